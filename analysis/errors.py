@@ -1,0 +1,70 @@
+"""Every way in which the study refuses, each with the exit code that a scheduler sees.
+
+An error is one sentence that says what was expected, what was found and where,
+followed by what to do next. The command line prints it without a traceback.
+"""
+
+from __future__ import annotations
+
+
+class StudyError(Exception):
+    """Base of all refusals.
+
+    Parameters
+    ----------
+    message : str
+        What was expected, what was found, and where.
+    hint : str, optional
+        What to do next; printed after the message.
+    """
+
+    exit_code: int = 4
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} {hint}".strip())
+
+
+class ConfigError(StudyError):
+    """The request is wrong: a parameter, a story, a date or a path."""
+
+    exit_code = 2
+
+
+class AlignmentError(ConfigError):
+    """The articles and the calendar cannot be brought together as asked."""
+
+
+class DataError(StudyError):
+    """The data cannot serve the request."""
+
+    exit_code = 3
+
+
+class EstimationError(DataError):
+    """A model cannot be estimated from these numbers, for instance a rank-deficient design."""
+
+
+class ExecutionError(StudyError):
+    """A notebook failed, or did not run whole."""
+
+    exit_code = 4
+
+
+class RenderError(StudyError):
+    """The page could not be rendered, or did not pass its gates."""
+
+    exit_code = 5
+
+
+class RevisionError(StudyError):
+    """A download disagrees with the history recorded before, beyond tolerance."""
+
+    exit_code = 6
+
+
+class BusyError(StudyError):
+    """Another run of the same story is at work."""
+
+    exit_code = 75

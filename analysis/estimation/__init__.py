@@ -1,0 +1,5 @@
+"""Estimation: models of normal returns and the abnormal returns left over.
+
+Enters: return panels and arrays. Leaves: model fits and abnormal returns with their covariance.
+May not: read files, the clock, the environment or unseeded randomness; print; plot; format.
+"""

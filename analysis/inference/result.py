@@ -1,0 +1,77 @@
+"""What a test says of itself.
+
+A statistic carries its null hypothesis, its reference distribution and its p-value.
+One that cannot be computed carries the reason, so that no table ever shows a bare blank.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One statistic with its null, its distribution and its p-value.
+
+    Attributes
+    ----------
+    name : str
+        Identifier, the same in text, tables and CSV (``t``, ``conformal``, ``bmp``, ...).
+    null : str
+        The null hypothesis in words.
+    distribution : str
+        Reference distribution under the null, e.g. ``t(248)`` or ``ranks of 251 sessions``.
+    statistic : float or None
+        Value of the statistic; None when it has none (pure ranks) or cannot be computed.
+    p_value : float or None
+        Two-sided p-value in (0, 1]; None when it cannot be computed.
+    df : float or None
+        Degrees of freedom where the distribution has them.
+    note : str
+        Anything the reader must know beside the number; the reason when ``p_value`` is None.
+    """
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    null: str
+    distribution: str = ""
+    statistic: float | None = None
+    p_value: float | None = None
+    df: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("statistic", "p_value", "df"):
+            value = getattr(self, field)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{self.name}: {field} is {value}; use not_computable with a reason.")
+        if self.p_value is None and self.statistic is None and not self.note:
+            raise ValueError(f"{self.name}: neither a number nor a reason.")
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether there is a number to show."""
+        return self.p_value is not None or self.statistic is not None
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        if not self.is_computed:
+            return f"<p><b>{escape(self.name)}</b>: n/a: {escape(self.note)}</p>"
+        parts = [f"<b>{escape(self.name)}</b>: H0: {escape(self.null)}"]
+        if self.statistic is not None:
+            parts.append(f"statistic {self.statistic:.4g}")
+        if self.p_value is not None:
+            parts.append(f"p = {self.p_value:.4g}")
+        if self.distribution:
+            parts.append(f"against {escape(self.distribution)}")
+        if self.note:
+            parts.append(escape(self.note))
+        return "<p>" + "; ".join(parts) + "</p>"
+
+
+def not_computable(name: str, reason: str, *, null: str = "") -> TestResult:
+    """A test that cannot be computed here, with the reason in words."""
+    return TestResult(name=name, null=null, note=reason)
