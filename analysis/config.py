@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -70,9 +69,7 @@ def parse_int(name: str, value: Any, low: int | None = None, high: int | None = 
     number: int | None = None
     if isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif isinstance(value, float) and math.isfinite(value) and value == int(value):
-        number = int(value)
-    elif isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+    elif (isinstance(value, float) and math.isfinite(value) and value == int(value)) or (isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value)):
         number = int(value)
     span = "" if low is None else f" from {low} to {high}"
     if number is None or (low is not None and not low <= number <= high):  # type: ignore[operator]
@@ -83,9 +80,7 @@ def parse_int(name: str, value: Any, low: int | None = None, high: int | None = 
 def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
     """A finite fraction within [low, high]."""
     number = math.nan
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
-    elif isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value):
+    if (isinstance(value, (int, float)) and not isinstance(value, bool)) or (isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value)):
         number = float(value)
     if not (math.isfinite(number) and low <= number <= high):
         raise ConfigError(
@@ -205,9 +200,7 @@ class StudyConfig:
         """
         unknown = sorted(set(parameters) - set(PARSERS))
         if unknown:
-            raise ConfigError(
-                f"unknown parameter {', '.join(unknown)}.", f"The parameters are: {', '.join(PARSERS)}."
-            )
+            raise ConfigError(f"unknown parameter {', '.join(unknown)}.", f"The parameters are: {', '.join(PARSERS)}.")
         config = cls(**{name: PARSERS[name](name, value) for name, value in parameters.items()})
         config._check_windows()
         return config

@@ -191,9 +191,7 @@ def load_stories(data: Path) -> dict[str, Story]:
     built: dict[str, list[Article]] = {}
     for row in articles.to_dict("records"):
         built.setdefault(row["story"], []).append(_build_article(row))
-    return {
-        row["story"]: _build_story(row, tuple(built.get(row["story"], ()))) for row in stories.to_dict("records")
-    }
+    return {row["story"]: _build_story(row, tuple(built.get(row["story"], ()))) for row in stories.to_dict("records")}
 
 
 def load_story(story: str, data: Path) -> Story:

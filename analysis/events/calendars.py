@@ -90,7 +90,9 @@ class SessionHours:
         """The session that many sessions later (earlier when negative)."""
         position = self.sessions.get_loc(session) + steps
         if not 0 <= position < len(self.sessions):
-            raise AlignmentError(f"no session {steps:+d} from {session.date()} on {self.exchange}.", "Shorten the window.")
+            raise AlignmentError(
+                f"no session {steps:+d} from {session.date()} on {self.exchange}.", "Shorten the window."
+            )
         return self.sessions[position]
 
 
@@ -104,13 +106,10 @@ def load_hours(exchange: str) -> SessionHours:
         If the exchange is unknown.
     """
     try:
-        calendar = exchange_calendars.get_calendar(
-            exchange, start=FIRST_DAY, end=LAST_DAY_OF.get(exchange, LAST_DAY)
-        )
+        calendar = exchange_calendars.get_calendar(exchange, start=FIRST_DAY, end=LAST_DAY_OF.get(exchange, LAST_DAY))
     except (exchange_calendars.errors.InvalidCalendarName, KeyError) as error:
         raise AlignmentError(
             f"unknown exchange {exchange!r}.", "Use a market identifier that exchange_calendars knows, such as XNYS."
         ) from error
     schedule = calendar.schedule.loc[:, ["open", "break_start", "break_end", "close"]]
     return SessionHours(exchange=exchange, timezone=str(calendar.tz), schedule=schedule)
-

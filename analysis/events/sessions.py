@@ -210,7 +210,9 @@ def _basis(basis: str) -> str:
     return basis.replace("_", " ") or "basis not recorded"
 
 
-def price_instants(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp, kinds: tuple[str, ...]) -> pd.DataFrame:
+def price_instants(
+    hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp, kinds: tuple[str, ...]
+) -> pd.DataFrame:
     """Daily prices between two instants: one row an open or close, with its session and kind."""
     days = hours.between(
         (first - pd.Timedelta(days=2)).tz_localize(None).normalize(),

@@ -31,6 +31,8 @@ class ReturnPanel:
         The firm's own open, high, low, close, volume, dividend.
     benchmark_prices : pandas.DataFrame
         The same of the benchmark.
+    factors : pandas.DataFrame or None
+        Daily factors as fractions, where a model asks for them.
     inputs : dict of str to str
         Files read, with their sha256.
     vintage : str
@@ -47,6 +49,7 @@ class ReturnPanel:
     prices: pd.DataFrame
     benchmark_prices: pd.DataFrame
     has_open: bool
+    factors: pd.DataFrame | None
     inputs: dict[str, str]
     vintage: str
     notes: tuple[str, ...]
@@ -114,6 +117,7 @@ def load_panel(
     exchange: str,
     as_of: date,
     others: tuple[str, ...] = (),
+    with_factors: bool = False,
 ) -> ReturnPanel:
     """Returns of a firm and its benchmark (and peers of the same sessions), cut at ``as_of``.
 
@@ -145,6 +149,14 @@ def load_panel(
         kind: pd.DataFrame({name: piece[kind] for name, piece in pieces.items()}).reindex(shared[1:])
         for kind in RETURN_KINDS
     }
+    inputs = {file: sha for history in histories.values() for file, sha in history.files.items()}
+    vintages = [history.vintage for history in histories.values()]
+    factors = None
+    if with_factors:
+        factors, files, vintage = store.load_factors()
+        factors = factors[factors.index <= label]
+        inputs.update(files)
+        vintages.append(vintage)
     return ReturnPanel(
         ticker=ticker,
         benchmark=benchmark,
@@ -154,7 +166,8 @@ def load_panel(
         prices=firm.frame.loc[shared],
         benchmark_prices=market.frame.loc[shared],
         has_open=bool(firm.frame.loc[shared, "open"].notna().any()),
-        inputs={file: sha for history in histories.values() for file, sha in history.files.items()},
-        vintage="; ".join(dict.fromkeys(history.vintage for history in histories.values())),
+        factors=factors,
+        inputs=inputs,
+        vintage="; ".join(dict.fromkeys(vintages)),
         notes=tuple(notes),
     )

@@ -143,9 +143,7 @@ class PriceStore:
         check_prices(frame, where)
         faults = self._faults[self._faults["ticker"] == ticker].reset_index(drop=True)
         history = PriceHistory(ticker, exchange, frame, files, vintage, faults)
-        check_sessions(
-            frame, load_hours(exchange), where, allowed_missing=history.fault_sessions("spans_two_sessions")
-        )
+        check_sessions(frame, load_hours(exchange), where, allowed_missing=history.fault_sessions("spans_two_sessions"))
         return history
 
     def _embedded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
