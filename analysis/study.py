@@ -23,7 +23,7 @@ from analysis.inference.windows import (
     Specification,
     WindowEstimate,
     adjust_primary,
-    test_window,
+    assess_window,
     unavailable,
 )
 from analysis.market.returns import RETURN_KINDS, ReturnPanel, load_panel
@@ -180,7 +180,7 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
                 rows.append(unavailable(specification, first, last, is_primary=is_primary, reason=abnormal.reason))
             else:
                 rows.append(
-                    test_window(
+                    assess_window(
                         abnormal,
                         first,
                         last,
@@ -190,3 +190,23 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
                     )
                 )
     return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
+
+
+def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
+    """Run every step that can refuse, before a kernel is started.
+
+    Parameters
+    ----------
+    needs : str
+        ``registry`` for notebooks that use articles and calendars only, ``prices`` for the others.
+
+    Raises
+    ------
+    StudyError
+        Whatever the steps themselves raise.
+    """
+    if needs == "registry":
+        return None
+    panel = load_returns(study)
+    measure(study, panel, align(study, panel))
+    return panel

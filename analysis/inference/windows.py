@@ -131,7 +131,7 @@ def unavailable(
     )  # fmt: skip
 
 
-def test_window(
+def assess_window(
     abnormal: AbnormalReturns,
     first: int,
     last: int,
@@ -173,9 +173,6 @@ def test_window(
         n_estimation=fit.n_estimation,
         note=_note(fit.n_estimation, fit.asked_sessions, fit.dropped),
     )
-
-
-test_window.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
 
 
 def _note(used: int, asked: int, dropped: str) -> str:

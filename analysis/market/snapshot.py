@@ -171,9 +171,8 @@ class PriceStore:
         for path in self._files:
             frame, sha = self._read(path)
             if "ticker" not in frame.columns:
-                if len(self._files) == 1 or path.stem != ticker:
-                    if path.stem != ticker:
-                        continue
+                if path.stem != ticker:
+                    continue
                 part = frame
             else:
                 part = frame[frame["ticker"].astype(str) == ticker]
