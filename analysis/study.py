@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.config import StudyConfig
+from analysis.config import StudyConfig, Window
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
 from analysis.estimation.models import FACTOR_COLUMNS, build_design
 from analysis.events.articles import Story, load_story
 from analysis.events.confounders import Confounders, load_confounders
 from analysis.events.sessions import Alignment, align_story
+from analysis.inference.placebo_pool import PlaceboRank, rank_windows
 from analysis.inference.windows import (
     HEADLINE_KIND,
     Specification,
@@ -174,6 +175,7 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
             estimation_sessions=config.estimation_sessions,
             gap_sessions=config.gap_sessions,
         )
+        ranks = {} if isinstance(abnormal, Unmeasured) else rank_among_placebos(study, abnormal, alignment, windows)
         for first, last in windows:
             if isinstance(abnormal, Unmeasured):
                 is_primary = (first, last) == (0, 0) and kind == "close_to_open"
@@ -187,9 +189,25 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
                         specification=specification,
                         significance=config.significance,
                         bound=config.equivalence_bound,
+                        placebo=ranks.get((first, last)),
                     )
                 )
     return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
+
+
+def rank_among_placebos(
+    study: Study, abnormal: AbnormalReturns, alignment: Alignment, windows: list[Window]
+) -> dict[Window, PlaceboRank]:
+    """Ranks of the event among earlier sessions away from the story's own news."""
+    own = [s for event in alignment.articles for s in event.sessions]
+    news = pd.DatetimeIndex(own).union(study.confounders.masked_sessions)
+    return rank_windows(
+        abnormal,
+        windows,
+        estimation_sessions=study.config.estimation_sessions,
+        gap_sessions=study.config.gap_sessions,
+        news=news,
+    )
 
 
 def check_study(study: Study, *, needs: str) -> ReturnPanel | None:

@@ -196,6 +196,6 @@ def provenance_html(run: dict[str, object], notebook: str) -> str:
         f"<p>Started {escape(str(run['started_at']))}, finished {escape(str(run['finished_at']))}. "
         f"Commit {escape(str(commit))}. {escape(versions)}.</p>"
         f"<p>To make it again: <code>{escape(reproduce_line(run))}</code></p>"
-        f"<p>To cite: The event-impact project ({escape(year)}), {escape(str(run['story']))}, {escape(notebook)}, as of "
-        f"{escape(str(run['as_of']))}, version {escape(__version__)}.</p></section>"
+        f"<p>To cite: The event-impact project ({escape(year)}), {escape(str(run['story']))}, {escape(notebook)}, "
+        f"as of {escape(str(run['as_of']))}, version {escape(__version__)}.</p></section>"
     )

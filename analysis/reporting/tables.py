@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from analysis.config import StudyConfig
@@ -161,18 +163,23 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
         error = fit.coefficient_errors[name]
         pairs.append((str(name), f"{value:.4f} (s.e. {error:.4f})".replace("-", chr(0x2212)), value))
     largest = int(fit.leverages.argmax()) if len(fit.coefficients) else 0
+    r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"
     pairs += [
         ("residual standard deviation", format_percent(fit.residual_std, sign=False), fit.residual_std),
-        ("R squared", f"{fit.r_squared:.3f}" if fit.r_squared == fit.r_squared else "n/a: nothing is estimated", fit.r_squared),
-        ("largest leverage in the window", f"{fit.leverages.max():.3f} on {fit.sessions[largest].date()}", fit.leverages.max()),
-    ]  # fmt: skip
+        ("R squared", r_squared, fit.r_squared),
+        (
+            "largest leverage in the window",
+            f"{fit.leverages.max():.3f} on {fit.sessions[largest].date()}",
+            fit.leverages.max(),
+        ),
+    ]
     return TableExhibit(
         name="model_fit",
         cells=pd.DataFrame({"value": [text for _, text, _ in pairs]}, index=[name for name, _, _ in pairs]),
         row_header="quantity",
         caption=(
-            f"The estimation window, {RETURN_LABELS[abnormal.return_kind]} returns. A session with large leverage pulls "
-            "the fitted line towards itself."
+            f"The estimation window, {RETURN_LABELS[abnormal.return_kind]} returns. A session with large leverage "
+            "pulls the fitted line towards itself."
         ),
         numbers=pd.DataFrame({"quantity": [name for name, _, _ in pairs], "value": [value for _, _, value in pairs]}),
     )
@@ -183,7 +190,7 @@ def tabulate_confounders(confounders: Confounders, alignment: Alignment, config:
     hours = alignment.hours
     reach = [*config.windows, *config.runup, alignment.hull]
     first = hours.offset(alignment.event_session, min(f for f, _ in reach))
-    last = min(hours.offset(alignment.event_session, max(l for _, l in reach)), pd.Timestamp(config.as_of))
+    last = min(hours.offset(alignment.event_session, max(end for _, end in reach)), pd.Timestamp(config.as_of))
     rows = confounders.between(first, last)
     origin = hours.sessions.get_loc(alignment.event_session)
     relative = [int(hours.sessions.get_loc(s)) - int(origin) for s in rows.index]
@@ -205,8 +212,8 @@ def tabulate_confounders(confounders: Confounders, alignment: Alignment, config:
         cells=cells,
         row_header="session",
         caption=(
-            f"Other news of {confounders.ticker} inside the windows. An abnormal return of such a session belongs to all "
-            f"of its news together.{note}"
+            f"Other news of {confounders.ticker} inside the windows. An abnormal return of such a session belongs "
+            f"to all of its news together.{note}"
         ),
         numbers=numbers,
     )

@@ -159,7 +159,8 @@ def _rank_test(row: WindowEstimate) -> str:
 
 
 def _detectable(row: WindowEstimate) -> str:
-    return f"This design would have seen a move of {format_percent(row.mde80 or 0.0, sign=False)} or more four times in five"
+    size = format_percent(row.mde80 or 0.0, sign=False)
+    return f"This design would have seen a move of {size} or more four times in five"
 
 
 def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
@@ -179,7 +180,8 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
         ),
         "effect": (
             f"{ticker} moved by {measure} {when}, a move of a size seen on about a share of {p} of ordinary sessions. "
-            f"It coincides with the news of that interval; the design cannot attribute it to one item. {_detectable(row)}."
+            "It coincides with the news of that interval; the design cannot attribute it to one item. "
+            f"{_detectable(row)}."
         ),
         "fragile": (
             f"A detection that is fragile: {ticker} moved by {measure} {when}, but no specification curve supports the "
@@ -235,13 +237,14 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
         "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
         "insufficient_data": "There are not enough data to judge whether that is unusual.",
     }[row.outcome]
-    reach = f"Only a gap of about {format_percent(row.mde80, digits=1, sign=False)} or more would have been noticed reliably."
+    size = format_percent(row.mde80, digits=1, sign=False)
+    reach = f"Only a gap of about {size} or more would have been noticed reliably."
     apart = {
         "joint": (
             "The report and the denial came out while no price of this share was made, so nobody can say from daily "
             "prices what either did alone."
         ),
-        "ambiguous": "When exactly the articles appeared is not known well enough to separate the report from the denial.",
+        "ambiguous": "When exactly the articles appeared is not known well enough to separate report from denial.",
         "separable": "A price was made between report and denial, so the two can be looked at one by one.",
         "report_only": "There was a report but no recorded denial.",
         "denial_only": "There was a denial; the report behind it is not recorded with a time of its own.",
