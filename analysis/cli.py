@@ -6,6 +6,7 @@ exit code. Heavy modules are imported by the verbs that need them.
 
 from __future__ import annotations
 
+import importlib
 import json
 import signal
 import sys
@@ -21,8 +22,30 @@ from analysis.errors import ConfigError, StudyError
 INTERRUPTED = 130
 
 
+LAZY_COMMANDS: dict[str, tuple[str, str]] = {}
+"""Verb -> (module:function, one line of help); the module is imported when the verb is called."""
+
+
 class ImpactGroup(click.Group):
     """A group whose commands turn refusals into one sentence and their exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, the lazily loaded ones among them."""
+        return sorted({*super().list_commands(ctx), *LAZY_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A verb, imported if need be."""
+        if cmd_name in LAZY_COMMANDS:
+            module, function = LAZY_COMMANDS[cmd_name][0].split(":")
+            return getattr(importlib.import_module(module), function)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing any module."""
+        eager = {name: c.get_short_help_str(70) for name, c in self.commands.items()}
+        rows = sorted({**eager, **{name: text for name, (_, text) in LAZY_COMMANDS.items()}}.items())
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; no traceback unless ``--debug``."""
