@@ -19,6 +19,7 @@ from analysis.events.articles import Story, load_story
 from analysis.events.confounders import Confounders, load_confounders
 from analysis.events.sessions import Alignment, align_story
 from analysis.inference.placebo_pool import PlaceboRank, rank_windows
+from analysis.inference.story_sequence import StorySequence, assess_sequence
 from analysis.inference.windows import (
     HEADLINE_KIND,
     Specification,
@@ -195,18 +196,43 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
     return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
 
 
+def assess_story(study: Study, measured: Measured, alignment: Alignment) -> StorySequence:
+    """Report, denial and total effect as far as closing prices identify them, and each candidate session."""
+    config = study.config
+    headline = measured[HEADLINE_KIND]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    found = alignment.identification
+    return assess_sequence(
+        headline,
+        hull=alignment.hull,
+        kind=found.kind if found.price_between == "close" else "joint",
+        report_candidates=alignment.relative(alignment.report_sessions),
+        denial_candidates=alignment.relative(alignment.denial_sessions),
+        estimation_sessions=config.estimation_sessions,
+        gap_sessions=config.gap_sessions,
+        news=own_news(study, alignment),
+        bound=config.equivalence_bound,
+        significance=config.significance,
+    )
+
+
+def own_news(study: Study, alignment: Alignment) -> pd.DatetimeIndex:
+    """Sessions of the story's articles and of masked confounders: no placebo may be near them."""
+    own = [s for event in alignment.articles for s in event.sessions]
+    return pd.DatetimeIndex(own).union(study.confounders.masked_sessions)
+
+
 def rank_among_placebos(
     study: Study, abnormal: AbnormalReturns, alignment: Alignment, windows: list[Window]
 ) -> dict[Window, PlaceboRank]:
     """Ranks of the event among earlier sessions away from the story's own news."""
-    own = [s for event in alignment.articles for s in event.sessions]
-    news = pd.DatetimeIndex(own).union(study.confounders.masked_sessions)
     return rank_windows(
         abnormal,
         windows,
         estimation_sessions=study.config.estimation_sessions,
         gap_sessions=study.config.gap_sessions,
-        news=news,
+        news=own_news(study, alignment),
     )
 
 

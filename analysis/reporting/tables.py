@@ -12,6 +12,7 @@ from analysis.estimation.abnormal import AbnormalReturns
 from analysis.estimation.models import MODEL_LABELS
 from analysis.events.confounders import Confounders
 from analysis.events.sessions import NEW_YORK, Alignment
+from analysis.inference.story_sequence import StorySequence
 from analysis.inference.windows import WindowEstimate, estimates_frame
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import TableExhibit
@@ -182,6 +183,48 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
             "pulls the fitted line towards itself."
         ),
         numbers=pd.DataFrame({"quantity": [name for name, _, _ in pairs], "value": [value for _, _, value in pairs]}),
+    )
+
+
+def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExhibit:
+    """Report, denial and total effect, or every candidate session, with the tests over all of them."""
+    shown = sequence.rows
+    names = {"report": "before the denial", "denial": "from the denial on", "total": "in total"}
+    cells = pd.DataFrame(
+        {
+            "sessions": [
+                (f"{r.first}" if r.first == r.last else f"{r.first} to {r.last}").replace("-", chr(0x2212))
+                for r in shown
+            ],
+            "estimate": [format_percent(r.contrast.estimate) if r.contrast else f"n/a: {r.note}" for r in shown],
+            "95 % interval": [format_interval(r.contrast.interval(0.95)) if r.contrast else "n/a" for r in shown],
+            "p (t)": [format_p(r.contrast.p_value) if r.contrast else "n/a" for r in shown],
+            "MDE 80 %": [or_reason(r.mde80, lambda v: format_percent(v, sign=False), "") for r in shown],
+            "note": [r.note if r.contrast else "" for r in shown],
+        },
+        index=[names.get(r.name, r.name) for r in shown],
+    )
+    tests = "; ".join(
+        f"{label}: {format_p(t.p_value) if t.p_value is not None else 'n/a: ' + t.note}"
+        for label, t in (
+            ("largest |t| over the sessions, p", sequence.max_t),
+            ("all sessions jointly, p", sequence.joint),
+        )
+    )
+    fieller = ""
+    if sequence.fieller is not None:
+        bounded = sequence.fieller.is_bounded
+        limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", chr(0x2212))
+        fieller = f" Reversed fraction (Fieller 95 %): {limits if bounded else 'not bounded'}."
+    return TableExhibit(
+        name="sequence",
+        cells=cells,
+        row_header="effect",
+        caption=(
+            "Effects over the sessions that the articles can have reached "
+            f"({alignment.identification.kind.replace('_', ' ')}). Contrasts of one fit with the full forecast covariance. {tests}.{fieller}"
+        ),
+        numbers=sequence.frame(),
     )
 
 
