@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 
+from small_study import execute_fake
+
 from analysis.errors import StudyError
 from analysis.reporting.execute import execute_notebook
 from analysis.reporting.run import RunRequest, run_notebook
-from small_study import execute_fake
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["analysis.reporting.run", "papermill", "small_study"])

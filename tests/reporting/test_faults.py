@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from runner_process import finish, start
+from small_study import SHOW, execute_fake, hash_tree, make_study, request, write_notebook
 
 from analysis.errors import BusyError, ExecutionError, RenderError, StudyError
 from analysis.reporting import run as life
@@ -20,8 +22,6 @@ from analysis.reporting.render import check_page
 from analysis.reporting.run import run_notebook
 from analysis.reporting.store import find_finished, is_intact, lock_story, read_failures, read_runs
 from analysis.root import StudyRoot
-from runner_process import finish, start
-from small_study import SHOW, execute_fake, hash_tree, make_study, request, write_notebook
 
 STAGES = 9
 """Progress lines of a run; a test holds the number to the truth."""
