@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.alignments import tickers_with_opens
 from analysis.config import StudyConfig, Window
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
@@ -75,6 +76,12 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
     known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
     confounders = load_confounders(story.ticker, found.data, known_at=known_at)
     return Study(config, found, story, confounders, store)
+
+
+def align_articles(study: Study) -> Alignment:
+    """The alignment of a story from its articles alone, before any price is read."""
+    has_open = study.story.ticker in tickers_with_opens(study.root.data)
+    return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
 
 
 def load_returns(study: Study) -> ReturnPanel:

@@ -77,8 +77,8 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         row_header="return and window",
         caption=(
             "All windows. MDE is the smallest true effect that an unadjusted 5 % t test would see four times in five; "
-            "it does not depend on the estimate. The smallest bound is the tightest one inside which the effect could be "
-            "shown to lie. Windows before session 0 check for leakage and never enter the verdict."
+            "it does not depend on the estimate. The smallest bound is the tightest one inside which the effect could "
+            "be shown to lie. Windows before session 0 check for leakage and never enter the verdict."
         ),
         numbers=estimates_frame(rows),
     )
@@ -183,6 +183,70 @@ def _alignment_cells(events: list[EventSession]) -> pd.DataFrame:
         },
         index=[e.article.article_id for e in events],
     )
+
+
+def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
+    """Every story: where its articles fall and what daily prices can tell apart."""
+    cells = pd.DataFrame(
+        {
+            "listing": [f"{a.story.ticker} ({a.hours.exchange})" for a in alignments],
+            "identified": [a.identification.kind.replace("_", " ") for a in alignments],
+            "report": [_sessions(a.report_sessions) for a in alignments],
+            "first denial": [_sessions(a.denial_sessions) for a in alignments],
+            "figures": ["embedded" if a.story.is_embedded else "to be fetched" for a in alignments],
+        },
+        index=[a.story.story for a in alignments],
+    )
+    numbers = cells.rename_axis("story").reset_index()
+    return TableExhibit(
+        name="registry",
+        cells=cells,
+        row_header="story",
+        caption=(
+            "All registered stories. Several sessions in a cell mean that each is possible. A price between report and "
+            "denial can be an opening price only where opening prices are recorded."
+        ),
+        numbers=numbers,
+    )
+
+
+def tabulate_counts(alignments: list[Alignment]) -> TableExhibit:
+    """How many stories can be told apart, and how many not."""
+    kinds = [a.identification.kind for a in alignments]
+    unique = [not a.is_ambiguous for a in alignments]
+    order = ("separable", "joint", "ambiguous", "report_only", "denial_only")
+    counts = pd.DataFrame(
+        {
+            "stories": [kinds.count(k) for k in order],
+            "sessions_unique": [sum(u for u, kind in zip(unique, kinds, strict=True) if kind == k) for k in order],
+        },
+        index=list(order),
+    )
+    cells = counts.map(str).rename(columns={"stories": "stories", "sessions_unique": "of these, sessions unique"})
+    cells.index = [IDENTIFIED_LABELS[k] for k in order]
+    return TableExhibit(
+        name="identification_counts",
+        cells=cells,
+        row_header="what daily prices identify",
+        caption=(
+            f"What is identified, over {len(alignments)} stories. Sessions are unique when neither the report nor the "
+            "first denial could have reached another one."
+        ),
+        numbers=counts.rename_axis("kind").reset_index(),
+    )
+
+
+IDENTIFIED_LABELS = {
+    "separable": "report and denial separately: a price surely lies between them",
+    "joint": "their joint effect only: surely no price lies between them",
+    "ambiguous": "their joint effect only: whether a price lies between depends on the bounds",
+    "report_only": "the report; no denial is recorded",
+    "denial_only": "the denial and a report whose time is not sourced, jointly",
+}
+
+
+def _sessions(sessions: tuple[pd.Timestamp, ...]) -> str:
+    return ", ".join(str(s.date()) for s in sessions) or "n/a: none recorded"
 
 
 def _clocks(instant: pd.Timestamp) -> str:
