@@ -93,6 +93,26 @@ def test_scale_and_shift_leave_t_unchanged(series):
     np.testing.assert_allclose(again, base, atol=1e-9)
 
 
+def test_a_level_costs_no_digits(series):
+    """Shifting back is exact in floating point, so any difference is the algorithm's own cancellation."""
+    y, design = series
+    raised = design + np.array([0.0, 1e4, 1e4])
+    args = {"events": np.arange(80, 390, 7), "estimation_length": LENGTH, "gap": GAP}
+    found = fit_rolling(y + 1e4, raised, **args).t_values
+    back = fit_rolling((y + 1e4) - 1e4, raised - np.array([0.0, 1e4, 1e4]), **args).t_values
+    np.testing.assert_allclose(found, back, atol=1e-13)
+
+
+def test_nearly_collinear_regressors_stay_orthogonal(series):
+    y, design = series
+    twin = design[:, 1] + 1e-7 * design[:, 2]
+    fits = fit_rolling(y, np.column_stack([design[:, :2], twin]), events=[300], estimation_length=LENGTH, gap=GAP)
+    basis = fits.estimation_coordinates[0]
+    np.testing.assert_allclose(basis.T @ basis, np.eye(3), atol=1e-14)
+    plain = fit_rolling(y, design, events=[300], estimation_length=LENGTH, gap=GAP)
+    np.testing.assert_allclose(fits.t_values, plain.t_values, rtol=1e-6)
+
+
 def test_a_bad_tick_is_forgotten_once_it_has_left_the_window(series):
     y, design = series
     spoiled = y.copy()

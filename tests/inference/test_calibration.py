@@ -127,6 +127,7 @@ def test_simulated_moments():
     returns = simulate(Process("plain", has_fat_tails=False), rng, n_draws=4000, estimation_length=50)
     residual = returns.firm - 0.0002 - 1.2 * returns.market
     assert residual.std() == pytest.approx(0.015, rel=0.01)
+    assert np.polyfit(returns.market.ravel(), returns.firm.ravel(), 1)[0] == pytest.approx(1.2, abs=0.02)
     assert returns.market.std() == pytest.approx(0.01, rel=0.03)
     clustered = simulate(Process("garch", has_fat_tails=False, has_garch=True), rng, n_draws=4000, estimation_length=50)
     shock = clustered.firm - 0.0002 - 1.2 * clustered.market
