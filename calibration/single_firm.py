@@ -6,7 +6,7 @@ Every number prints with the draws and the seed behind it. A value agrees when i
 3 sqrt(se1^2 + se2^2) + 0.05 points of the earlier one. With price files of a firm and its market
 (``date,close,dividend``) the tests are also run on the firm's own earlier sessions:
 
-    python -m calibration.single_firm --draws 4000 --firm F.csv --market SPY.csv --event 2026-02-02
+    python -m calibration.single_firm --draws 0 --firm F.csv --market SPY.csv --event 2026-02-02
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ EARLIER_WINDOWS = {
 def main() -> None:
     """Simulate, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=40_000, help="draws of each process (windows: a quarter)")
+    parser.add_argument(
+        "--draws", type=int, default=40_000, help="draws of each process (windows: a quarter); 0 for none"
+    )
     parser.add_argument("--seed", type=int, default=20260202)
     parser.add_argument("--gap", type=int, default=10, help="gap of the second size column")
     parser.add_argument("--firm", type=Path, help="price file of a firm")
@@ -77,9 +79,10 @@ def main() -> None:
     parser.add_argument("--event", help="event session, YYYY-MM-DD; placebo sessions come before it")
     options = parser.parse_args()
     started = time.process_time()
-    print(f"draws {options.draws}, seed {options.seed}, L = 250\n")
-    print_sizes(options.draws, options.seed, options.gap)
-    print_windows(options.draws // 4, options.seed, options.gap)
+    if options.draws:
+        print(f"draws {options.draws}, seed {options.seed}, L = 250\n")
+        print_sizes(options.draws, options.seed, options.gap)
+        print_windows(options.draws // 4, options.seed, options.gap)
     if options.firm and options.market and options.event:
         print_history(options.firm, options.market, options.event, gap=options.gap)
     print(f"\n{time.process_time() - started:.0f} s of processor time")

@@ -195,16 +195,20 @@ def test_an_injected_effect_is_recovered_exactly_and_found_more_often(history):
         assert after > before + 0.3
 
 
-def test_interval_of_independent_sessions_is_binomial_on_the_shrunken_sample():
+def test_interval_of_evenly_spread_rejections_is_binomial():
     flags = np.tile(np.arange(20) == 0, 50)
     found = rate_interval(flags, np.arange(1000), block_length=100)
-    assert (found.rate, found.n_rejections) == (0.05, 50)
-    # Blocks reject equally often, so only the ten blocks' degrees of freedom widen the interval.
-    effective = 1000 * (stats.t.ppf(0.975, 999) / stats.t.ppf(0.975, 9)) ** 2
-    assert found.effective_sessions == pytest.approx(effective)
-    expected = stats.binomtest(round(0.05 * effective), round(effective)).proportion_ci(method="exact")
-    assert found.lower == pytest.approx(expected.low, abs=0.003)
-    assert found.upper == pytest.approx(expected.high, abs=0.003)
+    assert (found.rate, found.n_rejections, found.effective_sessions) == (0.05, 50, 1000)
+    expected = stats.binomtest(50, 1000).proportion_ci(method="exact")
+    assert (found.lower, found.upper) == pytest.approx((expected.low, expected.high))
+
+
+def test_clustered_rejections_shrink_the_sample_by_the_variance_of_their_blocks():
+    flags = np.arange(1000) < 50
+    found = rate_interval(flags, np.arange(1000), block_length=100)
+    shares = [flags[i : i + 100].mean() for i in range(0, 1000, 100)]
+    of_mean = np.var(shares, ddof=1) / 10
+    assert found.effective_sessions == pytest.approx(0.05 * 0.95 / of_mean)
 
 
 def test_interval_widens_when_rejections_cluster():
