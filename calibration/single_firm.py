@@ -21,11 +21,12 @@ import pandas as pd
 
 from analysis.inference.calibration import calibrate_history, simulated_sizes, simulated_window_sizes
 from analysis.inference.placebo import eligible_placebo_sessions
-from analysis.inference.simulation import PROCESSES, WINDOW_PROCESSES
+from analysis.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES
 
 POINT_TOLERANCE = 0.05
 EARLIER_DRAWS, EARLIER_WINDOW_DRAWS = 40_000, 10_000
-POWER_EFFECTS = (1.33, 2.0, 3.3)
+# 2, 3 and 5 % on a residual standard deviation of 1.5 %: 1.33, 2 and 3.33 of them.
+POWER_EFFECTS = (0.02, 0.03, 0.05)
 WINDOW_LENGTHS = (1, 3, 5, 11, 21)
 TESTS = ("p_t", "p_sample_quantile", "p_conformal", "p_fhs")
 
@@ -44,15 +45,16 @@ EARLIER_SIZES = {
     ("event_variance_x2.25", "all", 0.05): (14.3, 12.6, 12.7, 13.7),
     ("four_jumps", "all", 0.05): (3.2, 3.3, 3.4, 3.5),
 }
-# (process, effect in standard deviations): power of TESTS at 5 %.
+# (process, effect): power of TESTS at 5 %. The earlier table prints the largest effect as 3.3 standard deviations; it
+# is read as 5 %, that is 3.33: at 3.30 exactly three values lie .1 to .3 points beyond the tolerance.
 EARLIER_POWER = {
-    ("iid_t4", 1.33): (22.3, 20.2, 20.1, 20.6),
-    ("iid_t4", 2.0): (51.9, 47.6, 48.2, 48.7),
-    ("iid_t4", 3.3): (93.4, 91.8, 92.8, 92.4),
-    ("garch_t4", 1.33): (33.2, 28.5, 28.9, 36.3),
-    ("garch_t4", 2.0): (65.4, 59.3, 60.2, 67.7),
-    ("garch_t4", 3.3): (92.8, 90.4, 91.0, 92.0),
-    ("four_jumps", 2.0): (34.3, 33.8, 34.7, 35.5),
+    ("iid_t4", 0.02): (22.3, 20.2, 20.1, 20.6),
+    ("iid_t4", 0.03): (51.9, 47.6, 48.2, 48.7),
+    ("iid_t4", 0.05): (93.4, 91.8, 92.8, 92.4),
+    ("garch_t4", 0.02): (33.2, 28.5, 28.9, 36.3),
+    ("garch_t4", 0.03): (65.4, 59.3, 60.2, 67.7),
+    ("garch_t4", 0.05): (92.8, 90.4, 91.0, 92.0),
+    ("four_jumps", 0.03): (34.3, 33.8, 34.7, 35.5),
 }
 # (process, window length): size at 5 % of t with the full covariance and of circular blocks.
 EARLIER_WINDOWS = {
@@ -90,7 +92,8 @@ def main() -> None:
 
 def print_sizes(draws: int, seed: int, gap: int) -> None:
     """Sizes at gap 0 and at the gap asked for, and power at gap 0."""
-    table = simulated_sizes(PROCESSES, seed=seed, n_draws=draws, effects=(0.0, *POWER_EFFECTS))
+    effects = [effect / RESIDUAL_STD for effect in POWER_EFFECTS]
+    table = simulated_sizes(PROCESSES, seed=seed, n_draws=draws, effects=(0.0, *effects))
     gapped = simulated_sizes(PROCESSES, seed=seed, n_draws=draws, gap=gap)
     is_null, is_five = table["effect"] == 0, table["level"] == 0.05
     print(f"SIZE, %, gap 0 and gap {gap}")
@@ -98,8 +101,9 @@ def print_sizes(draws: int, seed: int, gap: int) -> None:
     sizes = table[is_null].merge(gapped, on=[*keys, "effect"], suffixes=("", "_gap"))
     expected = {(*key, test): v for key, row in EARLIER_SIZES.items() for test, v in zip(TESTS, row, strict=True)}
     print_comparison(sizes, keys, expected, earlier_draws=lambda k: EARLIER_DRAWS // (1 if k[1] == "all" else 10))
-    print("\nPOWER at 5 %, %, gap 0; effect in standard deviations of 1.5 %")
+    print("\nPOWER at 5 %, %, gap 0; effect as a fraction of the price")
     power = table[~is_null & is_five & (table["group"] == "all")]
+    power = power.assign(effect=(power["effect"] * RESIDUAL_STD).round(6))
     expected = {(*key, test): v for key, row in EARLIER_POWER.items() for test, v in zip(TESTS, row, strict=True)}
     keys = ["process", "effect", "test"]
     has_earlier = [key in expected for key in power[keys].itertuples(index=False, name=None)]
