@@ -19,6 +19,7 @@ STORY_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 DATE_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}")
 TICKER_PATTERN = re.compile(r"[A-Z0-9^][A-Z0-9.\-^=]{0,14}")
 WINDOW_PATTERN = re.compile(r"([+-]?\d{1,4}):([+-]?\d{1,4})")
+FRACTION_PATTERN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MASKS = ("none", "listed")
 MODELS = (
     "constant_mean",
@@ -67,9 +68,9 @@ def parse_date(name: str, value: Any) -> date:
 def parse_int(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """A whole number within [low, high]."""
     number: int | None = None
-    if isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    elif (isinstance(value, float) and math.isfinite(value) and value == int(value)) or (isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value)):
+    is_whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
+    is_text = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value) is not None
+    if (isinstance(value, int) and not isinstance(value, bool)) or is_whole or is_text:
         number = int(value)
     span = "" if low is None else f" from {low} to {high}"
     if number is None or (low is not None and not low <= number <= high):  # type: ignore[operator]
@@ -80,7 +81,8 @@ def parse_int(name: str, value: Any, low: int | None = None, high: int | None = 
 def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
     """A finite fraction within [low, high]."""
     number = math.nan
-    if (isinstance(value, (int, float)) and not isinstance(value, bool)) or (isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value)):
+    is_text = isinstance(value, str) and FRACTION_PATTERN.fullmatch(value) is not None
+    if (isinstance(value, (int, float)) and not isinstance(value, bool)) or is_text:
         number = float(value)
     if not (math.isfinite(number) and low <= number <= high):
         raise ConfigError(

@@ -10,6 +10,7 @@ from scipy import stats
 
 from analysis.errors import EstimationError
 from analysis.estimation.models import Design, ModelFit, fit_model
+from analysis.estimation.rolling import WindowFits, fit_rolling
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,26 @@ class AbnormalReturns:
     def window_regressors(self, first: int, last: int) -> np.ndarray:
         """(m, K) regressors of a window."""
         return self.regressors[self.table.index.get_indexer(range(first, last + 1))]
+
+    def window_fits(self, first: int, last: int) -> WindowFits:
+        """The event's fit in the form that the rank tests take: estimation sessions, gap, window.
+
+        Left-out sessions are closed up: their neighbours count as consecutive.
+        """
+        origin = int(self.design.response.index.get_loc(self.event_session))
+        gap = origin - int(self.design.response.index.get_loc(self.fit.sessions[-1])) - 1
+        sessions = self.design.response.index
+        following = sessions[origin - gap : origin + last + 1]
+        used = self.fit.sessions.append(pd.DatetimeIndex(following))
+        return fit_rolling(
+            self.design.response.loc[used].to_numpy(dtype=float),
+            self.design.regressors.loc[used].to_numpy(dtype=float),
+            events=np.array([self.fit.n_estimation + gap]),
+            estimation_length=self.fit.n_estimation,
+            gap=gap,
+            first=first,
+            last=last,
+        )
 
     def _repr_html_(self) -> str:
         near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]

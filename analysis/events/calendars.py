@@ -70,7 +70,7 @@ class SessionHours:
         local_day = instant.tz_convert(self.timezone).tz_localize(None).normalize()
         if local_day in self.schedule.index:
             return "pre_open" if instant < self.schedule.at[local_day, "open"] else "after_close"
-        return "weekend" if local_day.dayofweek >= 5 else "holiday"
+        return "weekend" if local_day.day_of_week >= 5 else "holiday"
 
     def is_near_close(self, instant: pd.Timestamp) -> bool:
         """Whether an instant lies within the last ten minutes before a close."""

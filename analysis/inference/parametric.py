@@ -8,8 +8,6 @@ from scipy import stats
 
 from analysis.inference.result import TestResult
 
-POWER = 0.80
-
 
 def prediction_error_t(estimate: float, standard_error: float, df: int) -> TestResult:
     """Is the abnormal return zero, if sessions are independent and normal?
@@ -31,19 +29,6 @@ def interval(estimate: float, standard_error: float, df: int, level: float) -> t
     """The t interval with confidence ``level`` (0.90, 0.95), fractions."""
     half = float(stats.t.ppf(0.5 + level / 2, df)) * standard_error
     return estimate - half, estimate + half
-
-
-def minimum_detectable_effect(standard_error: float, df: int, *, power: float = POWER, level: float = 0.05) -> float:
-    """Smallest true effect that an unadjusted two-sided t test would see with probability ``power``.
-
-    ``(t_{1-level/2} + t_{power}) se``; stated before looking at the estimate.
-    """
-    return float((stats.t.ppf(1 - level / 2, df) + stats.t.ppf(power, df)) * standard_error)
-
-
-def smallest_bound(estimate: float, standard_error: float, df: int) -> float:
-    """Smallest symmetric bound within which equivalence would be accepted at 5 %: ``|a| + t_.95 se``."""
-    return abs(estimate) + float(stats.t.ppf(0.95, df)) * standard_error
 
 
 def is_inside(low: float, high: float, bound: float) -> bool:

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.estimation.abnormal import AbnormalReturns
+from analysis.inference.block_conformal import block_conformal_test
+from analysis.inference.fhs import fhs_test
 from analysis.inference.multiplicity import holm
-from analysis.inference.parametric import (
-    interval,
-    is_inside,
-    minimum_detectable_effect,
-    prediction_error_t,
-    smallest_bound,
-)
+from analysis.inference.parametric import interval, is_inside, prediction_error_t
+from analysis.inference.placebo_pool import PlaceboRank
+from analysis.inference.power import detectable_effect, smallest_bound
 from analysis.inference.result import TestResult, not_computable
 from analysis.inference.sample_quantile import conformal, sample_quantile
 
@@ -68,6 +66,7 @@ class WindowEstimate:
     outcome: str
     n_estimation: int | None
     note: str
+    n_placebo: int | None = None
 
     @property
     def return_kind(self) -> str:
@@ -101,6 +100,10 @@ class WindowEstimate:
             "p_t": self.p_value("t"),
             "p_sample_quantile": self.p_value("sample_quantile"),
             "p_conformal": self.p_value("conformal"),
+            "p_fhs": self.p_value("fhs"),
+            "p_block_conformal": self.p_value("block_conformal"),
+            "p_placebo": self.p_value("placebo"),
+            "n_placebo": self.n_placebo,
             "p_holm": self.p_holm,
             "ci90_low": low90,
             "ci90_high": high90,
@@ -115,9 +118,10 @@ class WindowEstimate:
 
 
 def combine_ranks(tests: dict[str, TestResult]) -> float | None:
-    """max(conformal, FHS); for windows the block conformal p takes the place of the conformal one."""
-    values = [tests[n].p_value for n in ("conformal", "block_conformal", "fhs") if n in tests]
-    known = [p for p in values if p is not None]
+    """max(conformal, FHS); longer windows have the block conformal p alone."""
+    rank = next((tests[n].p_value for n in ("conformal", "block_conformal") if _has_p(tests, n)), None)
+    fhs = tests["fhs"].p_value if _has_p(tests, "fhs") else None
+    known = [p for p in (rank, fhs) if p is not None]
     return max(known) if known else None
 
 
@@ -131,7 +135,7 @@ def unavailable(
     )  # fmt: skip
 
 
-def test_window(
+def assess_window(
     abnormal: AbnormalReturns,
     first: int,
     last: int,
@@ -139,20 +143,28 @@ def test_window(
     specification: Specification,
     significance: float,
     bound: float,
-    extra_tests: dict[str, TestResult] | None = None,
+    placebo: PlaceboRank | None = None,
 ) -> WindowEstimate:
-    """Estimate one window and run every test that is defined for it."""
+    """Estimate one window and run every test that is defined for it.
+
+    Parameters
+    ----------
+    placebo : PlaceboRank, optional
+        The window's rank among earlier sessions of the firm, when it was computed.
+    """
     is_primary = (first, last) == (0, 0) and specification.return_kind in (HEADLINE_KIND, COMPANION_KIND)
     total = abnormal.sum_window(first, last)
     if total.estimate is None or total.standard_error is None:
         return unavailable(specification, first, last, is_primary=is_primary, reason=total.note)
     fit = abnormal.fit
-    regressors = abnormal.window_regressors(first, last)
+    fits = abnormal.window_fits(first, last)
     tests = {
         "t": prediction_error_t(total.estimate, total.standard_error, fit.df),
         "sample_quantile": sample_quantile(total.abnormal, fit.residuals),
-        "conformal": conformal(total.abnormal, fit.residuals, fit.design_matrix, regressors, fit.cross_product_inverse),
-        **(extra_tests or {}),
+        "conformal": conformal(fits),
+        "block_conformal": block_conformal_test(fits),
+        "fhs": fhs_test(fits),
+        **({"placebo": placebo.test} if placebo else {}),
     }
     ci90 = interval(total.estimate, total.standard_error, fit.df, 0.90)
     return WindowEstimate(
@@ -167,15 +179,13 @@ def test_window(
         p_holm=None,
         ci90=ci90,
         ci95=interval(total.estimate, total.standard_error, fit.df, 0.95),
-        mde80=minimum_detectable_effect(total.standard_error, fit.df),
-        smallest_bound=smallest_bound(total.estimate, total.standard_error, fit.df),
+        mde80=detectable_effect(total.standard_error, df=fit.df),
+        smallest_bound=smallest_bound(total.estimate, total.standard_error, df=fit.df),
         outcome=decide_outcome(tests, ci90, significance=significance, bound=bound),
         n_estimation=fit.n_estimation,
         note=_note(fit.n_estimation, fit.asked_sessions, fit.dropped),
+        n_placebo=placebo.count if placebo else None,
     )
-
-
-test_window.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
 
 
 def _note(used: int, asked: int, dropped: str) -> str:

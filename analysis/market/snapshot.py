@@ -77,7 +77,7 @@ def read_frame(path: Path, content: bytes) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(io.BytesIO(content))
         if path.suffix.lower() == ".csv":
-            return pd.read_csv(io.BytesIO(content), dtype={"date": str, "ticker": str}, float_precision="round_trip")
+            return pd.read_csv(io.BytesIO(content), dtype={"date": str, "ticker": str})
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise refuse(path.name, f"the file cannot be read ({reason})") from error
@@ -171,9 +171,8 @@ class PriceStore:
         for path in self._files:
             frame, sha = self._read(path)
             if "ticker" not in frame.columns:
-                if len(self._files) == 1 or path.stem != ticker:
-                    if path.stem != ticker:
-                        continue
+                if path.stem != ticker:
+                    continue
                 part = frame
             else:
                 part = frame[frame["ticker"].astype(str) == ticker]
