@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimation.abnormal import AbnormalReturns
 from analysis.estimation.models import MODEL_LABELS
-from analysis.inference.parametric import minimum_detectable_effect
+from analysis.inference.power import detectable_effect
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
     BLACK,
@@ -146,7 +146,7 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
     text = f"The event session's abnormal return is n/a: {total.note}."
     if total.estimate is not None and total.standard_error is not None:
         numbers = pd.concat([numbers, event], ignore_index=True)
-        mde = minimum_detectable_effect(total.standard_error, fit.df)
+        mde = detectable_effect(total.standard_error, df=fit.df)
         handles = [
             _mark_event(axes, total.estimate, f"event session {format_percent(total.estimate)}"),
             _mark_pair(axes, mde, f"±MDE, {format_percent(mde, sign=False)}"),
