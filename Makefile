@@ -1,0 +1,48 @@
+# Each target sets itself up: a local .venv from the lock, by uv when pip can bring it, else by pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: report test lab example bench calibrate browser chaos lock clean
+
+report: $(VENV)/.runtime
+	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q
+
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab notebooks/
+
+example: $(VENV)/.runtime
+	$(BIN)/python -m analysis.example
+
+lock: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet uv
+	for extra in "" dev lab; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	    --no-emit-find-links pyproject.toml $${extra:+--extra $$extra --constraint requirements.lock} \
+	    --output-file requirements$${extra:+-$$extra}.lock || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache build dist
+
+# one environment, filled from the lock that the target needs
+define fill
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
+	@if [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); then :; \
+	 else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+endef
+
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	$(call fill,requirements.lock)
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml
+	$(call fill,requirements-dev.lock)
+
+$(VENV)/.lab: requirements-lab.lock pyproject.toml
+	$(call fill,requirements-lab.lock)

@@ -1,0 +1,54 @@
+"""Alignments of one story or all of them, for the command line and the alignment notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.config import parse_date, parse_story
+from analysis.events.articles import load_stories, load_story
+from analysis.events.sessions import Alignment, align_story
+from analysis.market.snapshot import MANIFEST_COLUMNS, read_table
+
+
+def tickers_with_opens(data: Path) -> set[str]:
+    """Tickers all of whose embedded files hold opening prices."""
+    manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+    without = set(manifest["ticker"][manifest["open_available"] != "yes"])
+    return set(manifest["ticker"]) - without
+
+
+def load_alignments(data: Path, story: str | None = None, *, as_of: str | None = None) -> list[Alignment]:
+    """Alignments of one story, or of all when none is named.
+
+    Opening prices separate report from denial only where the embedded figures have them.
+    """
+    day = parse_date("as_of", as_of) if as_of else None
+    opens = tickers_with_opens(data)
+    stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
+    return [align_story(s, as_of=day, has_open=s.ticker in opens) for s in stories]
+
+
+def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
+    """Alignment rows of several stories, with the story in the first column."""
+    frames = [a.frame().assign(story=a.story.story, identified=a.identification.kind) for a in alignments]
+    frame = pd.concat(frames, ignore_index=True)
+    return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
+
+
+def describe_alignment(alignment: Alignment, *, is_short: bool = False) -> str:
+    """An alignment as text for a terminal."""
+    sessions = ", ".join(str(s.date()) for s in alignment.candidates)
+    head = (
+        f"{alignment.story.story} ({alignment.story.ticker}, {alignment.hours.exchange}): "
+        f"{alignment.identification.kind}; event session {sessions}"
+    )
+    if is_short:
+        return head
+    lines = [head, f"  {alignment.identification.reason}"]
+    for event in alignment.articles:
+        sessions = ", ".join(str(s.date()) for s in event.sessions)
+        lines.append(f"  {event.article.article_id:8} {event.article.role:7} -> {sessions}")
+        lines.append(f"           {event.reason}")
+    return "\n".join(lines)

@@ -1,0 +1,200 @@
+"""The ``impact`` command: one thin function a verb.
+
+Progress goes to stderr, the result is the only line on stdout, a refusal is one sentence and an
+exit code. Heavy modules are imported by the verbs that need them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from analysis import __version__
+from analysis.errors import ConfigError, StudyError
+
+INTERRUPTED = 130
+
+
+LAZY_COMMANDS: dict[str, tuple[str, str]] = {}
+"""Verb -> (module:function, one line of help); the module is imported when the verb is called."""
+
+
+class ImpactGroup(click.Group):
+    """A group whose commands turn refusals into one sentence and their exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, the lazily loaded ones among them."""
+        return sorted({*super().list_commands(ctx), *LAZY_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A verb, imported if need be."""
+        if cmd_name in LAZY_COMMANDS:
+            module, function = LAZY_COMMANDS[cmd_name][0].split(":")
+            return getattr(importlib.import_module(module), function)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing any module."""
+        eager = {name: c.get_short_help_str(70) for name, c in self.commands.items()}
+        rows = sorted({**eager, **{name: text for name, (_, text) in LAZY_COMMANDS.items()}}.items())
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; no traceback unless ``--debug``."""
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            return super().invoke(ctx)
+        except StudyError as error:
+            _refuse(ctx, error, error.exit_code)
+        except KeyboardInterrupt as error:
+            _refuse(ctx, error, INTERRUPTED, "interrupted; nothing was published.")
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = "") -> NoReturn:
+    settings = ctx.params
+    text = " ".join((message or str(error)).split())
+    if settings.get("debug"):
+        traceback.print_exception(error)
+    if settings.get("as_json"):
+        print(json.dumps({"error": text, "exit_code": code}, ensure_ascii=False))
+    print(f"impact: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+@click.group(cls=ImpactGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--root", metavar="DIR", help="Top folder of the study (default: found from here).")
+@click.option("--quiet", is_flag=True, help="No progress lines.")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON line.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(__version__, prog_name="impact")
+@click.pass_context
+def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug: bool) -> None:
+    """Event studies of published stories: align, estimate, test, render."""
+    ctx.obj = ctx.params
+
+
+def _progress(ctx: click.Context) -> Callable[[str], None]:
+    if ctx.obj["quiet"]:
+        return lambda _: None
+    return lambda message: print(message, file=sys.stderr, flush=True)
+
+
+def _say(ctx: click.Context, text: str, record: dict[str, Any]) -> None:
+    print(json.dumps(record, ensure_ascii=False) if ctx.obj["as_json"] else text)
+
+
+def split_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
+    """``-p name=value`` pairs as a dictionary.
+
+    Raises
+    ------
+    ConfigError
+        For one without ``=``, or a name given twice.
+    """
+    parameters: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"-p {assignment!r} has no value.", "Write -p name=value.")
+        if name.strip() in parameters:
+            raise ConfigError(f"-p {name.strip()} is given twice.", "Give each parameter once.")
+        parameters[name.strip()] = value
+    return parameters
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("--story", help="Id in data/stories.csv.")
+@click.option("--as-of", "as_of", metavar="DATE", help="Last session whose prices may be seen.")
+@click.option("--source", metavar="SOURCE", help="snapshot, auto, or a CSV/Parquet file or folder.")
+@click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook.")
+@click.option("--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study).")
+@click.option("--force", is_flag=True, help="Execute again even if this run is published.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    notebook: str,
+    story: str | None,
+    as_of: str | None,
+    source: str | None,
+    assignments: tuple[str, ...],
+    reports: str | None,
+    force: bool,
+) -> None:
+    """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
+    from pathlib import Path
+
+    from analysis.reporting.run import RunRequest, run_notebook
+    from analysis.root import find_root
+
+    parameters = split_assignments(assignments)
+    for name, value in (("story", story), ("as_of", as_of), ("source", source)):
+        if value is not None:
+            if name in parameters:
+                raise ConfigError(f"{name} is given twice.", f"Use either --{name.replace('_', '-')} or -p {name}=.")
+            parameters[name] = value
+    root = find_root(ctx.obj["root"])
+    target = Path(reports).expanduser().resolve() if reports else root.reports
+    if not reports and root.is_packaged:
+        target = Path.cwd() / "reports"
+    outcome = run_notebook(
+        RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force),
+        progress=_progress(ctx),
+    )
+    _say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run})
+
+
+@main.command()
+@click.option("--open", "only_open", is_flag=True, help="Only stories that nightly runs serve.")
+@click.pass_context
+def stories(ctx: click.Context, only_open: bool) -> None:
+    """List the registered stories, one a line."""
+    from analysis.events.articles import load_stories
+    from analysis.root import find_root
+
+    held = load_stories(find_root(ctx.obj["root"]).data).values()
+    shown = [s for s in held if not only_open or s.state == "open"]
+    if ctx.obj["as_json"]:
+        print(json.dumps([{"story": s.story, "title": s.title, "ticker": s.ticker, "state": s.state} for s in shown]))
+        return
+    for s in shown:
+        embedded = "embedded" if s.is_embedded else "needs prices"
+        print(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:13} {s.title}")
+
+
+@main.command()
+@click.argument("story", required=False)
+@click.option("--all", "every", is_flag=True, help="Every story of the registry.")
+@click.option("--as-of", "as_of", metavar="DATE", help="Only what was public at the close of that session.")
+@click.option("--out", metavar="FILE", help="Write the alignment as CSV.")
+@click.pass_context
+def align(ctx: click.Context, story: str | None, every: bool, as_of: str | None, out: str | None) -> None:
+    """Show which sessions the articles of STORY can have reached, and what is identified."""
+    from analysis.alignments import describe_alignment, frame_alignments, load_alignments
+    from analysis.root import find_root
+
+    if bool(story) == every:
+        raise ConfigError("name one story, or --all.", "List them with: impact stories")
+    alignments = load_alignments(find_root(ctx.obj["root"]).data, story, as_of=as_of)
+    if out:
+        frame_alignments(alignments).to_csv(out, index=False, lineterminator="\n")
+    if ctx.obj["as_json"]:
+        print(json.dumps({a.story.story: a.identification.as_record() for a in alignments}, ensure_ascii=False))
+        return
+    print("\n\n".join(describe_alignment(a, is_short=every) for a in alignments))
+
+
+if __name__ == "__main__":
+    main()

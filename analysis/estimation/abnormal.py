@@ -1,0 +1,191 @@
+"""Abnormal returns around the event, with their full forecast covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.errors import EstimationError
+from analysis.estimation.models import Design, ModelFit, fit_model
+from analysis.estimation.rolling import WindowFits, fit_rolling
+
+
+@dataclass(frozen=True)
+class WindowSum:
+    """A cumulative abnormal return with its standard error, or the reason why there is none."""
+
+    first: int
+    last: int
+    estimate: float | None
+    standard_error: float | None
+    abnormal: np.ndarray
+    note: str
+
+    @property
+    def length(self) -> int:
+        """Sessions in the window."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class AbnormalReturns:
+    """Prediction errors of one model and return kind on the sessions around an event.
+
+    Attributes
+    ----------
+    design, fit : Design, ModelFit
+        What was estimated, and on which sessions.
+    event_session : pandas.Timestamp
+        rel_session 0.
+    table : pandas.DataFrame
+        Index rel_session; session, firm_return, benchmark_return, expected_return, ar (fractions),
+        is_estimation (the session helped to fit the model, so its ar is a residual, not a forecast error),
+        forecast_std, t, p_t (missing on estimation sessions and where a return is missing).
+    regressors : numpy.ndarray
+        (m, K) regressors of the rows of ``table``.
+    """
+
+    design: Design
+    fit: ModelFit
+    event_session: pd.Timestamp
+    table: pd.DataFrame
+    regressors: np.ndarray
+    confounders: pd.Series
+
+    @property
+    def return_kind(self) -> str:
+        """Kind of return."""
+        return self.design.return_kind
+
+    def sum_window(self, first: int, last: int) -> WindowSum:
+        """CAR over rel_sessions first..last: ``w'a`` with variance ``s2 w'Gw``.
+
+        Incomplete windows have no estimate and the note ``incomplete: k of m sessions``.
+        """
+        wanted = list(range(first, last + 1))
+        rows = self.table.reindex(wanted)
+        complete = int(rows["ar"].notna().sum())
+        if complete < len(wanted):
+            return WindowSum(first, last, None, None, np.empty(0), f"incomplete: {complete} of {len(wanted)} sessions")
+        if bool(rows["is_estimation"].astype(bool).any()):
+            raise EstimationError(
+                f"the window {first}:{last} overlaps the estimation window.", "Choose a shorter window or a longer gap."
+            )
+        positions = self.table.index.get_indexer(wanted)
+        factor = self.fit.forecast_factor(self.regressors[positions])
+        ones = np.ones(len(wanted))
+        abnormal = rows["ar"].to_numpy(dtype=float)
+        error = self.fit.residual_std * float(np.sqrt(ones @ factor @ ones))
+        return WindowSum(first, last, float(abnormal.sum()), error, abnormal, "")
+
+    def window_regressors(self, first: int, last: int) -> np.ndarray:
+        """(m, K) regressors of a window."""
+        return self.regressors[self.table.index.get_indexer(range(first, last + 1))]
+
+    def window_fits(self, first: int, last: int) -> WindowFits:
+        """The event's fit in the form that the rank tests take: estimation sessions, gap, window.
+
+        Left-out sessions are closed up: their neighbours count as consecutive.
+        """
+        origin = int(self.design.response.index.get_loc(self.event_session))
+        gap = origin - int(self.design.response.index.get_loc(self.fit.sessions[-1])) - 1
+        sessions = self.design.response.index
+        following = sessions[origin - gap : origin + last + 1]
+        used = self.fit.sessions.append(pd.DatetimeIndex(following))
+        return fit_rolling(
+            self.design.response.loc[used].to_numpy(dtype=float),
+            self.design.regressors.loc[used].to_numpy(dtype=float),
+            events=np.array([self.fit.n_estimation + gap]),
+            estimation_length=self.fit.n_estimation,
+            gap=gap,
+            first=first,
+            last=last,
+        )
+
+    def _repr_html_(self) -> str:
+        near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]
+        return f"<p>{self.return_kind}, {self.design.model}</p>{near.to_html(float_format='%.4f')}"
+
+
+def estimation_sessions_before(
+    sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
+) -> pd.DatetimeIndex:
+    """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
+    position = int(sessions.searchsorted(event_session))
+    last = position - gap
+    return sessions[max(last - length, 0) : max(last, 0)]
+
+
+def measure_abnormal_returns(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    estimation_sessions: int,
+    gap_sessions: int,
+    path: tuple[int, int],
+    masked: pd.DatetimeIndex | None = None,
+    labels: dict[pd.Timestamp, str] | None = None,
+) -> AbnormalReturns:
+    """Fit the model before the event and measure prediction errors along a path of rel_sessions.
+
+    Parameters
+    ----------
+    path : (int, int)
+        First and last rel_session of the table; cut where the figures end.
+    masked : pandas.DatetimeIndex, optional
+        Sessions left out of the estimation window.
+    labels : dict, optional
+        Confounders by session, carried into the table.
+
+    Raises
+    ------
+    EstimationError
+        If the event session has no row, or too few estimation sessions are usable.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    if event_session not in sessions:
+        raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
+    window = estimation_sessions_before(sessions, event_session, length=estimation_sessions, gap=gap_sessions)
+    used = window.intersection(design.usable)
+    missing = len(window) - len(used)
+    if masked is not None:
+        used = used.difference(masked)
+    reasons = []
+    if len(window) < estimation_sessions:
+        reasons.append(f"history begins {estimation_sessions - len(window)} sessions too late")
+    if missing:
+        reasons.append(f"{missing} sessions without a usable return")
+    if len(window) - missing - len(used):
+        reasons.append(f"{len(window) - missing - len(used)} listed sessions left out")
+    fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=", ".join(reasons))
+    origin = int(sessions.get_loc(event_session))
+    first, last = max(path[0], -origin), min(path[1], len(sessions) - 1 - origin)
+    rows = sessions[origin + first : origin + last + 1]
+    regressors = design.regressors.loc[rows].to_numpy(dtype=float)
+    coefficients = fit.coefficients.to_numpy(dtype=float)
+    expected = regressors @ coefficients if len(coefficients) else np.zeros(len(rows))
+    abnormal = design.response.loc[rows].to_numpy(dtype=float) - expected
+    is_estimation = rows.isin(fit.sessions)
+    forecast_std = fit.residual_std * np.sqrt(np.diag(fit.forecast_factor(regressors)))
+    forecast_std = np.where(is_estimation | np.isnan(abnormal), np.nan, forecast_std)
+    statistic = abnormal / forecast_std
+    offset = design.offset.loc[rows].to_numpy(dtype=float)
+    table = pd.DataFrame(
+        {
+            "session": rows,
+            "firm_return": design.response.loc[rows].to_numpy(dtype=float) + offset,
+            "benchmark_return": design.benchmark_returns.loc[rows].to_numpy(dtype=float),
+            "expected_return": expected + offset,
+            "ar": abnormal,
+            "is_estimation": is_estimation,
+            "forecast_std": forecast_std,
+            "t": statistic,
+            "p_t": 2 * stats.t.sf(np.abs(statistic), fit.df),
+        },
+        index=pd.RangeIndex(first, last + 1, name="rel_session"),
+    )
+    confounders = pd.Series([(labels or {}).get(s, "") for s in rows], index=table.index, name="confounders")
+    return AbnormalReturns(design, fit, event_session, table, regressors, confounders)

@@ -1,0 +1,265 @@
+"""Models of normal returns, estimated before the event by ordinary least squares.
+
+One interface: a :class:`Design` (response and regressors on all sessions) and a
+:class:`ModelFit` (what least squares found on the estimation window). Every model that is
+linear in its parameters forecasts with the covariance
+``s2 [I + X1 (X0'X0)^-1 X1']`` (Salkever 1976; Dufour 1980).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+
+from analysis.errors import EstimationError
+
+MIN_USABLE_SHARE = 0.9
+"""Share of the asked estimation sessions that must be usable."""
+MIN_RETURN_STD = 1e-10
+"""Returns that vary less are constant: a halted or pegged listing, not a market."""
+
+MODEL_LABELS = {
+    "constant_mean": "constant mean",
+    "market_adjusted": "market-adjusted (firm minus benchmark)",
+    "market_adjusted_demeaned": "market-adjusted, demeaned",
+    "market": "market model",
+    "capm": "CAPM on excess returns",
+    "ff3": "Fama-French three factors",
+    "carhart": "Carhart four factors",
+    "ff5": "Fama-French five factors",
+    "ff5_mom": "Fama-French five factors and momentum",
+    "market_peers": "market model with peers",
+}
+FACTOR_COLUMNS = {
+    "capm": ("mkt_rf",),
+    "ff3": ("mkt_rf", "smb", "hml"),
+    "carhart": ("mkt_rf", "smb", "hml", "mom"),
+    "ff5": ("mkt_rf", "smb", "hml", "rmw", "cma"),
+    "ff5_mom": ("mkt_rf", "smb", "hml", "rmw", "cma", "mom"),
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """Response and regressors of one model on all sessions of a panel.
+
+    Attributes
+    ----------
+    model : str
+        Model id.
+    return_kind : str
+        Kind of return of firm and benchmark.
+    benchmark_returns : pandas.Series
+        Index session; the benchmark's return of the same kind, whether or not the model uses it.
+    response : pandas.Series
+        Index session; what is explained, fractions.
+    regressors : pandas.DataFrame
+        Same index; one column a coefficient, the intercept as a column of ones. No column for
+        ``market_adjusted``, which estimates nothing.
+    offset : pandas.Series
+        Part of the firm's return that the model takes as given (benchmark or riskless return):
+        ``firm return = response + offset``.
+    """
+
+    model: str
+    return_kind: str
+    benchmark: str
+    benchmark_returns: pd.Series
+    response: pd.Series
+    regressors: pd.DataFrame
+    offset: pd.Series
+
+    @property
+    def usable(self) -> pd.DatetimeIndex:
+        """Sessions on which response and every regressor exist."""
+        complete = self.response.notna() & self.regressors.notna().all(axis=1)
+        return pd.DatetimeIndex(self.response.index[complete])
+
+
+def build_design(
+    model: str,
+    returns: pd.DataFrame,
+    *,
+    ticker: str,
+    benchmark: str,
+    return_kind: str,
+    factors: pd.DataFrame | None = None,
+    peers: tuple[str, ...] = (),
+) -> Design:
+    """Response and regressors of a model.
+
+    Parameters
+    ----------
+    returns : pandas.DataFrame
+        Index session, columns tickers, fractions, all of ``return_kind``.
+    factors : pandas.DataFrame, optional
+        Daily factors as fractions with a column ``rf``; needed by the factor models.
+    peers : tuple of str
+        Columns of ``returns`` that join the regressors of ``market_peers``.
+
+    Raises
+    ------
+    EstimationError
+        If a factor model is asked for another return than close to close, or factors or peers are missing.
+    """
+    firm, market = returns[ticker], returns[benchmark]
+    ones = pd.Series(1.0, index=returns.index, name="intercept")
+    zero = pd.Series(0.0, index=returns.index)
+
+    def factor_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+        if factors is None:
+            raise EstimationError(f"model {model}: no factors are at hand.", "Use model=market.")
+        if return_kind != "close_to_close":
+            raise EstimationError(f"model {model}: factors exist for close_to_close returns only.", "Use model=market.")
+        aligned = factors.reindex(returns.index)
+        columns = [aligned[name] for name in FACTOR_COLUMNS[model]]
+        return firm - aligned["rf"], [ones, *columns], aligned["rf"]
+
+    def peer_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+        if not peers:
+            raise EstimationError("model market_peers: the story names no peers with prices.", "Use model=market.")
+        return firm, [ones, market.rename("market_beta"), *(returns[p].rename(f"beta_{p}") for p in peers)], zero
+
+    builders: dict[str, Callable[[], tuple[pd.Series, list[pd.Series], pd.Series]]] = {
+        "constant_mean": lambda: (firm, [ones], zero),
+        "market_adjusted": lambda: (firm - market, [], market),
+        "market_adjusted_demeaned": lambda: (firm - market, [ones], market),
+        "market": lambda: (firm, [ones, market.rename("market_beta")], zero),
+        "market_peers": peer_design,
+        **dict.fromkeys(FACTOR_COLUMNS, factor_design),
+    }
+    response, columns, offset = builders[model]()
+    regressors = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=returns.index)
+    return Design(model, return_kind, benchmark, market, response, regressors, offset)
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """What least squares found on the estimation window.
+
+    Attributes
+    ----------
+    sessions : pandas.DatetimeIndex
+        The L sessions used.
+    design_matrix : numpy.ndarray
+        (L, K).
+    coefficients : pandas.Series
+        K values by name.
+    coefficient_errors : pandas.Series
+        Classical standard errors.
+    residuals : numpy.ndarray
+        (L,), fractions.
+    residual_std : float
+        sqrt(e'e / (L - K)).
+    cross_product_inverse : numpy.ndarray
+        (X0'X0)^-1, (K, K).
+    df : int
+        L - K.
+    asked_sessions : int
+        Sessions that were asked for; ``dropped`` says why fewer were used.
+    """
+
+    model: str
+    sessions: pd.DatetimeIndex
+    design_matrix: np.ndarray
+    coefficients: pd.Series
+    coefficient_errors: pd.Series
+    residuals: np.ndarray
+    residual_std: float
+    cross_product_inverse: np.ndarray
+    df: int
+    r_squared: float
+    asked_sessions: int
+    dropped: str
+
+    @property
+    def n_estimation(self) -> int:
+        """L."""
+        return len(self.residuals)
+
+    @property
+    def leverages(self) -> np.ndarray:
+        """h_t of every estimation session, (L,)."""
+        return np.einsum("ij,jk,ik->i", self.design_matrix, self.cross_product_inverse, self.design_matrix)
+
+    def forecast_factor(self, regressors: np.ndarray) -> np.ndarray:
+        """G = I + X1 (X0'X0)^-1 X1', (m, m): the forecast covariance over s2."""
+        return np.eye(len(regressors)) + regressors @ self.cross_product_inverse @ regressors.T
+
+    def _repr_html_(self) -> str:
+        rows = pd.DataFrame({"coefficient": self.coefficients, "standard error": self.coefficient_errors})
+        return (
+            f"<p>{MODEL_LABELS[self.model]}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
+            f"R2 {self.r_squared:.3f}</p>{rows.to_html(float_format='%.4f')}"
+        )
+
+
+def check_rank(matrix: np.ndarray, names: list[str]) -> None:
+    """Refuse regressors that say the same thing twice.
+
+    Raises
+    ------
+    EstimationError
+        If the design is rank deficient; a pseudo-inverse would split one effect over two
+        coefficients and halve both.
+    """
+    if matrix.shape[1] and np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        raise EstimationError(
+            f"the regressors {', '.join(names)} are linearly dependent (rank {np.linalg.matrix_rank(matrix)} of "
+            f"{matrix.shape[1]}).",
+            "Leave one out, or merge dummies that mark the same session into one joint effect.",
+        )
+
+
+def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
+    """Least squares on the estimation window.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns or dependent regressors.
+    """
+    response = design.response.loc[sessions].to_numpy(dtype=float)
+    matrix = design.regressors.loc[sessions].to_numpy(dtype=float)
+    names = list(design.regressors.columns)
+    n, k = matrix.shape
+    if n < max(k + 2, MIN_USABLE_SHARE * asked_sessions):
+        raise EstimationError(
+            f"{n} of {asked_sessions} estimation sessions are usable for {design.return_kind}; at least "
+            f"{max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))} are needed.",
+            "Ask for fewer estimation_sessions, or use a source with a longer history.",
+        )
+    if float(np.std(response)) < MIN_RETURN_STD:
+        raise EstimationError(
+            f"the {design.return_kind} returns are constant over the estimation window.",
+            "Check the prices: a halted listing has no event study.",
+        )
+    check_rank(matrix, names)
+    if k == 0:
+        residual_std = float(np.sqrt(response @ response / n))
+        empty = pd.Series(dtype=float)
+        return ModelFit(
+            design.model, sessions, matrix, empty, empty, response, residual_std, np.empty((0, 0)), n, float("nan"),
+            asked_sessions, dropped,
+        )  # fmt: skip
+    result = sm.OLS(response, matrix).fit()
+    if float(result.mse_resid) <= MIN_RETURN_STD**2:
+        raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
+    return ModelFit(
+        model=design.model,
+        sessions=sessions,
+        design_matrix=matrix,
+        coefficients=pd.Series(result.params, index=names),
+        coefficient_errors=pd.Series(result.bse, index=names),
+        residuals=np.asarray(result.resid),
+        residual_std=float(np.sqrt(result.mse_resid)),
+        cross_product_inverse=np.asarray(result.normalized_cov_params),
+        df=int(result.df_resid),
+        r_squared=float(result.rsquared),
+        asked_sessions=asked_sessions,
+        dropped=dropped,
+    )

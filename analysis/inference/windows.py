@@ -1,0 +1,256 @@
+"""Every window of a study: estimate, tests, intervals, power and outcome in one row."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.estimation.abnormal import AbnormalReturns
+from analysis.inference.block_conformal import block_conformal_test
+from analysis.inference.fhs import fhs_test
+from analysis.inference.multiplicity import holm
+from analysis.inference.parametric import interval, is_inside, prediction_error_t
+from analysis.inference.placebo_pool import PlaceboRank
+from analysis.inference.power import detectable_effect, smallest_bound
+from analysis.inference.result import TestResult, not_computable
+from analysis.inference.sample_quantile import conformal, sample_quantile
+
+HEADLINE_KIND = "close_to_close"
+COMPANION_KIND = "close_to_open"
+OUTCOMES = (
+    "insufficient_data",
+    "depends_on_volatility",
+    "detectable_but_small",
+    "effect",
+    "fragile",
+    "smaller_than_bound",
+    "no_detectable_effect",
+)
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What identifies a row besides its window."""
+
+    return_kind: str
+    model: str
+    benchmark: str
+    mask: str
+    estimation_sessions: int
+    gap_sessions: int
+
+
+@dataclass(frozen=True)
+class WindowEstimate:
+    """One window of one return kind: a row of ``results/estimates.csv``.
+
+    ``estimate`` is None when the row cannot be computed; ``note`` then says why.
+    ``tests`` holds every statistic by name.
+    """
+
+    specification: Specification
+    first: int
+    last: int
+    is_primary: bool
+    estimate: float | None
+    standard_error: float | None
+    df: int | None
+    tests: dict[str, TestResult]
+    p_holm: float | None
+    ci90: tuple[float, float] | None
+    ci95: tuple[float, float] | None
+    mde80: float | None
+    smallest_bound: float | None
+    outcome: str
+    n_estimation: int | None
+    note: str
+    n_placebo: int | None = None
+
+    @property
+    def return_kind(self) -> str:
+        """Kind of return."""
+        return self.specification.return_kind
+
+    def p_value(self, name: str) -> float | None:
+        """The p-value of a test, None where it has none."""
+        test = self.tests.get(name)
+        return test.p_value if test else None
+
+    @property
+    def rank_p(self) -> float | None:
+        """The larger of the conformal and the volatility-aware p-value: what the outcome goes by."""
+        return combine_ranks(self.tests)
+
+    def as_record(self) -> dict[str, object]:
+        """The row in the columns of ``results/estimates.csv``."""
+        spec, test = self.specification, self.tests.get("t")
+        low90, high90 = self.ci90 or (None, None)
+        low95, high95 = self.ci95 or (None, None)
+        return {
+            **dataclasses.asdict(spec),
+            "first": self.first,
+            "last": self.last,
+            "is_primary": self.is_primary,
+            "estimate": self.estimate,
+            "standard_error": self.standard_error,
+            "df": self.df,
+            "t": test.statistic if test else None,
+            "p_t": self.p_value("t"),
+            "p_sample_quantile": self.p_value("sample_quantile"),
+            "p_conformal": self.p_value("conformal"),
+            "p_fhs": self.p_value("fhs"),
+            "p_block_conformal": self.p_value("block_conformal"),
+            "p_placebo": self.p_value("placebo"),
+            "n_placebo": self.n_placebo,
+            "p_holm": self.p_holm,
+            "ci90_low": low90,
+            "ci90_high": high90,
+            "ci95_low": low95,
+            "ci95_high": high95,
+            "mde80": self.mde80,
+            "smallest_bound": self.smallest_bound,
+            "outcome": self.outcome,
+            "n_estimation": self.n_estimation,
+            "note": self.note,
+        }
+
+
+def combine_ranks(tests: dict[str, TestResult]) -> float | None:
+    """max(conformal, FHS); longer windows have the block conformal p alone."""
+    rank = next((tests[n].p_value for n in ("conformal", "block_conformal") if _has_p(tests, n)), None)
+    fhs = tests["fhs"].p_value if _has_p(tests, "fhs") else None
+    known = [p for p in (rank, fhs) if p is not None]
+    return max(known) if known else None
+
+
+def unavailable(
+    specification: Specification, first: int, last: int, *, is_primary: bool, reason: str
+) -> WindowEstimate:
+    """A row that cannot be computed, with its reason."""
+    return WindowEstimate(
+        specification, first, last, is_primary, None, None, None, {"t": not_computable("t", reason)}, None, None, None,
+        None, None, "insufficient_data", None, reason,
+    )  # fmt: skip
+
+
+def assess_window(
+    abnormal: AbnormalReturns,
+    first: int,
+    last: int,
+    *,
+    specification: Specification,
+    significance: float,
+    bound: float,
+    placebo: PlaceboRank | None = None,
+) -> WindowEstimate:
+    """Estimate one window and run every test that is defined for it.
+
+    Parameters
+    ----------
+    placebo : PlaceboRank, optional
+        The window's rank among earlier sessions of the firm, when it was computed.
+    """
+    is_primary = (first, last) == (0, 0) and specification.return_kind in (HEADLINE_KIND, COMPANION_KIND)
+    total = abnormal.sum_window(first, last)
+    if total.estimate is None or total.standard_error is None:
+        return unavailable(specification, first, last, is_primary=is_primary, reason=total.note)
+    fit = abnormal.fit
+    fits = abnormal.window_fits(first, last)
+    tests = {
+        "t": prediction_error_t(total.estimate, total.standard_error, fit.df),
+        "sample_quantile": sample_quantile(total.abnormal, fit.residuals),
+        "conformal": conformal(fits),
+        "block_conformal": block_conformal_test(fits),
+        "fhs": fhs_test(fits),
+        **({"placebo": placebo.test} if placebo else {}),
+    }
+    ci90 = interval(total.estimate, total.standard_error, fit.df, 0.90)
+    return WindowEstimate(
+        specification=specification,
+        first=first,
+        last=last,
+        is_primary=is_primary,
+        estimate=total.estimate,
+        standard_error=total.standard_error,
+        df=fit.df,
+        tests=tests,
+        p_holm=None,
+        ci90=ci90,
+        ci95=interval(total.estimate, total.standard_error, fit.df, 0.95),
+        mde80=detectable_effect(total.standard_error, df=fit.df),
+        smallest_bound=smallest_bound(total.estimate, total.standard_error, df=fit.df),
+        outcome=decide_outcome(tests, ci90, significance=significance, bound=bound),
+        n_estimation=fit.n_estimation,
+        note=_note(fit.n_estimation, fit.asked_sessions, fit.dropped),
+        n_placebo=placebo.count if placebo else None,
+    )
+
+
+def _note(used: int, asked: int, dropped: str) -> str:
+    return "" if used == asked else f"{used} of {asked} estimation sessions: {dropped}"
+
+
+def decide_outcome(
+    tests: dict[str, TestResult],
+    ci90: tuple[float, float],
+    *,
+    significance: float,
+    bound: float,
+    p_star: float | None = None,
+    is_confirmed: bool = False,
+) -> str:
+    """The outcome of a row, the first rule that applies.
+
+    Parameters
+    ----------
+    p_star : float, optional
+        Use this adjusted value in place of max(conformal, FHS).
+    is_confirmed : bool
+        Whether the specification curve supports a detection (same sign in most eligible
+        specifications and a small placebo maxT p). Without it a detection is ``fragile``.
+    """
+    rank = next((tests[n].p_value for n in ("conformal", "block_conformal") if _has_p(tests, n)), None)
+    fhs = tests["fhs"].p_value if _has_p(tests, "fhs") else None
+    combined = p_star if p_star is not None else combine_ranks(tests)
+    if rank is None or combined is None:
+        return "insufficient_data"
+    if fhs is not None and (rank < significance) != (fhs < significance):
+        return "depends_on_volatility"
+    is_detected = combined < significance
+    is_small = is_inside(*ci90, bound)
+    if is_detected:
+        return "detectable_but_small" if is_small else ("effect" if is_confirmed else "fragile")
+    return "smaller_than_bound" if is_small else "no_detectable_effect"
+
+
+def _has_p(tests: dict[str, TestResult], name: str) -> bool:
+    return name in tests and tests[name].p_value is not None
+
+
+def adjust_primary(
+    rows: list[WindowEstimate], *, significance: float, bound: float, is_confirmed: bool = False
+) -> list[WindowEstimate]:
+    """Holm over headline and companion; the adjusted p decides the companion's outcome.
+
+    The headline was declared first and stands unadjusted.
+    """
+    primary = [i for i, row in enumerate(rows) if row.is_primary]
+    adjusted = holm([rows[i].rank_p for i in primary])
+    result = list(rows)
+    for index, p_holm in zip(primary, adjusted, strict=True):
+        row = rows[index]
+        outcome = row.outcome
+        if row.ci90 is not None and p_holm is not None:
+            p_star = p_holm if row.return_kind == COMPANION_KIND else None
+            outcome = decide_outcome(
+                row.tests, row.ci90, significance=significance, bound=bound, p_star=p_star, is_confirmed=is_confirmed
+            )
+        result[index] = dataclasses.replace(row, p_holm=p_holm, outcome=outcome)
+    return result
+
+
+def estimates_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
+    """``results/estimates.csv``: one row a window and return kind."""
+    return pd.DataFrame([row.as_record() for row in rows])

@@ -1,0 +1,76 @@
+"""Numbers as readers see them: signs always shown, two or three significant figures, never p = 0."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+import pandas as pd
+
+MINUS = "\u2212"
+NOT_AVAILABLE = "n/a"
+
+
+def format_percent(value: float, *, digits: int = 2, sign: bool = True) -> str:
+    """A fraction as a percentage, e.g. 0.0123 as ``+1.23 %``."""
+    text = f"{abs(100 * value):.{digits}f}\u00a0%"
+    if float(f"{abs(100 * value):.{digits}f}") == 0:
+        return text
+    return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def format_interval(bounds: tuple[float, float], *, digits: int = 2) -> str:
+    """An interval of fractions, e.g. ``−4.69 % to +2.62 %``."""
+    return f"{format_percent(bounds[0], digits=digits)} to {format_percent(bounds[1], digits=digits)}"
+
+
+def format_p(value: float) -> str:
+    """A p-value with two significant figures: ``0.44``, ``0.031``, ``< 0.001``."""
+    if value < 0.001:
+        return "<\u00a00.001"
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def p_equals(value: float) -> str:
+    """``p = 0.44`` or ``p < 0.001``."""
+    text = format_p(value)
+    return f"p\u00a0{text}" if text.startswith("<") else f"p\u00a0=\u00a0{text}"
+
+
+def format_number(value: float, *, digits: int = 2, sign: bool = True) -> str:
+    """A plain number with its sign."""
+    text = f"{abs(value):.{digits}f}"
+    return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def format_count(value: int) -> str:
+    """A whole number with thin groups."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def format_session(value: pd.Timestamp | date) -> str:
+    """A session with its weekday, e.g. ``Mon 2026-02-02``."""
+    return value.strftime("%a %Y-%m-%d")
+
+
+def or_reason(value: float | None, formatter, reason: str) -> str:
+    """A formatted number, or ``n/a: reason``."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return f"{NOT_AVAILABLE}: {reason}" if reason else NOT_AVAILABLE
+    return formatter(value)
+
+
+RETURN_LABELS = {
+    "close_to_close": "close to close",
+    "close_to_open": "close to open",
+    "open_to_close": "open to close",
+}
+OUTCOME_LABELS = {
+    "insufficient_data": "insufficient data",
+    "depends_on_volatility": "depends on how the day's volatility is treated",
+    "detectable_but_small": "detectable but small",
+    "effect": "abnormal return detected",
+    "fragile": "detected, but fragile",
+    "smaller_than_bound": "smaller than the bound",
+    "no_detectable_effect": "no detectable effect",
+}

@@ -1,0 +1,201 @@
+"""What a run leaves behind for machines, and what is needed to make it again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import platform
+import shlex
+import subprocess
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import __version__
+from analysis.config import StudyConfig
+from analysis.estimation.abnormal import AbnormalReturns
+from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate, estimates_frame
+from analysis.market.returns import ReturnPanel
+from analysis.reporting.exhibits import Exhibit, write_csv
+from analysis.reporting.verdict import Verdict, find_primary
+from analysis.study import Measured, Study
+
+SCHEMA_VERSION = 1
+RECORD_MIME = "application/vnd.event-impact.record+json"
+REPORTED_PACKAGES = (
+    "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "exchange-calendars",
+    "papermill", "nbconvert", "ipykernel",
+)  # fmt: skip
+PATH_COLUMNS = (
+    "return_kind", "model", "benchmark", "mask", "rel_session", "session", "firm_return", "benchmark_return",
+    "expected_return", "ar", "forecast_std", "t", "p_t", "confounders",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The results of one executed notebook: what becomes ``run.json`` and ``results/*.csv``.
+
+    It travels inside the executed notebook as an output of its own media type, so that any way of
+    executing the notebook keeps its numbers.
+    """
+
+    run: dict[str, object]
+    tables: dict[str, str]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        payload = {"run": self.run, "tables": self.tables}
+        return {
+            "text/html": self._repr_html_(),
+            "text/plain": "run record",
+            RECORD_MIME: json.loads(json.dumps(clean(payload), allow_nan=False)),
+        }
+
+    def _repr_html_(self) -> str:
+        parameters = "".join(
+            f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
+            for name, value in dict(self.run["parameters"]).items()  # type: ignore[call-overload]
+        )
+        inputs = "".join(
+            f'<tr><th scope="row">{escape(str(name))}</th><td><code>{escape(str(sha))}</code></td></tr>'
+            for name, sha in dict(self.run["inputs"]).items()  # type: ignore[call-overload]
+        )
+        return (
+            '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters of this run"><table>'
+            '<caption><span class="number">Table.</span> Parameters of this run.</caption>'
+            '<thead><tr><th scope="col">parameter</th><th scope="col">value</th></tr></thead>'
+            f"<tbody>{parameters}</tbody></table></div>"
+            '<div class="table-frame" role="region" tabindex="0" aria-label="Input files"><table>'
+            f'<caption><span class="number">Table.</span> Input files with their sha256; figures from vintage '
+            f"{escape(str(self.run['vintage']))}.</caption>"
+            '<thead><tr><th scope="col">file</th><th scope="col">sha256</th></tr></thead>'
+            f"<tbody>{inputs}</tbody></table></div>"
+        )
+
+
+def record_study(
+    study: Study,
+    panel: ReturnPanel,
+    measured: Measured,
+    rows: list[WindowEstimate],
+    verdict: Verdict,
+    *,
+    alignment,
+    notebook: str,
+    exhibits: tuple[Exhibit, ...] = (),
+) -> RunRecord:
+    """Gather everything that a run of one story publishes."""
+    headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    run = {
+        "schema_version": SCHEMA_VERSION,
+        "story": study.story.story,
+        "notebook": notebook,
+        "as_of": study.config.as_of.isoformat(),
+        "status": verdict.status,
+        "outcome": verdict.outcome,
+        "companion_outcome": verdict.companion_outcome,
+        "verdict": verdict.verdict,
+        "plain": verdict.plain,
+        "identified": alignment.identification.as_record(),
+        "event_session": alignment.event_session.date().isoformat(),
+        "headline": headline.as_record(),
+        "companion": companion.as_record(),
+        "parameters": resolved_parameters(study),
+        "inputs": input_hashes(study, panel),
+        "vintage": panel.vintage,
+    }
+    tables = {exhibit.name: write_csv(exhibit.numbers) for exhibit in exhibits}
+    tables |= {
+        "estimates": write_csv(estimates_frame(rows)),
+        "abnormal_returns": write_csv(path_frame(study, measured)),
+        "alignment": write_csv(alignment.frame()),
+    }
+    return RunRecord(run=run, tables=tables)
+
+
+def resolved_parameters(study: Study) -> dict[str, object]:
+    """The parameters with the story's benchmark filled in: no default stays silent."""
+    return {**study.config.as_parameters(), "benchmark": study.benchmark}
+
+
+def input_hashes(study: Study, panel: ReturnPanel | None = None) -> dict[str, str]:
+    """sha256 of every file that the numbers rest on."""
+    return {**study.table_hashes, **(panel.inputs if panel else {})}
+
+
+def path_frame(study: Study, measured: Measured) -> pd.DataFrame:
+    """``results/abnormal_returns.csv``."""
+    parts = []
+    for kind, abnormal in measured.items():
+        if not isinstance(abnormal, AbnormalReturns):
+            continue
+        part = abnormal.table.reset_index()
+        part["confounders"] = abnormal.confounders.to_numpy()
+        part = part.assign(
+            return_kind=kind, model=study.config.model, benchmark=study.benchmark, mask=study.config.mask
+        )
+        parts.append(part.loc[:, list(PATH_COLUMNS)])
+    return pd.concat(parts, ignore_index=True)
+
+
+def clean(value: object) -> object:
+    """Plain JSON values; numbers that are none become null."""
+    if isinstance(value, dict):
+        return {str(k): clean(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(v) for v in value]
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if hasattr(value, "item"):
+        return clean(value.item())
+    return str(value)
+
+
+def read_versions() -> dict[str, str]:
+    """Versions of Python, of this package and of what it computes with."""
+    versions = {"python": platform.python_version(), "event-impact": __version__}
+    return versions | {name: importlib.metadata.version(name) for name in REPORTED_PACKAGES}
+
+
+def read_commit(root: Path) -> str | None:
+    """The commit of the study, None outside git or before its first commit."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def reproduce_line(run: dict[str, object]) -> str:
+    """The one command that makes this run again."""
+    defaults = StudyConfig().as_parameters()
+    parameters = dict(run["parameters"])  # type: ignore[call-overload]
+    line = f"impact run {run['notebook']} --story {run['story']} --as-of {run['as_of']}"
+    if parameters.get("source") != defaults["source"]:
+        line += f" --source {shlex.quote(str(parameters['source']))}"
+    for name, value in parameters.items():
+        if name not in ("story", "as_of", "source") and str(value) != str(defaults[name]):
+            line += f" -p {name}={shlex.quote(str(value))}"
+    return line
+
+
+def provenance_html(run: dict[str, object], notebook: str) -> str:
+    """The closing block of a page: versions, commit, times, how to repeat and how to cite."""
+    versions = ", ".join(f"{name} {version}" for name, version in dict(run["versions"]).items())  # type: ignore[call-overload]
+    commit = run["commit"] or "not under version control"
+    year = str(run["finished_at"])[:4]
+    return (
+        '<section data-provenance aria-label="Provenance"><h2 id="provenance">How this page was made</h2>'
+        f"<p>Started {escape(str(run['started_at']))}, finished {escape(str(run['finished_at']))}. "
+        f"Commit {escape(str(commit))}. {escape(versions)}.</p>"
+        f"<p>To make it again: <code>{escape(reproduce_line(run))}</code></p>"
+        f"<p>To cite: The event-impact project ({escape(year)}), {escape(str(run['story']))}, {escape(notebook)}, "
+        f"as of {escape(str(run['as_of']))}, version {escape(__version__)}.</p></section>"
+    )

@@ -1,0 +1,252 @@
+"""The verdict in words, composed by rule from the outcome of the declared pair.
+
+No sentence here says why a price moved. An outcome chooses a sentence; numbers fill it; what
+the prices can tell apart is always added. The wording never claims the absence of an effect.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+from analysis.config import StudyConfig
+from analysis.events.sessions import Alignment
+from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
+from analysis.reporting.format import (
+    OUTCOME_LABELS,
+    format_interval,
+    format_p,
+    format_percent,
+    format_session,
+    p_equals,
+)
+
+FORBIDDEN = (
+    r"no effect",
+    r"no impact",
+    r"shrugged? off",
+    r"ignored the",
+    r"denial (reversed|offset|calmed)",
+    r"because of",
+    r"caused by",
+    r"sent the stock",
+    r"trend(ing|ed)? towards? significan",
+    r"almost significant",
+    r"observed power",
+    r"robust standard error",
+    r"proves? that",
+)
+"""Wordings that claim more than one event can show; no generated text may match."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found, how sure, and what could have been seen, in words.
+
+    Attributes
+    ----------
+    status : str
+        ``final`` when every declared window is complete at as_of, else ``open``.
+    outcome, companion_outcome : str
+        Outcomes of headline and companion.
+    headline_sentence, companion_sentence, joint_sentence : str
+        One sentence each; ``verdict`` joins them.
+    plain : str
+        A paragraph for readers without statistics.
+    """
+
+    question: str
+    status: str
+    outcome: str
+    companion_outcome: str
+    headline_sentence: str
+    companion_sentence: str
+    joint_sentence: str
+    plain: str
+
+    @property
+    def verdict(self) -> str:
+        """The sentences together."""
+        return " ".join((self.headline_sentence, self.companion_sentence, self.joint_sentence))
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<section class="verdict" aria-label="Verdict">'
+            f'<p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome"><strong>{escape(OUTCOME_LABELS[self.outcome].capitalize())}.</strong> '
+            f"{escape(self.headline_sentence)}</p><p>{escape(self.companion_sentence)}</p>"
+            f'<p class="joint">{escape(self.joint_sentence)}</p>'
+            f'<p class="plain"><span class="label">In plain words.</span> {escape(self.plain)}</p></section>'
+        )
+
+
+def find_forbidden(text: str) -> list[str]:
+    """Forbidden wordings that a text contains."""
+    return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
+
+
+def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:
+    """The declared row of a return kind."""
+    return next(row for row in rows if row.is_primary and row.return_kind == kind)
+
+
+def is_complete(rows: list[WindowEstimate], config: StudyConfig) -> bool:
+    """Whether every declared window of the headline's return is complete."""
+    wanted = [r for r in rows if r.return_kind == HEADLINE_KIND and (r.first, r.last) in config.windows]
+    return all(not row.note.startswith("incomplete") for row in wanted)
+
+
+def compose_verdict(rows: list[WindowEstimate], alignment: Alignment, config: StudyConfig) -> Verdict:
+    """Compose the verdict of a study from its rows and from what is identified.
+
+    Raises
+    ------
+    ValueError
+        If a composed sentence holds a forbidden wording.
+    """
+    headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    story = alignment.story
+    verdict = Verdict(
+        question=_ask(alignment),
+        status="final" if is_complete(rows, config) else "open",
+        outcome=headline.outcome,
+        companion_outcome=companion.outcome,
+        headline_sentence=_say_headline(headline, alignment, config),
+        companion_sentence=_say_companion(companion, config),
+        joint_sentence=alignment.identification.reason,
+        plain=_say_plainly(headline, companion, alignment, config),
+    )
+    for sentence in (verdict.verdict, verdict.plain):
+        broken = find_forbidden(sentence.replace(story.title, ""))
+        if broken:
+            raise ValueError(f"the verdict holds a forbidden wording: {', '.join(broken)}")
+    return verdict
+
+
+def _ask(alignment: Alignment) -> str:
+    what = {
+        "report_only": "around the report",
+        "denial_only": "around the denial",
+    }.get(alignment.identification.kind, "around the report and the denial")
+    return f"Did {alignment.story.ticker} move abnormally {what} ({alignment.story.title})?"
+
+
+def _when(alignment: Alignment) -> str:
+    session = format_session(alignment.event_session)
+    if len(alignment.candidates) == 1:
+        return f"on {session}"
+    last = format_session(alignment.candidates[-1])
+    return f"on {session}, the first of {len(alignment.candidates)} candidate sessions (last: {last})"
+
+
+def _measure(row: WindowEstimate, config: StudyConfig) -> str:
+    estimate, interval = format_percent(row.estimate or 0.0), format_interval(row.ci95 or (0.0, 0.0))
+    return f"{estimate} against {row.specification.benchmark} (95\u00a0% interval {interval}; {_rank_test(row)})"
+
+
+def _rank_test(row: WindowEstimate) -> str:
+    parts = []
+    for name, label in (
+        ("conformal", "conformal"),
+        ("block_conformal", "block conformal"),
+        ("fhs", "volatility-aware"),
+    ):
+        p = row.p_value(name)
+        if p is not None and not (name == "block_conformal" and row.p_value("conformal") is not None):
+            parts.append(f"{label} {p_equals(p)}")
+    return ", ".join(parts) or "no rank test"
+
+
+def _detectable(row: WindowEstimate) -> str:
+    size = format_percent(row.mde80 or 0.0, sign=False)
+    return f"This design would have seen a move of {size} or more four times in five"
+
+
+def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+    if row.estimate is None:
+        return f"The headline cannot be computed: {row.note}."
+    when, measure = _when(alignment), _measure(row, config)
+    ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
+    p = format_p(row.rank_p) if row.rank_p is not None else ""
+    sentences = {
+        "no_detectable_effect": (
+            f"No detectable abnormal return of {ticker} {when}: {measure}. {_detectable(row)}; effects anywhere in the "
+            "interval remain compatible with the data."
+        ),
+        "smaller_than_bound": (
+            f"Any abnormal return of {ticker} {when} was smaller than {bound} in absolute value: {measure}; 90\u00a0% "
+            f"interval {format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
+        ),
+        "effect": (
+            f"{ticker} moved by {measure} {when}, a move of a size seen on about a share of {p} of ordinary sessions. "
+            "It coincides with the news of that interval; the design cannot attribute it to one item. "
+            f"{_detectable(row)}."
+        ),
+        "fragile": (
+            f"A detection that is fragile: {ticker} moved by {measure} {when}, but no specification curve supports the "
+            f"detection within this run. {_detectable(row)}."
+        ),
+        "detectable_but_small": (
+            f"Detectable but smaller than {bound}: {ticker} moved by {measure} {when}. {_detectable(row)}."
+        ),
+        "depends_on_volatility": (
+            f"Whether the abnormal return of {ticker} {when} is detectable depends on how the volatility of the day is "
+            f"treated: {measure}. {_detectable(row)}."
+        ),
+        "insufficient_data": f"The rank tests cannot be computed for {ticker} {when}: {measure}.",
+    }
+    text = sentences[row.outcome]
+    if row.outcome == "no_detectable_effect" and row.ci95 and row.ci95[0] * row.ci95[1] > 0:
+        text += " The 95\u00a0% t interval excludes zero although the rank test does not reject: read both."
+    return text
+
+
+def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
+    if row.estimate is None:
+        return f"At the open (companion): n/a: {row.note}."
+    holm = f", Holm-adjusted {p_equals(row.p_holm)}" if row.p_holm is not None else ""
+    label = OUTCOME_LABELS[row.outcome]
+    if row.outcome == "smaller_than_bound":
+        label = f"smaller than the bound of {format_percent(config.equivalence_bound, sign=False)}"
+    return (
+        f"At the open, the declared companion: {format_percent(row.estimate)} (95\u00a0% interval "
+        f"{format_interval(row.ci95 or (0.0, 0.0))}{holm}): {label}; moves of "
+        f"{format_percent(row.mde80 or 0.0, sign=False)} or more would have been seen four times in five."
+    )
+
+
+def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+    if row.estimate is None or row.mde80 is None:
+        return f"There are not enough prices to say anything yet: {row.note}."
+    ticker = alignment.story.ticker
+    direction = "less" if row.estimate < 0 else "more"
+    size = format_percent(abs(row.estimate), digits=1, sign=False)
+    opening = (
+        f"On {format_session(alignment.event_session)} the shares of {ticker} returned about {size} {direction} than "
+        f"their usual relation to {row.specification.benchmark} would suggest."
+    )
+    ordinary = {
+        "no_detectable_effect": (
+            "A gap of that size is an ordinary day for this share, so it cannot be told apart from everyday noise."
+        ),
+        "smaller_than_bound": "Whatever the news did, the data rule out a move as large as the bound set beforehand.",
+        "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",
+        "fragile": "A gap of that size is unusual, but other reasonable choices of method may not agree.",
+        "detectable_but_small": "The gap is real enough to be seen, and small.",
+        "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
+        "insufficient_data": "There are not enough data to judge whether that is unusual.",
+    }[row.outcome]
+    size = format_percent(row.mde80, digits=1, sign=False)
+    reach = f"Only a gap of about {size} or more would have been noticed reliably."
+    apart = {
+        "joint": (
+            "The report and the denial came out while no price of this share was made, so nobody can say from daily "
+            "prices what either did alone."
+        ),
+        "ambiguous": "When exactly the articles appeared is not known well enough to separate report from denial.",
+        "separable": "A price was made between report and denial, so the two can be looked at one by one.",
+        "report_only": "There was a report but no recorded denial.",
+        "denial_only": "There was a denial; the report behind it is not recorded with a time of its own.",
+    }[alignment.identification.kind]
+    return f"{opening} {ordinary} {reach} {apart}"

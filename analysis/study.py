@@ -1,0 +1,230 @@
+"""One story from its id to its verdict: the steps that the notebooks and the command line share.
+
+Each step takes the nouns of the step before and the validated parameters, and is one line in
+a notebook. The rooms know nothing of each other's parameters; this module hands them over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.config import StudyConfig, Window
+from analysis.errors import DataError, EstimationError
+from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
+from analysis.estimation.models import FACTOR_COLUMNS, build_design
+from analysis.events.articles import Story, load_story
+from analysis.events.confounders import Confounders, load_confounders
+from analysis.events.sessions import Alignment, align_story
+from analysis.inference.placebo_pool import PlaceboRank, rank_windows
+from analysis.inference.windows import (
+    HEADLINE_KIND,
+    Specification,
+    WindowEstimate,
+    adjust_primary,
+    assess_window,
+    unavailable,
+)
+from analysis.market.returns import RETURN_KINDS, ReturnPanel, load_panel
+from analysis.market.snapshot import PriceStore, digest, open_source
+from analysis.root import StudyRoot, find_root
+
+TABLES = ("stories.csv", "articles.csv", "confounders.csv", "faults.csv", "manifest.csv")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One story, opened: its articles, what else happened, and the prices of its source."""
+
+    config: StudyConfig
+    root: StudyRoot
+    story: Story
+    confounders: Confounders
+    store: PriceStore
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark asked for, or the story's own."""
+        return self.config.benchmark or self.story.benchmark
+
+    @property
+    def table_hashes(self) -> dict[str, str]:
+        """sha256 of the hand-curated tables."""
+        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in TABLES}
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A return kind that cannot be measured, with the reason."""
+
+    reason: str
+
+
+Measured = dict[str, AbnormalReturns | Unmeasured]
+
+
+def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
+    """Read the registry and open the price source; nothing is computed yet."""
+    found = find_root(root)
+    story = load_story(config.story, found.data)
+    store = open_source(config.source, found.data)
+    alignment = align_story(story, as_of=config.as_of)
+    known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
+    confounders = load_confounders(story.ticker, found.data, known_at=known_at)
+    return Study(config, found, story, confounders, store)
+
+
+def load_returns(study: Study) -> ReturnPanel:
+    """Returns of the firm and its benchmark, cut at as_of."""
+    return load_panel(
+        study.store,
+        study.story.ticker,
+        benchmark=study.benchmark,
+        exchange=study.story.exchange,
+        as_of=study.config.as_of,
+        with_factors=study.config.model in FACTOR_COLUMNS,
+    )
+
+
+def align(study: Study, panel: ReturnPanel) -> Alignment:
+    """The sessions that each article can have reached, and what the recorded prices can tell apart."""
+    return align_story(study.story, as_of=study.config.as_of, has_open=panel.has_open)
+
+
+def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
+    """Abnormal returns of all three kinds.
+
+    Raises
+    ------
+    DataError
+        If the headline cannot be measured; other kinds carry their reason instead.
+    """
+    config = study.config
+    check_masks(study, alignment)
+    labels = {session: study.confounders.label_of(session) for session in study.confounders.table.index}
+    masked = study.confounders.masked_sessions if config.mask == "listed" else None
+    reach = [*config.windows, *config.runup, config.path, alignment.hull]
+    measured: Measured = {}
+    for kind in RETURN_KINDS:
+        try:
+            design = build_design(
+                config.model,
+                panel.returns[kind],
+                ticker=panel.ticker,
+                benchmark=panel.benchmark,
+                return_kind=kind,
+                factors=panel.factors,
+            )
+            measured[kind] = measure_abnormal_returns(
+                design,
+                alignment.event_session,
+                estimation_sessions=config.estimation_sessions,
+                gap_sessions=config.gap_sessions,
+                path=(min(first for first, _ in reach), max(last for _, last in reach)),
+                masked=masked,
+                labels=labels,
+            )
+        except EstimationError as error:
+            if kind == HEADLINE_KIND:
+                raise
+            measured[kind] = Unmeasured(error.message if panel.has_open else "no opening prices are recorded")
+    return measured
+
+
+def check_masks(study: Study, alignment: Alignment) -> None:
+    """Refuse a mask that would remove what is being tested.
+
+    Raises
+    ------
+    DataError
+        If ``mask = listed`` names a session inside a tested window.
+    """
+    if study.config.mask != "listed":
+        return
+    first = min(first for first, _ in study.config.windows)
+    last = max(last for _, last in (*study.config.windows, alignment.hull))
+    inside = study.confounders.masked_sessions.intersection(
+        alignment.hours.between(
+            alignment.hours.offset(alignment.event_session, first),
+            alignment.hours.offset(alignment.event_session, last),
+        )
+    )
+    if len(inside):
+        raise DataError(
+            f"mask: listed would mask {inside[0].date()}, which lies inside a tested window.",
+            "Use mask=none, or shorter windows.",
+        )
+
+
+def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[WindowEstimate]:
+    """Every window of every return kind, tested, with the declared pair adjusted."""
+    config = study.config
+    windows = list(config.windows)
+    if alignment.hull not in windows:
+        windows.append(alignment.hull)
+    windows += [w for w in config.runup if w not in windows]
+    rows = []
+    for kind, abnormal in measured.items():
+        specification = Specification(
+            return_kind=kind,
+            model=config.model,
+            benchmark=study.benchmark,
+            mask=config.mask,
+            estimation_sessions=config.estimation_sessions,
+            gap_sessions=config.gap_sessions,
+        )
+        ranks = {} if isinstance(abnormal, Unmeasured) else rank_among_placebos(study, abnormal, alignment, windows)
+        for first, last in windows:
+            if isinstance(abnormal, Unmeasured):
+                is_primary = (first, last) == (0, 0) and kind == "close_to_open"
+                rows.append(unavailable(specification, first, last, is_primary=is_primary, reason=abnormal.reason))
+            else:
+                rows.append(
+                    assess_window(
+                        abnormal,
+                        first,
+                        last,
+                        specification=specification,
+                        significance=config.significance,
+                        bound=config.equivalence_bound,
+                        placebo=ranks.get((first, last)),
+                    )
+                )
+    return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
+
+
+def rank_among_placebos(
+    study: Study, abnormal: AbnormalReturns, alignment: Alignment, windows: list[Window]
+) -> dict[Window, PlaceboRank]:
+    """Ranks of the event among earlier sessions away from the story's own news."""
+    own = [s for event in alignment.articles for s in event.sessions]
+    news = pd.DatetimeIndex(own).union(study.confounders.masked_sessions)
+    return rank_windows(
+        abnormal,
+        windows,
+        estimation_sessions=study.config.estimation_sessions,
+        gap_sessions=study.config.gap_sessions,
+        news=news,
+    )
+
+
+def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
+    """Run every step that can refuse, before a kernel is started.
+
+    Parameters
+    ----------
+    needs : str
+        ``registry`` for notebooks that use articles and calendars only, ``prices`` for the others.
+
+    Raises
+    ------
+    StudyError
+        Whatever the steps themselves raise.
+    """
+    if needs == "registry":
+        return None
+    panel = load_returns(study)
+    measure(study, panel, align(study, panel))
+    return panel

@@ -1,0 +1,113 @@
+"""Block-conformal p against literal refits, and its interval against a scan of null effects."""
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis.estimation.rolling import fit_rolling
+from analysis.inference.block_conformal import (
+    block_conformal,
+    block_conformal_test,
+    block_p_values,
+    circular_sums,
+    conformal_p_values,
+    refit_residuals,
+)
+
+LENGTH, GAP = 80, 4
+
+
+@pytest.fixture(scope="module")
+def series():
+    rng = np.random.default_rng(17)
+    market, other = rng.normal(0, 0.01, 260), rng.normal(0, 0.01, 260)
+    return 0.001 + 1.1 * market + 0.3 * other + rng.standard_t(4, 260) * 0.01, np.column_stack(
+        [np.ones(260), market, other]
+    )
+
+
+def literal(y, design, event, m, *, effect=0.0):
+    """Refit on the L + m sessions and count blocks one by one."""
+    rows = np.r_[np.arange(event - GAP - LENGTH, event - GAP), np.arange(event, event + m)]
+    returns = y[rows].copy()
+    returns[LENGTH:] -= effect / m
+    b, *_ = np.linalg.lstsq(design[rows], returns, rcond=None)
+    f = returns - design[rows] @ b
+    n = LENGTH + m
+    sums = [abs(sum(f[(k + j) % n] for j in range(m))) for k in range(n)]
+    return f, sum(k == LENGTH or sums[k] >= sums[LENGTH] for k in range(n)) / n
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 5])
+def test_p_and_refitted_residuals_equal_the_literal_refit(series, m):
+    events = np.arange(90, 250, 13)
+    fits = fit_rolling(*series, events=events, estimation_length=LENGTH, gap=GAP, last=m - 1)
+    f, p = refit_residuals(fits), conformal_p_values(fits)
+    for i, event in enumerate(events):
+        expected, p_expected = literal(*series, event, m)
+        np.testing.assert_allclose(f[i], expected, atol=1e-14)
+        assert p[i] == pytest.approx(p_expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("m", [1, 2, 4])
+def test_interval_separates_the_null_effects_that_are_rejected(series, m):
+    fits = fit_rolling(*series, events=[200], estimation_length=LENGTH, gap=GAP, last=m - 1)
+    outcome = block_conformal(fits, level=0.10)
+    low, high = outcome.lower[0], outcome.upper[0]
+    assert low < fits.car[0] < high
+    for effect in np.linspace(low - 0.03, high + 0.03, 121):
+        _, p = literal(*series, 200, m, effect=effect)
+        if effect < low - 1e-9 or effect > high + 1e-9:
+            assert p <= 0.10
+        elif low + 1e-9 < effect < high - 1e-9:
+            assert p > 0.10
+
+
+def test_interval_and_p_agree_about_no_effect(series):
+    fits = fit_rolling(*series, events=np.arange(90, 258), estimation_length=LENGTH, gap=GAP, last=2)
+    outcome = block_conformal(fits, level=0.20)
+    np.testing.assert_array_equal(outcome.p_values > 0.20, (outcome.lower < 0) & (outcome.upper > 0))
+
+
+def test_injected_effect_moves_the_event_sum_and_p_never_reaches_zero(series):
+    y, design = series
+    moved = y.copy()
+    moved[200:203] += 0.5
+    fits = fit_rolling(moved, design, events=[200], estimation_length=LENGTH, gap=GAP, last=2)
+    assert conformal_p_values(fits)[0] == pytest.approx(1 / 83)
+    plain = fit_rolling(y, design, events=[200], estimation_length=LENGTH, gap=GAP, last=2)
+    shift = block_conformal(fits).lower[0] - block_conformal(plain).lower[0]
+    assert shift == pytest.approx(1.5, abs=1e-12)
+
+
+def test_ties_count_against_the_event_which_counts_itself():
+    sums = np.array([[1.0, -2.0, 2.0, 0.5], [0.1, 0.2, 0.3, 0.0]])
+    np.testing.assert_allclose(block_p_values(sums, 2), [2 / 4, 1 / 4])
+
+
+def test_circular_sums_wrap():
+    np.testing.assert_array_equal(circular_sums(np.array([[1.0, 10.0, 100.0, 1000.0]]), 3), [[111, 1110, 1101, 1011]])
+
+
+def test_one_session_ignores_the_order_of_estimation_days(series):
+    y, design = series
+    shuffled = np.r_[np.random.default_rng(2).permutation(250), np.arange(250, 260)]
+    args = {"events": [250], "estimation_length": 250, "gap": 0}
+    one = conformal_p_values(fit_rolling(y, design, **args))
+    other = conformal_p_values(fit_rolling(y[shuffled], design[shuffled], **args))
+    assert one == other
+
+
+def test_a_level_out_of_reach_gives_an_unbounded_interval(series):
+    fits = fit_rolling(*series, events=[200], estimation_length=LENGTH, gap=GAP)
+    outcome = block_conformal(fits, level=0.01)
+    assert math.isinf(outcome.lower[0])
+    assert math.isinf(outcome.upper[0])
+
+
+def test_result_says_what_it_ranked(series):
+    fits = fit_rolling(*series, events=[200], estimation_length=LENGTH, gap=GAP, last=1)
+    result = block_conformal_test(fits)
+    assert result.distribution == "ranks of 82 circular blocks of 2 sessions"
+    assert 1 / 82 <= result.p_value <= 1

@@ -1,0 +1,74 @@
+"""Eligibility written out as a rule for one session at a time, and ranks counted."""
+
+import numpy as np
+import pytest
+
+from analysis.errors import EstimationError
+from analysis.inference.placebo import eligible_placebo_sessions, placebo_p_values, placebo_test
+
+
+def literal(n, event, *, length, gap, first=0, last=0, news=(), usable=None, distance=10):
+    """The rule of one session, asked of every session."""
+    usable = [True] * n if usable is None else usable
+    kept = []
+    for t in range(n):
+        is_before = t < event - gap and t + max(last, 0) < event - gap and t + max(last, 0) < event + min(first, 0)
+        has_windows = t - gap - length >= 0
+        if is_before and has_windows:
+            is_complete = all(usable[t - gap - length : t + max(last, 0) + 1])
+            is_far = all(abs(t - other) > distance for other in news)
+            if is_complete and is_far:
+                kept.append(t)
+    return kept
+
+
+@pytest.mark.parametrize("window", [(0, 0), (0, 4), (-5, 5), (-15, 2)])
+def test_eligible_sessions_are_those_of_the_literal_rule(window):
+    first, last = window
+    usable = np.ones(400, dtype=bool)
+    usable[150] = False
+    news = [200, 203, 371]
+    args = {"gap": 10, "first": first, "last": last, "news": news}
+    found = eligible_placebo_sessions(400, 380, estimation_length=60, usable=usable, **args)
+    assert found.positions.tolist() == literal(400, 380, length=60, usable=usable.tolist(), **args)
+    assert found.n_before_event == found.count + found.n_incomplete + found.n_near_news
+    assert found.n_incomplete > 0
+    assert found.n_near_news > 0
+
+
+def test_ends_of_the_default_window():
+    found = eligible_placebo_sessions(1400, 1316, estimation_length=250, gap=10)
+    assert (found.positions[0], found.positions[-1]) == (260, 1305)
+    assert found.count == 1046
+
+
+def test_distance_is_strict():
+    found = eligible_placebo_sessions(200, 180, estimation_length=20, gap=5, news=[100])
+    assert 90 not in found.positions
+    assert 110 not in found.positions
+    assert {89, 111} <= set(found.positions.tolist())
+
+
+def test_too_early_an_event_leaves_no_session():
+    assert eligible_placebo_sessions(300, 100, estimation_length=250, gap=10).count == 0
+
+
+def test_p_counts_ties_and_signs_and_is_never_zero():
+    placebo = np.array([-3.0, -1.0, 0.5, 2.0])
+    np.testing.assert_allclose(placebo_p_values(np.array([2.0, -2.5, 9.0, 0.0]), placebo), [3 / 5, 2 / 5, 1 / 5, 1.0])
+
+
+def test_below_the_minimum_the_count_is_the_answer():
+    result = placebo_test(2.0, np.zeros(199))
+    assert result.p_value is None
+    assert result.note == "199 eligible placebo sessions, 200 needed"
+    assert placebo_test(2.0, np.zeros(200)).p_value == pytest.approx(1 / 201)
+
+
+def test_refusals():
+    with pytest.raises(EstimationError, match="within the 300"):
+        eligible_placebo_sessions(300, 300, estimation_length=20, gap=5)
+    with pytest.raises(EstimationError, match="one flag"):
+        eligible_placebo_sessions(300, 299, estimation_length=20, gap=5, usable=np.ones(3))
+    with pytest.raises(EstimationError, match="finite"):
+        placebo_test(2.0, np.full(250, np.nan))

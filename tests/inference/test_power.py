@@ -1,0 +1,105 @@
+"""Power, equivalence and the significance filter against simulation and hand-checked anchors."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.errors import EstimationError
+from analysis.inference.power import (
+    detectable_effect,
+    equivalence_curve,
+    equivalence_p_value,
+    power_of_t_test,
+    provable_bound,
+    significance_filter,
+    smallest_bound,
+)
+
+
+@pytest.fixture(scope="module")
+def draws():
+    """A million estimates with their own standard errors, 40 degrees of freedom, truth 1, spread 1."""
+    rng = np.random.default_rng(5)
+    return 1.0 + rng.standard_normal(1_000_000), np.sqrt(rng.chisquare(40, 1_000_000) / 40)
+
+
+def test_detectable_effect_is_the_sum_of_two_quantiles():
+    se, df = 0.0185, 248
+    expected = (stats.t(df).ppf(0.975) + stats.t(df).ppf(0.8)) * se
+    assert detectable_effect(se, df=df) == pytest.approx(expected)
+    assert detectable_effect(se, df=df) / se == pytest.approx(2.81, abs=0.01)
+    # A standard deviation of 1.85 % over one session: about 3.7, 5.2 and 6.0 %.
+    found = [detectable_effect(se * (1 + 1 / 250) ** 0.5, df=df, power=p) for p in (0.5, 0.8, 0.9)]
+    np.testing.assert_allclose(found, [0.037, 0.052, 0.060], atol=6e-4)
+
+
+def test_power_at_zero_is_the_level_and_at_the_detectable_effect_the_target():
+    assert power_of_t_test(0.0, 0.02, df=30) == pytest.approx(0.05)
+    effect = detectable_effect(0.02, df=248, power=0.8)
+    assert power_of_t_test(effect, 0.02, df=248) == pytest.approx(0.8, abs=0.003)
+
+
+def test_power_agrees_with_simulation(draws):
+    estimates, errors = draws
+    share = np.mean(np.abs(estimates) > stats.t.ppf(0.975, 40) * errors)
+    assert power_of_t_test(-1.0, 1.0, df=40) == pytest.approx(share, abs=0.0015)
+
+
+def test_filter_agrees_with_simulation(draws):
+    estimates, errors = draws
+    hits = np.abs(estimates) > stats.t.ppf(0.975, 40) * errors
+    found = significance_filter(1.0, 1.0, df=40)
+    assert found.power == pytest.approx(hits.mean(), abs=0.0015)
+    assert found.exaggeration == pytest.approx(np.abs(estimates[hits]).mean(), abs=0.01)
+    assert found.sign_error == pytest.approx(np.mean(estimates[hits] < 0), abs=0.002)
+    assert significance_filter(-1.0, 1.0, df=40) == found
+
+
+def test_filter_of_a_small_effect():
+    found = significance_filter(0.01, 0.016, df=248)
+    assert found.power == pytest.approx(0.095, abs=0.002)
+    assert found.exaggeration == pytest.approx(3.86, abs=0.05)
+    assert found.sign_error == pytest.approx(0.05, abs=0.003)
+
+
+def test_a_large_effect_is_not_exaggerated():
+    found = significance_filter(0.1, 0.01, df=248)
+    assert found.exaggeration == pytest.approx(1.0, abs=1e-6)
+    assert found.sign_error < 1e-12
+
+
+@pytest.mark.parametrize(("estimate", "bound"), [(0.01, 0.04), (-0.02, 0.03), (0.05, 0.03), (0.0, 0.02)])
+def test_equivalence_is_the_larger_of_two_one_sided_tests(estimate, bound):
+    se, df = 0.012, 120
+    below = stats.t.cdf((estimate - bound) / se, df)
+    above = stats.t.sf((estimate + bound) / se, df)
+    p = equivalence_p_value(estimate, se, df=df, bound=bound)
+    assert p == pytest.approx(max(below, above), rel=1e-12)
+    low, high = estimate - stats.t.ppf(0.95, df) * se, estimate + stats.t.ppf(0.95, df) * se
+    assert (p < 0.05) == (-bound < low and high < bound)
+
+
+def test_smallest_bound_is_where_the_curve_crosses_the_level():
+    bound = smallest_bound(-0.013, 0.02, df=248)
+    curve = equivalence_curve(-0.013, 0.02, df=248, bounds=np.array([bound * 0.999, bound, bound * 1.001]))
+    assert curve[0] > 0.05
+    assert curve[1] == pytest.approx(0.05)
+    assert curve[2] < 0.05
+
+
+def test_provable_bound_passes_as_often_as_it_says():
+    rng = np.random.default_rng(6)
+    estimates, errors = rng.standard_normal(400_000), np.sqrt(rng.chisquare(248, 400_000) / 248)
+    bound = provable_bound(1.0, df=248)
+    assert bound == pytest.approx(2.93, abs=0.01)
+    passed = np.abs(estimates) + stats.t.ppf(0.95, 248) * errors < bound
+    assert passed.mean() == pytest.approx(0.80, abs=0.005)
+
+
+def test_refusals():
+    with pytest.raises(EstimationError, match="positive std_error"):
+        detectable_effect(0.0, df=10)
+    with pytest.raises(EstimationError, match="positive bound"):
+        equivalence_p_value(0.01, 0.02, df=10, bound=-0.01)
+    with pytest.raises(EstimationError, match="non-zero"):
+        significance_filter(0.0, 0.02, df=10)
