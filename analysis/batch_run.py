@@ -318,7 +318,7 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
             part.replace(out / f"{name}.parquet")
 
 
-@click.command("batch", context_settings={"ignore_unknown_options": False})
+@click.command("batch")
 @click.option("--returns", "returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
 @click.option("--events", "events", required=True, type=click.Path(path_type=Path), help="event_id,ticker,session.")
 @click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
@@ -335,16 +335,20 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
 @click.option("--seed", default=20260202, show_default=True, type=click.IntRange(0))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Threads.")
 @click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
-@click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print sample.json instead of the folder.")
-def batch_command(quiet: bool, as_json: bool, **options: Any) -> None:
-    """Estimate and test many events over many tickers."""
+@click.pass_context
+def batch_command(context: click.Context, **options: Any) -> None:
+    """Estimate and test many events over many tickers.
+
+    Writes events.csv, aar.csv and sample.json into the folder and prints its path.
+    """
     import json
     import sys
 
     from analysis.errors import DataError
 
     request = BatchRequest(**options)
+    settings = context.obj or {}
+    quiet, as_json = bool(settings.get("quiet")), bool(settings.get("as_json"))
     show = not quiet and sys.stderr.isatty()
 
     def watch(label: str, total: int) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.errors import ConfigError, DataError
+from analysis.errors import DataError
 from analysis.estimation import batch
 from analysis.estimation.batch import EventEstimates
 from analysis.estimation.panel import FACTORS_OF_MODEL, BatchPanel
@@ -184,23 +184,17 @@ def lay_calendar(returns: pd.DataFrame, mic: str | None, path: Path) -> pd.DataF
 
     Raises
     ------
-    ConfigError
+    AlignmentError
         If the exchange is unknown.
     DataError
         If the file has dates on which the exchange is closed.
     """
     if mic is None:
         return returns
-    import exchange_calendars
+    from analysis.events.calendars import load_hours
 
-    try:
-        first, last = returns.index[0], returns.index[-1]
-        calendar = exchange_calendars.get_calendar(mic, start=first, end=last)
-    except exchange_calendars.errors.InvalidCalendarName as error:
-        raise ConfigError(f"Unknown exchange {mic!r}.", "Use a market identifier code such as XNYS.") from error
-    except exchange_calendars.errors.CalendarError as error:
-        raise DataError(f"The calendar of {mic} does not cover {first.date()} to {last.date()}.") from error
-    sessions = calendar.sessions.tz_localize(None)
+    first, last = returns.index[0], returns.index[-1]
+    sessions = load_hours(mic).between(first, last)
     closed = returns.index.difference(sessions)
     if closed.size:
         raise DataError(

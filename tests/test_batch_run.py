@@ -53,10 +53,10 @@ def request(folder, **changes):
     return BatchRequest(**{**defaults, **changes})
 
 
-def call(folder, *more, expect=None):
+def call(folder, *more, expect=None, settings=None):
     arguments = ["--returns", str(folder / "returns.csv"), "--events", str(folder / "events.csv")]
     arguments += ["--benchmark", "SPY", "--out", str(folder / "out"), "--draws", "199", *more]
-    result = CliRunner().invoke(batch_command, arguments)
+    result = CliRunner().invoke(batch_command, arguments, obj=settings)
     if expect is not None:
         assert isinstance(result.exception, expect), result.output
     elif result.exception is not None:
@@ -325,7 +325,7 @@ def test_groups_and_traits_are_in_the_sample(files):
 
 
 def test_parquet_beside_the_csv_and_json_on_request(files):
-    result = call(files, "--format", "parquet", "--json", "--quiet")
+    result = call(files, "--format", "parquet", settings={"as_json": True, "quiet": True})
     assert json.loads(result.stdout)["n"] == 14
     pd.testing.assert_frame_equal(
         pd.read_parquet(files / "out" / "events.parquet")[["event_id", "car"]],
