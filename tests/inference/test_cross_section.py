@@ -221,7 +221,7 @@ def test_overlaps_equal_a_loop():
     pairs = list(itertools.combinations(range(60), 2))
     close = [(i, j) for i, j in pairs if abs(sessions[i] - sessions[j]) < 5]
     assert found.n_pairs == len(close)
-    firm = [(i, j) for i, j in close if tickers[i] == tickers[j] and sessions[i] != sessions[j]]
+    firm = [(i, j) for i, j in close if tickers[i] == tickers[j]]
     assert found.n_same_firm_pairs == len(firm)
     dirty = sum(
         any(tickers[j] == tickers[i] and -70 <= sessions[j] - sessions[i] <= -11 for j in range(60)) for i in range(60)
@@ -496,6 +496,8 @@ def test_sign_flip_enumerates_small_samples_and_draws_large_ones():
     drawn = resampling.sign_flip(car, draws=400, seed=1)
     assert drawn.p_value == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 400) + 1 / 400)
     assert "400 draws, seed 1" in drawn.note
+    many = np.random.default_rng(3).normal(0.0, 0.02, 3_000)
+    assert 0 < resampling.sign_flip(many, draws=99, seed=1).p_value <= 1
     assert drawn == resampling.sign_flip(car, draws=400, seed=1)
 
 
