@@ -599,3 +599,21 @@ def test_recommendation_falls_back_when_the_correlation_cannot_be_used(exact):
     name, why = recommend_statistic(exact[2].overlap, 7, n_event=5, tests=tests)
     assert name == "crude_dependence_t"
     assert "-1/(N - 1)" in why
+
+
+@pytest.mark.parametrize("model", ["market", "market_adjusted", "constant_mean"])
+def test_many_events_of_few_firms_pair_as_the_loop_does(model):
+    returns, market = simulate(n_tickers=3, common=0.3)
+    tickers, sessions = np.repeat(np.arange(3), 25), np.tile(np.arange(190, 215), 3)
+    days = np.datetime64("2020-01-01") + np.arange(400)
+    for gap in (None, 170):
+        if gap:
+            market[gap] = np.nan
+        design = lay_out_model(BatchPanel(days, ["A", "B", "C"], returns, market), model)
+        estimates = estimate_events(design, tickers, sessions, windows=WINDOWS)
+        found = mean_correlation(design, estimates)
+        assert found.value == pytest.approx(loop_mean_correlation(design, estimates)[0], rel=1e-10)
+        early = estimate_events(design, np.array([0, 0, 1]), np.array([66, 68, 67]), windows=WINDOWS)
+        assert early.is_used.all()  # windows that begin before the calendar
+        found = mean_correlation(design, early)
+        assert found.value == pytest.approx(loop_mean_correlation(design, early)[0], rel=1e-10)
