@@ -353,11 +353,13 @@ def _correlate_all(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, n
     return np.where((shared >= FEWEST_SHARED_SESSIONS) & (scale > 0), rho, 0.0), np.rint(shared).astype(int)
 
 
-def calendar_time_t(portfolio: np.ndarray) -> TestResult:
-    """Do the events earn an abnormal return per calendar day? mean / (sd / sqrt(D)), t(D - 1).
+def calendar_time_t(portfolio: np.ndarray, *, inflation: float = 1.0) -> TestResult:
+    """Do the events earn an abnormal return per calendar day? mean / (sd sqrt(inflation / D)), t(D - 1).
 
     ``portfolio`` holds, for each of the D calendar sessions that lie in some event's window, the
-    equally weighted abnormal return of the events that are in theirs. Jaffe (1974); Mandelker (1974).
+    equally weighted abnormal return of the events that are in theirs. ``inflation`` is the mean of
+    1'C_i 1 / W: estimation error moves all days of an event together, which the spread between
+    days cannot show. Jaffe (1974); Mandelker (1974).
     """
     null = "the mean daily abnormal return of the portfolio of firms in their event window is zero"
     days = portfolio.size
@@ -366,7 +368,8 @@ def calendar_time_t(portfolio: np.ndarray) -> TestResult:
     t = float(Moments.of(portfolio).t)
     if not math.isfinite(t):
         return not_computable("calendar_time_t", "the portfolio's returns have no spread", null=null)
-    return t_result("calendar_time_t", t, days - 1, null=null)
+    note = f"variance times {inflation:.4g} for the estimation error"
+    return t_result("calendar_time_t", t / math.sqrt(inflation), days - 1, null=null, note=note)
 
 
 def two_way_clustered_t(car: np.ndarray, ticker: np.ndarray, block: np.ndarray) -> TestResult:

@@ -121,6 +121,7 @@ def test_distributions_and_degrees_of_freedom(exact):
         tests["cross_sectional_t"].distribution == tests["bmp"].distribution == tests["kp_bmp"].distribution == "t(6)"
     )
     assert tests["crude_dependence_t"].df == 18
+    assert tests["skewness_adjusted_t"].df == 6
     assert tests["grank_t"].df == 19
     assert tests["patell"].distribution == "N(0,1)"
     assert tests["bmp"].p_value == pytest.approx(2 * scipy.stats.t.sf(tests["bmp"].statistic, 6), rel=1e-12)
@@ -462,7 +463,8 @@ def test_calendar_time_equals_a_loop():
             book.setdefault(sessions[i] - 1 + w, []).append(days.abnormal[i, w])
     portfolio = np.array([np.mean(v) for v in book.values()])
     fit = scipy.stats.ttest_1samp(portfolio, 0)
-    assert result.tests["calendar_time_t"].statistic == pytest.approx(fit.statistic, rel=1e-10)
+    scale = math.sqrt(np.mean(estimates.car_factor) / 5)
+    assert result.tests["calendar_time_t"].statistic == pytest.approx(fit.statistic / scale, rel=1e-10)
     assert result.tests["calendar_time_t"].df == portfolio.size - 1 == 16
 
 
