@@ -245,9 +245,11 @@ def _tabulate_days(result: SampleResult) -> pd.DataFrame:
     if result.days is None:
         return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar")})
     days = result.days
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
     )
+    reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
+    return table.assign(note=[reason if is_empty else "" for is_empty in table.isna().any(axis=1)])
 
 
 def describe_test(test: TestResult) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Cross-sectional statistics against the exact panel, explicit loops and other packages."""
 
 import csv
+import doctest
 import itertools
 import json
 import math
@@ -17,7 +18,8 @@ from analysis.estimation.panel import BatchPanel, lay_out_model
 from analysis.inference import cross_section_parametric as parametric
 from analysis.inference import cross_section_ranks as ranks
 from analysis.inference import cross_section_resampling as resampling
-from analysis.inference.cross_section import STATISTIC_NAMES, assess_sample, buy_and_hold, recommend_statistic
+from analysis.inference.cross_section import STATISTIC_NAMES, assess_sample, recommend_statistic
+from analysis.inference.cross_section_days import buy_and_hold
 from analysis.inference.cross_section_dependence import (
     calendar_time_t,
     count_overlaps,
@@ -585,6 +587,14 @@ def test_detectable_effect_formula():
     scale = math.sqrt((errors**2).mean() / 3 * (1 + 2 * 0.2))
     expected = (scipy.stats.norm.ppf(0.975) + scipy.stats.norm.ppf(0.8)) * scale
     assert parametric.find_detectable_caar(errors, mean_correlation=0.2) == pytest.approx(expected)
+
+
+def test_the_example_of_the_documentation_runs():
+    from analysis.inference import cross_section
+
+    finder = doctest.DocTestFinder()
+    (example,) = finder.find(cross_section.assess_sample, globs=vars(cross_section).copy())
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_moments_of_parts_are_the_moments_of_the_whole():
