@@ -149,7 +149,14 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     reasons = tables.explain_rejections(placed, estimates)
     passes = int(estimates.is_used.sum()) * 2
     with (watch or _watch_nothing)("testing", passes) as bar:
-        result = assess_sample(design, estimates, draws=request.draws, seed=request.seed, on_progress=bar.update)
+        result = assess_sample(
+            design,
+            estimates,
+            draws=request.draws,
+            seed=request.seed,
+            workers=request.workers,
+            on_progress=bar.update,
+        )
     p = judge_events(design, estimates)
     sample = describe_sample(result, request=request, reasons=[r for r in reasons if r])
     used = np.flatnonzero(estimates.is_used)

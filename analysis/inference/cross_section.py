@@ -81,6 +81,7 @@ def assess_sample(
     draws: int = DEFAULT_DRAWS,
     seed: int = DEFAULT_SEED,
     with_ranks: bool = True,
+    workers: int = 1,
     on_progress: Callable[[int], object] | None = None,
 ) -> SampleResult:
     """What do these events say together?
@@ -95,6 +96,8 @@ def assess_sample(
         For the resampling tests; ``draws=0`` leaves them out, with that reason.
     with_ranks : bool
         False leaves out the rank tests of single days, which need a sort per event.
+    workers : int
+        Threads; the numbers do not depend on it.
     on_progress : callable, optional
         Called with the number of events just passed over.
 
@@ -129,13 +132,18 @@ def assess_sample(
         reason = "no event could be used"
         return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, "", reason)
     chosen = estimates.select(used)
-    sums = gather_day_sums(design, chosen, on_progress=on_progress)
+    sums = gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     correlation = mean_correlation(design, chosen)
     ranked = None
     if with_ranks and used.size > 1:
         scar_spread = float(parametric.Moments.of(chosen.scar).std)
         ranked = gather_rank_sums(
-            design, chosen, day_spread=sums.standardised.std, scar_spread=scar_spread, on_progress=on_progress
+            design,
+            chosen,
+            day_spread=sums.standardised.std,
+            scar_spread=scar_spread,
+            workers=workers,
+            on_progress=on_progress,
         )
     tests = _parametric_tests(chosen, sums, correlation.value)
     tests |= _rank_tests(chosen, sums, ranked)

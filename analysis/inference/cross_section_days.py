@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr
 
 from analysis.estimation.batch import EventEstimates
-from analysis.estimation.event_days import EventDays, iterate_event_days
+from analysis.estimation.event_days import EventDays, iterate_event_days, map_event_days
 from analysis.estimation.panel import Design
 from analysis.inference import cross_section_parametric as parametric
 from analysis.inference import cross_section_ranks as ranks
@@ -102,14 +102,19 @@ class DaySums:
 
 
 def gather_day_sums(
-    design: Design, chosen: EventEstimates, *, on_progress: Callable[[int], object] | None = None
+    design: Design,
+    chosen: EventEstimates,
+    *,
+    workers: int = 1,
+    on_progress: Callable[[int], object] | None = None,
 ) -> DaySums:
     """First pass over the days of used events, at least one."""
+    n_sessions = design.outcome.shape[1]
     total: DaySums | None = None
-    for days in iterate_event_days(design, chosen):
-        total = DaySums.of(days, design.outcome.shape[1]).merge(total)
+    for part in map_event_days(design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers):
+        total = part.merge(total)
         if on_progress is not None:
-            on_progress(days.positions.size)
+            on_progress(part.abnormal.n)
     assert total is not None  # the caller has at least one used event
     return total
 
@@ -120,6 +125,7 @@ def gather_rank_sums(
     *,
     day_spread: np.ndarray,
     scar_spread: float,
+    workers: int = 1,
     on_progress: Callable[[int], object] | None = None,
 ) -> dict[str, ranks.RankSums]:
     """Second pass: ranks of raw days, of days scaled by the day's spread, and with the scaled SCAR.
@@ -135,18 +141,20 @@ def gather_rank_sums(
     """
     day_spread = np.where(day_spread > 0, day_spread, 1.0)
     scaled_scar = chosen.scar / (scar_spread if scar_spread > 0 else 1.0)
-    totals: dict[str, ranks.RankSums] = {}
-    for days in iterate_event_days(design, chosen):
+
+    def rank_chunk(days: EventDays) -> dict[str, ranks.RankSums]:
         scaled = days.residuals / days.estimates.residual_std[:, None]
-        parts = {
-            "corrado": np.hstack([days.residuals, days.abnormal]),
-            "corrado_zivney": np.hstack([scaled, days.standardised / day_spread]),
-            "grank": np.hstack([scaled, scaled_scar[days.positions][:, None]]),
+        return {
+            "corrado": ranks.RankSums.of(np.hstack([days.residuals, days.abnormal])),
+            "corrado_zivney": ranks.RankSums.of(np.hstack([scaled, days.standardised / day_spread])),
+            "grank": ranks.RankSums.of(np.hstack([scaled, scaled_scar[days.positions][:, None]])),
         }
-        for name, values in parts.items():
-            totals[name] = ranks.RankSums.of(values).merge(totals.get(name))
+
+    totals: dict[str, ranks.RankSums] = {}
+    for parts in map_event_days(design, chosen, rank_chunk, workers=workers):
+        totals = {name: part.merge(totals.get(name)) for name, part in parts.items()}
         if on_progress is not None:
-            on_progress(days.positions.size)
+            on_progress(int(parts["grank"].count[-1]))
     return totals
 
 

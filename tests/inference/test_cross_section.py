@@ -12,6 +12,7 @@ import pytest
 import scipy.stats
 import statsmodels.api as sm
 
+from analysis.estimation import event_days
 from analysis.estimation.batch import EventWindows, estimate_events
 from analysis.estimation.event_days import read_event_days
 from analysis.estimation.panel import BatchPanel, lay_out_model
@@ -248,6 +249,18 @@ def test_same_events_in_another_order_say_the_same():
         drawn = name in ("sign_flip", "bhar_skewness_adjusted")
         if a.tests[name].statistic is not None and not drawn:
             assert a.tests[name].statistic == pytest.approx(b.tests[name].statistic, rel=1e-9), name
+
+
+def test_threads_change_no_number(monkeypatch):
+    monkeypatch.setattr(event_days.map_event_days, "__kwdefaults__", {"workers": 1, "at_once": 7})
+    returns, market = simulate(common=0.2, missing=0.01)
+    tickers, sessions = np.arange(40) % 12, np.repeat(np.arange(100, 140, 4), 4)
+    done = []
+    _, _, one = assess(returns, market, tickers, sessions)
+    _, _, two = assess(returns, market, tickers, sessions, workers=2, on_progress=done.append)
+    assert one.tests == two.tests
+    assert len(done) > 8
+    assert sum(done) == 2 * one.n
 
 
 def test_units_change_no_statistic():
