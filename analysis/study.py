@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.alignments import tickers_with_opens
 from analysis.config import StudyConfig, Window
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
@@ -19,6 +20,7 @@ from analysis.events.articles import Story, load_story
 from analysis.events.confounders import Confounders, load_confounders
 from analysis.events.sessions import Alignment, align_story
 from analysis.inference.placebo_pool import PlaceboRank, rank_windows
+from analysis.inference.story_sequence import StorySequence, assess_sequence
 from analysis.inference.windows import (
     HEADLINE_KIND,
     Specification,
@@ -74,6 +76,12 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
     known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
     confounders = load_confounders(story.ticker, found.data, known_at=known_at)
     return Study(config, found, story, confounders, store)
+
+
+def align_articles(study: Study) -> Alignment:
+    """The alignment of a story from its articles alone, before any price is read."""
+    has_open = study.story.ticker in tickers_with_opens(study.root.data)
+    return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
 
 
 def load_returns(study: Study) -> ReturnPanel:
@@ -195,18 +203,43 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
     return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
 
 
+def assess_story(study: Study, measured: Measured, alignment: Alignment) -> StorySequence:
+    """Report, denial and total effect as far as closing prices identify them, and each candidate session."""
+    config = study.config
+    headline = measured[HEADLINE_KIND]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    found = alignment.identification
+    return assess_sequence(
+        headline,
+        hull=alignment.hull,
+        kind=found.kind if found.price_between == "close" else "joint",
+        report_candidates=alignment.relative(alignment.report_sessions),
+        denial_candidates=alignment.relative(alignment.denial_sessions),
+        estimation_sessions=config.estimation_sessions,
+        gap_sessions=config.gap_sessions,
+        news=own_news(study, alignment),
+        bound=config.equivalence_bound,
+        significance=config.significance,
+    )
+
+
+def own_news(study: Study, alignment: Alignment) -> pd.DatetimeIndex:
+    """Sessions of the story's articles and of masked confounders: no placebo may be near them."""
+    own = [s for event in alignment.articles for s in event.sessions]
+    return pd.DatetimeIndex(own).union(study.confounders.masked_sessions)
+
+
 def rank_among_placebos(
     study: Study, abnormal: AbnormalReturns, alignment: Alignment, windows: list[Window]
 ) -> dict[Window, PlaceboRank]:
     """Ranks of the event among earlier sessions away from the story's own news."""
-    own = [s for event in alignment.articles for s in event.sessions]
-    news = pd.DatetimeIndex(own).union(study.confounders.masked_sessions)
     return rank_windows(
         abnormal,
         windows,
         estimation_sessions=study.config.estimation_sessions,
         gap_sessions=study.config.gap_sessions,
-        news=news,
+        news=own_news(study, alignment),
     )
 
 

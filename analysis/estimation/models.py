@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
 
 from analysis.errors import EstimationError
 
@@ -246,7 +246,7 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             design.model, sessions, matrix, empty, empty, response, residual_std, np.empty((0, 0)), n, float("nan"),
             asked_sessions, dropped,
         )  # fmt: skip
-    result = sm.OLS(response, matrix).fit()
+    result = OLS(response, matrix).fit()
     if float(result.mse_resid) <= MIN_RETURN_STD**2:
         raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
     return ModelFit(

@@ -17,10 +17,11 @@ import pandas as pd
 from analysis import __version__
 from analysis.config import StudyConfig
 from analysis.estimation.abnormal import AbnormalReturns
+from analysis.events.sessions import Alignment
 from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate, estimates_frame
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import Exhibit, write_csv
-from analysis.reporting.verdict import Verdict, find_primary
+from analysis.reporting.verdict import Verdict, find_primary, say_alignment
 from analysis.study import Measured, Study
 
 SCHEMA_VERSION = 1
@@ -83,7 +84,7 @@ def record_study(
     rows: list[WindowEstimate],
     verdict: Verdict,
     *,
-    alignment,
+    alignment: Alignment,
     notebook: str,
     exhibits: tuple[Exhibit, ...] = (),
 ) -> RunRecord:
@@ -114,6 +115,32 @@ def record_study(
         "alignment": write_csv(alignment.frame()),
     }
     return RunRecord(run=run, tables=tables)
+
+
+def record_alignment(
+    study: Study, alignment: Alignment, *, notebook: str, exhibits: tuple[Exhibit, ...] = ()
+) -> RunRecord:
+    """Gather what the alignment of one story publishes; it has no outcome, since no price is tested."""
+    run = {
+        "schema_version": SCHEMA_VERSION,
+        "story": study.story.story,
+        "notebook": notebook,
+        "as_of": study.config.as_of.isoformat(),
+        "status": "final",
+        "outcome": None,
+        "companion_outcome": None,
+        "verdict": say_alignment(alignment),
+        "plain": say_alignment(alignment),
+        "identified": alignment.identification.as_record(),
+        "event_session": alignment.event_session.date().isoformat(),
+        "headline": None,
+        "companion": None,
+        "parameters": resolved_parameters(study),
+        "inputs": input_hashes(study),
+        "vintage": "none: no price is used",
+    }
+    tables = {exhibit.name: write_csv(exhibit.numbers) for exhibit in exhibits}
+    return RunRecord(run=run, tables=tables | {"alignment": write_csv(alignment.frame())})
 
 
 def resolved_parameters(study: Study) -> dict[str, object]:
