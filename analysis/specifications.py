@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,7 @@ def same_calendar_peers(study: Study) -> tuple[Peer, ...]:
     )
 
 
-def load_peer_panel(study: Study, peers: tuple[str, ...], *, with_factors: bool = False) -> ReturnPanel:
+def load_peer_panel(study: Study, peers: tuple[str, ...]) -> ReturnPanel:
     """The firm's panel with peers of the same calendar beside it.
 
     Raises
@@ -50,18 +49,17 @@ def load_peer_panel(study: Study, peers: tuple[str, ...], *, with_factors: bool 
         exchange=study.story.exchange,
         as_of=study.config.as_of,
         others=peers,
-        with_factors=with_factors,
     )
 
 
-def list_candidates(study: Study, return_kind: str) -> tuple[list[Candidate], Choice]:
+def list_candidates(study: Study, panel: ReturnPanel, return_kind: str) -> tuple[list[Candidate], Choice]:
     """Every exchangeable specification of one return, and the declared one among them.
 
     Models with long-short factors have no logarithm and exist for close-to-close returns only; what cannot be
     built stays in the list with its reason.
     """
     config = study.config
-    designs = list_designs(study, return_kind)
+    designs = list_designs(study, panel, return_kind)
     lengths = sorted({*CURVE_ESTIMATION_SESSIONS, config.estimation_sessions})
     gaps = sorted({*CURVE_GAP_SESSIONS, config.gap_sessions})
     none, listed = pd.DatetimeIndex([]), study.confounders.masked_sessions
@@ -81,7 +79,7 @@ def headline_label(study: Study) -> str:
     return MODEL_LABELS[model] if model in FACTOR_COLUMNS else f"{MODEL_LABELS[model]} on {study.benchmark}"
 
 
-def list_designs(study: Study, return_kind: str) -> list[tuple[str, str, Design | None, str]]:
+def list_designs(study: Study, panel: ReturnPanel, return_kind: str) -> list[tuple[str, str, Design | None, str]]:
     """(label, return form, design or None, reason) of every model of the curve."""
     found: list[tuple[str, str, Design | None, str]] = []
 
@@ -95,19 +93,18 @@ def list_designs(study: Study, return_kind: str) -> list[tuple[str, str, Design 
     for model in (*ON_BENCHMARK, *extra):
         for form in (SIMPLE, LOG):
             name = f"{MODEL_LABELS[model]} on {study.benchmark}"
-            add(name, form, lambda m=model, f=form: _on_benchmark(study, m, f, return_kind))
+            add(name, form, lambda m=model, f=form: _on_benchmark(panel, m, f, return_kind))
     if return_kind == "close_to_close":
         for model in ON_BENCHMARK:
             for form in (SIMPLE, LOG):
                 name = f"{MODEL_LABELS[model]} on the {FACTOR_MARKET}"
-                add(name, form, lambda m=model, f=form: _on_factor_market(study, m, f))
+                add(name, form, lambda m=model, f=form: _on_factor_market(study, panel, m, f))
         for model in FACTOR_COLUMNS:
-            add(MODEL_LABELS[model], SIMPLE, lambda m=model: _on_factors(study, m))
-    for name, members in peer_sets(study).items():
+            add(MODEL_LABELS[model], SIMPLE, lambda m=model: _on_factors(study, panel, m))
+    for members in peer_sets(study).values():
         for form in (SIMPLE, LOG):
             label = f"market model on {study.benchmark} with {' and '.join(members)}"
             add(label, form, lambda p=members, f=form: _with_peers(study, p, f, return_kind))
-        del name
     return found
 
 
@@ -124,8 +121,7 @@ def _in_form(returns: pd.DataFrame, form: str) -> pd.DataFrame:
     return returns if form == SIMPLE else np.log1p(returns)
 
 
-def _on_benchmark(study: Study, model: str, form: str, kind: str) -> Design:
-    panel = load_peer_panel(study, ())
+def _on_benchmark(panel: ReturnPanel, model: str, form: str, kind: str) -> Design:
     return build_design(
         model,
         _in_form(panel.returns[kind], form),
@@ -135,11 +131,10 @@ def _on_benchmark(study: Study, model: str, form: str, kind: str) -> Design:
     )
 
 
-def _on_factor_market(study: Study, model: str, form: str) -> Design:
-    panel = load_peer_panel(study, (), with_factors=True)
-    assert panel.factors is not None
+def _on_factor_market(study: Study, panel: ReturnPanel, model: str, form: str) -> Design:
+    factors, _, _ = study.store.load_factors()
     firm = panel.returns["close_to_close"][[panel.ticker]]
-    factors = panel.factors.reindex(firm.index)
+    factors = factors.reindex(firm.index)
     returns = firm.assign(**{FACTOR_MARKET: factors["mkt_rf"] + factors["rf"]})
     return build_design(
         model,
@@ -150,15 +145,15 @@ def _on_factor_market(study: Study, model: str, form: str) -> Design:
     )
 
 
-def _on_factors(study: Study, model: str) -> Design:
-    panel = load_peer_panel(study, (), with_factors=True)
+def _on_factors(study: Study, panel: ReturnPanel, model: str) -> Design:
+    factors, _, _ = study.store.load_factors()
     return build_design(
         model,
         panel.returns["close_to_close"],
         ticker=panel.ticker,
         benchmark=panel.benchmark,
         return_kind="close_to_close",
-        factors=panel.factors,
+        factors=factors,
     )
 
 
@@ -172,3 +167,42 @@ def _with_peers(study: Study, peers: tuple[str, ...], form: str, kind: str) -> D
         return_kind=kind,
         peers=peers,
     )
+
+
+def list_peer_candidates(study: Study, panel: ReturnPanel) -> tuple[list[Candidate], Choice]:
+    """The market model with all peers of the same calendar, then without each; peers without figures are named.
+
+    The second value is the choice with all peers.
+    """
+    held, lacking = split_by_figures(study)
+    config = study.config
+    masked = study.confounders.masked_sessions if config.mask == "listed" else pd.DatetimeIndex([])
+
+    def choose(label: str) -> Choice:
+        return Choice(label, SIMPLE, config.mask, config.estimation_sessions, config.gap_sessions)
+
+    whole = choose(f"with {', '.join(held)}" if held else "with all peers")
+    candidates = [Candidate(choose(f"with {name}"), None, masked, reason) for name, reason in lacking.items()]
+    if not held:
+        return [*candidates, Candidate(whole, None, masked, "no peer of the same calendar has figures")], whole
+    sets = [(whole, held)]
+    if len(held) > 1:
+        sets += [(choose(f"without {name}"), tuple(p for p in held if p != name)) for name in held]
+    for choice, members in sets:
+        try:
+            candidates.append(Candidate(choice, _with_peers(study, members, SIMPLE, "close_to_close"), masked))
+        except (DataError, EstimationError) as error:
+            candidates.append(Candidate(choice, None, masked, error.message))
+    return candidates, whole
+
+
+def split_by_figures(study: Study) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Peers of the same calendar with figures, and those without, each with the reason."""
+    held, lacking = [], {}
+    for peer in same_calendar_peers(study):
+        try:
+            load_peer_panel(study, (peer.ticker,))
+            held.append(peer.ticker)
+        except DataError as error:
+            lacking[peer.ticker] = error.message
+    return tuple(held), lacking

@@ -201,12 +201,9 @@ def estimate_curve(
     minimum : int
         Placebo sessions that a p needs.
     """
-    fits = [_fit_candidate(c, event_session) for c in candidates]
-    p_filtered = _filter_all([f for f, _ in fits])
-    estimates = [
-        _describe(c, fit, note, p, headline=headline, significance=significance, bound=bound)
-        for c, (fit, note), p in zip(candidates, fits, p_filtered, strict=True)
-    ]
+    estimates = estimate_specifications(
+        candidates, event_session, headline=headline, significance=significance, bound=bound
+    )
     pools = [
         _placebo_positions(c, event_session, news) if e.is_computed else np.empty(0, dtype=int)
         for c, e in zip(candidates, estimates, strict=True)
@@ -228,6 +225,18 @@ def estimate_curve(
         for i, e in enumerate(estimates)
     )
     return SpecificationCurve(finished, tests, len(adjusted), len(common) if tests else 0, reason)
+
+
+def estimate_specifications(
+    candidates: list[Candidate], event_session: pd.Timestamp, *, headline: Choice, significance: float, bound: float
+) -> list[SpecificationEstimate]:
+    """Estimate every specification at the event, without placebo sessions."""
+    fits = [_fit_candidate(c, event_session) for c in candidates]
+    p_filtered = _filter_all([f for f, _ in fits])
+    return [
+        _describe(c, fit, note, p, headline=headline, significance=significance, bound=bound)
+        for c, (fit, note), p in zip(candidates, fits, p_filtered, strict=True)
+    ]
 
 
 def confirm_curve(curve: SpecificationCurve, *, min_sign_share: float, max_p: float) -> Confirmation:
@@ -286,7 +295,10 @@ def locate_estimation(
     usable = np.asarray(sessions.isin(design.usable))
     event = int(sessions.searchsorted(event_session))
     if event == len(sessions) or sessions[event] != event_session or not usable[event]:
-        raise EstimationError(f"no usable return on the event session {event_session.date()}.", "")
+        known = f"they begin {sessions[usable][0].date()}" if usable.any() else "there is no session with all of them"
+        raise EstimationError(
+            f"not all returns exist on the event session {event_session.date()} ({known}).", "Use a longer history."
+        )
     window = np.arange(max(event - gap - length, 0), max(event - gap, 0))
     used = window[usable[window] & ~np.asarray(sessions[window].isin(left_out))]
     needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * length)))
