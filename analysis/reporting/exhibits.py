@@ -16,6 +16,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.reporting.figure_style import house_style
+
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -52,7 +54,7 @@ class FigureExhibit:
     def to_svg(self) -> bytes:
         """The figure as SVG, the same bytes at every call."""
         buffer = io.BytesIO()
-        with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "path"}):
+        with house_style(), mpl.rc_context({"svg.hashsalt": self.name}):
             self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
         return buffer.getvalue()
 
