@@ -49,9 +49,7 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
             f" The {MODEL_LABELS[abnormal.design.model]} model has no single slope, so its residuals are shown in "
             "place of a scatter."
         ).replace("model model", "model")
-        return FigureExhibit(
-            exhibit.name, exhibit.figure, exhibit.caption + why, exhibit.description, exhibit.numbers
-        )
+        return FigureExhibit(exhibit.name, exhibit.figure, exhibit.caption + why, exhibit.description, exhibit.numbers)
     slope = slopes[0]
     numbers = _scatter_frame(abnormal, slope)
     figure = new_figure(height=4.4)
@@ -166,7 +164,9 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
             f"{MODEL_LABELS[abnormal.design.model]}): how far ordinary sessions lay from the model. The diamond "
             "is the event session; the more residuals lie beyond it, the more ordinary it was. The rank tests count "
             "them. Dashed lines: minus and plus the minimum detectable effect (80 % power, 5 % level)."
-        ).replace("80 %", "80\u00a0%").replace("5 % level", "5\u00a0% level"),
+        )
+        .replace("80 %", "80\u00a0%")
+        .replace("5 % level", "5\u00a0% level"),
         description=(
             f"Histogram of {fit.n_estimation} residuals from {format_percent(fit.residuals.min())} to "
             f"{format_percent(fit.residuals.max())}, standard deviation {format_percent(fit.residual_std, sign=False)}. "
@@ -236,7 +236,9 @@ def _draw_histogram(axes: Axes, values: np.ndarray) -> None:
 
 
 def _histogram_handle(label: str) -> Line2D:
-    return Line2D([], [], marker="s", markersize=9, color="#d9d9d9", markeredgecolor=MID_GREY, linestyle="", label=label)
+    return Line2D(
+        [], [], marker="s", markersize=9, color="#d9d9d9", markeredgecolor=MID_GREY, linestyle="", label=label
+    )
 
 
 def _mark_event(axes: Axes, value: float, label: str) -> Line2D:

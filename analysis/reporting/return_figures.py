@@ -211,7 +211,9 @@ def _path_handles(has_estimation: bool, has_news: bool) -> list:
         handles.append(Line2D([], [], color=VERMILLION, marker="D", linestyle="", label="with other known news"))
     if has_estimation:
         handles.append(
-            Line2D([], [], color=MID_GREY, marker="o", markerfacecolor="white", linestyle="", label="estimation residual")
+            Line2D(
+                [], [], color=MID_GREY, marker="o", markerfacecolor="white", linestyle="", label="estimation residual"
+            )
         )
     return [*handles, *_band_handles()]
 
