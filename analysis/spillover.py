@@ -130,9 +130,18 @@ def _measure_near(study: Study, alignment: Alignment, peer: Peer) -> PeerEstimat
         panel = load_peer_panel(study, (peer.ticker,))
         abnormal = _market_model(study, panel.returns[HEADLINE_KIND], peer.ticker, alignment.event_session)
     except (DataError, EstimationError) as error:
-        return lacking_peer(peer.ticker, **facts, reason=error.message)
+        return lacking_peer(peer.ticker, **facts, reason=_explain_lack(study, peer, error.message))
     news = _own_news(study, alignment, peer.ticker, alignment.event_session)
     return measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
+
+
+def _explain_lack(study: Study, peer: Peer, message: str) -> str:
+    """The reason of a missing estimate, with the extent of the figures where there are any."""
+    try:
+        held = study.store.load(peer.ticker, peer.exchange).frame.index
+    except DataError:
+        return message
+    return f"{message} The figures of {peer.ticker} run from {held[0].date()} to {held[-1].date()}."
 
 
 def _measure_foreign(study: Study, alignment: Alignment, peer: Peer) -> ForeignListing:
@@ -161,7 +170,8 @@ def _measure_foreign(study: Study, alignment: Alignment, peer: Peer) -> ForeignL
             own.event_session,
         )
     except (DataError, EstimationError) as error:
-        return ForeignListing(lacking_peer(peer.ticker, **facts, reason=error.message), None, 0)
+        reason = _explain_lack(study, peer, error.message)
+        return ForeignListing(lacking_peer(peer.ticker, **facts, reason=reason), None, 0)
     lead = checked.fit.coefficients.iloc[-1] / checked.fit.coefficient_errors.iloc[-1]
     used = abnormal.fit.sessions
     within = (matched.irregular >= used[0]) & (matched.irregular <= used[-1])
