@@ -286,7 +286,11 @@ def confirm(
     study: Study, panel: ReturnPanel, alignment: Alignment, *, return_kind: str = HEADLINE_KIND
 ) -> Confirmation:
     """Whether the specification curve supports a detection at the event session."""
-    curve = trace_curve(study, panel, alignment, return_kind=return_kind)
+    return judge_curve(trace_curve(study, panel, alignment, return_kind=return_kind))
+
+
+def judge_curve(curve: SpecificationCurve) -> Confirmation:
+    """The rule of the study on a curve: one sign in most specifications, and a small placebo maxT p."""
     return confirm_curve(curve, min_sign_share=MIN_SPECIFICATION_SIGN_SHARE, max_p=MAX_T_LEVEL)
 
 

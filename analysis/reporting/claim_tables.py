@@ -39,9 +39,9 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     counts = pd.Series([STATUS_LABELS[c.status] for c in claims], dtype=object).value_counts()
     summary = ", ".join(f"{n} {label}" for label, n in counts.items()) or "none"
     caption = (
-        f"What the articles claim and the figures can speak to. Of all {len(claims)} statements: {summary}. A raw price "
-        "decides by its sign; an abnormal return only when its 95 % interval leaves out zero; a motive is never tested. "
-        "Statuses that no rule computes are recorded judgements."
+        f"What the articles claim and the figures can speak to. Of all {len(claims)} statements: {summary}. A raw "
+        "price decides by its sign; an abnormal return only when its 95 % interval leaves out zero; a motive is never "
+        "tested. Statuses that no rule computes are recorded judgements."
         if claims
         else "What the articles claim. No article of this story that was known at the as-of session is in the ledger."
     )
@@ -216,8 +216,8 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
         cells=cells,
         row_header="return",
         caption=(
-            f"The same estimates in money, billions in the currency of the listing. Arithmetic, not evidence: {basis} The "
-            "interval is as wide as that of the return, and it belongs to all news of the session."
+            f"The same estimates in money, billions in the currency of the listing. Arithmetic, not evidence: {basis} "
+            "The interval is as wide as that of the return, and it belongs to all news of the session."
         ),
         numbers=numbers,
     )

@@ -62,7 +62,7 @@ class RobustnessVerdict:
         first, *others = self.sentences
         rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
         return (
-            f'<section class="verdict" aria-label="Verdict on robustness"><p class="question">{escape(self.question)}</p>'
+            f'<section class="verdict" aria-label="Robustness"><p class="question">{escape(self.question)}</p>'
             f'<p class="outcome">{escape(first)}</p>{rest}</section>'
         )
 
@@ -129,8 +129,8 @@ def _say_range(curve: SpecificationCurve) -> str:
     p_values = [e.p_conformal for e in curve.computed if e.p_conformal is not None]
     sign = "all of one sign" if share == 1 else f"{share:.0%} with the sign of the headline".replace("%", "\u00a0%")
     return (
-        f"Estimates run from {format_percent(min(estimates))} to {format_percent(max(estimates))}, {sign}; the smallest "
-        f"conformal p is {format_p(min(p_values))}, unadjusted for having looked at {len(p_values)}."
+        f"Estimates run from {format_percent(min(estimates))} to {format_percent(max(estimates))}, {sign}; the "
+        f"smallest conformal p is {format_p(min(p_values))}, unadjusted for having looked at {len(p_values)}."
     )
 
 
@@ -142,7 +142,8 @@ def _say_tests(curve: SpecificationCurve, significance: float) -> str:
     return (
         f"As a whole: the largest |t| of {curve.n_joint} specifications has placebo maxT {p_equals(p)}, "
         f"so {'fewer' if p < significance else 'no fewer'} than {significance:.0%} of {curve.n_placebo} earlier "
-        f"ordinary sessions reach it; {share.statistic:.0%} of them reject on their own ({p_equals(share.p_value or 1.0)})."
+        f"ordinary sessions reach it; {share.statistic:.0%} of them reject on their own "
+        f"({p_equals(share.p_value or 1.0)})."
     ).replace("% ", "\u00a0% ")
 
 
@@ -374,7 +375,7 @@ def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: Specification
         name="left_out_days",
         cells=cells,
         row_header="session",
-        caption=f"The headline ({with_all} with every session) without one news session of the estimation window.{said}",
+        caption=f"The headline ({with_all} with all) without one news session of the estimation window.{said}",
         numbers=numbers,
     )
 
