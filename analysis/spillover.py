@@ -205,7 +205,7 @@ def _adjust(
         tickers = tuple(p.ticker for p in members)
         if not tickers:
             why = "no clean donor has figures" if name == "clean donors" else "no peer has figures"
-            rows.append(AdjustedEstimate(f"with {name}", (), None, None, None, None, None, why))
+            rows.append(AdjustedEstimate(name, (), None, None, None, None, None, why))
             continue
         rows += _compare_with(study, alignment, tickers, name)
     return tuple(rows)
@@ -218,13 +218,13 @@ def _compare_with(
     returns = load_peer_panel(study, tickers).returns[HEADLINE_KIND][[ticker, benchmark, *tickers]]
     average = returns[list(tickers)].mean(axis=1, skipna=False)
     frames = {
-        "average of": returns.assign(average=average)[[ticker, benchmark, "average"]],
-        "each of": returns,
+        "their average": returns.assign(average=average)[[ticker, benchmark, "average"]],
+        "each of them": returns,
     }
     rows = []
     for how, frame in frames.items():
         y, x, estimation, event = _arrays(study, alignment, frame, ticker)
-        if how == "each of" and len(tickers) == 1:
+        if how == "each of them" and len(tickers) == 1:
             continue
         fits = fit_windows(
             y,
@@ -233,16 +233,16 @@ def _compare_with(
             window=np.array([event]),
             between=np.arange(estimation[-1] + 1, event),
         )
-        rows.append(describe_linear(f"market model with the {how} {name}", tickers, fits, peer_columns=slice(2, None)))
+        rows.append(describe_linear(f"{name}: market model with {how}", tickers, fits, peer_columns=slice(2, None)))
     y, x, estimation, event = _arrays(study, alignment, returns, ticker)
     order = np.r_[estimation, estimation[-1] + 1 : event + 1]
-    fitters: list[tuple[str, Callable, int]] = [("ridge on the benchmark and", fit_ridge, 0)]
+    fitters: list[tuple[str, Callable, int]] = [("ridge, with the benchmark", fit_ridge, 0)]
     if len(tickers) > 1:
-        fitters.append(("synthetic control of", fit_synthetic_control, 1))
+        fitters.append(("synthetic control", fit_synthetic_control, 1))
     for label, fit, first in fitters:
         rows.append(
             describe_penalised(
-                f"{label} {name}",
+                f"{name}: {label}",
                 tickers,
                 y[order],
                 x[order][:, first:],

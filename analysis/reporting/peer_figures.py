@@ -38,7 +38,7 @@ def draw_peers(spillover: Spillover) -> FigureExhibit:
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})  # fmt: skip
             continue
         colour, marker = STYLES[row.kind]
-        axes.plot([row.ci95_low, row.ci95_high], [-place, -place], color=colour, linewidth=1.6)
+        axes.plot([row.ci95_low, row.ci95_high], [-place, -place], color=colour, linewidth=1.6, linestyle="-")
         axes.plot(row.estimate, -place, color=colour, marker=marker, markersize=7, markeredgecolor="white")
     axes.set_yticks([-i for i in range(len(numbers))], [plain_label(t, 20) for t in numbers["ticker"]])
     axes.set_ylim(0.6 - len(numbers), 0.6)
@@ -46,7 +46,7 @@ def draw_peers(spillover: Spillover) -> FigureExhibit:
     axes.spines["left"].set_visible(False)
     use_percent(axes.xaxis, "abnormal return of the session")
     kinds = [k for k in STYLES if k in set(numbers["kind"][numbers["estimate"].notna()])]
-    handles = [Line2D([], [], color=STYLES[k][0], marker=STYLES[k][1], label=LABELS[k]) for k in kinds]
+    handles = [Line2D([], [], color=STYLES[k][0], linestyle="-", marker=STYLES[k][1], label=LABELS[k]) for k in kinds]
     legend_above(axes, handles, columns=2)
     return FigureExhibit(
         name="peers_on_the_day",

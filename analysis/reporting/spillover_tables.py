@@ -28,6 +28,7 @@ GROUP_TEST_LABELS = {
     "portfolio_t": "portfolio, t",
     "portfolio_sample_quantile": "portfolio, sample quantile",
     "portfolio_conformal": "portfolio, conformal",
+    "in_space": "rank of the scaled gap",
 }
 ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 
@@ -128,7 +129,7 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
     cells = pd.DataFrame(
         {
             "role": [ROLE_LABELS[p.role] for p in everyone],
-            "session": [f"{format_session(p.session)} ({p.exchange})" if p.session else p.exchange for p in everyone],
+            "session": [f"{p.session.date()}, {p.exchange}" if p.session else p.exchange for p in everyone],
             "abnormal return": [or_reason(p.estimate, format_percent, p.note) for p in everyone],
             "95 % interval": [format_interval(p.ci95) if p.ci95 else "n/a" for p in everyone],
             "t": [_statistic(p, "t") for p in everyone],
@@ -144,8 +145,8 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
         row_header="firm",
         caption=(
             "Other firms, each by its own model. A firm with recorded news of its own that session shows that news "
-            "together with everything else, so it is described and never used as a comparison. That no news is "
-            "recorded does not mean that there was none."
+            "together with everything else, so it is set apart from the clean donors. That no news is recorded "
+            "does not mean that there was none."
         ),
         numbers=pd.DataFrame([_peer_record(p) for p in everyone]),
     )
@@ -210,6 +211,20 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         for g in spillover.groups
         for t in g.tests
     ]
+    space, donors = spillover.in_space, spillover.clean
+    records.append(
+        {
+            "group": "the firm among clean donors",
+            "members": ";".join(d.ticker for d in donors),
+            "portfolio": None,
+            "mean_correlation": None,
+            "test": space.name,
+            "statistic": space.statistic,
+            "df": None,
+            "p": space.p_value,
+            "note": space.note,
+        }
+    )
     numbers = pd.DataFrame(records)
     cells = pd.DataFrame(
         {
@@ -227,7 +242,8 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         caption=(
             "The peers together. Firms of one day share its shocks, so plain averages of their t values reject far too "
             "often; the adjusted statistics divide by what the mean correlation of their residuals implies, and the "
-            "portfolio tests one series. The null is a mean abnormal return of zero."
+            "portfolio tests one series; the null is a mean abnormal return of zero. The last row ranks the firm "
+            f"itself, its gap over its root mean square before the event, among clean donors: {space.note}."
         ),
         numbers=numbers,
     )
