@@ -95,7 +95,7 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
     """Read the registry and open the price source; nothing is computed yet."""
     found = find_root(root)
     story = load_story(config.story, found.data)
-    store = open_source(config.source, found.data)
+    store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
     alignment = align_story(story, as_of=config.as_of)
     known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
     confounders = load_confounders(story.ticker, found.data, known_at=known_at)

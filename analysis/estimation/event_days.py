@@ -131,3 +131,10 @@ def _centre(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def _scale(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
     values *= factor[:, None]
     return values
+
+
+def read_estimation_regressors(design: Design, estimates: EventEstimates) -> Iterator[np.ndarray]:
+    """For each regressor, its estimation window less its mean, array (events, L), NaN where it has a gap."""
+    windows = estimates.windows
+    for mean, x in zip(estimates.regressor_means, design.regressors, strict=True):
+        yield _centre(_window_of(x, estimates, windows.estimation_first, windows.n_estimation), mean)

@@ -318,7 +318,11 @@ def _dependence_tests(chosen: EventEstimates, sums: _DaySums) -> dict[str, TestR
     present = sums.portfolio_count > 0
     portfolio = sums.portfolio_total[present] / sums.portfolio_count[present]
     block = label_blocks(chosen.session_index, chosen.windows.n_event)
-    found = [calendar_time_t(portfolio), two_way_clustered_t(chosen.car, chosen.ticker_index, block)]
+    inflation = float(chosen.car_factor.mean()) / chosen.windows.n_event
+    found = [
+        calendar_time_t(portfolio, inflation=inflation),
+        two_way_clustered_t(chosen.car, chosen.ticker_index, block),
+    ]
     return {test.name: test for test in found}
 
 

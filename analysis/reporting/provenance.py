@@ -66,12 +66,12 @@ class RunRecord:
         )
         return (
             '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters of this run"><table>'
-            '<caption><span class="number">Table.</span> Parameters of this run.</caption>'
+            '<caption><span class="text"><span class="number">Table.</span> Parameters of this run.</span></caption>'
             '<thead><tr><th scope="col">parameter</th><th scope="col">value</th></tr></thead>'
             f"<tbody>{parameters}</tbody></table></div>"
             '<div class="table-frame" role="region" tabindex="0" aria-label="Input files"><table>'
-            f'<caption><span class="number">Table.</span> Input files with their sha256; figures from vintage '
-            f"{escape(str(self.run['vintage']))}.</caption>"
+            f'<caption><span class="text"><span class="number">Table.</span> Input files with their sha256; figures from vintage '
+            f"{escape(str(self.run['vintage']))}.</span></caption>"
             '<thead><tr><th scope="col">file</th><th scope="col">sha256</th></tr></thead>'
             f"<tbody>{inputs}</tbody></table></div>"
         )

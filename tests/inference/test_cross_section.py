@@ -121,6 +121,7 @@ def test_distributions_and_degrees_of_freedom(exact):
         tests["cross_sectional_t"].distribution == tests["bmp"].distribution == tests["kp_bmp"].distribution == "t(6)"
     )
     assert tests["crude_dependence_t"].df == 18
+    assert tests["skewness_adjusted_t"].df == 6
     assert tests["grank_t"].df == 19
     assert tests["patell"].distribution == "N(0,1)"
     assert tests["bmp"].p_value == pytest.approx(2 * scipy.stats.t.sf(tests["bmp"].statistic, 6), rel=1e-12)
@@ -221,7 +222,7 @@ def test_overlaps_equal_a_loop():
     pairs = list(itertools.combinations(range(60), 2))
     close = [(i, j) for i, j in pairs if abs(sessions[i] - sessions[j]) < 5]
     assert found.n_pairs == len(close)
-    firm = [(i, j) for i, j in close if tickers[i] == tickers[j] and sessions[i] != sessions[j]]
+    firm = [(i, j) for i, j in close if tickers[i] == tickers[j]]
     assert found.n_same_firm_pairs == len(firm)
     dirty = sum(
         any(tickers[j] == tickers[i] and -70 <= sessions[j] - sessions[i] <= -11 for j in range(60)) for i in range(60)
@@ -462,7 +463,8 @@ def test_calendar_time_equals_a_loop():
             book.setdefault(sessions[i] - 1 + w, []).append(days.abnormal[i, w])
     portfolio = np.array([np.mean(v) for v in book.values()])
     fit = scipy.stats.ttest_1samp(portfolio, 0)
-    assert result.tests["calendar_time_t"].statistic == pytest.approx(fit.statistic, rel=1e-10)
+    scale = math.sqrt(np.mean(estimates.car_factor) / 5)
+    assert result.tests["calendar_time_t"].statistic == pytest.approx(fit.statistic / scale, rel=1e-10)
     assert result.tests["calendar_time_t"].df == portfolio.size - 1 == 16
 
 
@@ -496,6 +498,8 @@ def test_sign_flip_enumerates_small_samples_and_draws_large_ones():
     drawn = resampling.sign_flip(car, draws=400, seed=1)
     assert drawn.p_value == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 400) + 1 / 400)
     assert "400 draws, seed 1" in drawn.note
+    many = np.random.default_rng(3).normal(0.0, 0.02, 3_000)
+    assert 0 < resampling.sign_flip(many, draws=99, seed=1).p_value <= 1
     assert drawn == resampling.sign_flip(car, draws=400, seed=1)
 
 
@@ -597,3 +601,21 @@ def test_recommendation_falls_back_when_the_correlation_cannot_be_used(exact):
     name, why = recommend_statistic(exact[2].overlap, 7, n_event=5, tests=tests)
     assert name == "crude_dependence_t"
     assert "-1/(N - 1)" in why
+
+
+@pytest.mark.parametrize("model", ["market", "market_adjusted", "constant_mean"])
+def test_many_events_of_few_firms_pair_as_the_loop_does(model):
+    returns, market = simulate(n_tickers=3, common=0.3)
+    tickers, sessions = np.repeat(np.arange(3), 25), np.tile(np.arange(190, 215), 3)
+    days = np.datetime64("2020-01-01") + np.arange(400)
+    for gap in (None, 170):
+        if gap:
+            market[gap] = np.nan
+        design = lay_out_model(BatchPanel(days, ["A", "B", "C"], returns, market), model)
+        estimates = estimate_events(design, tickers, sessions, windows=WINDOWS)
+        found = mean_correlation(design, estimates)
+        assert found.value == pytest.approx(loop_mean_correlation(design, estimates)[0], rel=1e-10)
+        early = estimate_events(design, np.array([0, 0, 1]), np.array([66, 68, 67]), windows=WINDOWS)
+        assert early.is_used.all()  # windows that begin before the calendar
+        found = mean_correlation(design, early)
+        assert found.value == pytest.approx(loop_mean_correlation(design, early)[0], rel=1e-10)
