@@ -22,7 +22,9 @@ from analysis.errors import ConfigError, StudyError
 INTERRUPTED = 130
 
 
-LAZY_COMMANDS: dict[str, tuple[str, str]] = {}
+LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
+}
 """Verb -> (module:function, one line of help); the module is imported when the verb is called."""
 
 

@@ -35,6 +35,9 @@ MODEL_LABELS = {
     "ff5": "Fama-French five factors",
     "ff5_mom": "Fama-French five factors and momentum",
     "market_peers": "market model with peers",
+    "ridge": "ridge on peers",
+    "synthetic_control": "synthetic control",
+    "lead_lag": "home market before and after, separate coefficients",
 }
 FACTOR_COLUMNS = {
     "capm": ("mkt_rf",),

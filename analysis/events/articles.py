@@ -78,6 +78,9 @@ class Story:
     state: str
     notes: str
     articles: tuple[Article, ...]
+    shares_outstanding: int | None = None
+    shares_as_of: str = ""
+    shares_source: str = ""
 
     def with_role(self, role: str) -> tuple[Article, ...]:
         """The articles of one role, in the order of the table."""
@@ -158,7 +161,16 @@ def _build_story(row: dict[str, str], articles: tuple[Article, ...]) -> Story:
     _check_order(articles)
     split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
     fields = {name: row[name] for name in STORY_COLUMNS if name != "embedded"}
-    return Story(**{**fields, **split, "is_embedded": row["embedded"] == "yes", "articles": articles})
+    shares = row.get("shares_outstanding", "")
+    _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")
+    return Story(
+        **{**fields, **split},
+        is_embedded=row["embedded"] == "yes",
+        articles=articles,
+        shares_outstanding=int(shares) if shares else None,
+        shares_as_of=row.get("shares_as_of", ""),
+        shares_source=row.get("shares_source", ""),
+    )
 
 
 def _check_order(articles: tuple[Article, ...]) -> None:
