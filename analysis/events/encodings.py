@@ -144,6 +144,6 @@ def _is_common(character: str, codec: str) -> bool:
         lead = character.encode(codec)[0]
     except UnicodeEncodeError:
         return False
-    is_han_or_mark = "\u4e00" <= character <= "\u9fff" or "\u3000" <= character <= "\u303f" or "\uff01" <= character
+    is_han_or_mark = "\u4e00" <= character <= "\u9fff" or "\u3000" <= character <= "\u303f" or character >= "\uff01"
     first_level = lead <= 0xD7 if codec == "gb2312" else lead <= 0xC6
     return is_han_or_mark and first_level
