@@ -146,50 +146,52 @@ def plan_status(
     if not plans:
         return PlanStatus(
             "none",
-            "No plan was frozen for this story: nothing shows that its parameters were chosen before the prices were seen.",
+            "No plan was frozen for this story: nothing shows that its parameters were chosen before prices were seen.",
         )
     session = alignment.event_session
     opening = alignment.hours.schedule.at[session, "open"]
     plan = build_plan(story, config)
-    own = hash_plan(plan)
     before = [p for p in plans if p.frozen_at < opening]
     after = [p for p in plans if p.frozen_at >= opening]
     label = f"the event session {session.date()}"
-    if own not in {p.plan_sha256 for p in plans}:
-        last = plans[-1]
-        side = "before" if last.frozen_at < opening else "after"
+    if hash_plan(plan) not in {p.plan_sha256 for p in plans}:
+        side = "after" if after else "before"
         return PlanStatus(
             "departs",
-            f"This run departs from the plan frozen {side} {label} ({_when(last)}) in {_differences(last.plan, plan)}.",
+            f"This run departs from the plan frozen {side} {label} ({_when(plans[-1])}) in "
+            f"{_differences(plans[-1].plan, plan)}.",
         )
-    changes = [p for p in after if before and p.plan_sha256 != before[-1].plan_sha256]
-    if before and changes:
-        changed = changes[-1]
-        which = (
-            "the first"
-            if own == before[-1].plan_sha256
-            else "the changed one"
-            if own == changed.plan_sha256
-            else "neither"
-        )
+    return _judge_early(before, after, plan, label) if before else _judge_late(after, plan, label)
+
+
+def _judge_early(before: list[FrozenPlan], after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
+    """The verdict when a plan was frozen before the event session opened."""
+    standing, own = before[-1], hash_plan(plan)
+    changes = [p for p in after if p.plan_sha256 != standing.plan_sha256]
+    if changes:
+        which = {standing.plan_sha256: "the first", changes[-1].plan_sha256: "the changed one"}.get(own, "neither")
         return PlanStatus(
             "changed_after",
-            f"The plan frozen before {label} ({_when(before[-1])}) was changed after its event session ({_when(changed)}) "
-            f"in {_differences(before[-1].plan, changed.plan)}; this run follows {which}.",
+            f"The plan frozen before {label} ({_when(standing)}) was changed after its event session "
+            f"({_when(changes[-1])}) in {_differences(standing.plan, changes[-1].plan)}; this run follows {which}.",
         )
-    if before:
-        if own != before[-1].plan_sha256:
-            return PlanStatus(
-                "departs",
-                f"This run follows a plan that was replaced before {label}; it departs from the last one "
-                f"({_when(before[-1])}) in {_differences(before[-1].plan, plan)}.",
-            )
-        return PlanStatus("before", f"This run follows the plan frozen before {label} opened ({_when(before[-1])}).")
-    if len({p.plan_sha256 for p in after}) > 1:
+    if own != standing.plan_sha256:
+        return PlanStatus(
+            "departs",
+            f"This run follows a plan that was replaced before {label}; it departs from the last one "
+            f"({_when(standing)}) in {_differences(standing.plan, plan)}.",
+        )
+    return PlanStatus("before", f"This run follows the plan frozen before {label} opened ({_when(standing)}).")
+
+
+def _judge_late(after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
+    """The verdict when the first plan was frozen after the event session opened."""
+    if len(after) > 1:
+        followed = _last(after, hash_plan(plan))
         return PlanStatus(
             "changed_after",
-            f"The plan was frozen after {label} ({_when(after[0])}) and changed {len(after) - 1} time(s) since; "
-            f"this run follows the one of {format_instant(_last(after, own).frozen_at)}.",
+            f"The plan was frozen after {label} opened ({_when(after[0])}) and changed {len(after) - 1} time(s) since; "
+            f"this run follows the one of {format_instant(followed.frozen_at)}.",
         )
     return PlanStatus("after", f"The plan that this run follows was frozen after {label} opened ({_when(after[0])}).")
 

@@ -25,7 +25,7 @@ RANK_NAMES = {
 }  # fmt: skip
 PUBLISHED_META = (
     "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "date.issued",
-    "dc.date.issued", "dcterms.issued", "dc.date", "dcterms.date", "dcterms.created", "pubdate", "publishdate",
+    "dc.date.issued", "dcterms.issued", "dc.date", "dcterms.date", "pubdate", "publishdate",
     "publish-date", "publish_date", "published-date", "publication_date", "article_date_original", "parsely-pub-date",
     "sailthru.date", "cxenseparse:recs:publishtime", "citation_publication_date", "citation_date", "release_date",
     "weibo:article:create_at", "iso-8601-publish-date", "article.published", "originalpublicationdate",
@@ -110,7 +110,25 @@ def gather_evidence(
         items.append(_from_clock(clock, "decoded from the address"))
     items += [_as_embedded(clock) for post in page.embedded_posts if (clock := decode_address(post))]
     measured = [_measure(item, zone, zone_basis, saved_at) for item in items]
-    return sorted(_merge_same(measured), key=lambda e: e.rank)
+    return sorted(_merge_same(_doubt_library(measured)), key=lambda e: e.rank)
+
+
+def _doubt_library(items: list[Evidence]) -> list[Evidence]:
+    """Take back the library's day when the page names it only for something else and nothing supports it."""
+    supported = [e.interval for e in items if e.kind == "published" and e.rank != LIBRARY and e.interval]
+    elsewhere = {e.stamp.day for e in items if e.rank == MENTION and e.stamp}
+    doubted = []
+    for item in items:
+        is_doubtful = (
+            item.rank == LIBRARY
+            and item.interval is not None
+            and item.stamp is not None
+            and item.stamp.day in elsewhere
+            and not any(item.interval.overlaps(interval) for interval in supported)
+        )
+        note = "the page names that day only for something else"
+        doubted.append(replace(item, kind="mention", rank=MENTION, note=note) if is_doubtful else item)
+    return doubted
 
 
 def _measure(item: Evidence, zone: str, zone_basis: str, saved_at: datetime) -> Evidence:
@@ -198,6 +216,8 @@ def _from_linked_data(page: SavedPage) -> list[Evidence]:
             if isinstance(value, (str, int)) and str(value).strip():
                 kind, rank = ("published", STRUCTURED) if key == "datePublished" else ("not_later_than", BOUND)
                 items += _machine_items(kind, rank, f"JSON-LD {key}", str(value))
+    for value in page.nested_days[:MAX_MENTIONS]:
+        items += _machine_items("mention", MENTION, "JSON-LD of another page", value)
     return items
 
 
@@ -212,16 +232,17 @@ def _from_meta(page: SavedPage) -> list[Evidence]:
 
 
 def _from_times(page: SavedPage) -> list[Evidence]:
-    """A ``<time>`` marked as publication, or the only one of the page; others may belong to neighbours."""
+    """A ``<time>`` marked as publication, or the only one that is not beside the article."""
     items: list[Evidence] = []
-    is_lone = len({t.value for t in page.times if not t.is_modification}) == 1
+    is_lone = len({t.value for t in page.times if not t.is_modification and not t.is_aside}) == 1
     for element in page.times:
         if element.is_modification:
             items += _machine_items("not_later_than", BOUND, "time element of an update", element.value)
-        elif element.is_publication or is_lone:
+        elif not element.is_aside and (element.is_publication or is_lone):
             items += _machine_items("published", TIME_ELEMENT, "time element", element.value)
         else:
-            items += _machine_items("mention", MENTION, "time element among several", element.value)
+            where = "beside the article" if element.is_aside else "among several"
+            items += _machine_items("mention", MENTION, f"time element {where}", element.value)
     return [e for e in items if not (e.kind == "mention" and e.problem)]
 
 

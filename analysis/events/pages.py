@@ -19,6 +19,7 @@ from analysis.events.encodings import decode_page
 
 MAX_BYTES = 25_000_000
 """Larger files are not saved articles."""
+MAX_OPEN_TAGS = 10_000
 MAX_TEXT = 1_000_000
 """Characters of visible text that are searched for dates."""
 BLOCKS = re.compile(
@@ -28,13 +29,18 @@ BLOCKS = re.compile(
 HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "textarea", "select"})
 
 
+ASIDES = frozenset({"aside", "nav", "footer"})
+"""What stands in these belongs to the site or to neighbouring pages."""
+
+
 @dataclass(frozen=True)
 class TimeElement:
-    """A ``<time>`` element: its attribute, and whether the page marks it as its own publication."""
+    """A ``<time>`` element: its attribute, whether the page marks it as its own, whether it stands aside."""
 
     value: str
     is_publication: bool
     is_modification: bool
+    is_aside: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,9 @@ class SavedPage:
     meta : tuple of (str, str)
         Names and contents of meta tags, lower-case names.
     linked_data : tuple of dict
-        Every object of every JSON-LD block.
+        The objects of the page itself in its JSON-LD blocks.
+    nested_days : tuple of str
+        Times of publication deeper in them, which belong to other pages.
     is_truncated : bool
         Whether only the first part of the text was kept.
     """
@@ -64,6 +72,7 @@ class SavedPage:
     meta: tuple[tuple[str, str], ...] = ()
     times: tuple[TimeElement, ...] = ()
     linked_data: tuple[dict[str, Any], ...] = ()
+    nested_days: tuple[str, ...] = ()
     broken_linked_data: int = 0
     embedded_posts: tuple[str, ...] = ()
     is_truncated: bool = False
@@ -103,6 +112,7 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
         lines, is_truncated = _fold(decoded.text.splitlines())
         page = SavedPage(name, False, decoded.encoding, decoded.basis, lines, is_truncated=is_truncated)
     else:
+        _refuse_open_markup(decoded.text, name)
         parser = _PageParser()
         parser.feed(decoded.text)
         parser.close()
@@ -116,6 +126,7 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
             meta=tuple(parser.meta),
             times=tuple(parser.times),
             linked_data=tuple(parser.linked_data),
+            nested_days=tuple(dict.fromkeys(parser.nested)),
             broken_linked_data=parser.broken,
             embedded_posts=tuple(dict.fromkeys(parser.posts)),
             is_truncated=is_truncated,
@@ -124,6 +135,15 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     if not page.lines and not page.meta and not page.linked_data:
         raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")
     return page
+
+
+def _refuse_open_markup(text: str, name: str) -> None:
+    """The parser's time grows with the square of the tags that never end; no browser saves such a page."""
+    opened, closed = text.count("<"), text.count(">")
+    if opened > MAX_OPEN_TAGS and opened > 4 * closed:
+        raise DataError(
+            f"the markup of {name} is damaged: {opened} tags begin and {closed} end.", "Save the page again."
+        )
 
 
 def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:
@@ -142,7 +162,7 @@ def _fold(lines: list[str]) -> tuple[tuple[str, ...], bool]:
         if not folded:
             continue
         if total + len(folded) > MAX_TEXT:
-            return tuple(kept), True
+            return (*kept, folded[: MAX_TEXT - total]), True
         kept.append(folded)
         total += len(folded)
     return tuple(kept), False
@@ -158,10 +178,12 @@ class _PageParser(HTMLParser):
         self.times: list[TimeElement] = []
         self.linked_data: list[dict[str, Any]] = []
         self.posts: list[str] = []
+        self.nested: list[str] = []
         self.title = self.language = self.canonical = ""
         self.broken = 0
         self._current: list[str] = []
         self._hidden: list[str] = []
+        self._asides = 0
         self._script: list[str] | None = None
         self._is_title = False
 
@@ -173,6 +195,7 @@ class _PageParser(HTMLParser):
             self._script = [] if is_linked else None
         if BLOCKS.fullmatch(tag):
             self._break()
+        self._asides += tag in ASIDES
         self._is_title = tag == "title" if tag != "meta" else self._is_title
         self._read_attributes(tag, values)
 
@@ -192,7 +215,10 @@ class _PageParser(HTMLParser):
             is_modified = bool(re.search(r"modif|updat", marks))
             # a bare `pubdate` attribute marks the page's own time, as an itemprop or a class does
             is_own = bool(re.search(r"publi|posted|entry-date|(?<!-)pubdate", marks)) or "pubdate" in values
-            self.times.append(TimeElement(values["datetime"].strip(), is_own and not is_modified, is_modified))
+            is_aside = self._asides > 0
+            self.times.append(
+                TimeElement(values["datetime"].strip(), is_own and not is_modified, is_modified, is_aside)
+            )
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden and tag == self._hidden[-1]:
@@ -202,6 +228,7 @@ class _PageParser(HTMLParser):
                 self._script = None
         if tag == "title":
             self._is_title = False
+        self._asides -= tag in ASIDES and self._asides > 0
         if BLOCKS.fullmatch(tag):
             self._break()
 
@@ -237,4 +264,19 @@ class _PageParser(HTMLParser):
                 waiting.extend(item)
             elif isinstance(item, dict):
                 self.linked_data.append(item)
-                waiting.extend(v for k, v in item.items() if k in ("@graph", "mainEntity", "mainEntityOfPage"))
+                own = ("@graph", "mainEntity", "mainEntityOfPage")
+                waiting.extend(v for k, v in item.items() if k in own)
+                for name, value in item.items():
+                    if name not in own:
+                        self._read_nested(value)
+
+    def _read_nested(self, value: Any) -> None:
+        waiting = [value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, list):
+                waiting.extend(item)
+            elif isinstance(item, dict):
+                if isinstance(item.get("datePublished"), str):
+                    self.nested.append(item["datePublished"])
+                waiting.extend(item.values())
