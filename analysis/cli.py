@@ -23,9 +23,11 @@ INTERRUPTED = 130
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
     "doctor": ("analysis.commands.doctor:doctor", "Check that this machine can run unattended."),
     "dossier": ("analysis.commands.dossier:dossier", "Run all notebooks of a story, bound by one page."),
     "fetch": ("analysis.commands.fetch:fetch", "Download prices into a new vintage."),
+    "init": ("analysis.commands.init:init", "Lay out a study of your own in an empty folder."),
     "list": ("analysis.commands.runs:list_runs", "List the runs, newest first."),
     "nightly": ("analysis.commands.nightly:nightly", "Serve every open story; for cron."),
     "open": ("analysis.commands.runs:open_page", "Open a run or the index in the browser."),
@@ -33,6 +35,8 @@ LAZY_COMMANDS: dict[str, tuple[str, str]] = {
     "prune": ("analysis.commands.runs:prune", "Remove old runs, never the last good one."),
     "schedule": ("analysis.commands.schedule:schedule", "Show, install or remove the nightly run."),
     "show": ("analysis.commands.runs:show", "Show a run in the terminal."),
+    "story": ("analysis.commands.story:story", "Register a story and freeze its plan."),
+    "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
 }
 """Verb -> (module:function, one line of help); the module is imported when the verb is called."""
 
@@ -186,14 +190,14 @@ def stories(ctx: click.Context, only_open: bool) -> None:
     from analysis.events.articles import load_stories
     from analysis.root import find_root
 
-    held = load_stories(find_root(ctx.obj["root"]).data).values()
+    held = load_stories(find_root(ctx.obj["root"]).data, with_drafts=True).values()
     shown = [s for s in held if not only_open or s.state == "open"]
     if ctx.obj["as_json"]:
         print(json.dumps([{"story": s.story, "title": s.title, "ticker": s.ticker, "state": s.state} for s in shown]))
         return
     for s in shown:
-        embedded = "embedded" if s.is_embedded else "needs prices"
-        print(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:13} {s.title}")
+        embedded = "needs articles" if s.is_draft else "embedded" if s.is_embedded else "needs prices"
+        print(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:14} {s.title}")
 
 
 @main.command()

@@ -90,6 +90,43 @@ def find_forbidden(text: str) -> list[str]:
     return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
 
 
+@dataclass(frozen=True)
+class AlignmentVerdict:
+    """Which sessions the articles can have reached, and what that allows to be said."""
+
+    question: str
+    sentence: str
+    reason: str
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<section class="verdict" aria-label="Verdict"><p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome">{escape(self.sentence)}</p><p class="joint">{escape(self.reason)}</p></section>'
+        )
+
+
+def say_alignment(alignment: Alignment) -> str:
+    """The sessions of report and denial in one sentence."""
+    parts = []
+    for role, sessions in (("report", alignment.report_sessions), ("first denial", alignment.denial_sessions)):
+        if len(sessions) == 1:
+            parts.append(f"the {role} belongs to {format_session(sessions[0])}")
+        elif sessions:
+            listed = ", ".join(format_session(s) for s in sessions)
+            parts.append(f"the {role} can belong to any of {len(sessions)} sessions ({listed})")
+    text = " and ".join(parts)
+    return f"On {alignment.hours.exchange}, {text}."
+
+
+def compose_alignment(alignment: Alignment) -> AlignmentVerdict:
+    """The verdict of the alignment alone."""
+    return AlignmentVerdict(
+        question=f"Which sessions of {alignment.story.ticker} can the articles have reached ({alignment.story.title})?",
+        sentence=say_alignment(alignment),
+        reason=alignment.identification.reason,
+    )
+
+
 def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:
     """The declared row of a return kind."""
     return next(row for row in rows if row.is_primary and row.return_kind == kind)

@@ -11,9 +11,9 @@ import nbformat
 from analysis.reporting.kernel import KernelLimits
 from analysis.reporting.run import RunRequest
 from analysis.root import StudyRoot
+from analysis.study import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ("stories.csv", "articles.csv", "confounders.csv", "faults.csv", "manifest.csv")
 RECORD = "application/vnd.event-impact.record+json"
 PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nsource: str = "snapshot"\nseed: int = 20260202'
 SHOW = f'''from IPython.display import display
