@@ -46,6 +46,9 @@ def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
     (folder / "data").mkdir()
     for name in TABLES:
         shutil.copy(ROOT / "data" / name, folder / "data" / name)
+    rows = (folder / "data/articles.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [rows[0], *(row for row in rows[1:] if ",report," in row or ",denial," in row)]
+    (folder / "data/articles.csv").write_text("".join(kept), encoding="utf-8")
     if with_prices:
         shutil.copytree(ROOT / "data/snapshot", folder / "data/snapshot")
     write_notebook(folder / "notebooks/01_small.ipynb", SHOW)

@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +18,7 @@ from analysis.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS
 from analysis.errors import BusyError, ConfigError, DataError, ExecutionError, RevisionError
 from analysis.events.articles import load_stories
 from analysis.events.calendars import load_hours
+from analysis.events.sessions import align_story
 from analysis.reporting import nightly
 from analysis.reporting.dossier import DossierRequest, run_dossier
 from analysis.reporting.journal import Journal
@@ -127,10 +128,9 @@ def test_a_long_absence_is_made_up_for_in_part_and_said(root: StudyRoot, monkeyp
 
 
 def test_a_story_closes_by_itself_and_says_so(root: StudyRoot) -> None:
-    story = load_stories(root.data)["ford-xiaomi"]
-    event, closing = find_closing(story)
-    hours = load_hours("XNYS")
-    assert len(hours.between(event, closing)) - 1 == 2 + KEEP_OPEN_SESSIONS
+    alignment = align_story(load_stories(root.data)["ford-xiaomi"])
+    closing = find_closing(alignment)
+    assert len(load_hours("XNYS").between(alignment.event_session, closing)) - 1 == 2 + KEEP_OPEN_SESSIONS
     assert closing == pd.Timestamp("2026-02-19")
     late = serve(root, evening("2026-03-02"))
     assert [e.as_of for e in late.stories[0].evenings] == ["2026-02-19"]  # its final dossier
@@ -228,70 +228,78 @@ def test_a_notification_that_fails_is_said(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- fifteen evenings
 
 
-def test_fifteen_evenings_with_faults_lose_nothing(root: StudyRoot) -> None:
-    """Three stories around a half day, a holiday and the night on which the clocks change.
+NIGHTS = (
+    ("2025-10-31", None), ("2025-11-01", None), ("2025-11-02", "OSError"),  # the clocks of New York change
+    ("2025-11-03", "empty"), ("2025-11-04", "kernel"), ("2025-11-05", "revision"), ("2025-11-06", "disk"),
+    ("2025-11-17", "defect"),  # the machine was off for six sessions
+    ("2025-11-24", "limit"), ("2025-11-25", None), ("2025-11-26", "timeout"), ("2025-11-27", "empty"),  # a holiday
+    ("2025-11-28", "revision"),  # a half day
+    ("2025-11-29", "kernel"), ("2025-12-01", None),
+)  # fmt: skip
+FAULTS = {
+    "empty": ("fetch", DataError("the answer is empty."), 3),
+    "revision": ("fetch", RevisionError("history was revised."), 6),
+    "limit": ("fetch", DataError("Too Many Requests."), 3),
+    "kernel": ("dossier", ExecutionError("the kernel died."), 4),
+    "timeout": ("dossier", ExecutionError("a cell took too long."), 4),
+    "disk": ("dossier", OSError(28, "No space left on device"), 4),
+    "OSError": ("dossier", OSError(5, "Input/output error"), 4),
+    "defect": ("dossier", KeyError("a defect"), 4),
+}
+MOVED = {"ford-xiaomi": "2025-10-30", "ford-geely-2026": "2025-10-31", "stellantis-xiaomi-xpeng-2026": "2025-11-04"}
 
-    The evenings are those of late November 2025 (Thanksgiving and the half day after it) for one story,
-    and of February and March 2026 for the others, so that the nights pass Presidents' Day and 8 March.
-    """
-    articles = pd.read_csv(root.data / "articles.csv", dtype=str, keep_default_na=False)
-    moved = {"ford-xiaomi": "2026-02-27", "ford-geely-2026": "2026-03-01", "stellantis-xiaomi-xpeng-2026": "2026-03-03"}
-    for story, day in moved.items():
-        rows = articles["story"] == story
-        articles.loc[rows, "published_earliest"] = f"{day}T22:00:00Z"
-        articles.loc[rows, "published_latest"] = f"{day}T22:30:00Z"
-    articles.to_csv(root.data / "articles.csv", index=False)
-    set_open(root, *moved)
-    nights = [evening("2026-03-02") + timedelta(days=n) for n in range(15)]  # 8 March: New York changes its clocks
-    faults = {
-        1: DataError("the provider's answer is empty."),
-        3: ExecutionError("the kernel died."),
-        4: RevisionError("history was revised."),
-        6: OSError(28, "No space left on device"),
-        8: DataError("Too Many Requests."),
-        9: KeyError("a defect"),
-        11: ExecutionError("a cell took too long."),
-    }
-    expected = {1: 3, 3: 4, 4: 6, 6: 4, 8: 3, 9: 4, 11: 4}
-    hours = load_hours("XNYS")
-    for number, at in enumerate(nights):
+
+def test_fifteen_evenings_with_faults_lose_nothing(root: StudyRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three stories, the night on which the clocks change, an absence, a holiday and a half day."""
+    monkeypatch.setattr(nightly, "KEEP_OPEN_SESSIONS", 30)
+    for story, day in MOVED.items():
+        move_articles(root, story, day)
+    set_open(root, *MOVED)
+    hours, failed = load_hours("XNYS"), 0
+    for day, name in NIGHTS:
+        kind, error, code = FAULTS.get(name or "", ("", None, 0))
+        victim = "ford-geely-2026" if kind == "fetch" else "ford-xiaomi"
         before = hash_tree(root.reports)
 
-        def fetch(story: str, at: datetime, number: int = number) -> str:
-            if number in (1, 4, 8) and story == "ford-geely-2026":
-                raise faults[number]
+        def fetch(story: str, at: datetime, kind=kind, error=error, victim=victim) -> str:
+            if kind == "fetch" and story == victim:
+                raise error
             return "fetched"
 
-        def fault(story: str, as_of: str, number: int = number) -> None:
-            if number in (3, 6, 9, 11) and story == "ford-xiaomi":
-                raise faults[number]
+        def fault(story: str, as_of: str, kind=kind, error=error, victim=victim) -> None:
+            if kind == "dossier" and story == victim:
+                raise error
 
-        night = serve(root, at, fetch=fetch, fault=fault)
-        served = {s.story: s for s in night.stories}
-        hit = served["ford-geely-2026" if number in (1, 4, 8) else "ford-xiaomi"]
-        is_hit = number in faults and bool(hit.evenings)
-        assert night.exit_code == (expected[number] if is_hit else 0)
+        night = serve(root, evening(day, "18:30" if day == "2025-11-28" else "23:30"), fetch=fetch, fault=fault)
+        hit = next(s for s in night.stories if s.story == victim)
+        is_hit = bool(kind) and bool(hit.evenings)
+        failed += is_hit
+        assert night.exit_code == (code if is_hit else 0)
         assert before.items() <= hash_tree(root.reports).items()  # nothing published was touched
         check_page((root.reports / "index.html").read_text(encoding="utf-8"))
-        for outcome in night.stories:
-            for one in outcome.evenings:
-                if one.exit_code == 0:
-                    assert (root.reports / one.folder / "report.html").is_file()
-    final = serve(root, nights[-1] + timedelta(hours=1))
-    assert final.exit_code == 0
-    for story in moved:
-        first = min(dossiers(root, story))
-        assert dossiers(root, story) == [
-            d.date().isoformat() for d in hours.between(pd.Timestamp(first), pd.Timestamp("2026-03-16"))
-        ]
+        for one in (e for s in night.stories for e in s.evenings):
+            assert (one.exit_code == 0) == (root.reports / one.folder / "report.html").is_file()
+        closed = not len(hours.between(pd.Timestamp(day), pd.Timestamp(day)))
+        if closed and not any(s.evenings for s in night.stories):
+            assert hash_tree(root.reports) == before
+    assert failed == 8
+    assert serve(root, evening("2025-12-02")).exit_code == 0
+    for story in MOVED:
+        held = dossiers(root, story)
+        assert held == [d.date().isoformat() for d in hours.between(pd.Timestamp(held[0]), pd.Timestamp("2025-12-02"))]
+    assert "2025-11-27" not in dossiers(root)
+
+
+def move_articles(root: StudyRoot, story: str, day: str) -> None:
+    articles = pd.read_csv(root.data / "articles.csv", dtype=str, keep_default_na=False)
+    rows = articles["story"] == story
+    articles.loc[rows, "published_earliest"] = f"{day}T22:00:00Z"
+    articles.loc[rows, "published_latest"] = f"{day}T22:30:00Z"
+    articles.to_csv(root.data / "articles.csv", index=False)
 
 
 def test_a_half_day_and_the_holiday_before_it(root: StudyRoot) -> None:
-    articles = pd.read_csv(root.data / "articles.csv", dtype=str, keep_default_na=False)
-    rows = articles["story"] == "ford-xiaomi"
-    articles.loc[rows, "published_earliest"] = "2025-11-25T22:00:00Z"
-    articles.loc[rows, "published_latest"] = "2025-11-25T22:30:00Z"
-    articles.to_csv(root.data / "articles.csv", index=False)
+    move_articles(root, "ford-xiaomi", "2025-11-25")
     serve(root, evening("2025-11-26"))
     assert serve(root, evening("2025-11-27")).stories[0].state == "up to date"  # Thanksgiving
     assert serve(root, evening("2025-11-28", "18:29")).stories[0].state == "up to date"
