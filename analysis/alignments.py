@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,20 @@ def load_alignments(data: Path, story: str | None = None, *, as_of: str | None =
     opens = tickers_with_opens(data)
     stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
     return [align_story(s, as_of=day, has_open=s.ticker in opens) for s in stories]
+
+
+def load_known_alignments(data: Path, as_of: date) -> tuple[list[Alignment], list[str]]:
+    """Alignments of every story whose event session had begun by ``as_of``, and the names of the others."""
+    opens = tickers_with_opens(data)
+    label = pd.Timestamp(as_of)
+    known, later = [], []
+    for story in load_stories(data).values():
+        alignment = align_story(story, has_open=story.ticker in opens)
+        if alignment.last_session <= label:
+            known.append(alignment)
+        else:
+            later.append(story.story)
+    return known, later
 
 
 def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
 
 from analysis.errors import EstimationError
 from analysis.estimation.models import check_rank
@@ -57,7 +57,7 @@ def regress_with_dummies(
     dummies[event_rows, range(len(event_rows))] = 1.0
     design = np.column_stack([regressors, dummies])
     check_rank(design, [*(f"x{i}" for i in range(regressors.shape[1])), *(f"dummy of row {r}" for r in event_rows)])
-    result = sm.OLS(response, design).fit()
+    result = OLS(response, design).fit()
     k = regressors.shape[1]
     return DummyRegression(
         effects=np.asarray(result.params)[k:],

@@ -321,12 +321,8 @@ def _orthonormal_columns(design: np.ndarray, *, raw: np.ndarray) -> tuple[np.nda
 
 def _project(basis: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates of the returns, (n, K), and what is left of them, (n, L)."""
-    residuals, projected = returns, np.zeros((len(returns), basis.shape[2]))
-    for _ in range(2):
-        step = np.einsum("nlk,nl->nk", basis, residuals)
-        residuals = residuals - np.einsum("nlk,nk->nl", basis, step)
-        projected = projected + step
-    return projected, residuals
+    projected = np.einsum("nlk,nl->nk", basis, returns)
+    return projected, returns - np.einsum("nlk,nk->nl", basis, projected)
 
 
 def _in_coordinates(rows: np.ndarray, triangle: np.ndarray) -> np.ndarray:

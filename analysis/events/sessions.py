@@ -112,6 +112,11 @@ class Alignment:
         sessions = self.hours.between(self.event_session, self.last_session)
         return 0, len(sessions) - 1
 
+    def relative(self, sessions: tuple[pd.Timestamp, ...]) -> tuple[int, ...]:
+        """Sessions as rel_sessions of the event session."""
+        origin = int(self.hours.sessions.get_loc(self.event_session))
+        return tuple(int(self.hours.sessions.get_loc(s)) - origin for s in sessions)
+
     @property
     def is_ambiguous(self) -> bool:
         """Whether the session of the report or of the denial is not unique."""

@@ -92,14 +92,28 @@ def rank_filtered(
     z = abnormal_returns / scale
     standardised = np.abs(residuals) / np.sqrt(garch.variances)
     length = residuals.shape[1]
-    p_values = (1 + np.count_nonzero(standardised >= np.abs(z)[:, None], axis=1)) / (length + 1)
     # The smallest c with #{|z_t| <= c} >= (1 - level)(L + 1); rounding guards 0.95 * 200 = 190.00000000000003.
     order = int(np.ceil(np.round((1.0 - level) * (length + 1), 9)))
     if order > length:
         half_width = np.full(len(z), np.inf)
     else:
         half_width = np.partition(standardised, order - 1, axis=1)[:, order - 1] * scale
-    return FilteredRanks(p_values=p_values, z=z, garch=garch, half_width=half_width)
+    return FilteredRanks(p_values=_rank(standardised, z), z=z, garch=garch, half_width=half_width)
+
+
+def filtered_p_values(fits: WindowFits, garch: GarchFit) -> np.ndarray:
+    """FHS p of one-session windows for a GARCH that is already estimated, (n,).
+
+    An effect added to the event day changes neither residuals nor variances, so a study of power estimates
+    GARCH once.
+    """
+    z = fits.abnormal_returns[:, 0] / np.sqrt(garch.forecast_variance * (1.0 + fits.leverage[:, 0]))
+    return _rank(np.abs(fits.residuals) / np.sqrt(garch.variances), z)
+
+
+def _rank(standardised: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """(1 + #{|z_t| >= |z|}) / (L + 1) from |z_t| of (n, L)."""
+    return (1 + np.count_nonzero(standardised >= np.abs(z)[:, None], axis=1)) / (standardised.shape[1] + 1)
 
 
 def fhs_test(fits: WindowFits) -> TestResult:

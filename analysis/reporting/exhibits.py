@@ -16,6 +16,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.reporting.figure_style import house_style
+
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -52,7 +54,7 @@ class FigureExhibit:
     def to_svg(self) -> bytes:
         """The figure as SVG, the same bytes at every call."""
         buffer = io.BytesIO()
-        with mpl.rc_context({"svg.hashsalt": self.name, "svg.fonttype": "path"}):
+        with house_style(), mpl.rc_context({"svg.hashsalt": self.name}):
             self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
         return buffer.getvalue()
 
@@ -83,6 +85,7 @@ class TableExhibit:
     numbers: pd.DataFrame
     row_header: str = ""
     row_classes: dict[str, str] = field(default_factory=dict)
+    is_folded: bool = False
 
     def __post_init__(self) -> None:
         _check_exhibit(self.name, self.caption)
@@ -96,11 +99,13 @@ class TableExhibit:
             attribute = f' class="{escape(row_class)}"' if row_class else ""
             cells = "".join(f"<td>{escape(str(value))}</td>" for value in row)
             body.append(f'<tr{attribute}><th scope="row">{escape(str(label))}</th>{cells}</tr>')
-        return (
-            f'<div class="table-frame" role="region" tabindex="0" aria-label="{escape(self.caption.split(".")[0])}">'
-            f'<table id="{self.name}" class="exhibit"><caption><span class="number">Table.</span> '
-            f"{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        title = escape(self.caption.split(".")[0])
+        table = (
+            f'<div class="table-frame" role="region" tabindex="0" aria-label="{title}">'
+            f'<table id="{self.name}" class="exhibit"><caption><span class="text"><span class="number">Table.</span> '
+            f"{escape(self.caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
         )
+        return f'<details class="fold"><summary>{title}</summary>{table}</details>' if self.is_folded else table
 
     def to_latex(self) -> str:
         """The table for a paper."""

@@ -17,11 +17,12 @@ import pandas as pd
 from analysis import __version__
 from analysis.config import StudyConfig
 from analysis.estimation.abnormal import AbnormalReturns
+from analysis.events.sessions import Alignment
 from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate, estimates_frame
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import Exhibit, write_csv
-from analysis.reporting.verdict import Verdict, find_primary
-from analysis.study import Measured, Study
+from analysis.reporting.verdict import Verdict, find_primary, say_alignment
+from analysis.study import Measured, Study, list_side_inputs
 
 SCHEMA_VERSION = 1
 RECORD_MIME = "application/vnd.event-impact.record+json"
@@ -65,12 +66,12 @@ class RunRecord:
         )
         return (
             '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters of this run"><table>'
-            '<caption><span class="number">Table.</span> Parameters of this run.</caption>'
+            '<caption><span class="text"><span class="number">Table.</span> Parameters of this run.</span></caption>'
             '<thead><tr><th scope="col">parameter</th><th scope="col">value</th></tr></thead>'
             f"<tbody>{parameters}</tbody></table></div>"
             '<div class="table-frame" role="region" tabindex="0" aria-label="Input files"><table>'
-            f'<caption><span class="number">Table.</span> Input files with their sha256; figures from vintage '
-            f"{escape(str(self.run['vintage']))}.</caption>"
+            f'<caption><span class="text"><span class="number">Table.</span> Input files with their sha256; figures from vintage '
+            f"{escape(str(self.run['vintage']))}.</span></caption>"
             '<thead><tr><th scope="col">file</th><th scope="col">sha256</th></tr></thead>'
             f"<tbody>{inputs}</tbody></table></div>"
         )
@@ -83,7 +84,7 @@ def record_study(
     rows: list[WindowEstimate],
     verdict: Verdict,
     *,
-    alignment,
+    alignment: Alignment,
     notebook: str,
     exhibits: tuple[Exhibit, ...] = (),
 ) -> RunRecord:
@@ -116,14 +117,40 @@ def record_study(
     return RunRecord(run=run, tables=tables)
 
 
+def record_alignment(
+    study: Study, alignment: Alignment, *, notebook: str, exhibits: tuple[Exhibit, ...] = ()
+) -> RunRecord:
+    """Gather what the alignment of one story publishes; it has no outcome, since no price is tested."""
+    run = {
+        "schema_version": SCHEMA_VERSION,
+        "story": study.story.story,
+        "notebook": notebook,
+        "as_of": study.config.as_of.isoformat(),
+        "status": "final",
+        "outcome": None,
+        "companion_outcome": None,
+        "verdict": say_alignment(alignment),
+        "plain": say_alignment(alignment),
+        "identified": alignment.identification.as_record(),
+        "event_session": alignment.event_session.date().isoformat(),
+        "headline": None,
+        "companion": None,
+        "parameters": resolved_parameters(study),
+        "inputs": input_hashes(study),
+        "vintage": "none: no price is used",
+    }
+    tables = {exhibit.name: write_csv(exhibit.numbers) for exhibit in exhibits}
+    return RunRecord(run=run, tables=tables | {"alignment": write_csv(alignment.frame())})
+
+
 def resolved_parameters(study: Study) -> dict[str, object]:
     """The parameters with the story's benchmark filled in: no default stays silent."""
     return {**study.config.as_parameters(), "benchmark": study.benchmark}
 
 
 def input_hashes(study: Study, panel: ReturnPanel | None = None) -> dict[str, str]:
-    """sha256 of every file that the numbers rest on."""
-    return {**study.table_hashes, **(panel.inputs if panel else {})}
+    """sha256 of every file that the numbers rest on; with prices, also what curve and peers are made from."""
+    return {**study.table_hashes, **({**list_side_inputs(study), **panel.inputs} if panel else {})}
 
 
 def path_frame(study: Study, measured: Measured) -> pd.DataFrame:

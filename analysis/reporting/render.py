@@ -25,7 +25,9 @@ from analysis.errors import RenderError
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_PAGE_BYTES = 1_500_000
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$\n]+?)\$(?!\w)", re.DOTALL)
-VERDICT_TAG = "verdict"
+FIRST_SCREEN_TAG = "first-screen"
+CHANGES_TAG = "changes"
+"""Cell tags: shown without its code; followed by what changed since the previous run."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,11 @@ class PageRenderer:
                 if not shown:
                     self._setup.append(cell.source.strip())
                     continue
-                is_verdict = VERDICT_TAG in cell.metadata.get("tags", [])
-                parts.append(shown if is_verdict else shown + self.code(cell.source))
-                if is_verdict:
+                is_first_screen = FIRST_SCREEN_TAG in cell.metadata.get("tags", [])
+                parts.append(shown if is_first_screen else shown + self.code(cell.source))
+                if is_first_screen:
                     self._setup.append(cell.source.strip())
+                if CHANGES_TAG in cell.metadata.get("tags", []):
                     parts.append(facts.changed_html)
         parts.append(facts.provenance_html)
         if self._setup:

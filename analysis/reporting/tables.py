@@ -11,7 +11,8 @@ from analysis.errors import StudyError
 from analysis.estimation.abnormal import AbnormalReturns
 from analysis.estimation.models import MODEL_LABELS
 from analysis.events.confounders import Confounders
-from analysis.events.sessions import NEW_YORK, Alignment
+from analysis.events.sessions import NEW_YORK, Alignment, EventSession
+from analysis.inference.story_sequence import StorySequence
 from analysis.inference.windows import WindowEstimate, estimates_frame
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import TableExhibit
@@ -38,8 +39,8 @@ def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableE
             "estimate": [or_reason(r.estimate, format_percent, r.note) for r in shown],
             "95 % interval": [format_interval(r.ci95) if r.ci95 else "n/a" for r in shown],
             "p (t)": [or_reason(r.p_value("t"), format_p, "") for r in shown],
-            "p (rank)": [or_reason(r.rank_p, format_p, _why_no_rank(r)) for r in shown],
-            "detectable 4 in 5 from": [or_reason(r.mde80, lambda v: format_percent(v, sign=False), "") for r in shown],
+            "p (rank)": [or_reason(r.rank_p, format_p, "") for r in shown],
+            "detectable 4 in 5 from": [or_reason(r.mde80, _unsigned, "") for r in shown],
             "sessions": [or_reason(r.n_estimation, str, "") for r in shown],
         },
         index=[label_row(r) for r in shown],
@@ -49,41 +50,70 @@ def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableE
         cells=cells,
         row_header="return and window",
         caption=(
-            "What was measured. Cumulative abnormal returns in percent; the two declared rows come first. The rank p "
-            "is the larger of the tests that need no normal distribution; sessions counts the estimation window."
+            "What was measured: abnormal returns, the two declared rows first. The rank p is the larger of the tests "
+            "that need no normal distribution; sessions counts the estimation window."
         ),
         numbers=estimates_frame(shown),
     )
 
 
 def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
-    """Every row with every test: the main table of the study."""
-    tests = [n for n in TEST_LABELS if any(n in r.tests for r in rows)]
-    columns: dict[str, list[str]] = {
-        "estimate": [or_reason(r.estimate, format_percent, r.note) for r in rows],
-        "s.e.": [or_reason(r.standard_error, lambda v: format_percent(v, sign=False), "") for r in rows],
-        "t": [or_reason(r.tests["t"].statistic, format_number, "") for r in rows],
-    }
-    for name in tests:
-        columns[TEST_LABELS[name]] = [or_reason(r.p_value(name), format_p, "") for r in rows]
-    columns["p Holm"] = [or_reason(r.p_holm, format_p, "") for r in rows]
-    columns["90 % interval"] = [format_interval(r.ci90) if r.ci90 else "n/a" for r in rows]
-    columns["95 % interval"] = [format_interval(r.ci95) if r.ci95 else "n/a" for r in rows]
-    columns["MDE 80 %"] = [or_reason(r.mde80, lambda v: format_percent(v, sign=False), "") for r in rows]
-    columns["smallest bound"] = [or_reason(r.smallest_bound, lambda v: format_percent(v, sign=False), "") for r in rows]
-    columns["outcome"] = [OUTCOME_LABELS[r.outcome] for r in rows]
-    cells = pd.DataFrame(columns, index=[label_row(r) for r in rows])
+    """Every row with its size, intervals, power and outcome."""
+    cells = pd.DataFrame(
+        {
+            "estimate": [or_reason(r.estimate, format_percent, r.note) for r in rows],
+            "s.e.": [or_reason(r.standard_error, _unsigned, "") for r in rows],
+            "90 % interval": [format_interval(r.ci90) if r.ci90 else "n/a" for r in rows],
+            "95 % interval": [format_interval(r.ci95) if r.ci95 else "n/a" for r in rows],
+            "MDE 80 %": [or_reason(r.mde80, _unsigned, "") for r in rows],
+            "smallest bound": [or_reason(r.smallest_bound, _unsigned, "") for r in rows],
+            "outcome": [OUTCOME_LABELS[r.outcome] for r in rows],
+        },
+        index=[label_row(r) for r in rows],
+    )
     return TableExhibit(
         name="estimates",
         cells=cells,
         row_header="return and window",
         caption=(
-            "All windows and tests. A test that is defined for single sessions only is n/a for longer windows; Holm "
-            "adjusts the declared pair. MDE is stated before looking at the estimate, for an unadjusted 5 % t test. "
-            "Windows before session 0 check for leakage and never enter the verdict."
+            "All windows. MDE is the smallest true effect that an unadjusted 5 % t test would see four times in five; "
+            "it does not depend on the estimate. The smallest bound is the tightest one inside which the effect could "
+            "be shown to lie. Windows before session 0 check for leakage and never enter the verdict."
         ),
         numbers=estimates_frame(rows),
     )
+
+
+def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
+    """Every row with every test."""
+    columns: dict[str, list[str]] = {"t": [or_reason(r.tests["t"].statistic, format_number, "") for r in rows]}
+    for name, label in TEST_LABELS.items():
+        if any(name in r.tests for r in rows):
+            columns[label] = [_p_or_reason(r, name) for r in rows]
+    columns["p Holm"] = [or_reason(r.p_holm, format_p, "") for r in rows]
+    nulls = {t.name: t.null for r in rows for t in r.tests.values() if t.is_computed}
+    said = "; ".join(f"{TEST_LABELS[n].removeprefix('p ')}: {null}" for n, null in nulls.items() if n in TEST_LABELS)
+    return TableExhibit(
+        name="tests",
+        cells=pd.DataFrame(columns, index=[label_row(r) for r in rows]),
+        row_header="return and window",
+        caption=(
+            "All tests, two-sided p-values. A test that is defined for single sessions only is n/a for longer windows; "
+            f"Holm adjusts the declared pair. Null hypotheses: {said}."
+        ),
+        numbers=estimates_frame(rows),
+    )
+
+
+def _unsigned(value: float) -> str:
+    return format_percent(value, sign=False)
+
+
+def _p_or_reason(row: WindowEstimate, name: str) -> str:
+    test = row.tests.get(name)
+    if test is None:
+        return "n/a"
+    return format_p(test.p_value) if test.p_value is not None else "n/a"
 
 
 TEST_LABELS = {
@@ -108,43 +138,119 @@ def label_row(row: WindowEstimate) -> str:
     return f"{RETURN_LABELS[row.return_kind]}, {window.replace('-', chr(0x2212))}{mark}"
 
 
-def _why_no_rank(row: WindowEstimate) -> str:
-    return "" if row.estimate is None else "single sessions only"
-
-
 def tabulate_alignment(alignment: Alignment) -> TableExhibit:
-    """Each article, its bounds in UTC and New York, and the sessions it can have reached."""
-    events = alignment.articles
-    cells = pd.DataFrame(
+    """Reports and denials, their bounds in UTC and New York, and the sessions they can have reached."""
+    events = [e for e in alignment.articles if e.article.role in ("report", "denial")]
+    return TableExhibit(
+        name="alignment",
+        cells=_alignment_cells(events),
+        row_header="article",
+        caption=(
+            "Reports and denials. Each became public within an interval, never at a point; a candidate session is one "
+            f"of {alignment.hours.exchange} whose closing price is the first that can contain it."
+        ),
+        numbers=alignment.frame(),
+    )
+
+
+def tabulate_relays(alignment: Alignment) -> TableExhibit:
+    """Copies and other items: they bound the reports and denials, and define nothing themselves."""
+    events = [e for e in alignment.articles if e.article.role not in ("report", "denial")]
+    none = "" if events else " None is recorded."
+    return TableExhibit(
+        name="relays",
+        cells=_alignment_cells(events),
+        row_header="article",
+        caption=f"Relays and other items. They bound the articles above and define no event themselves.{none}",
+        numbers=alignment.frame().loc[lambda f: ~f["role"].isin(["report", "denial"])],
+        is_folded=True,
+    )
+
+
+def _alignment_cells(events: list[EventSession]) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "role": [e.article.role for e in events],
             "outlet": [e.article.outlet for e in events],
-            "public between (UTC)": [
-                f"{_clock(e.article.published_earliest)} and {_clock(e.article.published_latest)}" for e in events
+            "not before (UTC / New York)": [
+                f"{_clocks(e.article.published_earliest)}, {e.article.earliest_basis.replace('_', ' ')}" for e in events
             ],
-            "New York": [
-                f"{_clock(e.article.published_earliest.tz_convert(NEW_YORK))} and "
-                f"{_clock(e.article.published_latest.tz_convert(NEW_YORK))}"
-                for e in events
-            ],
-            "bounds rest on": [
-                f"{e.article.earliest_basis} / {e.article.latest_basis}".replace("_", " ") for e in events
+            "not after (UTC / New York)": [
+                f"{_clocks(e.article.published_latest)}, {e.article.latest_basis.replace('_', ' ')}" for e in events
             ],
             "phase": [e.phase.replace("_", " ") + (", near close" if e.is_near_close else "") for e in events],
             "candidate sessions": [", ".join(str(s.date()) for s in e.sessions) for e in events],
         },
         index=[e.article.article_id for e in events],
     )
-    return TableExhibit(
-        name="alignment",
-        cells=cells,
-        row_header="article",
-        caption=(
-            "Articles and sessions. Each article became public within an interval, never at a point; a candidate "
-            f"session is one of {alignment.hours.exchange} whose closing price is the first that can contain it."
-        ),
-        numbers=alignment.frame(),
+
+
+def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
+    """Every story: where its articles fall and what daily prices can tell apart."""
+    cells = pd.DataFrame(
+        {
+            "listing": [f"{a.story.ticker} ({a.hours.exchange})" for a in alignments],
+            "identified": [a.identification.kind.replace("_", " ") for a in alignments],
+            "report": [_sessions(a.report_sessions) for a in alignments],
+            "first denial": [_sessions(a.denial_sessions) for a in alignments],
+            "figures": ["embedded" if a.story.is_embedded else "to be fetched" for a in alignments],
+        },
+        index=[a.story.story for a in alignments],
     )
+    numbers = cells.rename_axis("story").reset_index()
+    return TableExhibit(
+        name="registry",
+        cells=cells,
+        row_header="story",
+        caption=(
+            "All registered stories. Several sessions in a cell mean that each is possible. A price between report and "
+            "denial can be an opening price only where opening prices are recorded."
+        ),
+        numbers=numbers,
+    )
+
+
+def tabulate_counts(alignments: list[Alignment]) -> TableExhibit:
+    """How many stories can be told apart, and how many not."""
+    kinds = [a.identification.kind for a in alignments]
+    unique = [not a.is_ambiguous for a in alignments]
+    order = ("separable", "joint", "ambiguous", "report_only", "denial_only")
+    counts = pd.DataFrame(
+        {
+            "stories": [kinds.count(k) for k in order],
+            "sessions_unique": [sum(u for u, kind in zip(unique, kinds, strict=True) if kind == k) for k in order],
+        },
+        index=list(order),
+    )
+    cells = counts.map(str).rename(columns={"stories": "stories", "sessions_unique": "of these, sessions unique"})
+    cells.index = [IDENTIFIED_LABELS[k] for k in order]
+    return TableExhibit(
+        name="identification_counts",
+        cells=cells,
+        row_header="what daily prices identify",
+        caption=(
+            f"What is identified, over {len(alignments)} stories. Sessions are unique when neither the report nor the "
+            "first denial could have reached another one."
+        ),
+        numbers=counts.rename_axis("kind").reset_index(),
+    )
+
+
+IDENTIFIED_LABELS = {
+    "separable": "report and denial separately: a price surely lies between them",
+    "joint": "their joint effect only: surely no price lies between them",
+    "ambiguous": "their joint effect only: whether a price lies between depends on the bounds",
+    "report_only": "the report; no denial is recorded",
+    "denial_only": "the denial and a report whose time is not sourced, jointly",
+}
+
+
+def _sessions(sessions: tuple[pd.Timestamp, ...]) -> str:
+    return ", ".join(str(s.date()) for s in sessions) or "n/a: none recorded"
+
+
+def _clocks(instant: pd.Timestamp) -> str:
+    return f"{instant.strftime('%a %d %b %H:%M')} / {instant.tz_convert(NEW_YORK).strftime('%a %H:%M')}"
 
 
 def _clock(instant: pd.Timestamp) -> str:
@@ -182,6 +288,49 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
             "pulls the fitted line towards itself."
         ),
         numbers=pd.DataFrame({"quantity": [name for name, _, _ in pairs], "value": [value for _, _, value in pairs]}),
+    )
+
+
+def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExhibit:
+    """Report, denial and total effect, or every candidate session, with the tests over all of them."""
+    shown = sequence.rows
+    names = {"report": "before the denial", "denial": "from the denial on", "total": "in total"}
+    cells = pd.DataFrame(
+        {
+            "sessions": [
+                (f"{r.first}" if r.first == r.last else f"{r.first} to {r.last}").replace("-", chr(0x2212))
+                for r in shown
+            ],
+            "estimate": [format_percent(r.contrast.estimate) if r.contrast else f"n/a: {r.note}" for r in shown],
+            "95 % interval": [format_interval(r.contrast.interval(0.95)) if r.contrast else "n/a" for r in shown],
+            "p (t)": [format_p(r.contrast.p_value) if r.contrast else "n/a" for r in shown],
+            "MDE 80 %": [or_reason(r.mde80, _unsigned, "") for r in shown],
+            "note": [r.note if r.contrast else "" for r in shown],
+        },
+        index=[names.get(r.name, r.name) for r in shown],
+    )
+    tests = "; ".join(
+        f"{label}: {format_p(t.p_value) if t.p_value is not None else 'n/a: ' + t.note}"
+        for label, t in (
+            ("largest |t| over the sessions, p", sequence.max_t),
+            ("all sessions jointly, p", sequence.joint),
+        )
+    )
+    fieller = ""
+    if sequence.fieller is not None:
+        bounded = sequence.fieller.is_bounded
+        limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", chr(0x2212))
+        fieller = f" Reversed fraction (Fieller 95 %): {limits if bounded else 'not bounded'}."
+    return TableExhibit(
+        name="sequence",
+        cells=cells,
+        row_header="effect",
+        caption=(
+            "Effects over the sessions that the articles can have reached "
+            f"({alignment.identification.kind.replace('_', ' ')}). Contrasts of one fit with the full forecast "
+            f"covariance. {tests}.{fieller}"
+        ),
+        numbers=sequence.frame(),
     )
 
 

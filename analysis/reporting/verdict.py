@@ -12,6 +12,8 @@ from html import escape
 
 from analysis.config import StudyConfig
 from analysis.events.sessions import Alignment
+from analysis.inference.sequence import Contrast
+from analysis.inference.story_sequence import StorySequence
 from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from analysis.reporting.format import (
     OUTCOME_LABELS,
@@ -63,12 +65,14 @@ class Verdict:
     headline_sentence: str
     companion_sentence: str
     joint_sentence: str
+    sequence_sentence: str
     plain: str
 
     @property
     def verdict(self) -> str:
         """The sentences together."""
-        return " ".join((self.headline_sentence, self.companion_sentence, self.joint_sentence))
+        parts = (self.headline_sentence, self.companion_sentence, self.joint_sentence, self.sequence_sentence)
+        return " ".join(filter(None, parts))
 
     def _repr_html_(self) -> str:
         return (
@@ -76,7 +80,7 @@ class Verdict:
             f'<p class="question">{escape(self.question)}</p>'
             f'<p class="outcome"><strong>{escape(OUTCOME_LABELS[self.outcome].capitalize())}.</strong> '
             f"{escape(self.headline_sentence)}</p><p>{escape(self.companion_sentence)}</p>"
-            f'<p class="joint">{escape(self.joint_sentence)}</p>'
+            f'<p class="joint">{escape(" ".join(filter(None, (self.joint_sentence, self.sequence_sentence))))}</p>'
             f'<p class="plain"><span class="label">In plain words.</span> {escape(self.plain)}</p></section>'
         )
 
@@ -84,6 +88,43 @@ class Verdict:
 def find_forbidden(text: str) -> list[str]:
     """Forbidden wordings that a text contains."""
     return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
+
+
+@dataclass(frozen=True)
+class AlignmentVerdict:
+    """Which sessions the articles can have reached, and what that allows to be said."""
+
+    question: str
+    sentence: str
+    reason: str
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<section class="verdict" aria-label="Verdict"><p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome">{escape(self.sentence)}</p><p class="joint">{escape(self.reason)}</p></section>'
+        )
+
+
+def say_alignment(alignment: Alignment) -> str:
+    """The sessions of report and denial in one sentence."""
+    parts = []
+    for role, sessions in (("report", alignment.report_sessions), ("first denial", alignment.denial_sessions)):
+        if len(sessions) == 1:
+            parts.append(f"the {role} belongs to {format_session(sessions[0])}")
+        elif sessions:
+            listed = ", ".join(format_session(s) for s in sessions)
+            parts.append(f"the {role} can belong to any of {len(sessions)} sessions ({listed})")
+    text = " and ".join(parts)
+    return f"On {alignment.hours.exchange}, {text}."
+
+
+def compose_alignment(alignment: Alignment) -> AlignmentVerdict:
+    """The verdict of the alignment alone."""
+    return AlignmentVerdict(
+        question=f"Which sessions of {alignment.story.ticker} can the articles have reached ({alignment.story.title})?",
+        sentence=say_alignment(alignment),
+        reason=alignment.identification.reason,
+    )
 
 
 def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:
@@ -97,8 +138,14 @@ def is_complete(rows: list[WindowEstimate], config: StudyConfig) -> bool:
     return all(not row.note.startswith("incomplete") for row in wanted)
 
 
-def compose_verdict(rows: list[WindowEstimate], alignment: Alignment, config: StudyConfig) -> Verdict:
-    """Compose the verdict of a study from its rows and from what is identified.
+def compose_verdict(
+    rows: list[WindowEstimate],
+    alignment: Alignment,
+    config: StudyConfig,
+    *,
+    sequence: StorySequence | None = None,
+) -> Verdict:
+    """Compose the verdict of a study from its rows, its sequence and from what is identified.
 
     Raises
     ------
@@ -115,6 +162,7 @@ def compose_verdict(rows: list[WindowEstimate], alignment: Alignment, config: St
         headline_sentence=_say_headline(headline, alignment, config),
         companion_sentence=_say_companion(companion, config),
         joint_sentence=alignment.identification.reason,
+        sequence_sentence=_say_sequence(sequence, config) if sequence else "",
         plain=_say_plainly(headline, companion, alignment, config),
     )
     for sentence in (verdict.verdict, verdict.plain):
@@ -214,6 +262,58 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
         f"{format_interval(row.ci95 or (0.0, 0.0))}{holm}): {label}; moves of "
         f"{format_percent(row.mde80 or 0.0, sign=False)} or more would have been seen four times in five."
     )
+
+
+def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
+    """Effects of report, denial and total where they are separate, the hull where the session is uncertain."""
+    total = sequence.row("total")
+    if total is None or total.contrast is None:
+        return f"Effects over the sessions of the articles: n/a: {total.note}." if total else ""
+    report, denial = sequence.row("report"), sequence.row("denial")
+    if report and denial and report.contrast and denial.contrast:
+        text = (
+            f"Before the denial (sessions {report.first} to {report.last}): {_say_contrast(report.contrast)}; from the "
+            f"denial on: {_say_contrast(denial.contrast)}; in total: {_say_contrast(total.contrast)}."
+        )
+        return f"{text} {_say_reversal(sequence, config)}"
+    if total.first == total.last:
+        return ""
+    p = p_equals(sequence.max_t.p_value) if sequence.max_t.p_value is not None else f"n/a: {sequence.max_t.note}"
+    return (
+        f"Over all candidate sessions ({total.first} to {total.last}): {_say_contrast(total.contrast)}; largest |t| of "
+        f"a candidate, ranked among earlier windows: {p}."
+    )
+
+
+def _say_contrast(found: Contrast) -> str:
+    return f"{format_percent(found.estimate)} (95\u00a0% interval {format_interval(found.interval(0.95))})"
+
+
+def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
+    claim = sequence.reversal
+    if claim is None:
+        return ""
+    if claim.is_reversal:
+        return (
+            "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
+            f"and their sum lies inside {format_percent(config.equivalence_bound, sign=False)}."
+        )
+    missing = [
+        text
+        for holds, text in (
+            (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
+            (
+                claim.is_denial_significant_and_opposite,
+                "the effect from the denial on is not distinguishable from zero with the opposite sign",
+            ),
+            (
+                claim.is_total_equivalent_to_zero,
+                f"the total is not shown to lie inside {format_percent(config.equivalence_bound, sign=False)}",
+            ),
+        )
+        if not holds
+    ]
+    return f"Nothing here may be called a reversal: {'; '.join(missing)}."
 
 
 def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:

@@ -60,6 +60,9 @@ def test_p_is_never_zero_and_a_tie_counts(series):
     fits = fit_rolling(*series, events=[300], estimation_length=200, gap=7)
     huge = rank_filtered(fits.residuals, [9.0], leverage=[0.0])
     assert huge.p_values[0] == 1 / 201
+    alternating = np.tile([0.02, -0.001], 100)  # a constant variance: h is the same on every day
+    tied = rank_filtered(alternating, [0.02], leverage=[0.0])
+    assert tied.p_values[0] == 101 / 201
     none = rank_filtered(fits.residuals, [0.0], leverage=[0.0])
     assert none.p_values[0] == 1.0
 

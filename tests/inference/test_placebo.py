@@ -27,7 +27,7 @@ def test_eligible_sessions_are_those_of_the_literal_rule(window):
     first, last = window
     usable = np.ones(400, dtype=bool)
     usable[150] = False
-    news = [200, 203, 371]
+    news = [260, 263]
     args = {"gap": 10, "first": first, "last": last, "news": news}
     found = eligible_placebo_sessions(400, 380, estimation_length=60, usable=usable, **args)
     assert found.positions.tolist() == literal(400, 380, length=60, usable=usable.tolist(), **args)

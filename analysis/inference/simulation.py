@@ -1,0 +1,162 @@
+"""Returns with a known truth, on which tests are held to their level.
+
+    y = 0.0002 + 1.2 m + u
+
+m, the market, is GARCH(1,1) with t(4) innovations and a standard deviation of 1 % a session; u, 1.5 % a
+session, follows the process asked for. No effect is in it unless one is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+INTERCEPT, MARKET_BETA = 0.0002, 1.2
+MARKET_STD, RESIDUAL_STD = 0.01, 0.015
+GARCH_ALPHA, GARCH_BETA = 0.08, 0.90
+BURN_IN = 500
+#: Size of a jump in residual standard deviations.
+JUMP_SIZE = 5.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """How the residual behaves.
+
+    Attributes
+    ----------
+    name : str
+        Identifier in tables.
+    has_fat_tails : bool
+        t(4) innovations scaled to variance one; otherwise normal.
+    has_garch : bool
+        GARCH(1,1) variance; otherwise constant.
+    n_jumps : int
+        Jumps of either sign added to random sessions of the estimation window.
+    recent_factor : float
+        Multiplies the residual of the last 20 sessions before the event and of the event.
+    event_variance_factor : float
+        Multiplies the variance of the event sessions: a variance effect without a mean effect.
+    autocorrelation : float
+        First-order, of the residual.
+    """
+
+    name: str
+    has_fat_tails: bool = True
+    has_garch: bool = False
+    n_jumps: int = 0
+    recent_factor: float = 1.0
+    event_variance_factor: float = 1.0
+    autocorrelation: float = 0.0
+
+
+#: Sessions before the event that a recent change of volatility covers.
+RECENT_SESSIONS = 20
+
+PROCESSES = (
+    Process("iid_normal", has_fat_tails=False),
+    Process("iid_t4"),
+    Process("garch_normal", has_fat_tails=False, has_garch=True),
+    Process("garch_t4", has_garch=True),
+    Process("recent_std_x1.6", recent_factor=1.6),
+    Process("event_variance_x2.25", event_variance_factor=2.25),
+    Process("four_jumps", n_jumps=4),
+)
+
+WINDOW_PROCESSES = (
+    Process("garch_t4", has_garch=True),
+    Process("garch_t4_ar1", has_garch=True, autocorrelation=0.10),
+)
+
+
+@dataclass(frozen=True)
+class SimulatedReturns:
+    """n draws of a firm and its market; estimation sessions first, then the gap, then the event.
+
+    Attributes
+    ----------
+    firm, market : ndarray (n, L + gap + m)
+        Returns, fractions.
+    event_std : ndarray (n,)
+        True conditional standard deviation of the first event session given its past, before any
+        ``event_variance_factor``.
+    """
+
+    firm: np.ndarray
+    market: np.ndarray
+    event_std: np.ndarray
+
+
+def simulate(
+    process: Process,
+    rng: np.random.Generator,
+    *,
+    n_draws: int,
+    estimation_length: int = 250,
+    gap: int = 0,
+    window_length: int = 1,
+) -> SimulatedReturns:
+    """Draw firms and markets under ``process``, each with its own volatility history.
+
+    Parameters
+    ----------
+    process : Process
+        Of the residual.
+    rng : numpy.random.Generator
+        Source of the draws; seed it.
+    """
+    n_sessions = estimation_length + gap + window_length
+    event = estimation_length + gap
+    market, _ = _garch_path(rng, n_draws, n_sessions, has_fat_tails=True)
+    if process.has_garch:
+        residual, variance = _garch_path(rng, n_draws, n_sessions, has_fat_tails=process.has_fat_tails)
+    else:
+        residual = _innovations(rng, (n_draws, n_sessions), has_fat_tails=process.has_fat_tails)
+        variance = np.ones_like(residual)
+    event_std = RESIDUAL_STD * np.sqrt(variance[:, event])
+    residual[:, max(0, event - RECENT_SESSIONS) :] *= process.recent_factor
+    residual[:, event:] *= np.sqrt(process.event_variance_factor)
+    if process.n_jumps:
+        _add_jumps(residual, rng, n_jumps=process.n_jumps, n_sessions=estimation_length)
+    if process.autocorrelation:
+        residual = _correlate(residual, process.autocorrelation)
+    market *= MARKET_STD
+    firm = INTERCEPT + MARKET_BETA * market + RESIDUAL_STD * residual
+    return SimulatedReturns(firm=firm, market=market, event_std=event_std)
+
+
+def _innovations(rng: np.random.Generator, shape: tuple[int, ...], *, has_fat_tails: bool) -> np.ndarray:
+    """Independent, variance one."""
+    return rng.standard_t(4, shape) / np.sqrt(2.0) if has_fat_tails else rng.standard_normal(shape)
+
+
+def _garch_path(
+    rng: np.random.Generator, n_draws: int, n_sessions: int, *, has_fat_tails: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and conditional variances after the burn-in, unconditional variance one; both (n, T)."""
+    values, variances = np.empty((n_sessions, n_draws)), np.empty((n_sessions, n_draws))
+    variance = np.ones(n_draws)
+    for t in range(-BURN_IN, n_sessions):
+        value = np.sqrt(variance) * _innovations(rng, (n_draws,), has_fat_tails=has_fat_tails)
+        if t >= 0:
+            values[t], variances[t] = value, variance
+        variance = (1.0 - GARCH_ALPHA - GARCH_BETA) + GARCH_ALPHA * value**2 + GARCH_BETA * variance
+    return np.ascontiguousarray(values.T), np.ascontiguousarray(variances.T)
+
+
+def _add_jumps(residual: np.ndarray, rng: np.random.Generator, *, n_jumps: int, n_sessions: int) -> None:
+    """Jumps of either sign on distinct sessions of the estimation window, in place."""
+    n_draws = len(residual)
+    order = rng.random((n_draws, n_sessions)).argpartition(n_jumps, axis=1)[:, :n_jumps]
+    signs = rng.choice([-JUMP_SIZE, JUMP_SIZE], (n_draws, n_jumps))
+    rows = np.arange(n_draws)[:, None]
+    residual[rows, order] += signs
+
+
+def _correlate(residual: np.ndarray, autocorrelation: float) -> np.ndarray:
+    """u_t = rho u_{t-1} + e_t, scaled back to the variance of e."""
+    out = residual.copy()
+    for t in range(1, residual.shape[1]):
+        out[:, t] = autocorrelation * out[:, t - 1] + np.sqrt(1.0 - autocorrelation**2) * residual[:, t]
+    return out
