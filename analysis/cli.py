@@ -23,6 +23,7 @@ INTERRUPTED = 130
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "batch": ("analysis.batch_run:batch_command", "Estimate and test many events over many tickers."),
     "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
     "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
     "init": ("analysis.commands.init:init", "Lay out a study of your own in an empty folder."),
