@@ -144,6 +144,13 @@ def test_the_first_of_several_denials_counts():
     assert [str(s.date()) for s in alignment.denial_sessions] == ["2026-02-02"]
 
 
+def test_the_report_that_was_surely_public_first_counts():
+    loose = article("report", "2026-02-02 10:00", "2026-02-03 23:00", "loose")
+    tight = article("report", "2026-02-02 12:00", "2026-02-02 12:01", "tight")
+    denial = article("denial", "2026-02-02 22:00", "2026-02-02 22:01")
+    assert align_story(story(loose, tight, denial)).identification.kind == "separable"
+
+
 def test_without_opens_an_open_cannot_separate():
     pair = story(
         article("report", "2026-02-02 12:00", "2026-02-02 12:01"),

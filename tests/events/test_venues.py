@@ -48,6 +48,11 @@ def test_trading_now_is_priced_now(venues):
     assert held["overnight-ats"].first_price_after(at("2026-02-02 03:00")) == at("2026-02-02 03:00")
 
 
+def test_a_closed_night_is_priced_next_morning(venues):
+    held = {v.venue: v for v in venues}
+    assert held["us-regular"].first_price_after(at("2026-02-02 22:00")) == at("2026-02-03 14:30")
+
+
 def test_hours_are_dated(venues):
     held = {v.venue: v for v in venues}
     assert held["overnight-ats"].first_price_after(at("2020-02-01 12:00")) is None
