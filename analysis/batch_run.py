@@ -149,7 +149,14 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     reasons = tables.explain_rejections(placed, estimates)
     passes = int(estimates.is_used.sum()) * 2
     with (watch or _watch_nothing)("testing", passes) as bar:
-        result = assess_sample(design, estimates, draws=request.draws, seed=request.seed, on_progress=bar.update)
+        result = assess_sample(
+            design,
+            estimates,
+            draws=request.draws,
+            seed=request.seed,
+            workers=request.workers,
+            on_progress=bar.update,
+        )
     p = judge_events(design, estimates)
     sample = describe_sample(result, request=request, reasons=[r for r in reasons if r])
     used = np.flatnonzero(estimates.is_used)
@@ -245,9 +252,11 @@ def _tabulate_days(result: SampleResult) -> pd.DataFrame:
     if result.days is None:
         return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar")})
     days = result.days
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
     )
+    reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
+    return table.assign(note=[reason if is_empty else "" for is_empty in table.isna().any(axis=1)])
 
 
 def describe_test(test: TestResult) -> dict[str, Any]:

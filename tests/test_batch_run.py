@@ -89,6 +89,8 @@ def test_files_hold_the_engine_s_numbers_under_the_agreed_names(files, wide):
         assert test["p"] is not None or test["note"]
     days = pd.read_csv(files / "out" / "aar.csv")
     assert days["rel_session"].tolist() == [-1, 0, 1]
+    assert days.drop(columns="note").notna().all().all()
+    assert days["note"].isna().all()
     assert days["caar"].iloc[-1] == pytest.approx(sample["caar"], rel=1e-12)
 
 
@@ -137,6 +139,9 @@ def test_rejected_events_are_listed_with_their_reasons(files, wide):
     assert "12 events rejected" in result.stderr
     sample = json.loads((files / "out" / "sample.json").read_text(encoding="utf-8"))
     assert (sample["n"], sample["n_rejected"], sample["recommended"]) == (1, 12, None)
+    days = pd.read_csv(files / "out" / "aar.csv")
+    assert days["aar_t"].isna().all()
+    assert (days["note"] == "empty: needs at least 2 events").all()
 
 
 def test_every_event_rejected_is_exit_3_with_the_list_written(files):

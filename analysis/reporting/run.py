@@ -118,7 +118,10 @@ class Prepared:
     @property
     def scratch(self) -> Path:
         """Where the kernel of this run keeps its sockets."""
-        return scratch_folder(self.request.reports, self.story) / short_name(self.notebook_path.stem)[:8]
+        return (
+            scratch_folder(self.request.reports, self.story)
+            / hashlib.sha256(self.notebook_path.stem.encode()).hexdigest()[:6]
+        )
 
 
 def short_name(notebook: str) -> str:

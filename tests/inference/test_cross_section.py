@@ -1,6 +1,7 @@
 """Cross-sectional statistics against the exact panel, explicit loops and other packages."""
 
 import csv
+import doctest
 import itertools
 import json
 import math
@@ -11,13 +12,15 @@ import pytest
 import scipy.stats
 import statsmodels.api as sm
 
+from analysis.estimation import event_days
 from analysis.estimation.batch import EventWindows, estimate_events
 from analysis.estimation.event_days import read_event_days
 from analysis.estimation.panel import BatchPanel, lay_out_model
 from analysis.inference import cross_section_parametric as parametric
 from analysis.inference import cross_section_ranks as ranks
 from analysis.inference import cross_section_resampling as resampling
-from analysis.inference.cross_section import STATISTIC_NAMES, assess_sample, buy_and_hold, recommend_statistic
+from analysis.inference.cross_section import STATISTIC_NAMES, assess_sample, recommend_statistic
+from analysis.inference.cross_section_days import buy_and_hold
 from analysis.inference.cross_section_dependence import (
     calendar_time_t,
     count_overlaps,
@@ -246,6 +249,18 @@ def test_same_events_in_another_order_say_the_same():
         drawn = name in ("sign_flip", "bhar_skewness_adjusted")
         if a.tests[name].statistic is not None and not drawn:
             assert a.tests[name].statistic == pytest.approx(b.tests[name].statistic, rel=1e-9), name
+
+
+def test_threads_change_no_number(monkeypatch):
+    monkeypatch.setattr(event_days.map_event_days, "__kwdefaults__", {"workers": 1, "at_once": 7})
+    returns, market = simulate(common=0.2, missing=0.01)
+    tickers, sessions = np.arange(40) % 12, np.repeat(np.arange(100, 140, 4), 4)
+    done = []
+    _, _, one = assess(returns, market, tickers, sessions)
+    _, _, two = assess(returns, market, tickers, sessions, workers=2, on_progress=done.append)
+    assert one.tests == two.tests
+    assert len(done) > 8
+    assert sum(done) == 2 * one.n
 
 
 def test_units_change_no_statistic():
@@ -585,6 +600,14 @@ def test_detectable_effect_formula():
     scale = math.sqrt((errors**2).mean() / 3 * (1 + 2 * 0.2))
     expected = (scipy.stats.norm.ppf(0.975) + scipy.stats.norm.ppf(0.8)) * scale
     assert parametric.find_detectable_caar(errors, mean_correlation=0.2) == pytest.approx(expected)
+
+
+def test_the_example_of_the_documentation_runs():
+    from analysis.inference import cross_section
+
+    finder = doctest.DocTestFinder()
+    (example,) = finder.find(cross_section.assess_sample, globs=vars(cross_section).copy())
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_moments_of_parts_are_the_moments_of_the_whole():
