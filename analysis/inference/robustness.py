@@ -274,7 +274,7 @@ def _fit_candidate(candidate: Candidate, event_session: pd.Timestamp) -> tuple[W
             design.regressors.to_numpy(dtype=float),
             estimation=estimation,
             window=np.array([event]),
-            between=np.arange(estimation[-1] + 1, event),
+            between=locate_gap(design, estimation, event),
         )
     except EstimationError as error:
         return None, error.message
@@ -308,6 +308,13 @@ def locate_estimation(
             "Use a source with a longer history.",
         )
     return used, event
+
+
+def locate_gap(design: Design, estimation: np.ndarray, event: int) -> np.ndarray:
+    """Positions after the estimation window and before the event that have a return."""
+    between = np.arange(estimation[-1] + 1, event)
+    sessions = pd.DatetimeIndex(design.response.index)
+    return between[np.asarray(sessions[between].isin(design.usable))]
 
 
 def _filter_all(fits: list[WindowFits | None]) -> list[float | None]:

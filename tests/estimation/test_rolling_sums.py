@@ -73,9 +73,8 @@ def test_refusals(series):
     y, x = series
     with pytest.raises(EstimationError, match="within"):
         forecasts(y, x, events=np.array([69]))
+    broken = np.where(np.arange(400) == 200, np.nan, y)
     with pytest.raises(EstimationError, match="return on each date"):
-        broken = y.copy()
-        broken[200] = np.nan
         forecasts(broken, x, np.isfinite(broken), events=np.array([200]))
     with pytest.raises(EstimationError, match="finite"):
         sum_products(np.full(400, np.nan), x, usable=np.ones(400, bool))

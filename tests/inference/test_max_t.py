@@ -22,7 +22,9 @@ def brute_force(event, placebo):
     rms = [sum(placebo[i, j] ** 2 for i in range(n)) / n for j in range(k)]
     size = [abs(event[j]) / rms[j] ** 0.5 for j in range(k)]
     m_event = max(size)
-    overall = (1 + sum(max(abs(placebo[i, j]) / rms[j] ** 0.5 for j in range(k)) >= m_event for i in range(n))) / (n + 1)
+    overall = (1 + sum(max(abs(placebo[i, j]) / rms[j] ** 0.5 for j in range(k)) >= m_event for i in range(n))) / (
+        n + 1
+    )
     adjusted, floor = [None] * k, 0.0
     left = sorted(range(k), key=lambda j: -size[j])
     while left:
