@@ -187,7 +187,7 @@ def interval_of(stamp: Stamp) -> Interval:
         at = datetime.combine(stamp.day, stamp.clock, tzinfo=UTC)
         return Interval(at - EASTERNMOST, at - WESTERNMOST + unit, "printed", "printed")
     instants = locate_clock(stamp.day, stamp.clock, zone)
-    return Interval(instants[0], instants[-1] + unit, "printed", "printed")
+    return Interval(instants[0], instants[0] + unit, "printed", "printed")
 
 
 def _interval_of_day(day: date, zone: tzinfo | None) -> Interval:
