@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +152,15 @@ def register_story(data: Path, new: NewStory) -> Story:
         built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
         replace_file(path, content)
     return built[new.story]
+
+
+@contextlib.contextmanager
+def rehearsal(data: Path) -> Iterator[Path]:
+    """A passing copy of the tables: what fails there is never begun on the real ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in data.glob("*.csv"):
+            shutil.copy(path, folder)
+        yield Path(folder)
 
 
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:

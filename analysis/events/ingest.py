@@ -73,6 +73,7 @@ class ArticleRequest:
     article_id: str = ""
     source_kind: str = ""
     confidence: str = ""
+    keeps_role: bool = False
 
 
 @dataclass(frozen=True)
@@ -310,7 +311,7 @@ def _compose(
     if copy is not None:
         share = "the same text as" if copy.is_identical else f"{copy.share:.0%} of its runs of words stand in"
         remarks.append(f"a copy: {share} {copy.article_id} (story {of_copy})")
-        if of_copy == request.story:
+        if of_copy == request.story and not request.keeps_role:
             kind = "syndication"
             if role != "relay":
                 remarks.append(f"entered as a relay, not as a {role}: a copy bounds its original and is no second one")
