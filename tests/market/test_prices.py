@@ -220,7 +220,11 @@ def test_the_panel_ends_at_as_of(root):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 60), st.sampled_from(["open", "high", "low", "close", "volume", "dividend"]), st.text(min_size=1, max_size=4))
+@given(
+    st.integers(0, 60),
+    st.sampled_from(["open", "high", "low", "close", "volume", "dividend"]),
+    st.text(min_size=1, max_size=4),
+)
 def test_no_text_in_a_cell_is_read_as_a_price(row, column, text):
     sessions = load_hours("XNYS").between(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-03-28"))
     frame = pd.DataFrame(
