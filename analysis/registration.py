@@ -177,19 +177,20 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     Raises
     ------
     DataError
-        If prices are recorded but the event session lies before the first of them, or trading was halted on it.
+        If prices are recorded but unsound, or the event session lies before the first of them, or trading was
+        halted on it.
     """
     session = alignment.event_session
     store = open_source(config.source, data)
+    embedded = set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
     sentences = []
     has_prices = True
     for ticker in (story.ticker, config.benchmark or story.benchmark):
-        try:
-            frame = store.load(ticker, story.exchange).frame
-        except DataError as error:
+        if config.source == "snapshot" and ticker not in embedded:
             has_prices = False
-            sentences.append(f"{ticker}: {error}")
+            sentences.append(f"{ticker}: no prices are recorded. Fetch them (impact fetch {ticker}), or name your own.")
             continue
+        frame = store.load(ticker, story.exchange).frame
         first, last = frame.index[0], frame.index[-1]
         if session < first:
             raise DataError(

@@ -60,8 +60,8 @@ class Proposal:
 
     @property
     def stamp(self) -> Stamp | None:
-        """The stamp behind the proposal, None for a relative day or a decoded clock."""
-        return self.basis.stamp
+        """The stamp behind the proposal, None for a relative day, a decoded clock or bounds by hand."""
+        return None if self.chosen is None else self.basis.stamp
 
     @property
     def zone(self) -> str:
