@@ -159,7 +159,7 @@ def start_of_day(day: date, zone: tzinfo) -> datetime:
     """
     midnight = datetime.combine(day, time(0), tzinfo=zone)
     first, last = sorted(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    while False:  # inside a gap: step to the change of the clocks
+    while first < last and first.astimezone(zone).date() < day:  # inside a gap: step to the change of the clocks
         first += timedelta(minutes=1)
     if first.astimezone(zone).date() != day:
         raise NonexistentTimeError(f"the day {day} does not exist in {zone}.", "Check the zone, or the stamp.")

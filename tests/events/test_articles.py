@@ -6,8 +6,8 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import ROOT
 from events.test_sessions import article
+from stories import ROOT
 
 from analysis.errors import ConfigError, DataError
 from analysis.events.articles import load_stories, load_story

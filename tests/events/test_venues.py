@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from stories import ROOT
 
 from analysis.events.calendars import load_hours
 from analysis.events.venues import first_prices, load_venues
