@@ -23,6 +23,7 @@ INTERRUPTED = 130
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "batch": ("analysis.batch_run:batch_command", "Estimate and test many events over many tickers."),
     "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
     "doctor": ("analysis.commands.doctor:doctor", "Check that this machine can run unattended."),
     "dossier": ("analysis.commands.dossier:dossier", "Run all notebooks of a story, bound by one page."),

@@ -88,13 +88,16 @@ class AbnormalReturns:
     def window_fits(self, first: int, last: int) -> WindowFits:
         """The event's fit in the form that the rank tests take: estimation sessions, gap, window.
 
-        Left-out sessions are closed up: their neighbours count as consecutive.
+        Left-out sessions and gap sessions without a return are closed up: their neighbours count as consecutive.
         """
         origin = int(self.design.response.index.get_loc(self.event_session))
         gap = origin - int(self.design.response.index.get_loc(self.fit.sessions[-1])) - 1
-        sessions = self.design.response.index
-        following = sessions[origin - gap : origin + last + 1]
-        used = self.fit.sessions.append(pd.DatetimeIndex(following))
+        sessions = pd.DatetimeIndex(self.design.response.index)
+        between = sessions[origin - gap : origin].intersection(self.design.usable)
+        if first < 0:  # the window begins inside the gap: its sessions must all be there
+            between = between.union(sessions[origin + first : origin])
+        gap = len(between)
+        used = self.fit.sessions.append(between).append(sessions[origin : origin + last + 1])
         return fit_rolling(
             self.design.response.loc[used].to_numpy(dtype=float),
             self.design.regressors.loc[used].to_numpy(dtype=float),

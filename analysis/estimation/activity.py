@@ -76,7 +76,7 @@ def log_range(prices: pd.DataFrame) -> pd.Series:
 
 def _weekdays(sessions: pd.DatetimeIndex) -> dict[str, pd.Series]:
     return {
-        name: pd.Series((sessions.dayofweek == day).astype(float), index=sessions)
+        name: pd.Series((sessions.day_of_week == day).astype(float), index=sessions)
         for day, name in enumerate(WEEKDAYS, start=1)
     }
 
