@@ -118,9 +118,9 @@ class Tags(HTMLParser):
 
 
 def test_csv_cells_are_no_formulas() -> None:
-    frame = pd.DataFrame({"text": ["=1+1", "+cmd", "-2", "@x", "\tx", "\rx", "plain"], "number": [-1.5] * 7})
+    frame = pd.DataFrame({"text": ["=1+1", "+cmd", "-2", "@x", "\tx", "\rx", "a\r=1"], "number": [-1.5] * 7})
     rows = list(csv.reader(io.StringIO(write_csv(frame), newline="")))[1:]
-    assert [row[0] for row in rows] == ["'=1+1", "'+cmd", "'-2", "'@x", "'\tx", "'\rx", "plain"]
+    assert [row[0] for row in rows] == ["'=1+1", "'+cmd", "'-2", "'@x", "'\tx", "'\nx", "a\n=1"]
     assert {row[1] for row in rows} == {"-1.5"}  # a negative number is a number
 
 
