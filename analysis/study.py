@@ -6,34 +6,58 @@ a notebook. The rooms know nothing of each other's parameters; this module hands
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.alignments import tickers_with_opens
-from analysis.config import StudyConfig, Window
+from analysis.config import (
+    MAX_SMALL_PERCENTILE,
+    MAX_T_LEVEL,
+    MIN_SPECIFICATION_SIGN_SHARE,
+    StudyConfig,
+    Window,
+)
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
 from analysis.estimation.models import FACTOR_COLUMNS, build_design
 from analysis.events.articles import Story, load_story
+from analysis.events.claims import load_claims
 from analysis.events.confounders import Confounders, load_confounders
+from analysis.events.peers import load_peers
 from analysis.events.sessions import Alignment, align_story
+from analysis.events.venues import first_prices, load_venues
+from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
+from analysis.inference.dollar_effect import DollarEffect, value_in_currency
+from analysis.inference.leave_out import LeftOutDay, leave_out_days
 from analysis.inference.placebo_pool import PlaceboRank, rank_windows
+from analysis.inference.robustness import (
+    Confirmation,
+    SpecificationCurve,
+    SpecificationEstimate,
+    confirm_curve,
+    estimate_curve,
+    estimate_specifications,
+)
 from analysis.inference.story_sequence import StorySequence, assess_sequence
 from analysis.inference.windows import (
     HEADLINE_KIND,
     Specification,
     WindowEstimate,
     adjust_primary,
+    apply_confirmation,
     assess_window,
     unavailable,
 )
 from analysis.market.returns import RETURN_KINDS, ReturnPanel, load_panel
 from analysis.market.snapshot import PriceStore, digest, open_source
 from analysis.root import StudyRoot, find_root
+from analysis.specifications import list_candidates, list_peer_candidates
 
-TABLES = ("stories.csv", "articles.csv", "confounders.csv", "faults.csv", "manifest.csv")
+TABLES = (
+    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "faults.csv", "manifest.csv", "venues.csv")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +95,7 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
     """Read the registry and open the price source; nothing is computed yet."""
     found = find_root(root)
     story = load_story(config.story, found.data)
-    store = open_source(config.source, found.data)
+    store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
     alignment = align_story(story, as_of=config.as_of)
     known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
     confounders = load_confounders(story.ticker, found.data, known_at=known_at)
@@ -82,6 +106,17 @@ def align_articles(study: Study) -> Alignment:
     """The alignment of a story from its articles alone, before any price is read."""
     has_open = study.story.ticker in tickers_with_opens(study.root.data)
     return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
+
+
+def find_first_prices(study: Study, alignment: Alignment) -> pd.DataFrame:
+    """First possible price on each venue once report, and once the first denial, were public for sure."""
+    venues = load_venues(study.root.data)
+    columns = {}
+    for role in ("report", "denial"):
+        bounds = [e.article.published_latest for e in alignment.articles if e.article.role == role]
+        if bounds:
+            columns[role] = first_prices(venues, study.story.exchange, min(bounds)).set_index("label")["first_price_at"]
+    return pd.DataFrame(columns).rename_axis("venue").sort_values(list(columns), kind="stable")
 
 
 def load_returns(study: Study) -> ReturnPanel:
@@ -241,6 +276,128 @@ def rank_among_placebos(
         gap_sessions=study.config.gap_sessions,
         news=own_news(study, alignment),
     )
+
+
+def trace_curve(
+    study: Study, panel: ReturnPanel, alignment: Alignment, *, return_kind: str = HEADLINE_KIND
+) -> SpecificationCurve:
+    """The estimate of the event session under every exchangeable choice, tested as a whole."""
+    candidates, headline = list_candidates(study, panel, return_kind)
+    return estimate_curve(
+        candidates,
+        alignment.event_session,
+        headline=headline,
+        significance=study.config.significance,
+        bound=study.config.equivalence_bound,
+        news=own_news(study, alignment),
+    )
+
+
+def confirm(
+    study: Study, panel: ReturnPanel, alignment: Alignment, *, return_kind: str = HEADLINE_KIND
+) -> Confirmation:
+    """Whether the specification curve supports a detection at the event session."""
+    return judge_curve(trace_curve(study, panel, alignment, return_kind=return_kind))
+
+
+def judge_curve(curve: SpecificationCurve) -> Confirmation:
+    """The rule of the study on a curve: one sign in most specifications, and a small placebo maxT p."""
+    return confirm_curve(curve, min_sign_share=MIN_SPECIFICATION_SIGN_SHARE, max_p=MAX_T_LEVEL)
+
+
+def confirm_detections(
+    study: Study, panel: ReturnPanel, alignment: Alignment, rows: list[WindowEstimate]
+) -> list[WindowEstimate]:
+    """Decide between ``effect`` and ``fragile`` where something was detected; without a detection nothing is run.
+
+    The curve covers the event session; detections in other windows stay fragile and say so.
+    """
+    confirmed = []
+    for row in rows:
+        if row.outcome == "fragile" and row.is_primary:
+            found = confirm(study, panel, alignment, return_kind=row.return_kind)
+            row = apply_confirmation(row, is_confirmed=found.is_confirmed, reason=found.reason)
+        elif row.outcome == "fragile":
+            reason = "the specification curve covers the declared rows of the event session only"
+            row = apply_confirmation(row, is_confirmed=False, reason=reason)
+        confirmed.append(row)
+    return confirmed
+
+
+def leave_out_news(study: Study, measured: Measured, alignment: Alignment) -> tuple[LeftOutDay, ...]:
+    """The headline without each recorded news session of its estimation window, one at a time."""
+    headline = measured[HEADLINE_KIND]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    sessions = study.confounders.table.index.unique()
+    labels = pd.Series({s: study.confounders.label_of(s) for s in sessions}, dtype=object)
+    labels.index = pd.DatetimeIndex(labels.index)
+    return leave_out_days(
+        headline.design,
+        alignment.event_session,
+        labels,
+        length=study.config.estimation_sessions,
+        gap=study.config.gap_sessions,
+        left_out=study.confounders.masked_sessions if study.config.mask == "listed" else pd.DatetimeIndex([]),
+    )
+
+
+def leave_out_peers(study: Study, panel: ReturnPanel, alignment: Alignment) -> list[SpecificationEstimate]:
+    """The market model with all peers, then without each; peers without figures carry the reason."""
+    candidates, whole = list_peer_candidates(study, panel)
+    return estimate_specifications(
+        candidates,
+        alignment.event_session,
+        headline=whole,
+        significance=study.config.significance,
+        bound=study.config.equivalence_bound,
+    )
+
+
+def judge_claims(
+    study: Study, panel: ReturnPanel, measured: Measured, alignment: Alignment
+) -> tuple[CheckedClaim, ...]:
+    """What the articles that were known at as_of claim, and what the figures say of each statement."""
+    claims = load_claims(tuple(event.article for event in alignment.articles), study.root.data)
+    context = ClaimContext(
+        panel=panel,
+        alignment=alignment,
+        abnormal={kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)},
+        estimation_sessions=study.config.estimation_sessions,
+        gap_sessions=study.config.gap_sessions,
+        max_small_percentile=MAX_SMALL_PERCENTILE,
+    )
+    return check_claims(claims, context)
+
+
+def value_effect(
+    study: Study, panel: ReturnPanel, alignment: Alignment, rows: list[WindowEstimate]
+) -> tuple[DollarEffect, ...]:
+    """The declared pair in money: shares outstanding times the close before, times the estimate."""
+    story = study.story
+    return tuple(
+        value_in_currency(
+            row,
+            panel.prices["close"],
+            alignment.event_session,
+            shares=story.shares_outstanding,
+            shares_as_of=story.shares_as_of,
+            shares_source=story.shares_source,
+        )
+        for row in rows
+        if row.is_primary
+    )
+
+
+def list_side_inputs(study: Study) -> dict[str, str]:
+    """Factors and peers that the curve and the spillover use, with their sha256; missing ones are left out."""
+    files: dict[str, str] = {}
+    with contextlib.suppress(DataError):
+        files |= study.store.load_factors()[1]
+    for peer in load_peers(study.story.ticker, study.root.data):
+        with contextlib.suppress(DataError):
+            files |= study.store.load(peer.ticker, peer.exchange).files
+    return files
 
 
 def check_study(study: Study, *, needs: str) -> ReturnPanel | None:

@@ -21,6 +21,8 @@ MIN_USABLE_SHARE = 0.9
 """Share of the asked estimation sessions that must be usable."""
 MIN_RETURN_STD = 1e-10
 """Returns that vary less are constant: a halted or pegged listing, not a market."""
+MAX_REPEATED_SHARE = 0.5
+"""A share whose price stands still on more sessions than this was not traded."""
 
 MODEL_LABELS = {
     "constant_mean": "constant mean",
@@ -33,6 +35,9 @@ MODEL_LABELS = {
     "ff5": "Fama-French five factors",
     "ff5_mom": "Fama-French five factors and momentum",
     "market_peers": "market model with peers",
+    "ridge": "ridge on peers",
+    "synthetic_control": "synthetic control",
+    "lead_lag": "home market before and after, separate coefficients",
 }
 FACTOR_COLUMNS = {
     "capm": ("mkt_rf",),
@@ -215,6 +220,12 @@ def check_rank(matrix: np.ndarray, names: list[str]) -> None:
         )
 
 
+def _share_of_mode(returns: np.ndarray) -> float:
+    """Share of sessions with the most frequent return."""
+    _, counts = np.unique(returns, return_counts=True)
+    return float(counts.max() / len(returns))
+
+
 def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
     """Least squares on the estimation window.
 
@@ -233,9 +244,10 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             f"{max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))} are needed.",
             "Ask for fewer estimation_sessions, or use a source with a longer history.",
         )
-    if float(np.std(response)) < MIN_RETURN_STD:
+    firm = response + design.offset.loc[sessions].to_numpy(dtype=float)
+    if float(np.std(response)) < MIN_RETURN_STD or _share_of_mode(firm) > MAX_REPEATED_SHARE:
         raise EstimationError(
-            f"the {design.return_kind} returns are constant over the estimation window.",
+            f"the {design.return_kind} returns are constant on most sessions of the estimation window.",
             "Check the prices: a halted listing has no event study.",
         )
     check_rank(matrix, names)

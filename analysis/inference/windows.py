@@ -199,17 +199,15 @@ def decide_outcome(
     significance: float,
     bound: float,
     p_star: float | None = None,
-    is_confirmed: bool = False,
 ) -> str:
     """The outcome of a row, the first rule that applies.
+
+    A detection is ``fragile`` until a specification curve supports it: :func:`apply_confirmation`.
 
     Parameters
     ----------
     p_star : float, optional
         Use this adjusted value in place of max(conformal, FHS).
-    is_confirmed : bool
-        Whether the specification curve supports a detection (same sign in most eligible
-        specifications and a small placebo maxT p). Without it a detection is ``fragile``.
     """
     rank = next((tests[n].p_value for n in ("conformal", "block_conformal") if _has_p(tests, n)), None)
     fhs = tests["fhs"].p_value if _has_p(tests, "fhs") else None
@@ -221,7 +219,7 @@ def decide_outcome(
     is_detected = combined < significance
     is_small = is_inside(*ci90, bound)
     if is_detected:
-        return "detectable_but_small" if is_small else ("effect" if is_confirmed else "fragile")
+        return "detectable_but_small" if is_small else "fragile"
     return "smaller_than_bound" if is_small else "no_detectable_effect"
 
 
@@ -229,9 +227,7 @@ def _has_p(tests: dict[str, TestResult], name: str) -> bool:
     return name in tests and tests[name].p_value is not None
 
 
-def adjust_primary(
-    rows: list[WindowEstimate], *, significance: float, bound: float, is_confirmed: bool = False
-) -> list[WindowEstimate]:
+def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: float) -> list[WindowEstimate]:
     """Holm over headline and companion; the adjusted p decides the companion's outcome.
 
     The headline was declared first and stands unadjusted.
@@ -244,11 +240,25 @@ def adjust_primary(
         outcome = row.outcome
         if row.ci90 is not None and p_holm is not None:
             p_star = p_holm if row.return_kind == COMPANION_KIND else None
-            outcome = decide_outcome(
-                row.tests, row.ci90, significance=significance, bound=bound, p_star=p_star, is_confirmed=is_confirmed
-            )
+            outcome = decide_outcome(row.tests, row.ci90, significance=significance, bound=bound, p_star=p_star)
         result[index] = dataclasses.replace(row, p_holm=p_holm, outcome=outcome)
     return result
+
+
+def apply_confirmation(row: WindowEstimate, *, is_confirmed: bool, reason: str) -> WindowEstimate:
+    """A detection as ``effect`` or ``fragile`` by its specification curve, the reason in its note.
+
+    Parameters
+    ----------
+    is_confirmed : bool
+        Same sign in most eligible specifications and a small placebo maxT p.
+    reason : str
+        The numbers behind that, or why there is no curve. Rows that are no detection stay as they are.
+    """
+    if row.outcome != "fragile":
+        return row
+    note = "; ".join(filter(None, (row.note, reason)))
+    return dataclasses.replace(row, outcome="effect" if is_confirmed else "fragile", note=note)
 
 
 def estimates_frame(rows: list[WindowEstimate]) -> pd.DataFrame:

@@ -410,7 +410,7 @@ def test_sizes_and_both_source_articles(tables: Tables) -> None:
     assert {name: len(table) for name, table in tables.items()} == {
         "stories": 56,
         "articles": 124,
-        "confounders": 71,
+        "confounders": 73,
         "claims": 114,
         "manifest": 17,
         "faults": 21,

@@ -1,0 +1,244 @@
+"""What a scheduler sees: exit codes, one sentence, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import nbformat
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from conftest import ROOT
+
+from analysis.cli import main, split_assignments
+from analysis.errors import ConfigError
+from analysis.market.snapshot import open_source
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Run the command line in-process; reports go to a folder that must not appear for refusals."""
+
+    def run(*arguments: str, root=ROOT):
+        return CliRunner().invoke(main, ["--root", str(root), *arguments])
+
+    return run
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A copy of the study whose files may be damaged."""
+    root = tmp_path / "study"
+    shutil.copytree(ROOT / "data", root / "data", ignore=shutil.ignore_patterns("vintages"))
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    return root
+
+
+RUN = ("run", "02_event_study")
+
+REFUSED = {
+    "unknown notebook": ("run", "99_nothing"),
+    "notebook outside": ("run", "../02_event_study"),
+    "unknown story": (*RUN, "--story", "ford-apple"),
+    "story traversal": (*RUN, "--story", "../ford-xiaomi"),
+    "story homoglyph": (*RUN, "--story", "f\u043erd-xiaomi"),
+    "story null": (*RUN, "--story", "ford\u0000xiaomi"),
+    "unknown parameter": (*RUN, "-p", "estimation_session=250"),
+    "parameter without value": (*RUN, "-p", "mask"),
+    "parameter twice": (*RUN, "-p", "mask=none", "-p", "mask=listed"),
+    "story twice": (*RUN, "--story", "ford-xiaomi", "-p", "story=ford-xiaomi"),
+    "malformed date": (*RUN, "--as-of", "13-02-2026"),
+    "impossible date": (*RUN, "--as-of", "2026-02-30"),
+    "closed day": (*RUN, "--as-of", "2026-02-14"),
+    "holiday": (*RUN, "--as-of", "2026-02-16"),
+    "before the event": (*RUN, "--as-of", "2026-01-30"),
+    "windows overlap the estimation window": (*RUN, "-p", "windows=0:0,-11:0"),
+    "windows leave the study": (*RUN, "-p", "windows=0:0,0:61"),
+    "windows without headline": (*RUN, "-p", "windows=0:1"),
+    "nan": (*RUN, "-p", "significance=nan"),
+    "infinite": (*RUN, "-p", "equivalence_bound=inf"),
+    "percent for fraction": (*RUN, "-p", "equivalence_bound=2"),
+    "text for number": (*RUN, "-p", "estimation_sessions=many"),
+    "unknown model": (*RUN, "-p", "model=ols"),
+    "bad ticker": (*RUN, "-p", "benchmark=SPY;ls"),
+    "empty source": (*RUN, "--source", " "),
+    "align without story": ("align",),
+    "align both": ("align", "ford-xiaomi", "--all"),
+}
+UNSERVED = {
+    "as_of after the data": (*RUN, "--as-of", "2026-04-01"),
+    "source missing": (*RUN, "--source", "nowhere.csv"),
+    "benchmark without prices": (*RUN, "-p", "benchmark=QQQ"),
+    "history too short": (
+        *RUN,
+        "-p",
+        "estimation_sessions=1000",
+        "--story",
+        "ford-ev-spinoff-2022",
+        "--as-of",
+        "2022-03-04",
+    ),
+    "firm as its own benchmark": (*RUN, "-p", "benchmark=F"),
+}
+UNSERVED["no figures"] = (*RUN, "--story", "havas-wpp-2025", "--as-of", "2025-12-01")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [*((a, 2) for a in REFUSED.values()), *((a, 3) for a in UNSERVED.values())],
+    ids=[*REFUSED, *UNSERVED],
+)
+def test_bad_requests(call, tmp_path, arguments, code):
+    reports = tmp_path / "reports"
+    extra = ("--reports", str(reports)) if arguments[0] == "run" else ()
+    result = call(*arguments, *extra)
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if line.startswith("impact: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in result.output
+    assert not reports.exists()
+
+
+def damage_manifest(root):
+    path = root / "data" / "snapshot" / "F.csv"
+    path.write_text(path.read_text().replace("13.81", "13.18"))
+
+
+def damage_registry(root):
+    path = root / "data" / "articles.csv"
+    path.write_text(path.read_text().replace("2026-01-31T18:29:00Z", "2026-01-30T18:29:00Z", 1))
+
+
+def remove_registry(root):
+    (root / "data" / "articles.csv").unlink()
+
+
+def rename_column(root):
+    path = root / "data" / "stories.csv"
+    path.write_text(path.read_text().replace("benchmark", "index", 1))
+
+
+def double_story(root):
+    path = root / "data" / "stories.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines, lines[1]]))
+
+
+def cut_registry(root):
+    path = root / "data" / "articles.csv"
+    path.write_bytes(path.read_bytes()[:1200])
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_manifest, damage_registry, remove_registry, rename_column, double_story, cut_registry]
+)
+def test_damaged_data(call, study, tmp_path, damage):
+    damage(study)
+    result = call(*RUN, "--reports", str(tmp_path / "reports"), root=study)
+    assert result.exit_code == 3, result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_notebook_without_parameters_cell_is_refused(call, study, tmp_path):
+    path = study / "notebooks" / "02_event_study.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata["tags"] = [t for t in cell.metadata.get("tags", []) if t != "parameters"]
+    nbformat.write(notebook, path)
+    result = call(*RUN, "--reports", str(tmp_path / "reports"), root=study)
+    assert result.exit_code == 2
+    assert "0 cells tagged `parameters`" in result.stderr
+    path.write_text("{}")
+    assert call(*RUN, root=study).exit_code == 2
+
+
+@pytest.fixture
+def own(tmp_path):
+    store = open_source("snapshot", ROOT / "data")
+    frames = []
+    for ticker in ("F", "SPY"):
+        frame = store.load(ticker, "XNYS").frame.loc["2024-06-03":].reset_index().rename(columns={"session": "date"})
+        frame.insert(1, "ticker", ticker)
+        frames.append(frame.assign(date=frame["date"].dt.strftime("%Y-%m-%d")))
+    return pd.concat(frames, ignore_index=True)
+
+
+def is_firm(frame):
+    return frame["ticker"] == "F"
+
+
+OWN_DAMAGES = {
+    "constant firm": lambda f: f.assign(**{c: f[c].where(~is_firm(f), 10.0) for c in ("open", "high", "low", "close")}),
+    "benchmark missing": lambda f: f[is_firm(f)],
+    "a calendar of another exchange": lambda f: f[f["date"] != "2025-07-03"],
+    "duplicated": lambda f: pd.concat([f, f.iloc[[10]]]),
+    "re-ordered": lambda f: f.iloc[::-1],
+    "wrong scale": lambda f: f.assign(
+        **{c: f[c].where(f["date"] < "2025-06-02", f[c] * 100) for c in ("open", "high", "low", "close")}
+    ),
+    "text": lambda f: f.astype({"close": object}).assign(close=lambda g: g["close"].where(g.index != 5, "x")),
+    "zones": lambda f: f.assign(date=f["date"] + "T00:00:00-05:00"),
+    "empty": lambda f: f.iloc[:0],
+}
+
+
+@pytest.mark.parametrize("damage", OWN_DAMAGES)
+def test_own_data_is_checked_as_hard(call, own, tmp_path, damage):
+    path = tmp_path / "own.csv"
+    OWN_DAMAGES[damage](own).to_csv(path, index=False)
+    result = call(*RUN, "--source", str(path), "--reports", str(tmp_path / "reports"))
+    assert result.exit_code == 3, result.output
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_mask_inside_a_tested_window_is_refused(call, study, tmp_path):
+    path = study / "data" / "confounders.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.loc[(rows["ticker"] == "F") & (rows["session"] == "2026-02-02"), "is_masked"] = "yes"
+    rows.to_csv(path, index=False)
+    result = call(*RUN, "-p", "mask=listed", "--reports", str(tmp_path / "reports"), root=study)
+    assert result.exit_code == 3
+    assert "2026-02-02, which lies inside a tested window" in result.stderr
+
+
+def test_json_errors_are_one_line(call):
+    result = call("--json", "run", "nothing")
+    assert json.loads(result.stdout)["exit_code"] == 2
+
+
+def test_stories_and_align(call):
+    listed = call("stories")
+    assert listed.exit_code == 0
+    assert "ford-xiaomi" in listed.stdout
+    shown = call("align", "ford-xiaomi")
+    assert "joint" in shown.stdout
+    assert "only their joint effect" in shown.stdout
+    every = call("--json", "align", "--all")
+    assert len(json.loads(every.stdout)) == len(listed.stdout.splitlines())
+
+
+def test_align_writes_a_table(call, tmp_path):
+    target = tmp_path / "all.csv"
+    assert call("align", "--all", "--out", str(target)).exit_code == 0
+    table = pd.read_csv(target)
+    assert table["story"].nunique() == 56
+    assert table["reason"].str.len().min() > 20
+
+
+def test_assignments():
+    assert split_assignments(("a=b=c", "d=")) == {"a": "b=c", "d": ""}
+    with pytest.raises(ConfigError):
+        split_assignments(("a",))
+
+
+def test_help_is_light():
+    import subprocess
+    import sys
+
+    heavy = "('pandas', 'numpy', 'papermill', 'matplotlib')"
+    code = f"import sys, analysis.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
