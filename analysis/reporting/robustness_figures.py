@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,6 +27,8 @@ NUMBER_COLUMNS = ("estimate", "ci95_low", "ci95_high", "p", "is_headline")
 MOST_MARKS = 150
 """Longer curves are drawn as a line: their marks would run together."""
 ROW_INCHES = 0.21
+LABEL_WIDTH = 27
+"""Characters a line of the labels beside the choices; longer ones take more lines."""
 
 
 @in_house_style
@@ -51,7 +55,7 @@ def draw_specification_curve(frame: pd.DataFrame) -> FigureExhibit:
     numbers.insert(0, "place", np.arange(1, len(numbers) + 1))
     choices = [name for name in frame.columns if name not in NUMBER_COLUMNS]
     varied = {name: list(dict.fromkeys(frame[name])) for name in choices if frame[name].nunique() > 1}
-    rows = sum(len(options) + 1 for options in varied.values())
+    rows = sum(_wrap(text).count("\n") + 1 for name, options in varied.items() for text in (name, *options))
     figure = new_figure(height=3.0 + ROW_INCHES * rows)
     if varied:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, max(ROW_INCHES * rows, 0.4)])
@@ -116,23 +120,24 @@ def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list]) ->
     head = numbers[numbers["is_headline"]].iloc[0]
     axes.axvline(head["place"], color=VERMILLION, linewidth=1, linestyle="--", zorder=0.9)
     width = float(np.clip(260 / len(numbers), 0.8, 4))
-    y, places, labels, headings = 0, [], [], []
+    y, places, labels, headings = 0.0, [], [], []
     for name, options in varied.items():
-        headings.append(y)
-        places.append(y)
-        labels.append(plain_label(str(name), 28))
-        y += 1
-        for option in options:
-            taken = numbers.loc[numbers[name] == option, "place"].to_numpy(dtype=float)
-            is_head = head[name] == option
-            axes.plot(*_strokes(taken, np.full(len(taken), y - 0.34), np.full(len(taken), y + 0.34)),
-                      color=MID_GREY, linewidth=width, solid_capstyle="butt")  # fmt: skip
-            if is_head:
-                axes.plot(head["place"], y, "D", color=VERMILLION, markersize=5.5, markeredgecolor="white")
+        for option in (None, *options):
+            label = _wrap(name if option is None else option)
+            extra = 0.9 * label.count("\n") / 2
+            y += extra
             places.append(y)
-            labels.append(plain_label(str(option), 28))
-            y += 1
-    axes.set_yticks(places, labels, parse_math=False)
+            labels.append(label)
+            if option is None:
+                headings.append(y)
+            else:
+                taken = numbers.loc[numbers[name] == option, "place"].to_numpy(dtype=float)
+                axes.plot(*_strokes(taken, np.full(len(taken), y - 0.34), np.full(len(taken), y + 0.34)),
+                          color=MID_GREY, linewidth=width, solid_capstyle="butt")  # fmt: skip
+                if head[name] == option:
+                    axes.plot(head["place"], y, "D", color=VERMILLION, markersize=5.5, markeredgecolor="white")
+            y += 1 + extra
+    axes.set_yticks(places, labels, parse_math=False, linespacing=0.95)
     for place, text in zip(places, axes.get_yticklabels(), strict=True):
         text.set_fontweight("bold" if place in headings else "normal")
         text.set_fontsize(9.5)
@@ -140,6 +145,10 @@ def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list]) ->
     axes.tick_params(axis="both", length=0, labelbottom=False)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
+
+
+def _wrap(text: object) -> str:
+    return "\n".join(wrap(plain_label(str(text), 2 * LABEL_WIDTH), LABEL_WIDTH)) or "none"
 
 
 def _caption(numbers: pd.DataFrame, fixed: list[str]) -> str:
