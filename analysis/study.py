@@ -57,7 +57,9 @@ from analysis.root import StudyRoot, find_root
 from analysis.specifications import list_candidates, list_peer_candidates
 
 TABLES = (
-    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "faults.csv", "manifest.csv", "venues.csv")  # fmt: skip
+    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "faults.csv", "manifest.csv",
+    "venues.csv",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from stories import ROOT
 
 from analysis.events.calendars import load_hours
 from analysis.events.venues import first_prices, load_venues
@@ -46,6 +46,11 @@ def test_trading_now_is_priced_now(venues):
     held = {v.venue: v for v in venues}
     assert held["us-regular"].first_price_after(at("2026-02-02 15:00")) == at("2026-02-02 15:00")
     assert held["overnight-ats"].first_price_after(at("2026-02-02 03:00")) == at("2026-02-02 03:00")
+
+
+def test_a_closed_night_is_priced_next_morning(venues):
+    held = {v.venue: v for v in venues}
+    assert held["us-regular"].first_price_after(at("2026-02-02 22:00")) == at("2026-02-03 14:30")
 
 
 def test_hours_are_dated(venues):

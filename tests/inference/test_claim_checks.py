@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from conftest import compute
+from stories import compute
 
 from analysis import study as steps
 from analysis.estimation.abnormal import AbnormalReturns

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import compute
 from scipy import stats
+from stories import compute
 
 from analysis.estimation.peers import fit_ridge
 from analysis.inference.spillover import (

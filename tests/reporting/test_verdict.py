@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 
 import pytest
-from conftest import compute
+from stories import compute
 
 from analysis.config import StudyConfig
 from analysis.inference.result import TestResult
