@@ -73,8 +73,9 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
         ),
         description=(
             f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
-            f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope {format_number(fit.coefficients[slope])} "
-            f"(standard error {format_number(fit.coefficient_errors[slope], sign=False)}), R squared "
+            f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope "
+            f"{format_number(fit.coefficients[slope])} (standard error "
+            f"{format_number(fit.coefficient_errors[slope], sign=False)}), R squared "
             f"{fit.r_squared:.2f}. On the event session the benchmark returned {format_percent(event['x'])} and the "
             f"firm {format_percent(event['y'])}, against {format_percent(event['fitted'])} on the line. The session of "
             f"highest leverage is {far['session'].date()} with {format_percent(far['x'])} and "
@@ -149,8 +150,8 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
             _mark_pair(axes, mde, f"±MDE, {format_percent(mde, sign=False)}"),
         ]
         text = (
-            f"The event session's abnormal return is {format_percent(total.estimate)}; the minimum detectable effect is "
-            f"{format_percent(mde, sign=False)}."
+            f"The event session's abnormal return is {format_percent(total.estimate)}; the minimum detectable effect "
+            f"is {format_percent(mde, sign=False)}."
         )
     use_percent(axes.xaxis, "abnormal return or residual of one session")
     axes.set_ylabel("sessions")
@@ -168,8 +169,8 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
         .replace("5 % level", "5\u00a0% level"),
         description=(
             f"Histogram of {fit.n_estimation} residuals from {format_percent(fit.residuals.min())} to "
-            f"{format_percent(fit.residuals.max())}, standard deviation {format_percent(fit.residual_std, sign=False)}. "
-            f"{text}"
+            f"{format_percent(fit.residuals.max())}, standard deviation "
+            f"{format_percent(fit.residual_std, sign=False)}. {text}"
         ),
         numbers=numbers,
     )
@@ -200,7 +201,7 @@ def draw_placebo(
     handles = [
         _histogram_handle(f"{format_count(n)} placebo dates"),
         _mark_event(axes, event_t, f"event, t = {format_number(event_t)}"),
-        _mark_pair(axes, abs(event_t), "equally far from zero"),
+        axes.axvline(-event_t, color=BLUE, linestyle="--", linewidth=1.4, label="equally far on the other side"),
     ]
     axes.set_xlabel("t statistic of one session")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}".replace("-", MINUS) if x else "0")
@@ -213,8 +214,9 @@ def draw_placebo(
         figure=figure,
         caption=(
             f"The whole procedure run on {format_count(n)} sessions on which no event of this story fell, "
-            f"{sessions.min().date()} to {sessions.max().date()}. Bars: t statistics of those dates; diamond: the event "
-            f"session. The share of dates beyond the dashed lines is what the placebo p-value measures ({p_equals(p_value)})."
+            f"{sessions.min().date()} to {sessions.max().date()}. Bars: t statistics of those dates; diamond: the "
+            "event session. The share of dates at least as far from zero, on either side, is what the placebo p-value "
+            f"measures ({p_equals(p_value)})."
         ),
         description=(
             f"Histogram of {format_count(n)} placebo t statistics from {format_number(float(np.min(t_values)))} to "

@@ -29,6 +29,7 @@ COLUMNS = {
     "latest_basis time_as_printed zone zone_basis precision url paraphrase confidence notes",
     "confounders": "ticker session label known_from source url is_masked notes",
     "claims": "claim_id article_id paraphrase kind statistic status reason",
+    "peers": "ticker peer exchange role peer_set notes",
     "manifest": "file sha256 rows first_session last_session ticker currency exchange open_available vintage source",
     "faults": "ticker session field fault action source",
 }
@@ -37,6 +38,7 @@ KEYS = {
     "articles": ["article_id"],
     "confounders": ["ticker", "session"],
     "claims": ["claim_id"],
+    "peers": ["ticker", "peer"],
     "manifest": ["file"],
     "faults": ["ticker", "session", "field"],
 }
@@ -58,6 +60,7 @@ VOCABULARY = {
     "ar_close_to_close ar_close_to_open ar_open_to_close article_before_close order_report_denial denial_delay "
     "weekend_window prior_letter_ar writedown_ar volume_surprise range_surprise none",
     ("claims", "status"): "supported contradicted untestable documentary timing_impossible computed",
+    ("peers", "role"): "peer counterparty",
     ("manifest", "open_available"): "yes no",
     ("faults", "action"): "mask_return spans_two_sessions use_close use_zero report",
 }
@@ -73,6 +76,7 @@ MAY_BE_EMPTY = {
     ("articles", "notes"),
     ("confounders", "url"),
     ("confounders", "notes"),
+    ("peers", "peer_set"),
     ("manifest", "ticker"),
     ("manifest", "currency"),
     ("faults", "session"),
@@ -412,6 +416,7 @@ def test_sizes_and_both_source_articles(tables: Tables) -> None:
         "articles": 124,
         "confounders": 73,
         "claims": 114,
+        "peers": 25,
         "manifest": 17,
         "faults": 21,
     }
