@@ -144,6 +144,8 @@ def _cell(value: object) -> object:
         return value.strftime("%Y-%m-%d") if value.tz is None else value.strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, float):
         return repr(float(value))
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
+    if isinstance(value, str):
+        # a lone carriage return would stay unquoted, and what follows it would begin a row of its own
+        text = value.replace("\r\n", "\n").replace("\r", "\n")
+        return "'" + text if value.startswith(FORMULA_STARTS) else text
     return value

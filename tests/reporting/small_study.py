@@ -23,7 +23,8 @@ run = {{
     "event_session": "2026-02-02", "headline": {{"estimate": -0.01, "n_estimation": 250}}, "companion": {{}},
     "identified": {{"kind": "joint"}}, "parameters": {{"story": story, "seed": seed}}, "vintage": "none",
 }}
-display({{"{RECORD}": {{"run": run, "tables": {{"estimates": f"seed\\n{{seed}}\\n"}}}}, "text/plain": "record"}}, raw=True)'''
+tables = {{"estimates": f"seed\\n{{seed}}\\n"}}
+display({{"{RECORD}": {{"run": run, "tables": tables}}, "text/plain": "record"}}, raw=True)'''
 
 
 def write_notebook(path: Path, *cells: str, needs: str = "registry", parameters: str = PARAMETERS) -> None:
@@ -45,6 +46,9 @@ def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
     (folder / "data").mkdir()
     for name in TABLES:
         shutil.copy(ROOT / "data" / name, folder / "data" / name)
+    rows = (folder / "data/articles.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [rows[0], *(row for row in rows[1:] if ",report," in row or ",denial," in row)]
+    (folder / "data/articles.csv").write_text("".join(kept), encoding="utf-8")
     if with_prices:
         shutil.copytree(ROOT / "data/snapshot", folder / "data/snapshot")
     write_notebook(folder / "notebooks/01_small.ipynb", SHOW)
@@ -85,3 +89,19 @@ def execute_fake(notebook_path: Path, target: Path, *, parameters: dict, **_: ob
     notebook.cells[-1].outputs = [nbformat.v4.new_output("display_data", data=data) for data in scope["shown"]]
     nbformat.write(notebook, target)
     return notebook
+
+
+def perform_here(requests: list, *, limit: int = 2, progress=lambda _: None) -> list:
+    """The parts of a dossier one after the other, in this process, without kernels."""
+    from analysis.errors import StudyError
+    from analysis.reporting.run import run_notebook
+    from analysis.reporting.workers import PartOutcome
+
+    outcomes = []
+    for part in requests:
+        try:
+            done = run_notebook(part, execute=execute_fake)
+            outcomes.append(PartOutcome(part.notebook, 0, done.folder.name, done.is_new))
+        except StudyError as error:
+            outcomes.append(PartOutcome(part.notebook, error.exit_code, message=str(error)))
+    return outcomes
