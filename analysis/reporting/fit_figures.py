@@ -12,7 +12,6 @@ from analysis.estimation.models import MODEL_LABELS
 from analysis.inference.power import detectable_effect
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
-    BLACK,
     BLUE,
     MID_GREY,
     VERMILLION,
