@@ -185,7 +185,9 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
         except EstimationError as error:
             if kind == HEADLINE_KIND:
                 raise
-            measured[kind] = Unmeasured(error.message.rstrip(".") if panel.has_open else "no opening prices are recorded")
+            measured[kind] = Unmeasured(
+                error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
+            )
     return measured
 
 

@@ -170,7 +170,13 @@ class _Pool:
 
 
 def _eligible(
-    n: int, event: int, length: int, gap: int, window: tuple[int, int], usable: np.ndarray, near: list[int] | None = None
+    n: int,
+    event: int,
+    length: int,
+    gap: int,
+    window: tuple[int, int],
+    usable: np.ndarray,
+    near: list[int] | None = None,
 ) -> PlaceboSessions:
     return eligible_placebo_sessions(
         n,

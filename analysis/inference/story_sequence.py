@@ -208,9 +208,7 @@ def _effects_of(abnormal: AbnormalReturns, hull: tuple[int, int]) -> WindowEffec
     )
 
 
-def _row(
-    name: str, first: int, last: int, found: Contrast, abnormal: AbnormalReturns, note: str = ""
-) -> SequenceRow:
+def _row(name: str, first: int, last: int, found: Contrast, abnormal: AbnormalReturns, note: str = "") -> SequenceRow:
     mde80 = detectable_effect(found.std_error, df=found.df)
     return SequenceRow(name, first, last, found, mde80, note, rank_sessions(abnormal, first, last), found.estimate)
 

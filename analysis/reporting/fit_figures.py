@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis.estimation.abnormal import AbnormalReturns
-from analysis.estimation.models import MODEL_LABELS
+from analysis.estimation.models import MODEL_LABELS, ModelFit
 from analysis.inference.power import detectable_effect
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
@@ -74,7 +74,7 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
         description=(
             f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
             f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope {format_number(fit.coefficients[slope])} "
-            f"(standard error {format_number(fit.coefficient_errors[slope], sign=False)}), R squared "
+            f"({_slope_error(fit, slope)}), R squared "
             f"{fit.r_squared:.2f}. On the event session the benchmark returned {format_percent(event['x'])} and the "
             f"firm {format_percent(event['y'])}, against {format_percent(event['fitted'])} on the line. The session of "
             f"highest leverage is {far['session'].date()} with {format_percent(far['x'])} and "
@@ -82,6 +82,12 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
         ),
         numbers=numbers,
     )
+
+
+def _slope_error(fit: ModelFit, slope: str) -> str:
+    if not fit.has_error:
+        return "no standard error"
+    return f"standard error {format_number(fit.coefficient_errors[slope], sign=False)}"
 
 
 def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
@@ -141,7 +147,15 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
     _draw_histogram(axes, fit.residuals)
     handles = []
     text = f"The event session's abnormal return is n/a: {total.note}."
-    if total.estimate is not None and total.standard_error is not None:
+    has_mde = total.standard_error is not None
+    if total.estimate is not None and total.standard_error is None:
+        numbers = pd.concat([numbers, event], ignore_index=True)
+        handles = [_mark_event(axes, total.estimate, f"event session {format_percent(total.estimate)}")]
+        text = (
+            f"The event session's abnormal return is {format_percent(total.estimate)}; there is no minimum detectable "
+            f"effect: {total.note}."
+        )
+    elif total.estimate is not None and total.standard_error is not None:
         numbers = pd.concat([numbers, event], ignore_index=True)
         mde = detectable_effect(total.standard_error, df=fit.df)
         handles = [
@@ -162,7 +176,12 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
             f"Residuals of the {fit.n_estimation} estimation sessions ({RETURN_LABELS[abnormal.return_kind]}, "
             f"{MODEL_LABELS[abnormal.design.model]}): how far ordinary sessions lay from the model. The diamond "
             "is the event session; the more residuals lie beyond it, the more ordinary it was. The rank tests count "
-            "them. Dashed lines: minus and plus the minimum detectable effect (80 % power, 5 % level)."
+            "them."
+            + (
+                " Dashed lines: minus and plus the minimum detectable effect (80 % power, 5 % level)."
+                if has_mde
+                else ""
+            )
         )
         .replace("80 %", "80\u00a0%")
         .replace("5 % level", "5\u00a0% level"),
