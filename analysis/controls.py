@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import measure_abnormal_returns
-from analysis.estimation.models import build_design
+from analysis.estimation.models import Design, build_design
 from analysis.events.controls import Control, load_controls
 from analysis.events.peers import load_peers
 from analysis.inference.fhs import fhs_test
@@ -61,26 +61,28 @@ def run_controls(study: Study) -> tuple[ControlResult, ...]:
     own = [c for c in controls if c.ticker == ticker]
     peers = {p.ticker for p in load_peers(ticker, study.root.data) if p.role == "peer"}
     beside = [c for c in controls if c.ticker in peers] if own else []
-    return tuple(_test_one(study, control) for control in (*own, *beside))
+    designs: dict[str, Design | str] = {}
+    for name in dict.fromkeys(c.ticker for c in (*own, *beside)):
+        try:
+            designs[name] = _market_design(study, name)
+        except (DataError, EstimationError) as error:
+            designs[name] = error.message.rstrip(".")
+    return tuple(_test_one(study, control, designs[control.ticker]) for control in (*own, *beside))
 
 
-def _test_one(study: Study, control: Control) -> ControlResult:
+def _market_design(study: Study, ticker: str) -> Design:
+    panel = load_panel(
+        study.store, ticker, benchmark=study.benchmark, exchange=study.story.exchange, as_of=study.config.as_of
+    )
+    returns = panel.returns[HEADLINE_KIND]
+    return build_design("market", returns, ticker=ticker, benchmark=study.benchmark, return_kind=HEADLINE_KIND)
+
+
+def _test_one(study: Study, control: Control, design: Design | str) -> ControlResult:
+    if isinstance(design, str):
+        return ControlResult(control, None, {}, design)
     config = study.config
     try:
-        panel = load_panel(
-            study.store,
-            control.ticker,
-            benchmark=study.benchmark,
-            exchange=study.story.exchange,
-            as_of=config.as_of,
-        )
-        design = build_design(
-            "market",
-            panel.returns[HEADLINE_KIND],
-            ticker=control.ticker,
-            benchmark=study.benchmark,
-            return_kind=HEADLINE_KIND,
-        )
         abnormal = measure_abnormal_returns(
             design,
             control.session,
@@ -88,7 +90,7 @@ def _test_one(study: Study, control: Control) -> ControlResult:
             gap_sessions=config.gap_sessions,
             path=(0, 0),
         )
-    except (DataError, EstimationError) as error:
+    except EstimationError as error:
         return ControlResult(control, None, {}, error.message.rstrip("."))
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:

@@ -45,7 +45,7 @@ def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
         cells=pd.DataFrame(
             {
                 "value": [value for _, value, *_ in rows],
-                "p": [or_reason(p, format_p, "") if p is not None else "" for *_, p, _ in rows],
+                "p": [format_p(p) if p is not None else "no test" for *_, p, _ in rows],
                 "how to read it": [text for *_, text in rows],
             },
             index=[name for name, *_ in rows],
