@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from analysis.errors import EstimationError
-from analysis.estimation.abnormal import estimation_sessions_before, measure_abnormal_returns
-from analysis.estimation.activity import ACTIVITY_KINDS, build_range_design, build_volume_design, drop_unvarying
+from analysis.estimation.activity import ACTIVITY_KINDS, build_range_design, build_volume_design, measure_activity
 from analysis.events.sessions import Alignment
 from analysis.inference.activity import Surprise, assess_surprises, lacking_surprises
 from analysis.market.returns import ReturnPanel
@@ -16,7 +13,7 @@ SESSIONS_SHOWN = (-2, 2)
 """Around the hull of candidate sessions."""
 
 
-def measure_activity(study: Study, panel: ReturnPanel, alignment: Alignment) -> list[Surprise]:
+def surprise_activity(study: Study, panel: ReturnPanel, alignment: Alignment) -> list[Surprise]:
     """Surprise in volume and range from two sessions before the first candidate to two after the last.
 
     Both prices come from the source of the run: volumes of two vendors cannot be compared.
@@ -27,14 +24,8 @@ def measure_activity(study: Study, panel: ReturnPanel, alignment: Alignment) -> 
     for kind, build in builders.items():
         try:
             design = build(panel.prices, panel.benchmark_prices, benchmark=panel.benchmark)
-            window = estimation_sessions_before(
-                pd.DatetimeIndex(panel.prices.index),
-                alignment.event_session,
-                length=study.config.estimation_sessions,
-                gap=study.config.gap_sessions,
-            )
-            found = measure_abnormal_returns(
-                drop_unvarying(design, window),
+            found = measure_activity(
+                design,
                 alignment.event_session,
                 estimation_sessions=study.config.estimation_sessions,
                 gap_sessions=study.config.gap_sessions,

@@ -22,7 +22,12 @@ from analysis.errors import ConfigError, StudyError
 INTERRUPTED = 130
 
 
-LAZY_COMMANDS: dict[str, tuple[str, str]] = {}
+LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
+    "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
+    "init": ("analysis.commands.init:init", "Lay out a study of your own in an empty folder."),
+    "story": ("analysis.commands.story:story", "Register a story and freeze its plan."),
+}
 """Verb -> (module:function, one line of help); the module is imported when the verb is called."""
 
 
@@ -164,14 +169,14 @@ def stories(ctx: click.Context, only_open: bool) -> None:
     from analysis.events.articles import load_stories
     from analysis.root import find_root
 
-    held = load_stories(find_root(ctx.obj["root"]).data).values()
+    held = load_stories(find_root(ctx.obj["root"]).data, with_drafts=True).values()
     shown = [s for s in held if not only_open or s.state == "open"]
     if ctx.obj["as_json"]:
         print(json.dumps([{"story": s.story, "title": s.title, "ticker": s.ticker, "state": s.state} for s in shown]))
         return
     for s in shown:
-        embedded = "embedded" if s.is_embedded else "needs prices"
-        print(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:13} {s.title}")
+        embedded = "needs articles" if s.is_draft else "embedded" if s.is_embedded else "needs prices"
+        print(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:14} {s.title}")
 
 
 @main.command()

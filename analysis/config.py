@@ -40,6 +40,14 @@ MODELS = (
 )
 LAST_WINDOW_SESSION = 60
 """No window may reach further after the event than this."""
+KEEP_OPEN_SESSIONS = 10
+"""Nightly runs serve a story until that many sessions after its last window is complete; then it closes by itself."""
+CATCH_UP_SESSIONS = 10
+"""Missed evenings that one nightly run makes up for, the latest ones."""
+SETTLE_MINUTES = 30
+"""A session counts as recorded by the provider that long after its close."""
+FETCH_HISTORY_DAYS = 2000
+"""Calendar days before the first article that a fetch asks for: enough for placebo sessions."""
 MIN_SPECIFICATION_SIGN_SHARE = 0.80
 """Share of the eligible specifications that must have the sign of the estimate for an effect."""
 MAX_T_LEVEL = 0.10

@@ -6,20 +6,31 @@ a notebook. The rooms know nothing of each other's parameters; this module hands
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.alignments import tickers_with_opens
-from analysis.config import MAX_T_LEVEL, MIN_SPECIFICATION_SIGN_SHARE, StudyConfig, Window
+from analysis.config import (
+    MAX_SMALL_PERCENTILE,
+    MAX_T_LEVEL,
+    MIN_SPECIFICATION_SIGN_SHARE,
+    StudyConfig,
+    Window,
+)
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
 from analysis.estimation.models import FACTOR_COLUMNS, PEER_MODELS, build_design
 from analysis.events.articles import Story, load_story
+from analysis.events.claims import load_claims
 from analysis.events.confounders import Confounders, load_confounders
+from analysis.events.peers import load_peers
 from analysis.events.sessions import Alignment, align_story
+from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from analysis.inference.diagnostics import Diagnostics, diagnose, slope_without
+from analysis.inference.dollar_effect import DollarEffect, value_in_currency
 from analysis.inference.leave_out import LeftOutDay, leave_out_days
 from analysis.inference.placebo_pool import PlaceboRank, rank_windows
 from analysis.inference.robustness import (
@@ -108,7 +119,7 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
     """Read the registry and open the price source; nothing is computed yet."""
     found = find_root(root)
     story = load_story(config.story, found.data)
-    store = open_source(config.source, found.data)
+    store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
     alignment = align_story(story, as_of=config.as_of)
     known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
     confounders = load_confounders(story.ticker, found.data, known_at=known_at)
@@ -370,7 +381,11 @@ def confirm(
     study: Study, panel: ReturnPanel, alignment: Alignment, *, return_kind: str = HEADLINE_KIND
 ) -> Confirmation:
     """Whether the specification curve supports a detection at the event session."""
-    curve = trace_curve(study, panel, alignment, return_kind=return_kind)
+    return judge_curve(trace_curve(study, panel, alignment, return_kind=return_kind))
+
+
+def judge_curve(curve: SpecificationCurve) -> Confirmation:
+    """The rule of the study on a curve: one sign in most specifications, and a small placebo maxT p."""
     return confirm_curve(curve, min_sign_share=MIN_SPECIFICATION_SIGN_SHARE, max_p=MAX_T_LEVEL)
 
 
@@ -421,6 +436,52 @@ def leave_out_peers(study: Study, panel: ReturnPanel, alignment: Alignment) -> l
         significance=study.config.significance,
         bound=study.config.equivalence_bound,
     )
+
+
+def judge_claims(
+    study: Study, panel: ReturnPanel, measured: Measured, alignment: Alignment
+) -> tuple[CheckedClaim, ...]:
+    """What the articles that were known at as_of claim, and what the figures say of each statement."""
+    claims = load_claims(tuple(event.article for event in alignment.articles), study.root.data)
+    context = ClaimContext(
+        panel=panel,
+        alignment=alignment,
+        abnormal={kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)},
+        estimation_sessions=study.config.estimation_sessions,
+        gap_sessions=study.config.gap_sessions,
+        max_small_percentile=MAX_SMALL_PERCENTILE,
+    )
+    return check_claims(claims, context)
+
+
+def value_effect(
+    study: Study, panel: ReturnPanel, alignment: Alignment, rows: list[WindowEstimate]
+) -> tuple[DollarEffect, ...]:
+    """The declared pair in money: shares outstanding times the close before, times the estimate."""
+    story = study.story
+    return tuple(
+        value_in_currency(
+            row,
+            panel.prices["close"],
+            alignment.event_session,
+            shares=story.shares_outstanding,
+            shares_as_of=story.shares_as_of,
+            shares_source=story.shares_source,
+        )
+        for row in rows
+        if row.is_primary
+    )
+
+
+def list_side_inputs(study: Study) -> dict[str, str]:
+    """Factors and peers that the curve and the spillover use, with their sha256; missing ones are left out."""
+    files: dict[str, str] = {}
+    with contextlib.suppress(DataError):
+        files |= study.store.load_factors()[1]
+    for peer in load_peers(study.story.ticker, study.root.data):
+        with contextlib.suppress(DataError):
+            files |= study.store.load(peer.ticker, peer.exchange).files
+    return files
 
 
 def check_study(study: Study, *, needs: str) -> ReturnPanel | None:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import EstimationError
+from analysis.estimation.abnormal import AbnormalReturns, estimation_sessions_before, measure_abnormal_returns
 from analysis.estimation.models import Design
 
 ACTIVITY_KINDS = ("log_volume", "log_range")
@@ -94,6 +95,32 @@ def drop_unvarying(design: Design, sessions: pd.DatetimeIndex) -> Design:
     return _design(
         design.model, design.benchmark, design.benchmark_returns, design.response, design.regressors[kept]
     )  # fmt: skip
+
+
+def measure_activity(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    estimation_sessions: int,
+    gap_sessions: int,
+    path: tuple[int, int] = (0, 0),
+) -> AbnormalReturns:
+    """Prediction errors of log volume or log range around a session; regressors that never vary are left out.
+
+    Raises
+    ------
+    EstimationError
+        If too few sessions are usable.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    window = estimation_sessions_before(sessions, event_session, length=estimation_sessions, gap=gap_sessions)
+    return measure_abnormal_returns(
+        drop_unvarying(design, window),
+        event_session,
+        estimation_sessions=estimation_sessions,
+        gap_sessions=gap_sessions,
+        path=path,
+    )
 
 
 def _design(kind: str, benchmark: str, market: pd.Series, own: pd.Series, regressors: pd.DataFrame) -> Design:

@@ -7,8 +7,10 @@ that a million events need no more memory than that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from analysis.estimation.batch import EventEstimates
 from analysis.estimation.panel import Design
 
 EVENTS_AT_ONCE = 2_048
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,14 +104,35 @@ def read_event_days(design: Design, estimates: EventEstimates, positions: np.nda
 
 
 def iterate_event_days(
-    design: Design, estimates: EventEstimates, *, positions: np.ndarray | None = None, at_once: int = EVENTS_AT_ONCE
+    design: Design, estimates: EventEstimates, *, at_once: int = EVENTS_AT_ONCE
 ) -> Iterator[EventDays]:
-    """All used events (or those at ``positions``), a chunk at a time, sorted by ticker."""
-    if positions is None:
-        positions = np.flatnonzero(estimates.is_used)
+    """All used events, a chunk at a time, sorted by ticker."""
+    for chunk in _cut_into_chunks(estimates, at_once):
+        yield read_event_days(design, estimates, chunk)
+
+
+def map_event_days(
+    design: Design,
+    estimates: EventEstimates,
+    task: Callable[[EventDays], T],
+    *,
+    workers: int = 1,
+    at_once: int = EVENTS_AT_ONCE,
+) -> Iterator[T]:
+    """``task`` of every chunk of used events, in order, on some threads; the results do not depend on them."""
+    chunks = _cut_into_chunks(estimates, at_once)
+    if workers <= 1 or len(chunks) < 2:
+        for chunk in chunks:
+            yield task(read_event_days(design, estimates, chunk))
+        return
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        yield from pool.map(lambda chunk: task(read_event_days(design, estimates, chunk)), chunks)
+
+
+def _cut_into_chunks(estimates: EventEstimates, at_once: int) -> list[np.ndarray]:
+    positions = np.flatnonzero(estimates.is_used)
     ordered = positions[np.argsort(estimates.ticker_index[positions], kind="stable")]
-    for cut in range(0, ordered.size, at_once):
-        yield read_event_days(design, estimates, ordered[cut : cut + at_once])
+    return [ordered[cut : cut + at_once] for cut in range(0, ordered.size, at_once)]
 
 
 def _window_of(series: np.ndarray, estimates: EventEstimates, first: int, length: int) -> np.ndarray:
@@ -131,3 +155,10 @@ def _centre(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
 def _scale(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
     values *= factor[:, None]
     return values
+
+
+def read_estimation_regressors(design: Design, estimates: EventEstimates) -> Iterator[np.ndarray]:
+    """For each regressor, its estimation window less its mean, array (events, L), NaN where it has a gap."""
+    windows = estimates.windows
+    for mean, x in zip(estimates.regressor_means, design.regressors, strict=True):
+        yield _centre(_window_of(x, estimates, windows.estimation_first, windows.n_estimation), mean)

@@ -223,7 +223,7 @@ class ModelFit:
     def _repr_html_(self) -> str:
         rows = pd.DataFrame({"coefficient": self.coefficients, "standard error": self.coefficient_errors})
         return (
-            f"<p>{MODEL_LABELS[self.model]}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
+            f"<p>{MODEL_LABELS.get(self.model, self.model)}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
             f"R2 {self.r_squared:.3f}</p>{rows.to_html(float_format='%.4f')}"
         )
 

@@ -78,6 +78,14 @@ class Story:
     state: str
     notes: str
     articles: tuple[Article, ...]
+    shares_outstanding: int | None = None
+    shares_as_of: str = ""
+    shares_source: str = ""
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether no report and no denial is recorded yet, so that nothing defines its event."""
+        return not any(article.role in ("report", "denial") for article in self.articles)
 
     def with_role(self, role: str) -> tuple[Article, ...]:
         """The articles of one role, in the order of the table."""
@@ -153,12 +161,19 @@ def _build_story(row: dict[str, str], articles: tuple[Article, ...]) -> Story:
     _check(row["state"] in STATES, where, f"state {row['state']!r} is none of {', '.join(STATES)}")
     _check(row["embedded"] in ("yes", "no"), where, f"embedded {row['embedded']!r} is neither yes nor no")
     _check(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
-    _check(bool(articles), where, "the story has no articles")
-    _check(any(a.role in ("report", "denial") for a in articles), where, "no report and no denial")
     _check_order(articles)
     split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
     fields = {name: row[name] for name in STORY_COLUMNS if name != "embedded"}
-    return Story(**{**fields, **split, "is_embedded": row["embedded"] == "yes", "articles": articles})
+    shares = row.get("shares_outstanding", "")
+    _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")
+    return Story(
+        **{**fields, **split},
+        is_embedded=row["embedded"] == "yes",
+        articles=articles,
+        shares_outstanding=int(shares) if shares else None,
+        shares_as_of=row.get("shares_as_of", ""),
+        shares_source=row.get("shares_source", ""),
+    )
 
 
 def _check_order(articles: tuple[Article, ...]) -> None:
@@ -173,8 +188,13 @@ def _check_order(articles: tuple[Article, ...]) -> None:
             )
 
 
-def load_stories(data: Path) -> dict[str, Story]:
+def load_stories(data: Path, *, with_drafts: bool = False) -> dict[str, Story]:
     """All stories of ``stories.csv`` with their articles, checked.
+
+    Parameters
+    ----------
+    with_drafts : bool
+        Also those without a report or denial yet: registered, but with nothing that defines their event.
 
     Raises
     ------
@@ -183,6 +203,18 @@ def load_stories(data: Path) -> dict[str, Story]:
     """
     stories = read_table(data / "stories.csv", STORY_COLUMNS)
     articles = read_table(data / "articles.csv", ARTICLE_COLUMNS)
+    built = build_stories(stories, articles)
+    return {name: story for name, story in built.items() if with_drafts or not story.is_draft}
+
+
+def build_stories(stories: pd.DataFrame, articles: pd.DataFrame) -> dict[str, Story]:
+    """Every story of the two tables, drafts among them, checked row by row.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_stories`.
+    """
     for name, table, key in (("stories.csv", stories, "story"), ("articles.csv", articles, "article_id")):
         doubled = sorted(table[key][table[key].duplicated()])
         _check(not doubled, name, f"{key} {', '.join(doubled)} occurs more than once", "Give each row its own id.")
@@ -201,12 +233,19 @@ def load_story(story: str, data: Path) -> Story:
     ------
     ConfigError
         If no such story is registered.
+    DataError
+        If it has no report and no denial yet.
     """
-    stories = load_stories(data)
+    stories = load_stories(data, with_drafts=True)
     if story not in stories:
         near = [name for name in stories if name.split("-")[0] == story.split("-")[0]]
         raise ConfigError(
             f"unknown story {story!r}.",
             (f"Did you mean {' or '.join(near[:3])}? " if near else "") + "List the stories with: impact stories",
+        )
+    if stories[story].is_draft:
+        raise DataError(
+            f"story {story!r} has no report and no denial yet, so nothing defines its event.",
+            f"Add one with: impact article add FILE --story {story} --role report",
         )
     return stories[story]

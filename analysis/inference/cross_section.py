@@ -7,19 +7,24 @@ them changes what is computed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtr
 
 from analysis.estimation.batch import EventEstimates, EventWindows
-from analysis.estimation.event_days import EventDays, iterate_event_days
 from analysis.estimation.panel import Design
 from analysis.inference import cross_section_parametric as parametric
 from analysis.inference import cross_section_ranks as ranks
 from analysis.inference import cross_section_resampling as resampling
+from analysis.inference.cross_section_days import (
+    DaySums,
+    DayTable,
+    buy_and_hold,
+    gather_day_sums,
+    gather_rank_sums,
+    tabulate_days,
+)
 from analysis.inference.cross_section_dependence import (
     MeanCorrelation,
     Overlap,
@@ -33,29 +38,6 @@ from analysis.inference.result import TestResult, not_computable
 
 DEFAULT_DRAWS = 1_999
 DEFAULT_SEED = 20260202
-
-
-@dataclass(frozen=True)
-class DayTable:
-    """Average abnormal returns by rel_session.
-
-    Attributes
-    ----------
-    rel_session : int array (W,)
-    n : int
-        Events on every day.
-    aar, caar : arrays (W,)
-        Average abnormal return of the day, and from the first event session up to it.
-    columns : dict of str to array (W,)
-        ``aar_t, aar_patell, aar_bmp, aar_corrado, aar_generalized_sign, caar_t, caar_patell, caar_bmp`` with
-        their ``_p``, and ``positive_share``; NaN where the sample is too small for them.
-    """
-
-    rel_session: np.ndarray
-    n: int
-    aar: np.ndarray
-    caar: np.ndarray
-    columns: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -92,52 +74,6 @@ class SampleResult:
     recommendation: str
 
 
-@dataclass(frozen=True)
-class _DaySums:
-    """Sums over events that the first pass gathers; those of two parts merge."""
-
-    abnormal: parametric.Moments
-    standardised: parametric.Moments
-    cumulative: parametric.Moments
-    cumulative_standardised: parametric.Moments
-    positive: np.ndarray
-    residual_total: np.ndarray
-    residual_count: np.ndarray
-    positive_share: float
-    portfolio_total: np.ndarray
-    portfolio_count: np.ndarray
-
-    @classmethod
-    def of(cls, days: EventDays, n_sessions: int) -> _DaySums:
-        windows = days.estimates.windows
-        present = np.isfinite(days.residuals)
-        cumulative = days.abnormal.cumsum(axis=1)
-        std = days.estimates.residual_std[:, None]
-        places = days.estimates.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
-        above = (days.residuals > 0).sum(axis=1) / present.sum(axis=1)
-        return cls(
-            abnormal=parametric.Moments.of(days.abnormal),
-            standardised=parametric.Moments.of(days.standardised),
-            cumulative=parametric.Moments.of(cumulative),
-            cumulative_standardised=parametric.Moments.of(cumulative / (std * np.sqrt(days.cumulative_factor))),
-            positive=(days.abnormal > 0).sum(axis=0),
-            residual_total=np.where(present, days.residuals, 0.0).sum(axis=0),
-            residual_count=present.sum(axis=0),
-            positive_share=float(above.sum()),
-            portfolio_total=np.bincount(places.ravel(), weights=days.abnormal.ravel(), minlength=n_sessions),
-            portfolio_count=np.bincount(places.ravel(), minlength=n_sessions),
-        )
-
-    def merge(self, other: _DaySums | None) -> _DaySums:
-        if other is None:
-            return self
-        merged = {}
-        for name, value in vars(self).items():
-            more = getattr(other, name)
-            merged[name] = value.merge(more) if isinstance(value, parametric.Moments) else value + more
-        return _DaySums(**merged)
-
-
 def assess_sample(
     design: Design,
     estimates: EventEstimates,
@@ -145,6 +81,7 @@ def assess_sample(
     draws: int = DEFAULT_DRAWS,
     seed: int = DEFAULT_SEED,
     with_ranks: bool = True,
+    workers: int = 1,
     on_progress: Callable[[int], object] | None = None,
 ) -> SampleResult:
     """What do these events say together?
@@ -159,12 +96,33 @@ def assess_sample(
         For the resampling tests; ``draws=0`` leaves them out, with that reason.
     with_ranks : bool
         False leaves out the rank tests of single days, which need a sort per event.
+    workers : int
+        Threads; the numbers do not depend on it.
     on_progress : callable, optional
         Called with the number of events just passed over.
 
     Returns
     -------
     SampleResult
+
+    Examples
+    --------
+    Thirty tickers on a simulated market, one event each, ten sessions apart:
+
+    >>> import numpy as np
+    >>> from analysis.estimation.batch import EventWindows, estimate_events
+    >>> from analysis.estimation.panel import BatchPanel, lay_out_model
+    >>> rng = np.random.default_rng(1)
+    >>> market = rng.normal(0, 0.01, 600)
+    >>> returns = 0.9 * market + rng.normal(0, 0.02, (30, 600))
+    >>> sessions = np.datetime64("2020-01-01") + np.arange(600)
+    >>> panel = BatchPanel(sessions, [f"T{i}" for i in range(30)], returns, market)
+    >>> design = lay_out_model(panel, "market")
+    >>> windows = EventWindows(-260, -11, -1, 1)
+    >>> estimates = estimate_events(design, np.arange(30), 270 + 10 * np.arange(30), windows=windows)
+    >>> result = assess_sample(design, estimates)
+    >>> result.n, result.recommended, result.tests["bmp"].distribution
+    (30, 'bmp', 't(29)')
     """
     used = np.flatnonzero(estimates.is_used)
     overlap = count_overlaps(estimates)
@@ -174,9 +132,19 @@ def assess_sample(
         reason = "no event could be used"
         return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, "", reason)
     chosen = estimates.select(used)
-    sums = _gather_days(design, chosen, on_progress)
+    sums = gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     correlation = mean_correlation(design, chosen)
-    ranked = _gather_ranks(design, chosen, sums, on_progress) if with_ranks and used.size > 1 else None
+    ranked = None
+    if with_ranks and used.size > 1:
+        scar_spread = float(parametric.Moments.of(chosen.scar).std)
+        ranked = gather_rank_sums(
+            design,
+            chosen,
+            day_spread=sums.standardised.std,
+            scar_spread=scar_spread,
+            workers=workers,
+            on_progress=on_progress,
+        )
     tests = _parametric_tests(chosen, sums, correlation.value)
     tests |= _rank_tests(chosen, sums, ranked)
     tests |= _dependence_tests(chosen, sums)
@@ -187,7 +155,7 @@ def assess_sample(
         caar=float(chosen.car.mean()),
         windows=estimates.windows,
         tests={name: tests[name] for name in STATISTIC_NAMES},
-        days=_tabulate_days(chosen, sums, ranked),
+        days=tabulate_days(chosen, sums, ranked),
         overlap=overlap,
         correlation=correlation,
         mde80=parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=correlation.value),
@@ -242,39 +210,7 @@ def recommend_statistic(overlap: Overlap, n: int, *, n_event: int, tests: dict[s
     return "crude_dependence_t", why
 
 
-def _gather_days(design: Design, chosen: EventEstimates, on_progress: Callable[[int], object] | None) -> _DaySums:
-    total: _DaySums | None = None
-    for days in iterate_event_days(design, chosen):
-        total = _DaySums.of(days, design.outcome.shape[1]).merge(total)
-        if on_progress is not None:
-            on_progress(days.positions.size)
-    assert total is not None  # the caller has at least one used event
-    return total
-
-
-def _gather_ranks(
-    design: Design, chosen: EventEstimates, sums: _DaySums, on_progress: Callable[[int], object] | None
-) -> dict[str, ranks.RankSums]:
-    """Second pass: ranks of raw days, of days scaled by the day's spread, and with the scaled SCAR."""
-    day_spread = np.where(sums.standardised.std > 0, sums.standardised.std, 1.0)
-    scar_spread = float(parametric.Moments.of(chosen.scar).std)
-    scaled_scar = chosen.scar / (scar_spread if scar_spread > 0 else 1.0)
-    totals: dict[str, ranks.RankSums] = {}
-    for days in iterate_event_days(design, chosen):
-        scaled = days.residuals / days.estimates.residual_std[:, None]
-        parts = {
-            "corrado": np.hstack([days.residuals, days.abnormal]),
-            "corrado_zivney": np.hstack([scaled, days.standardised / day_spread]),
-            "grank": np.hstack([scaled, scaled_scar[days.positions][:, None]]),
-        }
-        for name, values in parts.items():
-            totals[name] = ranks.RankSums.of(values).merge(totals.get(name))
-        if on_progress is not None:
-            on_progress(days.positions.size)
-    return totals
-
-
-def _parametric_tests(chosen: EventEstimates, sums: _DaySums, rbar: float) -> dict[str, TestResult]:
+def _parametric_tests(chosen: EventEstimates, sums: DaySums, rbar: float) -> dict[str, TestResult]:
     with np.errstate(invalid="ignore"):
         estimation_aar = np.where(
             sums.residual_count > 0, sums.residual_total / np.maximum(sums.residual_count, 1), np.nan
@@ -295,7 +231,7 @@ def _parametric_tests(chosen: EventEstimates, sums: _DaySums, rbar: float) -> di
 
 
 def _rank_tests(
-    chosen: EventEstimates, sums: _DaySums, ranked: dict[str, ranks.RankSums] | None
+    chosen: EventEstimates, sums: DaySums, ranked: dict[str, ranks.RankSums] | None
 ) -> dict[str, TestResult]:
     n, width = chosen.car.size, chosen.windows.n_event
     found = [
@@ -314,11 +250,15 @@ def _rank_tests(
     return {test.name: test for test in found}
 
 
-def _dependence_tests(chosen: EventEstimates, sums: _DaySums) -> dict[str, TestResult]:
+def _dependence_tests(chosen: EventEstimates, sums: DaySums) -> dict[str, TestResult]:
     present = sums.portfolio_count > 0
     portfolio = sums.portfolio_total[present] / sums.portfolio_count[present]
     block = label_blocks(chosen.session_index, chosen.windows.n_event)
-    found = [calendar_time_t(portfolio), two_way_clustered_t(chosen.car, chosen.ticker_index, block)]
+    inflation = float(chosen.car_factor.mean()) / chosen.windows.n_event
+    found = [
+        calendar_time_t(portfolio, inflation=inflation),
+        two_way_clustered_t(chosen.car, chosen.ticker_index, block),
+    ]
     return {test.name: test for test in found}
 
 
@@ -334,50 +274,3 @@ def _drawn_tests(design: Design, chosen: EventEstimates, *, draws: int, seed: in
         resampling.bhar_skewness_adjusted(buy_and_hold(design, chosen), draws=draws, seed=seed),
     ]
     return {test.name: test for test in found}
-
-
-def buy_and_hold(design: Design, chosen: EventEstimates) -> np.ndarray:
-    """Buy-and-hold abnormal return of each event: prod(1 + y) - prod(1 + expected y) over the event window.
-
-    y is the total return: what the model took off (benchmark, risk-free rate) is put back on both
-    sides, so that under ``market_adjusted`` the expectation is the benchmark itself.
-    """
-    windows = chosen.windows
-    bhar = np.empty(chosen.car.size)
-    places = np.arange(windows.event_first, windows.event_last + 1)
-    for days in iterate_event_days(design, chosen):
-        at = days.estimates.session_index[:, None] + places
-        ticker = days.estimates.ticker_index
-        taken_off = design.subtracted[np.minimum(ticker, design.subtracted.shape[0] - 1)[:, None], at]
-        realised = design.outcome[ticker[:, None], at] + taken_off
-        expected = realised - days.abnormal
-        bhar[days.positions] = np.prod(1 + realised, axis=1) - np.prod(1 + expected, axis=1)
-    return bhar
-
-
-def _tabulate_days(chosen: EventEstimates, sums: _DaySums, ranked: dict[str, ranks.RankSums] | None) -> DayTable:
-    windows, n = chosen.windows, chosen.car.size
-    with np.errstate(divide="ignore", invalid="ignore"):
-        patell_scale = math.sqrt(float((chosen.df / (chosen.df - 2.0)).sum())) if (chosen.df > 2).all() else math.nan
-    share = sums.positive_share / n
-    columns = {
-        "aar_t": sums.abnormal.t,
-        "aar_patell": n * sums.standardised.mean / patell_scale,
-        "aar_bmp": sums.standardised.t,
-        "aar_corrado": np.full(windows.n_event, np.nan),
-        "aar_generalized_sign": (sums.positive - n * share) / math.sqrt(n * share * (1 - share))
-        if 0 < share < 1
-        else np.full(windows.n_event, np.nan),
-        "caar_t": sums.cumulative.t,
-        "caar_patell": n * sums.cumulative_standardised.mean / patell_scale,
-        "caar_bmp": sums.cumulative_standardised.t,
-    }
-    if ranked is not None:
-        columns["aar_corrado"] = ranks.day_rank_statistics(ranked["corrado"])[-windows.n_event :]
-    with_p: dict[str, np.ndarray] = {"positive_share": sums.positive / n}
-    for name, values in columns.items():
-        is_t = name.endswith(("_t", "_bmp"))
-        with_p[name] = values
-        with_p[f"{name}_p"] = 2.0 * (stdtr(max(n - 1, 1), -np.abs(values)) if is_t else ndtr(-np.abs(values)))
-    rel_session = np.arange(windows.event_first, windows.event_last + 1)
-    return DayTable(rel_session, n, sums.abnormal.mean, sums.cumulative.mean, with_p)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from analysis.estimation.batch import EventEstimates
 from analysis.estimation.event_days import read_event_days
 from analysis.estimation.panel import Design
+from analysis.estimation.residual_pairs import correlate_same_ticker
 from analysis.inference.cross_section_parametric import NULL_CAAR, Moments, t_result
 from analysis.inference.result import TestResult, not_computable
 
@@ -52,16 +54,17 @@ def count_overlaps(estimates: EventEstimates) -> Overlap:
         return Overlap(0, 0, 0, 0, 0, 0)
     per_session = np.bincount(session)
     pairs = int((per_session * (per_session - 1) // 2).sum())
-    same_firm = 0
     for shift in range(1, min(windows.n_event, per_session.size)):
         pairs += int((per_session[:-shift] * per_session[shift:]).sum())
-        same_firm += find_same_firm_pairs(ticker, session, shift)[0].size
+    order, gaps = np.lexsort((session, ticker)), 0
+    for _, gap in iterate_same_firm_gaps(ticker[order], session[order], windows.n_event):
+        gaps += int((gap < windows.n_event).sum())
     return Overlap(
         n_sessions=int((per_session > 0).sum()),
         n_tickers=int(np.unique(ticker).size),
         n_sharing_session=int(per_session[per_session > 1].sum()),
         n_pairs=pairs,
-        n_same_firm_pairs=same_firm,
+        n_same_firm_pairs=gaps,
         n_in_estimation=_count_contaminated(ticker, session, windows.estimation_first, windows.estimation_last),
     )
 
@@ -75,15 +78,18 @@ def _count_contaminated(ticker: np.ndarray, session: np.ndarray, first: int, las
     return int((after > before).sum())
 
 
-def find_same_firm_pairs(ticker: np.ndarray, session: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (earlier, later) of events of one ticker exactly ``shift`` sessions apart."""
-    width = int(session.max()) + shift + 1
-    keys = ticker * width + session
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    place = np.minimum(np.searchsorted(ordered, ordered + shift), ordered.size - 1)
-    found = ordered[place] == ordered + shift
-    return order[found], order[place[found]]
+def iterate_same_firm_gaps(ticker: np.ndarray, session: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Sessions between each event and the next, the second next, ... of its ticker, while any is below ``width``.
+
+    ``ticker`` and ``session`` are sorted together; yields the step and one gap for every pair
+    ``(k, k + step)``. Pairs of different tickers have a gap of at least ``width``.
+    """
+    keys = ticker * (int(session.max(initial=0)) + width + 1) + session
+    for step in range(1, keys.size):
+        gap = keys[step:] - keys[:-step]
+        if not (gap < width).any():
+            return
+        yield step, gap
 
 
 def label_blocks(session_index: np.ndarray, n_event: int) -> np.ndarray:
@@ -156,24 +162,46 @@ def _find_own_gaps(design: Design, estimates: EventEstimates, positions: np.ndar
     return estimates.n_estimation[positions] < totals[stop] - totals[start]
 
 
-def _unit_weights(residuals: np.ndarray, shifts: np.ndarray, *, from_end: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Means and inverse lengths of residuals without their first (last) ``shift`` columns, for every shift."""
-    present = np.isfinite(residuals)
-    filled = np.where(present, residuals, 0.0)
-    if from_end:
-        present, filled = present[:, ::-1], filled[:, ::-1]
-    count, total, square = present.sum(axis=1), filled.sum(axis=1), np.einsum("ij,ij->i", filled, filled)
-    means, scales = np.zeros((residuals.shape[0], shifts.size)), np.zeros((residuals.shape[0], shifts.size))
-    for column, shift in enumerate(shifts):
-        cut = filled[:, :shift]
-        left = count - present[:, :shift].sum(axis=1)
-        sum_left = total - cut.sum(axis=1)
-        mean = sum_left / np.maximum(left, 1)
-        length = square - np.einsum("ij,ij->i", cut, cut) - sum_left * mean
-        is_usable = (left >= FEWEST_SHARED_SESSIONS) & (length > 0)
-        means[:, column] = mean
-        scales[is_usable, column] = 1.0 / np.sqrt(length[is_usable])
-    return means, scales
+@dataclass(frozen=True)
+class _Cuts:
+    """Residuals of some events without their first (or last) ``shift`` sessions, for every shift.
+
+    Attributes
+    ----------
+    shared : int array (shifts,)
+        Sessions left; events without gaps of their own share them.
+    means, scales : arrays (events, shifts)
+        Mean of what is left and the inverse length of its deviations, 0 where too few are left.
+    """
+
+    shared: np.ndarray
+    means: np.ndarray
+    scales: np.ndarray
+
+
+def _cut_residuals(filled: np.ndarray, present: np.ndarray, shifts: np.ndarray, *, from_end: bool) -> _Cuts:
+    """``filled`` has zeros where ``present`` (sessions,) is False."""
+    width = int(shifts[-1])
+    edge = filled[:, ::-1][:, :width] if from_end else filled[:, :width]
+    mark = present[::-1][:width] if from_end else present[:width]
+    gone = np.zeros((filled.shape[0], shifts.size))
+    gone_square = np.zeros((filled.shape[0], shifts.size))
+    np.cumsum(edge, axis=1, out=gone[:, 1:])
+    np.cumsum(edge * edge, axis=1, out=gone_square[:, 1:])
+    shared = int(present.sum()) - np.concatenate([[0], np.cumsum(mark)]).astype(int)
+    total = filled.sum(axis=1)[:, None] - gone
+    means = total / np.maximum(shared, 1)
+    length = np.einsum("ij,ij->i", filled, filled)[:, None] - gone_square - total * means
+    is_usable = (shared >= FEWEST_SHARED_SESSIONS) & (length > 0)
+    return _Cuts(shared, means, np.where(is_usable, 1.0 / np.sqrt(np.where(is_usable, length, 1.0)), 0.0))
+
+
+def _fill_gaps(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals with zeros for their common gaps, and which sessions are there."""
+    present = np.isfinite(residuals[0])
+    if not present.all():
+        residuals = np.where(present, residuals, 0.0)
+    return residuals, present
 
 
 def _correlate_whole(design: Design, estimates: EventEstimates, whole: np.ndarray) -> tuple[float, int]:
@@ -216,15 +244,16 @@ def _sum_unit_vectors(
     own, shared = 0.0, np.zeros(used_shifts.size, dtype=int)
     for cut in range(0, positions.size, EVENTS_AT_ONCE):
         days = read_event_days(design, estimates, positions[cut : cut + EVENTS_AT_ONCE])
-        present = np.isfinite(days.residuals[0])
-        filled = np.where(np.isfinite(days.residuals), days.residuals, 0.0)
-        means, scales = _unit_weights(days.residuals, used_shifts, from_end=False)
-        early += scales.T @ filled - (scales * means).sum(axis=0)[:, None] * present
-        own += float((scales[:, 0] > 0).sum())
+        filled, present = _fill_gaps(days.residuals)
+        first = _cut_residuals(filled, present, used_shifts, from_end=False)
+        early += first.scales.T @ filled - (first.scales * first.means).sum(axis=0)[:, None] * present
+        own += float((first.scales[:, 0] > 0).sum())
         if need_later:
-            means, scales = _unit_weights(days.residuals, used_shifts, from_end=True)
-            late += scales.T @ filled - (scales * means).sum(axis=0)[:, None] * present
-        shared = np.array([present[: length - shift].sum() for shift in used_shifts])
+            last = _cut_residuals(filled, present, used_shifts, from_end=True)
+            late += last.scales.T @ filled - (last.scales * last.means).sum(axis=0)[:, None] * present
+            shared = last.shared
+        else:
+            shared = first.shared
     return early, late, own, shared
 
 
@@ -234,33 +263,26 @@ def _replace_same_firm(
     """Change of the sum when pairs of one ticker get rho = 1 for the measured one; how many had none."""
     width = estimates.windows.n_event
     ticker, session = estimates.ticker_index[whole], estimates.session_index[whole]
+    order = np.lexsort((session, ticker))
+    pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for step, gap in iterate_same_firm_gaps(ticker[order], session[order], width):
+        for shift in np.flatnonzero(np.bincount(gap[gap < width])):
+            earlier = np.flatnonzero(gap == shift)
+            pairs.setdefault(int(shift), []).append((order[earlier], order[earlier + step]))
     change, short = 0.0, 0
-    for shift in range(1, width):
-        earlier, later = find_same_firm_pairs(ticker, session, shift)
-        change += (width - shift) * earlier.size
+    for shift, parts in pairs.items():
+        earlier, later = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+        by_ticker = np.argsort(ticker[earlier], kind="stable")
+        earlier, later = whole[earlier[by_ticker]], whole[later[by_ticker]]
+        change += float(width - shift) * earlier.size
         if shift >= shifts.size:
             short += earlier.size
             continue
-        for cut in range(0, earlier.size, EVENTS_AT_ONCE):
-            a = read_event_days(design, estimates, whole[earlier[cut : cut + EVENTS_AT_ONCE]]).residuals[:, shift:]
-            b = read_event_days(design, estimates, whole[later[cut : cut + EVENTS_AT_ONCE]]).residuals
-            rho, shared = correlate_rows(a, b[:, : a.shape[1]])
-            change -= (width - shift) * float(rho.sum())
-            short += int((shared < FEWEST_SHARED_SESSIONS).sum())
+        measured, too_short = correlate_same_ticker(
+            design, estimates, earlier, later, shift=shift, fewest=FEWEST_SHARED_SESSIONS
+        )
+        change, short = change - (width - shift) * measured, short + too_short
     return change, short
-
-
-def correlate_rows(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation of matching rows over the columns both have, 0 below 20 of them; and their number."""
-    both = np.isfinite(first) & np.isfinite(second)
-    shared = both.sum(axis=1)
-    a, b = np.where(both, first, 0.0), np.where(both, second, 0.0)
-    size = np.maximum(shared, 1)[:, None]
-    a = np.where(both, a - a.sum(axis=1, keepdims=True) / size, 0.0)
-    b = np.where(both, b - b.sum(axis=1, keepdims=True) / size, 0.0)
-    scale = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
-    rho = np.einsum("ij,ij->i", a, b) / np.where(scale > 0, scale, 1.0)
-    return np.where((shared >= FEWEST_SHARED_SESSIONS) & (scale > 0), rho, 0.0), shared
 
 
 def _correlate_gappy(
@@ -331,11 +353,13 @@ def _correlate_all(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, n
     return np.where((shared >= FEWEST_SHARED_SESSIONS) & (scale > 0), rho, 0.0), np.rint(shared).astype(int)
 
 
-def calendar_time_t(portfolio: np.ndarray) -> TestResult:
-    """Do the events earn an abnormal return per calendar day? mean / (sd / sqrt(D)), t(D - 1).
+def calendar_time_t(portfolio: np.ndarray, *, inflation: float = 1.0) -> TestResult:
+    """Do the events earn an abnormal return per calendar day? mean / (sd sqrt(inflation / D)), t(D - 1).
 
     ``portfolio`` holds, for each of the D calendar sessions that lie in some event's window, the
-    equally weighted abnormal return of the events that are in theirs. Jaffe (1974); Mandelker (1974).
+    equally weighted abnormal return of the events that are in theirs. ``inflation`` is the mean of
+    1'C_i 1 / W: estimation error moves all days of an event together, which the spread between
+    days cannot show. Jaffe (1974); Mandelker (1974).
     """
     null = "the mean daily abnormal return of the portfolio of firms in their event window is zero"
     days = portfolio.size
@@ -344,7 +368,8 @@ def calendar_time_t(portfolio: np.ndarray) -> TestResult:
     t = float(Moments.of(portfolio).t)
     if not math.isfinite(t):
         return not_computable("calendar_time_t", "the portfolio's returns have no spread", null=null)
-    return t_result("calendar_time_t", t, days - 1, null=null)
+    note = f"variance times {inflation:.4g} for the estimation error"
+    return t_result("calendar_time_t", t / math.sqrt(inflation), days - 1, null=null, note=note)
 
 
 def two_way_clustered_t(car: np.ndarray, ticker: np.ndarray, block: np.ndarray) -> TestResult:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import bdtr
-from scipy.stats import rankdata
 
 from analysis.inference.cross_section_parametric import SMALLEST_P, normal_result, t_result
 from analysis.inference.result import TestResult, not_computable
@@ -67,7 +66,7 @@ def wilcoxon(car: np.ndarray) -> TestResult:
     n = values.size
     if n < 2:
         return not_computable(name, ONE_EVENT if car.size == 1 else f"{n} CARs differ from zero", null=null)
-    ranks = rankdata(np.abs(values))
+    ranks = rank_values(np.abs(values))
     total = float(ranks[values > 0].sum())
     z = (total - n * (n + 1) / 4) / math.sqrt(float(np.square(ranks).sum()) / 4)
     if n > EXACT_WILCOXON_UP_TO:
@@ -91,6 +90,12 @@ def _exact_signed_rank_p(ranks: np.ndarray, total: float) -> float:
     return min(1.0, 2.0 * min(float(ways[: at + 1].sum()), float(ways[at:].sum())))
 
 
+def rank_values(values: np.ndarray) -> np.ndarray:
+    """Midranks 1..n of finite values."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2.0)[place]
+
+
 def rank_rows(values: np.ndarray) -> np.ndarray:
     """Midranks along each row, NaN where the value is NaN.
 
@@ -110,7 +115,7 @@ def rank_rows(values: np.ndarray) -> np.ndarray:
     has_ties = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
     for row in np.flatnonzero(has_ties):
         finite = np.isfinite(values[row])
-        ranks[row, finite] = rankdata(values[row, finite])
+        ranks[row, finite] = rank_values(values[row, finite])
     ranks[np.isnan(values)] = np.nan
     return ranks
 

@@ -1,4 +1,4 @@
-"""Recorded daily prices: the embedded snapshot, or the user's own files.
+"""Recorded daily prices: the embedded snapshot, the freshest download, or the user's own files.
 
 Every file that is read is hashed; the embedded ones must match ``data/manifest.csv``.
 Known faults come from ``data/faults.csv`` and travel with the prices.
@@ -17,6 +17,7 @@ from analysis.errors import ConfigError, DataError
 from analysis.events.articles import read_table
 from analysis.events.calendars import load_hours
 from analysis.market.checks import check_prices, check_sessions, parse_prices, refuse
+from analysis.market.vintages import Choice, Vintage, choose_vintage, find_last
 
 MANIFEST_COLUMNS = (
     "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
@@ -90,18 +91,23 @@ class PriceStore:
     Parameters
     ----------
     source : str
-        ``snapshot`` or the path of a file or folder.
+        ``snapshot``, ``auto`` or the path of a file or folder.
     data : pathlib.Path
         The ``data/`` folder of the study.
+    choice : Choice, optional
+        For ``auto``: the vintage that serves, or why the snapshot does.
     """
 
-    def __init__(self, source: str, data: Path) -> None:
+    def __init__(self, source: str, data: Path, choice: Choice | None = None) -> None:
         self.source = source
         self.data = data
+        self._vintage = choice.vintage if choice else None
+        self.note = choice.note if choice else ""
+        self._lenders: dict[str, Vintage | None] = {}
         self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
         faults = read_table(data / "faults.csv", FAULT_COLUMNS)
-        self._faults = faults if source == "snapshot" else faults.iloc[:0]
-        if source == "snapshot":
+        self._faults = faults if source in ("snapshot", "auto") else faults.iloc[:0]
+        if source in ("snapshot", "auto"):
             self._manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
         else:
             self._files = self._list_own_files(Path(source).expanduser())
@@ -126,6 +132,20 @@ class PriceStore:
             self._frames[path] = (read_frame(path, content), digest(content))
         return self._frames[path]
 
+    def origin_of(self, ticker: str) -> str:
+        """What serves a ticker: ``snapshot``, ``vintage`` or ``own files``."""
+        if self.source not in ("snapshot", "auto"):
+            return "own files"
+        return "vintage" if self.source == "auto" and self._vintage_of(ticker) else "snapshot"
+
+    def _vintage_of(self, ticker: str) -> Vintage | None:
+        """The chosen vintage; for a ticker that it lacks, the freshest whole one that holds it."""
+        if self._vintage is not None and self._vintage.holds(ticker):
+            return self._vintage
+        if ticker not in self._lenders:
+            self._lenders[ticker] = find_last(self.data / "vintages", ticker) if self._vintage else None
+        return self._lenders[ticker]
+
     def load(self, ticker: str, exchange: str) -> PriceHistory:
         """Prices of a ticker, checked against the calendar of an exchange.
 
@@ -134,14 +154,17 @@ class PriceStore:
         DataError
             If the source has no such ticker, or any check fails.
         """
-        parts, files, vintage = self._embedded(ticker) if self.source == "snapshot" else self._own(ticker)
+        origin = self.origin_of(ticker)
+        serve = {"snapshot": self._embedded, "vintage": self._downloaded, "own files": self._own}[origin]
+        parts, files, vintage = serve(ticker)
         where = f"{ticker} in {', '.join(files)}"
         parsed = [parse_prices(part, where) for part in parts]
         frame = pd.concat(parsed).sort_index() if len(parsed) > 1 else parsed[0]
         if frame.index.has_duplicates:
             raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
         check_prices(frame, where)
-        faults = self._faults[self._faults["ticker"] == ticker].reset_index(drop=True)
+        known = self._faults if origin == "snapshot" else self._faults.iloc[:0]
+        faults = known[known["ticker"] == ticker].reset_index(drop=True)
         history = PriceHistory(ticker, exchange, frame, files, vintage, faults)
         check_sessions(frame, load_hours(exchange), where, allowed_missing=history.fault_sessions("spans_two_sessions"))
         return history
@@ -165,6 +188,14 @@ class PriceStore:
             parts.append(frame)
             files[f"data/{row['file']}"] = sha
         return parts, files, "; ".join(dict.fromkeys(rows["vintage"]))
+
+    def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
+        vintage = self._vintage_of(ticker)
+        assert vintage is not None
+        name = vintage.manifest["tickers"][ticker]["file"]
+        content = vintage.read(name)
+        frame = read_frame(vintage.folder / name, content)
+        return [frame], {f"data/vintages/{vintage.folder.name}/{name}": digest(content)}, vintage.name
 
     def _own(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         parts, files = [], {}
@@ -194,6 +225,12 @@ class PriceStore:
         DataError
             If they are missing, of another hash, or look like percent.
         """
+        if self._vintage is not None and "factors.csv" in self._vintage.manifest["files"]:
+            vintage = self._vintage
+            content = vintage.read("factors.csv")
+            where = f"data/vintages/{vintage.folder.name}/factors.csv"
+            named = f"factors of {vintage.name}"
+            return self._check_factors(read_frame(Path("factors.csv"), content), where), {where: digest(content)}, named
         manifest = read_table(self.data / "manifest.csv", MANIFEST_COLUMNS)
         row = manifest[manifest["file"] == "snapshot/factors.csv"]
         if row.empty:
@@ -201,14 +238,24 @@ class PriceStore:
         raw, sha = self._read(self.data / "snapshot/factors.csv")
         if sha != row["sha256"].iloc[0]:
             raise DataError("data/snapshot/factors.csv has another hash than the manifest.", "Restore the file.")
+        where = "data/snapshot/factors.csv"
+        return self._check_factors(raw, where), {where: sha}, row["vintage"].iloc[0]
+
+    @staticmethod
+    def _check_factors(raw: pd.DataFrame, where: str) -> pd.DataFrame:
         frame = raw.set_index(pd.to_datetime(raw["date"], format="%Y-%m-%d").rename("session")).drop(columns="date")
         if frame.isna().any().any() or float(frame["mkt_rf"].abs().median()) > 0.05:
-            raise DataError("data/snapshot/factors.csv has gaps or looks like percent.", "Factors are fractions.")
-        return frame, {"data/snapshot/factors.csv": sha}, row["vintage"].iloc[0]
+            raise DataError(f"{where} has gaps or looks like percent.", "Factors are fractions.")
+        return frame
 
 
-def open_source(source: str, data: Path) -> PriceStore:
+def open_source(source: str, data: Path, tickers: tuple[str, ...] = ()) -> PriceStore:
     """The store behind the ``source`` parameter.
+
+    Parameters
+    ----------
+    tickers : tuple of str
+        For ``auto``: the listing and its benchmark, which must come from one download.
 
     Raises
     ------
@@ -217,4 +264,5 @@ def open_source(source: str, data: Path) -> PriceStore:
     """
     if "\x00" in source:
         raise ConfigError("source: the path holds a null character.", "Name a file or folder.")
-    return PriceStore(source, data)
+    choice = choose_vintage(data / "vintages", tickers) if source == "auto" else None
+    return PriceStore(source, data, choice)

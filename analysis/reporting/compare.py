@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from analysis.reporting.format import OUTCOME_LABELS, format_percent
+from analysis.reporting.store import read_runs
 
 ROUNDING = 1e-9
 """Numbers that differ by less, relatively, are the same."""
 COMPARED_NUMBERS = ("estimate", "standard_error", "p_conformal", "n_estimation")
 
 
-def read_runs(reports: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """All published runs with a readable ``run.json``, oldest first by the time they finished."""
-    runs = []
-    for path in reports.glob("*/run.json"):
-        if path.parent.name.startswith("."):
-            continue
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-            key = (str(run["finished_at"]), str(run["as_of"]), path.parent.name)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        runs.append((key, path.parent, run))
-    return [(folder, run) for _, folder, run in sorted(runs, key=lambda item: item[0])]
-
-
 def find_previous(reports: Path, run: dict[str, Any], *, exclude: str) -> dict[str, Any] | None:
     """The newest other run of this story and notebook."""
-    for folder, other in reversed(read_runs(reports)):
-        same = (other.get("story"), other.get("notebook")) == (run["story"], run["notebook"])
-        if same and folder.name != exclude:
-            return other
+    for stored in reversed(read_runs(reports)):
+        if (stored.story, stored.notebook) == (run["story"], run["notebook"]) and stored.folder.name != exclude:
+            return stored.run
     return None
 
 
@@ -42,21 +26,27 @@ def list_changes(previous: dict[str, Any], run: dict[str, Any]) -> list[str]:
     """Differences in parameters, inputs, versions and numbers, in words."""
     changes = []
     for group in ("parameters", "versions"):
-        before, after = previous.get(group, {}), run.get(group, {})
+        before, after = _table(previous, group), _table(run, group)
         for name in sorted(set(before) | set(after)):
             if before.get(name) != after.get(name):
                 changes.append(f"{name}: {before.get(name, 'absent')} \u2192 {after.get(name, 'absent')}")
-    before, after = previous.get("inputs", {}), run.get("inputs", {})
+    before, after = _table(previous, "inputs"), _table(run, "inputs")
     moved = sorted(name for name in set(before) | set(after) if before.get(name) != after.get(name))
     if moved:
         changes.append(f"inputs changed: {', '.join(moved)}")
     for key, label in (("headline", "headline"), ("companion", "companion")):
-        changes += _compare_rows(previous.get(key) or {}, run.get(key) or {}, label)
+        changes += _compare_rows(_table(previous, key), _table(run, key), label)
     for key, label in (("outcome", "outcome"), ("companion_outcome", "companion outcome"), ("status", "status")):
         if previous.get(key) != run.get(key):
             words = [OUTCOME_LABELS.get(str(r.get(key)), str(r.get(key))) for r in (previous, run)]
             changes.append(f"{label}: {words[0]} \u2192 {words[1]}")
     return changes
+
+
+def _table(run: dict[str, Any], key: str) -> dict[str, Any]:
+    """A part of a run.json; an old or damaged one may hold something else there."""
+    value = run.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _compare_rows(before: dict[str, Any], after: dict[str, Any], label: str) -> list[str]:
@@ -65,18 +55,35 @@ def _compare_rows(before: dict[str, Any], after: dict[str, Any], label: str) -> 
         a, b = before.get(name), after.get(name)
         if a is None and b is None:
             continue
-        if a is None or b is None or abs(a - b) > ROUNDING * max(abs(a), abs(b)):
+        if not _is_number(a) or not _is_number(b) or abs(a - b) > ROUNDING * max(abs(a), abs(b)):
             texts = [_show(name, value) for value in (a, b)]
             changes.append(f"{label} {name.replace('_', ' ')}: {texts[0]} \u2192 {texts[1]}")
     return changes
 
 
-def _show(name: str, value: float | None) -> str:
-    if value is None:
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _show(name: str, value: Any) -> str:
+    if not _is_number(value):
         return "n/a"
     if name in ("estimate", "standard_error"):
         return format_percent(value, digits=3)
     return f"{value:g}"
+
+
+def describe_age(run: dict[str, Any]) -> str:
+    """How old the figures were when the run was made, as a paragraph; empty where none were used."""
+    source = _table(run, "source")
+    if not source:
+        return ""
+    age = source["age_sessions"]
+    old = {0: "no session has", 1: "one session has"}.get(age, f"{age} sessions have")
+    return (
+        f"<p><b>Age of the figures.</b> {escape(str(source['vintage']))} ends with {escape(source['last_session'])}; "
+        f"{old} closed since, up to this run.</p>"
+    )
 
 
 def describe_changes(previous: dict[str, Any] | None, run: dict[str, Any]) -> str:
@@ -91,4 +98,4 @@ def describe_changes(previous: dict[str, Any] | None, run: dict[str, Any]) -> st
             text = f"<p><b>Since the previous run</b> ({escape(when)}):</p><ul>{items}</ul>"
         else:
             text = f"<p><b>Since the previous run</b> ({escape(when)}): nothing changed.</p>"
-    return f'<section class="changed" data-provenance aria-label="Changes">{text}</section>'
+    return f'<section class="changed" data-provenance aria-label="Changes">{text}{describe_age(run)}</section>'

@@ -102,8 +102,8 @@ class TableExhibit:
         title = escape(self.caption.split(".")[0])
         table = (
             f'<div class="table-frame" role="region" tabindex="0" aria-label="{title}">'
-            f'<table id="{self.name}" class="exhibit"><caption><span class="number">Table.</span> '
-            f"{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+            f'<table id="{self.name}" class="exhibit"><caption><span class="text"><span class="number">Table.</span> '
+            f"{escape(self.caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
         )
         return f'<details class="fold"><summary>{title}</summary>{table}</details>' if self.is_folded else table
 

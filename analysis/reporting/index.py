@@ -4,54 +4,57 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import os
+from collections.abc import Callable
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from analysis.reporting.compare import read_runs
+import pandas as pd
+
+from analysis.disk import hold_lock, replace_text
+from analysis.errors import AlignmentError
+from analysis.events.calendars import load_hours
 from analysis.reporting.format import OUTCOME_LABELS
+from analysis.reporting.freshness import count_closed
 from analysis.reporting.render import TEMPLATES, check_page
+from analysis.reporting.store import StoredRun, list_damaged, read_failures, read_runs
+
+LOCK_WAIT_S = 60.0
+MAX_VERDICT = 240
+STALE_SESSIONS = 2
+"""An open story is stale when that many sessions closed since its newest good run."""
 
 
-def read_failures(reports: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Failed attempts, oldest first."""
-    failures = []
-    for path in sorted((reports / "failed").glob("*/run.json")):
-        try:
-            failures.append((path.parent, json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError):
-            continue
-    return failures
-
-
-def rebuild_index(reports: Path) -> Path:
-    """Write the index anew, by one rename."""
-    page = render_index(reports)
-    check_page(page)
+def rebuild_index(reports: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
+    """Write the index anew, by one rename; rebuilds wait for each other, so that none writes an older state."""
     target = reports / "index.html"
-    staging = reports / f".index-{os.getpid()}.html"
-    with open(staging, "w", encoding="utf-8", newline="\n") as handle:
-        handle.write(page)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(staging, target)
+    with hold_lock(reports / ".locks", ".index.lock", "the index is being rebuilt", wait_s=LOCK_WAIT_S):
+        page = render_index(reports, at=clock())
+        check_page(page)
+        replace_text(target, page)
     return target
 
 
-def render_index(reports: Path) -> str:
-    """The index as one page: a table a story, its runs newest first, failures marked."""
-    runs = [(f, r, f.relative_to(reports)) for f, r in (*read_runs(reports), *read_failures(reports))]
-    stories: dict[str, list[tuple[dict[str, Any], Path]]] = {}
-    for _, run, relative in runs:
-        stories.setdefault(str(run.get("story")), []).append((run, relative))
-    newest = sorted(stories, key=lambda s: max(str(r.get("finished_at")) for r, _ in stories[s]), reverse=True)
-    sections = "".join(_render_story(story, stories[story]) for story in newest)
+def render_index(reports: Path, *, at: datetime) -> str:
+    """The index as one page: a table a story, its runs newest first, failures and damage marked."""
+    stories: dict[str, list[StoredRun]] = {}
+    for stored in (*read_runs(reports), *read_failures(reports)):
+        stories.setdefault(stored.story, []).append(stored)
+    newest = sorted(stories, key=lambda story: max(s.order for s in stories[story]), reverse=True)
+    summary = _render_summary([(story, stories[story]) for story in newest], at) if newest else ""
+    sections = "".join(_render_story(story, stories[story], reports, at) for story in newest)
+    damaged = "".join(f"<li><code>{escape(name)}</code></li>" for name in list_damaged(reports))
+    notice = (
+        f'<section class="failure" aria-label="Damaged runs"><h2>Damaged runs</h2><p>The run.json of these folders '
+        f"cannot be read; nothing else rests on them.</p><ul>{damaged}</ul></section>"
+        if damaged
+        else ""
+    )
     style = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8").strip()
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     links = "".join(f'<li><a href="#{escape(s)}">{escape(s)}</a></li>' for s in newest)
+    built = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
@@ -61,22 +64,81 @@ def render_index(reports: Path) -> str:
         f"<title>Rendered reports</title><style>{style}</style></head><body>"
         '<a class="skip" href="#content">Skip to the runs</a>'
         '<header class="masthead"><p class="kicker">Event studies</p></header>'
-        f'<div class="layout"><nav class="contents" aria-label="Stories"><details open><summary>Stories</summary>'
+        '<div class="layout"><nav class="contents" aria-label="Stories"><details open><summary>Stories</summary>'
         f'<ol>{links}</ol></details></nav><main id="content"><h1>Rendered reports</h1>'
-        f"{sections or '<p>No run has been published yet.</p>'}</main></div>"
+        f"<p>State of {built}: ages count up to then.</p>"
+        f"{summary or '<p>No run has been published yet.</p>'}{sections}{notice}</main></div>"
         "<footer><p>Made by event-impact from the run.json files beside this page.</p></footer></body></html>\n"
     )
 
 
-def _render_story(story: str, runs: list[tuple[dict[str, Any], Path]]) -> str:
-    runs = sorted(runs, key=lambda item: str(item[0].get("finished_at")), reverse=True)
-    good = [r for r, _ in runs if r.get("status") != "failed"]
-    last_good = f"Last good run: {good[0].get('finished_at')}." if good else "No good run yet."
-    is_stale = bool(good) and runs[0][0].get("status") == "failed"
-    stale = ' <span class="badge stale">stale</span> A later attempt failed.' if is_stale else ""
-    rows = "".join(_render_row(run, relative) for run, relative in runs)
+def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
+    """State of a story and the reason: final, open, stale or failed.
+
+    ``failed`` when no run is good; ``stale`` when a later attempt failed, or when the newest good run is
+    open and :data:`STALE_SESSIONS` sessions have closed since its as_of.
+    """
+    good = [s for s in runs if s.is_good]
+    if not good:
+        return "failed", "no good run yet"
+    last, newest = max(good, key=lambda s: s.order), max(runs, key=lambda s: s.order)
+    behind = _sessions_behind(last, at)
+    age = f"last good run as of {last.run['as_of']}, finished {last.run['finished_at']}{_describe_age(last, at)}"
+    if not newest.is_good:
+        return "stale", f"{age}; a later attempt failed"
+    if last.run["status"] == "open" and behind is not None and behind >= STALE_SESSIONS:
+        return "stale", f"{age}; its windows are open and {behind} sessions have closed since"
+    return str(last.run["status"]), age
+
+
+def _describe_age(stored: StoredRun, at: datetime) -> str:
+    finished = pd.to_datetime(stored.run["finished_at"], utc=True, errors="coerce")
+    if pd.isna(finished):
+        return ""
+    days = (pd.Timestamp(at) - finished) / pd.Timedelta(days=1)
+    if days < 0:
+        return " (in the future of this machine's clock)"
+    return f" ({days * 24:.0f} h ago)" if days < 2 else f" ({days:.0f} days ago)"
+
+
+def _sessions_behind(stored: StoredRun, at: datetime) -> int | None:
+    source = stored.run.get("source")
+    exchange = source.get("exchange") if isinstance(source, dict) else None
+    if not isinstance(exchange, str):
+        return None
+    try:
+        return count_closed(load_hours(exchange), pd.Timestamp(stored.run["as_of"]), at)
+    except (AlignmentError, ValueError):
+        return None
+
+
+def _render_summary(stories: list[tuple[str, list[StoredRun]]], at: datetime) -> str:
+    rows = ""
+    for story, runs in stories:
+        state, reason = find_state(runs, at)
+        good = [s for s in runs if s.is_good]
+        last = max(good, key=lambda s: s.order) if good else None
+        outcome = OUTCOME_LABELS.get(str(last.run.get("outcome")), "n/a: none stated") if last else "n/a: no good run"
+        rows += (
+            f'<tr><th scope="row"><a href="#{escape(story)}">{escape(story)}</a></th>'
+            f'<td><span class="badge {state}">{state}</span></td>'
+            f"<td>{escape(outcome)}</td><td>{escape(reason)}</td></tr>"
+        )
     return (
-        f'<h2 id="{escape(story)}">{escape(story)}</h2><p>{escape(last_good)}{stale}</p>'
+        '<div class="table-frame" role="region" tabindex="0" aria-label="State of the stories"><table>'
+        "<caption>Stories, the one that ran last first.</caption><thead><tr>"
+        '<th scope="col">story</th><th scope="col">state</th><th scope="col">outcome</th><th scope="col">why</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _render_story(story: str, runs: list[StoredRun], reports: Path, at: datetime) -> str:
+    runs = sorted(runs, key=lambda s: s.order, reverse=True)
+    state, reason = find_state(runs, at)
+    rows = "".join(_render_row(stored, reports) for stored in runs)
+    return (
+        f'<h2 id="{escape(story)}">{escape(story)}</h2>'
+        f'<p><span class="badge {state}">{state}</span> {escape(reason)}.</p>'
         f'<div class="table-frame" role="region" tabindex="0" aria-label="Runs of {escape(story)}"><table>'
         f"<caption>Runs of {escape(story)}, newest first.</caption><thead><tr>"
         '<th scope="col">as of</th><th scope="col">notebook</th><th scope="col">status</th>'
@@ -85,15 +147,15 @@ def _render_story(story: str, runs: list[tuple[dict[str, Any], Path]]) -> str:
     )
 
 
-def _render_row(run: dict[str, Any], relative: Path) -> str:
-    status = str(run.get("status"))
+def _render_row(stored: StoredRun, reports: Path) -> str:
+    run, status = stored.run, str(stored.run["status"])
     outcome = OUTCOME_LABELS.get(str(run.get("outcome")), "")
-    verdict = str(run.get("error") if status == "failed" else run.get("verdict", ""))
-    short = verdict if len(verdict) <= 240 else verdict[:237] + "..."
-    address = quote(relative.as_posix()) + "/report.html"
+    verdict = str((run.get("error") if status == "failed" else run.get("verdict")) or "")
+    short = verdict if len(verdict) <= MAX_VERDICT else verdict[: MAX_VERDICT - 3] + "..."
+    address = quote(stored.folder.relative_to(reports).as_posix()) + "/report.html"
     return (
-        f'<tr><th scope="row"><a href="{address}">{escape(str(run.get("as_of")))}</a></th>'
-        f"<td>{escape(str(run.get('notebook')))}</td>"
-        f'<td><span class="badge {escape(status)}">{escape(status)}</span></td>'
-        f"<td>{escape(outcome)}</td><td>{escape(short)}</td><td>{escape(str(run.get('finished_at')))}</td></tr>"
+        f'<tr><th scope="row"><a href="{escape(address)}">{escape(str(run["as_of"]))}</a></th>'
+        f"<td>{escape(stored.notebook)}</td>"
+        f'<td><span class="badge {status}">{status}</span></td>'
+        f"<td>{escape(outcome)}</td><td>{escape(short)}</td><td>{escape(str(run['finished_at']))}</td></tr>"
     )

@@ -22,7 +22,7 @@ from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEsti
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import Exhibit, write_csv
 from analysis.reporting.verdict import Verdict, find_primary, say_alignment
-from analysis.study import Measured, Study
+from analysis.study import Measured, Study, list_side_inputs
 
 SCHEMA_VERSION = 1
 RECORD_MIME = "application/vnd.event-impact.record+json"
@@ -66,12 +66,12 @@ class RunRecord:
         )
         return (
             '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters of this run"><table>'
-            '<caption><span class="number">Table.</span> Parameters of this run.</caption>'
+            '<caption><span class="text"><span class="number">Table.</span> Parameters of this run.</span></caption>'
             '<thead><tr><th scope="col">parameter</th><th scope="col">value</th></tr></thead>'
             f"<tbody>{parameters}</tbody></table></div>"
             '<div class="table-frame" role="region" tabindex="0" aria-label="Input files"><table>'
-            f'<caption><span class="number">Table.</span> Input files with their sha256; figures from vintage '
-            f"{escape(str(self.run['vintage']))}.</caption>"
+            f'<caption><span class="text"><span class="number">Table.</span> Input files with their sha256; figures from vintage '
+            f"{escape(str(self.run['vintage']))}.</span></caption>"
             '<thead><tr><th scope="col">file</th><th scope="col">sha256</th></tr></thead>'
             f"<tbody>{inputs}</tbody></table></div>"
         )
@@ -149,8 +149,8 @@ def resolved_parameters(study: Study) -> dict[str, object]:
 
 
 def input_hashes(study: Study, panel: ReturnPanel | None = None) -> dict[str, str]:
-    """sha256 of every file that the numbers rest on."""
-    return {**study.table_hashes, **(panel.inputs if panel else {})}
+    """sha256 of every file that the numbers rest on; with prices, also what curve and peers are made from."""
+    return {**study.table_hashes, **({**list_side_inputs(study), **panel.inputs} if panel else {})}
 
 
 def path_frame(study: Study, measured: Measured) -> pd.DataFrame:

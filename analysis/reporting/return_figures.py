@@ -106,8 +106,8 @@ def _draw_row(axes: Axes, y: float, row: WindowEstimate) -> None:
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})  # fmt: skip
         return
     axes.fill_betweenx([y - 0.3, y + 0.3], -row.mde80, row.mde80, facecolor=PALE_GREY, edgecolor="#b5b5b5", hatch="///")
-    axes.plot(row.ci95, [y, y], color=colour, linewidth=1.4, marker="|", markersize=9)
-    axes.plot(row.ci90, [y, y], color=colour, linewidth=5, alpha=0.55, solid_capstyle="butt")
+    axes.plot(row.ci95, [y, y], color=colour, linestyle="-", linewidth=1.4, marker="|", markersize=9)
+    axes.plot(row.ci90, [y, y], color=colour, linestyle="-", linewidth=5, alpha=0.55, solid_capstyle="butt")
     axes.plot(row.estimate, y, color=colour, marker=marker, markersize=8, markeredgecolor="white")
     axes.text(row.estimate, y + 0.36, format_percent(row.estimate), ha="center", va="bottom", color=colour)
 

@@ -1,19 +1,17 @@
 """The life of a run: validate, execute, check, render, publish by one rename.
 
 Nothing is written under ``reports/`` before the request and the data are known to be good. A
-published run is never overwritten; a failed attempt keeps its page and blocks nothing.
+published run is never overwritten; a failed attempt keeps its page and blocks nothing. Wherever
+the runner is stopped, what was published before stays as it was and the next run cleans up.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,11 +21,16 @@ from typing import Any
 import nbformat
 
 from analysis.config import PARSERS, StudyConfig
-from analysis.errors import BusyError, ConfigError, ExecutionError, RenderError
+from analysis.disk import write_text, writing
+from analysis.errors import ConfigError, ExecutionError, RenderError
 from analysis.reporting.compare import describe_changes, find_previous
+from analysis.reporting.execute import execute_notebook, extract_record, tidy_notebook
+from analysis.reporting.exhibits import NAME
+from analysis.reporting.failure import Failure, keep_failure
+from analysis.reporting.freshness import Freshness, measure_freshness
 from analysis.reporting.index import rebuild_index
+from analysis.reporting.kernel import KernelLimits, clear_scratch, scratch_folder
 from analysis.reporting.provenance import (
-    RECORD_MIME,
     clean,
     input_hashes,
     provenance_html,
@@ -36,27 +39,49 @@ from analysis.reporting.provenance import (
     resolved_parameters,
 )
 from analysis.reporting.render import PageFacts, check_page, render_page
+from analysis.reporting.store import (
+    StoredRun,
+    clear_staging,
+    find_finished,
+    hash_files,
+    lock_story,
+    open_staging,
+    publish,
+)
 from analysis.root import StudyRoot
 from analysis.study import Study, check_study, open_study
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
-EXECUTION_TIMEOUT_S = 600
-START_TIMEOUT_S = 60
-RUN_FILES = ("report.html", "run.json", "executed.ipynb")
 Progress = Callable[[str], None]
+Clock = Callable[[], datetime]
+Execute = Callable[..., nbformat.NotebookNode]
+
+
+def read_clock() -> datetime:
+    """The system's clock, in UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is asked: one notebook with its parameters, and where the result goes."""
+    """What is asked: one notebook with its parameters, and where the result goes.
+
+    Attributes
+    ----------
+    has_lock : bool
+        The caller already holds the story's lock (a dossier does, for all its notebooks).
+    clock : callable
+        Gives the present instant; tests inject others.
+    """
 
     notebook: str
     parameters: dict[str, Any]
     root: StudyRoot
     reports: Path
     is_forced: bool = False
-    execution_timeout: int = EXECUTION_TIMEOUT_S
-    start_timeout: int = START_TIMEOUT_S
+    limits: KernelLimits = field(default_factory=KernelLimits)
+    has_lock: bool = False
+    clock: Clock = read_clock
 
 
 @dataclass(frozen=True)
@@ -82,12 +107,21 @@ class Prepared:
     notebook_path: Path
     notebook: nbformat.NotebookNode
     inputs: dict[str, str]
+    freshness: Freshness | None
     folder: Path
 
     @property
-    def name(self) -> str:
-        """Story and notebook, for messages and folders."""
-        return f"{self.study.story.story}_{short_name(self.request.notebook)}"
+    def story(self) -> str:
+        """Id of the story."""
+        return self.study.story.story
+
+    @property
+    def scratch(self) -> Path:
+        """Where the kernel of this run keeps its sockets."""
+        return (
+            scratch_folder(self.request.reports, self.story)
+            / hashlib.sha256(self.notebook_path.stem.encode()).hexdigest()[:6]
+        )
 
 
 def short_name(notebook: str) -> str:
@@ -107,7 +141,10 @@ def find_notebook(root: StudyRoot, notebook: str) -> Path:
     held = sorted(p.stem for p in root.notebooks.glob("[0-9][0-9]_*.ipynb"))
     if not NOTEBOOK_NAME.fullmatch(name) or name not in held:
         raise ConfigError(f"unknown notebook {notebook!r}.", f"The notebooks are: {', '.join(held) or 'none'}.")
-    return root.notebooks / f"{name}.ipynb"
+    path = root.notebooks / f"{name}.ipynb"
+    if path.resolve().parent != root.notebooks.resolve() or not path.is_file():
+        raise ConfigError(f"{path.name} leads out of the notebooks of this study.", "Replace the link by the file.")
+    return path
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -129,6 +166,12 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
             "Without it every parameter would silently keep its default.",
         )
     return notebook
+
+
+def read_needs(notebook: nbformat.NotebookNode) -> str:
+    """What a notebook needs of a story, by its metadata ``impact.needs``: ``registry`` or ``prices``."""
+    declared = notebook.metadata.get("impact", {})
+    return str(declared.get("needs", "prices")) if isinstance(declared, dict) else "prices"
 
 
 def known_parameters(notebook: nbformat.NotebookNode) -> list[str]:
@@ -158,12 +201,13 @@ def prepare(request: RunRequest) -> Prepared:
         raise ConfigError(f"{path.stem}: the parameters cell assigns {', '.join(missing)}.", "Keep to the known names.")
     config = StudyConfig.from_parameters(**request.parameters)
     study = open_study(config, request.root.path)
-    panel = check_study(study, needs=notebook.metadata.get("impact", {}).get("needs", "prices"))
+    panel = check_study(study, needs=read_needs(notebook))
     inputs = input_hashes(study, panel)
+    freshness = measure_freshness(study, panel, request.clock()) if panel is not None else None
     folder = request.reports / (
         f"{config.as_of.isoformat()}_{config.story}_{short_name(path.stem)}_{hash_run(path, study, inputs)}"
     )
-    return Prepared(request, study, path, notebook, inputs, folder)
+    return Prepared(request, study, path, notebook, inputs, freshness, folder)
 
 
 def hash_run(notebook_path: Path, study: Study, inputs: dict[str, str]) -> str:
@@ -192,135 +236,9 @@ def digest_package() -> str:
     return total.hexdigest()
 
 
-@contextlib.contextmanager
-def lock_story(reports: Path, story: str) -> Iterator[None]:
-    """One run of a story at a time; the lock dies with its process.
-
-    Raises
-    ------
-    BusyError
-        If another run of the story is at work.
-    """
-    folder = reports / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f"{story}.lock", "w", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BusyError(
-                f"another run of {story} is at work.", "Wait for it to end; its lock goes with its process."
-            ) from error
-        yield
-
-
-@contextlib.contextmanager
-def kernel_environment(root: StudyRoot) -> Iterator[None]:
-    """Environment for the kernel: the study's root, and this package importable."""
-    package_parent = str(Path(__file__).resolve().parents[2])
-    paths = [package_parent, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    changes = {
-        "IMPACT_ROOT": str(root.path),
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def execute(prepared: Prepared, folder: Path) -> nbformat.NotebookNode:
-    """Execute the notebook into a folder by papermill, and check that it ran whole.
-
-    Raises
-    ------
-    ExecutionError
-        If a cell failed, the kernel died, or a cell did not run.
-    """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
-    target = folder / "executed.ipynb"
-    ipc = {"config": Config({"KernelManager": {"transport": "ipc", "ip": str(folder / "kernel")}})}
-    try:
-        with kernel_environment(prepared.request.root):
-            papermill.execute_notebook(
-                str(prepared.notebook_path),
-                str(target),
-                parameters=prepared.study.config.as_parameters(),
-                progress_bar=False,
-                log_output=False,
-                cwd=str(prepared.request.root.path),
-                execution_timeout=prepared.request.execution_timeout,
-                start_timeout=prepared.request.start_timeout,
-                **(ipc if os.name == "posix" else {}),
-            )
-    except PapermillExecutionError as error:
-        raise ExecutionError(
-            f"{prepared.notebook_path.stem} failed in cell {error.cell_index + 1}: {error.ename}: {error.evalue}."
-        ) from error
-    except Exception as error:  # a dead kernel, a time-out, a full disk: all end the run
-        first = (str(error).splitlines() or [""])[0]
-        raise ExecutionError(f"{prepared.notebook_path.stem} did not run: {type(error).__name__}: {first}.") from error
-    notebook = nbformat.read(target, as_version=4)
-    check_executed(notebook, prepared.notebook_path.stem)
-    return notebook
-
-
-def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Every non-empty code cell ran, and none left an error.
-
-    Raises
-    ------
-    ExecutionError
-        Naming the first cell that did not.
-    """
-    for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type != "code" or not cell.source.strip():
-            continue
-        if cell.execution_count is None:
-            raise ExecutionError(f"{name}: cell {number} did not run.", "The kernel ended before it.")
-        for output in cell.outputs:
-            if output.output_type == "error":
-                raise ExecutionError(f"{name}: cell {number} failed: {output.ename}: {output.evalue}.")
-
-
-def extract_record(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
-    """The run record that the notebook left among its outputs.
-
-    Raises
-    ------
-    ExecutionError
-        If there is none, or more than one.
-    """
-    found = [
-        output.data[RECORD_MIME]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if output.get("data", {}).get(RECORD_MIME)
-    ]
-    if len(found) != 1:
-        raise ExecutionError(f"{name} left {len(found)} run records; expected one.", "Its last cell must show one.")
-    return found[0]
-
-
-def tidy_notebook(notebook: nbformat.NotebookNode) -> None:
-    """Take machine paths out of the executed notebook."""
-    metadata = notebook.metadata.get("papermill", {})
-    for key in ("input_path", "output_path"):
-        if key in metadata:
-            metadata[key] = Path(metadata[key]).name
-
-
-def run_notebook(request: RunRequest, *, progress: Progress = lambda _: None) -> RunOutcome:
+def run_notebook(
+    request: RunRequest, *, progress: Progress = lambda _: None, execute: Execute = execute_notebook
+) -> RunOutcome:
     """Execute a notebook with its parameters and publish the rendered report.
 
     A finished run of the same identity is returned as it is, unless forced.
@@ -332,197 +250,189 @@ def run_notebook(request: RunRequest, *, progress: Progress = lambda _: None) ->
     """
     progress("check: parameters, articles and prices")
     prepared = prepare(request)
-    if is_finished(prepared.folder) and not request.is_forced:
-        progress("already published: nothing to do (--force executes again)")
-        return RunOutcome(prepared.folder, False, read_run(prepared.folder))
-    request.reports.mkdir(parents=True, exist_ok=True)
-    with lock_story(request.reports, prepared.study.story.story):
-        if is_finished(prepared.folder) and not request.is_forced:
-            return RunOutcome(prepared.folder, False, read_run(prepared.folder))
-        return _execute_and_publish(prepared, progress)
+    found = None if request.is_forced else find_finished(prepared.folder)
+    if found:
+        return _already(found, progress)
+    lock = contextlib.nullcontext() if request.has_lock else own_story(request.reports, prepared.story, progress)
+    with lock:
+        found = None if request.is_forced else find_finished(prepared.folder)
+        if found:  # another runner was faster
+            return _already(found, progress)
+        return _execute_and_publish(prepared, progress, execute)
 
 
-def _execute_and_publish(prepared: Prepared, progress: Progress) -> RunOutcome:
-    started = now()
-    staging = prepared.request.reports / f".staging-{prepared.folder.name}-{os.getpid()}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
+def _already(found: StoredRun, progress: Progress) -> RunOutcome:
+    progress("already published: nothing to do (--force executes again)")
+    return RunOutcome(found.folder, False, found.run)
+
+
+@contextlib.contextmanager
+def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock of a story, and clear away what its dead runs left behind."""
+    with writing(reports):
+        reports.mkdir(parents=True, exist_ok=True)
+    with lock_story(reports, story):
+        progress("lock: taken")
+        if clear_staging(reports, story):
+            progress("lock: leftovers of an interrupted run removed")
+        scratch = scratch_folder(reports, story)
+        with writing(scratch.parent):
+            clear_scratch(scratch)
+        try:
+            yield
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execute) -> RunOutcome:
+    request, started = prepared.request, format_clock(prepared.request.clock())
+    with open_staging(request.reports, prepared.story, prepared.folder.name) as staging:
+        target = staging / "executed.ipynb"
         try:
             progress(f"execute: {prepared.notebook_path.stem}")
-            notebook = execute(prepared, staging)
+            notebook = execute(
+                prepared.notebook_path,
+                target,
+                parameters=select_parameters(prepared),
+                root=request.root.path,
+                scratch=prepared.scratch,
+                limits=request.limits,
+            )
+            progress("check: every cell ran")
             record = extract_record(notebook, prepared.notebook_path.stem)
-            progress("render: report.html")
+            check_record(prepared, record)
             run = finish_run(prepared, record["run"], started)
-            write_run(prepared, staging, notebook, run, record["tables"])
+            progress("render: report.html")
+            page = render_run(prepared, notebook, run)
+            progress("write: page, results, run.json")
+            with writing(staging):
+                write_run(staging, notebook, run, record["tables"], page)
         except (ExecutionError, RenderError) as error:
-            page = keep_failure(prepared, staging, error, started)
-            rebuild_index(prepared.request.reports)
-            error.hint = f"{error.hint} See {page}.".strip()
-            raise
+            raise _keep(prepared, target, error, started) from error
         progress("publish")
-        folder, is_new = publish(prepared.folder, staging)
-        rebuild_index(prepared.request.reports)
-        return RunOutcome(folder, is_new, run)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        with writing(prepared.folder):
+            folder, is_new = publish(prepared.folder, staging)
+    progress("index")
+    with writing(request.reports / "index.html"):
+        rebuild_index(request.reports, clock=request.clock)
+    progress("done")
+    return RunOutcome(folder, is_new, run)
 
 
-def now() -> str:
-    """The present instant, UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _keep(
+    prepared: Prepared, target: Path, error: ExecutionError | RenderError, started: str
+) -> ExecutionError | RenderError:
+    """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
+    request = prepared.request
+    failure = Failure(
+        story=prepared.story,
+        title=prepared.study.story.title,
+        notebook=prepared.notebook_path.stem,
+        as_of=prepared.study.config.as_of.isoformat(),
+        message=error.message,
+        exit_code=error.exit_code,
+        started_at=started,
+        finished_at=format_clock(request.clock()),
+        parameters=resolved_parameters(prepared.study),
+    )
+    try:
+        page = keep_failure(request.reports, failure, partial=target)
+        rebuild_index(request.reports, clock=request.clock)
+        said = f"See {page}."
+    except (OSError, RenderError) as second:
+        said = f"Its page could not be kept ({second})."
+    return type(error)(error.message, f"{error.hint} {said}".strip())
+
+
+def format_clock(instant: datetime) -> str:
+    """An instant as ``YYYY-MM-DDTHH:MM:SSZ``."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def select_parameters(prepared: Prepared) -> dict[str, Any]:
+    """All validated parameters that the notebook knows."""
+    known = known_parameters(prepared.notebook)
+    return {name: value for name, value in prepared.study.config.as_parameters().items() if name in known}
+
+
+def check_record(prepared: Prepared, record: dict[str, Any]) -> None:
+    """The notebook computed from the very files that were checked, for the very request.
+
+    Raises
+    ------
+    ExecutionError
+        If story, as_of or inputs differ, or a table has a name that is none.
+    """
+    name, run = prepared.notebook_path.stem, record["run"]
+    for key, value in (("story", prepared.story), ("as_of", prepared.study.config.as_of.isoformat())):
+        if run.get(key, value) != value:
+            raise ExecutionError(f"{name}: {key} of the run record is not what was asked.", "Mend the notebook.")
+    read = run.get("inputs", {})
+    moved = sorted(file for file, sha in prepared.inputs.items() if read.get(file, sha) != sha)
+    if moved:
+        raise ExecutionError(f"{name}: {', '.join(moved)} changed while it ran.", "Run again.")
+    for table, text in record["tables"].items():
+        if not NAME.fullmatch(table) or not isinstance(text, str):
+            raise ExecutionError(f"{name}: {table!r} is no name of a table.", "Use snake-case names.")
 
 
 def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[str, Any]:
     """Add to the notebook's record what only the runner knows."""
+    freshness = prepared.freshness
     return {
         **run,
-        "inputs": prepared.inputs,
+        "story": prepared.story,
+        "notebook": prepared.notebook_path.stem,
+        "as_of": prepared.study.config.as_of.isoformat(),
+        "parameters": resolved_parameters(prepared.study),
+        "inputs": {**run.get("inputs", {}), **prepared.inputs},
+        "source": freshness.as_record() if freshness else None,
         "versions": read_versions(),
         "commit": read_commit(prepared.request.root.path),
         "started_at": started,
-        "finished_at": now(),
+        "finished_at": format_clock(prepared.request.clock()),
     }
 
 
-def write_run(
-    prepared: Prepared,
-    folder: Path,
-    notebook: nbformat.NotebookNode,
-    run: dict[str, Any],
-    tables: dict[str, str],
-) -> None:
-    """Write page, results and run.json into a folder, and check the page."""
-    results = folder / "results"
-    results.mkdir()
-    for name, text in tables.items():
-        write_text(results / f"{name}.csv", text)
+def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[str, Any]) -> str:
+    """The page of a run, checked by its gates."""
     tidy_notebook(notebook)
-    nbformat.write(notebook, folder / "executed.ipynb")
     previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
     page = render_page(
         notebook,
         PageFacts(
             title=f"{prepared.study.story.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
             kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
-            facts=masthead(run, prepared.study),
+            facts=masthead(run, prepared),
             footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
             changed_html=describe_changes(previous, run),
             provenance_html=provenance_html(run, prepared.request.notebook),
         ),
     )
     check_page(page)
+    return page
+
+
+def write_run(
+    folder: Path, notebook: nbformat.NotebookNode, run: dict[str, Any], tables: dict[str, str], page: str
+) -> None:
+    """Write page, results and, last, run.json with the sha256 of all of them."""
+    (folder / "results").mkdir()
+    for name, text in tables.items():
+        write_text(folder / "results" / f"{name}.csv", text)
+    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
     write_text(folder / "report.html", page)
+    run = {**run, "files": hash_files(folder)}
     write_text(folder / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def masthead(run: dict[str, Any], study: Study) -> tuple[tuple[str, str], ...]:
+def masthead(run: dict[str, Any], prepared: Prepared) -> tuple[tuple[str, str], ...]:
     """The facts at the head of a page."""
+    story = prepared.study.story
+    figures = prepared.freshness.describe() if prepared.freshness else "none: articles and calendar only"
     return (
-        ("ticker", f"{study.story.ticker} ({study.story.exchange})"),
+        ("ticker", f"{story.ticker} ({story.exchange})"),
         ("as of", str(run["as_of"])),
-        ("status", str(run["status"])),
-        ("figures", str(run["vintage"])),
+        ("status", str(run.get("status"))),
+        ("figures", figures),
     )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write and force to disk."""
-    with open(path, "w", encoding="utf-8", newline="\n") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def publish(folder: Path, staging: Path) -> tuple[Path, bool]:
-    """Move a finished run into place by one rename; a forced run that says the same is dropped."""
-    for leftover in staging.iterdir():
-        if leftover.name not in (*RUN_FILES, "results"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    target, number = folder, 1
-    while target.exists():
-        if is_finished(target) and same_results(target, staging):
-            return target, False
-        number += 1
-        target = folder.with_name(f"{folder.name}-{number}")
-    os.replace(staging, target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return target, True
-
-
-def same_results(one: Path, other: Path) -> bool:
-    """Whether two runs hold the same results, byte for byte."""
-    names = {p.name for folder in (one, other) for p in (folder / "results").glob("*.csv")}
-    return all(
-        (one / "results" / n).is_file()
-        and (other / "results" / n).is_file()
-        and (one / "results" / n).read_bytes() == (other / "results" / n).read_bytes()
-        for n in names
-    )
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether a folder holds a whole published run."""
-    return all((folder / name).is_file() for name in RUN_FILES)
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """``run.json`` of a published run."""
-    return json.loads((folder / "run.json").read_text(encoding="utf-8"))
-
-
-def keep_failure(prepared: Prepared, staging: Path, error: ExecutionError | RenderError, started: str) -> Path:
-    """Keep a failed attempt with its page under ``failed/``."""
-    from html import escape
-
-    stamp = started.replace("-", "").replace(":", "")
-    folder = prepared.request.reports / "failed" / f"{stamp}_{prepared.name}"
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = folder.with_name(f"{stamp}_{prepared.name}-{number}")
-    folder.mkdir(parents=True)
-    partial = staging / "executed.ipynb"
-    notebook = prepared.notebook
-    if partial.is_file():
-        with contextlib.suppress(Exception):  # a damaged partial notebook must not hide the failure itself
-            notebook = nbformat.read(partial, as_version=4)
-            tidy_notebook(notebook)
-            nbformat.write(notebook, folder / "executed.ipynb")
-    run = {
-        "story": prepared.study.story.story,
-        "notebook": prepared.notebook_path.stem,
-        "as_of": prepared.study.config.as_of.isoformat(),
-        "status": "failed",
-        "error": error.message,
-        "started_at": started,
-        "finished_at": now(),
-    }
-    failing = next(
-        (c for c in notebook.cells if c.cell_type == "code" and any(o.output_type == "error" for o in c.outputs)), None
-    )
-    code = f"<pre>{escape(failing.source)}</pre>" if failing is not None else ""
-    failure = f'<h1>This run failed</h1><section class="failure"><p>{escape(error.message)}</p>{code}</section>'
-    empty = nbformat.v4.new_notebook()
-    page = render_page(
-        empty,
-        PageFacts(
-            title=f"Failed: {prepared.study.story.title}, {run['as_of']}",
-            kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
-            facts=(("as of", run["as_of"]), ("status", "failed"), ("started", started)),
-            footer="Made by event-impact. Nothing of this attempt was published.",
-            failure_html=failure,
-        ),
-    )
-    write_text(folder / "report.html", page)
-    write_text(folder / "run.json", json.dumps(run, indent=1, ensure_ascii=False) + "\n")
-    return folder / "report.html"
-
-
-def print_progress(message: str) -> None:
-    """A progress line on stderr."""
-    print(message, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """Cross-sectional statistics against the exact panel, explicit loops and other packages."""
 
 import csv
+import doctest
 import itertools
 import json
 import math
@@ -11,13 +12,15 @@ import pytest
 import scipy.stats
 import statsmodels.api as sm
 
+from analysis.estimation import event_days
 from analysis.estimation.batch import EventWindows, estimate_events
 from analysis.estimation.event_days import read_event_days
 from analysis.estimation.panel import BatchPanel, lay_out_model
 from analysis.inference import cross_section_parametric as parametric
 from analysis.inference import cross_section_ranks as ranks
 from analysis.inference import cross_section_resampling as resampling
-from analysis.inference.cross_section import STATISTIC_NAMES, assess_sample, buy_and_hold, recommend_statistic
+from analysis.inference.cross_section import STATISTIC_NAMES, assess_sample, recommend_statistic
+from analysis.inference.cross_section_days import buy_and_hold
 from analysis.inference.cross_section_dependence import (
     calendar_time_t,
     count_overlaps,
@@ -121,6 +124,7 @@ def test_distributions_and_degrees_of_freedom(exact):
         tests["cross_sectional_t"].distribution == tests["bmp"].distribution == tests["kp_bmp"].distribution == "t(6)"
     )
     assert tests["crude_dependence_t"].df == 18
+    assert tests["skewness_adjusted_t"].df == 6
     assert tests["grank_t"].df == 19
     assert tests["patell"].distribution == "N(0,1)"
     assert tests["bmp"].p_value == pytest.approx(2 * scipy.stats.t.sf(tests["bmp"].statistic, 6), rel=1e-12)
@@ -221,7 +225,7 @@ def test_overlaps_equal_a_loop():
     pairs = list(itertools.combinations(range(60), 2))
     close = [(i, j) for i, j in pairs if abs(sessions[i] - sessions[j]) < 5]
     assert found.n_pairs == len(close)
-    firm = [(i, j) for i, j in close if tickers[i] == tickers[j] and sessions[i] != sessions[j]]
+    firm = [(i, j) for i, j in close if tickers[i] == tickers[j]]
     assert found.n_same_firm_pairs == len(firm)
     dirty = sum(
         any(tickers[j] == tickers[i] and -70 <= sessions[j] - sessions[i] <= -11 for j in range(60)) for i in range(60)
@@ -245,6 +249,18 @@ def test_same_events_in_another_order_say_the_same():
         drawn = name in ("sign_flip", "bhar_skewness_adjusted")
         if a.tests[name].statistic is not None and not drawn:
             assert a.tests[name].statistic == pytest.approx(b.tests[name].statistic, rel=1e-9), name
+
+
+def test_threads_change_no_number(monkeypatch):
+    monkeypatch.setattr(event_days.map_event_days, "__kwdefaults__", {"workers": 1, "at_once": 7})
+    returns, market = simulate(common=0.2, missing=0.01)
+    tickers, sessions = np.arange(40) % 12, np.repeat(np.arange(100, 140, 4), 4)
+    done = []
+    _, _, one = assess(returns, market, tickers, sessions)
+    _, _, two = assess(returns, market, tickers, sessions, workers=2, on_progress=done.append)
+    assert one.tests == two.tests
+    assert len(done) > 8
+    assert sum(done) == 2 * one.n
 
 
 def test_units_change_no_statistic():
@@ -462,7 +478,8 @@ def test_calendar_time_equals_a_loop():
             book.setdefault(sessions[i] - 1 + w, []).append(days.abnormal[i, w])
     portfolio = np.array([np.mean(v) for v in book.values()])
     fit = scipy.stats.ttest_1samp(portfolio, 0)
-    assert result.tests["calendar_time_t"].statistic == pytest.approx(fit.statistic, rel=1e-10)
+    scale = math.sqrt(np.mean(estimates.car_factor) / 5)
+    assert result.tests["calendar_time_t"].statistic == pytest.approx(fit.statistic / scale, rel=1e-10)
     assert result.tests["calendar_time_t"].df == portfolio.size - 1 == 16
 
 
@@ -496,6 +513,8 @@ def test_sign_flip_enumerates_small_samples_and_draws_large_ones():
     drawn = resampling.sign_flip(car, draws=400, seed=1)
     assert drawn.p_value == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 400) + 1 / 400)
     assert "400 draws, seed 1" in drawn.note
+    many = np.random.default_rng(3).normal(0.0, 0.02, 3_000)
+    assert 0 < resampling.sign_flip(many, draws=99, seed=1).p_value <= 1
     assert drawn == resampling.sign_flip(car, draws=400, seed=1)
 
 
@@ -583,6 +602,14 @@ def test_detectable_effect_formula():
     assert parametric.find_detectable_caar(errors, mean_correlation=0.2) == pytest.approx(expected)
 
 
+def test_the_example_of_the_documentation_runs():
+    from analysis.inference import cross_section
+
+    finder = doctest.DocTestFinder()
+    (example,) = finder.find(cross_section.assess_sample, globs=vars(cross_section).copy())
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
 def test_moments_of_parts_are_the_moments_of_the_whole():
     values = np.random.default_rng(0).normal(5, 1, (90, 4))
     parts = parametric.Moments.of(values[:7]).merge(parametric.Moments.of(values[7:50]))
@@ -597,3 +624,21 @@ def test_recommendation_falls_back_when_the_correlation_cannot_be_used(exact):
     name, why = recommend_statistic(exact[2].overlap, 7, n_event=5, tests=tests)
     assert name == "crude_dependence_t"
     assert "-1/(N - 1)" in why
+
+
+@pytest.mark.parametrize("model", ["market", "market_adjusted", "constant_mean"])
+def test_many_events_of_few_firms_pair_as_the_loop_does(model):
+    returns, market = simulate(n_tickers=3, common=0.3)
+    tickers, sessions = np.repeat(np.arange(3), 25), np.tile(np.arange(190, 215), 3)
+    days = np.datetime64("2020-01-01") + np.arange(400)
+    for gap in (None, 170):
+        if gap:
+            market[gap] = np.nan
+        design = lay_out_model(BatchPanel(days, ["A", "B", "C"], returns, market), model)
+        estimates = estimate_events(design, tickers, sessions, windows=WINDOWS)
+        found = mean_correlation(design, estimates)
+        assert found.value == pytest.approx(loop_mean_correlation(design, estimates)[0], rel=1e-10)
+        early = estimate_events(design, np.array([0, 0, 1]), np.array([66, 68, 67]), windows=WINDOWS)
+        assert early.is_used.all()  # windows that begin before the calendar
+        found = mean_correlation(design, early)
+        assert found.value == pytest.approx(loop_mean_correlation(design, early)[0], rel=1e-10)

@@ -1,0 +1,376 @@
+"""``impact batch``: many events over many tickers, from two files to three.
+
+returns, events -> panel, placed events -> estimates -> tests -> events.csv, aar.csv, sample.json
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.batch_tables import EventTable
+    from analysis.estimation.batch import EventEstimates, EventWindows
+    from analysis.inference.cross_section import SampleResult
+    from analysis.inference.result import TestResult
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What a batch is asked to do; the fields are the options of ``impact batch``.
+
+    Attributes
+    ----------
+    returns, events, out : Path
+    benchmark : str
+    model : str
+    estimation, event : str
+        Windows as ``first:last`` in rel_sessions.
+    calendar : str, optional
+        Market identifier code; None counts the dates of the returns file.
+    table_format : str
+        ``csv``, or ``parquet`` for Parquet beside the CSV.
+    factors : Path, optional
+    group : str, optional
+        A column of the events file that splits the sample.
+    traits : tuple of str
+        Numeric columns of the events file to regress the CARs on.
+    draws, seed : int
+    allow_large : bool
+    workers : int
+    """
+
+    returns: Path
+    events: Path
+    benchmark: str
+    out: Path
+    model: str = "market"
+    estimation: str = "-260:-11"
+    event: str = "-1:1"
+    calendar: str | None = None
+    table_format: str = "csv"
+    factors: Path | None = None
+    group: str | None = None
+    traits: tuple[str, ...] = ()
+    draws: int = 1_999
+    seed: int = 20260202
+    allow_large: bool = False
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What a batch found, as written.
+
+    Attributes
+    ----------
+    events, aar : DataFrame
+        ``events.csv`` and ``aar.csv``.
+    sample : dict
+        ``sample.json``.
+    """
+
+    events: pd.DataFrame
+    aar: pd.DataFrame
+    sample: dict[str, Any]
+
+
+def parse_windows(estimation: str, event: str) -> EventWindows:
+    """Both windows from ``first:last`` texts.
+
+    Raises
+    ------
+    ConfigError
+        If a text is no window, runs backwards, or the two overlap.
+    """
+    from analysis.errors import ConfigError
+    from analysis.estimation.batch import EventWindows
+
+    bounds = []
+    for name, text in (("estimation", estimation), ("event", event)):
+        parts = text.split(":")
+        try:
+            first, last = (int(part) for part in parts)
+        except ValueError:
+            message = f"Expected the {name} window as first:last, found {text!r}."
+            raise ConfigError(message, "Write for example -260:-11.") from None
+        bounds += [first, last]
+    return EventWindows(*bounds)
+
+
+def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
+    """Read, estimate, test; write nothing.
+
+    Parameters
+    ----------
+    request : BatchRequest
+    watch : callable, optional
+        ``watch(label, total)`` returns a context manager whose ``update(n)`` is told of progress.
+
+    Raises
+    ------
+    ConfigError
+        If the request is wrong: model, windows, exchange, columns asked for.
+    DataError
+        If the files cannot serve it.
+    """
+    import numpy as np
+
+    from analysis import batch_tables as tables
+    from analysis.errors import ConfigError
+    from analysis.estimation.batch import estimate_events
+    from analysis.estimation.panel import BATCH_MODELS, FACTORS_OF_MODEL, lay_out_model
+    from analysis.inference.cross_section import assess_sample
+    from analysis.inference.cross_section_events import judge_events
+
+    windows = parse_windows(request.estimation, request.event)
+    if request.model not in BATCH_MODELS:
+        raise ConfigError(f"Unknown batch model {request.model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
+    if request.model in FACTORS_OF_MODEL and request.factors is None:
+        raise ConfigError(f"Model {request.model} needs daily factors.", "Name their file with --factors.")
+    returns = tables.read_returns(request.returns, allow_large=request.allow_large)
+    returns = tables.lay_calendar(returns, request.calendar, request.returns)
+    factors = tables.read_factors(request.factors, request.model) if request.model in FACTORS_OF_MODEL else None
+    panel = tables.build_panel(returns, benchmark=request.benchmark, factors=factors, path=request.returns)
+    events = tables.read_events(request.events)
+    _check_columns(events, request)
+    placed = tables.place_events(events, panel)
+    design = lay_out_model(panel, request.model)
+    estimates = estimate_events(
+        design, placed.ticker_index, placed.session_index, windows=windows, workers=request.workers
+    )
+    reasons = tables.explain_rejections(placed, estimates)
+    passes = int(estimates.is_used.sum()) * 2
+    with (watch or _watch_nothing)("testing", passes) as bar:
+        result = assess_sample(
+            design,
+            estimates,
+            draws=request.draws,
+            seed=request.seed,
+            workers=request.workers,
+            on_progress=bar.update,
+        )
+    p = judge_events(design, estimates)
+    sample = describe_sample(result, request=request, reasons=[r for r in reasons if r])
+    used = np.flatnonzero(estimates.is_used)
+    if request.group and used.size:
+        sample["groups"] = _assess_groups(design, estimates.select(used), placed.frame.iloc[used], request)
+    if request.traits and used.size:
+        sample["traits"] = _regress_traits(estimates.select(used), placed.frame.iloc[used], request)
+    return BatchOutcome(_tabulate_events(placed, estimates, p, reasons), _tabulate_days(result), sample)
+
+
+class _Silence:
+    def __enter__(self) -> _Silence:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, _: int) -> None:
+        """Take note of nothing."""
+
+
+def _watch_nothing(_label: str, _total: int) -> _Silence:
+    return _Silence()
+
+
+def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
+    from analysis.errors import ConfigError
+
+    lacking = [name for name in (*([request.group] if request.group else []), *request.traits) if name not in events]
+    if lacking:
+        raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
+
+
+def _assess_groups(design, estimates: EventEstimates, frame: pd.DataFrame, request: BatchRequest) -> dict[str, Any]:
+    from analysis.inference.cross_section_traits import assess_groups
+
+    labels = frame[request.group].astype(object).where(frame[request.group].notna(), "").astype(str).to_numpy()
+    found = assess_groups(design, estimates, labels, draws=request.draws, seed=request.seed)
+    return {label: describe_sample(result, request=request, reasons=[]) for label, result in found.items()}
+
+
+def _regress_traits(estimates: EventEstimates, frame: pd.DataFrame, request: BatchRequest) -> Any:
+    import pandas as pd
+
+    from analysis.errors import EstimationError
+    from analysis.inference.cross_section_traits import regress_on_traits
+
+    traits = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in request.traits}
+    try:
+        regressions = regress_on_traits(estimates.car, estimates.car_std_error, traits=traits)
+    except EstimationError as error:
+        return {"note": f"{error.message} {error.hint}"}
+    return {
+        each.method: {
+            name: {"coefficient": float(each.coefficients[k]), **describe_test(each.tests[k])}
+            for k, name in enumerate(each.names)
+        }
+        for each in regressions
+    }
+
+
+def _tabulate_events(placed: EventTable, estimates: EventEstimates, p: Any, reasons: list[str]) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    from analysis.batch_tables import quote_formulas
+    from analysis.estimation.batch import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER
+
+    frame = placed.frame
+    is_counted = ~np.isin(estimates.reason, (UNKNOWN_TICKER, UNKNOWN_SESSION, OUTSIDE_CALENDAR))
+    return pd.DataFrame(
+        {
+            "event_id": quote_formulas(frame["event_id"].tolist()),
+            "ticker": quote_formulas(frame["ticker"].tolist()),
+            "session": quote_formulas(frame["session"].tolist()),
+            "status": np.where(estimates.is_used, "used", "rejected"),
+            "reason": quote_formulas(reasons),
+            "n_estimation": pd.array(estimates.n_estimation, dtype="Int64"),
+            "car": estimates.car,
+            "car_std_error": estimates.car_std_error,
+            "scar": estimates.scar,
+            "t": estimates.scar,
+            "p_t": p.t,
+            "p_sample_quantile": p.sample_quantile,
+            "p_conformal": p.conformal,
+        }
+    ).assign(n_estimation=lambda table: table["n_estimation"].mask(~is_counted))
+
+
+def _tabulate_days(result: SampleResult) -> pd.DataFrame:
+    import pandas as pd
+
+    if result.days is None:
+        return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar")})
+    days = result.days
+    table = pd.DataFrame(
+        {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
+    )
+    reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
+    return table.assign(note=[reason if is_empty else "" for is_empty in table.isna().any(axis=1)])
+
+
+def describe_test(test: TestResult) -> dict[str, Any]:
+    """One test as sample.json holds it."""
+    return {
+        "statistic": test.statistic,
+        "distribution": test.distribution or None,
+        "df": test.df,
+        "p": test.p_value,
+        "null": test.null or None,
+        "note": test.note or None,
+    }
+
+
+def describe_sample(result: SampleResult, *, request: BatchRequest, reasons: list[str]) -> dict[str, Any]:
+    """The sample as sample.json holds it."""
+    overlap, correlation = result.overlap, result.correlation
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "n": result.n,
+        "n_rejected": len(reasons),
+        "caar": result.caar,
+        "window": request.event,
+        "estimation_window": request.estimation,
+        "model": request.model,
+        "benchmark": request.benchmark,
+        "mde80": result.mde80,
+        "mean_correlation": correlation.value,
+        "draws": request.draws,
+        "seed": request.seed,
+        "recommended": result.recommended or None,
+        "recommendation": result.recommendation,
+        "overlap": {
+            "sessions": overlap.n_sessions,
+            "tickers": overlap.n_tickers,
+            "events_sharing_a_session": overlap.n_sharing_session,
+            "pairs_sharing_days": overlap.n_pairs,
+            "pairs_of_one_firm_sharing_days": overlap.n_same_firm_pairs,
+            "pairs_with_too_few_shared_estimation_sessions": correlation.n_too_short,
+            "events_with_an_event_of_the_firm_in_their_estimation_window": overlap.n_in_estimation,
+        },
+        "tests": {name: describe_test(test) for name, test in result.tests.items()},
+    }
+
+
+def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") -> None:
+    """Write events.csv, aar.csv and sample.json, each whole or not at all."""
+    import json
+
+    from analysis.errors import ConfigError
+
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file.", "Name a folder for --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    text = {
+        "events.csv": outcome.events.to_csv(index=False, lineterminator="\n"),
+        "aar.csv": outcome.aar.to_csv(index=False, lineterminator="\n"),
+        "sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n",
+    }
+    for name, content in text.items():
+        part = out / f".{name}.part"
+        part.write_text(content, encoding="utf-8")
+        part.replace(out / name)
+    if table_format == "parquet":
+        for name, table in (("events", outcome.events), ("aar", outcome.aar)):
+            part = out / f".{name}.parquet.part"
+            table.to_parquet(part, index=False)
+            part.replace(out / f"{name}.parquet")
+
+
+@click.command("batch")
+@click.option("--returns", "returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
+@click.option("--events", "events", required=True, type=click.Path(path_type=Path), help="event_id,ticker,session.")
+@click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option("--model", default="market", show_default=True, help="Model of normal returns.")
+@click.option("--estimation", default="-260:-11", show_default=True, help="Estimation window, first:last.")
+@click.option("--event", "event", default="-1:1", show_default=True, help="Event window, first:last.")
+@click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
+@click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option("--factors", default=None, type=click.Path(path_type=Path), help="Daily factors: date,rf,mkt_rf,...")
+@click.option("--group", default=None, help="Column of the events that splits the sample.")
+@click.option("--trait", "traits", multiple=True, help="Numeric column to regress the CARs on; may be repeated.")
+@click.option("--draws", default=1_999, show_default=True, type=click.IntRange(0, 1_000_000))
+@click.option("--seed", default=20260202, show_default=True, type=click.IntRange(0))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Threads.")
+@click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
+@click.pass_context
+def batch_command(context: click.Context, **options: Any) -> None:
+    """Estimate and test many events over many tickers.
+
+    Writes events.csv, aar.csv and sample.json into the folder and prints its path.
+    """
+    import json
+    import sys
+
+    from analysis.errors import DataError
+
+    request = BatchRequest(**options)
+    settings = context.obj or {}
+    quiet, as_json = bool(settings.get("quiet")), bool(settings.get("as_json"))
+    show = not quiet and sys.stderr.isatty()
+
+    def watch(label: str, total: int) -> Any:
+        return click.progressbar(length=max(total, 1), label=label, file=sys.stderr)
+
+    outcome = run_batch(request, watch=watch if show else None)
+    write_batch(outcome, request.out, table_format=request.table_format)
+    rejected = outcome.sample["n_rejected"]
+    if outcome.sample["n"] == 0:
+        first = outcome.events["reason"].iloc[0]
+        raise DataError(
+            f"All {rejected} events were rejected; of the first: {first}.", f"See {request.out / 'events.csv'}."
+        )
+    if rejected and not quiet:
+        click.echo(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}", err=True)
+    click.echo(json.dumps(outcome.sample, allow_nan=False) if as_json else str(request.out))

@@ -1,0 +1,86 @@
+"""Adding rows to the hand-curated tables: whole or not at all, nothing else touched.
+
+The bytes that stand there are kept as they are; the new content is written beside the file and takes its
+place by one rename. Writers of the same folder wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis.errors import DataError
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder against other writers until the block ends."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be opened ({error.strerror}).", "Check the path.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def append_row(content: bytes, row: dict[str, str], *, name: str) -> bytes:
+    """A CSV with one more row, in the order of its own header; columns that the row lacks stay empty.
+
+    Raises
+    ------
+    DataError
+        If the table lacks a column of the row.
+    """
+    text = content.decode("utf-8-sig")
+    header = next(csv.reader(io.StringIO(text)), [])
+    missing = [column for column in row if column not in header]
+    if missing:
+        raise DataError(f"{name} has no column {', '.join(missing)}.", "See data/README.md.")
+    end = "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n"
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator=end).writerow([" ".join(row.get(c, "").split()) for c in header])
+    between = b"" if content.endswith(b"\n") else end.encode()
+    return content + between + buffer.getvalue().encode()
+
+
+def start_table(columns: tuple[str, ...]) -> bytes:
+    """A table of its header alone."""
+    return (",".join(columns) + "\n").encode()
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put new content in the place of a file by one rename.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written; the file is then as it was.
+    """
+    staging = None
+    try:
+        descriptor, staging = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(staging, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(staging, path)
+        staging = None
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written ({error.strerror}); nothing was changed.",
+            "Check permissions and free space, or work on a copy (impact init DIR).",
+        ) from error
+    finally:
+        if staging is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(staging)

@@ -1,0 +1,149 @@
+"""A new download against what was recorded before, session by session over their overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+PRICE_TOLERANCE = 5e-4
+"""Relative; recorded prices are rounded to cents and stored in single precision by the provider."""
+CENT_TOLERANCE = 0.0051
+"""Absolute, in the currency of the listing; the smaller disagreement of the two counts."""
+DIVIDEND_TOLERANCE = 0.00051
+SNAPSHOT_TOLERANCE = 0.005
+SNAPSHOT_SHARE = 0.01
+"""Another vendor's closes may differ on a few sessions; more than this share is another series."""
+FACTOR_TOLERANCE = 0.01
+IDENTITY = {
+    "currency": "the currency",
+    "exchangeName": "the exchange",
+    "instrumentType": "the kind of instrument",
+    "firstTradeDate": "the first trading day (a recycled ticker)",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed in the history of one ticker.
+
+    Attributes
+    ----------
+    against : str
+        The recording compared with; empty for the first.
+    sessions : int
+        Length of the overlap.
+    revisions : tuple of str
+        Changes beyond tolerance; each stops a download that is not told to accept them.
+    notes : tuple of str
+        What is worth saying and stops nothing, such as a split since then.
+    """
+
+    ticker: str
+    against: str
+    sessions: int
+    revisions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def adjust_for_splits(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The old history on the new one's footing: prices and dividends divided by every split since."""
+    old, notes = old.copy(), []
+    known = old["split"] if "split" in old.columns else pd.Series(0.0, index=old.index)
+    for session, ratio in new["split"][~new["split"].isin([0.0, 1.0])].items():
+        if known.get(session, 0.0) == ratio:
+            continue
+        before = old.index < session
+        old.loc[before, ["open", "high", "low", "close", "dividend"]] /= ratio
+        old.loc[before, "volume"] *= ratio
+        notes.append(f"split of {ratio:g} on {session.date()}: all earlier prices were restated by the provider")
+    return old, notes
+
+
+def compare_history(
+    ticker: str,
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    *,
+    against: str,
+    old_metadata: dict[str, str],
+    new_metadata: dict[str, str],
+) -> Comparison:
+    """Compare with the last download of the same provider.
+
+    Parameters
+    ----------
+    old, new : pandas.DataFrame
+        Index session; open, high, low, close, volume, dividend, split. ``old`` cut to the sessions asked for now.
+    """
+    revisions = [
+        f"{label} changed from {old_metadata[key]} to {new_metadata[key]}"
+        for key, label in IDENTITY.items()
+        if key in old_metadata and key in new_metadata and old_metadata[key] != new_metadata[key]
+    ]
+    old, notes = adjust_for_splits(old, new)
+    gone = old.index.difference(new.index)
+    if len(gone):
+        revisions.append(f"{len(gone)} recorded sessions are gone, the first {gone[0].date()}")
+    both = old.index.intersection(new.index)
+    filled = new.index[(new.index > old.index[0]) & (new.index < old.index[-1])].difference(old.index)
+    if len(filled):
+        notes.append(f"{len(filled)} sessions that were missing are there now, the first {filled[0].date()}")
+    before, after = old.loc[both], new.loc[both]
+    factor = find_factor(before["close"], after["close"])
+    if factor is not None:
+        unit = " (another unit, such as cents)" if abs(factor * 0.01 - 1) < 0.02 or abs(factor * 100 - 1) < 0.02 else ""
+        revisions.append(f"all closes changed by a factor of {factor:.4g} without a split{unit}")
+    else:
+        for name in ("close", "open"):
+            changed = differs(before[name], after[name], PRICE_TOLERANCE, CENT_TOLERANCE)
+            if changed.any():
+                day = changed.idxmax()
+                revisions.append(
+                    f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} "
+                    f"from {before.at[day, name]:.6g} to {after.at[day, name]:.6g}"
+                )
+        changed = (before["dividend"] - after["dividend"]).abs() > DIVIDEND_TOLERANCE
+        if changed.any():
+            day = changed.idxmax()
+            revisions.append(
+                f"dividend of {int(changed.sum())} sessions changed, the first {day.date()} "
+                f"from {before.at[day, 'dividend']:.6g} to {after.at[day, 'dividend']:.6g}"
+            )
+    moved = int(((before["volume"] - after["volume"]).abs() > 0.05 * before["volume"]).sum())
+    if moved and factor is None:
+        notes.append(f"volume of {moved} sessions changed by more than 5 %")
+    return Comparison(ticker, against, len(both), tuple(revisions), tuple(notes))
+
+
+def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, against: str) -> Comparison:
+    """Compare a first download with the embedded figures of another vendor, by closes alone."""
+    both = old.index.intersection(new.index)
+    before, after = old.loc[both, "close"], new.loc[both, "close"]
+    if both.empty:
+        return Comparison(ticker, against, 0, (), ("no session in common",))
+    factor = find_factor(before, after)
+    if factor is not None:
+        text = f"all closes differ from {against} by a factor of {factor:.4g}: another unit, a split or another listing"
+        return Comparison(ticker, against, len(both), (text,), ())
+    changed = differs(before, after, SNAPSHOT_TOLERANCE, CENT_TOLERANCE)
+    said = f"{int(changed.sum())} of {len(both)} closes differ from {against} by more than {SNAPSHOT_TOLERANCE:.1%}"
+    if changed.mean() > SNAPSHOT_SHARE:
+        return Comparison(ticker, against, len(both), (f"{said}, the first on {changed.idxmax().date()}",), ())
+    return Comparison(ticker, against, len(both), (), (said,) if changed.any() else ())
+
+
+def differs(before: pd.Series, after: pd.Series, relative: float, absolute: float) -> pd.Series:
+    """Where two series disagree beyond both tolerances; a figure that only one has counts as well."""
+    gap = (after - before).abs()
+    return ((gap > relative * before.abs()) & (gap > absolute)) | (before.isna() != after.isna())
+
+
+def find_factor(before: pd.Series, after: pd.Series) -> float | None:
+    """The one factor, other than 1, between two series; None where there is none."""
+    if len(before) < 3:
+        return None
+    ratio = after / before
+    middle = float(ratio.median())
+    is_constant = bool(((ratio / middle - 1).abs() < FACTOR_TOLERANCE).mean() > 0.98)
+    return middle if is_constant and abs(middle - 1) > 2 * FACTOR_TOLERANCE else None

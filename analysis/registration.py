@@ -1,0 +1,222 @@
+"""Registering a story, and whether recorded prices can serve it."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.alignments import tickers_with_opens
+from analysis.config import TICKER_PATTERN, StudyConfig, parse_story
+from analysis.errors import ConfigError, DataError
+from analysis.events.articles import (
+    ARTICLE_COLUMNS,
+    DENIED,
+    STATES,
+    STORY_COLUMNS,
+    Story,
+    build_stories,
+    read_table,
+)
+from analysis.events.calendars import load_hours
+from analysis.events.confounders import load_confounders
+from analysis.events.sessions import Alignment, align_story
+from analysis.events.tables import append_row, locked, replace_file
+from analysis.events.tickers import resolve_exchange
+from analysis.market.snapshot import MANIFEST_COLUMNS, open_source
+
+MAX_TITLE_WORDS = 22
+
+
+@dataclass(frozen=True)
+class NewStory:
+    """What the analyst says about a story."""
+
+    story: str
+    title: str
+    ticker: str
+    exchange: str
+    benchmark: str
+    other_tickers: tuple[str, ...] = ()
+    counterparties: tuple[str, ...] = ()
+    denied: str = "yes"
+    state: str = "open"
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What recorded prices hold for a story."""
+
+    has_prices: bool
+    sentences: tuple[str, ...]
+
+
+def parse_ticker(name: str, value: str) -> str:
+    """A ticker as the price vendor writes it.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    if not TICKER_PATTERN.fullmatch(value):
+        raise ConfigError(
+            f"{name}: expected a ticker such as F, VOW3.DE or 1810.HK, found {value!r}.", "Use the price vendor's form."
+        )
+    return value
+
+
+def known_exchanges(data: Path) -> dict[str, set[str]]:
+    """The exchanges under which the study already knows each ticker, from stories and price files."""
+    known: dict[str, set[str]] = {}
+    for name, columns in (("stories.csv", STORY_COLUMNS), ("manifest.csv", MANIFEST_COLUMNS)):
+        if not (data / name).exists():
+            continue
+        table = read_table(data / name, columns)
+        for ticker, exchange in zip(table["ticker"], table["exchange"], strict=True):
+            if ticker and exchange:
+                known.setdefault(ticker, set()).add(exchange)
+    return known
+
+
+def check_new_story(data: Path, new: NewStory) -> NewStory:
+    """The story with its exchange found, everything else checked; nothing is written.
+
+    Raises
+    ------
+    ConfigError
+        For an id in use, a malformed ticker, an unknown exchange, a ticker of two exchanges.
+    """
+    parse_story("story", new.story)
+    parse_ticker("ticker", new.ticker)
+    parse_ticker("benchmark", new.benchmark)
+    for ticker in new.other_tickers:
+        parse_ticker("peers", ticker)
+    if new.benchmark == new.ticker:
+        raise ConfigError("the benchmark is the story's own ticker.", "Name a market index or fund.")
+    doubled = [t for t in new.other_tickers if t == new.ticker or new.other_tickers.count(t) > 1]
+    if doubled:
+        raise ConfigError(f"the ticker {doubled[0]} is named twice.", "Name each listing once.")
+    words = len(new.title.split())
+    if not 1 <= words <= MAX_TITLE_WORDS or re.search(r"[\"“”«»]", new.title):
+        raise ConfigError(
+            f"the title has {words} words or holds quotation marks.", f"Use 1 to {MAX_TITLE_WORDS} words of your own."
+        )
+    if any(";" in name for name in new.counterparties):
+        raise ConfigError("a counterparty holds a semicolon.", "Give the option once for each.")
+    for name, value, choices in (("denied", new.denied, DENIED), ("state", new.state, STATES)):
+        if value not in choices:
+            raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one.")
+    exchange = resolve_exchange(new.ticker, new.exchange, known_exchanges(data))
+    load_hours(exchange)
+    if new.story in set(read_table(data / "stories.csv", STORY_COLUMNS)["story"]):
+        raise ConfigError(f"the story id {new.story} is in use.", "Choose another, or add articles to that story.")
+    return NewStory(**{**new.__dict__, "exchange": exchange})
+
+
+def register_story(data: Path, new: NewStory) -> Story:
+    """Append a story to ``stories.csv``, if the registry stays sound with it.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`check_new_story`, or if the table cannot be written.
+    """
+    with locked(data):
+        new = check_new_story(data, new)
+        row = {
+            "story": new.story,
+            "title": new.title,
+            "ticker": new.ticker,
+            "exchange": new.exchange,
+            "benchmark": new.benchmark,
+            "other_tickers": ";".join(new.other_tickers),
+            "counterparties": ";".join(new.counterparties),
+            "denied": new.denied,
+            "tier": "",
+            "embedded": "no",
+            "state": new.state,
+            "notes": new.notes,
+        }
+        path = data / "stories.csv"
+        content = append_row(path.read_bytes(), row, name="stories.csv")
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
+        built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
+        replace_file(path, content)
+    return built[new.story]
+
+
+def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
+    """The alignment of a story, with opens counted as prices where they are recorded."""
+    has_open = story.ticker in tickers_with_opens(data) if source == "snapshot" else True
+    return align_story(story, has_open=has_open)
+
+
+def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> Readiness:
+    """Whether the recorded prices of the listing and its benchmark cover what the plan needs.
+
+    Missing or late prices are sentences: a plan may be frozen before its event. No return is computed.
+
+    Raises
+    ------
+    DataError
+        If prices are recorded but the event session lies before the first of them, or trading was halted on it.
+    """
+    session = alignment.event_session
+    store = open_source(config.source, data)
+    sentences = []
+    has_prices = True
+    for ticker in (story.ticker, config.benchmark or story.benchmark):
+        try:
+            frame = store.load(ticker, story.exchange).frame
+        except DataError as error:
+            has_prices = False
+            sentences.append(f"{ticker}: {error}")
+            continue
+        first, last = frame.index[0], frame.index[-1]
+        if session < first:
+            raise DataError(
+                f"the event session {session.date()} lies before the first recorded price of {ticker}, {first.date()}.",
+                "If it was not listed yet, there is nothing to study; else record earlier prices (impact fetch).",
+            )
+        if session > last:
+            has_prices = False
+            sentences.append(f"{ticker}: prices end on {last.date()}, before the event session {session.date()}.")
+            continue
+        _refuse_halt(frame, session, ticker)
+        needed = config.estimation_sessions + config.gap_sessions
+        held = int((frame.index < session).sum())
+        enough = "enough" if held > needed else f"fewer than the {needed + 1} that the plan needs"
+        sentences.append(f"{ticker}: {held} sessions before the event session, {enough}.")
+        has_prices = has_prices and held > needed
+    return Readiness(has_prices, tuple(sentences))
+
+
+def _refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None:
+    is_traded = session in frame.index and not (
+        "volume" in frame.columns and pd.notna(frame.at[session, "volume"]) and frame.at[session, "volume"] == 0
+    )
+    if not is_traded:
+        what = "no row" if session not in frame.index else "no volume"
+        raise DataError(
+            f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
+            "Treat the session of resumption as the event: move the bound of the article, with its reason.",
+        )
+
+
+def list_confounders(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> list[str]:
+    """Recorded other news of the listing within the windows of the plan, or the statement that there is none."""
+    first = alignment.hours.offset(alignment.event_session, min(f for f, _ in (*config.windows, *config.runup)))
+    last = alignment.hours.offset(alignment.event_session, max(e for _, e in (*config.windows, alignment.hull)))
+    rows = load_confounders(story.ticker, data).table
+    inside = rows[(rows.index >= first) & (rows.index <= last)]
+    if inside.empty:
+        return [
+            f"No other news of {story.ticker} is recorded from {first.date()} to {last.date()}: check its earnings and "
+            "dividend dates and enter them in data/confounders.csv."
+        ]
+    return [f"{session.date()}: {label}" for session, label in inside["label"].items()]

@@ -1,0 +1,179 @@
+"""The notebooks, executed whole: what is published, what it says, and that it says the same twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from analysis.market.snapshot import open_source
+from analysis.reporting.format import format_percent
+from analysis.reporting.render import check_page
+from analysis.reporting.run import RunRequest, run_notebook
+from analysis.root import StudyRoot
+
+
+def request(reports, notebook="02_event_study", **parameters):
+    forced = parameters.pop("is_forced", False)
+    return RunRequest(notebook, parameters, StudyRoot(ROOT), reports, is_forced=forced)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="module")
+def published(reports):
+    return run_notebook(request(reports))
+
+
+class Page(HTMLParser):
+    """The visible text, the table cells and the attributes of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.images: list[dict] = []
+        self._table = None
+        self._cell = False
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if tag == "table":
+            self._table = self.tables.setdefault(values.get("id", f"table{len(self.tables)}"), [])
+        elif tag == "tr" and self._table is not None:
+            self._table.append([])
+        elif tag in ("td", "th") and self._table:
+            self._table[-1].append("")
+            self._cell = True
+        elif tag == "img":
+            self.images.append(values)
+
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self._table = None
+        elif tag in ("td", "th"):
+            self._cell = False
+
+    def handle_data(self, data):
+        self.text += data
+        if self._cell and self._table:
+            self._table[-1][-1] += data
+
+
+def test_a_run_publishes_its_four_parts(published):
+    assert published.is_new
+    assert re.fullmatch(r"2026-02-13_ford-xiaomi_event-study_[0-9a-f]{8}", published.folder.name)
+    names = {p.name for p in published.folder.iterdir()}
+    assert names == {"report.html", "run.json", "executed.ipynb", "results"}
+    tables = {p.name for p in (published.folder / "results").iterdir()}
+    assert {"estimates.csv", "abnormal_returns.csv", "alignment.csv", "sequence.csv"} <= tables
+
+
+def test_run_json_holds_the_contract(published):
+    run = json.loads((published.folder / "run.json").read_text())
+    for key in (
+        "schema_version", "story", "notebook", "as_of", "status", "outcome", "companion_outcome", "verdict", "plain",
+        "identified", "event_session", "headline", "companion", "parameters", "inputs", "vintage", "versions", "commit",
+        "started_at", "finished_at",
+    ):  # fmt: skip
+        assert key in run, key
+    assert run["identified"]["joint"] is True
+    assert run["identified"]["report"] is False
+    assert run["event_session"] == "2026-02-02"
+    assert run["parameters"]["benchmark"] == "SPY"
+    assert run["status"] == "final"
+    assert all(re.fullmatch(r"[0-9a-f]{64}", sha) for sha in run["inputs"].values())
+
+
+def test_text_tables_csv_and_record_agree(published):
+    page = Page((published.folder / "report.html").read_text())
+    run = json.loads((published.folder / "run.json").read_text())
+    estimates = pd.read_csv(published.folder / "results" / "estimates.csv")
+    headline = estimates[(estimates["is_primary"]) & (estimates["return_kind"] == "close_to_close")].iloc[0]
+    for key in ("estimate", "standard_error", "ci95_low", "p_conformal", "p_fhs", "mde80"):
+        assert headline[key] == run["headline"][key]
+    shown = page.tables["estimates"][1]
+    assert shown[1] == format_percent(headline["estimate"])
+    assert shown[1] in run["verdict"]
+    assert run["verdict"].split(".")[0] in page.text
+    for row, record in zip(page.tables["estimates"][1:], estimates.to_dict("records"), strict=True):
+        assert row[1] == format_percent(record["estimate"])
+        assert row[5] == format_percent(record["mde80"], sign=False)
+
+
+def test_csv_conventions(published):
+    for path in (published.folder / "results").glob("*.csv"):
+        text = path.read_text()
+        assert not re.search(r"(?m)(^|,)(nan|None|NaN|True|False|NaT|inf)(,|$)", text), path.name
+        assert "\r" not in text
+
+
+def test_the_page_passes_its_gates_and_describes_its_images(published):
+    text = (published.folder / "report.html").read_text()
+    check_page(text)
+    page = Page(text)
+    assert len(page.images) >= 6
+    assert all(len(image["alt"]) > 40 for image in page.images)
+    assert str(ROOT) not in text
+    assert str(ROOT) not in (published.folder / "executed.ipynb").read_text()
+
+
+def without_provenance(text: str) -> str:
+    return re.sub(r"<section[^>]*data-provenance.*?</section>", "", text, flags=re.DOTALL)
+
+
+def test_asked_again_nothing_is_done_and_forced_nothing_differs(published, reports):
+    before = {p.name for p in reports.iterdir() if not p.name.startswith(".")}
+    again = run_notebook(request(reports))
+    assert not again.is_new
+    assert again.folder == published.folder
+    forced = run_notebook(request(reports, is_forced=True))
+    assert not forced.is_new
+    assert {p.name for p in reports.iterdir() if not p.name.startswith(".")} == before
+
+
+def test_results_of_the_day_do_not_see_later_figures(tmp_path):
+    """As of the event session: the same bytes whether or not later figures are in the source."""
+    store = open_source("snapshot", ROOT / "data")
+    frames = []
+    for ticker in ("F", "SPY"):
+        frame = store.load(ticker, "XNYS").frame.reset_index().rename(columns={"session": "date"})
+        frame.insert(1, "ticker", ticker)
+        frames.append(frame.assign(date=frame["date"].dt.strftime("%Y-%m-%d")))
+    both = pd.concat(frames)
+    outcomes = []
+    for name, part in (("whole", both), ("cut", both[both["date"] <= "2026-02-02"])):
+        folder = tmp_path / name
+        folder.mkdir()
+        part.to_csv(folder / "own.csv", index=False)
+        outcomes.append(run_notebook(request(folder / "reports", as_of="2026-02-02", source=str(folder / "own.csv"))))
+    one, other = (o.folder / "results" for o in outcomes)
+    names = sorted(p.name for p in one.iterdir())
+    assert names == sorted(p.name for p in other.iterdir())
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    run = outcomes[0].run
+    assert run["status"] == "open"
+    assert "FX-S0" not in (one / "alignment.csv").read_text()  # published after the close of that day
+    pages = [without_provenance((o.folder / "report.html").read_text()) for o in outcomes]
+    # the masthead names the file and how far it reaches, the closing tables its hash
+    strip = [re.sub(r"(?s)<header.*?</header>|<h2 id=\"parameters-and-inputs\">.*", "", p) for p in pages]
+    assert strip[0] == strip[1]
+
+
+def test_the_alignment_notebook_runs_without_prices(reports):
+    outcome = run_notebook(request(reports, "01_alignment", story="havas-wpp-2025", as_of="2025-12-01"))
+    assert outcome.run["outcome"] is None
+    counts = pd.read_csv(outcome.folder / "results" / "identification_counts.csv")
+    assert counts["stories"].sum() > 40
+    index = (reports / "index.html").read_text()
+    check_page(index)
+    assert "havas-wpp-2025" in index

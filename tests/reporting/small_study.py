@@ -1,0 +1,64 @@
+"""A study of small notebooks, so that the life of a run can be tested in a second."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from analysis.reporting.kernel import KernelLimits
+from analysis.reporting.run import RunRequest
+from analysis.root import StudyRoot
+from analysis.study import TABLES
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = "application/vnd.event-impact.record+json"
+PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nsource: str = "snapshot"\nseed: int = 20260202'
+SHOW = f'''from IPython.display import display
+run = {{
+    "schema_version": 1, "story": story, "as_of": as_of, "status": "final", "outcome": "no_detectable_effect",
+    "companion_outcome": "no_detectable_effect", "verdict": f"Nothing seen in {{story}}.", "plain": "Nothing seen.",
+    "event_session": "2026-02-02", "headline": {{"estimate": -0.01, "n_estimation": 250}}, "companion": {{}},
+    "identified": {{"kind": "joint"}}, "parameters": {{"story": story, "seed": seed}}, "vintage": "none",
+}}
+display({{"{RECORD}": {{"run": run, "tables": {{"estimates": f"seed\\n{{seed}}\\n"}}}}, "text/plain": "record"}}, raw=True)'''
+
+
+def write_notebook(path: Path, *cells: str, needs: str = "registry", parameters: str = PARAMETERS) -> None:
+    """A notebook: title, parameters cell, the given code cells."""
+    notebook = nbformat.v4.new_notebook(metadata={"impact": {"needs": needs}})
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# A question?"),
+        nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        *(nbformat.v4.new_code_cell(source) for source in cells),
+    ]
+    nbformat.write(notebook, path)
+
+
+def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
+    """A study whose only notebook shows a record at once."""
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "data").mkdir()
+    for name in TABLES:
+        shutil.copy(ROOT / "data" / name, folder / "data" / name)
+    if with_prices:
+        shutil.copytree(ROOT / "data/snapshot", folder / "data/snapshot")
+    write_notebook(folder / "notebooks/01_small.ipynb", SHOW)
+    return StudyRoot(folder)
+
+
+def request(root: StudyRoot, notebook: str = "01_small", **changes: object) -> RunRequest:
+    """A request for the focal story, or for other parameters."""
+    settings = {name: changes.pop(name) for name in ("is_forced", "limits", "clock", "reports") if name in changes}
+    settings.setdefault("limits", KernelLimits(execution_timeout_s=30, start_timeout_s=30))
+    settings.setdefault("reports", root.reports)
+    return RunRequest(notebook=notebook, parameters={"story": "ford-xiaomi", **changes}, root=root, **settings)
+
+
+def hash_tree(reports: Path) -> dict[str, str]:
+    """sha256 of every file of every published run."""
+    runs = [p for p in reports.iterdir() if p.name[:4].isdigit()] if reports.is_dir() else []
+    files = [p for run in runs for p in run.rglob("*") if p.is_file()]
+    return {str(p.relative_to(reports)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
