@@ -23,6 +23,7 @@ INTERRUPTED = 130
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "calibrate": ("analysis.commands.calibrate:calibrate", "Measure size and power of the tests for one firm."),
     "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
     "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
     "init": ("analysis.commands.init:init", "Lay out a study of your own in an empty folder."),
