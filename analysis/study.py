@@ -29,7 +29,6 @@ from analysis.events.confounders import Confounders, load_confounders
 from analysis.events.peers import load_peers
 from analysis.events.sessions import Alignment, align_story
 from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
-from analysis.inference.diagnostics import Diagnostics, diagnose, slope_without
 from analysis.inference.dollar_effect import DollarEffect, value_in_currency
 from analysis.inference.leave_out import LeftOutDay, leave_out_days
 from analysis.inference.placebo_pool import PlaceboRank, rank_windows
@@ -91,28 +90,6 @@ class Unmeasured:
 
 
 Measured = dict[str, AbnormalReturns | Unmeasured]
-
-
-@dataclass(frozen=True)
-class StudyDiagnostics:
-    """Diagnostics of the headline's estimation window, its offsets turned into sessions.
-
-    Attributes
-    ----------
-    dropped_sessions : tuple of pandas.Timestamp
-        The two sessions of highest leverage.
-    doubtful_sessions : tuple of pandas.Timestamp
-        Sessions of the window whose closing print of the benchmark the data notes call doubtful.
-    beta_without_doubtful : float or None
-        None when the window holds no such session or the model has no slope.
-    """
-
-    diagnostics: Diagnostics
-    largest_leverage_session: pd.Timestamp
-    average_leverage: float
-    dropped_sessions: tuple[pd.Timestamp, ...]
-    doubtful_sessions: tuple[pd.Timestamp, ...]
-    beta_without_doubtful: float | None
 
 
 def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
@@ -310,39 +287,6 @@ def assess_story(study: Study, measured: Measured, alignment: Alignment) -> Stor
     )
 
 
-def diagnose_headline(study: Study, measured: Measured) -> StudyDiagnostics | Unmeasured:
-    """What in the estimation window of the headline could spoil its tests.
-
-    Models with another estimator than least squares are diagnosed by least squares on their regressors.
-    """
-    headline = measured[HEADLINE_KIND]
-    if isinstance(headline, Unmeasured):
-        return headline
-    total = headline.sum_window(0, 0)
-    if total.estimate is None:
-        return Unmeasured(total.note)
-    fit = headline.fit
-    names = list(fit.coefficients.index)
-    slope = next((names.index(name) for name in ("market_beta", "mkt_rf") if name in names), None)
-    y = headline.design.response.loc[fit.sessions].to_numpy(dtype=float)
-    found = diagnose(headline.window_fits(0, 0), y, fit.design_matrix, slope=slope)
-    history = study.store.load(study.benchmark, study.story.exchange)
-    notes = history.faults[(history.faults["field"] == "close") & (history.faults["session"] != "")]
-    doubtful = fit.sessions.intersection(pd.DatetimeIndex(notes["session"]))
-    without = None
-    if slope is not None and len(doubtful):
-        without = slope_without(y, fit.design_matrix, sessions=fit.sessions.get_indexer(doubtful), slope=slope)
-    stability = found.beta_stability
-    return StudyDiagnostics(
-        diagnostics=found,
-        largest_leverage_session=fit.sessions[found.largest_leverage_offset],
-        average_leverage=len(names) / fit.n_estimation,
-        dropped_sessions=tuple(fit.sessions[list(stability.dropped)]) if stability else (),
-        doubtful_sessions=tuple(doubtful),
-        beta_without_doubtful=without,
-    )
-
-
 def own_news(study: Study, alignment: Alignment) -> pd.DatetimeIndex:
     """Sessions of the story's articles and of masked confounders: no placebo may be near them."""
     own = [s for event in alignment.articles for s in event.sessions]
@@ -360,6 +304,23 @@ def rank_among_placebos(
         gap_sessions=study.config.gap_sessions,
         news=own_news(study, alignment),
     )
+
+
+def rank_headline(study: Study, measured: Measured, alignment: Alignment) -> PlaceboRank:
+    """The headline's rank among earlier sessions, with the statistics behind it.
+
+    Raises
+    ------
+    DataError
+        If the headline has no estimate.
+    """
+    headline = measured[HEADLINE_KIND]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    ranks = rank_among_placebos(study, headline, alignment, [(0, 0)])
+    if (0, 0) not in ranks:
+        raise DataError(headline.sum_window(0, 0).note, "Use another source.")
+    return ranks[0, 0]
 
 
 def trace_curve(

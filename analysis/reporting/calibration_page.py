@@ -104,9 +104,9 @@ def tabulate_history(found: FirmCalibration, level: float) -> TableExhibit:
         cells=cells,
         row_header="sessions of",
         caption=(
-            f"Rejections at {_percent(level)} on {found.subject.ticker}'s own sessions, on which no event is assumed; in "
+            f"Own sessions, level {_level(level)}: how often each test rejects where no event is assumed; in "
             "brackets 95 % intervals whose sample size is shrunk where rejections cluster within one estimation window. "
-            f"A sound test stays near {_percent(level)} in every row, near half of it in the last two."
+            f"A sound test stays near {_level(level)} in every row, near half of it in the last two."
         ),
         numbers=rates,
     )
@@ -168,9 +168,10 @@ def tabulate_simulated_sizes(found: FirmCalibration, level: float) -> TableExhib
         cells=pd.DataFrame(columns, index=[PROCESS_LABELS[p] + SIMULATED_GROUPS[g] for p, g in keys]),
         row_header="returns",
         caption=(
-            f"Rejections at {_percent(level)} on simulated returns without an effect: gap 0 / gap {found.gap_sessions}. "
+            f"Simulated returns, level {_level(level)}: how often each test rejects without an effect, gap 0 / gap "
+            f"{found.gap_sessions}. "
             f"{format_count(found.n_draws)} draws, so a sound test lies within about {2 * error:.1f} points of "
-            f"{_percent(level)}, in the tenths within about {2 * error * 10**0.5:.1f}. No test can tell a more volatile "
+            f"{_level(level)}, in the tenths within about {2 * error * 10**0.5:.1f}. No test can tell a more volatile "
             "event session from a shift of its mean; the row that raises the variance of the event session shows it."
         ),
         numbers=pd.concat([plain.assign(gap=0), gapped.assign(gap=found.gap_sessions)], ignore_index=True),
@@ -250,6 +251,10 @@ def _cell(table: pd.DataFrame, test: str, **conditions: object) -> str:
 
 def _rate(table: pd.DataFrame, test: str, **conditions: object) -> str:
     return _percent(_pick(table, test, conditions)["rate"])
+
+
+def _level(level: float) -> str:
+    return f"{100 * level:g}\u00a0%"
 
 
 def _percent(value: float) -> str:

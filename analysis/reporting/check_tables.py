@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.controls import ControlResult
+from analysis.diagnosis import StudyDiagnostics
 from analysis.inference.result import TestResult
 from analysis.reporting.exhibits import TableExhibit
 from analysis.reporting.format import format_number, format_p, format_percent, format_session, or_reason
-from analysis.study import StudyDiagnostics, Unmeasured
+from analysis.study import Unmeasured
 
 
 def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:

@@ -4,7 +4,12 @@
 No figure computes a statistic, saves a file or changes a global setting.
 """
 
-from analysis.reporting.fit_figures import draw_estimation_scatter, draw_placebo, draw_residual_ranks
+from analysis.reporting.fit_figures import (
+    draw_estimation_scatter,
+    draw_placebo,
+    draw_placebo_rank,
+    draw_residual_ranks,
+)
 from analysis.reporting.return_figures import draw_abnormal_path, draw_cumulative, draw_returns
 from analysis.reporting.timelines import draw_price_and_articles, draw_publication_intervals
 
@@ -13,6 +18,7 @@ __all__ = [
     "draw_cumulative",
     "draw_estimation_scatter",
     "draw_placebo",
+    "draw_placebo_rank",
     "draw_price_and_articles",
     "draw_publication_intervals",
     "draw_residual_ranks",

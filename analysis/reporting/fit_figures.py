@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimation.abnormal import AbnormalReturns
 from analysis.estimation.models import MODEL_LABELS, ModelFit
+from analysis.inference.placebo_pool import PlaceboRank
 from analysis.inference.power import detectable_effect
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
@@ -196,7 +197,13 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
 
 @in_house_style
 def draw_placebo(
-    t_values: np.ndarray, event_t: float, *, sessions: pd.DatetimeIndex, p_value: float, n: int
+    t_values: np.ndarray,
+    event_t: float,
+    *,
+    sessions: pd.DatetimeIndex,
+    p_value: float | None,
+    n: int,
+    reason: str = "",
 ) -> FigureExhibit:
     """The same t statistic on dates without the event, and where the event's lies among them.
 
@@ -208,14 +215,17 @@ def draw_placebo(
         The event session's own.
     sessions : pandas.DatetimeIndex
         (n,) the placebo dates.
-    p_value : float
-        Of the placebo test, as computed.
+    p_value : float or None
+        Of the placebo test, as computed; None where there are too few dates.
     n : int
         Number of placebo dates, as the test counts them.
+    reason : str
+        Why there is no p.
     """
     figure = new_figure(height=3.8)
     axes = figure.add_subplot()
-    _draw_histogram(axes, t_values)
+    if n:
+        _draw_histogram(axes, t_values)
     handles = [
         _histogram_handle(f"{format_count(n)} placebo dates"),
         _mark_event(axes, event_t, f"event, t = {format_number(event_t)}"),
@@ -227,17 +237,22 @@ def draw_placebo(
     legend_above(axes, handles, columns=2)
     numbers = pd.DataFrame({"session": sessions, "part": "placebo", "t": t_values})
     event = pd.DataFrame({"session": [pd.NaT], "part": ["event"], "t": [event_t]})
+    said = f"n/a: {reason}" if p_value is None else p_equals(p_value)
+    span = f"{sessions.min().date()} to {sessions.max().date()}" if n else "none of which exists"
+    extent = (
+        f"from {format_number(float(t_values.min()))} to {format_number(float(t_values.max()))}" if n else "is empty"
+    )
     return FigureExhibit(
         name="placebo",
         figure=figure,
         caption=(
             f"The whole procedure run on {format_count(n)} sessions on which no event of this story fell, "
-            f"{sessions.min().date()} to {sessions.max().date()}. Bars: t statistics of those dates; diamond: the event "
-            f"session. The share of dates beyond the dashed lines is what the placebo p-value measures ({p_equals(p_value)})."
+            f"{span}. Bars: t statistics of those dates; diamond: the event session. The share of dates beyond the dashed "
+            f"lines is what the placebo p-value measures ({said})."
         ),
         description=(
-            f"Histogram of {format_count(n)} placebo t statistics from {format_number(float(np.min(t_values)))} to "
-            f"{format_number(float(np.max(t_values)))}; the event's is {format_number(event_t)}, {p_equals(p_value)}."
+            f"Histogram of {format_count(n)} placebo t statistics {extent}; the event's is {format_number(event_t)}, "
+            f"placebo p: {said}."
         ),
         numbers=pd.concat([numbers, event], ignore_index=True),
     )
@@ -269,3 +284,15 @@ def _mark_pair(axes: Axes, value: float, label: str) -> Line2D:
     for sign in (-1, 1):
         line = axes.axvline(sign * value, color=BLUE, linestyle="--", linewidth=1.4, label=label)
     return line
+
+
+def draw_placebo_rank(rank: PlaceboRank) -> FigureExhibit:
+    """The placebo sessions of one window with the event among them."""
+    return draw_placebo(
+        rank.statistics,
+        rank.statistic,
+        sessions=rank.sessions,
+        p_value=rank.test.p_value,
+        n=rank.count,
+        reason=rank.test.note,
+    )
