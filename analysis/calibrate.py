@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from analysis.inference.calibration import (
     simulated_sizes,
     simulated_window_sizes,
 )
-from analysis.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES
+from analysis.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES, Process
 from analysis.market.returns import ReturnPanel, load_panel
 from analysis.market.snapshot import MANIFEST_COLUMNS, PriceStore, open_source, read_table
 from analysis.root import StudyRoot
@@ -118,9 +119,17 @@ def calibrate_firm(
     gap_sessions: int = 10,
     n_draws: int,
     seed: int,
-    progress=lambda _: None,
+    processes: tuple[Process, ...] = PROCESSES,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> FirmCalibration:
     """Size and power on the firm's own sessions, then on simulated truth.
+
+    Parameters
+    ----------
+    n_draws : int
+        Simulated histories of each process.
+    processes : tuple of Process
+        One-session processes that are simulated.
 
     Raises
     ------
@@ -161,8 +170,8 @@ def calibrate_firm(
         sizes=own.rates,
         power=pd.concat(power, ignore_index=True),
         windows=windows,
-        simulated=simulated_sizes(PROCESSES, n_draws=n_draws, effects=effects, **lengths),
-        simulated_gap=simulated_sizes(PROCESSES, n_draws=n_draws, gap=gap_sessions, **lengths),
+        simulated=simulated_sizes(processes, n_draws=n_draws, effects=effects, **lengths),
+        simulated_gap=simulated_sizes(processes, n_draws=n_draws, gap=gap_sessions, **lengths),
         simulated_windows=simulated_window_sizes(
             WINDOW_PROCESSES, WINDOW_LENGTHS, n_draws=max(n_draws // 2, 100), gap=gap_sessions, **lengths
         ),

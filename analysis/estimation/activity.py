@@ -50,7 +50,7 @@ def build_volume_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *,
     own, market = _centred(log_volume(prices)), _centred(log_volume(benchmark_prices))
     _require(own, "volume of the firm")
     _require(market, f"volume of {benchmark}")
-    weekday = pd.DatetimeIndex(prices.index).dayofweek
+    weekday = pd.DatetimeIndex(prices.index).day_of_week
     regressors = pd.DataFrame(
         {
             "intercept": 1.0,

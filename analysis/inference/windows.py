@@ -260,7 +260,7 @@ def apply_confirmation(row: WindowEstimate, *, is_confirmed: bool, reason: str) 
     return dataclasses.replace(row, outcome="effect" if is_confirmed else "fragile", note=note)
 
 
-def tests_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
+def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:
     """``results/tests.csv``: one row a test of a window, those that cannot be computed with their reason."""
     return pd.DataFrame(
         [

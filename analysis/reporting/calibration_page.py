@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from analysis import __version__
 from analysis.calibrate import FirmCalibration
+from analysis.inference.calibration import LEVELS
 from analysis.inference.simulation import RESIDUAL_STD
 from analysis.reporting.exhibits import TableExhibit
 from analysis.reporting.format import format_count, format_percent
@@ -47,16 +48,28 @@ def render_calibration(found: FirmCalibration) -> str:
         If the page cannot be rendered or fails a gate.
     """
     subject = found.subject
+    own, own_power, own_windows, sizes, power, windows = (
+        [(f"tabulate_history(found, {level})", tabulate_history(found, level)) for level in LEVELS],
+        [("tabulate_history_power(found)", tabulate_history_power(found))],
+        [("tabulate_history_windows(found)", tabulate_history_windows(found))],
+        [(f"tabulate_simulated_sizes(found, {level})", tabulate_simulated_sizes(found, level)) for level in LEVELS],
+        [("tabulate_simulated_power(found)", tabulate_simulated_power(found))],
+        [("tabulate_simulated_windows(found)", tabulate_simulated_windows(found))],
+    )
+    call = (
+        f'found = calibrate_firm(root, "{subject.ticker}", n_draws={found.n_draws}, seed={found.seed}, '
+        f"estimation_sessions={found.estimation_sessions}, gap_sessions={found.gap_sessions})"
+    )
     cells = [
         new_markdown_cell(_OPENING.format(ticker=subject.ticker)),
-        *_show(tabulate_history(found, 0.05), tabulate_history(found, 0.01)),
+        new_code_cell(call, execution_count=1),
+        *_show(own),
         new_markdown_cell(_POWER),
-        *_show(tabulate_history_power(found)),
+        *_show(own_power),
         new_markdown_cell(_WINDOWS),
-        *_show(tabulate_history_windows(found)),
+        *_show(own_windows),
         new_markdown_cell(_SIMULATED),
-        *_show(tabulate_simulated_sizes(found, 0.05), tabulate_simulated_sizes(found, 0.01)),
-        *_show(tabulate_simulated_power(found), tabulate_simulated_windows(found)),
+        *_show([*sizes, *power, *windows]),
         new_markdown_cell(_LIMITS),
     ]
     notebook = new_notebook(cells=cells)
@@ -81,13 +94,13 @@ def render_calibration(found: FirmCalibration) -> str:
     return page
 
 
-def _show(*exhibits: TableExhibit) -> list[nbformat.NotebookNode]:
-    """Each exhibit as an executed cell."""
+def _show(exhibits: list[tuple[str, TableExhibit]]) -> list[nbformat.NotebookNode]:
+    """Each exhibit as an executed cell, its call as the source."""
     cells = []
-    for number, exhibit in enumerate(exhibits):
+    for source, exhibit in exhibits:
         data = {"text/html": exhibit._repr_html_(), "text/plain": exhibit.name}
-        cells.append(new_code_cell(f"tabulate: {exhibit.name}", execution_count=number + 1))
-        cells[-1].outputs = [new_output("execute_result", data=data, execution_count=number + 1)]
+        cells.append(new_code_cell(source, execution_count=1))
+        cells[-1].outputs = [new_output("execute_result", data=data, execution_count=1)]
     return cells
 
 
@@ -228,10 +241,10 @@ def tabulate_simulated_windows(found: FirmCalibration) -> TableExhibit:
 def list_exhibits(found: FirmCalibration) -> tuple[TableExhibit, ...]:
     """Every table of the page, for its CSV files."""
     return (
-        *(tabulate_history(found, level) for level in (0.05, 0.01)),
+        *(tabulate_history(found, level) for level in LEVELS),
         tabulate_history_power(found),
         tabulate_history_windows(found),
-        *(tabulate_simulated_sizes(found, level) for level in (0.05, 0.01)),
+        *(tabulate_simulated_sizes(found, level) for level in LEVELS),
         tabulate_simulated_power(found),
         tabulate_simulated_windows(found),
     )
@@ -288,7 +301,8 @@ GARCH with t(4) innovations throughout.
 """
 _LIMITS = """## Limits
 
-- The own sessions include days with news. A few true effects among them push every rate up, never down.
+- The own sessions include days with news. A large move is likely to be a rejection on its own day, and makes rejections
+  rarer on the sessions whose estimation window holds it.
 - The simulations use one set of GARCH parameters and symmetric errors.
 - The level of a test says nothing about any one event.
 """

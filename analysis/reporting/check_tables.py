@@ -114,7 +114,7 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
             "p FHS": [_p(c, "fhs") for c in controls],
             "as expected": [_say(c.is_as_expected(significance)) for c in controls],
         },
-        index=[f"{c.control.ticker} {format_session(c.control.session)}" for c in controls],
+        index=[f"{c.control.ticker} {c.control.session.date()}".replace("-", "\u2011") for c in controls],
     )
     none = "" if len(controls) else " n/a: no controls are recorded for this firm up to the as-of session."
     met = sum(c.is_as_expected(significance) is True for c in controls)

@@ -99,6 +99,7 @@ def draw_equivalence(power: PowerStudy) -> FigureExhibit:
     axes.set_xlim(left=0)
     axes.set_ylabel("equivalence p")
     use_percent(axes.xaxis, "bound on the absolute effect")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
     legend_above(axes, columns=3)
     if not said:
         said = ["n/a: the model has no standard error."]

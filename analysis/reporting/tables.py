@@ -14,7 +14,7 @@ from analysis.estimation.models import MODEL_LABELS
 from analysis.events.confounders import Confounders
 from analysis.events.sessions import NEW_YORK, Alignment, EventSession
 from analysis.inference.story_sequence import StorySequence
-from analysis.inference.windows import WindowEstimate, estimates_frame, tests_frame
+from analysis.inference.windows import WindowEstimate, estimates_frame, frame_tests
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import TableExhibit
 from analysis.reporting.format import (
@@ -101,7 +101,7 @@ def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
             f"Null hypotheses: {_say_nulls(rows, [n for n in TEST_LABELS if n not in WINDOW_TESTS])}"
             f"{_say_reasons(rows, [n for n in TEST_LABELS if n not in WINDOW_TESTS])}"
         ),
-        numbers=tests_frame(rows),
+        numbers=frame_tests(rows),
     )
 
 
@@ -122,7 +122,7 @@ def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
             "sum is; its p is a rank among earlier windows, because the F distribution rejects too often under fat "
             f"tails. Null hypotheses: {_say_nulls(shown, list(WINDOW_TESTS))}{_say_reasons(shown, list(WINDOW_TESTS))}"
         ),
-        numbers=tests_frame(shown).loc[lambda f: f["test"].isin(WINDOW_TESTS)],
+        numbers=frame_tests(shown).loc[lambda f: f["test"].isin(WINDOW_TESTS)],
     )
 
 
