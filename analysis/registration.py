@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,6 +154,15 @@ def register_story(data: Path, new: NewStory) -> Story:
     return built[new.story]
 
 
+@contextlib.contextmanager
+def rehearsal(data: Path) -> Iterator[Path]:
+    """A passing copy of the tables: what fails there is never begun on the real ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in data.glob("*.csv"):
+            shutil.copy(path, folder)
+        yield Path(folder)
+
+
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
     """The alignment of a story, with opens counted as prices where they are recorded."""
     has_open = story.ticker in tickers_with_opens(data) if source == "snapshot" else True
@@ -164,19 +177,20 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     Raises
     ------
     DataError
-        If prices are recorded but the event session lies before the first of them, or trading was halted on it.
+        If prices are recorded but unsound, or the event session lies before the first of them, or trading was
+        halted on it.
     """
     session = alignment.event_session
     store = open_source(config.source, data)
+    embedded = set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
     sentences = []
     has_prices = True
     for ticker in (story.ticker, config.benchmark or story.benchmark):
-        try:
-            frame = store.load(ticker, story.exchange).frame
-        except DataError as error:
+        if config.source == "snapshot" and ticker not in embedded:
             has_prices = False
-            sentences.append(f"{ticker}: {error}")
+            sentences.append(f"{ticker}: no prices are recorded. Fetch them (impact fetch {ticker}), or name your own.")
             continue
+        frame = store.load(ticker, story.exchange).frame
         first, last = frame.index[0], frame.index[-1]
         if session < first:
             raise DataError(

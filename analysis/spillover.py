@@ -129,10 +129,10 @@ def _measure_near(study: Study, alignment: Alignment, peer: Peer) -> PeerEstimat
     try:
         panel = load_peer_panel(study, (peer.ticker,))
         abnormal = _market_model(study, panel.returns[HEADLINE_KIND], peer.ticker, alignment.event_session)
+        news = _own_news(study, alignment, peer.ticker, alignment.event_session)
+        return measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
     except (DataError, EstimationError) as error:
         return lacking_peer(peer.ticker, **facts, reason=_explain_lack(study, peer, error.message))
-    news = _own_news(study, alignment, peer.ticker, alignment.event_session)
-    return measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
 
 
 def _explain_lack(study: Study, peer: Peer, message: str) -> str:

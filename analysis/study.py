@@ -28,6 +28,7 @@ from analysis.events.claims import load_claims
 from analysis.events.confounders import Confounders, load_confounders
 from analysis.events.peers import load_peers
 from analysis.events.sessions import Alignment, align_story
+from analysis.events.venues import first_prices, load_venues
 from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from analysis.inference.dollar_effect import DollarEffect, value_in_currency
 from analysis.inference.leave_out import LeftOutDay, leave_out_days
@@ -57,7 +58,7 @@ from analysis.specifications import list_candidates, list_peer_candidates, same_
 
 TABLES = (
     "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
-    "manifest.csv",
+    "manifest.csv", "venues.csv",
 )  # fmt: skip
 
 
@@ -107,6 +108,17 @@ def align_articles(study: Study) -> Alignment:
     """The alignment of a story from its articles alone, before any price is read."""
     has_open = study.story.ticker in tickers_with_opens(study.root.data)
     return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
+
+
+def find_first_prices(study: Study, alignment: Alignment) -> pd.DataFrame:
+    """First possible price on each venue once report, and once the first denial, were public for sure."""
+    venues = load_venues(study.root.data)
+    columns = {}
+    for role in ("report", "denial"):
+        bounds = [e.article.published_latest for e in alignment.articles if e.article.role == role]
+        if bounds:
+            columns[role] = first_prices(venues, study.story.exchange, min(bounds)).set_index("label")["first_price_at"]
+    return pd.DataFrame(columns).rename_axis("venue").sort_values(list(columns), kind="stable")
 
 
 def load_returns(study: Study) -> ReturnPanel:

@@ -15,8 +15,8 @@ from analysis.cli import main
 from analysis.errors import ConfigError, DataError
 from analysis.estimation.rolling import fit_rolling
 from analysis.inference.calibration import history_window_rates, window_p_values
-from analysis.reporting.calibration_page import list_exhibits, render_calibration
 from analysis.inference.simulation import PROCESSES
+from analysis.reporting.calibration_page import list_exhibits, render_calibration
 from analysis.root import StudyRoot
 
 

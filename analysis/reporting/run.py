@@ -275,8 +275,8 @@ def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
         progress("lock: taken")
         if clear_staging(reports, story):
             progress("lock: leftovers of an interrupted run removed")
-        scratch = scratch_folder(reports, story)
-        with writing(scratch.parent):
+        with writing(reports):
+            scratch = scratch_folder(reports, story)
             clear_scratch(scratch)
         try:
             yield
@@ -290,14 +290,7 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
         target = staging / "executed.ipynb"
         try:
             progress(f"execute: {prepared.notebook_path.stem}")
-            notebook = execute(
-                prepared.notebook_path,
-                target,
-                parameters=select_parameters(prepared),
-                root=request.root.path,
-                scratch=prepared.scratch,
-                limits=request.limits,
-            )
+            notebook = _execute(prepared, target, execute)
             progress("check: every cell ran")
             record = extract_record(notebook, prepared.notebook_path.stem)
             check_record(prepared, record)
@@ -317,6 +310,22 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
         rebuild_index(request.reports, clock=request.clock)
     progress("done")
     return RunOutcome(folder, is_new, run)
+
+
+def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
+    try:
+        return execute(
+            prepared.notebook_path,
+            target,
+            parameters=select_parameters(prepared),
+            root=prepared.request.root.path,
+            scratch=prepared.scratch,
+            limits=prepared.request.limits,
+        )
+    except OSError as error:  # a full disk, no sockets, no processes left
+        raise ExecutionError(
+            f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
+        ) from error
 
 
 def _keep(

@@ -235,6 +235,33 @@ def _alignment_cells(events: list[EventSession]) -> pd.DataFrame:
     )
 
 
+def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
+    """Where the share could first be priced once each article was public for sure."""
+    labels = {"report": "after the report", "denial": "after the first denial"}
+    cells = pd.DataFrame(
+        {
+            f"{labels[role]} (UTC / New York)": [
+                _clocks(at) if pd.notna(at) else "n/a: the venue did not exist" for at in first[role]
+            ]
+            for role in first.columns
+        },
+        index=first.index,
+    )
+    numbers = first.reset_index()
+    none = "" if len(first) else " No venue is recorded for this exchange."
+    return TableExhibit(
+        name="first_prices",
+        cells=cells,
+        row_header="venue",
+        caption=(
+            f"First possible prices of a listing of {alignment.hours.exchange}, by venue, counted from the latest bound of "
+            "each article. Other venues are timing aids: one piece of news, never a second test. Where both columns show "
+            f"the same instant, no price of that venue lies between.{none}"
+        ),
+        numbers=numbers,
+    )
+
+
 def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     """Every story: where its articles fall and what daily prices can tell apart."""
     cells = pd.DataFrame(
@@ -243,7 +270,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
             "identified": [a.identification.kind.replace("_", " ") for a in alignments],
             "report": [_sessions(a.report_sessions) for a in alignments],
             "first denial": [_sessions(a.denial_sessions) for a in alignments],
-            "figures": ["embedded" if a.story.is_embedded else "to be fetched" for a in alignments],
+            "figures": ["embedded" if a.story.is_embedded else "to fetch" for a in alignments],
         },
         index=[a.story.story for a in alignments],
     )

@@ -18,7 +18,6 @@ from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEsti
 from analysis.reporting.format import (
     OUTCOME_LABELS,
     format_interval,
-    format_p,
     format_percent,
     format_session,
     p_equals,
@@ -227,7 +226,6 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
         return f"The headline cannot be computed: {row.note}."
     when, measure = _when(alignment), _measure(row, config)
     ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
-    p = format_p(row.rank_p) if row.rank_p is not None else ""
     sentences = {
         "no_detectable_effect": (
             f"No detectable abnormal return of {ticker} {when}: {measure}. {_detectable(row)}; effects anywhere in the "
@@ -238,13 +236,13 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"interval {format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
         ),
         "effect": (
-            f"{ticker} moved by {measure} {when}, a move of a size seen on about a share of {p} of ordinary sessions. "
+            f"{ticker} moved by {measure} {when}, a move of a size seen on about {_in_hundred(row.rank_p)} ordinary sessions. "
             "It coincides with the news of that interval; the design cannot attribute it to one item. "
             f"{_detectable(row)}."
         ),
         "fragile": (
-            f"A detection that is fragile: {ticker} moved by {measure} {when}, but no specification curve supports the "
-            f"detection within this run. {_detectable(row)}."
+            f"A detection that is fragile: {ticker} moved by {measure} {when}, but "
+            f"{row.note or 'no specification curve was run'}. {_detectable(row)}."
         ),
         "detectable_but_small": (
             f"Detectable but smaller than {bound}: {ticker} moved by {measure} {when}. {_detectable(row)}."
@@ -259,6 +257,13 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
     if row.outcome == "no_detectable_effect" and row.ci95 and row.ci95[0] * row.ci95[1] > 0:
         text += " The 95\u00a0% t interval excludes zero although the rank test does not reject: read both."
     return text
+
+
+def _in_hundred(p: float | None) -> str:
+    """A p-value as ``44 of 100``; small ones as ``fewer than 1 of 100``."""
+    if p is None:
+        return "an unknown number of"
+    return "fewer than 1 of 100" if p < 0.005 else f"{round(100 * p)} of 100"
 
 
 def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
@@ -287,7 +292,7 @@ def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
     report, denial = sequence.row("report"), sequence.row("denial")
     if report and denial and report.contrast and denial.contrast:
         text = (
-            f"Before the denial (sessions {report.first} to {report.last}): {_say_contrast(report.contrast)}; from the "
+            f"Before the denial ({_span(report.first, report.last)}): {_say_contrast(report.contrast)}; from the "
             f"denial on: {_say_contrast(denial.contrast)}; in total: {_say_contrast(total.contrast)}."
         )
         return f"{text} {_say_reversal(sequence, config)}"
@@ -295,7 +300,7 @@ def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
         return ""
     p = p_equals(sequence.max_t.p_value) if sequence.max_t.p_value is not None else f"n/a: {sequence.max_t.note}"
     return (
-        f"Over all candidate sessions ({total.first} to {total.last}): {_say_contrast(total.contrast)}; largest |t| of "
+        f"Over all candidate sessions ({_span(total.first, total.last)}): {_say_contrast(total.contrast)}; largest |t| of "
         f"a candidate, ranked among earlier windows: {p}."
     )
 
@@ -310,6 +315,10 @@ def _say_without_errors(sequence: StorySequence) -> str:
         if row.estimate is not None and row.rank_p is not None
     ]
     return f"Effects without intervals: {'; '.join(parts)}. No reversal can be claimed without a standard error."
+
+
+def _span(first: int, last: int) -> str:
+    return f"session {first}" if first == last else f"sessions {first} to {last}"
 
 
 def _say_contrast(found: Contrast) -> str:
@@ -355,7 +364,8 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
     )
     ordinary = {
         "no_detectable_effect": (
-            "A gap of that size is an ordinary day for this share, so it cannot be told apart from everyday noise."
+            f"Gaps at least that large come up on about {_in_hundred(row.rank_p)} ordinary days of this share, too often "
+            "to tell this one apart from everyday noise."
         ),
         "smaller_than_bound": "Whatever the news did, the data rule out a move as large as the bound set beforehand.",
         "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",

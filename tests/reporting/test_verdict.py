@@ -6,11 +6,11 @@ import dataclasses
 import itertools
 
 import pytest
-from conftest import compute
+from stories import compute
 
 from analysis.config import StudyConfig
 from analysis.inference.result import TestResult
-from analysis.inference.windows import OUTCOMES, adjust_primary, decide_outcome
+from analysis.inference.windows import OUTCOMES, adjust_primary, apply_confirmation, decide_outcome
 from analysis.reporting.format import format_interval, format_p, format_percent, p_equals
 from analysis.reporting.verdict import FORBIDDEN, compose_verdict, find_forbidden, find_primary
 
@@ -34,9 +34,11 @@ def rank(p: float | None, name: str) -> TestResult:
         (0.50, None, (-0.05, 0.01), False, "no_detectable_effect"),
     ],
 )
-def test_the_first_rule_that_applies_decides(conformal, fhs, ci90, confirmed, outcome):
+def test_the_first_rule_that_applies_decides(focal, conformal, fhs, ci90, confirmed, outcome):
     tests = {"conformal": rank(conformal, "conformal"), "fhs": rank(fhs, "fhs")}
-    assert decide_outcome(tests, ci90, significance=0.05, bound=0.02, is_confirmed=confirmed) == outcome
+    found = decide_outcome(tests, ci90, significance=0.05, bound=0.02)
+    row = dataclasses.replace(focal.rows[0], outcome=found)
+    assert apply_confirmation(row, is_confirmed=confirmed, reason="x").outcome == outcome
     assert outcome in OUTCOMES
 
 
