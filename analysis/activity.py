@@ -7,7 +7,7 @@ from analysis.estimation.activity import ACTIVITY_KINDS, build_range_design, bui
 from analysis.events.sessions import Alignment
 from analysis.inference.activity import Surprise, assess_surprises, lacking_surprises
 from analysis.market.returns import ReturnPanel
-from analysis.study import Study
+from analysis.opening import Study
 
 SESSIONS_SHOWN = (-2, 2)
 """Around the hull of candidate sessions."""

@@ -17,7 +17,7 @@ from analysis.inference.result import TestResult
 from analysis.inference.sample_quantile import conformal
 from analysis.inference.windows import HEADLINE_KIND, combine_ranks
 from analysis.market.returns import load_panel
-from analysis.study import Study
+from analysis.opening import Study
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,20 @@ a notebook. The rooms know nothing of each other's parameters; this module hands
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from analysis.alignments import tickers_with_opens
 from analysis.config import (
     MAX_SMALL_PERCENTILE,
     MAX_T_LEVEL,
     MIN_SPECIFICATION_SIGN_SHARE,
-    StudyConfig,
     Window,
 )
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
-from analysis.estimation.models import FACTOR_COLUMNS, PEER_MODELS, build_design
-from analysis.events.articles import Story, load_story
 from analysis.events.claims import load_claims
-from analysis.events.confounders import Confounders, load_confounders
-from analysis.events.peers import load_peers
-from analysis.events.sessions import Alignment, align_story
-from analysis.events.venues import first_prices, load_venues
+from analysis.events.sessions import Alignment
 from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from analysis.inference.dollar_effect import DollarEffect, value_in_currency
 from analysis.inference.leave_out import LeftOutDay, leave_out_days
@@ -51,36 +42,14 @@ from analysis.inference.windows import (
     assess_window,
     unavailable,
 )
-from analysis.market.returns import RETURN_KINDS, ReturnPanel, load_panel
-from analysis.market.snapshot import PriceStore, digest, open_source
-from analysis.root import StudyRoot, find_root
-from analysis.specifications import list_candidates, list_peer_candidates, same_calendar_peers
-
-TABLES = (
-    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
-    "manifest.csv", "venues.csv",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Study:
-    """One story, opened: its articles, what else happened, and the prices of its source."""
-
-    config: StudyConfig
-    root: StudyRoot
-    story: Story
-    confounders: Confounders
-    store: PriceStore
-
-    @property
-    def benchmark(self) -> str:
-        """The benchmark asked for, or the story's own."""
-        return self.config.benchmark or self.story.benchmark
-
-    @property
-    def table_hashes(self) -> dict[str, str]:
-        """sha256 of the hand-curated tables."""
-        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in TABLES}
+from analysis.market.returns import RETURN_KINDS, ReturnPanel
+from analysis.opening import Study, check_masks, design_headline, masked_sessions
+from analysis.opening import align as align
+from analysis.opening import align_articles as align_articles
+from analysis.opening import find_first_prices as find_first_prices
+from analysis.opening import load_returns as load_returns
+from analysis.opening import open_study as open_study
+from analysis.specifications import list_candidates, list_peer_candidates
 
 
 @dataclass(frozen=True)
@@ -91,85 +60,6 @@ class Unmeasured:
 
 
 Measured = dict[str, AbnormalReturns | Unmeasured]
-
-
-def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
-    """Read the registry and open the price source; nothing is computed yet."""
-    found = find_root(root)
-    story = load_story(config.story, found.data)
-    store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
-    alignment = align_story(story, as_of=config.as_of)
-    known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
-    confounders = load_confounders(story.ticker, found.data, known_at=known_at)
-    return Study(config, found, story, confounders, store)
-
-
-def align_articles(study: Study) -> Alignment:
-    """The alignment of a story from its articles alone, before any price is read."""
-    has_open = study.story.ticker in tickers_with_opens(study.root.data)
-    return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
-
-
-def find_first_prices(study: Study, alignment: Alignment) -> pd.DataFrame:
-    """First possible price on each venue once report, and once the first denial, were public for sure."""
-    venues = load_venues(study.root.data)
-    columns = {}
-    for role in ("report", "denial"):
-        bounds = [e.article.published_latest for e in alignment.articles if e.article.role == role]
-        if bounds:
-            columns[role] = first_prices(venues, study.story.exchange, min(bounds)).set_index("label")["first_price_at"]
-    return pd.DataFrame(columns).rename_axis("venue").sort_values(list(columns), kind="stable")
-
-
-def load_returns(study: Study) -> ReturnPanel:
-    """Returns of the firm and its benchmark, and of what else the model asks for, cut at as_of."""
-    peers = find_peers(study) if study.config.model in PEER_MODELS else ()
-    return load_panel(
-        study.store,
-        study.story.ticker,
-        benchmark=study.benchmark,
-        exchange=study.story.exchange,
-        as_of=study.config.as_of,
-        others=peers,
-        with_factors=study.config.model in FACTOR_COLUMNS,
-    )
-
-
-def find_peers(study: Study) -> tuple[str, ...]:
-    """Peers that may explain the firm: same calendar, with figures, and no recorded news on the story's sessions.
-
-    A peer that moved for reasons of its own would carry them into the firm's abnormal return.
-
-    Raises
-    ------
-    DataError
-        If none is left; the sentence says why each peer is not.
-    """
-    alignment = align_articles(study)
-    known_at = alignment.hours.schedule.at[pd.Timestamp(study.config.as_of), "close"]
-    first, last = alignment.candidates[0], alignment.candidates[-1]
-    usable, reasons = [], []
-    for peer in same_calendar_peers(study):
-        own_news = load_confounders(peer.ticker, study.root.data, known_at=known_at).between(first, last)
-        try:
-            study.store.load(peer.ticker, study.story.exchange)
-        except DataError:
-            reasons.append(f"{peer.ticker} has no figures")
-            continue
-        if len(own_news):
-            reasons.append(f"{peer.ticker} has news of its own ({own_news['label'].iloc[0]})")
-        else:
-            usable.append(peer.ticker)
-    if not usable:
-        why = "; ".join(reasons) or "data/peers.csv lists none"
-        raise DataError(f"model {study.config.model}: no peer of {study.story.ticker} can be used: {why}.",
-                        "Use model=market.")  # fmt: skip
-    return tuple(usable)
-
-
-def align(study: Study, panel: ReturnPanel) -> Alignment:
-    """The sessions that each article can have reached, and what the recorded prices can tell apart."""
-    return align_story(study.story, as_of=study.config.as_of, has_open=panel.has_open)
 
 
 def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
@@ -183,27 +73,18 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
     config = study.config
     check_masks(study, alignment)
     labels = {session: study.confounders.label_of(session) for session in study.confounders.table.index}
-    masked = study.confounders.masked_sessions if config.mask == "listed" else None
     reach = [*config.windows, *config.runup, config.path, alignment.hull]
     measured: Measured = {}
     for kind in RETURN_KINDS:
         try:
-            design = build_design(
-                config.model,
-                panel.returns[kind],
-                ticker=panel.ticker,
-                benchmark=panel.benchmark,
-                return_kind=kind,
-                factors=panel.factors,
-                peers=tuple(c for c in panel.returns[kind].columns if c not in (panel.ticker, panel.benchmark)),
-            )
+            design = design_headline(study, panel, kind)
             measured[kind] = measure_abnormal_returns(
                 design,
                 alignment.event_session,
                 estimation_sessions=config.estimation_sessions,
                 gap_sessions=config.gap_sessions,
                 path=(min(first for first, _ in reach), max(last for _, last in reach)),
-                masked=masked,
+                masked=masked_sessions(study),
                 labels=labels,
             )
         except EstimationError as error:
@@ -213,31 +94,6 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
                 error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
             )
     return measured
-
-
-def check_masks(study: Study, alignment: Alignment) -> None:
-    """Refuse a mask that would remove what is being tested.
-
-    Raises
-    ------
-    DataError
-        If ``mask = listed`` names a session inside a tested window.
-    """
-    if study.config.mask != "listed":
-        return
-    first = min(first for first, _ in study.config.windows)
-    last = max(last for _, last in (*study.config.windows, alignment.hull))
-    inside = study.confounders.masked_sessions.intersection(
-        alignment.hours.between(
-            alignment.hours.offset(alignment.event_session, first),
-            alignment.hours.offset(alignment.event_session, last),
-        )
-    )
-    if len(inside):
-        raise DataError(
-            f"mask: listed would mask {inside[0].date()}, which lies inside a tested window.",
-            "Use mask=none, or shorter windows.",
-        )
 
 
 def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[WindowEstimate]:
@@ -444,34 +300,3 @@ def value_effect(
         for row in rows
         if row.is_primary
     )
-
-
-def list_side_inputs(study: Study) -> dict[str, str]:
-    """Factors and peers that the curve and the spillover use, with their sha256; missing ones are left out."""
-    files: dict[str, str] = {}
-    with contextlib.suppress(DataError):
-        files |= study.store.load_factors()[1]
-    for peer in load_peers(study.story.ticker, study.root.data):
-        with contextlib.suppress(DataError):
-            files |= study.store.load(peer.ticker, peer.exchange).files
-    return files
-
-
-def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
-    """Run every step that can refuse, before a kernel is started.
-
-    Parameters
-    ----------
-    needs : str
-        ``registry`` for notebooks that use articles and calendars only, ``prices`` for the others.
-
-    Raises
-    ------
-    StudyError
-        Whatever the steps themselves raise.
-    """
-    if needs == "registry":
-        return None
-    panel = load_returns(study)
-    measure(study, panel, align(study, panel))
-    return panel

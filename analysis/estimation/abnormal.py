@@ -12,7 +12,7 @@ from scipy import stats
 from analysis.errors import EstimationError
 from analysis.estimation.estimators import ESTIMATORS
 from analysis.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
-from analysis.estimation.models import GARCH_MODELS, Design, ModelFit, fit_model
+from analysis.estimation.models import GARCH_MODELS, Design, ModelFit, choose_estimation, fit_model
 from analysis.estimation.rolling import WindowFits, fit_windows
 from analysis.estimation.rolling_estimators import CounterfactualFits, fit_counterfactual
 
@@ -141,15 +141,6 @@ class AbnormalReturns:
         return f"<p>{self.return_kind}, {self.design.model}</p>{near.to_html(float_format='%.4f')}"
 
 
-def estimation_sessions_before(
-    sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
-) -> pd.DatetimeIndex:
-    """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
-    position = int(sessions.searchsorted(event_session))
-    last = position - gap
-    return sessions[max(last - length, 0) : max(last, 0)]
-
-
 def measure_abnormal_returns(
     design: Design,
     event_session: pd.Timestamp,
@@ -177,21 +168,10 @@ def measure_abnormal_returns(
         If the event session has no row, or too few estimation sessions are usable.
     """
     sessions = pd.DatetimeIndex(design.response.index)
-    if event_session not in sessions:
-        raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
-    window = estimation_sessions_before(sessions, event_session, length=estimation_sessions, gap=gap_sessions)
-    used = window.intersection(design.usable)
-    missing = len(window) - len(used)
-    if masked is not None:
-        used = used.difference(masked)
-    reasons = []
-    if len(window) < estimation_sessions:
-        reasons.append(f"history begins {estimation_sessions - len(window)} sessions too late")
-    if missing:
-        reasons.append(f"{missing} sessions without a usable return")
-    if len(window) - missing - len(used):
-        reasons.append(f"{len(window) - missing - len(used)} listed sessions left out")
-    fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=", ".join(reasons))
+    used, dropped = choose_estimation(
+        design, event_session, length=estimation_sessions, gap=gap_sessions, masked=masked
+    )
+    fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=dropped)
     origin = int(sessions.get_loc(event_session))
     first, last = max(path[0], -origin), min(path[1], len(sessions) - 1 - origin)
     rows = sessions[origin + first : origin + last + 1]

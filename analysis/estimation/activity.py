@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import EstimationError
-from analysis.estimation.abnormal import AbnormalReturns, estimation_sessions_before, measure_abnormal_returns
-from analysis.estimation.models import Design
+from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
+from analysis.estimation.models import Design, estimation_sessions_before
 
 ACTIVITY_KINDS = ("log_volume", "log_range")
 PARKINSON = 4.0 * np.log(2.0)

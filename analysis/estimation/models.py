@@ -251,17 +251,56 @@ def _share_of_mode(returns: np.ndarray) -> float:
     return float(counts.max() / len(returns))
 
 
-def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
-    """Fit the model on the estimation window: least squares, or the estimator that the model names.
+def estimation_sessions_before(
+    sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
+) -> pd.DatetimeIndex:
+    """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
+    position = int(sessions.searchsorted(event_session))
+    last = position - gap
+    return sessions[max(last - length, 0) : max(last, 0)]
+
+
+def choose_estimation(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    length: int,
+    gap: int,
+    masked: pd.DatetimeIndex | None = None,
+) -> tuple[pd.DatetimeIndex, str]:
+    """The sessions that the model is fitted on, and in words why any of those asked for is missing.
 
     Raises
     ------
     EstimationError
-        For fewer than 90 % of the asked sessions, constant returns or dependent regressors.
+        If the event session has no row.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    if event_session not in sessions:
+        raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
+    window = estimation_sessions_before(sessions, event_session, length=length, gap=gap)
+    complete = window.intersection(design.usable)
+    used = complete if masked is None else complete.difference(masked)
+    reasons = []
+    if len(window) < length:
+        reasons.append(f"history begins {length - len(window)} sessions too late")
+    if len(complete) < len(window):
+        reasons.append(f"{len(window) - len(complete)} sessions without a usable return")
+    if len(used) < len(complete):
+        reasons.append(f"{len(complete) - len(used)} listed sessions left out")
+    return used, ", ".join(reasons)
+
+
+def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Response (L,) and regressors (L, K) of the estimation window, found fit for estimation.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns, dependent regressors or a perfect fit.
     """
     response = design.response.loc[sessions].to_numpy(dtype=float)
     matrix = design.regressors.loc[sessions].to_numpy(dtype=float)
-    names = list(design.regressors.columns)
     n, k = matrix.shape
     if n < max(k + 2, MIN_USABLE_SHARE * asked_sessions):
         raise EstimationError(
@@ -275,7 +314,22 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             f"the {design.return_kind} returns are constant on most sessions of the estimation window.",
             "Check the prices: a halted listing has no event study.",
         )
-    check_rank(matrix, names)
+    check_rank(matrix, list(design.regressors.columns))
+    if k and float(np.std(response - matrix @ np.linalg.lstsq(matrix, response, rcond=None)[0])) <= MIN_RETURN_STD:
+        raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
+    return response, matrix
+
+
+def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
+    """Fit the model on the estimation window: least squares, or the estimator that the model names.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns or dependent regressors.
+    """
+    response, matrix = read_rows(design, sessions, asked_sessions=asked_sessions)
+    n, k = matrix.shape
     if k == 0:
         residual_std = float(np.sqrt(response @ response / n))
         empty = pd.Series(dtype=float)
@@ -283,17 +337,16 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             design.model, sessions, matrix, empty, empty, response, residual_std, np.empty((0, 0)), n, float("nan"),
             asked_sessions, dropped,
         )  # fmt: skip
-    basis, triangle = np.linalg.qr(matrix)
-    inverse = np.linalg.inv(triangle)
+    from statsmodels.regression.linear_model import OLS  # slow to load; a runner only needs the checks above
+
+    result = OLS(response, matrix).fit()
     estimator = ESTIMATORS.get(design.model)
-    own = None if estimator is None else estimator.solve(response[None], matrix[None])[0]
-    coefficients = inverse @ (basis.T @ response) if own is None else own
-    residuals = response - matrix @ coefficients
-    variance = float(residuals @ residuals) / (n - k)
-    if variance <= MIN_RETURN_STD**2:
-        raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
-    cross_product_inverse = inverse @ inverse.T
-    errors = np.sqrt(variance * np.diag(cross_product_inverse)) if estimator is None else np.full(k, np.nan)
+    if estimator is None:
+        coefficients, errors, residuals = result.params, result.bse, result.resid
+    else:
+        coefficients = estimator.solve(response[None], matrix[None])[0]
+        errors, residuals = np.full(k, np.nan), response - matrix @ coefficients
+    names = list(design.regressors.columns)
     total = response - response.mean() if "intercept" in names else response
     return ModelFit(
         model=design.model,
@@ -301,9 +354,9 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
         design_matrix=matrix,
         coefficients=pd.Series(coefficients, index=names),
         coefficient_errors=pd.Series(errors, index=names),
-        residuals=residuals,
-        residual_std=float(np.sqrt(variance)),
-        cross_product_inverse=cross_product_inverse,
+        residuals=np.asarray(residuals),
+        residual_std=float(np.sqrt(residuals @ residuals / (n - k))),
+        cross_product_inverse=np.asarray(result.normalized_cov_params),
         df=n - k,
         r_squared=1.0 - float(residuals @ residuals) / float(total @ total),
         asked_sessions=asked_sessions,

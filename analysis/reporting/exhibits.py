@@ -17,8 +17,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.reporting.figure_style import house_style
+from analysis.reporting.format import NAME
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
 SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
 DECIMALS = re.compile(rb"(\.\d\d)\d+")
 SPACES = re.compile(rb"\s*([A-Za-z])\s*")
