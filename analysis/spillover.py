@@ -79,7 +79,11 @@ def measure_spillover(study: Study, measured: Measured, alignment: Alignment) ->
     if isinstance(firm, Unmeasured):
         raise DataError(firm.reason, "Use another source.")
     near = {p.ticker for p in same_calendar_peers(study)}
-    listed = load_peers(study.story.ticker, study.root.data)
+    listed = tuple(
+        p
+        for p in load_peers(study.story.ticker, study.root.data)
+        if p.role == "peer" or p.ticker in study.story.other_tickers
+    )
     peers = tuple(_measure_near(study, alignment, p) for p in listed if p.ticker in near or _shares_hours(study, p))
     known = {p.ticker for p in peers}
     foreign = tuple(_measure_foreign(study, alignment, p) for p in listed if p.ticker not in known)

@@ -28,7 +28,7 @@ BLACK, BLUE, VERMILLION = "#000000", "#0072b2", "#d55e00"
 PALE_BLUE, PALE_GREY, MID_GREY, CLOSED_GREY = "#cfe5f3", "#e6e6e6", "#767676", "#e3e3e3"
 """Fills, and the grey of secondary text."""
 
-ROLE_COLOURS = {"report": VERMILLION, "denial": BLUE, "relay": MID_GREY, "other": BLACK}
+ROLE_COLOURS = {"report": VERMILLION, "denial": BLUE, "relay": "#595959", "other": BLACK}
 ROLE_MARKERS = {"report": "o", "denial": "s", "relay": "|", "other": "D"}
 LABEL_LENGTH = 46
 

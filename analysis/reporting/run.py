@@ -24,10 +24,11 @@ import nbformat
 from analysis.config import PARSERS, StudyConfig
 from analysis.disk import write_text, writing
 from analysis.errors import ConfigError, ExecutionError, RenderError
+from analysis.opening import Study, check_study, open_study
 from analysis.reporting.compare import describe_changes, find_previous
 from analysis.reporting.execute import execute_notebook, extract_record, tidy_notebook
-from analysis.reporting.exhibits import NAME
 from analysis.reporting.failure import Failure, keep_failure
+from analysis.reporting.format import NAME
 from analysis.reporting.freshness import Freshness, measure_freshness
 from analysis.reporting.index import rebuild_index
 from analysis.reporting.kernel import KernelLimits, clear_scratch, scratch_folder
@@ -50,7 +51,6 @@ from analysis.reporting.store import (
     publish,
 )
 from analysis.root import StudyRoot
-from analysis.study import Study, check_study, open_study
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
 Progress = Callable[[str], None]
