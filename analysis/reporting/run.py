@@ -8,6 +8,7 @@ the runner is stopped, what was published before stays as it was and the next ru
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -225,8 +226,9 @@ def hash_run(notebook_path: Path, study: Study, inputs: dict[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+@functools.cache
 def digest_package() -> str:
-    """sha256 over the code and templates of ``analysis/``, by relative path."""
+    """sha256 over the code and templates of ``analysis/``, by relative path; as they are when first asked."""
     package = Path(__file__).resolve().parents[1]
     total = hashlib.sha256()
     for path in sorted(package.rglob("*")):

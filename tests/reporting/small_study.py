@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 
 from analysis.reporting.kernel import KernelLimits
 from analysis.reporting.run import RunRequest
@@ -14,6 +15,7 @@ from analysis.root import StudyRoot
 from analysis.study import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
+STORIES = ("ford-xiaomi", "ford-geely-2026", "stellantis-xiaomi-xpeng-2026")
 RECORD = "application/vnd.event-impact.record+json"
 PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nsource: str = "snapshot"\nseed: int = 20260202'
 SHOW = f'''from IPython.display import display
@@ -46,9 +48,12 @@ def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
     (folder / "data").mkdir()
     for name in TABLES:
         shutil.copy(ROOT / "data" / name, folder / "data" / name)
-    rows = (folder / "data/articles.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [rows[0], *(row for row in rows[1:] if ",report," in row or ",denial," in row)]
-    (folder / "data/articles.csv").write_text("".join(kept), encoding="utf-8")
+    for name in ("stories.csv", "articles.csv"):
+        table = pd.read_csv(folder / "data" / name, dtype=str, keep_default_na=False)
+        table = table[table["story"].isin(STORIES)]
+        if name == "articles.csv":
+            table = table[table["role"].isin(["report", "denial"])]
+        table.to_csv(folder / "data" / name, index=False)
     if with_prices:
         shutil.copytree(ROOT / "data/snapshot", folder / "data/snapshot")
     write_notebook(folder / "notebooks/01_small.ipynb", SHOW)
