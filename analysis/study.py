@@ -22,7 +22,7 @@ from analysis.config import (
 )
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
-from analysis.estimation.models import FACTOR_COLUMNS, build_design
+from analysis.estimation.models import FACTOR_COLUMNS, PEER_MODELS, build_design
 from analysis.events.articles import Story, load_story
 from analysis.events.claims import load_claims
 from analysis.events.confounders import Confounders, load_confounders
@@ -54,11 +54,11 @@ from analysis.inference.windows import (
 from analysis.market.returns import RETURN_KINDS, ReturnPanel, load_panel
 from analysis.market.snapshot import PriceStore, digest, open_source
 from analysis.root import StudyRoot, find_root
-from analysis.specifications import list_candidates, list_peer_candidates
+from analysis.specifications import list_candidates, list_peer_candidates, same_calendar_peers
 
 TABLES = (
-    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "faults.csv", "manifest.csv",
-    "venues.csv",
+    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
+    "manifest.csv", "venues.csv",
 )  # fmt: skip
 
 
@@ -122,15 +122,49 @@ def find_first_prices(study: Study, alignment: Alignment) -> pd.DataFrame:
 
 
 def load_returns(study: Study) -> ReturnPanel:
-    """Returns of the firm and its benchmark, cut at as_of."""
+    """Returns of the firm and its benchmark, and of what else the model asks for, cut at as_of."""
+    peers = find_peers(study) if study.config.model in PEER_MODELS else ()
     return load_panel(
         study.store,
         study.story.ticker,
         benchmark=study.benchmark,
         exchange=study.story.exchange,
         as_of=study.config.as_of,
+        others=peers,
         with_factors=study.config.model in FACTOR_COLUMNS,
     )
+
+
+def find_peers(study: Study) -> tuple[str, ...]:
+    """Peers that may explain the firm: same calendar, with figures, and no recorded news on the story's sessions.
+
+    A peer that moved for reasons of its own would carry them into the firm's abnormal return.
+
+    Raises
+    ------
+    DataError
+        If none is left; the sentence says why each peer is not.
+    """
+    alignment = align_articles(study)
+    known_at = alignment.hours.schedule.at[pd.Timestamp(study.config.as_of), "close"]
+    first, last = alignment.candidates[0], alignment.candidates[-1]
+    usable, reasons = [], []
+    for peer in same_calendar_peers(study):
+        own_news = load_confounders(peer.ticker, study.root.data, known_at=known_at).between(first, last)
+        try:
+            study.store.load(peer.ticker, study.story.exchange)
+        except DataError:
+            reasons.append(f"{peer.ticker} has no figures")
+            continue
+        if len(own_news):
+            reasons.append(f"{peer.ticker} has news of its own ({own_news['label'].iloc[0]})")
+        else:
+            usable.append(peer.ticker)
+    if not usable:
+        why = "; ".join(reasons) or "data/peers.csv lists none"
+        raise DataError(f"model {study.config.model}: no peer of {study.story.ticker} can be used: {why}.",
+                        "Use model=market.")  # fmt: skip
+    return tuple(usable)
 
 
 def align(study: Study, panel: ReturnPanel) -> Alignment:
@@ -161,6 +195,7 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
                 benchmark=panel.benchmark,
                 return_kind=kind,
                 factors=panel.factors,
+                peers=tuple(c for c in panel.returns[kind].columns if c not in (panel.ticker, panel.benchmark)),
             )
             measured[kind] = measure_abnormal_returns(
                 design,
@@ -174,7 +209,9 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
         except EstimationError as error:
             if kind == HEADLINE_KIND:
                 raise
-            measured[kind] = Unmeasured(error.message if panel.has_open else "no opening prices are recorded")
+            measured[kind] = Unmeasured(
+                error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
+            )
     return measured
 
 
@@ -234,6 +271,7 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
                         specification=specification,
                         significance=config.significance,
                         bound=config.equivalence_bound,
+                        seed=config.seed,
                         placebo=ranks.get((first, last)),
                     )
                 )
@@ -278,6 +316,23 @@ def rank_among_placebos(
         gap_sessions=study.config.gap_sessions,
         news=own_news(study, alignment),
     )
+
+
+def rank_headline(study: Study, measured: Measured, alignment: Alignment) -> PlaceboRank:
+    """The headline's rank among earlier sessions, with the statistics behind it.
+
+    Raises
+    ------
+    DataError
+        If the headline has no estimate.
+    """
+    headline = measured[HEADLINE_KIND]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    ranks = rank_among_placebos(study, headline, alignment, [(0, 0)])
+    if (0, 0) not in ranks:
+        raise DataError(headline.sum_window(0, 0).note, "Use another source.")
+    return ranks[0, 0]
 
 
 def trace_curve(

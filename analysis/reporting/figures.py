@@ -5,7 +5,12 @@
 No figure computes a statistic, saves a file or changes a global setting.
 """
 
-from analysis.reporting.fit_figures import draw_estimation_scatter, draw_placebo, draw_residual_ranks
+from analysis.reporting.fit_figures import (
+    draw_estimation_scatter,
+    draw_placebo,
+    draw_placebo_rank,
+    draw_residual_ranks,
+)
 from analysis.reporting.return_figures import draw_abnormal_path, draw_cumulative, draw_returns
 from analysis.reporting.robustness_figures import draw_specification_curve
 from analysis.reporting.timelines import draw_price_and_articles, draw_publication_intervals
@@ -15,6 +20,7 @@ __all__ = [
     "draw_cumulative",
     "draw_estimation_scatter",
     "draw_placebo",
+    "draw_placebo_rank",
     "draw_price_and_articles",
     "draw_publication_intervals",
     "draw_residual_ranks",

@@ -233,9 +233,15 @@ def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     text = (
         f"Abnormal {RETURN_LABELS[abnormal.return_kind]} returns session by session "
         f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; the blue "
-        "strip marks the sessions that report and first denial can have reached. The bands say where 90 % and 95 % of "
-        "ordinary sessions would lie: about one mark in twenty falls outside the wider one by chance."
+        "strip marks the sessions that report and first denial can have reached. "
     )
+    if abnormal.fit.has_error:
+        text += (
+            "The bands say where 90 % and 95 % of ordinary sessions would lie: about one mark in twenty falls outside "
+            "the wider one by chance."
+        )
+    else:
+        text += f"No bands are drawn: {abnormal.fit.why_no_error}."
     if numbers["is_estimation"].any():
         text += " Hollow marks helped to fit the model, so they have no band."
     missing = numbers.loc[numbers["ar"].isna(), "rel_session"]
@@ -263,10 +269,15 @@ def _path_description(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     return (
         f"Abnormal returns from session {signed_whole(numbers['rel_session'].iloc[0])} to "
         f"{signed_whole(numbers['rel_session'].iloc[-1])} with forecast bands around zero. Session by session near "
-        f"the event: {values}. On session 0 the 90 % band is ±{format_percent(event['band90'], sign=False)} and the "
-        f"95 % band ±{format_percent(event['band95'], sign=False)}. {int((numbers['key'] != '').sum())} of "
+        f"the event: {values}. On session 0 {_say_band(event, 'band90', '90')} and "
+        f"{_say_band(event, 'band95', '95')}. {int((numbers['key'] != '').sum())} of "
         f"{len(numbers)} sessions carry other known news."
     )
+
+
+def _say_band(row: pd.Series, band: str, level: str) -> str:
+    half = row[band]
+    return f"the {level} % band is " + (f"±{format_percent(half, sign=False)}" if half == half else "n/a")
 
 
 @in_house_style
@@ -300,18 +311,22 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
         f"({MODEL_LABELS[abnormal.design.model]}). Circles sum from session 0 "
         f"({format_session(abnormal.event_session)}) to the session below the mark"
         + ("; squares sum the run-up before it, from its first session" if (numbers["part"] == "run-up").any() else "")
-        + ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a size "
-        "that ordinary sessions also produce. Neighbouring points share sessions and are no separate evidence."
+        + (
+            ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a "
+            "size that ordinary sessions also produce."
+            if abnormal.fit.has_error
+            else f". Each bundle starts from zero; no bands are drawn: {abnormal.fit.why_no_error}."
+        )
+        + " Neighbouring points share sessions and are no separate evidence."
     )
-    notes = numbers.loc[numbers["note"] != "", ["first", "last", "note"]]
+    notes = numbers.loc[numbers["car"].isna(), ["first", "last", "note"]]
     if len(notes):
         row = notes.iloc[0]
         caption += f" From {signed_whole(row['first'])} to {signed_whole(row['last'])} the sum is n/a: {row['note']}."
     runup = numbers[(numbers["part"] == "run-up") & numbers["car"].notna()]
     before = (
         f"Over the run-up, sessions {signed_whole(runup['first'].iloc[-1])} to {signed_whole(runup['last'].iloc[-1])}, "
-        f"the sum is {format_percent(runup['car'].iloc[-1])}, 95 % band "
-        f"±{format_percent(runup['band95'].iloc[-1], sign=False)}."
+        f"the sum is {format_percent(runup['car'].iloc[-1])}, {_say_band(runup.iloc[-1], 'band95', '95')}."
         if len(runup)
         else "No run-up is drawn."
     )
@@ -321,10 +336,9 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
         caption=caption,
         description=(
             f"Line of cumulative abnormal returns with bands that widen. Session 0: "
-            f"{format_percent(known['car'].iloc[0])}, 95 % band "
-            f"±{format_percent(known['band95'].iloc[0], sign=False)}. Sessions 0 to "
-            f"{signed_whole(last['last'])}: {format_percent(last['car'])}, 95 % band "
-            f"±{format_percent(last['band95'], sign=False)}. {before}"
+            f"{format_percent(known['car'].iloc[0])}, {_say_band(known.iloc[0], 'band95', '95')}. "
+            f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, "
+            f"{_say_band(last, 'band95', '95')}. {before}"
         ),
         numbers=numbers,
     )
