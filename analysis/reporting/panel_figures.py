@@ -115,7 +115,7 @@ def _draw_story(axes: Axes, y: float, row) -> None:
     if row.kind == POOLED:
         axes.axhspan(y - 0.45, y + 0.45, facecolor=PALE_BLUE, edgecolor="none", zorder=0)
         axes.plot([row.ci95_low, row.ci95_high], [y, y], color=BLACK, linewidth=3, linestyle="-")
-        axes.plot(row.estimate, y, color=BLACK, marker="D", markersize=9, markeredgecolor="white")
+        axes.plot(row.estimate, y, color=BLACK, marker="D", markersize=7, markeredgecolor="white")
         return
     colour, marker = STYLES[row.kind]
     axes.plot([row.ci95_low, row.ci95_high], [y, y], color=colour, linewidth=1.5, linestyle="-")

@@ -105,7 +105,7 @@ def compose_panel(result: PanelResult) -> PanelVerdict:
         _say_missing(result),
     )
     verdict = PanelVerdict(
-        question="What did prices do, on average, from a report to its first denial?",
+        question=f"Is the mean effect of {result.main.n} stories that were reported and denied distinguishable from zero?",
         outcome=result.outcome,
         sentences=tuple(filter(None, sentences)),
         plain=_say_plainly(result),
@@ -237,12 +237,12 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
     cells = pd.DataFrame(
         {
             "stories": [str(r.pooled.n) for r in shown],
-            "mean": [or_reason(r.pooled.estimate, format_percent, r.pooled.note) for r in shown],
+            "mean": [or_reason(r.pooled.estimate, format_percent, "too few") for r in shown],
             "95 % interval": [format_interval(r.pooled.ci95) if r.pooled.ci95 else "n/a" for r in shown],
             "p": [or_reason(r.pooled.p_value, format_p, "") for r in shown],
             "by": [r.pooled.recommended or "n/a" for r in shown],
             "detectable 4 in 5 from": [or_reason(r.pooled.mde80, _unsigned, "") for r in shown],
-            "weighted by precision": [or_reason(r.pooled.weighted_estimate, format_percent, "") for r in shown],
+            "weighted by precision": [_say_weighted(r.pooled) for r in shown],
         },
         index=[r.label for r in shown],
     )
@@ -255,11 +255,18 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
             "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
             f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
             "statistic (kp_bmp where event windows share days, else bmp). What could have been detected follows from "
-            "the standard errors of the stories and not from the estimate."
-            + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
+            "the standard errors of the stories and not from the estimate. Weighted by precision, each story counts by one "
+            "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
+            "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
         ),
         numbers=pd.DataFrame([_pooled_record(r) for r in shown]),
     )
+
+
+def _say_weighted(pooled: PooledEffect) -> str:
+    if pooled.weighted_estimate is None or pooled.weighted_error is None:
+        return "n/a"
+    return f"{format_percent(pooled.weighted_estimate)} (s.e. {_unsigned(pooled.weighted_error)})"
 
 
 def _pooled_record(reading: Resolution) -> dict[str, object]:
@@ -314,7 +321,8 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
         row_header="statistic",
         caption=(
             f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
-            f"event sessions; {overlap.n_pairs} pairs share days of their windows, mean correlation "
+            f"event sessions; {overlap.n_pairs} "
+            f"{'pair shares' if overlap.n_pairs == 1 else 'pairs share'} days of their windows, mean correlation "
             f"{format_number(main.correlation.value, digits=4)}. Null of most: a mean effect of zero; the rank and "
             "sign tests compare with ordinary days or with symmetry. One of many small p-values is no finding: the "
             "recommended statistic was chosen by the overlaps alone."
@@ -335,7 +343,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
             "95 % interval": [format_interval(s.joint.interval(0.95)) for s in stories],
             "MDE 80 %": [_unsigned(detectable_effect(s.joint.standard_error, df=s.joint.df)) for s in stories],
             "other news": [_news(s) for s in stories],
-            "note": [s.note for s in stories],
+            "estimation": [s.note or f"{s.abnormal.fit.n_estimation} sessions" for s in stories],
         },
         index=[s.name for s in stories],
     )
