@@ -229,6 +229,8 @@ def test_cumulative_sums_and_bands_are_windows_of_their_own(cases: dict[str, Cas
     exhibit = figures.draw_cumulative(abnormal)
     x = abnormal.fit.design_matrix
     inverse = np.linalg.inv(x.T @ x)
+    windows = list(exhibit.numbers[["first", "last"]].itertuples(index=False, name=None))
+    assert windows == [(-10, last) for last in range(-10, 0)] + [(0, last) for last in range(10)]
     for row in exhibit.numbers.itertuples():
         assert row.first == (0 if row.part == "event" else -10)
         picked = [k for k in range(len(abnormal.table)) if row.first <= abnormal.table.index[k] <= row.last]
@@ -369,7 +371,7 @@ def test_labels_are_one_drawable_line() -> None:
 def test_registry_text_is_text(cases: dict[str, Case]) -> None:
     """Markup, dollar signs, direction marks and long names from the registry break no figure."""
     alignment = cases["focal"].alignment
-    hostile = "<script>alert($1$)</script> & \u202e\u798f $\\frac{1}{" + "w" * 300
+    hostile = "$\\frac{1$ <script>alert()</script> & \u202e\u798f " + "w" * 300
     first = alignment.articles[0]
     event = dataclasses.replace(first, article=dataclasses.replace(first.article, outlet=hostile))
     changed = dataclasses.replace(alignment, articles=(event, *alignment.articles[1:]))
