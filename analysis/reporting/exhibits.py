@@ -59,6 +59,8 @@ class FigureExhibit:
         """The figure as SVG, the same bytes at every call."""
         buffer = io.BytesIO()
         with house_style(), mpl.rc_context({"svg.hashsalt": self.name}):
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")  # every further layout would move things by rounding errors
             self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
         return SHAPE.sub(lambda shape: DECIMALS.sub(rb"\1", SPACES.sub(rb"\1", shape[0])), buffer.getvalue())
 

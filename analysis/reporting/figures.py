@@ -1,10 +1,11 @@
 """Every figure of the study, from one place; each takes results and returns a ``FigureExhibit``.
 
 ``timelines`` draw clock time, ``return_figures`` event time, ``fit_figures`` distributions,
-``robustness_figures`` the specification curve.
+``robustness_figures`` the specification curve, ``activity_figures`` volume and range.
 No figure computes a statistic, saves a file or changes a global setting.
 """
 
+from analysis.reporting.activity_figures import draw_volume_and_range
 from analysis.reporting.fit_figures import (
     draw_estimation_scatter,
     draw_placebo,
@@ -26,4 +27,5 @@ __all__ = [
     "draw_residual_ranks",
     "draw_returns",
     "draw_specification_curve",
+    "draw_volume_and_range",
 ]

@@ -22,13 +22,13 @@ from analysis.reporting.figure_style import (
     BLACK,
     BLUE,
     MID_GREY,
-    PALE_BLUE,
     PALE_GREY,
     VERMILLION,
     in_house_style,
     legend_above,
     new_figure,
     plain_label,
+    shade_hull,
     signed_whole,
     use_event_time,
     use_percent,
@@ -140,7 +140,7 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0,
     numbers = _path_frame(abnormal)
     figure = new_figure(height=4.0)
     axes = figure.add_subplot()
-    _shade_hull(axes, hull)
+    shade_hull(axes, hull)
     _draw_bands(axes, numbers)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     outside = numbers[~numbers["is_estimation"]]
@@ -188,19 +188,16 @@ def _letters(count: int) -> list[str]:
     return [*ascii_lowercase, *doubled][:count]
 
 
-def _shade_hull(axes: Axes, hull: tuple[int, int]) -> None:
-    axes.axvspan(hull[0] - 0.5, hull[1] + 0.5, facecolor=PALE_BLUE, alpha=0.75, edgecolor="none", zorder=0.7)
-    for edge in (hull[0] - 0.5, hull[1] + 0.5):
-        axes.axvline(edge, color=BLUE, linewidth=0.7, zorder=0.7)
-
-
 def _draw_bands(axes: Axes, numbers: pd.DataFrame, x: str = "rel_session") -> None:
     """Two grey bands around zero; their edges differ in dash, so that they survive without colour."""
+    places = numbers[x].to_numpy(dtype=float)
+    if len(places) == 1:
+        numbers, places = numbers.iloc[[0, 0]], places + np.array([-0.4, 0.4])
     for name, shade, dash in (("band95", "#ececec", ":"), ("band90", "#d9d9d9", "--")):
         half = numbers[name].to_numpy(dtype=float)
-        axes.fill_between(numbers[x], -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
+        axes.fill_between(places, -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
         for sign in (-1, 1):
-            axes.plot(numbers[x], sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
+            axes.plot(places, sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
 
 
 def _band_handles() -> list:
@@ -233,7 +230,7 @@ def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     text = (
         f"Abnormal {RETURN_LABELS[abnormal.return_kind]} returns session by session "
         f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; the blue "
-        "strip marks the sessions that report and first denial can have reached. "
+        "strip reaches from the first to the last session that report and first denial can have reached. "
     )
     if abnormal.fit.has_error:
         text += (
@@ -290,7 +287,7 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
     numbers = _cumulative_frame(abnormal)
     figure = new_figure(height=3.8)
     axes = figure.add_subplot()
-    _shade_hull(axes, hull)
+    shade_hull(axes, hull)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     styles = {"run-up": (BLUE, "s", "--"), "event": (BLACK, "o", "-")}
     handles = []
