@@ -9,10 +9,10 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from analysis.opening import TABLES
 from analysis.reporting.kernel import KernelLimits
 from analysis.reporting.run import RunRequest
 from analysis.root import StudyRoot
-from analysis.study import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = ("ford-xiaomi", "ford-geely-2026", "stellantis-xiaomi-xpeng-2026")
@@ -37,7 +37,7 @@ def write_notebook(path: Path, *cells: str, needs: str = "registry", parameters:
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         *(nbformat.v4.new_code_cell(source) for source in cells),
     ]
-    notebook.cells[-1].metadata["tags"] = ["verdict"]
+    notebook.cells[-1].metadata["tags"] = ["changes"]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # nbformat's own ids are random
     nbformat.write(notebook, path)
