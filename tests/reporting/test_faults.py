@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 from runner_process import finish, start
@@ -18,7 +19,7 @@ from small_study import SHOW, execute_fake, hash_tree, make_study, request, writ
 
 from analysis.errors import BusyError, DataError, ExecutionError, RenderError, StudyError
 from analysis.reporting import run as life
-from analysis.reporting.execute import execute_notebook
+from analysis.reporting.execute import check_executed, execute_notebook
 from analysis.reporting.kernel import KernelLimits
 from analysis.reporting.render import check_page
 from analysis.reporting.run import run_notebook
@@ -121,6 +122,14 @@ def test_a_cell_that_ends_the_run(root: StudyRoot, name: str, cell: str, said: s
         assert "raise ValueError" in page
         assert "<b>here" not in page
     assert_unharmed(root, before)
+
+
+def test_a_cell_that_never_ran_is_no_success() -> None:
+    ran = nbformat.v4.new_code_cell("1", execution_count=1)
+    skipped = nbformat.v4.new_code_cell("2")
+    check_executed(nbformat.v4.new_notebook(cells=[ran, nbformat.v4.new_code_cell("  ")]), "small")
+    with pytest.raises(ExecutionError, match="cell 2 did not run"):
+        check_executed(nbformat.v4.new_notebook(cells=[ran, skipped]), "small")
 
 
 def test_a_kernel_that_does_not_start(root: StudyRoot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,7 @@ def test_odd_folders_reach_the_shell_as_one_word(tmp_path: Path) -> None:
     odd = tmp_path / "it's $(touch bad); 100% odd"
     odd.mkdir()
     made = Schedule(odd, arguments=("--notify", "mail -s 'x y' me"), python="/bin/echo")
+    assert "%" not in cron_block(made).splitlines()[1].replace(r"\%", "")
     command = cron_block(made).splitlines()[1].split(None, 5)[5].replace(r"\%", "%")  # as cron hands it on
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == f"-m analysis.cli --root {odd} --quiet nightly --notify mail -s 'x y' me\n"
