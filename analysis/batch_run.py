@@ -5,6 +5,8 @@ returns, events -> panel, placed events -> estimates -> tests -> events.csv, aar
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
+    from analysis.batch_instants import AlignedEvents
     from analysis.batch_tables import EventTable
     from analysis.estimation.batch import EventEstimates, EventWindows
     from analysis.inference.cross_section import SampleResult
+    from analysis.inference.cross_section_events import EventPValues
     from analysis.inference.result import TestResult
 
 SCHEMA_VERSION = 1
@@ -45,6 +50,11 @@ class BatchRequest:
     draws, seed : int
     allow_large : bool
     workers : int
+    ambiguous : str
+        What becomes of an event whose publication time allows several sessions: ``reject``, ``first``, ``last``.
+    scheduler : str, optional
+        Address of a Dask scheduler, ``local`` for one on this machine; None computes in this process
+        unless the returns do not fit into memory.
     """
 
     returns: Path
@@ -63,6 +73,8 @@ class BatchRequest:
     seed: int = 20260202
     allow_large: bool = False
     workers: int = 2
+    ambiguous: str = "reject"
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,31 +136,81 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     import numpy as np
 
     from analysis import batch_tables as tables
-    from analysis.errors import ConfigError
-    from analysis.estimation.batch import estimate_events
-    from analysis.estimation.panel import BATCH_MODELS, FACTORS_OF_MODEL, lay_out_model
-    from analysis.inference.cross_section import assess_sample
-    from analysis.inference.cross_section_events import judge_events
+    from analysis.batch_cluster import choose_scheduler, open_client
 
     windows = parse_windows(request.estimation, request.event)
+    _check_model(request)
+    scheduler = choose_scheduler(request.scheduler, request.returns)
+    events = tables.read_events(request.events)
+    _check_columns(events, request)
+    aligned = tables.align_table(events, calendar=request.calendar, ambiguous=request.ambiguous)
+    with contextlib.ExitStack() as stack:
+        watching = watch or _watch_nothing
+        if scheduler is None:
+            work = _compute_here(request, events, aligned, windows, watching)
+        else:
+            client = stack.enter_context(open_client(scheduler))
+            work = _compute_on_cluster(request, events, aligned, windows, watching, client)
+        reasons = tables.explain_rejections(work.placed, work.estimates)
+        sample = describe_sample(work.result, request=request, reasons=[r for r in reasons if r])
+        if aligned is not None:
+            sample |= {"n_ambiguous": int(aligned.is_ambiguous.sum()), "ambiguous": request.ambiguous}
+        used = np.flatnonzero(work.estimates.is_used)
+        if request.group and used.size:
+            sample["groups"] = _assess_groups(work, used, request)
+        if request.traits and used.size:
+            sample["traits"] = _regress_traits(work.estimates.select(used), work.placed.frame.iloc[used], request)
+        table = _tabulate_events(work.placed, work.estimates, work.p_values, reasons)
+        return BatchOutcome(table, _tabulate_days(work.result), sample)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A batch computed, here or on a cluster; ``assess`` does the same for some of its events."""
+
+    placed: EventTable
+    estimates: EventEstimates
+    p_values: EventPValues
+    result: SampleResult
+    assess: Callable[[np.ndarray], SampleResult]
+
+
+def _check_model(request: BatchRequest) -> None:
+    from analysis.errors import ConfigError
+    from analysis.estimation.panel import BATCH_MODELS, FACTORS_OF_MODEL
+
     if request.model not in BATCH_MODELS:
         raise ConfigError(f"Unknown batch model {request.model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
     if request.model in FACTORS_OF_MODEL and request.factors is None:
         raise ConfigError(f"Model {request.model} needs daily factors.", "Name their file with --factors.")
+    if request.ambiguous not in ("reject", "first", "last"):
+        raise ConfigError(f"Unknown choice {request.ambiguous!r} for --ambiguous.", "Use reject, first or last.")
+
+
+def _compute_here(
+    request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None, windows: EventWindows, watch: Any
+) -> _Work:
+    """In this process, on some threads."""
+    from analysis import batch_tables as tables
+    from analysis.estimation.batch import estimate_events
+    from analysis.estimation.panel import FACTORS_OF_MODEL, lay_out_model
+    from analysis.inference.cross_section import assess_sample
+    from analysis.inference.cross_section_events import judge_events
+
     returns = tables.read_returns(request.returns, allow_large=request.allow_large)
     returns = tables.lay_calendar(returns, request.calendar, request.returns)
     factors = tables.read_factors(request.factors, request.model) if request.model in FACTORS_OF_MODEL else None
     panel = tables.build_panel(returns, benchmark=request.benchmark, factors=factors, path=request.returns)
-    events = tables.read_events(request.events)
-    _check_columns(events, request)
-    placed = tables.place_events(events, panel)
+    placed = tables.place_events(events, panel, aligned)
     design = lay_out_model(panel, request.model)
     estimates = estimate_events(
         design, placed.ticker_index, placed.session_index, windows=windows, workers=request.workers
     )
-    reasons = tables.explain_rejections(placed, estimates)
-    passes = int(estimates.is_used.sum()) * 2
-    with (watch or _watch_nothing)("testing", passes) as bar:
+
+    def assess(positions: np.ndarray) -> SampleResult:
+        return assess_sample(design, estimates.select(positions), draws=request.draws, seed=request.seed)
+
+    with watch("testing", int(estimates.is_used.sum()) * 2) as bar:
         result = assess_sample(
             design,
             estimates,
@@ -157,14 +219,39 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
             workers=request.workers,
             on_progress=bar.update,
         )
-    p = judge_events(design, estimates)
-    sample = describe_sample(result, request=request, reasons=[r for r in reasons if r])
-    used = np.flatnonzero(estimates.is_used)
-    if request.group and used.size:
-        sample["groups"] = _assess_groups(design, estimates.select(used), placed.frame.iloc[used], request)
-    if request.traits and used.size:
-        sample["traits"] = _regress_traits(estimates.select(used), placed.frame.iloc[used], request)
-    return BatchOutcome(_tabulate_events(placed, estimates, p, reasons), _tabulate_days(result), sample)
+    return _Work(placed, estimates, judge_events(design, estimates), result, assess)
+
+
+def _compute_on_cluster(
+    request: BatchRequest,
+    events: pd.DataFrame,
+    aligned: AlignedEvents | None,
+    windows: EventWindows,
+    watch: Any,
+    client: Any,
+) -> _Work:
+    """On the workers of a scheduler; this process never holds the returns."""
+    from analysis import batch_tables as tables
+    from analysis.batch_cluster import ClusterEngine, Source
+    from analysis.errors import DataError
+    from analysis.estimation.panel import FACTORS_OF_MODEL
+
+    extent = tables.survey_returns(request.returns)
+    sessions = tables.lay_sessions(extent.sessions, request.calendar, request.returns)
+    if request.benchmark not in extent.tickers:
+        held = len(extent.tickers)
+        raise DataError(f"Benchmark {request.benchmark} is not among the {held} tickers of {request.returns}.")
+    placed = tables.place_on(events, extent.tickers, sessions, aligned)
+    factors = request.factors.resolve() if request.factors and request.model in FACTORS_OF_MODEL else None
+    source = Source(request.returns.resolve(), request.benchmark, request.model, factors, sessions, request.allow_large)
+    engine = ClusterEngine(client, source, extent.tickers, placed.ticker_index, placed.session_index, windows=windows)
+
+    def assess(positions: np.ndarray) -> SampleResult:
+        return engine.assess(positions, draws=request.draws, seed=request.seed)
+
+    with watch("testing", int(engine.estimates.is_used.sum()) * 2) as bar:
+        result = engine.assess(draws=request.draws, seed=request.seed, on_progress=bar.update)
+    return _Work(placed, engine.estimates, engine.judge(), result, assess)
 
 
 class _Silence:
@@ -190,12 +277,15 @@ def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
         raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
 
 
-def _assess_groups(design, estimates: EventEstimates, frame: pd.DataFrame, request: BatchRequest) -> dict[str, Any]:
-    from analysis.inference.cross_section_traits import assess_groups
+def _assess_groups(work: _Work, used: np.ndarray, request: BatchRequest) -> dict[str, Any]:
+    import numpy as np
 
-    labels = frame[request.group].astype(object).where(frame[request.group].notna(), "").astype(str).to_numpy()
-    found = assess_groups(design, estimates, labels, draws=request.draws, seed=request.seed)
-    return {label: describe_sample(result, request=request, reasons=[]) for label, result in found.items()}
+    column = work.placed.frame[request.group].iloc[used]
+    labels = column.astype(object).where(column.notna(), "").astype(str).to_numpy()
+    return {
+        str(label): describe_sample(work.assess(used[labels == label]), request=request, reasons=[])
+        for label in np.unique(labels)
+    }
 
 
 def _regress_traits(estimates: EventEstimates, frame: pd.DataFrame, request: BatchRequest) -> Any:
@@ -218,6 +308,23 @@ def _regress_traits(estimates: EventEstimates, frame: pd.DataFrame, request: Bat
     }
 
 
+def _explain_all(placed: EventTable, reasons: list[str]) -> list[str]:
+    """Why an event was rejected, or how an ambiguous one was resolved."""
+    if placed.aligned is None:
+        return reasons
+    return [reason or str(note) for reason, note in zip(reasons, placed.aligned.note, strict=True)]
+
+
+def _find_status(placed: EventTable, estimates: EventEstimates) -> np.ndarray:
+    """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
+    import numpy as np
+
+    status = np.where(estimates.is_used, "used", "rejected")
+    if placed.aligned is not None:
+        status[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = "ambiguous"
+    return status
+
+
 def _tabulate_events(placed: EventTable, estimates: EventEstimates, p: Any, reasons: list[str]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
@@ -232,8 +339,8 @@ def _tabulate_events(placed: EventTable, estimates: EventEstimates, p: Any, reas
             "event_id": quote_formulas(frame["event_id"].tolist()),
             "ticker": quote_formulas(frame["ticker"].tolist()),
             "session": quote_formulas(frame["session"].tolist()),
-            "status": np.where(estimates.is_used, "used", "rejected"),
-            "reason": quote_formulas(reasons),
+            "status": _find_status(placed, estimates),
+            "reason": quote_formulas(_explain_all(placed, reasons)),
             "n_estimation": pd.array(estimates.n_estimation, dtype="Int64"),
             "car": estimates.car,
             "car_std_error": estimates.car_std_error,
@@ -329,7 +436,13 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
 
 @click.command("batch")
 @click.option("--returns", "returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
-@click.option("--events", "events", required=True, type=click.Path(path_type=Path), help="event_id,ticker,session.")
+@click.option(
+    "--events",
+    "events",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="event_id,ticker,session (or published_earliest,published_latest,exchange).",
+)
 @click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--model", default="market", show_default=True, help="Model of normal returns.")
@@ -344,6 +457,14 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
 @click.option("--seed", default=20260202, show_default=True, type=click.IntRange(0))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Threads.")
 @click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
+@click.option(
+    "--ambiguous",
+    type=click.Choice(["reject", "first", "last"]),
+    default="reject",
+    show_default=True,
+    help="Publication times that allow several sessions.",
+)
+@click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
 @click.pass_context
 def batch_command(context: click.Context, **options: Any) -> None:
     """Estimate and test many events over many tickers.

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.batch_instants import EARLIEST, EXCHANGE, LATEST, AlignedEvents, align_events, has_instants
 from analysis.errors import DataError
 from analysis.estimation import batch
 from analysis.estimation.batch import EventEstimates
@@ -35,12 +36,15 @@ class EventTable:
         Place in the panel, -1 where there is none.
     reason : list of str
         Why an event cannot be placed; empty where it can.
+    aligned : AlignedEvents, optional
+        How publication times became sessions, where times were given.
     """
 
     frame: pd.DataFrame
     ticker_index: np.ndarray
     session_index: np.ndarray
     reason: list[str]
+    aligned: AlignedEvents | None = None
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -51,15 +55,20 @@ def read_table(path: Path) -> pd.DataFrame:
         if path.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(path)
         # "NA" and "NAN" are tickers; only an empty cell is missing
-        text = dict.fromkeys(("event_id", "ticker", "date", "session"), str)
+        text = dict.fromkeys(("event_id", "ticker", "date", "session", EARLIEST, LATEST, EXCHANGE), str)
         return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     except (ValueError, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {first}.", "Give a CSV in UTF-8 or a Parquet file.") from error
 
 
-def read_returns(path: Path, *, allow_large: bool = False) -> pd.DataFrame:
+def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str] | None = None) -> pd.DataFrame:
     """Returns as a frame of sessions x tickers, from a long (``date,ticker,ret``) or wide table.
+
+    Parameters
+    ----------
+    tickers : sequence of str, optional
+        Read only these from a Parquet file, without touching the others.
 
     Raises
     ------
@@ -67,7 +76,7 @@ def read_returns(path: Path, *, allow_large: bool = False) -> pd.DataFrame:
         For unreadable dates or numbers, repeated rows, infinite values, values below -100 %, or
         (unless ``allow_large``) a median size above 0.2, which speaks of percent or of prices.
     """
-    table = read_table(path)
+    table = read_table(path) if tickers is None else read_tickers(path, tickers)
     if set(LONG_COLUMNS) <= set(table.columns):
         wide = _widen(table, path)
     else:
@@ -88,6 +97,71 @@ def read_returns(path: Path, *, allow_large: bool = False) -> pd.DataFrame:
     wide = _read_numbers(wide.sort_index(), path)
     _check_sizes(wide, path, allow_large=allow_large)
     return wide
+
+
+@dataclass(frozen=True)
+class ParquetExtent:
+    """What a Parquet file of returns holds, found without reading a return.
+
+    Attributes
+    ----------
+    tickers : tuple of str
+        In the order in which :func:`read_returns` has them.
+    sessions : DatetimeIndex
+        The union of its dates.
+    is_long : bool
+    n_cells : int
+        Returns stored.
+    """
+
+    tickers: tuple[str, ...]
+    sessions: pd.DatetimeIndex
+    is_long: bool
+    n_cells: int
+
+
+def survey_returns(path: Path) -> ParquetExtent:
+    """Dates and tickers of a Parquet file of returns, row group by row group.
+
+    Raises
+    ------
+    DataError
+        If it is no readable Parquet file of returns.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        names = [field.name for field in file.schema_arrow]
+        is_long = set(LONG_COLUMNS) <= set(names)
+        if not is_long and (not names or names[0] != "date"):
+            raise DataError(f"Expected date,ticker,ret or a first column date in {path}.", "Rename the columns.")
+        dates, tickers = pd.Index([]), pd.Index([])
+        for group in range(file.num_row_groups):
+            part = file.read_row_group(group, columns=["date", "ticker"] if is_long else ["date"]).to_pandas()
+            dates = dates.union(pd.Index(part["date"].unique()))
+            if is_long:
+                tickers = tickers.union(pd.Index(part["ticker"].astype(str).unique()))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
+    held = tuple(tickers.sort_values()) if is_long else tuple(names[1:])
+    rows = int(file.metadata.num_rows)
+    return ParquetExtent(
+        held, _read_dates(pd.Series(dates), path).sort_values(), is_long, rows if is_long else rows * len(held)
+    )
+
+
+def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
+    """Some tickers of a Parquet file of returns, as :func:`read_table` would give them."""
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(path).names
+        if set(LONG_COLUMNS) <= set(names):
+            return pd.read_parquet(path, columns=list(LONG_COLUMNS), filters=[("ticker", "in", list(tickers))])
+        return pd.read_parquet(path, columns=["date", *tickers])
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}.", "Give a Parquet file of returns.") from error
 
 
 def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -189,19 +263,23 @@ def lay_calendar(returns: pd.DataFrame, mic: str | None, path: Path) -> pd.DataF
     DataError
         If the file has dates on which the exchange is closed.
     """
+    return returns if mic is None else returns.reindex(lay_sessions(pd.DatetimeIndex(returns.index), mic, path))
+
+
+def lay_sessions(dates: pd.DatetimeIndex, mic: str | None, path: Path) -> pd.DatetimeIndex:
+    """The calendar of some dates: the sessions of an exchange, or the dates themselves."""
     if mic is None:
-        return returns
+        return dates
     from analysis.events.calendars import load_hours
 
-    first, last = returns.index[0], returns.index[-1]
-    sessions = load_hours(mic).between(first, last)
-    closed = returns.index.difference(sessions)
+    sessions = load_hours(mic).between(dates[0], dates[-1])
+    closed = dates.difference(sessions)
     if closed.size:
         raise DataError(
             f"{path} has {closed.size} dates on which {mic} is closed, the first {closed[0].date()}.",
             "Remove them, or leave --calendar out to count the dates of the file.",
         )
-    return returns.reindex(sessions.astype("datetime64[s]"))
+    return pd.DatetimeIndex(sessions.astype("datetime64[s]"))
 
 
 def build_panel(
@@ -234,6 +312,8 @@ def build_panel(
 def read_events(path: Path) -> pd.DataFrame:
     """The table of events: ``ticker`` and ``session`` (or ``date``), optionally ``event_id`` and more.
 
+    In place of sessions it may give publication times (:mod:`analysis.batch_instants`).
+
     Raises
     ------
     DataError
@@ -242,9 +322,14 @@ def read_events(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if "session" not in table.columns and "date" in table.columns:
         table = table.rename(columns={"date": "session"})
+    if has_instants(table):
+        table = table.assign(session="")
     lacking = [name for name in ("ticker", "session") if name not in table.columns]
     if lacking:
-        raise DataError(f"Expected the columns {', '.join(lacking)} in {path}.", "Write event_id,ticker,session.")
+        raise DataError(
+            f"Expected the columns {', '.join(lacking)} in {path}.",
+            "Write event_id,ticker,session, or event_id,ticker,published_earliest,published_latest,exchange.",
+        )
     if table.empty:
         raise DataError(f"{path} holds no event.", "Add one row an event: event_id,ticker,session.")
     if "event_id" not in table.columns:
@@ -259,18 +344,40 @@ def read_events(path: Path) -> pd.DataFrame:
     return table[[*first, *(name for name in table.columns if name not in first)]].reset_index(drop=True)
 
 
-def place_events(events: pd.DataFrame, panel: BatchPanel) -> EventTable:
-    """Find the row and column of every event; say why where there is none. Nothing is moved."""
+def align_table(events: pd.DataFrame, *, calendar: str | None, ambiguous: str) -> AlignedEvents | None:
+    """Sessions of a table of publication times; None for a table of sessions."""
+    if EARLIEST not in events.columns or (events["session"] != "").any():
+        return None
+    return align_events(events, calendar=calendar, ambiguous=ambiguous)
+
+
+def place_events(events: pd.DataFrame, panel: BatchPanel, aligned: AlignedEvents | None = None) -> EventTable:
+    """Find the row and column of every event; say why where there is none. Nothing is moved.
+
+    Parameters
+    ----------
+    aligned : AlignedEvents, optional
+        Sessions of events that were given as publication times.
+    """
+    return place_on(events, panel.tickers, pd.DatetimeIndex(panel.sessions.astype("datetime64[s]")), aligned)
+
+
+def place_on(
+    events: pd.DataFrame, held: Sequence[str], sessions: pd.DatetimeIndex, aligned: AlignedEvents | None = None
+) -> EventTable:
+    """:func:`place_events` on the tickers and the calendar of a panel that need not be in memory."""
+    if aligned is not None:
+        events = events.assign(session=aligned.session)
     tickers = events["ticker"].astype(object).where(events["ticker"].notna(), "").astype(str)
-    ticker_index = pd.Index(panel.tickers).get_indexer(tickers)
+    ticker_index = pd.Index(held).get_indexer(tickers)
     dates = _parse_sessions(events["session"])
-    sessions = pd.DatetimeIndex(panel.sessions.astype("datetime64[s]"))
     session_index = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
     labels = events["session"].astype(object).where(events["session"].notna(), "").astype(str)
     labels = labels.where(dates.isna(), dates.dt.strftime("%Y-%m-%d"))
     reason = [""] * len(events)
     for at in np.flatnonzero(session_index < 0):
-        reason[at] = _explain_session(labels.iloc[at], dates.iloc[at], sessions)
+        reason[at] = str(aligned.reason[at]) if aligned is not None else ""
+        reason[at] = reason[at] or _explain_session(labels.iloc[at], dates.iloc[at], sessions)
     for at in np.flatnonzero(ticker_index < 0):
         reason[at] = f"ticker {tickers.iloc[at]!r} has no returns" if tickers.iloc[at] else "no ticker is given"
     twice = (
@@ -285,11 +392,11 @@ def place_events(events: pd.DataFrame, panel: BatchPanel) -> EventTable:
             reason[at] = f"same ticker and session as event {events['event_id'].iloc[first_of[keys[at]]]}"
         ticker_index = np.where(twice, -1, ticker_index)
     frame = events.assign(ticker=tickers, session=labels)
-    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason)
+    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason, aligned)
 
 
 def _parse_sessions(column: pd.Series) -> pd.Series:
-    """Session dates of the events; NaT where a cell is no date. Instants would be aligned here."""
+    """Session dates of the events; NaT where a cell is no date."""
     if pd.api.types.is_numeric_dtype(column):
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]")
     text = column if column.dtype.kind == "M" else column.astype(object)

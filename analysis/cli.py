@@ -25,6 +25,7 @@ INTERRUPTED = 130
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
     "batch": ("analysis.batch_run:batch_command", "Estimate and test many events over many tickers."),
     "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
+    "calibrate": ("analysis.commands.calibrate:calibrate", "Measure size and power of the tests for one firm."),
     "doctor": ("analysis.commands.doctor:doctor", "Check that this machine can run unattended."),
     "dossier": ("analysis.commands.dossier:dossier", "Run all notebooks of a story, bound by one page."),
     "fetch": ("analysis.commands.fetch:fetch", "Download prices into a new vintage."),

@@ -139,7 +139,7 @@ def _measure(item: Evidence, zone: str, zone_basis: str, saved_at: datetime) -> 
             interval = interval_of(stamp)
         except StudyError as error:
             problem = error.message.rstrip(".")
-    if False:
+    if interval is not None and interval.earliest > saved_at:
         problem = "in the future: after the copy was saved"
     return replace(item, stamp=stamp, interval=interval, problem=problem)
 

@@ -125,8 +125,8 @@ def assess_sample(
     (30, 'bmp', 't(29)')
     """
     used = np.flatnonzero(estimates.is_used)
-    overlap = count_overlaps(estimates)
     if used.size == 0:
+        overlap = count_overlaps(estimates)
         tests = {name: not_computable(name, "no event could be used") for name in STATISTIC_NAMES}
         nothing = MeanCorrelation(0.0, 0, 0)
         reason = "no event could be used"
@@ -136,29 +136,70 @@ def assess_sample(
     correlation = mean_correlation(design, chosen)
     ranked = None
     if with_ranks and used.size > 1:
-        scar_spread = float(parametric.Moments.of(chosen.scar).std)
         ranked = gather_rank_sums(
             design,
             chosen,
             day_spread=sums.standardised.std,
-            scar_spread=scar_spread,
+            scar_spread=find_scar_spread(chosen),
             workers=workers,
             on_progress=on_progress,
         )
-    tests = _parametric_tests(chosen, sums, correlation.value)
-    tests |= _rank_tests(chosen, sums, ranked)
-    tests |= _dependence_tests(chosen, sums)
-    tests |= _drawn_tests(design, chosen, draws=draws, seed=seed)
-    recommended, why = recommend_statistic(overlap, used.size, n_event=estimates.windows.n_event, tests=tests)
+    bhar = buy_and_hold(design, chosen) if draws > 0 else None
+    return compose_sample(chosen, SampleParts(sums, ranked, correlation, bhar), draws=draws, seed=seed)
+
+
+@dataclass(frozen=True)
+class SampleParts:
+    """All that the statistics of a sample need besides its CARs; each part adds up over partitions of the events.
+
+    Attributes
+    ----------
+    sums : DaySums
+    ranked : dict of str to RankSums, or None
+        None leaves the rank tests out.
+    correlation : MeanCorrelation
+    bhar : array (events,) or None
+        Buy-and-hold abnormal returns; only drawn tests need them.
+    """
+
+    sums: DaySums
+    ranked: dict[str, ranks.RankSums] | None
+    correlation: MeanCorrelation
+    bhar: np.ndarray | None
+
+
+def find_scar_spread(chosen: EventEstimates) -> float:
+    """Standard deviation of the standardised CARs of at least two used events."""
+    return float(parametric.Moments.of(chosen.scar).std)
+
+
+def compose_sample(
+    chosen: EventEstimates, parts: SampleParts, *, draws: int = DEFAULT_DRAWS, seed: int = DEFAULT_SEED
+) -> SampleResult:
+    """Every statistic of some used events, from what was gathered of their days.
+
+    Parameters
+    ----------
+    chosen : EventEstimates
+        Used events only, at least one.
+    parts : SampleParts
+        Gathered here or on several machines: the statistics cannot tell.
+    """
+    n, overlap = chosen.car.size, count_overlaps(chosen)
+    tests = _parametric_tests(chosen, parts.sums, parts.correlation.value)
+    tests |= _rank_tests(chosen, parts.sums, parts.ranked)
+    tests |= _dependence_tests(chosen, parts.sums)
+    tests |= _drawn_tests(chosen, parts.bhar, draws=draws, seed=seed)
+    recommended, why = recommend_statistic(overlap, n, n_event=chosen.windows.n_event, tests=tests)
     return SampleResult(
-        n=used.size,
+        n=n,
         caar=float(chosen.car.mean()),
-        windows=estimates.windows,
+        windows=chosen.windows,
         tests={name: tests[name] for name in STATISTIC_NAMES},
-        days=tabulate_days(chosen, sums, ranked),
+        days=tabulate_days(chosen, parts.sums, parts.ranked),
         overlap=overlap,
-        correlation=correlation,
-        mde80=parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=correlation.value),
+        correlation=parts.correlation,
+        mde80=parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=parts.correlation.value),
         recommended=recommended,
         recommendation=why,
     )
@@ -262,15 +303,15 @@ def _dependence_tests(chosen: EventEstimates, sums: DaySums) -> dict[str, TestRe
     return {test.name: test for test in found}
 
 
-def _drawn_tests(design: Design, chosen: EventEstimates, *, draws: int, seed: int) -> dict[str, TestResult]:
+def _drawn_tests(chosen: EventEstimates, bhar: np.ndarray | None, *, draws: int, seed: int) -> dict[str, TestResult]:
     names = ("sign_flip", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted")
-    if draws < 1:
+    if draws < 1 or bhar is None:
         return {name: not_computable(name, "no draws were asked for") for name in names}
     block = label_blocks(chosen.session_index, chosen.windows.n_event)
     found = [
         resampling.sign_flip(chosen.car, draws=draws, seed=seed),
         resampling.wild_bootstrap(chosen.car, block, draws=draws, seed=seed),
         resampling.event_block_bootstrap(chosen.car, block, draws=draws, seed=seed),
-        resampling.bhar_skewness_adjusted(buy_and_hold(design, chosen), draws=draws, seed=seed),
+        resampling.bhar_skewness_adjusted(bhar, draws=draws, seed=seed),
     ]
     return {test.name: test for test in found}

@@ -107,6 +107,13 @@ def use_event_time(axes: Axes) -> None:
     axes.set_xlabel("sessions from the event session (0)")
 
 
+def shade_hull(axes: Axes, hull: tuple[int, int]) -> None:
+    """Mark the sessions from the first to the last that report and first denial can have reached."""
+    axes.axvspan(hull[0] - 0.5, hull[1] + 0.5, facecolor=PALE_BLUE, alpha=0.55, edgecolor="none", zorder=0.55)
+    for edge in (hull[0] - 0.5, hull[1] + 0.5):
+        axes.axvline(edge, color=BLUE, linewidth=0.7, zorder=0.7)
+
+
 def legend_above(axes: Axes, handles: Iterable | None = None, *, columns: int = 2) -> None:
     """A legend over the axes, where it can hide nothing."""
     axes.legend(

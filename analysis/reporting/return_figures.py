@@ -22,13 +22,13 @@ from analysis.reporting.figure_style import (
     BLACK,
     BLUE,
     MID_GREY,
-    PALE_BLUE,
     PALE_GREY,
     VERMILLION,
     in_house_style,
     legend_above,
     new_figure,
     plain_label,
+    shade_hull,
     signed_whole,
     use_event_time,
     use_percent,
@@ -140,7 +140,7 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0,
     numbers = _path_frame(abnormal)
     figure = new_figure(height=4.0)
     axes = figure.add_subplot()
-    _shade_hull(axes, hull)
+    shade_hull(axes, hull)
     _draw_bands(axes, numbers)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     outside = numbers[~numbers["is_estimation"]]
@@ -188,19 +188,16 @@ def _letters(count: int) -> list[str]:
     return [*ascii_lowercase, *doubled][:count]
 
 
-def _shade_hull(axes: Axes, hull: tuple[int, int]) -> None:
-    axes.axvspan(hull[0] - 0.5, hull[1] + 0.5, facecolor=PALE_BLUE, alpha=0.75, edgecolor="none", zorder=0.7)
-    for edge in (hull[0] - 0.5, hull[1] + 0.5):
-        axes.axvline(edge, color=BLUE, linewidth=0.7, zorder=0.7)
-
-
 def _draw_bands(axes: Axes, numbers: pd.DataFrame, x: str = "rel_session") -> None:
     """Two grey bands around zero; their edges differ in dash, so that they survive without colour."""
+    places = numbers[x].to_numpy(dtype=float)
+    if len(places) == 1:
+        numbers, places = numbers.iloc[[0, 0]], places + np.array([-0.4, 0.4])
     for name, shade, dash in (("band95", "#ececec", ":"), ("band90", "#d9d9d9", "--")):
         half = numbers[name].to_numpy(dtype=float)
-        axes.fill_between(numbers[x], -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
+        axes.fill_between(places, -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
         for sign in (-1, 1):
-            axes.plot(numbers[x], sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
+            axes.plot(places, sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
 
 
 def _band_handles() -> list:
@@ -233,9 +230,15 @@ def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     text = (
         f"Abnormal {RETURN_LABELS[abnormal.return_kind]} returns session by session "
         f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; the blue "
-        "strip marks the sessions that report and first denial can have reached. The bands say where 90 % and 95 % of "
-        "ordinary sessions would lie: about one mark in twenty falls outside the wider one by chance."
+        "strip reaches from the first to the last session that report and first denial can have reached. "
     )
+    if abnormal.fit.has_error:
+        text += (
+            "The bands say where 90 % and 95 % of ordinary sessions would lie: about one mark in twenty falls outside "
+            "the wider one by chance."
+        )
+    else:
+        text += f"No bands are drawn: {abnormal.fit.why_no_error}."
     if numbers["is_estimation"].any():
         text += " Hollow marks helped to fit the model, so they have no band."
     missing = numbers.loc[numbers["ar"].isna(), "rel_session"]
@@ -263,10 +266,15 @@ def _path_description(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     return (
         f"Abnormal returns from session {signed_whole(numbers['rel_session'].iloc[0])} to "
         f"{signed_whole(numbers['rel_session'].iloc[-1])} with forecast bands around zero. Session by session near "
-        f"the event: {values}. On session 0 the 90 % band is ±{format_percent(event['band90'], sign=False)} and the "
-        f"95 % band ±{format_percent(event['band95'], sign=False)}. {int((numbers['key'] != '').sum())} of "
+        f"the event: {values}. On session 0 {_say_band(event, 'band90', '90')} and "
+        f"{_say_band(event, 'band95', '95')}. {int((numbers['key'] != '').sum())} of "
         f"{len(numbers)} sessions carry other known news."
     )
+
+
+def _say_band(row: pd.Series, band: str, level: str) -> str:
+    half = row[band]
+    return f"the {level} % band is " + (f"±{format_percent(half, sign=False)}" if half == half else "n/a")
 
 
 @in_house_style
@@ -279,7 +287,7 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
     numbers = _cumulative_frame(abnormal)
     figure = new_figure(height=3.8)
     axes = figure.add_subplot()
-    _shade_hull(axes, hull)
+    shade_hull(axes, hull)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     styles = {"run-up": (BLUE, "s", "--"), "event": (BLACK, "o", "-")}
     handles = []
@@ -300,18 +308,22 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
         f"({MODEL_LABELS[abnormal.design.model]}). Circles sum from session 0 "
         f"({format_session(abnormal.event_session)}) to the session below the mark"
         + ("; squares sum the run-up before it, from its first session" if (numbers["part"] == "run-up").any() else "")
-        + ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a size "
-        "that ordinary sessions also produce. Neighbouring points share sessions and are no separate evidence."
+        + (
+            ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a "
+            "size that ordinary sessions also produce."
+            if abnormal.fit.has_error
+            else f". Each bundle starts from zero; no bands are drawn: {abnormal.fit.why_no_error}."
+        )
+        + " Neighbouring points share sessions and are no separate evidence."
     )
-    notes = numbers.loc[numbers["note"] != "", ["first", "last", "note"]]
+    notes = numbers.loc[numbers["car"].isna(), ["first", "last", "note"]]
     if len(notes):
         row = notes.iloc[0]
         caption += f" From {signed_whole(row['first'])} to {signed_whole(row['last'])} the sum is n/a: {row['note']}."
     runup = numbers[(numbers["part"] == "run-up") & numbers["car"].notna()]
     before = (
         f"Over the run-up, sessions {signed_whole(runup['first'].iloc[-1])} to {signed_whole(runup['last'].iloc[-1])}, "
-        f"the sum is {format_percent(runup['car'].iloc[-1])}, 95 % band "
-        f"±{format_percent(runup['band95'].iloc[-1], sign=False)}."
+        f"the sum is {format_percent(runup['car'].iloc[-1])}, {_say_band(runup.iloc[-1], 'band95', '95')}."
         if len(runup)
         else "No run-up is drawn."
     )
@@ -321,10 +333,9 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
         caption=caption,
         description=(
             f"Line of cumulative abnormal returns with bands that widen. Session 0: "
-            f"{format_percent(known['car'].iloc[0])}, 95 % band "
-            f"±{format_percent(known['band95'].iloc[0], sign=False)}. Sessions 0 to "
-            f"{signed_whole(last['last'])}: {format_percent(last['car'])}, 95 % band "
-            f"±{format_percent(last['band95'], sign=False)}. {before}"
+            f"{format_percent(known['car'].iloc[0])}, {_say_band(known.iloc[0], 'band95', '95')}. "
+            f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, "
+            f"{_say_band(last, 'band95', '95')}. {before}"
         ),
         numbers=numbers,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import matplotlib.dates as mdates
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -34,8 +35,8 @@ from analysis.reporting.format import format_session
 MAX_NAMED_RELAYS = 3
 """More articles of a role that tests nothing are packed into one unnamed group."""
 MARGIN = pd.Timedelta(hours=2)
-DAYS_WITH_HOURS = 5.5
-"""A longer axis has no room for hours, only for days."""
+DAYS_WITH_HOURS, DAYS_WITH_HOURS_BESIDE_PRICES = 5.3, 3.8
+"""A longer axis has no room for hours, only for days; labels of prices take room from it."""
 GROUP_NAMES = {"relay": "relays", "other": "other items", "report": "reports", "denial": "denials"}
 
 
@@ -62,6 +63,11 @@ def _tested(alignment: Alignment) -> list[EventSession]:
     return [e for e in alignment.articles if e.article.role in ("report", "denial")]
 
 
+def _candidates(alignment: Alignment) -> set[pd.Timestamp]:
+    """Sessions that report or first denial can have reached."""
+    return {*alignment.report_sessions, *alignment.denial_sessions}
+
+
 def _sessions_in(hours: SessionHours, span: _Span) -> pd.DataFrame:
     return hours.schedule[(hours.schedule["close"] > span.start) & (hours.schedule["open"] < span.end)]
 
@@ -85,9 +91,9 @@ def _draw_hours(axes: Axes, alignment: Alignment, span: _Span) -> None:
     for a, b in _closed_stretches(alignment.hours, span):
         axes.axvspan(a, b, facecolor=CLOSED_GREY, edgecolor="none", zorder=0)
     for session, row in _sessions_in(alignment.hours, span).iterrows():
-        if alignment.event_session <= session <= alignment.last_session:
-            axes.axvspan(max(row["open"], span.start), min(row["close"], span.end), facecolor=PALE_BLUE,
-                         edgecolor="none", zorder=-0.1)  # fmt: skip
+        if session in _candidates(alignment):
+            axes.axvspan(max(row["open"], span.start), min(row["close"], span.end), facecolor=PALE_BLUE, hatch="///",
+                         edgecolor="#9cc7e2", linewidth=0, zorder=-0.1)  # fmt: skip
         for kind, dash in (("open", (0, (4, 3))), ("close", "-")):
             if span.start < row[kind] < span.end:
                 axes.axvline(row[kind], color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.2)
@@ -96,28 +102,33 @@ def _draw_hours(axes: Axes, alignment: Alignment, span: _Span) -> None:
 def _hours_handles(exchange: str) -> list:
     return [
         Patch(facecolor=CLOSED_GREY, label=f"{exchange} closed"),
-        Patch(facecolor=PALE_BLUE, edgecolor=BLUE, linewidth=0.5, label="candidate session"),
+        Patch(facecolor=PALE_BLUE, edgecolor="#9cc7e2", hatch="///", linewidth=0, label="candidate session"),
         Line2D([], [], color=MID_GREY, linewidth=0.9, linestyle=(0, (4, 3)), label="open"),
         Line2D([], [], color=MID_GREY, linewidth=0.9, linestyle="-", label="close"),
     ]
 
 
-def _use_clock(axes: Axes, span: _Span, *, top: Axes) -> None:
-    """UTC below ``axes``, New York above ``top``."""
+def _use_clock(axes: Axes, span: _Span, *, top: Axes, longest: float) -> None:
+    """UTC below ``axes``, New York above ``top``; hours where the span is no longer than ``longest`` days."""
     axes.set_xlim(span.start, span.end)
     above = top.secondary_xaxis("top")
+    has_hours = span.days <= longest
+    first = span.start.tz_localize(None).normalize()
+    step = 1 if has_hours else max(1, math.ceil(span.days / 9))
+    days = pd.date_range(first, span.end.tz_localize(None), freq=f"{step}D")
     for axis, zone in ((axes.xaxis, "UTC"), (above.xaxis, NEW_YORK)):
-        has_hours = span.days <= DAYS_WITH_HOURS
-        step = 1 if has_hours else max(1, math.ceil(span.days / 9))
-        axis.set_major_locator(mdates.DayLocator(interval=step, tz=zone))
-        axis.set_major_formatter(mdates.DateFormatter("%a %d %b" if has_hours else "%a\n%d %b", tz=zone))
+        _set_ticks(axis, days.tz_localize(zone), span, "%a %d %b" if has_hours else "%a\n%d %b", is_minor=False)
         if has_hours:
-            axis.set_minor_locator(mdates.HourLocator(byhour=12, tz=zone))
-            axis.set_minor_formatter(mdates.DateFormatter("%H:%M", tz=zone))
+            _set_ticks(axis, (days + pd.Timedelta(hours=12)).tz_localize(zone), span, "%H:%M", is_minor=True)
         axis.set_tick_params(which="both", labelsize=9.5, length=4)
         axis.set_tick_params(which="minor", labelcolor="#555555")
     axes.set_xlabel("UTC")
     above.set_xlabel("New York")
+
+
+def _set_ticks(axis: Axis, instants: pd.DatetimeIndex, span: _Span, form: str, *, is_minor: bool) -> None:
+    shown = [at for at in instants if span.start <= at <= span.end]
+    axis.set_ticks(mdates.date2num(shown), [at.strftime(form) for at in shown], minor=is_minor)
 
 
 def _legend_over(figure: Figure, handles: list, columns: int) -> None:
@@ -180,7 +191,7 @@ def _label_sessions(axes: Axes, alignment: Alignment, span: _Span, y: float) -> 
     """Names of the sessions over their hours; numbers of the candidates where days are too narrow for names."""
     is_wide = span.days <= DAYS_WITH_HOURS
     for session, row in _sessions_in(alignment.hours, span).iterrows():
-        is_candidate = alignment.event_session <= session <= alignment.last_session
+        is_candidate = session in _candidates(alignment)
         number = len(alignment.hours.between(alignment.event_session, session)) - 1
         if not (is_wide or session in (alignment.event_session, alignment.last_session)):
             continue
@@ -216,7 +227,7 @@ def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
     axes.spines["top"].set_visible(True)
-    _use_clock(axes, span, top=axes)
+    _use_clock(axes, span, top=axes, longest=DAYS_WITH_HOURS)
     _legend_over(figure, _hours_handles(alignment.hours.exchange), 4)
     return FigureExhibit(
         name="publication_intervals",
@@ -231,7 +242,7 @@ def _publication_caption(alignment: Alignment, span: _Span) -> str:
     text = (
         "Publication intervals against trading hours. Each bar runs from the earliest to the latest instant at which "
         f"an article can have become public; a lone mark is a known instant. Grey: {alignment.hours.exchange} closed; "
-        "blue: open hours of the candidate sessions, of which the first is session 0. News inside one grey stretch "
+        "hatched blue: open hours of the candidate sessions, of which the first is session 0. News inside one grey stretch "
         "meets its first price at the next open."
     )
     if any(
@@ -336,7 +347,7 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     upper.spines["bottom"].set_visible(False)
     upper.spines["top"].set_visible(True)
     upper.set_ylabel(f"price of {plain_label(panel.ticker, 12)}", parse_math=False)
-    _use_clock(lower, span, top=upper)
+    _use_clock(lower, span, top=upper, longest=DAYS_WITH_HOURS_BESIDE_PRICES)
     upper.tick_params(axis="x", which="both", labelbottom=False)
     _legend_over(figure, [*handles, *_hours_handles(alignment.hours.exchange)], 3)
     return FigureExhibit(
@@ -361,7 +372,7 @@ def _price_caption(panel: ReturnPanel, alignment: Alignment, frame: pd.DataFrame
         f"Prices of {panel.ticker} and articles on one clock. {kinds}, as recorded, without dividends; the dotted line "
         f"bridges closed hours. The dashed line is {panel.benchmark}, scaled to meet {panel.ticker} at the "
         f"{base['kind']} of {format_session(base['session'])}. Below: publication intervals by role, as in the figure of "
-        f"publication intervals. Grey: {alignment.hours.exchange} closed; blue: candidate sessions. Two articles can "
+        f"publication intervals. Grey: {alignment.hours.exchange} closed; hatched blue: candidate sessions. Two articles can "
         "be told apart only where a price lies between their bars."
     )
     days = frame.loc[frame["dividend"] > 0, "session"]

@@ -188,8 +188,17 @@ def _when(alignment: Alignment) -> str:
 
 
 def _measure(row: WindowEstimate, config: StudyConfig) -> str:
-    estimate, interval = format_percent(row.estimate or 0.0), format_interval(row.ci95 or (0.0, 0.0))
-    return f"{estimate} against {row.specification.benchmark} (95\u00a0% interval {interval}; {_rank_test(row)})"
+    estimate = format_percent(row.estimate or 0.0)
+    return f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)})"
+
+
+def _interval(row: WindowEstimate) -> str:
+    """The t interval, or the interval of the ranks for a model without a standard error."""
+    if row.ci95 is not None:
+        return f"95\u00a0% interval {format_interval(row.ci95)}"
+    if row.rank_ci95 is not None:
+        return f"95\u00a0% interval by ranks {format_interval(row.rank_ci95)}"
+    return "no interval: the estimation window is too short to rank at 95\u00a0%"
 
 
 def _rank_test(row: WindowEstimate) -> str:
@@ -206,7 +215,9 @@ def _rank_test(row: WindowEstimate) -> str:
 
 
 def _detectable(row: WindowEstimate) -> str:
-    size = format_percent(row.mde80 or 0.0, sign=False)
+    if row.mde80 is None:
+        return f"How large a move would have been seen is not known ({row.note})"
+    size = format_percent(row.mde80, sign=False)
     return f"This design would have seen a move of {size} or more four times in five"
 
 
@@ -262,16 +273,20 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     label = OUTCOME_LABELS[row.outcome]
     if row.outcome == "smaller_than_bound":
         label = f"smaller than the bound of {format_percent(config.equivalence_bound, sign=False)}"
+    reach = ""
+    if row.mde80 is not None:
+        size = format_percent(row.mde80, sign=False)
+        reach = f"; moves of {size} or more would have been seen four times in five"
     return (
-        f"At the open, the declared companion: {format_percent(row.estimate)} (95\u00a0% interval "
-        f"{format_interval(row.ci95 or (0.0, 0.0))}{holm}): {label}; moves of "
-        f"{format_percent(row.mde80 or 0.0, sign=False)} or more would have been seen four times in five."
+        f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
     )
 
 
 def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
     """Effects of report, denial and total where they are separate, the hull where the session is uncertain."""
     total = sequence.row("total")
+    if total is not None and total.contrast is None and total.estimate is not None:
+        return _say_without_errors(sequence)
     if total is None or total.contrast is None:
         return f"Effects over the sessions of the articles: n/a: {total.note}." if total else ""
     report, denial = sequence.row("report"), sequence.row("denial")
@@ -288,6 +303,18 @@ def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
         f"Over all candidate sessions ({_span(total.first, total.last)}): {_say_contrast(total.contrast)}; largest |t| of "
         f"a candidate, ranked among earlier windows: {p}."
     )
+
+
+def _say_without_errors(sequence: StorySequence) -> str:
+    """Estimates with their rank p-values, for a model whose forecasts have no standard error."""
+    if len(sequence.rows) == 1 and sequence.rows[0].first == sequence.rows[0].last:
+        return ""
+    parts = [
+        f"{row.name} (sessions {row.first} to {row.last}): {format_percent(row.estimate)}, rank {p_equals(row.rank_p)}"
+        for row in sequence.rows
+        if row.estimate is not None and row.rank_p is not None
+    ]
+    return f"Effects without intervals: {'; '.join(parts)}. No reversal can be claimed without a standard error."
 
 
 def _span(first: int, last: int) -> str:
@@ -326,7 +353,7 @@ def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
 
 
 def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
-    if row.estimate is None or row.mde80 is None:
+    if row.estimate is None:
         return f"There are not enough prices to say anything yet: {row.note}."
     ticker = alignment.story.ticker
     direction = "less" if row.estimate < 0 else "more"
@@ -347,8 +374,10 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
         "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
         "insufficient_data": "There are not enough data to judge whether that is unusual.",
     }[row.outcome]
-    size = format_percent(row.mde80, digits=1, sign=False)
-    reach = f"Only a gap of about {size} or more would have been noticed reliably."
+    reach = "How small a gap this way of measuring would have noticed is not known."
+    if row.mde80 is not None:
+        size = format_percent(row.mde80, digits=1, sign=False)
+        reach = f"Only a gap of about {size} or more would have been noticed reliably."
     apart = {
         "joint": (
             "The report and the denial came out while no price of this share was made, so nobody can say from daily "

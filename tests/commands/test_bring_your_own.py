@@ -157,6 +157,12 @@ def test_a_story_from_nothing_to_a_frozen_plan(own):
     registered = impact(own, "story", "new", *NEW, "--peers", "F, TM", "--counterparty", "Tessel", "--yes")
     assert (registered.exit_code, registered.stdout) == (0, "arvo-tessel\n")
     assert "no report and no denial yet" in registered.stderr
+    # GM has F among its peers already; TM is entered
+    peers = (own.data / "peers.csv").read_text("utf-8").splitlines()
+    assert [row for row in peers if row.startswith("GM,")] == [
+        "GM,F,XNYS,peer,domestic,Closest rival at home.",
+        "GM,TM,XNYS,peer,,Entered with the story arvo-tessel.",
+    ]
     # a draft harms nobody else
     assert "arvo-tessel" not in load_stories(own.data)
     assert impact(own, "align", "--all").exit_code == 0
@@ -229,6 +235,7 @@ def test_the_questions_of_a_new_story(own):
         ({"--ticker": "ARVO", "--exchange": "XMRS"}, 2, "unknown exchange"),
         ({"--benchmark": "GM"}, 2, "own ticker"),
         ({"--peers": "F,F"}, 2, "named twice"),
+        ({"--peers": "F,VAN.XX"}, 2, "does not say its exchange"),
         ({"--title": "They “talk”"}, 2, "quotation marks"),
         ({"--denied": "perhaps"}, 2, "perhaps"),
         ({"--article": "report"}, 2, "names no role and file"),
@@ -315,6 +322,16 @@ def test_prices_that_cannot_serve(own, tmp_path, prices, code, words):
     assert result.exit_code == code, result.stderr
     assert words in result.stderr
     assert (own.data / "plans.csv").exists() == (code == 0)
+
+
+def test_a_listing_without_recorded_prices_can_be_planned(own):
+    """A plan may be frozen before prices exist: that is what makes it one."""
+    new = dict(zip(NEW[::2], NEW[1::2], strict=True)) | {"--ticker": "ARVO", "--exchange": "XNYS"}
+    pages = ("--article", f"report={page('meta_utc.html')}", "--yes")
+    assert impact(own, "story", "new", *(x for pair in new.items() for x in pair), *pages).exit_code == 0
+    result = impact(own, "story", "plan", "arvo-tessel", "--freeze")
+    assert result.exit_code == 0, result.stderr
+    assert "ARVO: the snapshot has no prices. Fetch them" in result.stderr
 
 
 # ---- init ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +20,25 @@ from analysis.events.evidence import Evidence
 from analysis.events.ingest import ArticleRequest, add_article, examine_page
 from analysis.events.proposals import bound_by_hand, propose, show_instant, use
 from analysis.events.stamps import Interval
+from analysis.layout import lay_out_study
+from analysis.root import StudyRoot
 
 PAGES = Path(__file__).resolve().parents[1] / "data" / "pages"
 SAVED_AT = datetime(2026, 3, 31, tzinfo=UTC)
 WRONG = {"masthead_only.html", "template_meta.html", "time_of_matter.html"}
 """Pages whose own marks mislead, and which nothing on the page contradicts."""
 ONLY_THE_LIBRARY = "title_attribute.html"
+
+
+@pytest.fixture
+def no_library(monkeypatch):
+    """The date library as if it were not installed."""
+    monkeypatch.setitem(sys.modules, "htmldate", None)
+
+
+@pytest.fixture
+def own_study(root, tmp_path) -> StudyRoot:
+    return StudyRoot(lay_out_study(root, tmp_path / "study"))
 
 
 def truth() -> list[dict[str, str]]:
