@@ -142,26 +142,32 @@ def test_order_needs_every_denial_after_the_last_instant_of_the_report(focal):
     assert find(claim("order_report_denial"), make_context(later)).decision == "supported"
 
 
+def move_end(focal, article_id: str, instant: str):
+    """The focal alignment with another upper bound of one article."""
+    latest = pd.Timestamp(instant)
+    moved = [
+        dataclasses.replace(e, article=dataclasses.replace(e.article, published_latest=latest))
+        if e.article.article_id == article_id
+        else e
+        for e in focal.alignment.articles
+    ]
+    return dataclasses.replace(focal.alignment, articles=tuple(moved))
+
+
 def test_fast_is_before_the_next_opening_price(focal):
     found = find(claim("denial_delay"), make_context(focal))
     values = {n: v for n, v, _ in found.measures}
     assert values["last denial after at most"] == pytest.approx(24 + 11 + 43 / 60)
     assert values["first denial after at least"] == 0.0
+    moved = move_end(focal, "FX-D2", "2026-02-02T15:00Z")
+    assert find(claim("denial_delay"), make_context(focal, alignment=moved)).decision == "untestable"
     later = compute(story="statestreet-creditsuisse-2022", as_of="2022-06-15")
     assert find(claim("denial_delay"), make_context(later)).decision != "supported"
 
 
 def test_a_closed_window_is_one_stretch_without_trading(focal):
     assert find(claim("weekend_window"), make_context(focal)).decision == "supported"
-    moved = [
-        dataclasses.replace(
-            e, article=dataclasses.replace(e.article, published_latest=pd.Timestamp("2026-02-02T15:00Z"))
-        )
-        if e.article.article_id == "FX-D2"
-        else e
-        for e in focal.alignment.articles
-    ]
-    alignment = dataclasses.replace(focal.alignment, articles=tuple(moved))
+    alignment = move_end(focal, "FX-D2", "2026-02-02T15:00Z")
     assert find(claim("weekend_window"), make_context(focal, alignment=alignment)).decision == "untestable"
 
 
