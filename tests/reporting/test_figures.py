@@ -226,6 +226,12 @@ def test_other_news_gets_a_letter_and_stands_in_the_caption(cases: dict[str, Cas
     assert "No other news is listed" in quiet.caption
 
 
+def test_strip_claims_only_what_was_given(cases: dict[str, Case]) -> None:
+    case = cases["two_candidates"]
+    assert "report and first denial" not in figures.draw_abnormal_path(case.headline).caption
+    assert "report and first denial" in figures.draw_abnormal_path(case.headline, hull=case.alignment.hull).caption
+
+
 def test_cumulative_sums_and_bands_are_windows_of_their_own(cases: dict[str, Case]) -> None:
     abnormal = cases["focal"].headline
     exhibit = figures.draw_cumulative(abnormal)
