@@ -24,7 +24,7 @@ def project() -> dict:
 
 
 def split(requirement: str) -> tuple[str, str]:
-    name, bound = re.fullmatch(r"([A-Za-z0-9_.-]+)(.*)", requirement).groups()
+    name, bound = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?(.*)", requirement).groups()
     return normal(name), bound
 
 
@@ -54,7 +54,7 @@ def read_lock(name: str) -> dict[str, str]:
     return {normal(n): v for n, v in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", text, flags=re.MULTILINE)}
 
 
-@pytest.mark.parametrize("extra", ["", "dev", "lab"])
+@pytest.mark.parametrize("extra", ["", "cluster", "dev", "ingest", "lab"])
 def test_locks_hold_every_requirement_within_its_bound(project, extra):
     lock = read_lock(f"requirements{'-' + extra if extra else ''}.lock")
     runtime = read_lock("requirements.lock")
