@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 
@@ -27,7 +25,7 @@ from analysis.reporting.format import (
     or_reason,
     p_equals,
 )
-from analysis.reporting.verdict import find_forbidden
+from analysis.reporting.verdict import ListedVerdict, find_forbidden
 
 DIMENSION_LABELS = {
     "model": "model",
@@ -56,30 +54,9 @@ TEST_LABELS = {
 CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "abnormal return detected"}
 
 
-@dataclass(frozen=True)
-class RobustnessVerdict:
-    """What would flip the outcome, named in words."""
-
-    question: str
-    sentences: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """The sentences together."""
-        return " ".join(self.sentences)
-
-    def _repr_html_(self) -> str:
-        first, *others = self.sentences
-        rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
-        return (
-            f'<section class="verdict" aria-label="Robustness"><p class="question">{escape(self.question)}</p>'
-            f'<p class="outcome">{escape(first)}</p>{rest}</section>'
-        )
-
-
 def compose_robustness(
     curve: SpecificationCurve, confirmation: Confirmation, *, ticker: str, significance: float
-) -> RobustnessVerdict:
+) -> ListedVerdict:
     """The choices that would flip the outcome, and what the curve says as a whole.
 
     Raises
@@ -88,7 +65,7 @@ def compose_robustness(
         If a sentence holds a forbidden wording.
     """
     sentences = (_say_flips(curve), _say_range(curve), _say_tests(curve, significance), _say_rule(curve, confirmation))
-    verdict = RobustnessVerdict(
+    verdict = ListedVerdict("Robustness",
         f"Which choices would flip the outcome for {ticker}?", tuple(s for s in sentences if s)
     )  # fmt: skip
     if broken := find_forbidden(verdict.text):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
-
 import pandas as pd
 
 from analysis.events.sessions import Alignment
@@ -19,7 +16,7 @@ from analysis.reporting.format import (
     or_reason,
     p_equals,
 )
-from analysis.reporting.verdict import find_forbidden
+from analysis.reporting.verdict import ListedVerdict, find_forbidden
 from analysis.spillover import Spillover
 
 GROUP_TEST_LABELS = {
@@ -33,28 +30,7 @@ GROUP_TEST_LABELS = {
 ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 
 
-@dataclass(frozen=True)
-class SpilloverVerdict:
-    """Who else moved on the day, and what of it can be read."""
-
-    question: str
-    sentences: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """The sentences together."""
-        return " ".join(self.sentences)
-
-    def _repr_html_(self) -> str:
-        first, *others = self.sentences
-        rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
-        return (
-            f'<section class="verdict" aria-label="Spillover"><p class="question">{escape(self.question)}</p>'
-            f'<p class="outcome">{escape(first)}</p>{rest}</section>'
-        )
-
-
-def compose_spillover(spillover: Spillover, alignment: Alignment, *, significance: float) -> SpilloverVerdict:
+def compose_spillover(spillover: Spillover, alignment: Alignment, *, significance: float) -> ListedVerdict:
     """Who moved, what the comparison with peers deducts, and what cannot be read at all.
 
     Raises
@@ -69,7 +45,7 @@ def compose_spillover(spillover: Spillover, alignment: Alignment, *, significanc
         _say_in_space(spillover),
         _say_unreadable(spillover),
     )
-    verdict = SpilloverVerdict(question, tuple(s for s in sentences if s))
+    verdict = ListedVerdict("Spillover", question, tuple(s for s in sentences if s))
     if broken := find_forbidden(verdict.text):
         raise ValueError(f"the spillover verdict holds a forbidden wording: {', '.join(broken)}")
     return verdict

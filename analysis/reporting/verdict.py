@@ -84,6 +84,31 @@ class Verdict:
         )
 
 
+@dataclass(frozen=True)
+class ListedVerdict:
+    """A verdict of several sentences, the first of which carries the finding.
+
+    ``label`` names the section to a screen reader.
+    """
+
+    label: str
+    question: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentences together."""
+        return " ".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        first, *others = self.sentences
+        rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
+        return (
+            f'<section class="verdict" aria-label="{escape(self.label)}">'
+            f'<p class="question">{escape(self.question)}</p><p class="outcome">{escape(first)}</p>{rest}</section>'
+        )
+
+
 def find_forbidden(text: str) -> list[str]:
     """Forbidden wordings that a text contains."""
     return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]

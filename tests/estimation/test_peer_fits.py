@@ -81,6 +81,7 @@ def test_synthetic_control_puts_weight_on_a_corner(returns):
     negative = fit_synthetic_control(2 * x[:, 0] - x[:, 1], x)
     assert (negative.weights >= 0).all()
     assert negative.weights[1] == 0.0
+    assert negative.weights.sum() == pytest.approx(1.0)
 
 
 def test_refusals(returns):

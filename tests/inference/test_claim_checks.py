@@ -196,8 +196,14 @@ def test_volume_and_range_agree_with_a_regression_by_hand(focal, checked):
     r = 0.5 * np.log(np.log(prices["high"] / prices["low"]) ** 2 / (4 * np.log(2)))
     design = build_range_design(prices, market, benchmark="SPY")
     np.testing.assert_allclose(design.response, r, rtol=1e-12)
+    assert list(design.regressors) == [
+        "intercept", "benchmark_log_range", "log_range_before", "mean_of_5_before", "mean_of_22_before",
+    ]  # fmt: skip
+    assert design.regressors["mean_of_22_before"].iloc[at] == pytest.approx(r.iloc[at - 22 : at].mean())
     shifted = build_volume_design(prices.assign(volume=prices["volume"] * 100), market, benchmark="SPY")
-    assert shifted.response.iloc[at] - v.iloc[at] == pytest.approx(np.log(100))
+    plain = build_volume_design(prices, market, benchmark="SPY")
+    np.testing.assert_allclose(shifted.response, plain.response, atol=1e-12)
+    np.testing.assert_allclose(plain.response, v - v.mean(), atol=1e-12)
 
 
 def test_what_cannot_be_measured_says_why(focal):

@@ -73,6 +73,14 @@ def test_adjusted_p_is_monotone_in_size_and_at_least_the_plain_rank(t_values):
     assert adjusted.min() == adjusted[order[0]]
 
 
+def test_no_adjusted_p_falls_below_that_of_a_larger_specification():
+    """Once the wild first specification has left, the second would reject on its own."""
+    placebo = np.column_stack([np.tile([0.1, 3.0], 50), np.full(100, 0.5)])
+    adjusted = step_down(np.array([2.0, 1.99]), placebo)
+    assert adjusted[0] == 51 / 101
+    assert adjusted[1] == adjusted[0] > 1 / 101
+
+
 def test_one_specification_is_its_plain_rank():
     rng = np.random.default_rng(1)
     placebo = rng.standard_normal((50, 1))
