@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test lab example bench calibrate browser chaos lock clean
+.PHONY: report test lab example bench calibrate chaos lock clean
 
 report: $(VENV)/.runtime
 	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
@@ -15,15 +15,28 @@ lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks/
 
 example: $(VENV)/.runtime
-	$(BIN)/python -m analysis.example
+	$(BIN)/python examples/refresh.py
 
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_batch.py
+
+calibrate: $(VENV)/.dev
+	$(BIN)/python -m calibration.single_firm
+	$(BIN)/python -m calibration.cross_section_size
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m slow
+
+# every lock holds the runtime versions; the tests' lock holds all optional parts but the lab
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	--no-emit-find-links pyproject.toml
 lock: $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet uv
-	for extra in "" dev lab; do \
-	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
-	    --no-emit-find-links pyproject.toml $${extra:+--extra $$extra --constraint requirements.lock} \
-	    --output-file requirements$${extra:+-$$extra}.lock || exit 1; \
+	$(LOCK) --output-file requirements.lock
+	for extra in cluster ingest lab; do \
+	  $(LOCK) --extra $$extra --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
 	done
+	$(LOCK) --extra dev --extra cluster --extra ingest --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist

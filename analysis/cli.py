@@ -23,10 +23,22 @@ INTERRUPTED = 130
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
-    "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
+    "batch": ("analysis.batch_run:batch_command", "Estimate and test many events over many tickers."),
     "article": ("analysis.commands.article:article", "Read saved pages and add them to the registry."),
+    "calibrate": ("analysis.commands.calibrate:calibrate", "Measure size and power of the tests for one firm."),
+    "doctor": ("analysis.commands.doctor:doctor", "Check that this machine can run unattended."),
+    "dossier": ("analysis.commands.dossier:dossier", "Run all notebooks of a story, bound by one page."),
+    "fetch": ("analysis.commands.fetch:fetch", "Download prices into a new vintage."),
     "init": ("analysis.commands.init:init", "Lay out a study of your own in an empty folder."),
+    "list": ("analysis.commands.runs:list_runs", "List the runs, newest first."),
+    "nightly": ("analysis.commands.nightly:nightly", "Serve every open story; for cron."),
+    "open": ("analysis.commands.runs:open_page", "Open a run or the index in the browser."),
+    "print": ("analysis.commands.runs:print_run", "Print a run to PDF."),
+    "prune": ("analysis.commands.runs:prune", "Remove old runs, never the last good one."),
+    "schedule": ("analysis.commands.schedule:schedule", "Show, install or remove the nightly run."),
+    "show": ("analysis.commands.runs:show", "Show a run in the terminal."),
     "story": ("analysis.commands.story:story", "Register a story and freeze its plan."),
+    "verify": ("analysis.commands.verify:verify", "Recompute a published run and compare every number."),
 }
 """Verb -> (module:function, one line of help); the module is imported when the verb is called."""
 
@@ -60,7 +72,12 @@ class ImpactGroup(click.Group):
         except StudyError as error:
             _refuse(ctx, error, error.exit_code)
         except KeyboardInterrupt as error:
-            _refuse(ctx, error, INTERRUPTED, "interrupted; nothing was published.")
+            _refuse(ctx, error, INTERRUPTED, "interrupted; what was not yet published is gone, all else is whole.")
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as error:  # a defect of ours must not look like success, nor have a code of its own
+            text = f"unexpected {type(error).__name__}: {error}. Run again with --debug and report it."
+            _refuse(ctx, error, StudyError.exit_code, text)
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
@@ -127,6 +144,8 @@ def split_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook.")
 @click.option("--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study).")
 @click.option("--force", is_flag=True, help="Execute again even if this run is published.")
+@click.option("--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds a cell.")
+@click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB of the kernel.")
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -137,10 +156,13 @@ def run(
     assignments: tuple[str, ...],
     reports: str | None,
     force: bool,
+    timeout: int,
+    memory: int,
 ) -> None:
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
     from pathlib import Path
 
+    from analysis.reporting.kernel import KernelLimits
     from analysis.reporting.run import RunRequest, run_notebook
     from analysis.root import find_root
 
@@ -154,8 +176,9 @@ def run(
     target = Path(reports).expanduser().resolve() if reports else root.reports
     if not reports and root.is_packaged:
         target = Path.cwd() / "reports"
+    limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20)
     outcome = run_notebook(
-        RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force),
+        RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
         progress=_progress(ctx),
     )
     _say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run})

@@ -32,6 +32,11 @@ MODELS = (
     "ff5",
     "ff5_mom",
     "market_peers",
+    "ridge",
+    "synthetic_control",
+    "garch_market",
+    "lead_lag",
+    "robust",
 )
 LAST_WINDOW_SESSION = 60
 """No window may reach further after the event than this."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.errors import ConfigError, DataError
 from analysis.root import StudyRoot
 
-LEFT_OUT = shutil.ignore_patterns("vintages", "__pycache__", ".*", "*.pyc")
+LEFT_OUT = shutil.ignore_patterns("vintages", "__pycache__", ".ipynb_checkpoints", "*.pyc")
 REPORTS_README = """# Rendered reports
 
 Every run publishes one folder here, named after its date, story and notebook; `index.html` lists them,

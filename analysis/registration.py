@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +27,10 @@ from analysis.events.articles import (
 )
 from analysis.events.calendars import load_hours
 from analysis.events.confounders import load_confounders
+from analysis.events.peers import PEER_COLUMNS
 from analysis.events.sessions import Alignment, align_story
 from analysis.events.tables import append_row, locked, replace_file
-from analysis.events.tickers import resolve_exchange
+from analysis.events.tickers import AMERICAN, resolve_exchange
 from analysis.market.snapshot import MANIFEST_COLUMNS, open_source
 
 MAX_TITLE_WORDS = 22
@@ -113,6 +118,9 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
             raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one.")
     exchange = resolve_exchange(new.ticker, new.exchange, known_exchanges(data))
     load_hours(exchange)
+    known = known_exchanges(data)
+    for ticker in new.other_tickers:
+        load_hours(resolve_peer(ticker, NewStory(**{**new.__dict__, "exchange": exchange}), known))
     if new.story in set(read_table(data / "stories.csv", STORY_COLUMNS)["story"]):
         raise ConfigError(f"the story id {new.story} is in use.", "Choose another, or add articles to that story.")
     return NewStory(**{**new.__dict__, "exchange": exchange})
@@ -146,8 +154,52 @@ def register_story(data: Path, new: NewStory) -> Story:
         content = append_row(path.read_bytes(), row, name="stories.csv")
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
         built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
+        _add_peers(data, new)
         replace_file(path, content)
     return built[new.story]
+
+
+def resolve_peer(ticker: str, new: NewStory, known: dict[str, set[str]]) -> str:
+    """The exchange of a peer: by its ticker; a bare one keeps the story's calendar when that is American.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be told.
+    """
+    if "." not in ticker and new.exchange in AMERICAN and not known.get(ticker):
+        return new.exchange
+    return resolve_exchange(ticker, "", known)
+
+
+def _add_peers(data: Path, new: NewStory) -> None:
+    """Enter the story's peers into ``peers.csv``, those that the firm has already left as they are."""
+    path = data / "peers.csv"
+    held = read_table(path, PEER_COLUMNS)
+    there = set(held["peer"][held["ticker"] == new.ticker])
+    known, content = known_exchanges(data), path.read_bytes()
+    wanted = [ticker for ticker in new.other_tickers if ticker not in there]
+    for ticker in wanted:
+        row = {
+            "ticker": new.ticker,
+            "peer": ticker,
+            "exchange": resolve_peer(ticker, new, known),
+            "role": "peer",
+            "peer_set": "",
+            "notes": f"Entered with the story {new.story}.",
+        }
+        content = append_row(content, row, name="peers.csv")
+    if wanted:
+        replace_file(path, content)
+
+
+@contextlib.contextmanager
+def rehearsal(data: Path) -> Iterator[Path]:
+    """A passing copy of the tables: what fails there is never begun on the real ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in data.glob("*.csv"):
+            shutil.copy(path, folder)
+        yield Path(folder)
 
 
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
@@ -164,19 +216,24 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     Raises
     ------
     DataError
-        If prices are recorded but the event session lies before the first of them, or trading was halted on it.
+        If prices are recorded but unsound, or the event session lies before the first of them, or trading was
+        halted on it.
     """
     session = alignment.event_session
-    store = open_source(config.source, data)
+    benchmark = config.benchmark or story.benchmark
+    store = open_source(config.source, data, (story.ticker, benchmark))
+    embedded = set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
     sentences = []
     has_prices = True
-    for ticker in (story.ticker, config.benchmark or story.benchmark):
-        try:
-            frame = store.load(ticker, story.exchange).frame
-        except DataError as error:
+    for ticker in (story.ticker, benchmark):
+        if store.origin_of(ticker) == "snapshot" and ticker not in embedded:
             has_prices = False
-            sentences.append(f"{ticker}: {error}")
+            sentences.append(
+                f"{ticker}: the {config.source} has no prices. Fetch them (impact fetch {ticker}) and use --source auto, "
+                "or name your own with --source PATH."
+            )
             continue
+        frame = store.load(ticker, story.exchange).frame
         first, last = frame.index[0], frame.index[-1]
         if session < first:
             raise DataError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,27 +10,13 @@ import pandas as pd
 from analysis.config import CURVE_ESTIMATION_SESSIONS, CURVE_GAP_SESSIONS, MASKS
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.models import FACTOR_COLUMNS, MODEL_LABELS, Design, build_design
-from analysis.events.peers import Peer, load_peers
 from analysis.inference.robustness import LOG, SIMPLE, Candidate, Choice
 from analysis.market.returns import ReturnPanel, load_panel
-
-if TYPE_CHECKING:
-    from analysis.study import Study
+from analysis.opening import Study, same_calendar_peers
 
 FACTOR_MARKET = "US market factor"
 """The value-weighted market of the factor library: excess return plus riskless rate."""
 ON_BENCHMARK = ("market", "market_adjusted_demeaned")
-
-
-def same_calendar_peers(study: Study) -> tuple[Peer, ...]:
-    """Peers whose exchange keeps the firm's sessions (New York and Nasdaq do)."""
-    us = ("XNYS", "XNAS")
-    own = study.story.exchange
-    return tuple(
-        p
-        for p in load_peers(study.story.ticker, study.root.data)
-        if p.role == "peer" and (p.exchange == own or {p.exchange, own} <= set(us))
-    )
 
 
 def load_peer_panel(study: Study, peers: tuple[str, ...]) -> ReturnPanel:

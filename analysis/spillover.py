@@ -79,7 +79,11 @@ def measure_spillover(study: Study, measured: Measured, alignment: Alignment) ->
     if isinstance(firm, Unmeasured):
         raise DataError(firm.reason, "Use another source.")
     near = {p.ticker for p in same_calendar_peers(study)}
-    listed = load_peers(study.story.ticker, study.root.data)
+    listed = tuple(
+        p
+        for p in load_peers(study.story.ticker, study.root.data)
+        if p.role == "peer" or p.ticker in study.story.other_tickers
+    )
     peers = tuple(_measure_near(study, alignment, p) for p in listed if p.ticker in near or _shares_hours(study, p))
     known = {p.ticker for p in peers}
     foreign = tuple(_measure_foreign(study, alignment, p) for p in listed if p.ticker not in known)
@@ -129,10 +133,10 @@ def _measure_near(study: Study, alignment: Alignment, peer: Peer) -> PeerEstimat
     try:
         panel = load_peer_panel(study, (peer.ticker,))
         abnormal = _market_model(study, panel.returns[HEADLINE_KIND], peer.ticker, alignment.event_session)
+        news = _own_news(study, alignment, peer.ticker, alignment.event_session)
+        return measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
     except (DataError, EstimationError) as error:
         return lacking_peer(peer.ticker, **facts, reason=_explain_lack(study, peer, error.message))
-    news = _own_news(study, alignment, peer.ticker, alignment.event_session)
-    return measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
 
 
 def _explain_lack(study: Study, peer: Peer, message: str) -> str:

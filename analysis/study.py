@@ -6,28 +6,22 @@ a notebook. The rooms know nothing of each other's parameters; this module hands
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from analysis.alignments import tickers_with_opens
 from analysis.config import (
     MAX_SMALL_PERCENTILE,
     MAX_T_LEVEL,
     MIN_SPECIFICATION_SIGN_SHARE,
-    StudyConfig,
     Window,
 )
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
-from analysis.estimation.models import FACTOR_COLUMNS, build_design
-from analysis.events.articles import Story, load_story
+from analysis.estimation.dummies import DummyRegression, regress_with_dummies
+from analysis.estimation.estimators import ESTIMATORS
 from analysis.events.claims import load_claims
-from analysis.events.confounders import Confounders, load_confounders
-from analysis.events.peers import load_peers
-from analysis.events.sessions import Alignment, align_story
+from analysis.events.sessions import Alignment
 from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from analysis.inference.dollar_effect import DollarEffect, value_in_currency
 from analysis.inference.leave_out import LeftOutDay, leave_out_days
@@ -50,35 +44,14 @@ from analysis.inference.windows import (
     assess_window,
     unavailable,
 )
-from analysis.market.returns import RETURN_KINDS, ReturnPanel, load_panel
-from analysis.market.snapshot import PriceStore, digest, open_source
-from analysis.root import StudyRoot, find_root
+from analysis.market.returns import RETURN_KINDS, ReturnPanel
+from analysis.opening import Study, check_masks, design_headline, masked_sessions
+from analysis.opening import align as align
+from analysis.opening import align_articles as align_articles
+from analysis.opening import find_first_prices as find_first_prices
+from analysis.opening import load_returns as load_returns
+from analysis.opening import open_study as open_study
 from analysis.specifications import list_candidates, list_peer_candidates
-
-TABLES = (
-    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "faults.csv", "manifest.csv",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Study:
-    """One story, opened: its articles, what else happened, and the prices of its source."""
-
-    config: StudyConfig
-    root: StudyRoot
-    story: Story
-    confounders: Confounders
-    store: PriceStore
-
-    @property
-    def benchmark(self) -> str:
-        """The benchmark asked for, or the story's own."""
-        return self.config.benchmark or self.story.benchmark
-
-    @property
-    def table_hashes(self) -> dict[str, str]:
-        """sha256 of the hand-curated tables."""
-        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in TABLES}
 
 
 @dataclass(frozen=True)
@@ -89,40 +62,6 @@ class Unmeasured:
 
 
 Measured = dict[str, AbnormalReturns | Unmeasured]
-
-
-def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
-    """Read the registry and open the price source; nothing is computed yet."""
-    found = find_root(root)
-    story = load_story(config.story, found.data)
-    store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
-    alignment = align_story(story, as_of=config.as_of)
-    known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
-    confounders = load_confounders(story.ticker, found.data, known_at=known_at)
-    return Study(config, found, story, confounders, store)
-
-
-def align_articles(study: Study) -> Alignment:
-    """The alignment of a story from its articles alone, before any price is read."""
-    has_open = study.story.ticker in tickers_with_opens(study.root.data)
-    return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
-
-
-def load_returns(study: Study) -> ReturnPanel:
-    """Returns of the firm and its benchmark, cut at as_of."""
-    return load_panel(
-        study.store,
-        study.story.ticker,
-        benchmark=study.benchmark,
-        exchange=study.story.exchange,
-        as_of=study.config.as_of,
-        with_factors=study.config.model in FACTOR_COLUMNS,
-    )
-
-
-def align(study: Study, panel: ReturnPanel) -> Alignment:
-    """The sessions that each article can have reached, and what the recorded prices can tell apart."""
-    return align_story(study.story, as_of=study.config.as_of, has_open=panel.has_open)
 
 
 def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
@@ -136,58 +75,27 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
     config = study.config
     check_masks(study, alignment)
     labels = {session: study.confounders.label_of(session) for session in study.confounders.table.index}
-    masked = study.confounders.masked_sessions if config.mask == "listed" else None
     reach = [*config.windows, *config.runup, config.path, alignment.hull]
     measured: Measured = {}
     for kind in RETURN_KINDS:
         try:
-            design = build_design(
-                config.model,
-                panel.returns[kind],
-                ticker=panel.ticker,
-                benchmark=panel.benchmark,
-                return_kind=kind,
-                factors=panel.factors,
-            )
+            design = design_headline(study, panel, kind)
             measured[kind] = measure_abnormal_returns(
                 design,
                 alignment.event_session,
                 estimation_sessions=config.estimation_sessions,
                 gap_sessions=config.gap_sessions,
                 path=(min(first for first, _ in reach), max(last for _, last in reach)),
-                masked=masked,
+                masked=masked_sessions(study),
                 labels=labels,
             )
         except EstimationError as error:
             if kind == HEADLINE_KIND:
                 raise
-            measured[kind] = Unmeasured(error.message if panel.has_open else "no opening prices are recorded")
+            measured[kind] = Unmeasured(
+                error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
+            )
     return measured
-
-
-def check_masks(study: Study, alignment: Alignment) -> None:
-    """Refuse a mask that would remove what is being tested.
-
-    Raises
-    ------
-    DataError
-        If ``mask = listed`` names a session inside a tested window.
-    """
-    if study.config.mask != "listed":
-        return
-    first = min(first for first, _ in study.config.windows)
-    last = max(last for _, last in (*study.config.windows, alignment.hull))
-    inside = study.confounders.masked_sessions.intersection(
-        alignment.hours.between(
-            alignment.hours.offset(alignment.event_session, first),
-            alignment.hours.offset(alignment.event_session, last),
-        )
-    )
-    if len(inside):
-        raise DataError(
-            f"mask: listed would mask {inside[0].date()}, which lies inside a tested window.",
-            "Use mask=none, or shorter windows.",
-        )
 
 
 def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[WindowEstimate]:
@@ -221,6 +129,7 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
                         specification=specification,
                         significance=config.significance,
                         bound=config.equivalence_bound,
+                        seed=config.seed,
                         placebo=ranks.get((first, last)),
                     )
                 )
@@ -248,6 +157,27 @@ def assess_story(study: Study, measured: Measured, alignment: Alignment) -> Stor
     )
 
 
+def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> DummyRegression | Unmeasured:
+    """The complete windows once more, as one regression with a dummy for each of their sessions.
+
+    Least squares with one dummy a session gives the prediction errors as coefficients: an independent way
+    to the same numbers, by another library.
+    """
+    if abnormal.design.model in ESTIMATORS or abnormal.garch is not None or not len(abnormal.design.regressors.columns):
+        return Unmeasured(f"{abnormal.design.model} is not a regression with an intercept fitted by least squares")
+    last = max((last for _, last in windows if abnormal.sum_window(0, last).estimate is not None), default=None)
+    if last is None:
+        return Unmeasured("no window from the event session on is complete")
+    design = abnormal.design
+    event = pd.DatetimeIndex(abnormal.table.loc[0:last, "session"])
+    sessions = abnormal.fit.sessions.append(event)
+    return regress_with_dummies(
+        design.response.loc[sessions].to_numpy(dtype=float),
+        design.regressors.loc[sessions].to_numpy(dtype=float),
+        list(range(abnormal.fit.n_estimation, len(sessions))),
+    )
+
+
 def own_news(study: Study, alignment: Alignment) -> pd.DatetimeIndex:
     """Sessions of the story's articles and of masked confounders: no placebo may be near them."""
     own = [s for event in alignment.articles for s in event.sessions]
@@ -265,6 +195,23 @@ def rank_among_placebos(
         gap_sessions=study.config.gap_sessions,
         news=own_news(study, alignment),
     )
+
+
+def rank_headline(study: Study, measured: Measured, alignment: Alignment) -> PlaceboRank:
+    """The headline's rank among earlier sessions, with the statistics behind it.
+
+    Raises
+    ------
+    DataError
+        If the headline has no estimate.
+    """
+    headline = measured[HEADLINE_KIND]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    ranks = rank_among_placebos(study, headline, alignment, [(0, 0)])
+    if (0, 0) not in ranks:
+        raise DataError(headline.sum_window(0, 0).note, "Use another source.")
+    return ranks[0, 0]
 
 
 def trace_curve(
@@ -376,34 +323,3 @@ def value_effect(
         for row in rows
         if row.is_primary
     )
-
-
-def list_side_inputs(study: Study) -> dict[str, str]:
-    """Factors and peers that the curve and the spillover use, with their sha256; missing ones are left out."""
-    files: dict[str, str] = {}
-    with contextlib.suppress(DataError):
-        files |= study.store.load_factors()[1]
-    for peer in load_peers(study.story.ticker, study.root.data):
-        with contextlib.suppress(DataError):
-            files |= study.store.load(peer.ticker, peer.exchange).files
-    return files
-
-
-def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
-    """Run every step that can refuse, before a kernel is started.
-
-    Parameters
-    ----------
-    needs : str
-        ``registry`` for notebooks that use articles and calendars only, ``prices`` for the others.
-
-    Raises
-    ------
-    StudyError
-        Whatever the steps themselves raise.
-    """
-    if needs == "registry":
-        return None
-    panel = load_returns(study)
-    measure(study, panel, align(study, panel))
-    return panel

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT
+from stories import ROOT
 
 from analysis.cli import main, split_assignments
 from analysis.errors import ConfigError

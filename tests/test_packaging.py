@@ -24,7 +24,7 @@ def project() -> dict:
 
 
 def split(requirement: str) -> tuple[str, str]:
-    name, bound = re.fullmatch(r"([A-Za-z0-9_.-]+)(.*)", requirement).groups()
+    name, bound = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?(.*)", requirement).groups()
     return normal(name), bound
 
 
@@ -54,7 +54,7 @@ def read_lock(name: str) -> dict[str, str]:
     return {normal(n): v for n, v in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", text, flags=re.MULTILINE)}
 
 
-@pytest.mark.parametrize("extra", ["", "dev", "lab"])
+@pytest.mark.parametrize("extra", ["", "cluster", "dev", "ingest", "lab"])
 def test_locks_hold_every_requirement_within_its_bound(project, extra):
     lock = read_lock(f"requirements{'-' + extra if extra else ''}.lock")
     runtime = read_lock("requirements.lock")
@@ -92,7 +92,14 @@ def test_the_readme_names_commands_that_exist(project):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     from analysis.cli import LAZY_COMMANDS, main
 
-    for verb in set(re.findall(r"\bimpact ([a-z]+)\b", readme)):
+    for verb in set(re.findall(r"(?m)(?:`|^)impact ([a-z]+)\b", readme)):
         assert verb in main.commands or verb in LAZY_COMMANDS, verb
     for path in set(re.findall(r"`((?:analysis|data|tests|notebooks|reports)/[\w./-]+)`", readme)):
         assert (ROOT / path).exists() or path.startswith(("reports/", "data/vintages")), path
+
+
+def test_the_python_example_of_the_readme_runs(capsys):
+    readme = (ROOT / "README.md").read_text()
+    example = re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("-0.0103")

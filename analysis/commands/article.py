@@ -164,6 +164,7 @@ def read(ctx: click.Context, file: str, **options: Any) -> None:
 @click.option("--id", "article_id", default="", help="Article id (default: the next free one).")
 @click.option("--source-kind", default="", metavar="KIND", help="origin, wire, relay, syndication or statement.")
 @click.option("--confidence", default="", metavar="LEVEL", help="high, medium or low (default: by the evidence).")
+@click.option("--keep-role", is_flag=True, help="Keep the role though the text repeats another article.")
 @click.option("--yes", is_flag=True, help="Ask nothing; refused when the evidence does not decide.")
 @click.pass_context
 def add(
@@ -179,6 +180,7 @@ def add(
     article_id: str,
     source_kind: str,
     confidence: str,
+    keep_role: bool,
     yes: bool,
     **options: Any,
 ) -> None:
@@ -200,7 +202,7 @@ def add(
     if not yes and not ask(click.confirm, f"Add to {story} as {role}?", "Give --yes.", default=False):
         raise ConfigError("not confirmed; nothing was written.", "Run it again when the evidence is settled.")
     request = ArticleRequest(
-        story, role, interval, outlet, options["url"], paraphrase or "", article_id, source_kind, confidence
+        story, role, interval, outlet, options["url"], paraphrase or "", article_id, source_kind, confidence, keep_role
     )
     added = add_article(data, with_proposal(examined, proposal), request)
     report_added(ctx, added, examined, data)
@@ -271,7 +273,10 @@ def report_added(ctx: click.Context, added: Any, examined: Any, data: Any) -> No
         say(ctx, f"{story.story} has no report and no denial yet: nothing is aligned.")
     else:
         alignment = align_story(story, has_open=story.ticker in tickers_with_opens(data))
-        say(ctx, describe_alignment(alignment))
+        own = next(e for e in alignment.articles if e.article.article_id == added.article_id)
+        say(ctx, f"{added.article_id}: {own.reason}")
+        say(ctx, describe_alignment(alignment, is_short=True))
+        say(ctx, f"  {alignment.identification.reason}")
     if ctx.obj["as_json"]:
         print(json.dumps({"article_id": added.article_id, "is_new": added.is_new, **added.row}, ensure_ascii=False))
     else:

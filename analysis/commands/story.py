@@ -53,7 +53,7 @@ def new(
     yes: bool,
 ) -> None:
     """Register a story, with its pages if they are saved; prints its id."""
-    from analysis.registration import NewStory, check_new_story, register_story
+    from analysis.registration import NewStory, check_new_story, register_story, rehearsal
 
     data = writable_data(ctx)
     answers = {
@@ -74,10 +74,16 @@ def new(
     )
     check_new_story(data, wanted)
     pages = [_read_page(ctx, item, zone=zone, yes=yes) for item in articles]
+    if pages:
+        with rehearsal(data) as copy:
+            register_story(copy, wanted)
+            for page in pages:
+                _add_page(copy, wanted.story, *page)
     registered = register_story(data, wanted)
     say(ctx, f"{registered.story} is registered: {registered.ticker} on {registered.exchange}.")
-    for role, examined, interval in pages:
-        _add_page(ctx, data, registered.story, role, examined, interval)
+    for page in pages:
+        for remark in _add_page(data, registered.story, *page):
+            say(ctx, remark)
     _say_what_follows(ctx, data, registered.story)
     record = {"story": registered.story, "ticker": registered.ticker, "exchange": registered.exchange}
     print(json.dumps(record) if ctx.obj["as_json"] else registered.story)
@@ -95,7 +101,7 @@ def _complete(value: str | None, text: str, option: str, *, yes: bool, default: 
     return str(ask(click.prompt, text, f"Give {option}.", **options)).strip()
 
 
-def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[str, Any, Any]:
+def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[str, Any, Any, str]:
     """A page given as ROLE=FILE, examined and settled before anything is written."""
     from analysis.commands.article import examine, settle, show
     from analysis.events.articles import ROLES
@@ -107,18 +113,17 @@ def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[
     examined = examine(file, url="", zone=zone, zone_basis="inferred", anchor=None, encoding="", saved_at=None)
     show(ctx, examined)
     proposal, interval = settle(ctx, examined, number=None, not_before=None, not_after=None, yes=yes)
-    if not examined.outlet:
+    if not examined.outlet and yes:
         raise DataError(f"{examined.page.name} does not name its outlet.", "Add it later with: impact article add")
-    return role, with_proposal(examined, proposal), interval
+    outlet = examined.outlet or ask(click.prompt, f"Outlet of {examined.page.name}", "Add it later, with --outlet.")
+    return role, with_proposal(examined, proposal), interval, outlet
 
 
-def _add_page(ctx: click.Context, data: Any, story_id: str, role: str, examined: Any, interval: Any) -> None:
+def _add_page(data: Any, story_id: str, role: str, examined: Any, interval: Any, outlet: str) -> tuple[str, ...]:
     from analysis.events.ingest import ArticleRequest, add_article
 
-    added = add_article(data, examined, ArticleRequest(story_id, role, interval))
-    say(ctx, f"{added.article_id}: {added.row['role']}")
-    for remark in added.remarks:
-        say(ctx, f"note: {remark}")
+    added = add_article(data, examined, ArticleRequest(story_id, role, interval, outlet))
+    return (f"{added.article_id}: {added.row['role']}", *(f"note: {remark}" for remark in added.remarks))
 
 
 def _say_what_follows(ctx: click.Context, data: Any, story_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,16 @@ import pandas as pd
 from scipy import stats
 
 from analysis.errors import EstimationError
-from analysis.estimation.models import Design, ModelFit, fit_model
-from analysis.estimation.rolling import WindowFits, fit_rolling
+from analysis.estimation.estimators import ESTIMATORS
+from analysis.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
+from analysis.estimation.models import GARCH_MODELS, Design, ModelFit, choose_estimation, fit_model
+from analysis.estimation.rolling import WindowFits, fit_windows
+from analysis.estimation.rolling_estimators import CounterfactualFits, fit_counterfactual
 
 
 @dataclass(frozen=True)
 class WindowSum:
-    """A cumulative abnormal return with its standard error, or the reason why there is none."""
+    """A cumulative abnormal return with its standard error; ``note`` says why either is missing."""
 
     first: int
     last: int
@@ -46,6 +50,8 @@ class AbnormalReturns:
         forecast_std, t, p_t (missing on estimation sessions and where a return is missing).
     regressors : numpy.ndarray
         (m, K) regressors of the rows of ``table``.
+    garch : GarchParameters or None
+        For models whose forecast variance follows GARCH.
     """
 
     design: Design
@@ -54,6 +60,7 @@ class AbnormalReturns:
     table: pd.DataFrame
     regressors: np.ndarray
     confounders: pd.Series
+    garch: GarchParameters | None = None
 
     @property
     def return_kind(self) -> str:
@@ -61,9 +68,10 @@ class AbnormalReturns:
         return self.design.return_kind
 
     def sum_window(self, first: int, last: int) -> WindowSum:
-        """CAR over rel_sessions first..last: ``w'a`` with variance ``s2 w'Gw``.
+        """CAR over rel_sessions first..last: ``w'a`` with variance ``w'Cw``, C the forecast covariance.
 
-        Incomplete windows have no estimate and the note ``incomplete: k of m sessions``.
+        Incomplete windows have no estimate and the note ``incomplete: k of m sessions``; a model without forecast
+        errors has an estimate, no standard error, and the reason as its note.
         """
         wanted = list(range(first, last + 1))
         rows = self.table.reindex(wanted)
@@ -74,49 +82,63 @@ class AbnormalReturns:
             raise EstimationError(
                 f"the window {first}:{last} overlaps the estimation window.", "Choose a shorter window or a longer gap."
             )
-        positions = self.table.index.get_indexer(wanted)
-        factor = self.fit.forecast_factor(self.regressors[positions])
-        ones = np.ones(len(wanted))
         abnormal = rows["ar"].to_numpy(dtype=float)
-        error = self.fit.residual_std * float(np.sqrt(ones @ factor @ ones))
+        if not self.fit.has_error:
+            return WindowSum(first, last, float(abnormal.sum()), None, abnormal, self.fit.why_no_error)
+        error = float(np.sqrt(self.forecast_covariance(first, last).sum()))
         return WindowSum(first, last, float(abnormal.sum()), error, abnormal, "")
+
+    def forecast_covariance(self, first: int, last: int) -> np.ndarray:
+        """Covariance of the abnormal returns of a window under the model, (m, m).
+
+        Raises
+        ------
+        EstimationError
+            If the model has none.
+        """
+        if not self.fit.has_error:
+            raise EstimationError(f"{self.fit.model} has no forecast covariance: {self.fit.why_no_error}.", "")
+        if self.garch is not None:
+            return forecast_covariances(self.window_fits(first, last), self.garch)[0]
+        return self.fit.residual_std**2 * self.fit.forecast_factor(self.window_regressors(first, last))
 
     def window_regressors(self, first: int, last: int) -> np.ndarray:
         """(m, K) regressors of a window."""
         return self.regressors[self.table.index.get_indexer(range(first, last + 1))]
 
     def window_fits(self, first: int, last: int) -> WindowFits:
-        """The event's fit in the form that the rank tests take: estimation sessions, gap, window.
+        """The event's least-squares fit in the form that the rank tests take: estimation sessions, gap, window.
 
-        Left-out sessions are closed up: their neighbours count as consecutive.
+        Left-out sessions, and sessions of the gap without a return, are closed up: their neighbours count
+        as consecutive.
         """
-        origin = int(self.design.response.index.get_loc(self.event_session))
-        gap = origin - int(self.design.response.index.get_loc(self.fit.sessions[-1])) - 1
+        y, regressors, positions = self._positions(first, last)
+        return fit_windows(y, regressors, **positions)
+
+    def counterfactual_fits(self, first: int, last: int) -> CounterfactualFits:
+        """The same for a model with another estimator than least squares."""
+        y, regressors, positions = self._positions(first, last)
+        return fit_counterfactual(y, regressors, ESTIMATORS[self.fit.model].solve, **positions)
+
+    def _positions(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         sessions = self.design.response.index
-        following = sessions[origin - gap : origin + last + 1]
-        used = self.fit.sessions.append(pd.DatetimeIndex(following))
-        return fit_rolling(
-            self.design.response.loc[used].to_numpy(dtype=float),
-            self.design.regressors.loc[used].to_numpy(dtype=float),
-            events=np.array([self.fit.n_estimation + gap]),
-            estimation_length=self.fit.n_estimation,
-            gap=gap,
-            first=first,
-            last=last,
+        origin = int(sessions.get_loc(self.event_session))
+        estimation = sessions.get_indexer(self.fit.sessions)
+        between = np.arange(estimation[-1] + 1, origin + first)
+        usable = np.asarray(sessions.isin(self.design.usable))
+        return (
+            self.design.response.to_numpy(dtype=float),
+            self.design.regressors.to_numpy(dtype=float),
+            {
+                "estimation": estimation,
+                "window": np.arange(origin + first, origin + last + 1),
+                "between": between[usable[between]],
+            },
         )
 
     def _repr_html_(self) -> str:
         near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]
         return f"<p>{self.return_kind}, {self.design.model}</p>{near.to_html(float_format='%.4f')}"
-
-
-def estimation_sessions_before(
-    sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
-) -> pd.DatetimeIndex:
-    """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
-    position = int(sessions.searchsorted(event_session))
-    last = position - gap
-    return sessions[max(last - length, 0) : max(last, 0)]
 
 
 def measure_abnormal_returns(
@@ -146,21 +168,10 @@ def measure_abnormal_returns(
         If the event session has no row, or too few estimation sessions are usable.
     """
     sessions = pd.DatetimeIndex(design.response.index)
-    if event_session not in sessions:
-        raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
-    window = estimation_sessions_before(sessions, event_session, length=estimation_sessions, gap=gap_sessions)
-    used = window.intersection(design.usable)
-    missing = len(window) - len(used)
-    if masked is not None:
-        used = used.difference(masked)
-    reasons = []
-    if len(window) < estimation_sessions:
-        reasons.append(f"history begins {estimation_sessions - len(window)} sessions too late")
-    if missing:
-        reasons.append(f"{missing} sessions without a usable return")
-    if len(window) - missing - len(used):
-        reasons.append(f"{len(window) - missing - len(used)} listed sessions left out")
-    fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=", ".join(reasons))
+    used, dropped = choose_estimation(
+        design, event_session, length=estimation_sessions, gap=gap_sessions, masked=masked
+    )
+    fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=dropped)
     origin = int(sessions.get_loc(event_session))
     first, last = max(path[0], -origin), min(path[1], len(sessions) - 1 - origin)
     rows = sessions[origin + first : origin + last + 1]
@@ -170,7 +181,8 @@ def measure_abnormal_returns(
     abnormal = design.response.loc[rows].to_numpy(dtype=float) - expected
     is_estimation = rows.isin(fit.sessions)
     forecast_std = fit.residual_std * np.sqrt(np.diag(fit.forecast_factor(regressors)))
-    forecast_std = np.where(is_estimation | np.isnan(abnormal), np.nan, forecast_std)
+    has_no_error = is_estimation | np.isnan(abnormal) | (not fit.has_error)
+    forecast_std = np.where(has_no_error, np.nan, forecast_std)
     statistic = abnormal / forecast_std
     offset = design.offset.loc[rows].to_numpy(dtype=float)
     table = pd.DataFrame(
@@ -188,4 +200,21 @@ def measure_abnormal_returns(
         index=pd.RangeIndex(first, last + 1, name="rel_session"),
     )
     confounders = pd.Series([(labels or {}).get(s, "") for s in rows], index=table.index, name="confounders")
-    return AbnormalReturns(design, fit, event_session, table, regressors, confounders)
+    found = AbnormalReturns(design, fit, event_session, table, regressors, confounders)
+    return _with_garch(found) if design.model in GARCH_MODELS else found
+
+
+def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
+    """The same abnormal returns with the forecast error of each session from a GARCH variance.
+
+    Sessions between left-out ones of the estimation window keep the error of a constant variance.
+    """
+    found = dataclasses.replace(plain, garch=estimate_garch(plain.fit.residuals[None]))
+    last_fitted = plain.table.index[plain.table["session"] <= plain.fit.sessions[-1]].max()
+    table = plain.table.copy()
+    for rel_session in table.index[table["forecast_std"].notna()]:
+        if not rel_session <= last_fitted:
+            error = float(np.sqrt(found.forecast_covariance(rel_session, rel_session)[0, 0]))
+            table.loc[rel_session, ["forecast_std", "t"]] = error, table.at[rel_session, "ar"] / error
+    table["p_t"] = 2 * stats.t.sf(np.abs(table["t"]), plain.fit.df)
+    return dataclasses.replace(found, table=table)

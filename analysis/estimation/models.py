@@ -1,9 +1,10 @@
-"""Models of normal returns, estimated before the event by ordinary least squares.
+"""Models of normal returns, estimated before the event.
 
 One interface: a :class:`Design` (response and regressors on all sessions) and a
-:class:`ModelFit` (what least squares found on the estimation window). Every model that is
-linear in its parameters forecasts with the covariance
-``s2 [I + X1 (X0'X0)^-1 X1']`` (Salkever 1976; Dufour 1980).
+:class:`ModelFit` (what was found on the estimation window, by least squares unless the model
+names another estimator). Least squares forecasts with the covariance
+``s2 [I + X1 (X0'X0)^-1 X1']`` (Salkever 1976; Dufour 1980); what other models forecast with stands in
+:mod:`analysis.estimation.forecast`, or they have no covariance and say why.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from statsmodels.regression.linear_model import OLS
 
 from analysis.errors import EstimationError
+from analysis.estimation.estimators import ESTIMATORS
 
 MIN_USABLE_SHARE = 0.9
 """Share of the asked estimation sessions that must be usable."""
@@ -35,10 +36,16 @@ MODEL_LABELS = {
     "ff5": "Fama-French five factors",
     "ff5_mom": "Fama-French five factors and momentum",
     "market_peers": "market model with peers",
-    "ridge": "ridge on peers",
-    "synthetic_control": "synthetic control",
-    "lead_lag": "home market before and after, separate coefficients",
+    "ridge": "ridge on the benchmark and peers",
+    "synthetic_control": "synthetic control of peers",
+    "garch_market": "market model with GARCH variance",
+    "lead_lag": "market model with the benchmark's session before, separate coefficients",
+    "robust": "robust market model (Huber)",
 }
+PEER_MODELS = ("market_peers", "ridge", "synthetic_control")
+"""Models whose regressors include other firms."""
+GARCH_MODELS = ("garch_market",)
+"""Least-squares coefficients, forecasts with a GARCH variance."""
 FACTOR_COLUMNS = {
     "capm": ("mkt_rf",),
     "ff3": ("mkt_rf", "smb", "hml"),
@@ -104,12 +111,13 @@ def build_design(
     factors : pandas.DataFrame, optional
         Daily factors as fractions with a column ``rf``; needed by the factor models.
     peers : tuple of str
-        Columns of ``returns`` that join the regressors of ``market_peers``.
+        Columns of ``returns`` that join the regressors of the models in :data:`PEER_MODELS`.
 
     Raises
     ------
     EstimationError
-        If a factor model is asked for another return than close to close, or factors or peers are missing.
+        If a factor model or ``lead_lag`` is asked for another return than close to close, or factors or peers are
+        missing.
     """
     firm, market = returns[ticker], returns[benchmark]
     ones = pd.Series(1.0, index=returns.index, name="intercept")
@@ -126,16 +134,25 @@ def build_design(
 
     def peer_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
         if not peers:
-            raise EstimationError("model market_peers: the story names no peers with prices.", "Use model=market.")
-        return firm, [ones, market.rename("market_beta"), *(returns[p].rename(f"beta_{p}") for p in peers)], zero
+            raise EstimationError(f"model {model}: no peers with prices are at hand.", "Use model=market.")
+        donors = [returns[p].rename(f"beta_{p}") for p in peers]
+        own_market = [] if model == "synthetic_control" else [market.rename("market_beta")]
+        return firm, [ones, *own_market, *donors], zero
 
+    def lead_lag_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+        if return_kind != "close_to_close":
+            raise EstimationError("model lead_lag: only close_to_close returns follow each other.", "Use model=market.")
+        return firm, [ones, market.shift().rename("market_beta_before"), market.rename("market_beta")], zero
+
+    market_design = (firm, [ones, market.rename("market_beta")], zero)
     builders: dict[str, Callable[[], tuple[pd.Series, list[pd.Series], pd.Series]]] = {
         "constant_mean": lambda: (firm, [ones], zero),
         "market_adjusted": lambda: (firm - market, [], market),
         "market_adjusted_demeaned": lambda: (firm - market, [ones], market),
-        "market": lambda: (firm, [ones, market.rename("market_beta")], zero),
-        "market_peers": peer_design,
+        **dict.fromkeys(("market", "garch_market", "robust"), lambda: market_design),
+        **dict.fromkeys(PEER_MODELS, peer_design),
         **dict.fromkeys(FACTOR_COLUMNS, factor_design),
+        "lead_lag": lead_lag_design,
     }
     response, columns, offset = builders[model]()
     regressors = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=returns.index)
@@ -144,7 +161,7 @@ def build_design(
 
 @dataclass(frozen=True)
 class ModelFit:
-    """What least squares found on the estimation window.
+    """What was found on the estimation window.
 
     Attributes
     ----------
@@ -155,7 +172,7 @@ class ModelFit:
     coefficients : pandas.Series
         K values by name.
     coefficient_errors : pandas.Series
-        Classical standard errors.
+        Classical standard errors; missing where ``why_no_error`` says why.
     residuals : numpy.ndarray
         (L,), fractions.
     residual_std : float
@@ -166,6 +183,8 @@ class ModelFit:
         L - K.
     asked_sessions : int
         Sessions that were asked for; ``dropped`` says why fewer were used.
+    why_no_error : str
+        Why neither coefficients nor forecasts have a standard error; empty for least squares.
     """
 
     model: str
@@ -180,6 +199,12 @@ class ModelFit:
     r_squared: float
     asked_sessions: int
     dropped: str
+    why_no_error: str = ""
+
+    @property
+    def has_error(self) -> bool:
+        """Whether forecasts have a standard error."""
+        return not self.why_no_error
 
     @property
     def n_estimation(self) -> int:
@@ -198,7 +223,7 @@ class ModelFit:
     def _repr_html_(self) -> str:
         rows = pd.DataFrame({"coefficient": self.coefficients, "standard error": self.coefficient_errors})
         return (
-            f"<p>{MODEL_LABELS[self.model]}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
+            f"<p>{MODEL_LABELS.get(self.model, self.model)}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
             f"R2 {self.r_squared:.3f}</p>{rows.to_html(float_format='%.4f')}"
         )
 
@@ -226,17 +251,56 @@ def _share_of_mode(returns: np.ndarray) -> float:
     return float(counts.max() / len(returns))
 
 
-def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
-    """Least squares on the estimation window.
+def estimation_sessions_before(
+    sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
+) -> pd.DatetimeIndex:
+    """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
+    position = int(sessions.searchsorted(event_session))
+    last = position - gap
+    return sessions[max(last - length, 0) : max(last, 0)]
+
+
+def choose_estimation(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    length: int,
+    gap: int,
+    masked: pd.DatetimeIndex | None = None,
+) -> tuple[pd.DatetimeIndex, str]:
+    """The sessions that the model is fitted on, and in words why any of those asked for is missing.
 
     Raises
     ------
     EstimationError
-        For fewer than 90 % of the asked sessions, constant returns or dependent regressors.
+        If the event session has no row.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    if event_session not in sessions:
+        raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
+    window = estimation_sessions_before(sessions, event_session, length=length, gap=gap)
+    complete = window.intersection(design.usable)
+    used = complete if masked is None else complete.difference(masked)
+    reasons = []
+    if len(window) < length:
+        reasons.append(f"history begins {length - len(window)} sessions too late")
+    if len(complete) < len(window):
+        reasons.append(f"{len(window) - len(complete)} sessions without a usable return")
+    if len(used) < len(complete):
+        reasons.append(f"{len(complete) - len(used)} listed sessions left out")
+    return used, ", ".join(reasons)
+
+
+def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Response (L,) and regressors (L, K) of the estimation window, found fit for estimation.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns, dependent regressors or a perfect fit.
     """
     response = design.response.loc[sessions].to_numpy(dtype=float)
     matrix = design.regressors.loc[sessions].to_numpy(dtype=float)
-    names = list(design.regressors.columns)
     n, k = matrix.shape
     if n < max(k + 2, MIN_USABLE_SHARE * asked_sessions):
         raise EstimationError(
@@ -250,7 +314,22 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             f"the {design.return_kind} returns are constant on most sessions of the estimation window.",
             "Check the prices: a halted listing has no event study.",
         )
-    check_rank(matrix, names)
+    check_rank(matrix, list(design.regressors.columns))
+    if k and float(np.std(response - matrix @ np.linalg.lstsq(matrix, response, rcond=None)[0])) <= MIN_RETURN_STD:
+        raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
+    return response, matrix
+
+
+def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
+    """Fit the model on the estimation window: least squares, or the estimator that the model names.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns or dependent regressors.
+    """
+    response, matrix = read_rows(design, sessions, asked_sessions=asked_sessions)
+    n, k = matrix.shape
     if k == 0:
         residual_std = float(np.sqrt(response @ response / n))
         empty = pd.Series(dtype=float)
@@ -258,20 +337,29 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             design.model, sessions, matrix, empty, empty, response, residual_std, np.empty((0, 0)), n, float("nan"),
             asked_sessions, dropped,
         )  # fmt: skip
+    from statsmodels.regression.linear_model import OLS  # slow to load; a runner only needs the checks above
+
     result = OLS(response, matrix).fit()
-    if float(result.mse_resid) <= MIN_RETURN_STD**2:
-        raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
+    estimator = ESTIMATORS.get(design.model)
+    if estimator is None:
+        coefficients, errors, residuals = result.params, result.bse, result.resid
+    else:
+        coefficients = estimator.solve(response[None], matrix[None])[0]
+        errors, residuals = np.full(k, np.nan), response - matrix @ coefficients
+    names = list(design.regressors.columns)
+    total = response - response.mean() if "intercept" in names else response
     return ModelFit(
         model=design.model,
         sessions=sessions,
         design_matrix=matrix,
-        coefficients=pd.Series(result.params, index=names),
-        coefficient_errors=pd.Series(result.bse, index=names),
-        residuals=np.asarray(result.resid),
-        residual_std=float(np.sqrt(result.mse_resid)),
+        coefficients=pd.Series(coefficients, index=names),
+        coefficient_errors=pd.Series(errors, index=names),
+        residuals=np.asarray(residuals),
+        residual_std=float(np.sqrt(residuals @ residuals / (n - k))),
         cross_product_inverse=np.asarray(result.normalized_cov_params),
-        df=int(result.df_resid),
-        r_squared=float(result.rsquared),
+        df=n - k,
+        r_squared=1.0 - float(residuals @ residuals) / float(total @ total),
         asked_sessions=asked_sessions,
         dropped=dropped,
+        why_no_error="" if estimator is None else estimator.why_no_error,
     )

@@ -143,6 +143,7 @@ def _build_article(row: dict[str, str]) -> Article:
     latest = parse_instant(row["published_latest"], where)
     _check(bool(row["article_id"]), where, "article_id is empty")
     _check(earliest < latest, where, f"published_earliest {earliest} is not before published_latest {latest}")
+    _check(row["earliest_basis"] != "decoded", where, "a clock decoded from an identifier is an upper bound only")
     _check(row["role"] in ROLES, where, f"role {row['role']!r} is none of {', '.join(ROLES)}")
     _check(row["precision"] in PRECISIONS, where, f"precision {row['precision']!r} is none of {', '.join(PRECISIONS)}")
     _check(not row["url"] or row["url"].startswith(("http://", "https://")), where, f"url {row['url']!r} is no address")

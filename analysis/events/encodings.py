@@ -16,6 +16,7 @@ WIDENED = {
 }  # fmt: skip
 """Browsers read these labels as their supersets (WHATWG Encoding Standard)."""
 GUESSES = ("cp932", "gb18030", "cp949", "big5", "cp1252")
+ALL_HANGUL = 0.97
 HEAD = 4096
 SAMPLE = 200_000
 BINARY_MAGIC = {
@@ -102,6 +103,9 @@ def _guess(content: bytes, name: str) -> Decoded:
         except UnicodeDecodeError:
             continue
         scores[codec] = _score(texts[codec][:SAMPLE], codec)
+    if scores.get("cp949", 0.0) >= ALL_HANGUL:
+        # Hangul lies where GB 2312 keeps its commonest characters, but no Chinese text uses those alone
+        scores["gb18030"] = scores.get("gb18030", 0.0) / 2
     ranked = sorted(scores, key=lambda codec: -scores[codec])
     if not ranked or scores[ranked[0]] < 0.6 or (len(ranked) > 1 and scores[ranked[0]] - scores[ranked[1]] < 0.1):
         raise DataError(

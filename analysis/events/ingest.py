@@ -73,6 +73,7 @@ class ArticleRequest:
     article_id: str = ""
     source_kind: str = ""
     confidence: str = ""
+    keeps_role: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         known = _known_fingerprints(data, articles)
         copy = find_copy(examined.fingerprint, known)
         url = request.url or examined.address
-        if copy and (there := _find_same_place(articles, copy, request.story, url)):
+        if copy and (there := _find_same_place(articles, copy, request, url)):
             return Added(copy.article_id, there, held[request.story], copy, False, ("this page is recorded already",))
         row, remarks = _compose(examined, request, articles, copy, url)
         content = append_row((data / "articles.csv").read_bytes(), row, name="articles.csv")
@@ -285,11 +286,12 @@ def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, Fingerp
     return known
 
 
-def _find_same_place(articles: pd.DataFrame, copy: Copy, story: str, url: str) -> dict[str, str] | None:
-    if not copy.is_identical:
-        return None
+def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest, url: str) -> dict[str, str] | None:
+    """The row of the same text at the same address, or without one at the same time."""
     row = articles[articles["article_id"] == copy.article_id].iloc[0].to_dict()
-    return row if row["story"] == story and url in ("", row["url"]) else None
+    bounds = (show_instant(request.interval.earliest), show_instant(request.interval.latest))
+    is_there = url == row["url"] if url else bounds == (row["published_earliest"], row["published_latest"])
+    return row if copy.is_identical and row["story"] == request.story and is_there else None
 
 
 def _fingerprints_with(data: Path, articles: pd.DataFrame, fingerprint: Fingerprint, article_id: str) -> bytes:
@@ -310,7 +312,7 @@ def _compose(
     if copy is not None:
         share = "the same text as" if copy.is_identical else f"{copy.share:.0%} of its runs of words stand in"
         remarks.append(f"a copy: {share} {copy.article_id} (story {of_copy})")
-        if of_copy == request.story:
+        if of_copy == request.story and not request.keeps_role:
             kind = "syndication"
             if role != "relay":
                 remarks.append(f"entered as a relay, not as a {role}: a copy bounds its original and is no second one")
@@ -335,9 +337,9 @@ def _compose(
         "earliest_basis": interval.earliest_basis,
         "latest_basis": interval.latest_basis,
         "time_as_printed": proposal.printed if proposal.chosen is not None else "none",
-        "zone": proposal.zone if proposal.chosen is not None else "",
-        "zone_basis": stamp.zone_basis if proposal.chosen is not None and stamp else "unstated",
-        "precision": stamp.precision if proposal.chosen is not None and stamp else "day",
+        "zone": proposal.zone,
+        "zone_basis": stamp.zone_basis if stamp else "unstated",
+        "precision": stamp.precision if stamp else "day",
         "url": url,
         "paraphrase": request.paraphrase,
         "confidence": request.confidence or rate_confidence(proposal, interval),

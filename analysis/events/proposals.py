@@ -60,8 +60,8 @@ class Proposal:
 
     @property
     def stamp(self) -> Stamp | None:
-        """The stamp behind the proposal, None for a relative day or a decoded clock."""
-        return self.basis.stamp
+        """The stamp behind the proposal, None for a relative day, a decoded clock or bounds by hand."""
+        return None if self.chosen is None else self.basis.stamp
 
     @property
     def zone(self) -> str:
@@ -88,6 +88,7 @@ def propose(evidence: list[Evidence]) -> Proposal:
         )
     if not usable:
         return Proposal(items, "undecided", None, None, _why_undecided(items, broken))
+    usable = _settle_readings(items, usable)
     if conflict := _find_conflict(items, usable, broken):
         return Proposal(items, "disagree", None, None, conflict)
     chosen = min(usable, key=lambda i: (items[i].interval.width, items[i].rank))  # type: ignore[union-attr]
@@ -136,30 +137,49 @@ def use(proposal: Proposal, number: int) -> Proposal:
     )
 
 
+def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int]:
+    """Of several readings of the same characters, keep the one that everything else agrees with."""
+    kept = list(usable)
+    for i in usable:
+        twins = _twins(items, usable, i)
+        others = [j for j in usable if j not in twins]
+        if len(twins) < 2 or not others:
+            continue
+        fitting = [t for t in twins if all(_overlap(items, t, j) for j in others)]
+        if len(fitting) == 1:
+            kept = [j for j in kept if j not in twins or j == fitting[0]]
+    return kept
+
+
+def _twins(items: tuple[Evidence, ...], usable: list[int], i: int) -> list[int]:
+    own = items[i]
+    if "readings" not in own.note:
+        return [i]
+    return [j for j in usable if (items[j].printed, items[j].source) == (own.printed, own.source)]
+
+
+def _overlap(items: tuple[Evidence, ...], i: int, j: int) -> bool:
+    one, other = items[i].interval, items[j].interval
+    return one is not None and other is not None and one.overlaps(other)
+
+
 def _find_conflict(items: tuple[Evidence, ...], usable: list[int], broken: list[int]) -> str:
+    for i in usable:
+        twins = _twins(items, usable, i)
+        if len(twins) > 1:
+            numbers = " and ".join(str(t + 1) for t in twins)
+            return f"items {numbers} read the same characters ({items[i].printed}) differently."
     last_start = max(usable, key=lambda i: items[i].interval.earliest)  # type: ignore[union-attr]
     first_end = min(usable, key=lambda i: items[i].interval.latest)  # type: ignore[union-attr]
-    if items[last_start].interval.earliest >= items[first_end].interval.latest:  # type: ignore[union-attr]
+    if not _overlap(items, last_start, first_end):
         early, late = sorted((first_end, last_start))
         return (
             f"items {early + 1} ({items[early].source}: {items[early].printed}) and {late + 1} "
             f"({items[late].source}: {items[late].printed}) exclude each other."
         )
-    double = _double_reading(items, usable)
-    if double:
-        return double
     if broken:
         item = items[broken[0]]
         return f"item {broken[0] + 1} ({item.source}: {item.printed}) cannot be right: {item.problem}."
-    return ""
-
-
-def _double_reading(items: tuple[Evidence, ...], usable: list[int]) -> str:
-    """The same characters read in two ways that no other item tells apart."""
-    for i in usable:
-        twins = [j for j in usable if j > i and items[j].printed == items[i].printed and "readings" in items[j].note]
-        if twins and items[i].interval != items[twins[0]].interval:
-            return f"items {i + 1} and {twins[0] + 1} read the same characters ({items[i].printed}) differently."
     return ""
 
 

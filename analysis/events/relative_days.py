@@ -57,7 +57,8 @@ def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[Re
         dated = [match.span() for match in DATE.finditer(line)]
         for match in pattern.finditer(line):
             word = match[0].lower()
-            if word in found or any(start - 6 <= match.end() and match.start() <= end + 6 for start, end in dated):
+            is_dated = any(start - 6 <= match.end() and match.start() <= end + 6 for start, end in dated)
+            if word in found or (word in WEEKDAYS and is_dated):
                 continue
             found[word] = RelativeDay(
                 match[0],

@@ -305,7 +305,7 @@ def align_story(story: Story, *, as_of: date | None = None, has_open: bool = Tru
     aligned = tuple(align_article(article, hours) for article in story.articles)
     reports = tuple(e for e in aligned if e.article.role == "report")
     denials = tuple(e for e in aligned if e.article.role == "denial")
-    alignment = Alignment(
+    return Alignment(
         story=story,
         hours=hours,
         articles=aligned,
@@ -313,9 +313,6 @@ def align_story(story: Story, *, as_of: date | None = None, has_open: bool = Tru
         report_sessions=_earliest_sessions(reports),
         denial_sessions=_earliest_sessions(denials),
     )
-    if as_of is not None and alignment.event_session > pd.Timestamp(as_of):
-        raise _before_event(pd.Timestamp(as_of), alignment.event_session, story)
-    return alignment
 
 
 def _earliest_sessions(events: tuple[EventSession, ...]) -> tuple[pd.Timestamp, ...]:

@@ -242,6 +242,35 @@ def calibrate_history(
     return HistoryCalibration(sessions=table, rates=history_rates(table, block_length=estimation_length, levels=levels))
 
 
+def history_window_rates(
+    y: np.ndarray,
+    design: np.ndarray,
+    *,
+    sessions: np.ndarray,
+    estimation_length: int,
+    gap: int,
+    windows: Iterable[tuple[int, int]],
+    levels: Sequence[float] = LEVELS,
+) -> pd.DataFrame:
+    """Rates of the window tests on the firm's own placebo sessions, one row a window, test and level.
+
+    Windows of neighbouring sessions overlap, so the interval takes its variance from blocks of L sessions.
+    """
+    rows = []
+    for first, last in windows:
+        held = sessions[(sessions + last < len(y)) & (sessions + first - 1 >= 0)]
+        fits = fit_rolling(
+            y, design, events=held, estimation_length=estimation_length, gap=gap, first=first, last=last
+        )  # fmt: skip
+        p_values = window_p_values(fits)
+        for test in p_values.columns:
+            for level in levels:
+                flags = p_values[test].to_numpy() <= level
+                interval = rate_interval(flags, held, block_length=estimation_length)
+                rows.append({"first": first, "last": last, "test": test, "level": level} | vars(interval))
+    return pd.DataFrame(rows)
+
+
 def history_rates(sessions: pd.DataFrame, *, block_length: int, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
     """Rates of every test over all sessions, by tail and by volatility state, with intervals.
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis.errors import StudyError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
-from analysis.estimation.activity import build_range_design, build_volume_design
+from analysis.estimation.activity import build_range_design, build_volume_design, measure_activity
 from analysis.estimation.models import Design
 from analysis.events.articles import Article
 from analysis.events.claims import PRIOR_EVENTS, Claim
@@ -302,7 +302,12 @@ def find_activity(name: str, context: ClaimContext) -> Finding:
     """Surprise of volume or range on the event session; it has no direction, so it decides nothing."""
     build: Callable[..., Design] = build_volume_design if name == "volume_surprise" else build_range_design
     design = build(context.panel.prices, context.panel.benchmark_prices, benchmark=context.panel.benchmark)
-    found = _measure_at(design, context.alignment.event_session, context)
+    found = measure_activity(
+        design,
+        context.alignment.event_session,
+        estimation_sessions=context.estimation_sessions,
+        gap_sessions=context.gap_sessions,
+    )
     total = found.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
         raise StudyError(total.note)

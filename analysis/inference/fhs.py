@@ -94,9 +94,8 @@ def rank_filtered(
     length = residuals.shape[1]
     # The smallest c with #{|z_t| <= c} >= (1 - level)(L + 1); rounding guards 0.95 * 200 = 190.00000000000003.
     order = int(np.ceil(np.round((1.0 - level) * (length + 1), 9)))
-    if order > length:
-        half_width = np.full(len(z), np.inf)
-    else:
+    half_width = np.full(len(z), np.inf)
+    if order <= length:
         half_width = np.partition(standardised, order - 1, axis=1)[:, order - 1] * scale
     return FilteredRanks(p_values=_rank(standardised, z), z=z, garch=garch, half_width=half_width)
 

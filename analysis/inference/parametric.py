@@ -9,7 +9,7 @@ from scipy import stats
 from analysis.inference.result import TestResult
 
 
-def prediction_error_t(estimate: float, standard_error: float, df: int) -> TestResult:
+def prediction_error_t(estimate: float, standard_error: float, df: int, *, note: str = "") -> TestResult:
     """Is the abnormal return zero, if sessions are independent and normal?
 
     ``t = a / (s sqrt(w'Gw))`` against t(L - K), two-sided (Karafiath and Spencer 1991).
@@ -22,6 +22,7 @@ def prediction_error_t(estimate: float, standard_error: float, df: int) -> TestR
         statistic=statistic,
         p_value=float(2 * stats.t.sf(abs(statistic), df)),
         df=df,
+        note=note,
     )
 
 

@@ -8,11 +8,15 @@ clothes (Hoenig & Heisey 2001).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import integrate, stats
+from scipy import stats
 
 from analysis.errors import EstimationError
+
+QUADRATURE_NODES = 200
+"""Of Gauss and Legendre; power agrees with the noncentral t within 1e-6 from 20 degrees of freedom on."""
 
 
 @dataclass(frozen=True)
@@ -100,21 +104,29 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
     shift = abs(effect) / std_error
     critical = float(stats.t.ppf(1.0 - level / 2.0, df))
 
-    def weigh(moment):
-        return integrate.quad(lambda u: moment(critical * np.sqrt(stats.chi2.ppf(u, df) / df)), 0.0, 1.0, limit=200)[0]
+    ratios, weights = _ratio_nodes(df)
+    c = critical * ratios
 
-    right = weigh(lambda c: stats.norm.sf(c - shift))
-    wrong = weigh(lambda c: stats.norm.cdf(-c - shift))
+    def weigh(moment: np.ndarray) -> float:
+        return float(weights @ moment)
+
+    right = weigh(stats.norm.sf(c - shift))
+    wrong = weigh(stats.norm.cdf(-c - shift))
     size = weigh(
-        lambda c: (
-            shift * stats.norm.sf(c - shift)
-            + stats.norm.pdf(c - shift)
-            - shift * stats.norm.cdf(-c - shift)
-            + stats.norm.pdf(c + shift)
-        )
+        shift * stats.norm.sf(c - shift)
+        + stats.norm.pdf(c - shift)
+        - shift * stats.norm.cdf(-c - shift)
+        + stats.norm.pdf(c + shift)
     )
     power = right + wrong
     return SignificanceFilter(power=power, exaggeration=size / power / shift, sign_error=wrong / power)
+
+
+@lru_cache(maxsize=16)
+def _ratio_nodes(df: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the ratio w = sqrt(chi2_df / df): through its quantiles the integral is one over (0, 1)."""
+    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
+    return np.sqrt(stats.chi2.ppf((nodes + 1.0) / 2.0, df) / df), weights / 2.0
 
 
 def _require_positive(name: str, value: float) -> None:

@@ -205,7 +205,7 @@ def estimate_curve(
         candidates, event_session, headline=headline, significance=significance, bound=bound
     )
     pools = [
-        _placebo_positions(c, event_session, news) if e.is_computed else np.empty(0, dtype=int)
+        placebo_positions(c, event_session, news) if e.is_computed else np.empty(0, dtype=int)
         for c, e in zip(candidates, estimates, strict=True)
     ]
     joint = [i for i, pool in enumerate(pools) if len(pool) >= minimum]
@@ -215,7 +215,7 @@ def estimate_curve(
         most = max((len(p) for p in pools), default=0)
         reason = f"{len(common) or most} eligible placebo sessions, {minimum} needed"
     else:
-        placebo = _placebo_t([candidates[i] for i in joint], common)
+        placebo = placebo_t_values([candidates[i] for i in joint], common)
         event_t = np.array([estimates[i].t for i in joint], dtype=float)
         critical = stats.t.isf(significance / 2, [estimates[i].df for i in joint])
         tests = assess_curve(event_t, placebo, critical=critical)
@@ -274,7 +274,7 @@ def _fit_candidate(candidate: Candidate, event_session: pd.Timestamp) -> tuple[W
             design.regressors.to_numpy(dtype=float),
             estimation=estimation,
             window=np.array([event]),
-            between=np.arange(estimation[-1] + 1, event),
+            between=locate_gap(design, estimation, event),
         )
     except EstimationError as error:
         return None, error.message
@@ -308,6 +308,13 @@ def locate_estimation(
             "Use a source with a longer history.",
         )
     return used, event
+
+
+def locate_gap(design: Design, estimation: np.ndarray, event: int) -> np.ndarray:
+    """Positions after the estimation window and before the event that have a return."""
+    between = np.arange(estimation[-1] + 1, event)
+    sessions = pd.DatetimeIndex(design.response.index)
+    return between[np.asarray(sessions[between].isin(design.usable))]
 
 
 def _filter_all(fits: list[WindowFits | None]) -> list[float | None]:
@@ -371,7 +378,7 @@ def judge(p_conformal: float, p_fhs: float, *, is_small: bool, significance: flo
     return "smaller_than_bound" if is_small else "no_detectable_effect"
 
 
-def _placebo_positions(candidate: Candidate, event_session: pd.Timestamp, news: pd.DatetimeIndex) -> np.ndarray:
+def placebo_positions(candidate: Candidate, event_session: pd.Timestamp, news: pd.DatetimeIndex) -> np.ndarray:
     """Sessions at which this specification can be repeated."""
     design, choice = candidate.design, candidate.choice
     assert design is not None
@@ -398,7 +405,7 @@ def _intersect(pools: Iterable[np.ndarray]) -> np.ndarray:
     return np.empty(0, dtype=int) if common is None else common
 
 
-def _placebo_t(candidates: list[Candidate], positions: np.ndarray) -> np.ndarray:
+def placebo_t_values(candidates: list[Candidate], positions: np.ndarray) -> np.ndarray:
     """t of every specification at every placebo session, (n, K); running sums are shared between lengths."""
     sums: dict[tuple[int, bytes], RunningSums] = {}
     columns = []

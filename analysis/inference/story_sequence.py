@@ -13,7 +13,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimation.abnormal import AbnormalReturns
+from analysis.estimation.forecast import estimate_garch, forecast_covariances
 from analysis.estimation.rolling import fit_rolling
+from analysis.inference.block_conformal import conformal_p_values
+from analysis.inference.counterfactual_ranks import rank_counterfactual
+from analysis.inference.fhs import filtered_ranks
 from analysis.inference.placebo import eligible_placebo_sessions, placebo_test
 from analysis.inference.power import detectable_effect
 from analysis.inference.result import TestResult, not_computable
@@ -36,7 +40,11 @@ MAX_SESSIONS = 40
 
 @dataclass(frozen=True)
 class SequenceRow:
-    """One effect of the story: ``report``, ``denial``, ``total`` or one candidate session."""
+    """One effect of the story: ``report``, ``denial``, ``total`` or one candidate session.
+
+    ``rank_p`` is the larger of the conformal and the FHS p-value of its sessions, the block conformal p for
+    several; ``estimate`` stands alone where the model gives no standard error.
+    """
 
     name: str
     first: int
@@ -44,6 +52,8 @@ class SequenceRow:
     contrast: Contrast | None
     mde80: float | None
     note: str
+    rank_p: float | None = None
+    estimate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +95,12 @@ class StorySequence:
                     "effect": row.name,
                     "first": row.first,
                     "last": row.last,
-                    "estimate": c.estimate if c else None,
+                    "estimate": c.estimate if c else row.estimate,
                     "standard_error": c.std_error if c else None,
                     "df": c.df if c else None,
                     "t": c.t_value if c else None,
                     "p_t": c.p_value if c else None,
+                    "p_rank": row.rank_p,
                     "ci95_low": low,
                     "ci95_high": high,
                     "mde80": row.mde80,
@@ -129,24 +140,56 @@ def assess_sequence(
         reason = total.note or f"the articles span more than {MAX_SESSIONS} sessions: no event window"
         empty = SequenceRow("total", *hull, None, None, reason)
         return StorySequence((empty,), not_computable("max_t", reason), not_computable("joint_f", reason), None, None)
-    effects = _effects_of(abnormal, hull)
-    placebo = _placebo_windows(abnormal, hull, estimation_sessions, gap_sessions, news)
     is_separable = kind == "separable" and bool(denial_candidates) and min(denial_candidates) > hull[0]
     before = min(denial_candidates) - hull[0] if is_separable else 0
+    if total.standard_error is None:
+        return _without_errors(abnormal, hull, before, total.note)
+    effects = _effects_of(abnormal, hull)
+    placebo = _placebo_windows(abnormal, hull, estimation_sessions, gap_sessions, news)
     split = sequence_effects(effects, n_report_sessions=before)
     rows = []
     if split.report is not None and split.denial is not None:
-        rows.append(_row("report", hull[0], hull[0] + before - 1, split.report))
-        rows.append(_row("denial", hull[0] + before, hull[1], split.denial))
-    rows.append(_row("total", *hull, split.total))
-    rows += _candidate_rows(effects, hull, report_candidates, denial_candidates)
+        rows.append(_row("report", hull[0], hull[0] + before - 1, split.report, abnormal))
+        rows.append(_row("denial", hull[0] + before, hull[1], split.denial, abnormal))
+    rows.append(_row("total", *hull, split.total, abnormal))
+    rows += _candidate_rows(abnormal, effects, hull, report_candidates, denial_candidates)
+    ranks = {row.name: row.rank_p for row in rows}
     return StorySequence(
         rows=tuple(rows),
         max_t=_max_t(effects, placebo),
         joint=joint_test(effects, placebo.f_values),
         fieller=fieller_set(split.report, split.denial, effects=effects) if split.report and split.denial else None,
-        reversal=reversal_claim(split, bound=bound, level=significance) if split.report else None,
+        reversal=reversal_claim(
+            split, bound=bound, level=significance, p_report=ranks["report"], p_denial=ranks["denial"]
+        )
+        if split.report
+        else None,
     )
+
+
+def rank_sessions(abnormal: AbnormalReturns, first: int, last: int) -> float | None:
+    """The larger of conformal and FHS p of one session, the block conformal p of several."""
+    if abnormal.fit.has_error:
+        fits = abnormal.window_fits(first, last)
+        block = float(conformal_p_values(fits)[0])
+        return block if last > first else max(block, float(filtered_ranks(fits).p_values[0]))
+    tests = rank_counterfactual(abnormal.counterfactual_fits(first, last)).tests
+    return max(t.p_value for t in (tests["block_conformal"], tests["fhs"]) if t.p_value is not None)
+
+
+def _without_errors(abnormal: AbnormalReturns, hull: tuple[int, int], before: int, why: str) -> StorySequence:
+    """Estimates and ranks of a model whose forecasts have no standard error."""
+    spans = [("total", hull[0], hull[1])]
+    if before:
+        spans = [("report", hull[0], hull[0] + before - 1), ("denial", hull[0] + before, hull[1]), *spans]
+    rows = tuple(
+        SequenceRow(
+            name, first, last, None, None, f"no standard error: {why}", rank_sessions(abnormal, first, last),
+            abnormal.sum_window(first, last).estimate,
+        )
+        for name, first, last in spans
+    )  # fmt: skip
+    return StorySequence(rows, not_computable("max_t", why), not_computable("joint_f", why), None, None)
 
 
 @dataclass(frozen=True)
@@ -159,17 +202,19 @@ def _effects_of(abnormal: AbnormalReturns, hull: tuple[int, int]) -> WindowEffec
     rows = abnormal.table.loc[hull[0] : hull[1]]
     return WindowEffects(
         abnormal_returns=rows["ar"].to_numpy(dtype=float),
-        forecast_scale=abnormal.fit.forecast_factor(abnormal.window_regressors(*hull)),
+        forecast_scale=abnormal.forecast_covariance(*hull) / abnormal.fit.residual_std**2,
         residual_variance=abnormal.fit.residual_std**2,
         df=abnormal.fit.df,
     )
 
 
-def _row(name: str, first: int, last: int, found: Contrast, note: str = "") -> SequenceRow:
-    return SequenceRow(name, first, last, found, detectable_effect(found.std_error, df=found.df), note)
+def _row(name: str, first: int, last: int, found: Contrast, abnormal: AbnormalReturns, note: str = "") -> SequenceRow:
+    mde80 = detectable_effect(found.std_error, df=found.df)
+    return SequenceRow(name, first, last, found, mde80, note, rank_sessions(abnormal, first, last), found.estimate)
 
 
 def _candidate_rows(
+    abnormal: AbnormalReturns,
     effects: WindowEffects,
     hull: tuple[int, int],
     report: tuple[int, ...],
@@ -185,7 +230,7 @@ def _candidate_rows(
         roles = [role for role, held in (("report", report), ("denial", denial)) if rel_session in held]
         found = contrast(effects, weights, name=f"session {rel_session}")
         note = f"candidate of the {' and the '.join(roles)}"
-        rows.append(_row(f"session {rel_session}", rel_session, rel_session, found, note))
+        rows.append(_row(f"session {rel_session}", rel_session, rel_session, found, abnormal, note))
     return rows
 
 
@@ -211,8 +256,12 @@ def _placebo_windows(
         events=eligible.positions,
         **windows,
     )
-    f_values = joint_f_values(fits.abnormal_returns, fits.forecast_scale, residual_std=fits.residual_std)
-    return _PlaceboWindows(fits.t_values, f_values)
+    garch = None if abnormal.garch is None else estimate_garch(fits.residuals)
+    covariance = forecast_covariances(fits, garch)
+    t_values = fits.abnormal_returns / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return _PlaceboWindows(
+        t_values, joint_f_values(fits.abnormal_returns, covariance, residual_std=np.ones(eligible.count))
+    )
 
 
 def _max_t(effects: WindowEffects, placebo: _PlaceboWindows) -> TestResult:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from analysis.estimation.abnormal import AbnormalReturns
-from analysis.inference.block_conformal import block_conformal_test
-from analysis.inference.fhs import fhs_test
 from analysis.inference.multiplicity import holm
-from analysis.inference.parametric import interval, is_inside, prediction_error_t
+from analysis.inference.parametric import interval, is_inside
 from analysis.inference.placebo_pool import PlaceboRank
 from analysis.inference.power import detectable_effect, smallest_bound
 from analysis.inference.result import TestResult, not_computable
-from analysis.inference.sample_quantile import conformal, sample_quantile
+from analysis.inference.window_tests import run_window_tests
 
 HEADLINE_KIND = "close_to_close"
 COMPANION_KIND = "close_to_open"
@@ -47,7 +46,8 @@ class WindowEstimate:
     """One window of one return kind: a row of ``results/estimates.csv``.
 
     ``estimate`` is None when the row cannot be computed; ``note`` then says why.
-    ``tests`` holds every statistic by name.
+    ``tests`` holds every statistic by name. Models without a standard error have an estimate, no t, no t intervals
+    and no power; ``rank_ci95`` is then the interval of effects that the residuals' ranks do not reject.
     """
 
     specification: Specification
@@ -67,6 +67,7 @@ class WindowEstimate:
     n_estimation: int | None
     note: str
     n_placebo: int | None = None
+    rank_ci95: tuple[float, float] | None = None
 
     @property
     def return_kind(self) -> str:
@@ -143,48 +144,46 @@ def assess_window(
     specification: Specification,
     significance: float,
     bound: float,
+    seed: int,
     placebo: PlaceboRank | None = None,
 ) -> WindowEstimate:
     """Estimate one window and run every test that is defined for it.
 
     Parameters
     ----------
+    seed : int
+        Of what resamples; each window draws from a stream of its own, so that no row depends on another.
     placebo : PlaceboRank, optional
-        The window's rank among earlier sessions of the firm, when it was computed.
+        The window's ranks among earlier sessions of the firm, when they were computed.
     """
     is_primary = (first, last) == (0, 0) and specification.return_kind in (HEADLINE_KIND, COMPANION_KIND)
     total = abnormal.sum_window(first, last)
-    if total.estimate is None or total.standard_error is None:
+    if total.estimate is None:
         return unavailable(specification, first, last, is_primary=is_primary, reason=total.note)
-    fit = abnormal.fit
-    fits = abnormal.window_fits(first, last)
-    tests = {
-        "t": prediction_error_t(total.estimate, total.standard_error, fit.df),
-        "sample_quantile": sample_quantile(total.abnormal, fit.residuals),
-        "conformal": conformal(fits),
-        "block_conformal": block_conformal_test(fits),
-        "fhs": fhs_test(fits),
-        **({"placebo": placebo.test} if placebo else {}),
-    }
-    ci90 = interval(total.estimate, total.standard_error, fit.df, 0.90)
+    fit, error = abnormal.fit, total.standard_error
+    rng = np.random.default_rng([seed % 2**63, *specification.return_kind.encode(), first + 2000, last + 2000])
+    found = run_window_tests(abnormal, total, rng=rng, placebo=placebo)
+    ci90 = None if error is None else interval(total.estimate, error, fit.df, 0.90)
+    note = _note(fit.n_estimation, fit.asked_sessions, fit.dropped)
     return WindowEstimate(
         specification=specification,
         first=first,
         last=last,
         is_primary=is_primary,
         estimate=total.estimate,
-        standard_error=total.standard_error,
-        df=fit.df,
-        tests=tests,
+        standard_error=error,
+        df=None if error is None else fit.df,
+        tests=found.tests,
         p_holm=None,
         ci90=ci90,
-        ci95=interval(total.estimate, total.standard_error, fit.df, 0.95),
-        mde80=detectable_effect(total.standard_error, df=fit.df),
-        smallest_bound=smallest_bound(total.estimate, total.standard_error, df=fit.df),
-        outcome=decide_outcome(tests, ci90, significance=significance, bound=bound),
+        ci95=None if error is None else interval(total.estimate, error, fit.df, 0.95),
+        mde80=None if error is None else detectable_effect(error, df=fit.df),
+        smallest_bound=None if error is None else smallest_bound(total.estimate, error, df=fit.df),
+        outcome=decide_outcome(found.tests, ci90, significance=significance, bound=bound),
         n_estimation=fit.n_estimation,
-        note=_note(fit.n_estimation, fit.asked_sessions, fit.dropped),
+        note="; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))),
         n_placebo=placebo.count if placebo else None,
+        rank_ci95=found.rank_ci95,
     )
 
 
@@ -194,7 +193,7 @@ def _note(used: int, asked: int, dropped: str) -> str:
 
 def decide_outcome(
     tests: dict[str, TestResult],
-    ci90: tuple[float, float],
+    ci90: tuple[float, float] | None,
     *,
     significance: float,
     bound: float,
@@ -217,7 +216,7 @@ def decide_outcome(
     if fhs is not None and (rank < significance) != (fhs < significance):
         return "depends_on_volatility"
     is_detected = combined < significance
-    is_small = is_inside(*ci90, bound)
+    is_small = ci90 is not None and is_inside(*ci90, bound)
     if is_detected:
         return "detectable_but_small" if is_small else "fragile"
     return "smaller_than_bound" if is_small else "no_detectable_effect"
@@ -238,7 +237,7 @@ def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: fl
     for index, p_holm in zip(primary, adjusted, strict=True):
         row = rows[index]
         outcome = row.outcome
-        if row.ci90 is not None and p_holm is not None:
+        if row.estimate is not None and p_holm is not None:
             p_star = p_holm if row.return_kind == COMPANION_KIND else None
             outcome = decide_outcome(row.tests, row.ci90, significance=significance, bound=bound, p_star=p_star)
         result[index] = dataclasses.replace(row, p_holm=p_holm, outcome=outcome)
@@ -259,6 +258,27 @@ def apply_confirmation(row: WindowEstimate, *, is_confirmed: bool, reason: str) 
         return row
     note = "; ".join(filter(None, (row.note, reason)))
     return dataclasses.replace(row, outcome="effect" if is_confirmed else "fragile", note=note)
+
+
+def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:
+    """``results/tests.csv``: one row a test of a window, those that cannot be computed with their reason."""
+    return pd.DataFrame(
+        [
+            {
+                "return_kind": row.return_kind,
+                "first": row.first,
+                "last": row.last,
+                "test": name,
+                "statistic": test.statistic,
+                "p_value": test.p_value,
+                "distribution": test.distribution,
+                "null": test.null,
+                "note": test.note,
+            }
+            for row in rows
+            for name, test in row.tests.items()
+        ]
+    )
 
 
 def estimates_frame(rows: list[WindowEstimate]) -> pd.DataFrame:

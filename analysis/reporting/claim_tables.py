@@ -31,7 +31,7 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
         {
             "the article says (our words)": [c.claim.paraphrase for c in shown],
             "measured": [say_finding(c.finding) for c in shown],
-            "rule": [c.finding.why if c.finding else "" for c in shown],
+            "rule, or recorded judgement": [_why(c) for c in shown],
             "status": [STATUS_LABELS[c.status] for c in shown],
         },
         index=[f"{c.claim.claim_id} ({c.claim.article_id})" for c in shown],
@@ -52,6 +52,13 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
         caption=caption,
         numbers=ledger_frame(claims),
     )
+
+
+def _why(checked: CheckedClaim) -> str:
+    """The rule of a computed status, the recorded reason of a judged one."""
+    if checked.claim.status != "computed" or checked.finding is None:
+        return f"recorded: {checked.claim.reason}"
+    return f"computed: {checked.finding.why}"
 
 
 def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:

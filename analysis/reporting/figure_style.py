@@ -28,7 +28,7 @@ BLACK, BLUE, VERMILLION = "#000000", "#0072b2", "#d55e00"
 PALE_BLUE, PALE_GREY, MID_GREY, CLOSED_GREY = "#cfe5f3", "#e6e6e6", "#767676", "#e3e3e3"
 """Fills, and the grey of secondary text."""
 
-ROLE_COLOURS = {"report": VERMILLION, "denial": BLUE, "relay": MID_GREY, "other": BLACK}
+ROLE_COLOURS = {"report": VERMILLION, "denial": BLUE, "relay": "#595959", "other": BLACK}
 ROLE_MARKERS = {"report": "o", "denial": "s", "relay": "|", "other": "D"}
 LABEL_LENGTH = 46
 
@@ -105,6 +105,13 @@ def use_event_time(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(signed_whole))
     axes.set_xlabel("sessions from the event session (0)")
+
+
+def shade_hull(axes: Axes, hull: tuple[int, int]) -> None:
+    """Mark the sessions from the first to the last that report and first denial can have reached."""
+    axes.axvspan(hull[0] - 0.5, hull[1] + 0.5, facecolor=PALE_BLUE, alpha=0.55, edgecolor="none", zorder=0.55)
+    for edge in (hull[0] - 0.5, hull[1] + 0.5):
+        axes.axvline(edge, color=BLUE, linewidth=0.7, zorder=0.7)
 
 
 def legend_above(axes: Axes, handles: Iterable | None = None, *, columns: int = 2) -> None:

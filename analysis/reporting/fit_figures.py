@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis.estimation.abnormal import AbnormalReturns
-from analysis.estimation.models import MODEL_LABELS
+from analysis.estimation.models import MODEL_LABELS, ModelFit
+from analysis.inference.placebo_pool import PlaceboRank
 from analysis.inference.power import detectable_effect
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
@@ -73,8 +74,8 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
         ),
         description=(
             f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
-            f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope {format_number(fit.coefficients[slope])} "
-            f"(standard error {format_number(fit.coefficient_errors[slope], sign=False)}), R squared "
+            f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope "
+            f"{format_number(fit.coefficients[slope])} ({_slope_error(fit, slope)}), R squared "
             f"{fit.r_squared:.2f}. On the event session the benchmark returned {format_percent(event['x'])} and the "
             f"firm {format_percent(event['y'])}, against {format_percent(event['fitted'])} on the line. The session of "
             f"highest leverage is {far['session'].date()} with {format_percent(far['x'])} and "
@@ -82,6 +83,12 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
         ),
         numbers=numbers,
     )
+
+
+def _slope_error(fit: ModelFit, slope: str) -> str:
+    if not fit.has_error:
+        return "no standard error"
+    return f"standard error {format_number(fit.coefficient_errors[slope], sign=False)}"
 
 
 def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
@@ -141,7 +148,15 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
     _draw_histogram(axes, fit.residuals)
     handles = []
     text = f"The event session's abnormal return is n/a: {total.note}."
-    if total.estimate is not None and total.standard_error is not None:
+    has_mde = total.standard_error is not None
+    if total.estimate is not None and total.standard_error is None:
+        numbers = pd.concat([numbers, event], ignore_index=True)
+        handles = [_mark_event(axes, total.estimate, f"event session {format_percent(total.estimate)}")]
+        text = (
+            f"The event session's abnormal return is {format_percent(total.estimate)}; there is no minimum detectable "
+            f"effect: {total.note}."
+        )
+    elif total.estimate is not None and total.standard_error is not None:
         numbers = pd.concat([numbers, event], ignore_index=True)
         mde = detectable_effect(total.standard_error, df=fit.df)
         handles = [
@@ -149,8 +164,8 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
             _mark_pair(axes, mde, f"±MDE, {format_percent(mde, sign=False)}"),
         ]
         text = (
-            f"The event session's abnormal return is {format_percent(total.estimate)}; the minimum detectable effect is "
-            f"{format_percent(mde, sign=False)}."
+            f"The event session's abnormal return is {format_percent(total.estimate)}; the minimum detectable effect "
+            f"is {format_percent(mde, sign=False)}."
         )
     use_percent(axes.xaxis, "abnormal return or residual of one session")
     axes.set_ylabel("sessions")
@@ -162,14 +177,19 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
             f"Residuals of the {fit.n_estimation} estimation sessions ({RETURN_LABELS[abnormal.return_kind]}, "
             f"{MODEL_LABELS[abnormal.design.model]}): how far ordinary sessions lay from the model. The diamond "
             "is the event session; the more residuals lie beyond it, the more ordinary it was. The rank tests count "
-            "them. Dashed lines: minus and plus the minimum detectable effect (80 % power, 5 % level)."
+            "them."
+            + (
+                " Dashed lines: minus and plus the minimum detectable effect (80 % power, 5 % level)."
+                if has_mde
+                else ""
+            )
         )
         .replace("80 %", "80\u00a0%")
         .replace("5 % level", "5\u00a0% level"),
         description=(
             f"Histogram of {fit.n_estimation} residuals from {format_percent(fit.residuals.min())} to "
-            f"{format_percent(fit.residuals.max())}, standard deviation {format_percent(fit.residual_std, sign=False)}. "
-            f"{text}"
+            f"{format_percent(fit.residuals.max())}, standard deviation "
+            f"{format_percent(fit.residual_std, sign=False)}. {text}"
         ),
         numbers=numbers,
     )
@@ -177,7 +197,13 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
 
 @in_house_style
 def draw_placebo(
-    t_values: np.ndarray, event_t: float, *, sessions: pd.DatetimeIndex, p_value: float, n: int
+    t_values: np.ndarray,
+    event_t: float,
+    *,
+    sessions: pd.DatetimeIndex,
+    p_value: float | None,
+    n: int,
+    reason: str = "",
 ) -> FigureExhibit:
     """The same t statistic on dates without the event, and where the event's lies among them.
 
@@ -189,18 +215,21 @@ def draw_placebo(
         The event session's own.
     sessions : pandas.DatetimeIndex
         (n,) the placebo dates.
-    p_value : float
-        Of the placebo test, as computed.
+    p_value : float or None
+        Of the placebo test, as computed; None where there are too few dates.
     n : int
         Number of placebo dates, as the test counts them.
+    reason : str
+        Why there is no p.
     """
     figure = new_figure(height=3.8)
     axes = figure.add_subplot()
-    _draw_histogram(axes, t_values)
+    if n:
+        _draw_histogram(axes, t_values)
     handles = [
         _histogram_handle(f"{format_count(n)} placebo dates"),
         _mark_event(axes, event_t, f"event, t = {format_number(event_t)}"),
-        _mark_pair(axes, abs(event_t), "equally far from zero"),
+        axes.axvline(-event_t, color=BLUE, linestyle="--", linewidth=1.4, label="equally far on the other side"),
     ]
     axes.set_xlabel("t statistic of one session")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}".replace("-", MINUS) if x else "0")
@@ -208,17 +237,22 @@ def draw_placebo(
     legend_above(axes, handles, columns=2)
     numbers = pd.DataFrame({"session": sessions, "part": "placebo", "t": t_values})
     event = pd.DataFrame({"session": [pd.NaT], "part": ["event"], "t": [event_t]})
+    said = f"n/a: {reason}" if p_value is None else p_equals(p_value)
+    span = f"{sessions.min().date()} to {sessions.max().date()}" if n else "none of which exists"
+    extent = (
+        f"from {format_number(float(t_values.min()))} to {format_number(float(t_values.max()))}" if n else "is empty"
+    )
     return FigureExhibit(
         name="placebo",
         figure=figure,
         caption=(
             f"The whole procedure run on {format_count(n)} sessions on which no event of this story fell, "
-            f"{sessions.min().date()} to {sessions.max().date()}. Bars: t statistics of those dates; diamond: the event "
-            f"session. The share of dates beyond the dashed lines is what the placebo p-value measures ({p_equals(p_value)})."
+            f"{span}. Bars: t statistics of those dates; diamond: the event session. The share of dates at least as far "
+            f"from zero, on either side, is what the placebo p-value measures ({said})."
         ),
         description=(
-            f"Histogram of {format_count(n)} placebo t statistics from {format_number(float(np.min(t_values)))} to "
-            f"{format_number(float(np.max(t_values)))}; the event's is {format_number(event_t)}, {p_equals(p_value)}."
+            f"Histogram of {format_count(n)} placebo t statistics {extent}; the event's is {format_number(event_t)}, "
+            f"placebo p: {said}."
         ),
         numbers=pd.concat([numbers, event], ignore_index=True),
     )
@@ -250,3 +284,15 @@ def _mark_pair(axes: Axes, value: float, label: str) -> Line2D:
     for sign in (-1, 1):
         line = axes.axvline(sign * value, color=BLUE, linestyle="--", linewidth=1.4, label=label)
     return line
+
+
+def draw_placebo_rank(rank: PlaceboRank) -> FigureExhibit:
+    """The placebo sessions of one window with the event among them."""
+    return draw_placebo(
+        rank.statistics,
+        rank.statistic,
+        sessions=rank.sessions,
+        p_value=rank.test.p_value,
+        n=rank.count,
+        reason=rank.test.note,
+    )

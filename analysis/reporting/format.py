@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 
 import pandas as pd
 
 MINUS = "\u2212"
 NOT_AVAILABLE = "n/a"
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""Names of exhibits, and of the CSV files that hold their numbers."""
 
 
 def format_percent(value: float, *, digits: int = 2, sign: bool = True) -> str:

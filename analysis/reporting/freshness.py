@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.events.calendars import SessionHours, load_hours
 from analysis.market.returns import ReturnPanel
-from analysis.study import Study
+from analysis.opening import Study
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from analysis.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS, StudyConfig
 from analysis.disk import hold_lock, replace_text, writing
 from analysis.errors import ConfigError, StudyError
 from analysis.events.articles import Story, load_stories
-from analysis.events.sessions import align_story
+from analysis.events.sessions import Alignment, align_story
 from analysis.market.fetch import last_closed
 from analysis.reporting.index import rebuild_index
 from analysis.reporting.journal import Journal
@@ -99,11 +99,10 @@ Dossier = Callable[[str, str], RunOutcome]
 """Story and as_of -> the published dossier; raises StudyError."""
 
 
-def find_closing(story: Story) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Event session, and the session after whose evening a story closes by itself."""
-    alignment = align_story(story)
+def find_closing(alignment: Alignment) -> pd.Timestamp:
+    """The session after whose evening a story closes by itself."""
     last = max(max(end for _, end in StudyConfig().windows), alignment.hull[1])
-    return alignment.event_session, alignment.hours.offset(alignment.event_session, last + KEEP_OPEN_SESSIONS)
+    return alignment.hours.offset(alignment.event_session, last + KEEP_OPEN_SESSIONS)
 
 
 def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
@@ -112,8 +111,8 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
     Without any dossier only the latest evening is due; after the first, every evening since that has no
     whole dossier, at most :data:`analysis.config.CATCH_UP_SESSIONS` of them.
     """
-    event, closing = find_closing(story)
-    hours = align_story(story).hours
+    alignment = align_story(story)
+    event, hours, closing = alignment.event_session, alignment.hours, find_closing(alignment)
     last = last_closed(hours, at)
     if last < event:
         note = f"the event session {event.date()} has not closed"
@@ -121,8 +120,9 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
     final = min(last, closing)
     mine = [s for s in runs if s.story == story.story and s.notebook == DOSSIER and is_intact(s.folder)]
     done = {str(s.run["as_of"]) for s in mine}
-    due = [s.date().isoformat() for s in hours.between(event, final)]
-    due = [day for day in due if is_known_by(story, day)]
+    known = min(a.published_latest for a in (*story.with_role("report"), *story.with_role("denial")))
+    closes = hours.schedule["close"].loc[event:final]
+    due = [session.date().isoformat() for session in closes[closes >= known].index]
     missing = [d for d in due if d not in done and d > min(done)] if done else due[-1:]
     notes = []
     if len(missing) > CATCH_UP_SESSIONS:
@@ -135,15 +135,6 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
         )
     state = "due" if missing else "closed" if last >= closing else "up to date" if due else "waiting"
     return StoryPlan(story.story, story.exchange, state, tuple(missing), "; ".join(notes))
-
-
-def is_known_by(story: Story, as_of: str) -> bool:
-    """Whether the story's first article is known to have been public by that close."""
-    try:
-        align_story(story, as_of=pd.Timestamp(as_of).date())
-    except ConfigError:
-        return False
-    return True
 
 
 def run_nightly(
@@ -172,7 +163,7 @@ def run_nightly(
     """
     with hold_lock(reports / ".locks", ".nightly.lock", "another nightly run is at work"):
         started, journal = format_clock(clock()), Journal(reports / ".logs", clock)
-        journal.write("begin", at=format_clock(at))
+        journal.write("begin", serving=format_clock(at))
         outcomes: list[StoryOutcome] = []
         codes: list[int] = []
         try:

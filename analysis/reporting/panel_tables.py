@@ -25,7 +25,8 @@ from analysis.reporting.format import (
     p_equals,
 )
 from analysis.reporting.panel_figures import kind_of
-from analysis.reporting.provenance import SCHEMA_VERSION, RunRecord, resolved_parameters
+from analysis.reporting.provenance import SCHEMA_VERSION, resolved_parameters
+from analysis.reporting.record import RunRecord
 from analysis.reporting.verdict import find_forbidden
 
 STATISTIC_LABELS = {

@@ -22,13 +22,13 @@ from analysis.reporting.figure_style import (
     BLACK,
     BLUE,
     MID_GREY,
-    PALE_BLUE,
     PALE_GREY,
     VERMILLION,
     in_house_style,
     legend_above,
     new_figure,
     plain_label,
+    shade_hull,
     signed_whole,
     use_event_time,
     use_percent,
@@ -109,7 +109,8 @@ def _draw_row(axes: Axes, y: float, row: WindowEstimate) -> None:
     axes.plot(row.ci95, [y, y], color=colour, linestyle="-", linewidth=1.4, marker="|", markersize=9)
     axes.plot(row.ci90, [y, y], color=colour, linestyle="-", linewidth=5, alpha=0.55, solid_capstyle="butt")
     axes.plot(row.estimate, y, color=colour, marker=marker, markersize=8, markeredgecolor="white")
-    axes.text(row.estimate, y + 0.36, format_percent(row.estimate), ha="center", va="bottom", color=colour)
+    axes.text(row.estimate, y + 0.35, format_percent(row.estimate), ha="center", va="bottom", color=colour,
+              bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
 
 
 def _describe_row(row: WindowEstimate) -> str:
@@ -128,28 +129,31 @@ def _returns_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
 
 
 @in_house_style
-def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)) -> FigureExhibit:
+def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None = None) -> FigureExhibit:
     """Abnormal returns session by session with the forecast bands of ordinary sessions.
 
     Parameters
     ----------
-    hull : (int, int)
-        rel_sessions that report and first denial can have reached; shaded.
+    hull : (int, int), optional
+        First and last rel_session that report and first denial can have reached; shaded. Without it only
+        session 0 is, and the caption says so.
     """
     numbers = _path_frame(abnormal)
     figure = new_figure(height=4.0)
     axes = figure.add_subplot()
-    _shade_hull(axes, hull)
+    shade_hull(axes, hull or (0, 0))
     _draw_bands(axes, numbers)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     outside = numbers[~numbers["is_estimation"]]
-    inside = numbers[numbers["is_estimation"]]
+    inside = numbers[numbers["is_estimation"] & (numbers["key"] == "")]
     axes.vlines(numbers["rel_session"], 0, numbers["ar"], color=MID_GREY, linewidth=0.8)
     axes.plot(inside["rel_session"], inside["ar"], "o", color=MID_GREY, markerfacecolor="white")
     quiet = outside[outside["key"] == ""]
     axes.plot(quiet["rel_session"], quiet["ar"], "o", color=BLACK)
     named = numbers[(numbers["key"] != "") & numbers["ar"].notna()]
-    axes.plot(named["rel_session"], named["ar"], "D", color=VERMILLION)
+    for is_fitted, fill in ((False, VERMILLION), (True, "white")):
+        part = named[named["is_estimation"] == is_fitted]
+        axes.plot(part["rel_session"], part["ar"], "D", color=VERMILLION, markerfacecolor=fill)
     for row in named.itertuples():
         axes.annotate(row.key, (row.rel_session, row.ar), xytext=(0, 6 if row.ar >= 0 else -6),
                       textcoords="offset points", ha="center", va="bottom" if row.ar >= 0 else "top",
@@ -157,11 +161,11 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0,
     axes.margins(y=0.12)
     use_event_time(axes)
     use_percent(axes.yaxis, "abnormal return")
-    legend_above(axes, _path_handles(bool(len(inside)), bool(len(named))), columns=2)
+    legend_above(axes, _path_handles(bool(numbers["is_estimation"].any()), bool(len(named))), columns=2)
     return FigureExhibit(
         name="abnormal_path",
         figure=figure,
-        caption=_path_caption(abnormal, numbers),
+        caption=_path_caption(abnormal, numbers, hull),
         description=_path_description(abnormal, numbers),
         numbers=numbers,
     )
@@ -185,17 +189,16 @@ def _letters(count: int) -> list[str]:
     return [*ascii_lowercase, *doubled][:count]
 
 
-def _shade_hull(axes: Axes, hull: tuple[int, int]) -> None:
-    axes.axvspan(hull[0] - 0.5, hull[1] + 0.5, facecolor=PALE_BLUE, edgecolor="none", zorder=0)
-
-
 def _draw_bands(axes: Axes, numbers: pd.DataFrame, x: str = "rel_session") -> None:
     """Two grey bands around zero; their edges differ in dash, so that they survive without colour."""
+    places = numbers[x].to_numpy(dtype=float)
+    if len(places) == 1:
+        numbers, places = numbers.iloc[[0, 0]], places + np.array([-0.4, 0.4])
     for name, shade, dash in (("band95", "#ececec", ":"), ("band90", "#d9d9d9", "--")):
         half = numbers[name].to_numpy(dtype=float)
-        axes.fill_between(numbers[x], -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
+        axes.fill_between(places, -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
         for sign in (-1, 1):
-            axes.plot(numbers[x], sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
+            axes.plot(places, sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
 
 
 def _band_handles() -> list:
@@ -212,25 +215,43 @@ def _path_handles(has_estimation: bool, has_news: bool) -> list:
     if has_estimation:
         handles.append(
             Line2D(
-                [], [], color=MID_GREY, marker="o", markerfacecolor="white", linestyle="", label="estimation residual"
+                [],
+                [],
+                color=MID_GREY,
+                marker="o",
+                markerfacecolor="white",
+                linestyle="",
+                label="hollow: estimation residual",
             )
         )
     return [*handles, *_band_handles()]
 
 
-def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
+def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame, hull: tuple[int, int] | None) -> str:
     text = (
         f"Abnormal {RETURN_LABELS[abnormal.return_kind]} returns session by session "
-        f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; the blue "
-        "strip marks the sessions that the articles can have reached. The bands say where 90 % and 95 % of ordinary "
-        "sessions would lie: about one mark in twenty falls outside the wider one by chance."
+        f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; "
+        f"{_say_strip(hull)}. "
     )
+    if abnormal.fit.has_error:
+        text += (
+            "The bands say where 90 % and 95 % of ordinary sessions would lie: about one mark in twenty falls outside "
+            "the wider one by chance."
+        )
+    else:
+        text += f"No bands are drawn: {abnormal.fit.why_no_error}."
     if numbers["is_estimation"].any():
         text += " Hollow marks helped to fit the model, so they have no band."
     missing = numbers.loc[numbers["ar"].isna(), "rel_session"]
     if len(missing):
         text += f" No return is recorded for {', '.join(map(signed_whole, missing))}."
     return text + _news_key(numbers)
+
+
+def _say_strip(hull: tuple[int, int] | None) -> str:
+    if hull is None:
+        return "the blue strip marks it"
+    return "the blue strip reaches from the first to the last session that report and first denial can have reached"
 
 
 def _news_key(numbers: pd.DataFrame) -> str:
@@ -252,14 +273,19 @@ def _path_description(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     return (
         f"Abnormal returns from session {signed_whole(numbers['rel_session'].iloc[0])} to "
         f"{signed_whole(numbers['rel_session'].iloc[-1])} with forecast bands around zero. Session by session near "
-        f"the event: {values}. On session 0 the 90 % band is ±{format_percent(event['band90'], sign=False)} and the "
-        f"95 % band ±{format_percent(event['band95'], sign=False)}. {int((numbers['key'] != '').sum())} of "
+        f"the event: {values}. On session 0 {_say_band(event, 'band90', '90')} and "
+        f"{_say_band(event, 'band95', '95')}. {int((numbers['key'] != '').sum())} of "
         f"{len(numbers)} sessions carry other known news."
     )
 
 
+def _say_band(row: pd.Series, band: str, level: str) -> str:
+    half = row[band]
+    return f"the {level} % band is " + (f"±{format_percent(half, sign=False)}" if half == half else "n/a")
+
+
 @in_house_style
-def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)) -> FigureExhibit:
+def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None = None) -> FigureExhibit:
     """Cumulative abnormal returns from the event session on, and over the run-up, each from zero.
 
     Every point is a window of its own: its band is the full forecast covariance of its sessions,
@@ -268,7 +294,7 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
     numbers = _cumulative_frame(abnormal)
     figure = new_figure(height=3.8)
     axes = figure.add_subplot()
-    _shade_hull(axes, hull)
+    shade_hull(axes, hull or (0, 0))
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     styles = {"run-up": (BLUE, "s", "--"), "event": (BLACK, "o", "-")}
     handles = []
@@ -289,18 +315,23 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
         f"({MODEL_LABELS[abnormal.design.model]}). Circles sum from session 0 "
         f"({format_session(abnormal.event_session)}) to the session below the mark"
         + ("; squares sum the run-up before it, from its first session" if (numbers["part"] == "run-up").any() else "")
-        + ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a size "
-        "that ordinary sessions also produce. Neighbouring points share sessions and are no separate evidence."
+        + (
+            ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a "
+            "size that ordinary sessions also produce."
+            if abnormal.fit.has_error
+            else f". Each bundle starts from zero; no bands are drawn: {abnormal.fit.why_no_error}."
+        )
+        + " Neighbouring points share sessions and are no separate evidence. "
+        + ("The blue strip marks session 0." if hull is None else f"{_say_strip(hull).capitalize()}.")
     )
-    notes = numbers.loc[numbers["note"] != "", ["first", "last", "note"]]
+    notes = numbers.loc[numbers["car"].isna(), ["first", "last", "note"]]
     if len(notes):
         row = notes.iloc[0]
         caption += f" From {signed_whole(row['first'])} to {signed_whole(row['last'])} the sum is n/a: {row['note']}."
     runup = numbers[(numbers["part"] == "run-up") & numbers["car"].notna()]
     before = (
         f"Over the run-up, sessions {signed_whole(runup['first'].iloc[-1])} to {signed_whole(runup['last'].iloc[-1])}, "
-        f"the sum is {format_percent(runup['car'].iloc[-1])}, 95 % band "
-        f"±{format_percent(runup['band95'].iloc[-1], sign=False)}."
+        f"the sum is {format_percent(runup['car'].iloc[-1])}, {_say_band(runup.iloc[-1], 'band95', '95')}."
         if len(runup)
         else "No run-up is drawn."
     )
@@ -310,9 +341,9 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
         caption=caption,
         description=(
             f"Line of cumulative abnormal returns with bands that widen. Session 0: "
-            f"{format_percent(known['car'].iloc[0])}, 95 % band ±{format_percent(known['band95'].iloc[0], sign=False)}. "
-            f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, 95 % band "
-            f"±{format_percent(last['band95'], sign=False)}. {before}"
+            f"{format_percent(known['car'].iloc[0])}, {_say_band(known.iloc[0], 'band95', '95')}. "
+            f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, "
+            f"{_say_band(last, 'band95', '95')}. {before}"
         ),
         numbers=numbers,
     )

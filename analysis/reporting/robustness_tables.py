@@ -36,6 +36,16 @@ DIMENSION_LABELS = {
     "estimation_sessions": "estimation sessions",
     "gap_sessions": "gap",
 }
+SHORT_MODELS = (
+    ("market model on ", "market, "),
+    ("market-adjusted, demeaned on ", "adjusted, "),
+    ("the US market factor", "US factor"),
+    ("Fama-French three factors", "FF3"),
+    ("Fama-French five factors", "FF5"),
+    (" on excess returns", ""),
+    ("Carhart four factors", "Carhart"),
+)
+"""A figure has little room beside its rows."""
 VALUE_LABELS = {"none": "kept", "listed": "listed ones left out"}
 TEST_LABELS = {
     "max_t": "largest |t| (maxT)",
@@ -137,14 +147,15 @@ def _say_range(curve: SpecificationCurve) -> str:
 def _say_tests(curve: SpecificationCurve, significance: float) -> str:
     if curve.tests is None:
         return f"The curve cannot be tested as a whole: n/a: {curve.reason}."
-    p = curve.tests.max_t.p_value or 1.0
-    share = curve.tests.share
-    return (
-        f"As a whole: the largest |t| of {curve.n_joint} specifications has placebo maxT {p_equals(p)}, "
-        f"so {'fewer' if p < significance else 'no fewer'} than {significance:.0%} of {curve.n_placebo} earlier "
-        f"ordinary sessions reach it; {share.statistic:.0%} of them reject on their own "
-        f"({p_equals(share.p_value or 1.0)})."
+    p, share = curve.tests.max_t.p_value or 1.0, curve.tests.share
+    rejecting = round((share.statistic or 0.0) * curve.n_joint)
+    outside = len(curve.computed) - curve.n_joint
+    said = (
+        f"As a whole: {p:.0%} of {curve.n_placebo} earlier ordinary sessions have a |t| as large in some specification "
+        f"(placebo maxT {p_equals(p)}); {rejecting or 'none'} of {curve.n_joint} specifications rejects on its own at "
+        f"{significance:.0%} (joint {p_equals(share.p_value or 1.0)})."
     ).replace("% ", "\u00a0% ")
+    return said + (f" {outside} others have too few earlier sessions for these tests." if outside else "")
 
 
 def _say_rule(curve: SpecificationCurve, confirmation: Confirmation) -> str:
@@ -162,6 +173,13 @@ def label_value(name: str, value: object) -> str:
     return VALUE_LABELS.get(str(value), str(value)) if name == "mask" else str(value)
 
 
+def shorten_model(label: str) -> str:
+    """A model as the figure can print it."""
+    for long, short in SHORT_MODELS:
+        label = label.replace(long, short)
+    return label
+
+
 def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
     """The computed specifications as the figure takes them: choices in words, estimate, interval, p, headline."""
     frame = curve_frame(curve)
@@ -170,6 +188,7 @@ def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
         label: frame[name].map(lambda value, name=name: label_value(name, value))
         for name, label in DIMENSION_LABELS.items()
     }
+    labels["model"] = frame["model"].map(shorten_model)
     numbers = frame[["estimate", "ci95_low", "ci95_high"]].assign(p=frame["p_conformal"])
     return pd.concat([pd.DataFrame(labels), numbers, frame[["is_headline"]]], axis=1)
 
@@ -180,6 +199,7 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
     near = [
         e for e in curve.estimates if len(e.choice.differs_in(headline.choice)) == 1 and (e.is_computed or e.note)
     ]  # fmt: skip
+    near.sort(key=lambda e: DIMENSIONS.index(e.choice.differs_in(headline.choice)[0]))
     rows = [headline, *near]
     names = ["headline: " + headline.choice.model, *(_name_difference(e, headline) for e in near)]
     cells = pd.DataFrame(_columns(rows), index=names)

@@ -8,6 +8,7 @@ the runner is stopped, what was published before stays as it was and the next ru
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -23,10 +24,11 @@ import nbformat
 from analysis.config import PARSERS, StudyConfig
 from analysis.disk import write_text, writing
 from analysis.errors import ConfigError, ExecutionError, RenderError
+from analysis.opening import Study, check_study, open_study
 from analysis.reporting.compare import describe_changes, find_previous
 from analysis.reporting.execute import execute_notebook, extract_record, tidy_notebook
-from analysis.reporting.exhibits import NAME
 from analysis.reporting.failure import Failure, keep_failure
+from analysis.reporting.format import NAME
 from analysis.reporting.freshness import Freshness, measure_freshness
 from analysis.reporting.index import rebuild_index
 from analysis.reporting.kernel import KernelLimits, clear_scratch, scratch_folder
@@ -49,7 +51,6 @@ from analysis.reporting.store import (
     publish,
 )
 from analysis.root import StudyRoot
-from analysis.study import Study, check_study, open_study
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
 Progress = Callable[[str], None]
@@ -225,8 +226,9 @@ def hash_run(notebook_path: Path, study: Study, inputs: dict[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+@functools.cache
 def digest_package() -> str:
-    """sha256 over the code and templates of ``analysis/``, by relative path."""
+    """sha256 over the code and templates of ``analysis/``, by relative path; as they are when first asked."""
     package = Path(__file__).resolve().parents[1]
     total = hashlib.sha256()
     for path in sorted(package.rglob("*")):
@@ -275,8 +277,8 @@ def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
         progress("lock: taken")
         if clear_staging(reports, story):
             progress("lock: leftovers of an interrupted run removed")
-        scratch = scratch_folder(reports, story)
-        with writing(scratch.parent):
+        with writing(reports):
+            scratch = scratch_folder(reports, story)
             clear_scratch(scratch)
         try:
             yield
@@ -290,14 +292,7 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
         target = staging / "executed.ipynb"
         try:
             progress(f"execute: {prepared.notebook_path.stem}")
-            notebook = execute(
-                prepared.notebook_path,
-                target,
-                parameters=select_parameters(prepared),
-                root=request.root.path,
-                scratch=prepared.scratch,
-                limits=request.limits,
-            )
+            notebook = _execute(prepared, target, execute)
             progress("check: every cell ran")
             record = extract_record(notebook, prepared.notebook_path.stem)
             check_record(prepared, record)
@@ -317,6 +312,22 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
         rebuild_index(request.reports, clock=request.clock)
     progress("done")
     return RunOutcome(folder, is_new, run)
+
+
+def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
+    try:
+        return execute(
+            prepared.notebook_path,
+            target,
+            parameters=select_parameters(prepared),
+            root=prepared.request.root.path,
+            scratch=prepared.scratch,
+            limits=prepared.request.limits,
+        )
+    except OSError as error:  # a full disk, no sockets, no processes left
+        raise ExecutionError(
+            f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
+        ) from error
 
 
 def _keep(

@@ -228,8 +228,8 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
     numbers = pd.DataFrame(records)
     cells = pd.DataFrame(
         {
-            "average abnormal return": [or_reason(r["portfolio"], format_percent, "") for r in records],
-            "mean correlation": [or_reason(r["mean_correlation"], format_number, "") for r in records],
+            "average abnormal return": [or_reason(r["portfolio"], format_percent, _why_no_average(r)) for r in records],
+            "mean correlation": [or_reason(r["mean_correlation"], format_number, _why_no_average(r)) for r in records],
             "statistic": [_group_statistic(r) for r in records],
             "p": [or_reason(r["p"], format_p, str(r["note"])) for r in records],
         },
@@ -247,6 +247,10 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         ),
         numbers=numbers,
     )
+
+
+def _why_no_average(record: dict[str, object]) -> str:
+    return "one firm" if record["test"] == "in_space" else ""
 
 
 def _group_statistic(record: dict[str, object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from analysis.estimation.models import MODEL_LABELS
 from analysis.events.confounders import Confounders
 from analysis.events.sessions import NEW_YORK, Alignment, EventSession
 from analysis.inference.story_sequence import StorySequence
-from analysis.inference.windows import WindowEstimate, estimates_frame
+from analysis.inference.windows import WindowEstimate, estimates_frame, frame_tests
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import TableExhibit
 from analysis.reporting.format import (
@@ -37,7 +38,7 @@ def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableE
     cells = pd.DataFrame(
         {
             "estimate": [or_reason(r.estimate, format_percent, r.note) for r in shown],
-            "95 % interval": [format_interval(r.ci95) if r.ci95 else "n/a" for r in shown],
+            "95 % interval": [_interval95(r) for r in shown],
             "p (t)": [or_reason(r.p_value("t"), format_p, "") for r in shown],
             "p (rank)": [or_reason(r.rank_p, format_p, "") for r in shown],
             "detectable 4 in 5 from": [or_reason(r.mde80, _unsigned, "") for r in shown],
@@ -64,7 +65,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
             "estimate": [or_reason(r.estimate, format_percent, r.note) for r in rows],
             "s.e.": [or_reason(r.standard_error, _unsigned, "") for r in rows],
             "90 % interval": [format_interval(r.ci90) if r.ci90 else "n/a" for r in rows],
-            "95 % interval": [format_interval(r.ci95) if r.ci95 else "n/a" for r in rows],
+            "95 % interval": [_interval95(r) for r in rows],
             "MDE 80 %": [or_reason(r.mde80, _unsigned, "") for r in rows],
             "smallest bound": [or_reason(r.smallest_bound, _unsigned, "") for r in rows],
             "outcome": [OUTCOME_LABELS[r.outcome] for r in rows],
@@ -85,28 +86,73 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
 
 
 def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
-    """Every row with every test."""
+    """Every row with every test; the tests that need several sessions stand in a table of their own."""
     columns: dict[str, list[str]] = {"t": [or_reason(r.tests["t"].statistic, format_number, "") for r in rows]}
-    for name, label in TEST_LABELS.items():
-        if any(name in r.tests for r in rows):
-            columns[label] = [_p_or_reason(r, name) for r in rows]
+    for name in TEST_LABELS:
+        if name not in WINDOW_TESTS and any(name in r.tests for r in rows):
+            columns[TEST_LABELS[name]] = [_p_or_reason(r, name) for r in rows]
     columns["p Holm"] = [or_reason(r.p_holm, format_p, "") for r in rows]
-    nulls = {t.name: t.null for r in rows for t in r.tests.values() if t.is_computed}
-    said = "; ".join(f"{TEST_LABELS[n].removeprefix('p ')}: {null}" for n, null in nulls.items() if n in TEST_LABELS)
     return TableExhibit(
         name="tests",
         cells=pd.DataFrame(columns, index=[label_row(r) for r in rows]),
         row_header="return and window",
         caption=(
-            "All tests, two-sided p-values. A test that is defined for single sessions only is n/a for longer windows; "
-            f"Holm adjusts the declared pair. Null hypotheses: {said}."
+            "All tests, two-sided p-values; Holm adjusts the declared pair. "
+            f"Null hypotheses: {_say_nulls(rows, [n for n in TEST_LABELS if n not in WINDOW_TESTS])}"
+            f"{_say_reasons(rows, [n for n in TEST_LABELS if n not in WINDOW_TESTS])}"
         ),
-        numbers=estimates_frame(rows),
+        numbers=frame_tests(rows),
     )
+
+
+def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
+    """Windows of several sessions: tests that allow for dependence or look at every session at once."""
+    shown = [r for r in rows if r.last > r.first]
+    columns = {TEST_LABELS[name]: [_p_or_reason(r, name) for r in shown] for name in WINDOW_TESTS}
+    joint = [r.tests["joint_f"].statistic if "joint_f" in r.tests else None for r in shown]
+    return TableExhibit(
+        name="window_tests",
+        cells=pd.DataFrame(
+            {"joint F": [or_reason(v, lambda x: format_number(x, sign=False), "") for v in joint], **columns},
+            index=[label_row(r) for r in shown],
+        ),
+        row_header="return and window",
+        caption=(
+            "Windows of several sessions. The joint F asks whether every session is ordinary, the others whether their "
+            "sum is; its p is a rank among earlier windows, because the F distribution rejects too often under fat "
+            f"tails. Null hypotheses: {_say_nulls(shown, list(WINDOW_TESTS))}{_say_reasons(shown, list(WINDOW_TESTS))}"
+        ),
+        numbers=frame_tests(shown).loc[lambda f: f["test"].isin(WINDOW_TESTS)],
+    )
+
+
+def _say_nulls(rows: list[WindowEstimate], names: list[str]) -> str:
+    nulls = {t.name: t.null for r in rows for t in r.tests.values() if t.null and t.name in names}
+    return "; ".join(f"{TEST_LABELS[name].removeprefix('p ')}: {null}" for name, null in nulls.items()) + "."
+
+
+def _say_reasons(rows: list[WindowEstimate], names: list[str]) -> str:
+    """Why some cells are n/a, each reason once."""
+    reasons: dict[str, str] = {}
+    for row in rows:
+        if row.estimate is None:
+            reasons[f"{RETURN_LABELS[row.return_kind]}: {row.note}"] = ""
+        for name in names:
+            test = row.tests.get(name)
+            if row.estimate is not None and test is not None and test.p_value is None:
+                reason = re.sub(r"this window has \d+", "this window has more", test.note.rstrip("."))
+                reasons[f"{TEST_LABELS[name].removeprefix('p ')}: {reason}"] = ""
+    return f" n/a: {'; '.join(reasons)}." if reasons else ""
 
 
 def _unsigned(value: float) -> str:
     return format_percent(value, sign=False)
+
+
+def _interval95(row: WindowEstimate) -> str:
+    if row.ci95 is not None:
+        return format_interval(row.ci95)
+    return f"by ranks: {format_interval(row.rank_ci95)}" if row.rank_ci95 else "n/a"
 
 
 def _p_or_reason(row: WindowEstimate, name: str) -> str:
@@ -123,7 +169,11 @@ TEST_LABELS = {
     "block_conformal": "p block conformal",
     "fhs": "p FHS",
     "placebo": "p placebo",
+    "pseudo_event": "p pseudo-events",
+    "block_bootstrap": "p block bootstrap",
+    "joint_f": "p joint F",
 }
+WINDOW_TESTS = ("block_conformal", "pseudo_event", "block_bootstrap", "joint_f")
 
 
 def label_row(row: WindowEstimate) -> str:
@@ -185,6 +235,33 @@ def _alignment_cells(events: list[EventSession]) -> pd.DataFrame:
     )
 
 
+def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
+    """Where the share could first be priced once each article was public for sure."""
+    labels = {"report": "after the report", "denial": "after the first denial"}
+    cells = pd.DataFrame(
+        {
+            f"{labels[role]} (UTC / New York)": [
+                _clocks(at) if pd.notna(at) else "n/a: the venue did not exist" for at in first[role]
+            ]
+            for role in first.columns
+        },
+        index=first.index,
+    )
+    numbers = first.reset_index()
+    none = "" if len(first) else " No venue is recorded for this exchange."
+    return TableExhibit(
+        name="first_prices",
+        cells=cells,
+        row_header="venue",
+        caption=(
+            f"First possible prices of a listing of {alignment.hours.exchange}, by venue, counted from the latest bound of "
+            "each article. Other venues are timing aids: one piece of news, never a second test. Where both columns show "
+            f"the same instant, no price of that venue lies between.{none}"
+        ),
+        numbers=numbers,
+    )
+
+
 def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     """Every story: where its articles fall and what daily prices can tell apart."""
     cells = pd.DataFrame(
@@ -193,7 +270,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
             "identified": [a.identification.kind.replace("_", " ") for a in alignments],
             "report": [_sessions(a.report_sessions) for a in alignments],
             "first denial": [_sessions(a.denial_sessions) for a in alignments],
-            "figures": ["embedded" if a.story.is_embedded else "to be fetched" for a in alignments],
+            "figures": ["embedded" if a.story.is_embedded else "to fetch" for a in alignments],
         },
         index=[a.story.story for a in alignments],
     )
@@ -267,7 +344,8 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
     ]
     for name, value in fit.coefficients.items():
         error = fit.coefficient_errors[name]
-        pairs.append((str(name), f"{value:.4f} (s.e. {error:.4f})".replace("-", chr(0x2212)), value))
+        said = f"{value:.4f} (s.e. {error:.4f})" if fit.has_error else f"{value:.4f}"
+        pairs.append((str(name), said.replace("-", chr(0x2212)), value))
     largest = int(fit.leverages.argmax()) if len(fit.coefficients) else 0
     r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"
     pairs += [
@@ -286,6 +364,7 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
         caption=(
             f"The estimation window, {RETURN_LABELS[abnormal.return_kind]} returns. A session with large leverage "
             "pulls the fitted line towards itself."
+            + ("" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}.")
         ),
         numbers=pd.DataFrame({"quantity": [name for name, _, _ in pairs], "value": [value for _, _, value in pairs]}),
     )
@@ -301,11 +380,12 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
                 (f"{r.first}" if r.first == r.last else f"{r.first} to {r.last}").replace("-", chr(0x2212))
                 for r in shown
             ],
-            "estimate": [format_percent(r.contrast.estimate) if r.contrast else f"n/a: {r.note}" for r in shown],
+            "estimate": [or_reason(r.estimate, format_percent, r.note) for r in shown],
             "95 % interval": [format_interval(r.contrast.interval(0.95)) if r.contrast else "n/a" for r in shown],
             "p (t)": [format_p(r.contrast.p_value) if r.contrast else "n/a" for r in shown],
+            "p (rank)": [or_reason(r.rank_p, format_p, "") for r in shown],
             "MDE 80 %": [or_reason(r.mde80, _unsigned, "") for r in shown],
-            "note": [r.note if r.contrast else "" for r in shown],
+            "note": [r.note if r.estimate is not None else "" for r in shown],
         },
         index=[names.get(r.name, r.name) for r in shown],
     )
@@ -328,9 +408,21 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
         caption=(
             "Effects over the sessions that the articles can have reached "
             f"({alignment.identification.kind.replace('_', ' ')}). Contrasts of one fit with the full forecast "
-            f"covariance. {tests}.{fieller}"
+            f"covariance; the rank p is the larger of conformal and FHS, block conformal for several sessions. "
+            f"{tests}.{fieller}{_say_reversal(sequence)}"
         ),
         numbers=sequence.frame(),
+    )
+
+
+def _say_reversal(sequence: StorySequence) -> str:
+    claim = sequence.reversal
+    if claim is None:
+        return ""
+    return (
+        f" The three conditions of a reversal: effect before the denial, p {format_p(claim.p_report)}; opposite effect "
+        f"from the denial on, p {format_p(claim.p_denial)}; total inside {_unsigned(claim.bound)}, p "
+        f"{format_p(claim.p_total_equivalence)}: {'all hold' if claim.is_reversal else 'not all hold'}."
     )
 
 

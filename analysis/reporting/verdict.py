@@ -18,7 +18,6 @@ from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEsti
 from analysis.reporting.format import (
     OUTCOME_LABELS,
     format_interval,
-    format_p,
     format_percent,
     format_session,
     p_equals,
@@ -189,8 +188,17 @@ def _when(alignment: Alignment) -> str:
 
 
 def _measure(row: WindowEstimate, config: StudyConfig) -> str:
-    estimate, interval = format_percent(row.estimate or 0.0), format_interval(row.ci95 or (0.0, 0.0))
-    return f"{estimate} against {row.specification.benchmark} (95\u00a0% interval {interval}; {_rank_test(row)})"
+    estimate = format_percent(row.estimate or 0.0)
+    return f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)})"
+
+
+def _interval(row: WindowEstimate) -> str:
+    """The t interval, or the interval of the ranks for a model without a standard error."""
+    if row.ci95 is not None:
+        return f"95\u00a0% interval {format_interval(row.ci95)}"
+    if row.rank_ci95 is not None:
+        return f"95\u00a0% interval by ranks {format_interval(row.rank_ci95)}"
+    return "no interval: the estimation window is too short to rank at 95\u00a0%"
 
 
 def _rank_test(row: WindowEstimate) -> str:
@@ -207,7 +215,9 @@ def _rank_test(row: WindowEstimate) -> str:
 
 
 def _detectable(row: WindowEstimate) -> str:
-    size = format_percent(row.mde80 or 0.0, sign=False)
+    if row.mde80 is None:
+        return f"How large a move would have been seen is not known ({row.note})"
+    size = format_percent(row.mde80, sign=False)
     return f"This design would have seen a move of {size} or more four times in five"
 
 
@@ -216,7 +226,6 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
         return f"The headline cannot be computed: {row.note}."
     when, measure = _when(alignment), _measure(row, config)
     ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
-    p = format_p(row.rank_p) if row.rank_p is not None else ""
     sentences = {
         "no_detectable_effect": (
             f"No detectable abnormal return of {ticker} {when}: {measure}. {_detectable(row)}; effects anywhere in the "
@@ -227,13 +236,13 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"interval {format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
         ),
         "effect": (
-            f"{ticker} moved by {measure} {when}, a move of a size seen on about a share of {p} of ordinary sessions. "
+            f"{ticker} moved by {measure} {when}, a move of a size seen on about {_in_hundred(row.rank_p)} ordinary sessions. "
             "It coincides with the news of that interval; the design cannot attribute it to one item. "
             f"{_detectable(row)}."
         ),
         "fragile": (
-            f"A detection that is fragile: {ticker} moved by {measure} {when}, but no specification curve supports the "
-            f"detection within this run. {_detectable(row)}."
+            f"A detection that is fragile: {ticker} moved by {measure} {when}, but "
+            f"{row.note or 'no specification curve was run'}. {_detectable(row)}."
         ),
         "detectable_but_small": (
             f"Detectable but smaller than {bound}: {ticker} moved by {measure} {when}. {_detectable(row)}."
@@ -250,6 +259,13 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
     return text
 
 
+def _in_hundred(p: float | None) -> str:
+    """A p-value as ``44 of 100``; small ones as ``fewer than 1 of 100``."""
+    if p is None:
+        return "an unknown number of"
+    return "fewer than 1 of 100" if p < 0.005 else f"{round(100 * p)} of 100"
+
+
 def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     if row.estimate is None:
         return f"At the open (companion): n/a: {row.note}."
@@ -257,22 +273,26 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     label = OUTCOME_LABELS[row.outcome]
     if row.outcome == "smaller_than_bound":
         label = f"smaller than the bound of {format_percent(config.equivalence_bound, sign=False)}"
+    reach = ""
+    if row.mde80 is not None:
+        size = format_percent(row.mde80, sign=False)
+        reach = f"; moves of {size} or more would have been seen four times in five"
     return (
-        f"At the open, the declared companion: {format_percent(row.estimate)} (95\u00a0% interval "
-        f"{format_interval(row.ci95 or (0.0, 0.0))}{holm}): {label}; moves of "
-        f"{format_percent(row.mde80 or 0.0, sign=False)} or more would have been seen four times in five."
+        f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
     )
 
 
 def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
     """Effects of report, denial and total where they are separate, the hull where the session is uncertain."""
     total = sequence.row("total")
+    if total is not None and total.contrast is None and total.estimate is not None:
+        return _say_without_errors(sequence)
     if total is None or total.contrast is None:
         return f"Effects over the sessions of the articles: n/a: {total.note}." if total else ""
     report, denial = sequence.row("report"), sequence.row("denial")
     if report and denial and report.contrast and denial.contrast:
         text = (
-            f"Before the denial (sessions {report.first} to {report.last}): {_say_contrast(report.contrast)}; from the "
+            f"Before the denial ({_span(report.first, report.last)}): {_say_contrast(report.contrast)}; from the "
             f"denial on: {_say_contrast(denial.contrast)}; in total: {_say_contrast(total.contrast)}."
         )
         return f"{text} {_say_reversal(sequence, config)}"
@@ -280,9 +300,25 @@ def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
         return ""
     p = p_equals(sequence.max_t.p_value) if sequence.max_t.p_value is not None else f"n/a: {sequence.max_t.note}"
     return (
-        f"Over all candidate sessions ({total.first} to {total.last}): {_say_contrast(total.contrast)}; largest |t| of "
+        f"Over all candidate sessions ({_span(total.first, total.last)}): {_say_contrast(total.contrast)}; largest |t| of "
         f"a candidate, ranked among earlier windows: {p}."
     )
+
+
+def _say_without_errors(sequence: StorySequence) -> str:
+    """Estimates with their rank p-values, for a model whose forecasts have no standard error."""
+    if len(sequence.rows) == 1 and sequence.rows[0].first == sequence.rows[0].last:
+        return ""
+    parts = [
+        f"{row.name} (sessions {row.first} to {row.last}): {format_percent(row.estimate)}, rank {p_equals(row.rank_p)}"
+        for row in sequence.rows
+        if row.estimate is not None and row.rank_p is not None
+    ]
+    return f"Effects without intervals: {'; '.join(parts)}. No reversal can be claimed without a standard error."
+
+
+def _span(first: int, last: int) -> str:
+    return f"session {first}" if first == last else f"sessions {first} to {last}"
 
 
 def _say_contrast(found: Contrast) -> str:
@@ -317,7 +353,7 @@ def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
 
 
 def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
-    if row.estimate is None or row.mde80 is None:
+    if row.estimate is None:
         return f"There are not enough prices to say anything yet: {row.note}."
     ticker = alignment.story.ticker
     direction = "less" if row.estimate < 0 else "more"
@@ -328,7 +364,8 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
     )
     ordinary = {
         "no_detectable_effect": (
-            "A gap of that size is an ordinary day for this share, so it cannot be told apart from everyday noise."
+            f"Gaps at least that large come up on about {_in_hundred(row.rank_p)} ordinary days of this share, too often "
+            "to tell this one apart from everyday noise."
         ),
         "smaller_than_bound": "Whatever the news did, the data rule out a move as large as the bound set beforehand.",
         "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",
@@ -337,8 +374,10 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
         "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
         "insufficient_data": "There are not enough data to judge whether that is unusual.",
     }[row.outcome]
-    size = format_percent(row.mde80, digits=1, sign=False)
-    reach = f"Only a gap of about {size} or more would have been noticed reliably."
+    reach = "How small a gap this way of measuring would have noticed is not known."
+    if row.mde80 is not None:
+        size = format_percent(row.mde80, digits=1, sign=False)
+        reach = f"Only a gap of about {size} or more would have been noticed reliably."
     apart = {
         "joint": (
             "The report and the denial came out while no price of this share was made, so nobody can say from daily "

@@ -19,7 +19,14 @@ from typing import Any
 from analysis.errors import ConfigError, DataError
 from analysis.reporting.execute import execute_notebook, extract_record
 from analysis.reporting.provenance import clean
-from analysis.reporting.run import RunRequest, prepare, select_parameters
+from analysis.reporting.run import (
+    RunRequest,
+    find_notebook,
+    known_parameters,
+    prepare,
+    read_notebook,
+    select_parameters,
+)
 from analysis.reporting.store import DOSSIER, StoredRun, hash_files, read_stored
 from analysis.root import StudyRoot
 
@@ -62,9 +69,7 @@ def verify_run(
     stored = read_published(folder)
     progress("check: inputs")
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
-        request = RunRequest(
-            stored.notebook, _known_parameters(stored.run), root, Path(scratch)
-        )  # fmt: skip
+        request = RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
         prepared = prepare(request)
         compare_inputs(stored.run.get("inputs", {}), prepared.inputs)
         progress(f"execute: {stored.notebook}")
@@ -104,11 +109,13 @@ def read_published(folder: Path) -> StoredRun:
     return stored
 
 
-def _known_parameters(run: dict[str, Any]) -> dict[str, Any]:
-    parameters = run.get("parameters")
+def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
+    """The recorded parameters that the notebook takes; the others had no part in the run."""
+    parameters = stored.run.get("parameters")
     if not isinstance(parameters, dict):
         raise ConfigError("run.json records no parameters.", "Name a run published by this package.")
-    return dict(parameters)
+    known = known_parameters(read_notebook(find_notebook(root, stored.notebook)))
+    return {name: value for name, value in parameters.items() if name in known}
 
 
 def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> None:
@@ -189,8 +196,8 @@ def compare_values(published: Any, recomputed: Any, where: str) -> int:
             names = ", ".join(sorted(set(published) ^ set(recomputed)))
             raise DataError(f"{where}: {names} stands on one side only.", HINT)
         return sum(compare_values(published[k], recomputed[k], f"{where}.{k}") for k in sorted(published))
-    if isinstance(published, bool) or isinstance(recomputed, bool) or not _are_numbers(published, recomputed):
-        if published != recomputed:
+    if not _are_numbers(published, recomputed):
+        if type(published) is not type(recomputed) or published != recomputed:
             raise _differ(where, published, recomputed)
         return 0
     if not math.isclose(published, recomputed, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE):
@@ -199,7 +206,7 @@ def compare_values(published: Any, recomputed: Any, where: str) -> int:
 
 
 def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, (int, float)) for value in values)
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
 def is_number(cell: str) -> bool:

@@ -29,16 +29,20 @@ COLUMNS = {
     "latest_basis time_as_printed zone zone_basis precision url paraphrase confidence notes",
     "confounders": "ticker session label known_from source url is_masked notes",
     "claims": "claim_id article_id paraphrase kind statistic status reason",
+    "peers": "ticker peer exchange role peer_set notes",
     "manifest": "file sha256 rows first_session last_session ticker currency exchange open_available vintage source",
     "faults": "ticker session field fault action source",
+    "controls": "ticker session label expected source",
 }
 KEYS = {
     "stories": ["story"],
     "articles": ["article_id"],
     "confounders": ["ticker", "session"],
     "claims": ["claim_id"],
+    "peers": ["ticker", "peer"],
     "manifest": ["file"],
     "faults": ["ticker", "session", "field"],
+    "controls": ["ticker", "session"],
 }
 VOCABULARY = {
     ("stories", "denied"): "yes partial no",
@@ -58,7 +62,9 @@ VOCABULARY = {
     "ar_close_to_close ar_close_to_open ar_open_to_close article_before_close order_report_denial denial_delay "
     "weekend_window prior_letter_ar writedown_ar volume_surprise range_surprise none",
     ("claims", "status"): "supported contradicted untestable documentary timing_impossible computed",
+    ("peers", "role"): "peer counterparty",
     ("manifest", "open_available"): "yes no",
+    ("controls", "expected"): "must_reject must_not_reject",
     ("faults", "action"): "mask_return spans_two_sessions use_close use_zero report",
 }
 MAY_BE_EMPTY = {
@@ -73,6 +79,7 @@ MAY_BE_EMPTY = {
     ("articles", "notes"),
     ("confounders", "url"),
     ("confounders", "notes"),
+    ("peers", "peer_set"),
     ("manifest", "ticker"),
     ("manifest", "currency"),
     ("faults", "session"),
@@ -374,6 +381,19 @@ def check_faults(tables: Tables) -> list[str]:
     return found
 
 
+def check_controls(tables: Tables) -> list[str]:
+    """A control is a session with figures, and its source is a row of the confounders of that firm."""
+    held = set(zip(tables["confounders"]["ticker"], tables["confounders"]["session"], strict=True))
+    found = []
+    for row in tables["controls"].itertuples():
+        if row.session not in figure_sessions(row.ticker):
+            found.append(f"{row.ticker} {row.session}: a control without figures")
+        source = tuple(row.source.removeprefix("confounders.csv ").split(" "))
+        if source not in held or source[0] != row.ticker or not source[1] <= row.session:
+            found.append(f"{row.ticker} {row.session}: source {row.source!r}")
+    return found
+
+
 # ---- the tables as they are ---------------------------------------------------------------------
 
 CHECKS: list[Callable[[Tables], list[str]]] = [
@@ -393,6 +413,7 @@ CHECKS: list[Callable[[Tables], list[str]]] = [
     check_shares,
     check_manifest,
     check_faults,
+    check_controls,
 ]
 
 
@@ -412,8 +433,10 @@ def test_sizes_and_both_source_articles(tables: Tables) -> None:
         "articles": 124,
         "confounders": 73,
         "claims": 114,
+        "peers": 25,
         "manifest": 17,
         "faults": 21,
+        "controls": 11,
     }
     assert tables["claims"].groupby("article_id").size().to_dict() == {"FX-S0": 59, "FX-S1": 55}
     assert (tables["stories"]["embedded"] == "yes").sum() == 16
@@ -523,6 +546,8 @@ DAMAGES = [
     (check_manifest, drop_rows("manifest", "file", "pairs/TSM.csv")),
     (check_faults, drop_rows("faults", "session", "2026-02-16")),
     (check_faults, put("faults", "TM", "session", "2025-10-04")),
+    (check_controls, put("controls", "F", "session", "2025-02-08")),
+    (check_controls, put("controls", "STLA", "source", "confounders.csv STLA 2026-02-07")),
 ]
 
 

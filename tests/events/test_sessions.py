@@ -122,6 +122,10 @@ def test_order_tightens_bounds_and_says_so():
         (("2026-02-02 12:00", "2026-02-02 12:01"), ("2026-02-02 16:00", "2026-02-02 16:01"), "separable", "open"),
         # the report ends exactly at the close: the close can still contain it
         (("2026-02-02 15:00", "2026-02-02 21:00"), ("2026-02-02 21:00", "2026-02-02 22:00"), "separable", "close"),
+        # an open and a close lie between: the close is used, since close-to-close returns then separate them
+        (("2026-02-02 12:00", "2026-02-02 12:01"), ("2026-02-02 22:00", "2026-02-02 22:01"), "separable", "close"),
+        # a report that begins at the very close is not followed by that close
+        (("2026-02-02 21:00", "2026-02-02 22:00"), ("2026-02-02 22:00", "2026-02-02 23:00"), "joint", ""),
         # bounds that overlap a close
         (("2026-02-02 15:00", "2026-02-03 15:00"), ("2026-02-02 16:00", "2026-02-03 16:00"), "ambiguous", ""),
     ],
@@ -131,6 +135,20 @@ def test_what_is_identified(report, denial, kind, between):
     assert alignment.identification.kind == kind
     assert alignment.identification.price_between == between
     assert alignment.identification.report == alignment.identification.denial == (kind == "separable")
+
+
+def test_the_first_of_several_denials_counts():
+    early = article("denial", "2026-02-02 15:00", "2026-02-02 16:00", "early")
+    late = article("denial", "2026-02-02 15:00", "2026-02-04 16:00", "late")
+    alignment = align_story(story(article("report", "2026-02-02 12:00", "2026-02-02 12:01"), late, early))
+    assert [str(s.date()) for s in alignment.denial_sessions] == ["2026-02-02"]
+
+
+def test_the_report_that_was_surely_public_first_counts():
+    loose = article("report", "2026-02-02 10:00", "2026-02-03 23:00", "loose")
+    tight = article("report", "2026-02-02 12:00", "2026-02-02 12:01", "tight")
+    denial = article("denial", "2026-02-02 22:00", "2026-02-02 22:01")
+    assert align_story(story(loose, tight, denial)).identification.kind == "separable"
 
 
 def test_without_opens_an_open_cannot_separate():

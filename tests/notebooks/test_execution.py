@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from stories import ROOT
 
 from analysis.market.snapshot import open_source
 from analysis.reporting.format import format_percent

@@ -7,7 +7,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import ROOT
+from stories import ROOT
 
 from analysis.config import PARSERS, StudyConfig
 from analysis.reporting.run import known_parameters, read_notebook

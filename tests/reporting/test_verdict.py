@@ -6,11 +6,11 @@ import dataclasses
 import itertools
 
 import pytest
-from conftest import compute
+from stories import compute
 
 from analysis.config import StudyConfig
 from analysis.inference.result import TestResult
-from analysis.inference.windows import OUTCOMES, adjust_primary, decide_outcome
+from analysis.inference.windows import OUTCOMES, adjust_primary, apply_confirmation, decide_outcome
 from analysis.reporting.format import format_interval, format_p, format_percent, p_equals
 from analysis.reporting.verdict import FORBIDDEN, compose_verdict, find_forbidden, find_primary
 
@@ -34,9 +34,11 @@ def rank(p: float | None, name: str) -> TestResult:
         (0.50, None, (-0.05, 0.01), False, "no_detectable_effect"),
     ],
 )
-def test_the_first_rule_that_applies_decides(conformal, fhs, ci90, confirmed, outcome):
+def test_the_first_rule_that_applies_decides(focal, conformal, fhs, ci90, confirmed, outcome):
     tests = {"conformal": rank(conformal, "conformal"), "fhs": rank(fhs, "fhs")}
-    assert decide_outcome(tests, ci90, significance=0.05, bound=0.02, is_confirmed=confirmed) == outcome
+    found = decide_outcome(tests, ci90, significance=0.05, bound=0.02)
+    row = dataclasses.replace(focal.rows[0], outcome=found)
+    assert apply_confirmation(row, is_confirmed=confirmed, reason="x").outcome == outcome
     assert outcome in OUTCOMES
 
 
@@ -164,3 +166,38 @@ def test_uncertain_sessions_show_every_candidate():
     verdict = compose_verdict(story.rows, story.alignment, story.study.config, sequence=sequence)
     assert "candidate sessions" in verdict.headline_sentence
     assert "all candidate sessions" in verdict.sequence_sentence
+
+
+def test_a_model_without_a_standard_error_claims_no_interval_and_no_power():
+    from analysis import study as steps
+    from analysis.reporting.tables import tabulate_headline, tabulate_sequence, tabulate_tests, tabulate_window_tests
+
+    robust = compute(model="robust", windows="0:0,0:2", runup="-5:-1")
+    sequence = steps.assess_story(robust.study, robust.measured, robust.alignment)
+    verdict = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence)
+    text = f"{verdict.verdict} {verdict.plain}"
+    assert "interval by ranks" in text
+    assert "four times in five" not in text
+    assert "0.00\u00a0% to 0.00" not in text
+    assert "is not known" in verdict.plain
+    headline = tabulate_headline(robust.rows, robust.study.config)
+    assert headline.cells["95 % interval"].iloc[0].startswith("by ranks: ")
+    assert headline.cells["p (t)"].iloc[0] == "n/a"
+    for table in (tabulate_tests(robust.rows), tabulate_window_tests(robust.rows)):
+        assert "no standard error" in table.caption
+    shown = tabulate_sequence(sequence, robust.alignment).cells
+    assert shown["p (t)"].tolist() == ["n/a"]
+    assert shown["p (rank)"].iloc[0] != "n/a"
+
+
+def test_separate_effects_without_a_standard_error_are_never_a_reversal():
+    from analysis import study as steps
+
+    robust = compute(model="robust", story="stellantis-xiaomi-xpeng-2026", as_of="2026-03-31")
+    sequence = steps.assess_story(robust.study, robust.measured, robust.alignment)
+    assert sequence.reversal is None
+    assert all(row.contrast is None and row.estimate is not None and row.rank_p for row in sequence.rows)
+    text = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence).verdict
+    assert ("No reversal can be claimed" in text) == (
+        len(sequence.rows) > 1 or sequence.rows[0].first < sequence.rows[0].last
+    )

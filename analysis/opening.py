@@ -1,0 +1,225 @@
+"""The first steps of a study, up to checked returns: what a runner does before it starts a kernel.
+
+Nothing here estimates or tests, so that it loads fast and refuses early; :mod:`analysis.study` goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.alignments import tickers_with_opens
+from analysis.config import StudyConfig
+from analysis.errors import DataError
+from analysis.estimation.models import FACTOR_COLUMNS, PEER_MODELS, Design, build_design, choose_estimation, read_rows
+from analysis.events.articles import Story, load_story
+from analysis.events.confounders import Confounders, load_confounders
+from analysis.events.peers import Peer, load_peers
+from analysis.events.sessions import Alignment, align_story
+from analysis.events.venues import first_prices, load_venues
+from analysis.market.returns import ReturnPanel, load_panel
+from analysis.market.snapshot import PriceStore, digest, open_source
+from analysis.root import StudyRoot, find_root
+
+TABLES = (
+    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
+    "manifest.csv", "venues.csv",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """One story, opened: its articles, what else happened, and the prices of its source."""
+
+    config: StudyConfig
+    root: StudyRoot
+    story: Story
+    confounders: Confounders
+    store: PriceStore
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark asked for, or the story's own."""
+        return self.config.benchmark or self.story.benchmark
+
+    @property
+    def table_hashes(self) -> dict[str, str]:
+        """sha256 of the hand-curated tables."""
+        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in TABLES}
+
+
+def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
+    """Read the registry and open the price source; nothing is computed yet."""
+    found = find_root(root)
+    story = load_story(config.story, found.data)
+    store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
+    alignment = align_story(story, as_of=config.as_of)
+    known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
+    confounders = load_confounders(story.ticker, found.data, known_at=known_at)
+    return Study(config, found, story, confounders, store)
+
+
+def align_articles(study: Study) -> Alignment:
+    """The alignment of a story from its articles alone, before any price is read."""
+    has_open = study.story.ticker in tickers_with_opens(study.root.data)
+    return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
+
+
+def find_first_prices(study: Study, alignment: Alignment) -> pd.DataFrame:
+    """First possible price on each venue once report, and once the first denial, were public for sure."""
+    venues = load_venues(study.root.data)
+    columns = {}
+    for role in ("report", "denial"):
+        bounds = [e.article.published_latest for e in alignment.articles if e.article.role == role]
+        if bounds:
+            columns[role] = first_prices(venues, study.story.exchange, min(bounds)).set_index("label")["first_price_at"]
+    return pd.DataFrame(columns).rename_axis("venue").sort_values(list(columns), kind="stable")
+
+
+def same_calendar_peers(study: Study) -> tuple[Peer, ...]:
+    """Peers whose exchange keeps the firm's sessions (New York and Nasdaq do)."""
+    us = ("XNYS", "XNAS")
+    own = study.story.exchange
+    return tuple(
+        p
+        for p in load_peers(study.story.ticker, study.root.data)
+        if p.role == "peer" and (p.exchange == own or {p.exchange, own} <= set(us))
+    )
+
+
+def find_peers(study: Study) -> tuple[str, ...]:
+    """Peers that may explain the firm: same calendar, with figures, and no recorded news on the story's sessions.
+
+    A peer that moved for reasons of its own would carry them into the firm's abnormal return.
+
+    Raises
+    ------
+    DataError
+        If none is left; the sentence says why each peer is not.
+    """
+    alignment = align_articles(study)
+    known_at = alignment.hours.schedule.at[pd.Timestamp(study.config.as_of), "close"]
+    first, last = alignment.candidates[0], alignment.candidates[-1]
+    usable, reasons = [], []
+    for peer in same_calendar_peers(study):
+        own_news = load_confounders(peer.ticker, study.root.data, known_at=known_at).between(first, last)
+        try:
+            study.store.load(peer.ticker, study.story.exchange)
+        except DataError:
+            reasons.append(f"{peer.ticker} has no figures")
+            continue
+        if len(own_news):
+            reasons.append(f"{peer.ticker} has news of its own ({own_news['label'].iloc[0]})")
+        else:
+            usable.append(peer.ticker)
+    if not usable:
+        why = "; ".join(reasons) or "data/peers.csv lists none"
+        raise DataError(f"model {study.config.model}: no peer of {study.story.ticker} can be used: {why}.",
+                        "Use model=market.")  # fmt: skip
+    return tuple(usable)
+
+
+def load_returns(study: Study) -> ReturnPanel:
+    """Returns of the firm and its benchmark, and of what else the model asks for, cut at as_of."""
+    peers = find_peers(study) if study.config.model in PEER_MODELS else ()
+    return load_panel(
+        study.store,
+        study.story.ticker,
+        benchmark=study.benchmark,
+        exchange=study.story.exchange,
+        as_of=study.config.as_of,
+        others=peers,
+        with_factors=study.config.model in FACTOR_COLUMNS,
+    )
+
+
+def align(study: Study, panel: ReturnPanel) -> Alignment:
+    """The sessions that each article can have reached, and what the recorded prices can tell apart."""
+    return align_story(study.story, as_of=study.config.as_of, has_open=panel.has_open)
+
+
+def check_masks(study: Study, alignment: Alignment) -> None:
+    """Refuse a mask that would remove what is being tested.
+
+    Raises
+    ------
+    DataError
+        If ``mask = listed`` names a session inside a tested window.
+    """
+    if study.config.mask != "listed":
+        return
+    first = min(first for first, _ in study.config.windows)
+    last = max(last for _, last in (*study.config.windows, alignment.hull))
+    inside = study.confounders.masked_sessions.intersection(
+        alignment.hours.between(
+            alignment.hours.offset(alignment.event_session, first),
+            alignment.hours.offset(alignment.event_session, last),
+        )
+    )
+    if len(inside):
+        raise DataError(
+            f"mask: listed would mask {inside[0].date()}, which lies inside a tested window.",
+            "Use mask=none, or shorter windows.",
+        )
+
+
+def design_headline(study: Study, panel: ReturnPanel, return_kind: str) -> Design:
+    """Response and regressors of the run's model for one return kind."""
+    return build_design(
+        study.config.model,
+        panel.returns[return_kind],
+        ticker=panel.ticker,
+        benchmark=panel.benchmark,
+        return_kind=return_kind,
+        factors=panel.factors,
+        peers=tuple(c for c in panel.returns[return_kind].columns if c not in (panel.ticker, panel.benchmark)),
+    )
+
+
+def masked_sessions(study: Study) -> pd.DatetimeIndex | None:
+    """Sessions that the run leaves out of its estimation window."""
+    return study.confounders.masked_sessions if study.config.mask == "listed" else None
+
+
+def list_side_inputs(study: Study) -> dict[str, str]:
+    """Factors and peers that the curve and the spillover use, with their sha256; missing ones are left out."""
+    files: dict[str, str] = {}
+    with contextlib.suppress(DataError):
+        files |= study.store.load_factors()[1]
+    for peer in load_peers(study.story.ticker, study.root.data):
+        with contextlib.suppress(DataError):
+            files |= study.store.load(peer.ticker, peer.exchange).files
+    return files
+
+
+def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
+    """Run every step that can refuse, before a kernel is started.
+
+    Parameters
+    ----------
+    needs : str
+        ``registry`` for notebooks that use articles and calendars only, ``prices`` for the others.
+
+    Raises
+    ------
+    StudyError
+        Whatever the steps themselves raise.
+    """
+    if needs == "registry":
+        return None
+    panel = load_returns(study)
+    alignment = align(study, panel)
+    check_masks(study, alignment)
+    design = design_headline(study, panel, "close_to_close")
+    used, _ = choose_estimation(
+        design,
+        alignment.event_session,
+        length=study.config.estimation_sessions,
+        gap=study.config.gap_sessions,
+        masked=masked_sessions(study),
+    )
+    read_rows(design, used, asked_sessions=study.config.estimation_sessions)
+    return panel

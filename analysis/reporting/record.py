@@ -1,0 +1,146 @@
+"""The results of one executed notebook, as the runner will publish them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from analysis.estimation.abnormal import AbnormalReturns
+from analysis.events.sessions import Alignment
+from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate, estimates_frame
+from analysis.market.returns import ReturnPanel
+from analysis.opening import Study
+from analysis.reporting.exhibits import Exhibit, write_csv
+from analysis.reporting.provenance import RECORD_MIME, SCHEMA_VERSION, clean, input_hashes, resolved_parameters
+from analysis.reporting.verdict import Verdict, find_primary, say_alignment
+from analysis.study import Measured
+
+PATH_COLUMNS = (
+    "return_kind", "model", "benchmark", "mask", "rel_session", "session", "firm_return", "benchmark_return",
+    "expected_return", "ar", "forecast_std", "t", "p_t", "confounders",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The results of one executed notebook: what becomes ``run.json`` and ``results/*.csv``.
+
+    It travels inside the executed notebook as an output of its own media type, so that any way of
+    executing the notebook keeps its numbers.
+    """
+
+    run: dict[str, object]
+    tables: dict[str, str]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        payload = {"run": self.run, "tables": self.tables}
+        return {
+            "text/html": self._repr_html_(),
+            "text/plain": "run record",
+            RECORD_MIME: json.loads(json.dumps(clean(payload), allow_nan=False)),
+        }
+
+    def _repr_html_(self) -> str:
+        parameters = "".join(
+            f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
+            for name, value in dict(self.run["parameters"]).items()  # type: ignore[call-overload]
+        )
+        inputs = "".join(
+            f'<tr><th scope="row">{escape(str(name))}</th><td><code>{escape(str(sha))}</code></td></tr>'
+            for name, sha in dict(self.run["inputs"]).items()  # type: ignore[call-overload]
+        )
+        return (
+            '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters of this run"><table>'
+            '<caption><span class="text"><span class="number">Table.</span> Parameters of this run.</span></caption>'
+            '<thead><tr><th scope="col">parameter</th><th scope="col">value</th></tr></thead>'
+            f"<tbody>{parameters}</tbody></table></div>"
+            '<div class="table-frame" role="region" tabindex="0" aria-label="Input files"><table>'
+            f'<caption><span class="text"><span class="number">Table.</span> Input files with their sha256; figures from vintage '
+            f"{escape(str(self.run['vintage']))}.</span></caption>"
+            '<thead><tr><th scope="col">file</th><th scope="col">sha256</th></tr></thead>'
+            f"<tbody>{inputs}</tbody></table></div>"
+        )
+
+
+def record_study(
+    study: Study,
+    panel: ReturnPanel,
+    measured: Measured,
+    rows: list[WindowEstimate],
+    verdict: Verdict,
+    *,
+    alignment: Alignment,
+    notebook: str,
+    exhibits: tuple[Exhibit, ...] = (),
+) -> RunRecord:
+    """Gather everything that a run of one story publishes."""
+    headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    run = {
+        "schema_version": SCHEMA_VERSION,
+        "story": study.story.story,
+        "notebook": notebook,
+        "as_of": study.config.as_of.isoformat(),
+        "status": verdict.status,
+        "outcome": verdict.outcome,
+        "companion_outcome": verdict.companion_outcome,
+        "verdict": verdict.verdict,
+        "plain": verdict.plain,
+        "identified": alignment.identification.as_record(),
+        "event_session": alignment.event_session.date().isoformat(),
+        "headline": headline.as_record(),
+        "companion": companion.as_record(),
+        "parameters": resolved_parameters(study),
+        "inputs": input_hashes(study, panel),
+        "vintage": panel.vintage,
+    }
+    tables = {exhibit.name: write_csv(exhibit.numbers) for exhibit in exhibits}
+    tables |= {
+        "estimates": write_csv(estimates_frame(rows)),
+        "abnormal_returns": write_csv(path_frame(study, measured)),
+        "alignment": write_csv(alignment.frame()),
+    }
+    return RunRecord(run=run, tables=tables)
+
+
+def record_alignment(
+    study: Study, alignment: Alignment, *, notebook: str, exhibits: tuple[Exhibit, ...] = ()
+) -> RunRecord:
+    """Gather what the alignment of one story publishes; it has no outcome, since no price is tested."""
+    run = {
+        "schema_version": SCHEMA_VERSION,
+        "story": study.story.story,
+        "notebook": notebook,
+        "as_of": study.config.as_of.isoformat(),
+        "status": "final",
+        "outcome": None,
+        "companion_outcome": None,
+        "verdict": say_alignment(alignment),
+        "plain": say_alignment(alignment),
+        "identified": alignment.identification.as_record(),
+        "event_session": alignment.event_session.date().isoformat(),
+        "headline": None,
+        "companion": None,
+        "parameters": resolved_parameters(study),
+        "inputs": input_hashes(study),
+        "vintage": "none: no price is used",
+    }
+    tables = {exhibit.name: write_csv(exhibit.numbers) for exhibit in exhibits}
+    return RunRecord(run=run, tables=tables | {"alignment": write_csv(alignment.frame())})
+
+
+def path_frame(study: Study, measured: Measured) -> pd.DataFrame:
+    """``results/abnormal_returns.csv``."""
+    parts = []
+    for kind, abnormal in measured.items():
+        if not isinstance(abnormal, AbnormalReturns):
+            continue
+        part = abnormal.table.reset_index()
+        part["confounders"] = abnormal.confounders.to_numpy()
+        part = part.assign(
+            return_kind=kind, model=study.config.model, benchmark=study.benchmark, mask=study.config.mask
+        )
+        parts.append(part.loc[:, list(PATH_COLUMNS)])
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analysis.errors import DataError
+from analysis.events.articles import load_story
+from analysis.events.claims import CLAIM_STATISTICS, PRIOR_EVENTS, load_claims
+from analysis.events.peers import load_peers
+
+
+def edit(tmp_path, root, name, **changes):
+    table = pd.read_csv(root.data / name, dtype=str, keep_default_na=False)
+    for column, value in changes.items():
+        table.loc[0, column] = value
+    table.to_csv(tmp_path / name, index=False)
+    return tmp_path
+
+
+def test_every_claim_is_loaded_and_only_of_the_articles_given(root):
+    articles = load_story("ford-xiaomi", root.data).articles
+    claims = load_claims(articles, root.data)
+    assert len(claims) == 114
+    assert {c.article_id for c in claims} == {"FX-S0", "FX-S1"}
+    assert len([c for c in claims if c.status == "computed"]) == 13
+    without = tuple(a for a in articles if a.article_id != "FX-S0")
+    assert {c.article_id for c in load_claims(without, root.data)} == {"FX-S1"}
+    assert load_claims((), root.data) == ()
+
+
+def test_every_statistic_of_the_table_is_known_and_used(root):
+    table = pd.read_csv(root.data / "claims.csv", dtype=str, keep_default_na=False)
+    assert set(table["statistic"]) == set(CLAIM_STATISTICS)
+
+
+def test_prior_events_are_recorded_confounders(root):
+    table = pd.read_csv(root.data / "confounders.csv", dtype=str, keep_default_na=False)
+    for ticker, days in PRIOR_EVENTS.values():
+        assert days[0] in set(table["session"][table["ticker"] == ticker])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"statistic": "vibes"}, "statistic 'vibes'"),
+        ({"status": "true"}, "status 'true'"),
+        ({"kind": "rumour"}, "kind 'rumour'"),
+        ({"paraphrase": ""}, "paraphrase"),
+        ({"claim_id": "S0-02"}, "more than once"),
+        ({"statistic": "none", "status": "computed"}, "needs a statistic"),
+    ],
+)
+def test_malformed_claims_are_refused(tmp_path, root, changes, said):
+    articles = load_story("ford-xiaomi", root.data).articles
+    with pytest.raises(DataError, match=said):
+        load_claims(articles, edit(tmp_path, root, "claims.csv", **changes))
+
+
+def test_peers_of_the_focal_firm(root):
+    peers = load_peers("F", root.data)
+    assert [p.ticker for p in peers] == ["GM", "STLA", "TSLA", "TM", "HMC", "1810.HK"]
+    assert peers[-1].role == "counterparty"
+    assert {p.peer_set for p in peers} == {"domestic", "japan", ""}
+    assert load_peers("NOBODY", root.data) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"role": "rival"}, "rival"), ({"peer": "F"}, "another listing"), ({"peer": "TM"}, "twice")]
+)
+def test_malformed_peers_are_refused(tmp_path, root, changes, said):
+    with pytest.raises(DataError, match=said):
+        load_peers("F", edit(tmp_path, root, "peers.csv", **changes))
+
+
+def test_shares_outstanding_travel_with_the_story(root):
+    story = load_story("ford-xiaomi", root.data)
+    assert story.shares_outstanding == 3_913_646_490 + 70_852_076
+    assert story.shares_as_of == "2025-10-21"
+    assert load_story("ford-ev-spinoff-2022", root.data).shares_outstanding is None

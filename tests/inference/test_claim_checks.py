@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from stories import compute
+
+from analysis import study as steps
+from analysis.estimation.abnormal import AbnormalReturns
+from analysis.estimation.activity import build_range_design, build_volume_design
+from analysis.events.claims import Claim
+from analysis.inference.claim_checks import ClaimContext, check_claims, find, read_clock
+
+
+def make_context(computed, **changes) -> ClaimContext:
+    base = ClaimContext(
+        panel=computed.panel,
+        alignment=computed.alignment,
+        abnormal={k: a for k, a in computed.measured.items() if isinstance(a, AbnormalReturns)},
+        estimation_sessions=250,
+        gap_sessions=10,
+        max_small_percentile=0.5,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def claim(statistic: str, status: str = "computed", article: str = "FX-S0") -> Claim:
+    return Claim("X-1", article, "words", "price", statistic, status, "why")
+
+
+@pytest.fixture(scope="module")
+def checked(focal):
+    found = steps.judge_claims(focal.study, focal.panel, focal.measured, focal.alignment)
+    return {c.claim.claim_id: c for c in found}
+
+
+def measures(check) -> dict[str, float]:
+    return {name: value for name, value, _ in check.finding.measures}
+
+
+def with_return(focal, value: float):
+    """The focal panel with another raw close-to-close return on the event session."""
+    returns = {k: f.copy() for k, f in focal.panel.returns.items()}
+    for frame in returns.values():
+        frame.loc[focal.alignment.event_session, "F"] = value
+    return dataclasses.replace(focal.panel, returns=returns)
+
+
+def test_the_ledger_of_the_focal_story(checked):
+    assert len(checked) == 114
+    statuses = {key: checked[key].status for key in checked}
+    assert statuses["S0-09"] == statuses["S0-10"] == statuses["S0-11"] == statuses["S0-12"] == "supported"
+    assert statuses["S0-24"] == statuses["S0-25"] == statuses["S0-26"] == "untestable"
+    assert statuses["S0-13"] == "timing_impossible"
+    assert statuses["S0-19"] == "supported"
+    assert statuses["S0-20"] == "untestable"
+    assert statuses["S0-22"] == statuses["S0-27"] == "untestable"
+    assert measures(checked["S0-09"])["raw return"] == pytest.approx(13.81 / 13.88 - 1, rel=1e-12)
+    assert "computed" not in statuses.values()
+
+
+def test_recorded_judgements_agree_with_what_the_run_finds(checked):
+    """Where a rule exists for a judged claim, it must not contradict the judgement."""
+    for check in checked.values():
+        if check.finding and check.claim.status in ("supported", "timing_impossible"):
+            assert check.finding.decision in (check.claim.status, "shown"), check.claim.claim_id
+
+
+@pytest.mark.parametrize(("value", "status"), [(-0.001, "supported"), (0.001, "contradicted"), (0.0, "contradicted")])
+def test_a_raw_fall_is_decided_by_its_sign(focal, value, status):
+    context = make_context(focal, panel=with_return(focal, value))
+    for name in ("raw_close_to_close", "raw_close_to_open", "raw_open_to_close"):
+        assert check_claims((claim(name),), context)[0].status == status
+
+
+def test_smallness_is_a_rank_of_the_size(focal):
+    raw = focal.panel.returns["close_to_close"]["F"]
+    sizes = raw.reindex(focal.headline.fit.sessions).abs()
+    small = check_claims((claim("abs_return_percentile"),), make_context(focal))[0]
+    share = sum(s <= abs(raw[focal.alignment.event_session]) for s in sizes) / len(sizes)
+    assert measures(small)["sessions with a move no larger"] == pytest.approx(share)
+    large = check_claims((claim("abs_return_percentile"),), make_context(focal, panel=with_return(focal, -0.08)))[0]
+    assert (small.status, large.status) == ("supported", "contradicted")
+
+
+@pytest.mark.parametrize(
+    ("shift", "status"), [(-0.08, "supported"), (0.10, "contradicted"), (0.0, "untestable"), (-0.03, "supported")]
+)
+def test_an_abnormal_sign_needs_an_interval_without_zero(focal, shift, status):
+    headline = focal.headline
+    table = headline.table.copy()
+    table.loc[0, "ar"] += shift
+    low, high = table.loc[0, "ar"] - 1.97 * 0.0186, table.loc[0, "ar"] + 1.97 * 0.0186
+    expected = "supported" if high < 0 else "contradicted" if low > 0 else "untestable"
+    assert expected == status
+    context = make_context(focal, abnormal={"close_to_close": dataclasses.replace(headline, table=table)})
+    assert check_claims((claim("ar_close_to_close"),), context)[0].status == status
+
+
+def test_a_mechanism_is_never_supported(focal):
+    for name in ("volume_surprise", "range_surprise"):
+        check = check_claims((claim(name),), make_context(focal))[0]
+        assert check.status == "untestable"
+        assert check.finding.decision == "shown"
+
+
+def test_the_clock_is_read_in_every_zone(focal):
+    article = next(e.article for e in focal.alignment.articles if e.article.article_id == "FX-S0")
+    readings = {r.utc_offset: r for r in read_clock(article, focal.alignment)}
+    assert list(readings) == list(range(14, -13, -1))
+    assert readings[8].instant == pd.Timestamp("2026-02-02T07:40Z")
+    assert all(readings[o].is_before_close for o in range(-5, 15))
+    assert not any(readings[o].is_before_close for o in range(-12, -5))
+    assert [o for o in readings if readings[o].is_before_open] == list(range(14, 1, -1))
+    assert readings[-5].phase == "in_session"
+
+
+def test_a_stamp_after_the_close_can_describe_the_session(focal):
+    def decide(stamp):
+        moved = [
+            dataclasses.replace(e, article=dataclasses.replace(e.article, time_as_printed=stamp))
+            if e.article.article_id == "FX-S0"
+            else e
+            for e in focal.alignment.articles
+        ]
+        alignment = dataclasses.replace(focal.alignment, articles=tuple(moved))
+        return check_claims((claim("article_before_close"),), make_context(focal, alignment=alignment))[0].status
+
+    assert decide("2026/02/02 15:40") == "timing_impossible"
+    assert decide("2026/02/02 16:00") == "untestable"
+    assert decide("2026/02/03 12:00") == "supported"
+    assert decide("no stamp") == "untestable"
+
+
+def test_order_needs_every_denial_after_the_last_instant_of_the_report(focal):
+    found = find(claim("order_report_denial"), make_context(focal))
+    assert {n: v for n, v, _ in found.measures} == {"denials": 2.0, "surely after the report": 1.0}
+    later = compute(story="statestreet-creditsuisse-2022", as_of="2022-06-15")
+    assert find(claim("order_report_denial"), make_context(later)).decision == "supported"
+
+
+def test_fast_is_before_the_next_opening_price(focal):
+    found = find(claim("denial_delay"), make_context(focal))
+    values = {n: v for n, v, _ in found.measures}
+    assert values["last denial after at most"] == pytest.approx(24 + 11 + 43 / 60)
+    assert values["first denial after at least"] == 0.0
+    later = compute(story="statestreet-creditsuisse-2022", as_of="2022-06-15")
+    assert find(claim("denial_delay"), make_context(later)).decision != "supported"
+
+
+def test_a_closed_window_is_one_stretch_without_trading(focal):
+    assert find(claim("weekend_window"), make_context(focal)).decision == "supported"
+    moved = [
+        dataclasses.replace(
+            e, article=dataclasses.replace(e.article, published_latest=pd.Timestamp("2026-02-02T15:00Z"))
+        )
+        if e.article.article_id == "FX-D2"
+        else e
+        for e in focal.alignment.articles
+    ]
+    alignment = dataclasses.replace(focal.alignment, articles=tuple(moved))
+    assert find(claim("weekend_window"), make_context(focal, alignment=alignment)).decision == "untestable"
+
+
+def test_prior_events_have_their_own_estimation_window(focal, checked):
+    fit = compute(as_of="2026-02-13").panel.returns["close_to_close"]
+    at = fit.index.get_loc(pd.Timestamp("2025-12-16"))
+    window = fit.iloc[at - 260 : at - 10]
+    result = sm.OLS(window["F"], sm.add_constant(window["SPY"])).fit()
+    expected = fit["F"].iloc[at] - result.params.iloc[0] - result.params.iloc[1] * fit["SPY"].iloc[at]
+    assert measures(checked["S0-49"])["abnormal return 2025-12-16"] == pytest.approx(expected, rel=1e-9)
+    assert measures(checked["S1-29"])["p 2026-01-28"] > 0.05
+
+
+def test_articles_that_were_not_yet_public_are_left_out():
+    early = compute(as_of="2026-02-02", windows="0:0")
+    found = steps.judge_claims(early.study, early.panel, early.measured, early.alignment)
+    assert {c.claim.article_id for c in found} == {"FX-S1"}
+
+
+def test_volume_and_range_agree_with_a_regression_by_hand(focal, checked):
+    prices, market = focal.panel.prices, focal.panel.benchmark_prices
+    event = focal.alignment.event_session
+    at = prices.index.get_loc(event)
+    v, m = np.log(prices["volume"]), np.log(market["volume"])
+    x = pd.DataFrame({"one": 1.0, "m": m, "lag": v.shift(), "five": v.shift().rolling(5).mean()})
+    for day in range(1, 5):
+        x[day] = (prices.index.day_of_week == day).astype(float)
+    x["ex"] = (prices["dividend"] > 0).astype(float)
+    rows = slice(at - 260, at - 10)
+    fit = sm.OLS(v.iloc[rows], x.iloc[rows]).fit()
+    assert measures(checked["S0-22"])["log surprise"] == pytest.approx(v.iloc[at] - x.iloc[at] @ fit.params, rel=1e-8)
+    r = 0.5 * np.log(np.log(prices["high"] / prices["low"]) ** 2 / (4 * np.log(2)))
+    design = build_range_design(prices, market, benchmark="SPY")
+    np.testing.assert_allclose(design.response, r, rtol=1e-12)
+    assert list(design.regressors) == [
+        "intercept", "benchmark_log_range", "log_range_before", "mean_of_5_before", "mean_of_22_before",
+    ]  # fmt: skip
+    assert design.regressors["mean_of_22_before"].iloc[at] == pytest.approx(r.iloc[at - 22 : at].mean())
+    shifted = build_volume_design(prices.assign(volume=prices["volume"] * 100), market, benchmark="SPY")
+    plain = build_volume_design(prices, market, benchmark="SPY")
+    np.testing.assert_allclose(shifted.response, plain.response, atol=1e-12)
+    np.testing.assert_allclose(plain.response, v - v.mean(), atol=1e-12)
+
+
+def test_what_cannot_be_measured_says_why(focal):
+    context = make_context(focal, abnormal={"close_to_close": focal.headline})
+    check = check_claims((claim("ar_close_to_open"),), context)[0]
+    assert check.status == "untestable"
+    assert check.finding.why == "n/a: close to open returns cannot be measured."

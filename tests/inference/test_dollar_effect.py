@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from analysis import study as steps
+from analysis.inference.dollar_effect import value_in_currency
+
+
+def test_it_is_shares_times_close_times_return(focal):
+    headline, companion = steps.value_effect(focal.study, focal.panel, focal.alignment, focal.rows)
+    assert (headline.row.return_kind, companion.row.return_kind) == ("close_to_close", "close_to_open")
+    value = 3_984_498_566 * 13.88
+    assert headline.previous_close == 13.88
+    assert headline.market_value == pytest.approx(value)
+    assert headline.estimate == pytest.approx(value * headline.row.estimate)
+    assert headline.ci95_low == pytest.approx(value * headline.row.ci95[0])
+    assert headline.ci95_high == pytest.approx(value * headline.row.ci95[1])
+    assert headline.mde80 == pytest.approx(value * headline.row.mde80)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"shares": None}, "no count of shares"),
+        ({"shares_as_of": "2026-02-02"}, "not before"),
+        ({"shares_as_of": ""}, "nowhere"),
+    ],
+)
+def test_without_a_count_there_is_a_reason_and_no_amount(focal, changes, said):
+    arguments = {"shares": 100, "shares_as_of": "2025-10-21", "shares_source": "filing"} | changes
+    row = next(r for r in focal.rows if r.is_primary)
+    found = value_in_currency(row, focal.panel.prices["close"], focal.alignment.event_session, **arguments)
+    assert said in found.note
+    assert found.estimate is found.market_value is None
+
+
+def test_a_row_without_an_estimate_passes_its_reason_on(focal):
+    row = dataclasses.replace(next(r for r in focal.rows if r.is_primary), estimate=None, note="no open")
+    found = value_in_currency(
+        row, focal.panel.prices["close"], pd.Timestamp("2026-02-02"), shares=1, shares_as_of="2025-01-01",
+        shares_source="x",
+    )  # fmt: skip
+    assert found.note == "no open"

@@ -1,0 +1,70 @@
+"""The power tables of a study against the formulas and a simulation-free integral."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import compute
+from scipy import integrate, stats
+
+from analysis.inference.power_study import TRUE_EFFECTS, study_power
+from analysis.reporting.power_tables import draw_equivalence, tabulate_power, tabulate_significance_filter
+
+
+@pytest.fixture(scope="module")
+def power(focal):
+    return study_power(focal.rows, bound=0.02, significance=0.05)
+
+
+def test_effects_and_bounds_are_their_quantiles(focal, power):
+    row = focal.rows[0]
+    own = power.windows.iloc[0]
+    t = stats.t(row.df).ppf
+    assert own["mde50"] == pytest.approx((t(0.975) + 0.0) * row.standard_error)
+    assert own["mde80"] == pytest.approx(row.mde80)
+    assert own["mde90"] == pytest.approx((t(0.975) + t(0.9)) * row.standard_error)
+    assert own["smallest_bound"] == pytest.approx(abs(row.estimate) + t(0.95) * row.standard_error)
+    assert own["p_equivalence"] == pytest.approx(stats.t.sf((0.02 - abs(row.estimate)) / row.standard_error, row.df))
+
+
+def test_curve_crosses_the_level_at_the_smallest_bound(focal, power):
+    curve = power.curves[power.curves["return_kind"] == "close_to_close"]
+    crossing = np.interp(-0.05, -curve["p_equivalence"], curve["bound"])
+    assert crossing == pytest.approx(focal.rows[0].smallest_bound, abs=2e-4)
+    assert curve["p_equivalence"].is_monotonic_decreasing
+    assert curve["bound"].iloc[-1] > focal.rows[0].smallest_bound
+
+
+def test_filter_integrates_the_estimate_and_its_error(focal, power):
+    row = focal.rows[0]
+    own = power.filter[(power.filter["return_kind"] == "close_to_close") & (power.filter["effect"] == 0.02)].iloc[0]
+    critical = stats.t.ppf(0.975, row.df)
+    shift = 0.02 / row.standard_error
+
+    def conditional(w, moment):
+        c = critical * w
+        density = stats.chi.pdf(w * np.sqrt(row.df), row.df) * np.sqrt(row.df)
+        return density * sum(
+            integrate.quad(lambda z: moment(z) * stats.norm.pdf(z - shift), *span)[0]
+            for span in ((c, 40.0), (-40.0, -c))
+        )
+
+    def over_ratio(moment):
+        return integrate.quad(conditional, 0.7, 1.3, args=(moment,), limit=100)[0]
+
+    share = over_ratio(lambda z: 1.0)
+    assert own["power"] == pytest.approx(share, rel=1e-5)
+    assert own["exaggeration"] == pytest.approx(over_ratio(abs) / share / shift, rel=1e-5)
+    assert own["sign_error"] == pytest.approx(over_ratio(lambda z: float(z < 0)) / share, rel=1e-4)
+    assert set(power.filter["effect"]) == set(TRUE_EFFECTS)
+
+
+def test_tables_say_why_a_model_has_no_power(focal, power):
+    robust = compute(model="robust", windows="0:0", runup="-1:-1")
+    empty = study_power(robust.rows, bound=0.02, significance=0.05)
+    assert "no standard error" in tabulate_power(empty, robust.rows).caption
+    assert set(tabulate_power(empty, robust.rows).cells.to_numpy().ravel()) == {"n/a"}
+    assert "no standard error" in tabulate_significance_filter(empty).caption
+    assert "no standard error" in draw_equivalence(empty).description
+    assert "n/a" not in tabulate_power(power, focal.rows).cells.to_numpy()
+    assert "p 0.30 at 2.00" in draw_equivalence(power).description

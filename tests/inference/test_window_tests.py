@@ -1,0 +1,149 @@
+"""Every test of every window has a number or a reason; windows draw from streams of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import compute
+
+from analysis.estimation.rolling import fit_rolling
+from analysis.inference.bootstrap import bootstrap_test
+from analysis.inference.pseudo_event import pseudo_event_test
+from analysis.inference.sequence import WindowEffects, joint_f_values, joint_test
+from analysis.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION
+from analysis.inference.windows import WindowEstimate, estimates_frame, frame_tests
+
+CONTRACT = """
+return_kind model benchmark mask estimation_sessions gap_sessions first last is_primary estimate standard_error df t p_t
+p_sample_quantile p_conformal p_fhs p_block_conformal p_placebo n_placebo p_holm ci90_low ci90_high ci95_low ci95_high
+mde80 smallest_bound outcome n_estimation note
+"""
+NAMES = {
+    "t", "sample_quantile", "conformal", "block_conformal", "fhs", "block_bootstrap", "placebo", "pseudo_event",
+    "joint_f",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def robust():
+    return compute(model="robust")
+
+
+def row_of(computed, first, last, kind="close_to_close") -> WindowEstimate:
+    return next(r for r in computed.rows if (r.return_kind, r.first, r.last) == (kind, first, last))
+
+
+def series_of(computed):
+    design = computed.headline.design
+    usable = design.response.notna()
+    return (
+        design.response[usable].to_numpy(),
+        design.regressors[usable].to_numpy(),
+        int(design.response[usable].index.get_loc(computed.alignment.event_session)),
+    )
+
+
+def test_every_row_has_every_test_with_a_number_or_a_reason(focal, robust):
+    for row in (*focal.rows, *robust.rows):
+        assert set(row.tests) == NAMES
+        for name, test in row.tests.items():
+            assert test.name == name
+            assert test.p_value is not None or test.note
+            assert test.p_value is None or (0 < test.p_value <= 1 and test.null and test.distribution)
+
+
+def test_estimates_keep_the_columns_of_the_contract(focal, robust):
+    for computed in (focal, robust):
+        assert list(estimates_frame(computed.rows).columns) == CONTRACT.split()
+
+
+def test_long_form_holds_each_test_once(focal):
+    frame = frame_tests(focal.rows)
+    assert ",".join(frame.columns) == "return_kind,first,last,test,statistic,p_value,distribution,null,note"
+    assert len(frame) == len(focal.rows) * len(NAMES)
+    assert not frame.duplicated(["return_kind", "first", "last", "test"]).any()
+    headline = frame[(frame["return_kind"] == "close_to_close") & (frame["first"] == 0) & (frame["last"] == 0)]
+    own = headline.set_index("test")
+    assert own.loc["t", "p_value"] == row_of(focal, 0, 0).p_value("t")
+    for name, reason in SINGLE_SESSION.items():
+        assert pd.isna(own.loc[name, "p_value"])
+        assert own.loc[name, "note"] == reason
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_pseudo_events_and_joint_f_are_the_functions_that_define_them(focal, last):
+    y, x, event = series_of(focal)
+    windows = {"estimation_length": 250, "gap": 10, "first": 0, "last": last}
+    expected = pseudo_event_test(y, x, event=event, **windows)
+    found = row_of(focal, 0, last)
+    assert found.tests["pseudo_event"].p_value == expected.p_value
+    assert found.tests["pseudo_event"].statistic == pytest.approx(expected.statistic, rel=1e-9)
+    n_pseudo = int(expected.distribution.split()[2])
+    assert found.n_placebo < n_pseudo
+
+    sessions = focal.headline.design.response.dropna().index
+    placebo = fit_rolling(y, x, events=np.arange(260, event - 10 - last), estimation_length=250, gap=10, last=last)
+    f_values = joint_f_values(placebo.abnormal_returns, placebo.forecast_scale, residual_std=placebo.residual_std)
+    own = fit_rolling(y, x, events=[event], **windows)
+    effects = WindowEffects(own.abnormal_returns[0], own.forecast_scale[0], own.residual_std[0] ** 2, own.df)
+    test = joint_test(effects, f_values)
+    assert found.tests["joint_f"].statistic == pytest.approx(test.statistic, rel=1e-9)
+    assert abs(found.tests["joint_f"].p_value - test.p_value) < 0.06
+    assert len(sessions) == len(y)
+
+
+def test_bootstrap_of_a_window_depends_on_seed_and_window_alone(focal):
+    row = row_of(focal, 0, 2)
+    again = next(r for r in compute(windows="0:0,0:2").rows if (r.first, r.last) == (0, 2))
+    assert again.p_value("block_bootstrap") == row.p_value("block_bootstrap")
+    other = next(r for r in compute(windows="0:0,0:2", seed=1).rows if (r.first, r.last) == (0, 2))
+    assert other.p_value("block_bootstrap") != row.p_value("block_bootstrap")
+    fits = focal.headline.window_fits(0, 2)
+    direct = bootstrap_test(fits, np.random.default_rng(3), n_draws=BOOTSTRAP_DRAWS)
+    assert row.tests["block_bootstrap"].statistic == pytest.approx(direct.statistic)
+    assert abs(row.p_value("block_bootstrap") - direct.p_value) < 0.05
+
+
+def test_rows_without_a_standard_error_have_ranks_and_a_reason(robust):
+    row = row_of(robust, 0, 0)
+    assert row.estimate is not None
+    missing = (row.standard_error, row.df, row.ci90, row.ci95, row.mde80, row.smallest_bound, row.p_value("t"))
+    assert missing == (None,) * 7
+    assert "no standard error" in row.note
+    assert row.outcome == "no_detectable_effect"
+    low, high = row.rank_ci95
+    assert low < row.estimate < high
+    assert row.p_value("placebo") is not None
+    assert row.rank_p == max(row.p_value("conformal"), row.p_value("fhs"))
+    record = row.as_record()
+    assert all(record[name] is None for name in ("standard_error", "t", "p_t", "ci95_low", "mde80"))
+
+
+def test_placebo_of_the_robust_model_is_a_loop_of_its_pipeline(robust, focal):
+    from analysis.estimation.estimators import solve_huber
+
+    y, x, event = series_of(robust)
+    row = row_of(robust, 0, 0)
+
+    def statistic(position):
+        rows = np.arange(position - 260, position - 10)
+        b = solve_huber(y[None, rows], x[None, rows])[0]
+        spread = np.sqrt(np.mean((y[rows] - x[rows] @ b) ** 2))
+        return (y[position] - x[position] @ b) / spread
+
+    assert row.tests["placebo"].statistic == pytest.approx(statistic(event), rel=1e-9)
+    everywhere = np.array([statistic(p) for p in range(260, event - 10, 5)])
+    share = np.mean(np.abs(everywhere) >= abs(statistic(event)))
+    assert abs(row.p_value("placebo") - share) < 0.1
+    assert row.n_placebo == row_of(focal, 0, 0).n_placebo
+
+
+def test_garch_rows_rank_conditional_statistics():
+    garch = compute(model="garch_market", windows="0:0,0:2", runup="-5:-1")
+    row = row_of(garch, 0, 0)
+    assert "GARCH" in row.tests["t"].note
+    assert row.tests["t"].statistic == pytest.approx(row.estimate / row.standard_error)
+    assert row.tests["placebo"].statistic == pytest.approx(row.tests["t"].statistic)
+    fhs = row.tests["fhs"].statistic
+    assert row.tests["t"].statistic == pytest.approx(fhs, rel=0.02)

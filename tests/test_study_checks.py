@@ -1,0 +1,120 @@
+"""Controls, diagnostics and activity of real stories, and peers that may explain a firm."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, compute
+
+from analysis import study as steps
+from analysis.activity import surprise_activity
+from analysis.config import StudyConfig
+from analysis.controls import run_controls
+from analysis.diagnosis import diagnose_headline
+from analysis.errors import DataError
+from analysis.events.controls import load_controls
+from analysis.reporting.activity_tables import tabulate_activity
+from analysis.reporting.check_tables import tabulate_controls, tabulate_diagnostics
+
+
+def test_controls_of_the_focal_firm_are_as_expected(focal):
+    found = run_controls(focal.study)
+    assert len(found) == 11
+    assert [c.control.ticker for c in found] == ["F"] * 10 + ["STLA"]
+    assert all(c.is_as_expected(0.05) for c in found)
+    table = tabulate_controls(found, 0.05)
+    assert "11 of 11" in table.caption
+    stla = table.numbers.set_index("ticker").loc["STLA"]
+    assert stla["p_conformal"] == pytest.approx(1 / 251)
+    assert stla["estimate"] == pytest.approx(-0.269, abs=0.002)
+
+
+def test_a_control_is_the_same_as_the_event_it_names(focal):
+    same = compute(story="ford-geely-2026", windows="0:0", runup="-1:-1")
+    control = next(c for c in run_controls(focal.study) if str(c.control.session.date()) == "2026-02-04")
+    assert same.alignment.event_session == control.control.session
+    row = same.rows[0]
+    assert control.estimate == pytest.approx(row.estimate, rel=1e-12)
+    assert control.tests["fhs"].p_value == row.p_value("fhs")
+    assert control.tests["conformal"].p_value == row.p_value("conformal")
+
+
+def test_controls_after_as_of_and_of_other_firms_are_not_shown(focal):
+    early = steps.open_study(StudyConfig.from_parameters(as_of="2026-02-02"), ROOT)
+    assert max(c.control.session for c in run_controls(early)) == pd.Timestamp("2026-01-29")
+    other = compute(story="tsmc-intel-2025-04", as_of="2025-05-30", windows="0:0", runup="-1:-1")
+    table = tabulate_controls(run_controls(other.study), 0.05)
+    assert "no controls are recorded" in table.caption
+    assert len(table.cells) == 0
+
+
+def test_a_failed_expectation_is_told(focal):
+    found = run_controls(focal.study)
+    assert not found[0].is_as_expected(0.001)
+    assert "must reject" in tabulate_controls(found, 0.001).cells["expected"].tolist()
+
+
+def test_malformed_controls_are_refused(tmp_path):
+    shutil.copy(ROOT / "data" / "controls.csv", tmp_path / "controls.csv")
+    assert len(load_controls(tmp_path)) == 11
+    for old, new, words in (("must_reject", "should", "expected is"), ("2025-02-06", "someday", "no date")):
+        text = (ROOT / "data" / "controls.csv").read_text().replace(old, new, 1)
+        (tmp_path / "controls.csv").write_text(text)
+        with pytest.raises(DataError, match=words):
+            load_controls(tmp_path)
+
+
+def test_diagnostics_date_the_sessions_that_decide_beta(focal):
+    found = diagnose_headline(focal.study, focal.measured)
+    assert found.largest_leverage_session == pd.Timestamp("2025-04-09")
+    assert found.diagnostics.largest_leverage == pytest.approx(focal.headline.fit.leverages.max())
+    assert [str(s.date()) for s in found.doubtful_sessions] == ["2025-04-09", "2025-04-10"]
+    fit, design = focal.headline.fit, focal.headline.design
+    kept = fit.sessions.difference(pd.DatetimeIndex(found.doubtful_sessions))
+    y, market = design.response.loc[kept], design.regressors.loc[kept, "market_beta"]
+    assert found.beta_without_doubtful == pytest.approx(np.polyfit(market, y, 1)[0], rel=1e-9)
+    table = tabulate_diagnostics(found)
+    assert "2025-04-09, 2025-04-10" in " ".join(table.cells["how to read it"])
+    assert len(table.cells) == len(table.numbers) == 14
+
+
+def test_diagnostics_of_a_model_without_a_slope(focal):
+    mean = compute(model="constant_mean", windows="0:0", runup="-1:-1")
+    found = diagnose_headline(mean.study, mean.measured)
+    assert found.beta_without_doubtful is None
+    assert "no slope" in tabulate_diagnostics(found).cells["how to read it"].iloc[-1]
+    refused = tabulate_diagnostics(steps.Unmeasured("nothing recorded"))
+    assert refused.cells.iloc[0, 0] == "n/a: nothing recorded"
+
+
+def test_activity_of_the_focal_story_agrees_with_a_plain_regression(focal):
+    surprises = surprise_activity(focal.study, focal.panel, focal.alignment)
+    table = tabulate_activity(surprises)
+    assert len(table.cells) == 5
+    assert [s.rel_session for s in surprises if s.kind == "log_volume"] == [-2, -1, 0, 1, 2]
+    assert all(s.surprise is not None for s in surprises)
+    assert not any(word in table.caption for word in ("caution", "mood", "nervous"))
+
+
+def test_activity_without_highs_and_lows_has_a_reason(focal):
+    other = compute(story="bny-northern-trust-2025", as_of="2025-07-31", windows="0:0", runup="-1:-1")
+    surprises = surprise_activity(other.study, other.panel, other.alignment)
+    ranges = [s for s in surprises if s.kind == "log_range"]
+    assert {s.note for s in ranges} == {"no highs and lows of the firm are recorded"}
+    assert all(s.surprise is not None for s in surprises if s.kind == "log_volume")
+
+
+def test_peers_with_news_of_their_own_explain_nothing(focal):
+    study = steps.open_study(StudyConfig.from_parameters(model="market_peers"), ROOT)
+    assert steps.find_peers(study) == ("TSLA", "TM", "HMC")
+    panel = steps.load_returns(study)
+    assert list(panel.returns["close_to_close"].columns) == ["F", "SPY", "TSLA", "TM", "HMC"]
+    assert "data/snapshot/TM.csv" in panel.inputs
+    lonely = steps.open_study(
+        StudyConfig.from_parameters(story="shell-bp-2025", as_of="2025-07-31", model="ridge"), ROOT
+    )
+    with pytest.raises(DataError, match=r"no peer of BP can be used: data/peers.csv lists none"):
+        steps.load_returns(lonely)
