@@ -24,18 +24,15 @@ def ask(root, tmp_path, story, notebook):
 
 
 def test_requests_of_one_story_stay_together_and_outcomes_keep_their_order(root, tmp_path, address, monkeypatch):
-    groups = []
-
-    def pretend(request):
-        if request.parameters["story"] == "c":
-            raise MemoryError("a worker at its end")
-        return PartOutcome(
-            request.notebook, 3 if request.parameters["story"] == "b" else 0, request.parameters["story"]
-        )
-
     def in_turn(requests):
-        groups.append([(r.parameters["story"], r.notebook) for r in requests])
-        return [pretend(r) for r in requests]
+        together = " ".join(r.notebook for r in requests)
+        stories = [r.parameters["story"] for r in requests]
+        if "c" in stories:
+            raise MemoryError("a worker at its end")
+        return [
+            PartOutcome(r.notebook, 3 * (story == "b"), story, message=together)
+            for r, story in zip(requests, stories, strict=True)
+        ]
 
     monkeypatch.setattr(many_runs, "run_in_turn", in_turn)
     asked = [("a", "01_x"), ("b", "01_x"), ("a", "02_y"), ("c", "01_x")]
