@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import sys
 import traceback
@@ -20,6 +21,7 @@ from analysis import __version__
 from analysis.errors import ConfigError, StudyError
 
 INTERRUPTED = 130
+CLOSED_PIPE = 141
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
@@ -75,6 +77,9 @@ class ImpactGroup(click.Group):
             _refuse(ctx, error, INTERRUPTED, "interrupted; what was not yet published is gone, all else is whole.")
         except (click.exceptions.Exit, click.Abort, click.ClickException):
             raise
+        except BrokenPipeError:  # the reader of stdout went away, as `impact stories | head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(CLOSED_PIPE)
         except Exception as error:  # a defect of ours must not look like success, nor have a code of its own
             text = f"unexpected {type(error).__name__}: {error}. Run again with --debug and report it."
             _refuse(ctx, error, StudyError.exit_code, text)

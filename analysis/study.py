@@ -49,6 +49,7 @@ from analysis.opening import Study, check_masks, design_headline, masked_session
 from analysis.opening import align as align
 from analysis.opening import align_articles as align_articles
 from analysis.opening import find_first_prices as find_first_prices
+from analysis.opening import find_peers as find_peers
 from analysis.opening import load_returns as load_returns
 from analysis.opening import open_study as open_study
 from analysis.specifications import list_candidates, list_peer_candidates
