@@ -16,6 +16,7 @@ from analysis.controls import run_controls
 from analysis.diagnosis import diagnose_headline
 from analysis.errors import DataError
 from analysis.events.controls import load_controls
+from analysis.opening import find_peers
 from analysis.reporting.activity_tables import tabulate_activity
 from analysis.reporting.check_tables import tabulate_controls, tabulate_diagnostics
 
@@ -109,7 +110,7 @@ def test_activity_without_highs_and_lows_has_a_reason(focal):
 
 def test_peers_with_news_of_their_own_explain_nothing(focal):
     study = steps.open_study(StudyConfig.from_parameters(model="market_peers"), ROOT)
-    assert steps.find_peers(study) == ("TSLA", "TM", "HMC")
+    assert find_peers(study) == ("TSLA", "TM", "HMC")
     panel = steps.load_returns(study)
     assert list(panel.returns["close_to_close"].columns) == ["F", "SPY", "TSLA", "TM", "HMC"]
     assert "data/snapshot/TM.csv" in panel.inputs
