@@ -19,6 +19,7 @@ example: $(VENV)/.runtime
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_batch.py
+	$(BIN)/python benchmarks/bench_cluster.py
 
 calibrate: $(VENV)/.dev
 	$(BIN)/python -m calibration.single_firm
