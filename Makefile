@@ -12,14 +12,14 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab notebooks/
+	$(BIN)/jupyter lab notebooks/start.ipynb
 
 example: $(VENV)/.runtime
 	$(BIN)/python examples/refresh.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_batch.py
-	$(BIN)/python benchmarks/bench_cluster.py
+	$(BIN)/python benchmarks/bench_cluster.py --instants 1000000
 
 calibrate: $(VENV)/.dev
 	$(BIN)/python -m calibration.single_firm

@@ -91,6 +91,12 @@ class Story:
         """The articles of one role, in the order of the table."""
         return tuple(article for article in self.articles if article.role == role)
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        items = "".join(f"<li>{escape(a.role)}: {escape(a.outlet)}, {escape(a.paraphrase)}</li>" for a in self.articles)
+        return f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p><ul>{items}</ul>"
+
     def known_by(self, as_of: date) -> Story:
         """The story without articles that were published after the close of ``as_of``."""
         hours = load_hours(self.exchange)

@@ -122,6 +122,12 @@ class Alignment:
         """Whether the session of the report or of the denial is not unique."""
         return len(self.report_sessions) > 1 or len(self.denial_sessions) > 1
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table = self.frame()[["article_id", "role", "sessions", "phase"]].to_html(index=False)
+        return f"<p>{escape(self.identification.reason)}</p>{table}"
+
     def frame(self) -> pd.DataFrame:
         """One row an article: the columns of ``results/alignment.csv``."""
         return pd.DataFrame(

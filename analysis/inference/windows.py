@@ -84,6 +84,11 @@ class WindowEstimate:
         """The larger of the conformal and the volatility-aware p-value: what the outcome goes by."""
         return combine_ranks(self.tests)
 
+    def _repr_html_(self) -> str:
+        tests = "".join(test._repr_html_() for test in self.tests.values())
+        size = "n/a" if self.estimate is None else f"{self.estimate:+.4f}"
+        return f"<p>{self.return_kind}, sessions {self.first} to {self.last}: {size}, {self.outcome}</p>{tests}"
+
     def as_record(self) -> dict[str, object]:
         """The row in the columns of ``results/estimates.csv``."""
         spec, test = self.specification, self.tests.get("t")
