@@ -22,12 +22,14 @@ from analysis.events.sessions import Alignment, align_story
 from analysis.events.venues import first_prices, load_venues
 from analysis.market.returns import ReturnPanel, load_panel
 from analysis.market.snapshot import PriceStore, digest, open_source
+from analysis.plans import PlanStatus, load_plans, plan_status
 from analysis.root import StudyRoot, find_root
 
 TABLES = (
     "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
     "manifest.csv", "venues.csv",
 )  # fmt: skip
+OPTIONAL_TABLES = ("plans.csv",)
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ class Study:
 
     @property
     def table_hashes(self) -> dict[str, str]:
-        """sha256 of the hand-curated tables."""
-        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in TABLES}
+        """sha256 of the hand-curated tables, and of the frozen plans where there are any."""
+        held = [*TABLES, *(name for name in OPTIONAL_TABLES if (self.root.data / name).is_file())]
+        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in held}
 
 
 def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
@@ -139,6 +142,12 @@ def load_returns(study: Study) -> ReturnPanel:
 def align(study: Study, panel: ReturnPanel) -> Alignment:
     """The sessions that each article can have reached, and what the recorded prices can tell apart."""
     return align_story(study.story, as_of=study.config.as_of, has_open=panel.has_open)
+
+
+def state_plan(study: Study, alignment: Alignment) -> PlanStatus:
+    """How the parameters of this run relate to the plans that were frozen for its story."""
+    plans = load_plans(study.root.data, study.story.story)
+    return plan_status(study.story, study.config, alignment=alignment, plans=plans)
 
 
 def check_masks(study: Study, alignment: Alignment) -> None:

@@ -54,6 +54,11 @@ class PlanStatus:
     kind: PlanKind
     sentence: str
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f'<p class="plan"><b>The plan.</b> {escape(self.sentence)}</p>'
+
 
 def build_plan(story: Story, config: StudyConfig) -> dict[str, Any]:
     """What a plan fixes: the listing, and every parameter that decides a result."""

@@ -52,6 +52,7 @@ from analysis.opening import find_first_prices as find_first_prices
 from analysis.opening import find_peers as find_peers
 from analysis.opening import load_returns as load_returns
 from analysis.opening import open_study as open_study
+from analysis.opening import state_plan as state_plan
 from analysis.specifications import list_candidates, list_peer_candidates
 
 
