@@ -167,11 +167,15 @@ def run(
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
     from pathlib import Path
 
+    parameters = split_assignments(assignments)
+    from analysis.reporting.warm import discard_waiting, start_waiting
+
+    start_waiting()  # before anything heavy is loaded here
+    ctx.call_on_close(discard_waiting)
     from analysis.reporting.kernel import KernelLimits
     from analysis.reporting.run import RunRequest, run_notebook
     from analysis.root import find_root
 
-    parameters = split_assignments(assignments)
     for name, value in (("story", story), ("as_of", as_of), ("source", source)):
         if value is not None:
             if name in parameters:

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Dict as DictTrait
 from traitlets.config import Config
+
+from analysis.reporting.warm import discard_waiting, take_waiting, tell
 
 MAX_SOCKET_PATH = 96
 """A Unix socket address holds 108 bytes (104 on some systems); room is left for the port suffix."""
@@ -57,6 +60,22 @@ class GuardedKernelManager(AsyncKernelManager):
         return await super()._async_pre_start_kernel(**kw)
 
     pre_start_kernel = _async_pre_start_kernel
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        """Start the kernel, or let a process that is waiting become it."""
+        process, provisioner = take_waiting(), self.provisioner
+        if process is None or not isinstance(provisioner, LocalProvisioner):
+            discard_waiting()
+            await super()._async_launch_kernel(kernel_cmd, **kw)
+            return
+        arguments = kernel_cmd[kernel_cmd.index("analysis.reporting.kernel_launch") + 1 :]
+        environment = {**kw["env"], "JPY_PARENT_PID": str(os.getpid())}  # as the library sets it for a kernel it starts
+        tell(process, arguments=arguments, environment=environment, folder=str(kw.get("cwd") or os.getcwd()))
+        provisioner.process, provisioner.pid, provisioner.pgid = process, process.pid, os.getpgid(process.pid)
+        provisioner.cwd = kw.get("cwd") or os.getcwd()
+        self._reconcile_connection_info(provisioner.connection_info)
+
+    _launch_kernel = _async_launch_kernel
 
 
 def scratch_folder(reports: Path, story: str, *, temporary: Path | None = None) -> Path:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
+import json
 import os
 import signal
 import sys
+
+from analysis.reporting.warm import WAIT
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
@@ -30,12 +34,32 @@ def limit_memory(limit: str) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
 
 
+def wait_for_order() -> None:
+    """Load what a notebook will ask for, then read from the runner which kernel to become.
+
+    The end of the input means that no kernel is needed.
+    """
+    for name in ("ipykernel.kernelapp", "analysis.study", "analysis.reporting.figures", "analysis.reporting.record"):
+        importlib.import_module(name)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        sys.exit(0)
+    order = json.loads(line)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.environ.pop("IMPACT_KERNEL_PARENT", None)
+    os.chdir(order["folder"])
+    sys.argv[1:] = order["arguments"]
+
+
 def main() -> None:
     """Become the kernel."""
     die_with_parent(int(os.environ.pop("IMPACT_KERNEL_PARENT", "0") or 0))
-    limit_memory(os.environ.pop("IMPACT_KERNEL_MEMORY", ""))
     if sys.path and sys.path[0] in ("", os.getcwd()):  # a file beside the notebook must not shadow a package
         sys.path.pop(0)
+    if sys.argv[1:] == [WAIT]:
+        wait_for_order()
+    limit_memory(os.environ.pop("IMPACT_KERNEL_MEMORY", ""))
     from ipykernel import kernelapp
 
     kernelapp.launch_new_instance()
