@@ -69,8 +69,7 @@ class GuardedKernelManager(AsyncKernelManager):
             await super()._async_launch_kernel(kernel_cmd, **kw)
             return
         arguments = kernel_cmd[kernel_cmd.index("analysis.reporting.kernel_launch") + 1 :]
-        environment = {**kw["env"], "JPY_PARENT_PID": str(os.getpid())}  # as the library sets it for a kernel it starts
-        tell(process, arguments=arguments, environment=environment, folder=str(kw.get("cwd") or os.getcwd()))
+        tell(process, arguments=arguments, environment=kw["env"], folder=str(kw.get("cwd") or os.getcwd()))
         provisioner.process, provisioner.pid, provisioner.pgid = process, process.pid, os.getpgid(process.pid)
         provisioner.cwd = kw.get("cwd") or os.getcwd()
         self._reconcile_connection_info(provisioner.connection_info)

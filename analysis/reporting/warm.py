@@ -25,6 +25,7 @@ def start_waiting() -> None:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "IMPACT_KERNEL_PARENT": str(os.getpid()),
+        "JPY_PARENT_PID": str(os.getpid()),  # read when ipykernel is imported
     }
     with contextlib.suppress(OSError):  # without one, the kernel is started when it is needed
         _waiting.append(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
-import time
 
 import pytest
 from stories import ROOT
@@ -49,11 +50,10 @@ def test_it_dies_with_its_runner():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     pid = int(done.stdout)
-    for _ in range(200):
-        state = subprocess.run(
-            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-        ).stdout
-        if not state.strip() or state.startswith("Z"):
-            return
-        time.sleep(0.05)
-    pytest.fail("the waiting process outlived its runner")
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended, _, _ = select.select([handle], [], [], 60)
+    os.close(handle)
+    assert ended, "the waiting process outlived its runner"
