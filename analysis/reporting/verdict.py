@@ -266,8 +266,8 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"{_detectable(row)}."
         ),
         "fragile": (
-            f"A detection that is fragile: {ticker} moved by {measure} {when}, but "
-            f"{row.note or 'no specification curve was run'}. {_detectable(row)}."
+            f"A detection that is fragile: {ticker} moved by {measure} {when}. The specification curve: "
+            f"{row.note or 'not run'}. {_detectable(row)}."
         ),
         "detectable_but_small": (
             f"Detectable but smaller than {bound}: {ticker} moved by {measure} {when}. {_detectable(row)}."
