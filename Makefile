@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test lab example bench calibrate chaos lock clean
+.PHONY: report test lab example bench calibrate browser chaos lock clean
 
 report: $(VENV)/.runtime
 	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
@@ -24,6 +24,9 @@ bench: $(VENV)/.dev
 calibrate: $(VENV)/.dev
 	$(BIN)/python -m calibration.single_firm
 	$(BIN)/python -m calibration.cross_section_size
+
+browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m browser -rs
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m slow

@@ -140,6 +140,16 @@ def test_asked_again_nothing_is_done_and_forced_nothing_differs(published, repor
     assert {p.name for p in reports.iterdir() if not p.name.startswith(".")} == before
 
 
+def test_two_executions_give_the_same_bytes(published, tmp_path):
+    """Results are byte-identical, and so is the page outside its provenance."""
+    again = run_notebook(request(tmp_path))
+    assert again.folder.name == published.folder.name
+    for path in (published.folder / "results").iterdir():
+        assert path.read_bytes() == (again.folder / "results" / path.name).read_bytes(), path.name
+    pages = [without_provenance((o.folder / "report.html").read_text()) for o in (published, again)]
+    assert pages[0] == pages[1]
+
+
 def test_results_of_the_day_do_not_see_later_figures(tmp_path):
     """As of the event session: the same bytes whether or not later figures are in the source."""
     store = open_source("snapshot", ROOT / "data")

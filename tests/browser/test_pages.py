@@ -1,0 +1,137 @@
+"""Pages as readers meet them: in a browser, by keyboard and screen reader, on a phone, in the dark, on paper."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from stories import ROOT
+
+from analysis.errors import ExecutionError
+from analysis.reporting.run import RunRequest, run_notebook
+from analysis.root import StudyRoot
+
+MODULES = Path(os.environ.get("IMPACT_BROWSER_MODULES") or ROOT / "node_modules")
+CHROMIUM = os.environ.get("IMPACT_CHROMIUM") or shutil.which("chromium") or ""
+HOSTILE_TITLE = "<b>Tom & \"Jerry\"</b> <script>alert('x')</script> \u202eevil\u202c " + "w" * 300
+HOSTILE_OUTLET = "<img src=x onerror=alert(1)> & Sons"
+
+
+def why_not() -> str:
+    if not CHROMIUM:
+        return "no Chromium here"
+    if not shutil.which("node"):
+        return "no node here"
+    missing = [name for name in ("puppeteer-core", "axe-core") if not (MODULES / name).is_dir()]
+    return f"npm packages missing in {MODULES.name}: {', '.join(missing)}" if missing else ""
+
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(why_not()), reason=why_not() or "present")]
+
+
+def copy_study(folder: Path) -> StudyRoot:
+    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("vintages"))
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    return StudyRoot(folder)
+
+
+def make_hostile(folder: Path) -> Path:
+    root = copy_study(folder)
+    for name, column, value in (("stories.csv", "title", HOSTILE_TITLE), ("articles.csv", "outlet", HOSTILE_OUTLET)):
+        table = pd.read_csv(root.data / name, dtype=str, keep_default_na=False)
+        table.loc[table["story"] == "ford-xiaomi", column] = value
+        table.to_csv(root.data / name, index=False)
+    return run_notebook(RunRequest("01_alignment", {}, root, folder / "reports")).page
+
+
+def make_failure(folder: Path, reports: Path) -> Path:
+    root = copy_study(folder)
+    path = root.notebooks / "01_alignment.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].source = "raise ValueError('<i>a cell that fails</i>')"
+    nbformat.write(notebook, path)
+    with pytest.raises(ExecutionError):
+        run_notebook(RunRequest("01_alignment", {}, root, reports))
+    return next((reports / "failed").glob("*/report.html"))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("browser")
+    reports = folder / "reports"
+    root = StudyRoot(ROOT)
+    made = {
+        "event study": run_notebook(RunRequest("02_event_study", {}, root, reports)).page,
+        "alignment": run_notebook(RunRequest("01_alignment", {}, root, reports)).page,
+        "hostile": make_hostile(folder / "hostile"),
+        "failed": make_failure(folder / "failing", reports),
+    }
+    return {**made, "index": reports / "index.html"}
+
+
+@pytest.fixture(scope="module")
+def seen(pages, tmp_path_factory) -> dict[str, dict]:
+    out = tmp_path_factory.mktemp("print")
+    done = subprocess.run(
+        ["node", str(Path(__file__).with_name("visit.cjs")), str(out), *map(str, pages.values())],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "IMPACT_BROWSER_MODULES": str(MODULES), "IMPACT_CHROMIUM": CHROMIUM},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return {name: found[str(path)] for name, path in pages.items()}
+
+
+NAMES = ["event study", "alignment", "hostile", "failed", "index"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_leaves_the_page_and_nothing_breaks(seen, name):
+    page = seen[name]
+    assert page["requests"] == []
+    assert page["errors"] == []
+    assert page["scripts"] == 0
+    assert "default-src 'none'" in page["policy"]
+    assert page["brokenAnchors"] == []
+    assert page["unseen"] == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everyone_can_read_it(seen, name):
+    page = seen[name]
+    assert page["axeLight"] == []
+    assert page["axeDark"] == []
+    assert page["undescribed"] == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_fits_a_phone_and_a_sheet_of_paper(seen, name):
+    page = seen[name]
+    assert page["overflow"] == 0
+    assert page["cutOnPhone"] == []
+    assert page["cutInPrint"] == []
+    assert page["hiddenInPrint"] == []
+    assert page["pdf"] == "%PDF-"
+
+
+def test_text_of_a_registry_stays_text(seen):
+    page = seen["hostile"]
+    assert "alert('x')" in page["text"]
+    assert any(HOSTILE_OUTLET in cell for cell in page["cells"])
+    assert "script" not in page["elements"]
+    assert "b" not in page["elements"] or "Tom" in page["text"]
+
+
+def test_a_failed_run_names_its_cell_and_message(seen):
+    text = seen["failed"]["text"]
+    assert "ValueError" in text
+    assert "<i>a cell that fails</i>" in text
