@@ -288,11 +288,6 @@ class PanelResult:
     separable_pooled: PooledEffect
     path: StoryPath
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether no story of the sample has an uncertain session."""
-        return not any(s.alignment.is_ambiguous for s in self.panel.denied)
-
 
 READINGS: tuple[tuple[str, str, Callable[[Alignment], Window]], ...] = (
     ("hull", "all candidate sessions (main)", lambda a: a.hull),

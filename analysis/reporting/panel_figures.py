@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.inference.parametric import interval
 from analysis.panel import PanelResult, PanelStory
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
@@ -171,8 +170,3 @@ def draw_story_path(result: PanelResult) -> FigureExhibit:
         ),
         numbers=table,
     )
-
-
-def effect_interval(effect: tuple[float, float, int], level: float = 0.95) -> tuple[float, float]:
-    """The t interval of (estimate, standard_error, df)."""
-    return interval(*effect, level)
