@@ -9,10 +9,10 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from analysis.opening import TABLES
 from analysis.reporting.kernel import KernelLimits
 from analysis.reporting.run import RunRequest
 from analysis.root import StudyRoot
-from analysis.study import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = ("ford-xiaomi", "ford-geely-2026", "stellantis-xiaomi-xpeng-2026")
