@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from analysis.errors import EstimationError
+import pandas as pd
+
+from analysis.errors import DataError, EstimationError
 from analysis.estimation.activity import ACTIVITY_KINDS, build_range_design, build_volume_design, measure_activity
 from analysis.events.sessions import Alignment
 from analysis.inference.activity import Surprise, assess_surprises, lacking_surprises
+from analysis.inference.activity_bands import band_activity
 from analysis.market.returns import ReturnPanel
 from analysis.opening import Study
+from analysis.study import Measured, Unmeasured
 
 SESSIONS_SHOWN = (-2, 2)
 """Around the hull of candidate sessions."""
@@ -35,3 +39,11 @@ def surprise_activity(study: Study, panel: ReturnPanel, alignment: Alignment) ->
         except EstimationError as error:
             surprises += lacking_surprises(kind, first, last, error.message.rstrip("."))
     return surprises
+
+
+def band_headline(study: Study, panel: ReturnPanel, measured: Measured) -> pd.DataFrame:
+    """Volume and range along the path of the figures, with the quantiles of the estimation window."""
+    headline = measured["close_to_close"]
+    if isinstance(headline, Unmeasured):
+        raise DataError(headline.reason, "Use another source.")
+    return band_activity(panel.prices, headline.event_session, fitted=headline.fit.sessions, path=study.config.path)

@@ -8,6 +8,7 @@ partition. A worker that dies takes nothing with it: what it held is read and co
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
-ADDRESS = re.compile(r"(tcp|tls|ws|wss)://\S+")
+ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 LOCAL = "local"
 CELLS_PER_PARTITION = 4_000_000
 """Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on."""
@@ -160,7 +161,9 @@ def open_client(scheduler: str) -> Iterator[Client]:
 
     if scheduler == LOCAL:
         with (
-            LocalCluster(n_workers=os.cpu_count() or 1, threads_per_worker=1, dashboard_address=None) as cluster,
+            LocalCluster(
+                n_workers=os.cpu_count() or 1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+            ) as cluster,
             Client(cluster) as client,
         ):
             yield client
@@ -174,6 +177,14 @@ def open_client(scheduler: str) -> Iterator[Client]:
         yield client
 
 
+def digest_code() -> str:
+    """sha256 over the modules of the package that this process runs."""
+    package, total = Path(__file__).resolve().parent, hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        total.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return total.hexdigest()
+
+
 def check_workers(client: Client) -> None:
     """Every worker runs the code of this process.
 
@@ -182,12 +193,10 @@ def check_workers(client: Client) -> None:
     DataError
         If there is no worker, or one holds another ``analysis``.
     """
-    from analysis.reporting.run import digest_package
-
-    held = client.run(digest_package)
+    held = client.run(digest_code)
     if not held:
         raise DataError("The scheduler has no worker.", "Start some: dask worker ADDRESS.")
-    other = [address for address, digest in held.items() if digest != digest_package()]
+    other = [address for address, digest in held.items() if digest != digest_code()]
     if other:
         raise DataError(
             f"{len(other)} of {len(held)} workers run other code, the first is {other[0]}.",

@@ -319,7 +319,7 @@ def _find_status(placed: EventTable, estimates: EventEstimates) -> np.ndarray:
     """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
     import numpy as np
 
-    status = np.where(estimates.is_used, "used", "rejected")
+    status = np.where(estimates.is_used, "used", "rejected").astype(object)
     if placed.aligned is not None:
         status[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = "ambiguous"
     return status

@@ -18,6 +18,8 @@ from analysis.config import (
 )
 from analysis.errors import DataError, EstimationError
 from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
+from analysis.estimation.dummies import DummyRegression, regress_with_dummies
+from analysis.estimation.estimators import ESTIMATORS
 from analysis.events.claims import load_claims
 from analysis.events.sessions import Alignment
 from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
@@ -152,6 +154,27 @@ def assess_story(study: Study, measured: Measured, alignment: Alignment) -> Stor
         news=own_news(study, alignment),
         bound=config.equivalence_bound,
         significance=config.significance,
+    )
+
+
+def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> DummyRegression | Unmeasured:
+    """The complete windows once more, as one regression with a dummy for each of their sessions.
+
+    Least squares with one dummy a session gives the prediction errors as coefficients: an independent way
+    to the same numbers, by another library.
+    """
+    if abnormal.design.model in ESTIMATORS or abnormal.garch is not None or not len(abnormal.design.regressors.columns):
+        return Unmeasured(f"{abnormal.design.model} is not a regression with an intercept fitted by least squares")
+    last = max((last for _, last in windows if abnormal.sum_window(0, last).estimate is not None), default=None)
+    if last is None:
+        return Unmeasured("no window from the event session on is complete")
+    design = abnormal.design
+    event = pd.DatetimeIndex(abnormal.table.loc[0:last, "session"])
+    sessions = abnormal.fit.sessions.append(event)
+    return regress_with_dummies(
+        design.response.loc[sessions].to_numpy(dtype=float),
+        design.regressors.loc[sessions].to_numpy(dtype=float),
+        list(range(abnormal.fit.n_estimation, len(sessions))),
     )
 
 

@@ -8,6 +8,7 @@ clothes (Hoenig & Heisey 2001).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -103,12 +104,11 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
     shift = abs(effect) / std_error
     critical = float(stats.t.ppf(1.0 - level / 2.0, df))
 
-    # The ratio w enters through its quantiles, so that the integral over it is one over (0, 1).
-    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
-    c = critical * np.sqrt(stats.chi2.ppf((nodes + 1.0) / 2.0, df) / df)
+    ratios, weights = _ratio_nodes(df)
+    c = critical * ratios
 
     def weigh(moment: np.ndarray) -> float:
-        return float(weights @ moment) / 2.0
+        return float(weights @ moment)
 
     right = weigh(stats.norm.sf(c - shift))
     wrong = weigh(stats.norm.cdf(-c - shift))
@@ -120,6 +120,13 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
     )
     power = right + wrong
     return SignificanceFilter(power=power, exaggeration=size / power / shift, sign_error=wrong / power)
+
+
+@lru_cache(maxsize=16)
+def _ratio_nodes(df: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the ratio w = sqrt(chi2_df / df): through its quantiles the integral is one over (0, 1)."""
+    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
+    return np.sqrt(stats.chi2.ppf((nodes + 1.0) / 2.0, df) / df), weights / 2.0
 
 
 def _require_positive(name: str, value: float) -> None:

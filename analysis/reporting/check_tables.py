@@ -6,6 +6,8 @@ import pandas as pd
 
 from analysis.controls import ControlResult
 from analysis.diagnosis import StudyDiagnostics
+from analysis.estimation.abnormal import AbnormalReturns
+from analysis.estimation.dummies import DummyRegression
 from analysis.inference.result import TestResult
 from analysis.reporting.exhibits import TableExhibit
 from analysis.reporting.format import format_number, format_p, format_percent, format_session, or_reason
@@ -161,3 +163,45 @@ def _p(control: ControlResult, name: str) -> str:
 
 def _say(is_as_expected: bool | None) -> str:
     return {True: "yes", False: "no", None: "n/a"}[is_as_expected]
+
+
+def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:
+    """The abnormal returns as coefficients of one dummy a session, beside the prediction errors."""
+    caption = (
+        "The same by regression: one least-squares fit over estimation and event sessions with a dummy for each event "
+        "session, computed by statsmodels. Coefficients and standard errors must equal the prediction errors."
+    )
+    if isinstance(found, Unmeasured):
+        cells = pd.DataFrame({"value": [f"n/a: {found.reason}"]}, index=["dummies"])
+        return TableExhibit(
+            name="dummy_regression", cells=cells, row_header="session", caption=caption, numbers=cells.reset_index()
+        )
+    errors = [float(v) ** 0.5 for v in found.covariance.diagonal()]
+    rows = abnormal.table.loc[0 : len(errors) - 1]
+    gap = max(abs(float(a) - float(b)) for a, b in zip(found.effects, rows["ar"], strict=True))
+    cells = pd.DataFrame(
+        {
+            "coefficient of the dummy": [format_percent(float(v), digits=4) for v in found.effects],
+            "standard error": [format_percent(v, digits=4, sign=False) for v in errors],
+            "prediction error": [format_percent(float(v), digits=4) for v in rows["ar"]],
+            "forecast error": [format_percent(float(v), digits=4, sign=False) for v in rows["forecast_std"]],
+        },
+        index=[format_session(s) for s in rows["session"]],
+    )
+    numbers = pd.DataFrame(
+        {
+            "rel_session": list(rows.index),
+            "session": list(rows["session"]),
+            "coefficient": list(found.effects),
+            "coefficient_error": errors,
+            "ar": list(rows["ar"]),
+            "forecast_std": list(rows["forecast_std"]),
+        }
+    )
+    return TableExhibit(
+        name="dummy_regression",
+        cells=cells,
+        row_header="session",
+        caption=f"{caption} Largest difference here: {gap:.1e}.",
+        numbers=numbers,
+    )

@@ -350,7 +350,7 @@ def render_dossier(
         '<p class="plain"><span class="label">In plain words.</span> '
         f"{escape(str(run.get('plain') or ''))}</p></section>"
         f"{describe_changes(previous, run)}"
-        f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs)}'
+        f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs, lead)}'
         f'<h2 id="agreement">Where they agree</h2>{_tabulate_agreement(agreements, runs)}'
     )
     figures = next((p.freshness.describe() for p in parts if p.freshness), "none: articles and calendar only")
@@ -374,15 +374,21 @@ def render_dossier(
     return page
 
 
-def _tabulate_runs(runs: list[StoredRun]) -> str:
+def _tabulate_runs(runs: list[StoredRun], lead: StoredRun) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
         f'<td><span class="badge {escape(str(s.run["status"]))}">{escape(str(s.run["status"]))}</span></td>'
         f"<td>{escape(_outcome(s.run, 'outcome') or NOT_AVAILABLE + ': states none')}</td>"
-        f"<td>{escape(str(s.run.get('verdict') or ''))}</td></tr>"
+        f"<td>{escape(_word_verdict(s, lead))}</td></tr>"
         for s in runs
     )
     return _frame("The runs bound here; their pages lie in runs/.", ("notebook", "status", "outcome", "verdict"), rows)
+
+
+def _word_verdict(stored: StoredRun, lead: StoredRun) -> str:
+    verdict = str(stored.run.get("verdict") or "")
+    same = stored is not lead and verdict == str(lead.run.get("verdict") or "")
+    return f"word for word that of {lead.notebook}" if same else verdict
 
 
 def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> str:

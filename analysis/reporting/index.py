@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
@@ -83,7 +84,7 @@ def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
         return "failed", "no good run yet"
     last, newest = max(good, key=lambda s: s.order), max(runs, key=lambda s: s.order)
     behind = _sessions_behind(last, at)
-    age = f"last good run as of {last.run['as_of']}, finished {last.run['finished_at']}{_describe_age(last, at)}"
+    age = f"last good run as of {last.run['as_of']}, finished {show_instant(last.run['finished_at'])} UTC{_describe_age(last, at)}"
     if not newest.is_good:
         return "stale", f"{age}; a later attempt failed"
     if last.run["status"] == "open" and behind is not None and behind >= STALE_SESSIONS:
@@ -147,6 +148,12 @@ def _render_story(story: str, runs: list[StoredRun], reports: Path, at: datetime
     )
 
 
+def show_instant(text: str) -> str:
+    """``2026-02-13T22:05:00Z`` as ``2026-02-13 22:05``; anything else as it is."""
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}):\d{2}Z", text)
+    return f"{match[1]} {match[2]}" if match else text
+
+
 def _render_row(stored: StoredRun, reports: Path) -> str:
     run, status = stored.run, str(stored.run["status"])
     outcome = OUTCOME_LABELS.get(str(run.get("outcome")), "")
@@ -154,8 +161,9 @@ def _render_row(stored: StoredRun, reports: Path) -> str:
     short = verdict if len(verdict) <= MAX_VERDICT else verdict[: MAX_VERDICT - 3] + "..."
     address = quote(stored.folder.relative_to(reports).as_posix()) + "/report.html"
     return (
-        f'<tr><th scope="row"><a href="{escape(address)}">{escape(str(run["as_of"]))}</a></th>'
+        f'<tr><th scope="row" class="when"><a href="{escape(address)}">{escape(str(run["as_of"]))}</a></th>'
         f"<td>{escape(stored.notebook)}</td>"
         f'<td><span class="badge {status}">{status}</span></td>'
-        f"<td>{escape(outcome)}</td><td>{escape(short)}</td><td>{escape(str(run['finished_at']))}</td></tr>"
+        f"<td>{escape(outcome)}</td><td>{escape(short)}</td>"
+        f'<td class="when">{escape(show_instant(run["finished_at"]))}</td></tr>'
     )

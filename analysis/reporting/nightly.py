@@ -163,7 +163,7 @@ def run_nightly(
     """
     with hold_lock(reports / ".locks", ".nightly.lock", "another nightly run is at work"):
         started, journal = format_clock(clock()), Journal(reports / ".logs", clock)
-        journal.write("begin", at=format_clock(at))
+        journal.write("begin", serving=format_clock(at))
         outcomes: list[StoryOutcome] = []
         codes: list[int] = []
         try:

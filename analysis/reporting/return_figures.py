@@ -129,18 +129,19 @@ def _returns_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
 
 
 @in_house_style
-def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)) -> FigureExhibit:
+def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None = None) -> FigureExhibit:
     """Abnormal returns session by session with the forecast bands of ordinary sessions.
 
     Parameters
     ----------
-    hull : (int, int)
-        rel_sessions that report and first denial can have reached; shaded.
+    hull : (int, int), optional
+        First and last rel_session that report and first denial can have reached; shaded. Without it only
+        session 0 is, and the caption says so.
     """
     numbers = _path_frame(abnormal)
     figure = new_figure(height=4.0)
     axes = figure.add_subplot()
-    shade_hull(axes, hull)
+    shade_hull(axes, hull or (0, 0))
     _draw_bands(axes, numbers)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     outside = numbers[~numbers["is_estimation"]]
@@ -164,7 +165,7 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0,
     return FigureExhibit(
         name="abnormal_path",
         figure=figure,
-        caption=_path_caption(abnormal, numbers),
+        caption=_path_caption(abnormal, numbers, hull),
         description=_path_description(abnormal, numbers),
         numbers=numbers,
     )
@@ -226,11 +227,11 @@ def _path_handles(has_estimation: bool, has_news: bool) -> list:
     return [*handles, *_band_handles()]
 
 
-def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
+def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame, hull: tuple[int, int] | None) -> str:
     text = (
         f"Abnormal {RETURN_LABELS[abnormal.return_kind]} returns session by session "
-        f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; the blue "
-        "strip reaches from the first to the last session that report and first denial can have reached. "
+        f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; "
+        f"{_say_strip(hull)}. "
     )
     if abnormal.fit.has_error:
         text += (
@@ -245,6 +246,12 @@ def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     if len(missing):
         text += f" No return is recorded for {', '.join(map(signed_whole, missing))}."
     return text + _news_key(numbers)
+
+
+def _say_strip(hull: tuple[int, int] | None) -> str:
+    if hull is None:
+        return "the blue strip marks it"
+    return "the blue strip reaches from the first to the last session that report and first denial can have reached"
 
 
 def _news_key(numbers: pd.DataFrame) -> str:
@@ -278,7 +285,7 @@ def _say_band(row: pd.Series, band: str, level: str) -> str:
 
 
 @in_house_style
-def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)) -> FigureExhibit:
+def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None = None) -> FigureExhibit:
     """Cumulative abnormal returns from the event session on, and over the run-up, each from zero.
 
     Every point is a window of its own: its band is the full forecast covariance of its sessions,
@@ -287,7 +294,7 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
     numbers = _cumulative_frame(abnormal)
     figure = new_figure(height=3.8)
     axes = figure.add_subplot()
-    shade_hull(axes, hull)
+    shade_hull(axes, hull or (0, 0))
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
     styles = {"run-up": (BLUE, "s", "--"), "event": (BLACK, "o", "-")}
     handles = []
@@ -314,7 +321,8 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] = (0, 0)
             if abnormal.fit.has_error
             else f". Each bundle starts from zero; no bands are drawn: {abnormal.fit.why_no_error}."
         )
-        + " Neighbouring points share sessions and are no separate evidence."
+        + " Neighbouring points share sessions and are no separate evidence. "
+        + ("The blue strip marks session 0." if hull is None else f"{_say_strip(hull).capitalize()}.")
     )
     notes = numbers.loc[numbers["car"].isna(), ["first", "last", "note"]]
     if len(notes):

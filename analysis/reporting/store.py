@@ -56,9 +56,9 @@ class StoredRun:
         return self.run["status"] != "failed"
 
     @property
-    def order(self) -> tuple[str, str, str]:
-        """Sorts runs from old to new."""
-        return str(self.run["finished_at"]), str(self.run["as_of"]), self.folder.name
+    def order(self) -> tuple[str, str, bool, str]:
+        """Sorts runs from old to new; a dossier comes after the runs it binds."""
+        return str(self.run["finished_at"]), str(self.run["as_of"]), self.notebook == DOSSIER, self.folder.name
 
 
 def read_stored(folder: Path) -> StoredRun | None:

@@ -37,6 +37,7 @@ def write_notebook(path: Path, *cells: str, needs: str = "registry", parameters:
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         *(nbformat.v4.new_code_cell(source) for source in cells),
     ]
+    notebook.cells[-1].metadata["tags"] = ["changes"]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # nbformat's own ids are random
     nbformat.write(notebook, path)

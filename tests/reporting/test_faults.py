@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from runner_process import finish, start
 from small_study import SHOW, execute_fake, hash_tree, make_study, request, write_notebook
 
-from analysis.errors import BusyError, ExecutionError, RenderError, StudyError
+from analysis.errors import BusyError, DataError, ExecutionError, RenderError, StudyError
 from analysis.reporting import run as life
 from analysis.reporting.execute import execute_notebook
 from analysis.reporting.kernel import KernelLimits
@@ -347,3 +349,69 @@ def test_study_errors_keep_their_codes() -> None:
     assert codes == {
         "ConfigError": 2, "DataError": 3, "ExecutionError": 4, "RenderError": 5, "RevisionError": 6, "BusyError": 75,
     }  # fmt: skip
+
+
+# ---------------------------------------------------------------- the figures
+
+
+def prices_study(folder: Path) -> StudyRoot:
+    made = make_study(folder, with_prices=True)
+    write_notebook(made.notebooks / "01_small.ipynb", SHOW, needs="prices")
+    return made
+
+
+def test_figures_that_cannot_serve_write_nothing(tmp_path: Path) -> None:
+    made = prices_study(tmp_path / "study")
+    own = tmp_path / "own"
+    own.mkdir()
+    for ticker in ("F", "SPY"):
+        frame = pd.read_csv(made.data / f"snapshot/{ticker}.csv", dtype={"date": str})
+        frame.to_parquet(own / f"{ticker}.parquet")
+    assert run_notebook(request(made, source=str(own)), execute=execute_fake).is_new
+    shutil.rmtree(made.reports)
+    whole = (own / "SPY.parquet").read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"PAR1" + b"\x00" * 400):
+        (own / "SPY.parquet").write_bytes(damaged)
+        with pytest.raises(DataError) as caught:
+            run_notebook(request(made, source=str(own)), execute=execute_fake)
+        assert caught.value.exit_code == 3
+    (made.data / "snapshot/F.csv").write_bytes((made.data / "snapshot/F.csv").read_bytes()[:-40])  # truncated
+    with pytest.raises(DataError, match="manifest says"):
+        run_notebook(request(made), execute=execute_fake)
+    assert not made.reports.exists()
+
+
+def test_source_and_age_stand_on_the_first_screen_and_in_run_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "market"))
+    from fake_yahoo import FakeYahoo
+
+    from analysis.market.fetch import FetchRequest, fetch_vintage
+    from analysis.market.yahoo import YahooProvider
+
+    def no_factors(_: str) -> pd.DataFrame:
+        raise DataError("not reached.")
+
+    made = prices_study(tmp_path / "study")
+    thursday = datetime(2026, 2, 19, 22, 0, tzinfo=UTC)
+    fallback = run_notebook(request(made, source="auto", clock=lambda: thursday), execute=execute_fake)
+    assert fallback.run["source"]["origin"] == "snapshot"
+    assert "no whole vintage holds F and SPY" in fallback.page.read_text(encoding="utf-8")
+    done = fetch_vintage(
+        FetchRequest({"F": "XNYS", "SPY": "XNYS"}, datetime(2024, 1, 2).date(), accepts_revisions=True),
+        made.data,
+        YahooProvider(FakeYahoo()),
+        at=datetime(2026, 2, 13, 22, 0, tzinfo=UTC),
+        factors=no_factors,
+    )
+    run = run_notebook(request(made, source="auto", clock=lambda: thursday), execute=execute_fake)
+    assert run.run["source"] == {
+        "exchange": "XNYS", "asked": "auto", "origin": "vintage", "vintage": done.vintage.name,
+        "last_session": "2026-02-13", "age_sessions": 3, "note": "",
+    }  # fmt: skip
+    page = run.page.read_text(encoding="utf-8")
+    assert f"vintage: {done.vintage.name}, recorded to 2026-02-13" in page
+    assert "3 sessions have closed since" in page
+    with pytest.raises(DataError, match="fetch newer"):
+        run_notebook(request(made, source="auto", as_of="2026-02-17"), execute=execute_fake)

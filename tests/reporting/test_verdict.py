@@ -166,3 +166,38 @@ def test_uncertain_sessions_show_every_candidate():
     verdict = compose_verdict(story.rows, story.alignment, story.study.config, sequence=sequence)
     assert "candidate sessions" in verdict.headline_sentence
     assert "all candidate sessions" in verdict.sequence_sentence
+
+
+def test_a_model_without_a_standard_error_claims_no_interval_and_no_power():
+    from analysis import study as steps
+    from analysis.reporting.tables import tabulate_headline, tabulate_sequence, tabulate_tests, tabulate_window_tests
+
+    robust = compute(model="robust", windows="0:0,0:2", runup="-5:-1")
+    sequence = steps.assess_story(robust.study, robust.measured, robust.alignment)
+    verdict = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence)
+    text = f"{verdict.verdict} {verdict.plain}"
+    assert "interval by ranks" in text
+    assert "four times in five" not in text
+    assert "0.00\u00a0% to 0.00" not in text
+    assert "is not known" in verdict.plain
+    headline = tabulate_headline(robust.rows, robust.study.config)
+    assert headline.cells["95 % interval"].iloc[0].startswith("by ranks: ")
+    assert headline.cells["p (t)"].iloc[0] == "n/a"
+    for table in (tabulate_tests(robust.rows), tabulate_window_tests(robust.rows)):
+        assert "no standard error" in table.caption
+    shown = tabulate_sequence(sequence, robust.alignment).cells
+    assert shown["p (t)"].tolist() == ["n/a"]
+    assert shown["p (rank)"].iloc[0] != "n/a"
+
+
+def test_separate_effects_without_a_standard_error_are_never_a_reversal():
+    from analysis import study as steps
+
+    robust = compute(model="robust", story="stellantis-xiaomi-xpeng-2026", as_of="2026-03-31")
+    sequence = steps.assess_story(robust.study, robust.measured, robust.alignment)
+    assert sequence.reversal is None
+    assert all(row.contrast is None and row.estimate is not None and row.rank_p for row in sequence.rows)
+    text = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence).verdict
+    assert ("No reversal can be claimed" in text) == (
+        len(sequence.rows) > 1 or sequence.rows[0].first < sequence.rows[0].last
+    )
