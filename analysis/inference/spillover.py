@@ -198,7 +198,7 @@ def rank_in_space(firm: AbnormalReturns, donors: list[PeerEstimate]) -> TestResu
         distribution=f"ranks of {count} firms",
         statistic=own,
         p_value=(1 + sum(r >= own for r in ratios)) / count,
-        note=f"{count - 1} donors: the smallest p it can reach is {smallest:.2g} ({needed})",
+        note=f"{count - 1} {'donor' if count == 2 else 'donors'}: the smallest p it can reach is {smallest:.2g} ({needed})",
     )
 
 

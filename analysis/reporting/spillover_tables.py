@@ -62,7 +62,7 @@ def _say_group(spillover: Spillover, significance: float) -> str:
     p_values = [test[n].p_value for n in ("kp_bmp", "portfolio_conformal") if test[n].p_value is not None]
     moved = "a common move is" if max(p_values) < significance else "no common move is"
     return (
-        f"Among the {group.name} ({', '.join(group.members)}) {moved} detectable: their average abnormal return is "
+        f"Among {group.name} ({', '.join(group.members)}) {moved} detectable: their average abnormal return is "
         f"{format_percent(group.portfolio)} (adjusted BMP {p_equals(test['kp_bmp'].p_value or 1.0)}, portfolio "
         f"conformal {p_equals(test['portfolio_conformal'].p_value or 1.0)})."
     )
