@@ -28,6 +28,7 @@ from analysis.reporting.failure import Failure, keep_failure
 from analysis.reporting.format import NOT_AVAILABLE, OUTCOME_LABELS, format_percent
 from analysis.reporting.index import rebuild_index
 from analysis.reporting.kernel import KernelLimits
+from analysis.reporting.markup import frame_table, mark_up_cell, mark_up_row
 from analysis.reporting.outcomes import worst_code
 from analysis.reporting.provenance import clean, provenance_html, read_commit, read_versions
 from analysis.reporting.render import PageFacts, check_page, render_page
@@ -272,7 +273,7 @@ def summarise_agreement(agreements: list[Agreement]) -> str:
     differ = [a for a in agreements if a.is_agreed is False]
     parts = []
     if agreed:
-        parts.append(f"The notebooks agree on: {', '.join(agreed)}.")
+        parts.append(f"The notebooks agree on: {'; '.join(agreed)}.")
     for agreement in differ:
         stated = "; ".join(f"{notebook}: {value}" for notebook, value in agreement.values.items() if value)
         parts.append(f"They differ on {agreement.name} ({stated}).")
@@ -378,11 +379,12 @@ def _tabulate_runs(runs: list[StoredRun], lead: StoredRun) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
         f'<td><span class="badge {escape(str(s.run["status"]))}">{escape(str(s.run["status"]))}</span></td>'
-        f"<td>{escape(_outcome(s.run, 'outcome') or NOT_AVAILABLE + ': states none')}</td>"
-        f"<td>{escape(_word_verdict(s, lead))}</td></tr>"
+        f"{mark_up_cell(_outcome(s.run, 'outcome') or NOT_AVAILABLE + ': states none')}"
+        f"{mark_up_cell(_word_verdict(s, lead))}</tr>"
         for s in runs
     )
-    return _frame("The runs bound here; their pages lie in runs/.", ("notebook", "status", "outcome", "verdict"), rows)
+    heads = ("notebook", "status", "outcome", "verdict")
+    return frame_table("The runs bound here. Their pages lie in runs/.", heads, rows, name="parts")
 
 
 def _word_verdict(stored: StoredRun, lead: StoredRun) -> str:
@@ -394,19 +396,10 @@ def _word_verdict(stored: StoredRun, lead: StoredRun) -> str:
 def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> str:
     words = {True: "agree", False: "differ", None: "nothing to compare"}
     rows = "".join(
-        f'<tr><th scope="row">{escape(a.name)}</th>'
-        + "".join(f"<td>{escape(a.values[s.notebook] or NOT_AVAILABLE + ': not stated')}</td>" for s in runs)
-        + f"<td>{words[a.is_agreed]}</td></tr>"
+        mark_up_row(
+            a.name, [*(a.values[s.notebook] or NOT_AVAILABLE + ": not stated" for s in runs), words[a.is_agreed]]
+        )
         for a in agreements
     )
     heads = ("quantity", *(s.notebook for s in runs), "together")
-    return _frame("The same quantity as each notebook states it.", heads, rows)
-
-
-def _frame(caption: str, heads: tuple[str, ...], rows: str) -> str:
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
-    return (
-        f'<div class="table-frame" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
-        f'<caption><span class="number">Table.</span> {escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return frame_table("The same quantity as each notebook states it.", heads, rows, name="agreement")

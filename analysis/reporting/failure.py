@@ -16,6 +16,7 @@ import nbformat
 
 from analysis.disk import sync_folder, write_text
 from analysis.reporting.execute import tidy_notebook
+from analysis.reporting.markup import frame_table, mark_up_row
 from analysis.reporting.provenance import clean
 from analysis.reporting.render import PageFacts, check_page, render_page
 
@@ -106,17 +107,8 @@ def describe_cell(notebook: nbformat.NotebookNode | None) -> str:
 
 def render_failure(failure: Failure, notebook: nbformat.NotebookNode | None, body_html: str = "") -> str:
     """The page, checked by the same gates as every other."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in failure.parameters.items()
-    )
-    table = (
-        '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters"><table>'
-        '<caption>Parameters of this attempt.</caption><thead><tr><th scope="col">parameter</th>'
-        f'<th scope="col">value</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        if rows
-        else ""
-    )
+    rows = "".join(mark_up_row(name, [value]) for name, value in failure.parameters.items())
+    table = frame_table("Parameters of this attempt.", ("parameter", "value"), rows) if rows else ""
     section = (
         f'<h1>This run failed</h1><section class="failure" aria-label="Failure"><p>{escape(failure.message)}</p>'
         f"<p>Nothing was published; runs published before are untouched. The command ended with exit code "

@@ -41,8 +41,10 @@ def p_equals(value: float) -> str:
 
 
 def format_number(value: float, *, digits: int = 2, sign: bool = True) -> str:
-    """A plain number with its sign."""
+    """A plain number with its sign; what rounds to zero has none."""
     text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
     return (MINUS if value < 0 else "+" if sign else "") + text
 
 

@@ -18,6 +18,7 @@ from analysis.errors import AlignmentError
 from analysis.events.calendars import load_hours
 from analysis.reporting.format import OUTCOME_LABELS
 from analysis.reporting.freshness import count_closed
+from analysis.reporting.markup import frame_table, mark_up, mark_up_cell
 from analysis.reporting.render import TEMPLATES, check_page
 from analysis.reporting.store import StoredRun, list_damaged, read_failures, read_runs
 
@@ -117,34 +118,34 @@ def _render_summary(stories: list[tuple[str, list[StoredRun]]], at: datetime) ->
     rows = ""
     for story, runs in stories:
         state, reason = find_state(runs, at)
-        good = [s for s in runs if s.is_good]
-        last = max(good, key=lambda s: s.order) if good else None
-        outcome = OUTCOME_LABELS.get(str(last.run.get("outcome")), "n/a: none stated") if last else "n/a: no good run"
         rows += (
             f'<tr><th scope="row"><a href="#{escape(story)}">{escape(story)}</a></th>'
             f'<td><span class="badge {state}">{state}</span></td>'
-            f"<td>{escape(outcome)}</td><td>{escape(reason)}</td></tr>"
+            f"{mark_up_cell(_describe_outcome(runs))}{mark_up_cell(reason)}</tr>"
         )
-    return (
-        '<div class="table-frame" role="region" tabindex="0" aria-label="State of the stories"><table>'
-        "<caption>Stories, the one that ran last first.</caption><thead><tr>"
-        '<th scope="col">story</th><th scope="col">state</th><th scope="col">outcome</th><th scope="col">why</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    heads = ("story", "state", "outcome", "why")
+    return frame_table("Stories, the one that ran last first.", heads, rows, is_numbered=False)
+
+
+def _describe_outcome(runs: list[StoredRun]) -> str:
+    """The outcome that the newest good run states; runs that test no price of the story state none."""
+    good = [s for s in runs if s.is_good]
+    stating = [s for s in good if s.run.get("outcome") in OUTCOME_LABELS]
+    if not stating:
+        return "n/a: none stated" if good else "n/a: no good run"
+    last = max(stating, key=lambda s: s.order)
+    return f"{OUTCOME_LABELS[last.run['outcome']]} ({last.notebook}, as of {last.run['as_of']})"
 
 
 def _render_story(story: str, runs: list[StoredRun], reports: Path, at: datetime) -> str:
     runs = sorted(runs, key=lambda s: s.order, reverse=True)
     state, reason = find_state(runs, at)
     rows = "".join(_render_row(stored, reports) for stored in runs)
+    heads = ("run", "status", "outcome", "verdict", "finished (UTC)")
     return (
         f'<h2 id="{escape(story)}">{escape(story)}</h2>'
-        f'<p><span class="badge {state}">{state}</span> {escape(reason)}.</p>'
-        f'<div class="table-frame" role="region" tabindex="0" aria-label="Runs of {escape(story)}"><table>'
-        f"<caption>Runs of {escape(story)}, newest first.</caption><thead><tr>"
-        '<th scope="col">as of</th><th scope="col">notebook</th><th scope="col">status</th>'
-        '<th scope="col">outcome</th><th scope="col">verdict</th><th scope="col">finished (UTC)</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<p><span class="badge {state}">{state}</span> {mark_up(reason)}.</p>'
+        + frame_table(f"Runs of {story}, newest first.", heads, rows, is_numbered=False)
     )
 
 
@@ -156,14 +157,12 @@ def show_instant(text: str) -> str:
 
 def _render_row(stored: StoredRun, reports: Path) -> str:
     run, status = stored.run, str(stored.run["status"])
-    outcome = OUTCOME_LABELS.get(str(run.get("outcome")), "")
-    verdict = str((run.get("error") if status == "failed" else run.get("verdict")) or "")
+    outcome = OUTCOME_LABELS.get(str(run.get("outcome")), "n/a: none stated")
+    verdict = str((run.get("error") if status == "failed" else run.get("verdict")) or "n/a: none stated")
     short = verdict if len(verdict) <= MAX_VERDICT else verdict[: MAX_VERDICT - 3] + "..."
     address = quote(stored.folder.relative_to(reports).as_posix()) + "/report.html"
     return (
-        f'<tr><th scope="row" class="when"><a href="{escape(address)}">{escape(str(run["as_of"]))}</a></th>'
-        f"<td>{escape(stored.notebook)}</td>"
+        f'<tr><th scope="row"><a href="{escape(address)}">{escape(stored.notebook)}, {mark_up(run["as_of"])}</a></th>'
         f'<td><span class="badge {status}">{status}</span></td>'
-        f"<td>{escape(outcome)}</td><td>{escape(short)}</td>"
-        f'<td class="when">{escape(show_instant(run["finished_at"]))}</td></tr>'
+        f"{mark_up_cell(outcome)}{mark_up_cell(short)}{mark_up_cell(show_instant(run['finished_at']))}</tr>"
     )

@@ -47,6 +47,7 @@ STATISTIC_LABELS = {
     "crude_dependence_t": "crude dependence t",
     "corrado": "Corrado rank",
 }
+RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
 MISSING_LABELS = {
     "no figures": "without figures in this source",
     "figures elsewhere": "with figures of other years only",
@@ -241,7 +242,7 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
             "mean": [or_reason(r.pooled.estimate, format_percent, "too few") for r in shown],
             "95 % interval": [format_interval(r.pooled.ci95) if r.pooled.ci95 else "n/a" for r in shown],
             "p": [or_reason(r.pooled.p_value, format_p, "") for r in shown],
-            "by": [r.pooled.recommended or "n/a" for r in shown],
+            "by": [RECOMMENDED_LABELS.get(r.pooled.recommended, "n/a") for r in shown],
             "detectable 4 in 5 from": [or_reason(r.pooled.mde80, _unsigned, "") for r in shown],
             "weighted by precision": [_say_weighted(r.pooled) for r in shown],
         },
@@ -255,7 +256,7 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
         caption=(
             "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
             f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
-            "statistic (kp_bmp where event windows share days, else bmp). What could have been detected follows from "
+            "statistic (BMP, adjusted where event windows share days). What could have been detected follows from "
             "the standard errors of the stories and not from the estimate. Weighted by precision, each story counts by one "
             "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
             "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
@@ -319,7 +320,7 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
     return TableExhibit(
         name="pooled_tests",
         cells=cells,
-        row_header="statistic",
+        row_header="test",
         caption=(
             f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
             f"event sessions; {overlap.n_pairs} "

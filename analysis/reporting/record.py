@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from analysis.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEsti
 from analysis.market.returns import ReturnPanel
 from analysis.opening import Study
 from analysis.reporting.exhibits import Exhibit, write_csv
+from analysis.reporting.markup import frame_table, mark_up_row
 from analysis.reporting.provenance import RECORD_MIME, SCHEMA_VERSION, clean, input_hashes, resolved_parameters
 from analysis.reporting.verdict import Verdict, find_primary, say_alignment
 from analysis.study import Measured
@@ -44,25 +44,14 @@ class RunRecord:
         }
 
     def _repr_html_(self) -> str:
-        parameters = "".join(
-            f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
-            for name, value in dict(self.run["parameters"]).items()  # type: ignore[call-overload]
-        )
-        inputs = "".join(
-            f'<tr><th scope="row">{escape(str(name))}</th><td><code>{escape(str(sha))}</code></td></tr>'
-            for name, sha in dict(self.run["inputs"]).items()  # type: ignore[call-overload]
-        )
-        return (
-            '<div class="table-frame" role="region" tabindex="0" aria-label="Parameters of this run"><table>'
-            '<caption><span class="text"><span class="number">Table.</span> Parameters of this run.</span></caption>'
-            '<thead><tr><th scope="col">parameter</th><th scope="col">value</th></tr></thead>'
-            f"<tbody>{parameters}</tbody></table></div>"
-            '<div class="table-frame" role="region" tabindex="0" aria-label="Input files"><table>'
-            f'<caption><span class="text"><span class="number">Table.</span> Input files with their sha256; figures from vintage '
-            f"{escape(str(self.run['vintage']))}.</span></caption>"
-            '<thead><tr><th scope="col">file</th><th scope="col">sha256</th></tr></thead>'
-            f"<tbody>{inputs}</tbody></table></div>"
-        )
+        parameters = dict(self.run["parameters"])  # type: ignore[call-overload]
+        inputs = dict(self.run["inputs"])  # type: ignore[call-overload]
+        caption = f"Input files with their sha256. Figures from vintage {self.run['vintage']}."
+        return frame_table(
+            "Parameters of this run.",
+            ("parameter", "value"),
+            "".join(mark_up_row(name, [value]) for name, value in parameters.items()),
+        ) + frame_table(caption, ("file", "sha256"), "".join(mark_up_row(name, [sha]) for name, sha in inputs.items()))
 
 
 def record_study(

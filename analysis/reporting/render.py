@@ -25,9 +25,8 @@ from analysis.errors import RenderError
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_PAGE_BYTES = 1_500_000
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$\n]+?)\$(?!\w)", re.DOTALL)
-FIRST_SCREEN_TAG = "first-screen"
 CHANGES_TAG = "changes"
-"""Cell tags: shown without its code; followed by what changed since the previous run."""
+"""Tag of the cell that is followed by what changed since the previous run."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ class PageRenderer:
     def __init__(self) -> None:
         self._renderer = _HeadingRenderer()
         self._markdown = mistune.create_markdown(renderer=self._renderer, plugins=["table"])
-        self._setup: list[str] = []
 
     @property
     def headings(self) -> list[tuple[str, str]]:
@@ -102,30 +100,29 @@ class PageRenderer:
             return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
         return ""
 
-    def code(self, source: str, label: str = "Code of this exhibit") -> str:
-        """A folded code cell."""
-        return f'<details class="code"><summary>{label}</summary><pre>{html.escape(source.strip())}</pre></details>'
+    def code(self, sources: list[str]) -> str:
+        """All code cells in one fold at the end: readers of the exhibits are not led past it at every step."""
+        text = html.escape("\n\n".join(sources))
+        return (
+            '<details class="code"><summary>Code of this page, in the order in which it ran</summary>'
+            f"<pre>{text}</pre></details>"
+        )
 
     def cells(self, notebook: nbformat.NotebookNode, facts: PageFacts) -> list[str]:
         """All fragments of the page, in order."""
-        parts: list[str] = [facts.failure_html] if facts.failure_html else []
+        parts: list[str] = [facts.failure_html]
+        sources: list[str] = []
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 parts.append(self.markdown(cell.source))
             elif cell.cell_type == "code" and cell.source.strip():
-                shown = "\n".join(filter(None, (self.output(o) for o in cell.outputs)))
-                if not shown:
-                    self._setup.append(cell.source.strip())
-                    continue
-                is_first_screen = FIRST_SCREEN_TAG in cell.metadata.get("tags", [])
-                parts.append(shown if is_first_screen else shown + self.code(cell.source))
-                if is_first_screen:
-                    self._setup.append(cell.source.strip())
+                sources.append(cell.source.strip())
+                parts += [self.output(output) for output in cell.outputs]
                 if CHANGES_TAG in cell.metadata.get("tags", []):
                     parts.append(facts.changed_html)
         parts.append(facts.provenance_html)
-        if self._setup:
-            parts.append(self.code("\n\n".join(self._setup), "Code: parameters, setup and pipeline"))
+        if sources:
+            parts.append(self.code(sources))
         return [part for part in parts if part]
 
 

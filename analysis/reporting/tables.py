@@ -389,6 +389,8 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
         },
         index=[names.get(r.name, r.name) for r in shown],
     )
+    if not any(cells["note"]):
+        del cells["note"]
     tests = "; ".join(
         f"{label}: {format_p(t.p_value) if t.p_value is not None else 'n/a: ' + t.note}"
         for label, t in (

@@ -1,0 +1,74 @@
+"""Plain text as HTML of captions and tables: escaped, and broken only where a reader would break it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+INSTANT = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}Z)?)?"
+LONGEST_WORD = 24
+"""Characters after which a word may be broken: hashes, addresses and names that would push a table off the paper."""
+PIECE = re.compile(rf"(?P<instant>{INSTANT})|(?P<word>\S{{{LONGEST_WORD + 1},}})")
+RANGE = re.compile(rf"(?<=[\d%]) to (?=[+\u2212]?\d)(?!{INSTANT})")
+LONG_CELL = 28
+"""Characters from which a cell gets room to breathe."""
+SENTENCE = re.compile(r".+?[.?!](?=\s|$)", re.DOTALL)
+
+
+def mark_up(text: object) -> str:
+    """Escaped text: a date and a range of numbers stay on one line, a very long word may break anywhere."""
+    plain = RANGE.sub("\u00a0to\u00a0", str(text))
+    parts, end = [], 0
+    for match in PIECE.finditer(plain):
+        parts.append(escape(plain[end : match.start()]))
+        word = match["word"]
+        if word is None:
+            parts.append(f"<time>{match[0]}</time>")
+        else:
+            chunks = (word[k : k + LONGEST_WORD] for k in range(0, len(word), LONGEST_WORD))
+            parts.append("<wbr>".join(map(escape, chunks)))
+        end = match.end()
+    return "".join((*parts, escape(plain[end:])))
+
+
+def mark_up_cell(text: object) -> str:
+    """A data cell."""
+    return f"<td{_room(text)}>{mark_up(text)}</td>"
+
+
+def mark_up_row(header: object, values: Iterable[object], *, row_class: str = "") -> str:
+    """A row with its header; ``row_class`` is trusted."""
+    attribute = f' class="{escape(row_class)}"' if row_class else ""
+    cells = "".join(map(mark_up_cell, values))
+    return f'<tr{attribute}><th scope="row"{_room(header)}>{mark_up(header)}</th>{cells}</tr>'
+
+
+def _room(text: object) -> str:
+    return ' class="long"' if len(str(text)) >= LONG_CELL else ""
+
+
+def find_title(caption: str) -> str:
+    """The first sentence of a caption, without its full stop."""
+    match = SENTENCE.match(caption)
+    return (match[0] if match else caption).rstrip(".")
+
+
+def mark_up_caption(caption: str, kind: str) -> str:
+    """A caption with a place for its number, its first sentence set off as the title."""
+    match = SENTENCE.match(caption)
+    title = match[0] if match else caption
+    rest = caption[len(title) :]
+    number = f'<span class="number">{kind}.</span> ' if kind else ""
+    return f'{number}<span class="title">{mark_up(title)}</span>{mark_up(rest)}'
+
+
+def frame_table(caption: str, heads: Iterable[str], rows: str, *, name: str = "", is_numbered: bool = True) -> str:
+    """A table in a frame that scrolls by finger and keyboard; ``rows`` are finished rows, an empty head stays empty."""
+    head = "".join(f'<th scope="col">{mark_up(h)}</th>' if h else "<td></td>" for h in heads)
+    identity = f' id="{escape(name)}" class="exhibit"' if name else ""
+    return (
+        f'<div class="table-frame" role="region" tabindex="0" aria-label="{escape(find_title(caption))}">'
+        f'<table{identity}><caption><span class="text">{mark_up_caption(caption, "Table" if is_numbered else "")}</span>'
+        f"</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )

@@ -1,0 +1,49 @@
+"""Text of captions and cells: nothing is lost, nothing is markup, lines break where they may."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.reporting.markup import find_title, mark_up, mark_up_caption, mark_up_row
+
+
+@given(st.text(alphabet="<>&\"' a0-9:T-\u2212+%\u00a0to\u202e", max_size=80))
+def test_no_character_is_lost_and_only_our_tags_appear(text: str) -> None:
+    marked = mark_up(text)
+    assert set(re.findall(r"<[^>]*>", marked)) <= {"<time>", "</time>", "<wbr>"}
+    read = html.unescape(re.sub(r"</?time>|<wbr>", "", marked))
+    assert read.replace("\u00a0", " ") == text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("Mon 2026-02-02, then", "Mon <time>2026-02-02</time>, then"),
+        ("at 2026-02-13 22:05", "at <time>2026-02-13 22:05</time>"),
+        ("\u22124.69\u00a0% to +2.62\u00a0%", "\u22124.69\u00a0%\u00a0to\u00a0+2.62\u00a0%"),
+        ("2025-04-03 to 2025-04-17", "<time>2025-04-03</time> to <time>2025-04-17</time>"),
+        ("w" * 24, "w" * 24),
+        ("w" * 25, "w" * 24 + "<wbr>w"),
+        ("<b>&" + "x" * 22, "&lt;b&gt;&amp;" + "x" * 20 + "<wbr>xx"),
+    ],
+)
+def test_lines_break_where_a_reader_would_break_them(text: str, marked: str) -> None:
+    assert mark_up(text) == marked
+
+
+def test_the_title_is_the_first_sentence() -> None:
+    assert find_title("Effects of 2.00 % or more. How to read it.") == "Effects of 2.00 % or more"
+    assert find_title("No stop") == "No stop"
+    assert mark_up_caption("A & B. More.", "Table") == (
+        '<span class="number">Table.</span> <span class="title">A &amp; B.</span> More.'
+    )
+
+
+def test_long_cells_get_room() -> None:
+    row = mark_up_row("x", ["short", "a sentence of more than a few words"])
+    assert row.startswith('<tr><th scope="row">x</th><td>short</td><td class="long">a sentence')
