@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
 import pytest
 from stories import ROOT, Computed, compute
 
+from analysis.reporting.run import RunOutcome, RunRequest, run_notebook
 from analysis.root import StudyRoot
 
 
@@ -16,3 +21,14 @@ def root() -> StudyRoot:
 @pytest.fixture(scope="session")
 def focal() -> Computed:
     return compute()
+
+
+@pytest.fixture(scope="session")
+def focal_reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("focal") / "reports"
+
+
+@pytest.fixture(scope="session")
+def publish_focal(root: StudyRoot, focal_reports: Path) -> Callable[[str], RunOutcome]:
+    """Executes a notebook on the focal story, once however many tests look at its page."""
+    return cache(lambda notebook: run_notebook(RunRequest(notebook, {}, root, focal_reports)))

@@ -14,6 +14,7 @@ import pytest
 from stories import ROOT
 
 from analysis.errors import ExecutionError
+from analysis.reporting.dossier import DossierRequest, run_dossier
 from analysis.reporting.run import RunRequest, run_notebook
 from analysis.root import StudyRoot
 
@@ -61,16 +62,28 @@ def make_failure(folder: Path, reports: Path) -> Path:
     return next((reports / "failed").glob("*/report.html"))
 
 
+def make_dossier(folder: Path) -> Path:
+    """The front page over two small notebooks that disagree; no kernel is needed for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tests" / "reporting"))
+        from small_study import SHOW, make_study, perform_here, write_notebook
+    root = make_study(folder)
+    write_notebook(root.notebooks / "02_event_study.ipynb", SHOW.replace('"2026-02-02"', '"2026-02-03"'))
+    return run_dossier(DossierRequest(root, root.reports, {"story": "ford-xiaomi"}), perform=perform_here).page
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> dict[str, Path]:
+def pages(tmp_path_factory, publish_focal) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("browser")
     reports = folder / "reports"
-    root = StudyRoot(ROOT)
+    shown = {"event study": publish_focal("02_event_study"), "alignment": publish_focal("01_alignment")}
+    for outcome in shown.values():
+        shutil.copytree(outcome.folder, reports / outcome.folder.name)
     made = {
-        "event study": run_notebook(RunRequest("02_event_study", {}, root, reports)).page,
-        "alignment": run_notebook(RunRequest("01_alignment", {}, root, reports)).page,
+        **{name: reports / outcome.folder.name / "report.html" for name, outcome in shown.items()},
         "hostile": make_hostile(folder / "hostile"),
         "failed": make_failure(folder / "failing", reports),
+        "dossier": make_dossier(folder / "dossier"),
     }
     return {**made, "index": reports / "index.html"}
 
@@ -91,7 +104,7 @@ def seen(pages, tmp_path_factory) -> dict[str, dict]:
     return {name: found[str(path)] for name, path in pages.items()}
 
 
-NAMES = ["event study", "alignment", "hostile", "failed", "index"]
+NAMES = ["event study", "alignment", "hostile", "failed", "dossier", "index"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,6 +133,7 @@ def test_it_fits_a_phone_and_a_sheet_of_paper(seen, name):
     assert page["cutOnPhone"] == []
     assert page["cutInPrint"] == []
     assert page["hiddenInPrint"] == []
+    assert page["shownInPrint"] == []
     assert page["pdf"] == "%PDF-"
 
 
@@ -128,7 +142,8 @@ def test_text_of_a_registry_stays_text(seen):
     assert "alert('x')" in page["text"]
     assert any(HOSTILE_OUTLET in cell for cell in page["cells"])
     assert "script" not in page["elements"]
-    assert "b" not in page["elements"] or "Tom" in page["text"]
+    assert page["titles"][0].startswith('<b>Tom & "Jerry"</b> <script>')
+    assert "<b>Tom &" in page["text"]
 
 
 def test_a_failed_run_names_its_cell_and_message(seen):

@@ -49,6 +49,7 @@ function readPage() {
     undescribed: [...document.images].filter((i) => !(i.getAttribute("alt") || "").trim()).length,
     unseen: [...document.images].filter((i) => !i.complete || i.naturalWidth === 0).length,
     images: document.images.length,
+    titles: [document.title],
     tables: document.querySelectorAll("table").length,
     cells: [...document.querySelectorAll("th, td")].map(text),
     text: document.body.innerText,
@@ -94,6 +95,8 @@ async function visit(browser, file, out) {
   seen.cutInPrint = await page.evaluate(findCut, A4_WIDTH, false);
   seen.hiddenInPrint = await page.evaluate(() => [...document.querySelectorAll("main table")].filter(
     (t) => !t.checkVisibility()).map((t) => t.id));
+  seen.shownInPrint = await page.evaluate(() => [...document.querySelectorAll(".contents, .skip, details.code")].filter(
+    (e) => e.checkVisibility()).map((e) => e.className));
   await page.emulateMediaType(null);
   const pdf = path.join(out, `${path.basename(path.dirname(file))}.pdf`);
   await page.pdf({ path: pdf, format: "A4", preferCSSPageSize: true });

@@ -22,14 +22,14 @@ def request(reports, notebook="02_event_study", **parameters):
     return RunRequest(notebook, parameters, StudyRoot(ROOT), reports, is_forced=forced)
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory):
-    return tmp_path_factory.mktemp("reports")
+@pytest.fixture
+def reports(focal_reports):
+    return focal_reports
 
 
-@pytest.fixture(scope="module")
-def published(reports):
-    return run_notebook(request(reports))
+@pytest.fixture
+def published(publish_focal):
+    return publish_focal("02_event_study")
 
 
 class Page(HTMLParser):
@@ -107,6 +107,91 @@ def test_text_tables_csv_and_record_agree(published):
     for row, record in zip(page.tables["estimates"][1:], estimates.to_dict("records"), strict=True):
         assert row[1] == format_percent(record["estimate"])
         assert row[5] == format_percent(record["mde80"], sign=False)
+
+
+SHOWN_AS = {
+    "estimate": ["estimate"],
+    "mean": ["estimate"],
+    "joint effect": ["estimate"],
+    "abnormal return": ["estimate"],
+    "change": ["change"],
+    "s.e.": ["standard_error"],
+    "90 % interval": ["ci90_low", "ci90_high"],
+    "95 % interval": ["ci95_low", "ci95_high"],
+    "t": ["t"],
+    "p": ["p"],
+    "p t": ["p_t"],
+    "p (t)": ["p_t"],
+    "p (rank)": ["p_rank"],
+    "p conformal": ["p_conformal"],
+    "p FHS": ["p_fhs"],
+    "p inside 2.00 %": ["p_equivalence"],
+    "MDE 80 %": ["mde80"],
+    "detectable 4 in 5 from": ["mde80"],
+    "found 1 in 2 from": ["mde50"],
+    "found 4 in 5 from": ["mde80"],
+    "found 9 in 10 from": ["mde90"],
+    "bound provable 4 in 5": ["provable_bound"],
+    "smallest bound": ["smallest_bound"],
+    "lowest estimate": ["estimate_low"],
+    "highest estimate": ["estimate_high"],
+    "smallest conformal p": ["p_conformal_low"],
+    "residual s.d.": ["residual_std"],
+    "sum of peer weights": ["weight_sum"],
+    "mean correlation": ["mean_correlation"],
+    "stories": ["n"],
+}
+NUMBER = re.compile(r"(< )?([+\u2212]?)(\d+(?:\.(\d+))?)( [%b])?")
+
+
+def check_shown(shown: str, value: float, where: str) -> None:
+    """A number read back from the page is the one of the CSV, up to half a unit of its last digit."""
+    below, sign, digits, decimals, unit = NUMBER.fullmatch(shown.removesuffix("n")).groups()
+    scale = {None: 1.0, " %": 0.01, " b": 1e9}[unit]
+    number = float(digits) * scale * (-1 if sign == "\u2212" else 1)
+    if below:
+        assert value < number, where
+    else:
+        assert abs(number - value) <= 0.5000001 * 10 ** -len(decimals or "") * scale, where
+
+
+@pytest.mark.parametrize(
+    ("notebook", "least"),
+    [("02_event_study", 250), ("03_robustness", 180), ("04_spillover", 80), ("05_report_denial_panel", 65)],
+)
+def test_every_number_of_the_tables_is_that_of_the_csv(publish_focal, notebook, least):
+    folder = publish_focal(notebook).folder
+    page, checked = Page((folder / "report.html").read_text()), 0
+    for name, rows in page.tables.items():
+        path = folder / "results" / f"{name}.csv"
+        records = pd.read_csv(path).to_dict("records") if path.is_file() else []
+        if len(records) != len(rows) - 1:  # longer in the CSV: other tests
+            continue
+        for column, head in enumerate(rows[0]):
+            keys = SHOWN_AS.get(head.replace("\xa0", " "), [])
+            if not keys or not set(keys) <= set(records[0]):
+                continue
+            for row, record in zip(rows[1:], records, strict=True):
+                shown, where = row[column].replace("\xa0", " "), f"{name}, {row[0]}, {head}: {row[column]}"
+                if any(pd.isna(record[key]) for key in keys):
+                    assert shown.startswith(("n/a", "by ranks: ")), where
+                    continue
+                parts = shown.split(" to ")
+                assert len(parts) == len(keys), where
+                for part, key in zip(parts, keys, strict=True):
+                    check_shown(part, record[key], where)
+                checked += 1
+    assert checked >= least
+
+
+def test_the_headline_is_one_number_in_every_notebook(publish_focal):
+    runs = [publish_focal(name).run for name in ("02_event_study", "03_robustness", "04_spillover")]
+    assert runs[0]["headline"] == runs[1]["headline"] == runs[2]["headline"]
+    assert runs[0]["verdict"] == runs[1]["verdict"] == runs[2]["verdict"]
+    panel = publish_focal("05_report_denial_panel")
+    pooled = pd.read_csv(panel.folder / "results" / "pooled.csv").iloc[0]
+    assert format_percent(pooled["estimate"]) in panel.run["verdict"]
+    assert panel.run["verdict"].split(". ")[0] in Page(panel.page.read_text()).text
 
 
 def test_csv_conventions(published):
