@@ -30,6 +30,7 @@ LAZY_COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("analysis.commands.calibrate:calibrate", "Measure size and power of the tests for one firm."),
     "doctor": ("analysis.commands.doctor:doctor", "Check that this machine can run unattended."),
     "dossier": ("analysis.commands.dossier:dossier", "Run all notebooks of a story, bound by one page."),
+    "export": ("analysis.commands.runs:export", "Write the tables of a run as LaTeX or CSV."),
     "fetch": ("analysis.commands.fetch:fetch", "Download prices into a new vintage."),
     "init": ("analysis.commands.init:init", "Lay out a study of your own in an empty folder."),
     "list": ("analysis.commands.runs:list_runs", "List the runs, newest first."),

@@ -1,4 +1,4 @@
-"""``impact list``, ``show``, ``open``, ``print`` and ``prune``: what lies in reports/."""
+"""``impact list``, ``show``, ``open``, ``print``, ``export`` and ``prune``: what lies in reports/."""
 
 from __future__ import annotations
 
@@ -28,6 +28,25 @@ def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str 
     records = [{"run": s.folder.name, **{k: s.run.get(k) for k in ("status", "outcome", "finished_at")}} for s in held]
     records += [{"run": name, "status": "damaged"} for name in damaged]
     say(ctx, "\n".join(lines) or "no runs yet", records)
+
+
+@click.command("export")
+@click.argument("run")
+@click.option("--format", "form", type=click.Choice(["latex", "csv"]), default="latex", show_default=True)
+@click.option("--out", metavar="DIR", help="Where the files go (default: a folder named like the run, here).")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def export(ctx: click.Context, run: str, form: str, out: str | None, reports: str | None) -> None:
+    """Write the tables of a RUN as LaTeX (as shown) or CSV (unrounded); prints the folder."""
+    from pathlib import Path
+
+    from analysis.reporting.export import export_run
+    from analysis.reporting.store import find_run
+
+    stored = find_run(find_reports(open_root(ctx), reports), run)
+    target = Path(out).expanduser() if out else Path.cwd() / stored.folder.name
+    written = export_run(stored, target, form=form)
+    say(ctx, str(target), {"folder": str(target), "files": [path.name for path in written]})
 
 
 @click.command()

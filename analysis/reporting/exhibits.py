@@ -18,11 +18,21 @@ from matplotlib.figure import Figure
 
 from analysis.reporting.figure_style import house_style
 from analysis.reporting.format import NAME
+from analysis.reporting.markup import find_title, frame_table, mark_up, mark_up_caption, mark_up_row
 
 SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
 DECIMALS = re.compile(rb"(\.\d\d)\d+")
 SPACES = re.compile(rb"\s*([A-Za-z])\s*")
 """Coordinates are cut to a hundredth of a point and set close: no eye sees more, and pages carry many."""
+LATEX_SIGNS = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2212": "$-$", "\u2192": r"$\to$",
+    "\u00a0": "~", "\u202f": r"\,", "\u2011": "-", "\u2013": "--", "\n": " ", "\r": " ",
+}  # fmt: skip
+"""Signs that LaTeX would take for commands, or that not every engine can set."""
+UNSEEN = dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Direction marks: nothing to print, and a trap in a source file."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -69,7 +79,7 @@ class FigureExhibit:
         return (
             f'<figure id="{self.name}" class="exhibit"><img alt="{escape(self.description)}" '
             f'src="data:image/svg+xml;base64,{data}">'
-            f'<figcaption><span class="number">Figure.</span> {escape(self.caption)}</figcaption></figure>'
+            f"<figcaption>{mark_up_caption(self.caption, 'Figure')}</figcaption></figure>"
         )
 
 
@@ -97,28 +107,36 @@ class TableExhibit:
         _check_exhibit(self.name, self.caption)
 
     def _repr_html_(self) -> str:
-        head = f'<th scope="col">{escape(self.row_header)}</th>' if self.row_header else "<td></td>"
-        head += "".join(f'<th scope="col">{escape(str(column))}</th>' for column in self.cells.columns)
-        body = []
-        for label, row in zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True):
-            row_class = self.row_classes.get(str(label), "")
-            attribute = f' class="{escape(row_class)}"' if row_class else ""
-            cells = "".join(f"<td>{escape(str(value))}</td>" for value in row)
-            body.append(f'<tr{attribute}><th scope="row">{escape(str(label))}</th>{cells}</tr>')
-        title = escape(self.caption.split(".")[0])
-        table = (
-            f'<div class="table-frame" role="region" tabindex="0" aria-label="{title}">'
-            f'<table id="{self.name}" class="exhibit"><caption><span class="text"><span class="number">Table.</span> '
-            f"{escape(self.caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        rows = "".join(
+            mark_up_row(label, row, row_class=self.row_classes.get(str(label), ""))
+            for label, row in zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True)
         )
-        return f'<details class="fold"><summary>{title}</summary>{table}</details>' if self.is_folded else table
+        heads = (self.row_header, *map(str, self.cells.columns))
+        table = frame_table(self.caption, heads, rows, name=self.name)
+        if not self.is_folded:
+            return table
+        return f'<details class="fold"><summary>{mark_up(find_title(self.caption))}</summary>{table}</details>'
 
     def to_latex(self) -> str:
         """The table for a paper."""
-        return self.cells.to_latex(caption=self.caption, label=f"tab:{self.name}", escape=True)
+        return format_latex(self.cells.rename_axis(self.row_header or None), caption=self.caption, name=self.name)
 
 
 Exhibit = FigureExhibit | TableExhibit
+
+
+def format_latex(cells: pd.DataFrame, *, caption: str, name: str) -> str:
+    """Cells as a LaTeX table of the booktabs package, for any engine."""
+    plain = cells.map(_escape_latex)
+    plain.columns = [_escape_latex(column) for column in plain.columns]
+    headers = [_escape_latex(label) for label in plain.index]
+    plain.insert(0, _escape_latex(cells.index.name or ""), headers, allow_duplicates=True)
+    title = _escape_latex(caption)
+    return plain.to_latex(index=False, escape=False, caption=title, label=f"tab:{name}", position="htbp")
+
+
+def _escape_latex(text: object) -> str:
+    return "".join(LATEX_SIGNS.get(sign, sign) for sign in str(text) if sign not in UNSEEN)
 
 
 def _check_exhibit(name: str, caption: str) -> None:
