@@ -26,7 +26,6 @@ from analysis.events.articles import (
     read_table,
 )
 from analysis.events.calendars import load_hours
-from analysis.events.confounders import load_confounders
 from analysis.events.peers import PEER_COLUMNS
 from analysis.events.sessions import Alignment, align_story
 from analysis.events.tables import append_row, locked, replace_file
@@ -202,6 +201,11 @@ def rehearsal(data: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def is_embedded(story: Story, data: Path) -> bool:
+    """Whether the snapshot holds prices of the listing and of its benchmark."""
+    return {story.ticker, story.benchmark} <= set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
+
+
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
     """The alignment of a story, with opens counted as prices where they are recorded."""
     has_open = story.ticker in tickers_with_opens(data) if source == "snapshot" else True
@@ -263,17 +267,3 @@ def _refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> Non
             f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
             "Treat the session of resumption as the event: move the bound of the article, with its reason.",
         )
-
-
-def list_confounders(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> list[str]:
-    """Recorded other news of the listing within the windows of the plan, or the statement that there is none."""
-    first = alignment.hours.offset(alignment.event_session, min(f for f, _ in (*config.windows, *config.runup)))
-    last = alignment.hours.offset(alignment.event_session, max(e for _, e in (*config.windows, alignment.hull)))
-    rows = load_confounders(story.ticker, data).table
-    inside = rows[(rows.index >= first) & (rows.index <= last)]
-    if inside.empty:
-        return [
-            f"No other news of {story.ticker} is recorded from {first.date()} to {last.date()}: check its earnings and "
-            "dividend dates and enter them in data/confounders.csv."
-        ]
-    return [f"{session.date()}: {label}" for session, label in inside["label"].items()]

@@ -10,6 +10,9 @@ import click
 from analysis.commands.article import ask, say, writable_data
 from analysis.errors import ConfigError, DataError
 
+NOTHING = {"default": "", "show_default": False}
+"""A question that may be left unanswered."""
+
 
 @click.group()
 def story() -> None:
@@ -34,6 +37,7 @@ def split_list(text: str) -> tuple[str, ...]:
 @click.option("--notes", default="", help="Judgements worth keeping.")
 @click.option("--article", "articles", multiple=True, metavar="ROLE=FILE", help="A saved page, added at once.")
 @click.option("--zone", default="", metavar="ZONE", help="IANA zone for stamps of these pages that print none.")
+@click.option("--prices", metavar="WHERE", help="fetch: download them now; or the path of your own file or folder.")
 @click.option("--yes", is_flag=True, help="Ask nothing; what is missing is refused.")
 @click.pass_context
 def new(
@@ -50,9 +54,14 @@ def new(
     notes: str,
     articles: tuple[str, ...],
     zone: str,
+    prices: str | None,
     yes: bool,
 ) -> None:
-    """Register a story, with its pages if they are saved; prints its id."""
+    """Register a story, with its pages if they are saved; prints its id.
+
+    Then it is aligned, and what will be identified is said before any return is computed.
+    """
+    from analysis.events.articles import load_stories
     from analysis.registration import NewStory, check_new_story, register_story, rehearsal
 
     data = writable_data(ctx)
@@ -65,6 +74,8 @@ def new(
         "denied": _complete(denied, "Denied (yes, no, partial)", "--denied", yes=yes),
     }
     other = _complete(peers, "Peers, separated by commas", "--peers", yes=yes, default="")
+    if not articles and not yes:
+        articles = _ask_pages()
     wanted = NewStory(
         **answers,
         other_tickers=split_list(other),
@@ -73,6 +84,8 @@ def new(
         notes=notes,
     )
     check_new_story(data, wanted)
+    if prices and not articles:
+        raise ConfigError("--prices needs the articles, which say from when.", "Give --article, or fetch later.")
     pages = [_read_page(ctx, item, zone=zone, yes=yes) for item in articles]
     if pages:
         with rehearsal(data) as copy:
@@ -84,7 +97,13 @@ def new(
     for page in pages:
         for remark in _add_page(data, registered.story, *page):
             say(ctx, remark)
-    _say_what_follows(ctx, data, registered.story)
+    held = load_stories(data, with_drafts=True)[registered.story]
+    if held.is_draft:
+        say(
+            ctx, f"It has no report and no denial yet. Next: impact article add FILE --story {held.story} --role report"
+        )
+    else:
+        _say_what_follows(ctx, data, held, prices, yes=yes)
     record = {"story": registered.story, "ticker": registered.ticker, "exchange": registered.exchange}
     print(json.dumps(record) if ctx.obj["as_json"] else registered.story)
 
@@ -99,6 +118,15 @@ def _complete(value: str | None, text: str, option: str, *, yes: bool, default: 
         return default
     options = {} if default is None else {"default": default, "show_default": False}
     return str(ask(click.prompt, text, f"Give {option}.", **options)).strip()
+
+
+def _ask_pages() -> tuple[str, ...]:
+    """Saved pages of report and denial as ROLE=FILE, those that the analyst has."""
+    given = {
+        role: ask(click.prompt, f"Saved page of the {role} (nothing: later)", "Give --article.", **NOTHING).strip()
+        for role in ("report", "denial")
+    }
+    return tuple(f"{role}={file}" for role, file in given.items() if file)
 
 
 def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[str, Any, Any, str]:
@@ -126,27 +154,106 @@ def _add_page(data: Any, story_id: str, role: str, examined: Any, interval: Any,
     return (f"{added.article_id}: {added.row['role']}", *(f"note: {remark}" for remark in added.remarks))
 
 
-def _say_what_follows(ctx: click.Context, data: Any, story_id: str) -> None:
-    """What will be identified, said before any return is computed."""
+def _say_what_follows(ctx: click.Context, data: Any, held: Any, prices: str | None, *, yes: bool) -> None:
+    """What will be identified, said before any return is computed; then whether prices can serve it."""
     from analysis.alignments import describe_alignment
     from analysis.config import StudyConfig
-    from analysis.events.articles import load_stories
-    from analysis.registration import align_recorded, check_readiness, list_confounders
+    from analysis.registration import align_recorded, check_readiness, is_embedded
 
-    held = load_stories(data, with_drafts=True)[story_id]
-    if held.is_draft:
-        say(ctx, f"It has no report and no denial yet. Next: impact article add FILE --story {story_id} --role report")
-        return
     alignment = align_recorded(held, data)
     say(ctx, describe_alignment(alignment))
-    config = StudyConfig.from_parameters(story=story_id)
+    if prices is None and not is_embedded(held, data) and not yes:
+        question = f"Prices of {held.ticker} and {held.benchmark} (fetch, the path of your own, or nothing for later)"
+        prices = ask(click.prompt, question, "Give --prices.", **NOTHING).strip()
+    source = _take_prices(ctx, held, prices or "")
+    config = StudyConfig.from_parameters(story=held.story, source=source)
     try:
         sentences = check_readiness(held, alignment, config, data).sentences
+        sentences += tuple(describe_other_news(alignment, config, data))
     except DataError as error:
+        if prices:
+            raise DataError(f"{held.story} is registered, but: {error.message}", error.hint) from error
         sentences = (str(error),)
-    for sentence in (*sentences, *list_confounders(held, alignment, config, data)):
+    for sentence in sentences:
         say(ctx, sentence)
-    say(ctx, f"Next: impact story plan {story_id} --freeze")
+    option = "" if source == "snapshot" else f" --source {source}"
+    say(ctx, f"Next: impact story plan {held.story}{option} --freeze")
+
+
+def _take_prices(ctx: click.Context, held: Any, prices: str) -> str:
+    """The ``source`` that serves the story: a download made now, the analyst's own file, or what is embedded."""
+    if prices != "fetch":
+        return prices or "snapshot"
+    from datetime import UTC, datetime
+
+    from analysis.commands.context import make_progress, open_root
+    from analysis.commands.fetch import fetch_story
+
+    try:
+        outcome = fetch_story(open_root(ctx), held.story, datetime.now(UTC), make_progress(ctx))
+    except DataError as error:
+        raise DataError(f"{held.story} is registered, but its prices were not: {error.message}", error.hint) from error
+    for note in outcome.notes:
+        say(ctx, note)
+    return "auto"
+
+
+def describe_other_news(alignment: Any, config: Any, data: Any) -> list[str]:
+    """What else is known of the listing within the windows, and how to enter what is not recorded."""
+    from analysis.other_news import find_other_news, span_of_windows
+
+    found = find_other_news(alignment, config, data)
+    lines = found.describe(*span_of_windows(alignment, config))
+    if found.proposed:
+        source = "" if config.source == "snapshot" else f" --source {config.source}"
+        lines.append(f"To enter what is not recorded: impact story confounders {config.story}{source} --add")
+    return lines
+
+
+@story.command()
+@click.argument("story_id", metavar="STORY")
+@click.option("--source", metavar="SOURCE", help="Where prices come from (default: snapshot).")
+@click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter of the plan.")
+@click.option("--add", is_flag=True, help="Append them to data/confounders.csv.")
+@click.pass_context
+def confounders(ctx: click.Context, story_id: str, source: str | None, assignments: tuple[str, ...], add: bool) -> None:
+    """List ex-dividend days and earnings of STORY's listing that are not recorded; prints how many.
+
+    Earnings are entered as masked, so that mask=listed leaves them out of the estimation window.
+    """
+    from analysis.other_news import add_confounders, find_other_news
+    from analysis.registration import align_recorded
+    from analysis.root import find_root
+
+    data = writable_data(ctx) if add else find_root(ctx.obj["root"]).data
+    config, held = open_plan(data, story_id, source, assignments)
+    found = find_other_news(align_recorded(held, data, config.source), config, data)
+    for row in found.proposed:
+        mask = "masked" if row["is_masked"] == "yes" else "not masked"
+        say(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")
+    for sentence in (*found.expected, *found.sentences):
+        say(ctx, sentence)
+    entered = add_confounders(data, found.proposed) if add else 0
+    if found.proposed and not add:
+        say(ctx, "Nothing was written; --add enters them.")
+    count = entered if add else len(found.proposed)
+    record = {"proposed": list(found.proposed), "entered": entered}
+    print(json.dumps(record, ensure_ascii=False) if ctx.obj["as_json"] else count)
+
+
+def open_plan(data: Any, story_id: str, source: str | None, assignments: tuple[str, ...]) -> tuple[Any, Any]:
+    """The parameters that the command line gives, and the story."""
+    from analysis.cli import split_assignments
+    from analysis.config import StudyConfig
+    from analysis.events.articles import load_story
+
+    parameters = split_assignments(assignments)
+    if source is not None:
+        parameters["source"] = source
+    if "story" in parameters:
+        raise ConfigError("the story is named twice.", "Name it once, as the argument.")
+    config = StudyConfig.from_parameters(**parameters, story=story_id)
+    return config, load_story(config.story, data)
 
 
 @story.command()
@@ -160,21 +267,12 @@ def plan(ctx: click.Context, story_id: str, freeze: bool, source: str | None, as
     from datetime import UTC, datetime
 
     from analysis.alignments import describe_alignment
-    from analysis.cli import split_assignments
-    from analysis.config import StudyConfig
-    from analysis.events.articles import load_story
     from analysis.plans import build_plan, freeze_plan, hash_plan, load_plans, plan_status
-    from analysis.registration import align_recorded, check_readiness, list_confounders
+    from analysis.registration import align_recorded, check_readiness
     from analysis.root import find_root
 
     data = writable_data(ctx) if freeze else find_root(ctx.obj["root"]).data
-    parameters = split_assignments(assignments)
-    if source is not None:
-        parameters["source"] = source
-    if "story" in parameters:
-        raise ConfigError("the story is named twice.", "Name it once, as the argument.")
-    config = StudyConfig.from_parameters(**parameters, story=story_id)
-    held = load_story(config.story, data)
+    config, held = open_plan(data, story_id, source, assignments)
     alignment = align_recorded(held, data, config.source)
     planned = build_plan(held, config)
     say(ctx, describe_alignment(alignment))
@@ -182,7 +280,7 @@ def plan(ctx: click.Context, story_id: str, freeze: bool, source: str | None, as
         say(ctx, f"  {name:20} {value}")
     for sentence in check_readiness(held, alignment, config, data).sentences:
         say(ctx, sentence)
-    for sentence in list_confounders(held, alignment, config, data):
+    for sentence in describe_other_news(alignment, config, data):
         say(ctx, sentence)
     if freeze:
         frozen, is_new = freeze_plan(data, alignment, config, now=datetime.now(UTC))

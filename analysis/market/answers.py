@@ -15,6 +15,9 @@ COLUMNS = {
 }  # fmt: skip
 DAILY = ("date", "ticker", "open", "high", "low", "close", "volume", "dividend", "split")
 INTRADAY = ("minute", "ticker", "open", "high", "low", "close", "volume")
+EARNINGS = ("announced_earliest", "announced_latest", "ticker", "is_reported")
+EARNINGS_HOUR = pd.Timedelta(hours=1)
+"""The provider prints announcements to the hour."""
 AGAIN = "Fetch again later; nothing was recorded."
 
 
@@ -167,6 +170,39 @@ def parse_intraday(answer: Answer) -> pd.DataFrame:
     table.insert(0, "ticker", answer.ticker)
     table.insert(0, "minute", frame.index.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"))
     return table.loc[:, list(INTRADAY)]
+
+
+def parse_earnings(answer: Answer) -> pd.DataFrame:
+    """Announcements as intervals in UTC, oldest first, in the columns :data:`EARNINGS`.
+
+    A clock counts as its hour; midnight is what the provider prints when it knows only the day, so it counts
+    as the whole day of its zone. ``is_reported`` tells past announcements from expected ones.
+
+    Raises
+    ------
+    DataError
+        If there is none, or the times carry no zone.
+    """
+    where = f"the provider's earnings dates of {answer.ticker}"
+    frame = answer.frame
+    if not isinstance(frame, pd.DataFrame) or frame.empty:
+        raise refuse(where, "there is none", "Enter them in data/confounders.csv by hand.")
+    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None or "Reported EPS" not in frame.columns:
+        raise refuse(where, "the times carry no zone, or the column Reported EPS is missing", AGAIN)
+    local = frame.index
+    is_day = local == local.normalize()
+    ends = local.where(~is_day, local + pd.DateOffset(days=1)).where(is_day, local + EARNINGS_HOUR)
+    table = pd.DataFrame(
+        {
+            "announced_earliest": local.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "announced_latest": ends.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "ticker": answer.ticker,
+            "is_reported": pd.to_numeric(frame["Reported EPS"], errors="coerce")
+            .notna()
+            .map({True: "yes", False: "no"}),
+        }
+    )
+    return table.drop_duplicates("announced_earliest").sort_values("announced_earliest", ignore_index=True)
 
 
 def to_bytes(table: pd.DataFrame) -> bytes:

@@ -20,18 +20,14 @@ from analysis.disk import hold_lock, writing
 from analysis.errors import ConfigError, DataError, RevisionError, StudyError
 from analysis.events.articles import load_stories
 from analysis.events.calendars import SessionHours, load_hours
-from analysis.market.answers import Answer, DailyTable, parse_daily, parse_intraday, to_bytes
+from analysis.events.peers import load_peers
+from analysis.events.tickers import AMERICAN, SUFFIXES
+from analysis.market.answers import Answer, DailyTable, parse_daily, parse_earnings, parse_intraday, to_bytes
 from analysis.market.french import fetch_factors
 from analysis.market.revisions import Comparison, compare_history, compare_snapshot
 from analysis.market.snapshot import PriceStore
 from analysis.market.vintages import FORMAT, Vintage, find_last, write_vintage
 from analysis.market.yahoo import INTRADAY_REACH
-
-EXCHANGE_OF_SUFFIX = {
-    "": "XNYS", "AS": "XAMS", "BO": "XBOM", "DE": "XETR", "HK": "XHKG", "KS": "XKRX", "L": "XLON", "MI": "XMIL",
-    "NS": "XBOM", "PA": "XPAR", "SS": "XSHG", "SW": "XSWX", "SZ": "XSHG", "T": "XTKS", "TO": "XTSE", "TW": "XTAI",
-}  # fmt: skip
-"""Yahoo's suffixes; an unknown one, or an index, has no calendar unless a story names it."""
 
 
 class Provider(Protocol):
@@ -45,6 +41,9 @@ class Provider(Protocol):
     def fetch_intraday(self, ticker: str, interval: str, at: datetime) -> Answer:
         """All bars of an interval that are still to be had."""
 
+    def fetch_earnings(self, ticker: str) -> Answer:
+        """Earnings announcements, past and expected."""
+
 
 @dataclass(frozen=True)
 class FetchRequest:
@@ -56,6 +55,8 @@ class FetchRequest:
         Ticker -> calendar of its listing, None where none is known.
     optional : frozenset of str
         Tickers whose failure leaves them out, with the reason, instead of failing the whole.
+    firms : tuple of str
+        Tickers whose earnings dates are asked for too; that they cannot be had is said and fails nothing.
     end : datetime.date or None
         Last day wanted; None means up to the last closed session.
     """
@@ -64,6 +65,7 @@ class FetchRequest:
     start: date
     end: date | None = None
     optional: frozenset[str] = frozenset()
+    firms: tuple[str, ...] = ()
     has_intraday: bool = False
     accepts_revisions: bool = False
 
@@ -87,13 +89,14 @@ class _Collected:
     comparisons: list[Comparison] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     intraday: dict[str, str] = field(default_factory=dict)
+    earnings: dict[str, str] = field(default_factory=dict)
 
 
 def guess_exchange(ticker: str) -> str | None:
-    """The calendar of a ticker by its suffix; None where it has none."""
+    """The calendar of a ticker by its suffix; an unknown one, or an index, has none unless a story names it."""
     if ticker.startswith("^") or "=" in ticker:
         return None
-    return EXCHANGE_OF_SUFFIX.get(ticker.rsplit(".", 1)[1] if "." in ticker else "")
+    return SUFFIXES.get(ticker.rsplit(".", 1)[1]) if "." in ticker else AMERICAN[0]
 
 
 def plan_fetch(
@@ -111,6 +114,7 @@ def plan_fetch(
     stories = load_stories(data)
     exchanges: dict[str, str | None] = {}
     required: set[str] = set()
+    firms: list[str] = []
     first = None
     for name in names:
         if name in stories:
@@ -118,8 +122,10 @@ def plan_fetch(
             for ticker in (story.ticker, story.benchmark):
                 exchanges[ticker] = story.exchange
                 required.add(ticker)
+            firms.append(story.ticker)
+            entered = {peer.ticker: peer.exchange for peer in load_peers(story.ticker, data)}
             for ticker in story.other_tickers:
-                exchanges.setdefault(ticker, guess_exchange(ticker))
+                exchanges.setdefault(ticker, entered.get(ticker) or guess_exchange(ticker))
             earliest = min(a.published_earliest for a in story.articles).date()
             first = min(first or earliest, earliest)
         elif TICKER_PATTERN.fullmatch(name):
@@ -134,7 +140,8 @@ def plan_fetch(
     for ticker in exchanges:
         if not TICKER_PATTERN.fullmatch(ticker):
             raise ConfigError(f"{ticker!r} is no ticker.", "Mend stories.csv.")
-    return FetchRequest(exchanges, begin, end, optional=frozenset(set(exchanges) - required))
+    optional = frozenset(set(exchanges) - required)
+    return FetchRequest(exchanges, begin, end, optional=optional, firms=tuple(dict.fromkeys(firms)))
 
 
 def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETTLE_MINUTES) -> pd.Timestamp:
@@ -191,6 +198,7 @@ def fetch_vintage(
         _refuse_revisions(got.comparisons, request.accepts_revisions)
         if request.has_intraday:
             _collect_intraday(provider, at, got, progress)
+        _collect_earnings(request.firms, provider, got, progress)
         factor_note = _collect_factors(request, factors, got)
         same = _find_same(vintages, got)
         notes = tuple(_list_notes(got, factor_note))
@@ -286,6 +294,20 @@ def _collect_intraday(provider: Provider, at: datetime, got: _Collected, progres
             got.files[name], got.rows[name] = to_bytes(bars), len(bars)
 
 
+def _collect_earnings(
+    firms: tuple[str, ...], provider: Provider, got: _Collected, progress: Callable[[str], None]
+) -> None:
+    for ticker in firms:
+        progress(f"fetch: {ticker}, earnings dates")
+        name = f"earnings/{ticker}.csv"
+        try:
+            table = parse_earnings(provider.fetch_earnings(ticker))
+        except DataError as error:
+            got.earnings[ticker] = error.message
+            continue
+        got.files[name], got.rows[name] = to_bytes(table), len(table)
+
+
 def _collect_factors(request: FetchRequest, factors: Callable[[str], pd.DataFrame], got: _Collected) -> str:
     """The factors' vintage in words: recorded with this one, or the embedded ones with the reason."""
     try:
@@ -310,6 +332,7 @@ def _list_notes(got: _Collected, factor_note: str) -> list[str]:
     notes += [f"{c.ticker}: accepted revision: {text}" for c in got.comparisons for text in c.revisions]
     notes += [f"{ticker} left out: {reason}" for ticker, reason in got.left_out.items()]
     notes += [f"{name} not to be had: {reason}" for name, reason in got.intraday.items()]
+    notes += [f"{ticker}, earnings dates not to be had: {reason}" for ticker, reason in got.earnings.items()]
     return [*notes, f"factors: {factor_note}"]
 
 
@@ -348,6 +371,7 @@ def _describe(
         "factors": factor_note,
         "left_out": got.left_out,
         "intraday_not_to_be_had": got.intraday,
+        "earnings_not_to_be_had": got.earnings,
         "comparison": [
             {
                 "ticker": c.ticker,

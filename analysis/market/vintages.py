@@ -20,7 +20,7 @@ from analysis.disk import sync_folder
 from analysis.errors import DataError
 
 VINTAGE_NAME = re.compile(r"\d{8}T\d{6}Z(-\d{1,3})?")
-FILE_NAME = re.compile(r"(intraday/(1m|5m|60m)/)?([A-Z0-9^][A-Z0-9.\-^=]{0,14}|factors)\.csv")
+FILE_NAME = re.compile(r"((intraday/(1m|5m|60m)|earnings)/)?([A-Z0-9^][A-Z0-9.\-^=]{0,14}|factors)\.csv")
 MANIFEST = "manifest.json"
 FORMAT = 1
 

@@ -26,6 +26,11 @@ TRANSIENT = {"YFRateLimitError", "YFDataException", "RequestException", "JSONDec
 """Errors that may pass by waiting, besides those of the operating system."""
 INTRADAY_REACH = {"1m": (29, 7), "5m": (59, 59), "60m": (729, 729)}
 """Interval -> days that the provider reaches back, and days that one request may span."""
+EARNINGS_ROWS = 50
+"""Announcements asked for, latest first, the expected ones included: some twelve years."""
+
+Question = Callable[[Any], tuple[Any, dict[str, str]]]
+"""Asks a Ticker; gives a frame and what the answer says of the listing."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -74,7 +79,7 @@ class YahooProvider:
         DataError
             If the provider refuses, or does not answer within the bounded attempts.
         """
-        return self._ask(ticker, interval="1d", start=start.isoformat(), end=(end + timedelta(days=1)).isoformat())
+        return self._ask(ticker, _history("1d", start, end + timedelta(days=1)))
 
     def fetch_intraday(self, ticker: str, interval: str, at: datetime) -> Answer:
         """All bars of an interval that the provider still has at an instant."""
@@ -84,13 +89,23 @@ class YahooProvider:
         pieces: list[Answer] = []
         while first < last:
             stop = min(first + timedelta(days=span), last)
-            pieces.append(self._ask(ticker, interval=interval, start=first.isoformat(), end=stop.isoformat()))
+            pieces.append(self._ask(ticker, _history(interval, first, stop)))
             first = stop
         held = [p.frame for p in pieces if isinstance(p.frame, pd.DataFrame) and not p.frame.empty]
         frame = pd.concat(held) if held else pd.DataFrame()
         return Answer(ticker, frame, pieces[-1].metadata)
 
-    def _ask(self, ticker: str, **window: str) -> Answer:
+    def fetch_earnings(self, ticker: str) -> Answer:
+        """Earnings announcements of a firm, past and expected, as far as the provider has them.
+
+        Raises
+        ------
+        DataError
+            If the provider refuses, or does not answer within the bounded attempts.
+        """
+        return self._ask(ticker, _earnings)
+
+    def _ask(self, ticker: str, question: Question) -> Answer:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=tenacity.wait_random_exponential(multiplier=4, max=MAX_WAIT_S),
@@ -99,7 +114,7 @@ class YahooProvider:
             reraise=True,
         )
         try:
-            return retrying(self._ask_once, ticker, window)
+            return retrying(lambda: Answer(ticker, *question(self._make(ticker))))
         except Exception as error:  # the provider's package raises many kinds; all mean no answer
             tries = retrying.statistics.get("attempt_number", 1)
             raise DataError(
@@ -108,10 +123,23 @@ class YahooProvider:
                 "Nothing was recorded; fetch again later." if is_transient(error) else "Check the ticker.",
             ) from error
 
-    def _ask_once(self, ticker: str, window: dict[str, str]) -> Answer:
-        asked = self._make(ticker)
-        frame = asked.history(auto_adjust=False, actions=True, timeout=TIMEOUT_S, **window)
-        return Answer(ticker, frame, read_metadata(asked.history_metadata))
+
+def _history(interval: str, start: date, end: date) -> Question:
+    """Bars from ``start`` to before ``end``, with what the answer says of the listing."""
+
+    def ask(ticker: Any) -> tuple[Any, dict[str, str]]:
+        frame = ticker.history(
+            interval=interval, start=start.isoformat(), end=end.isoformat(), auto_adjust=False, actions=True,
+            timeout=TIMEOUT_S,
+        )  # fmt: skip
+        return frame, read_metadata(ticker.history_metadata)
+
+    return ask
+
+
+def _earnings(ticker: Any) -> tuple[Any, dict[str, str]]:
+    """The provider's page of announcements; its package gives None where there is none."""
+    return ticker.get_earnings_dates(limit=EARNINGS_ROWS), {}
 
 
 def read_metadata(metadata: Any) -> dict[str, str]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from market.fake_yahoo import FakeYahoo, make_earnings
 
 from analysis.cli import main
+from analysis.errors import DataError
 from analysis.events.articles import load_stories, load_story
 from analysis.layout import lay_out_study
+from analysis.market.fetch import fetch_vintage, plan_fetch
+from analysis.market.yahoo import YahooProvider
 from analysis.root import StudyRoot, holds_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,8 +223,65 @@ def test_a_story_with_its_pages_at_once(own):
 
 
 def test_the_questions_of_a_new_story(own):
-    result = impact(own, "story", "new", answers="arvo-tessel\nArvo and Tessel talk\nGM\n\nSPY\nyes\n\n")
+    asked = "arvo-tessel\nArvo and Tessel talk\nGM\n\nSPY\nyes\n\n"
+    result = impact(own, "story", "new", answers=f"{asked}\n\n")
     assert (result.exit_code, result.stdout) == (0, "arvo-tessel\n"), result.stderr
+    assert load_stories(own.data, with_drafts=True)["arvo-tessel"].is_draft
+
+
+def test_the_questions_reach_the_pages_and_the_prices(own, tmp_path):
+    prices = tmp_path / "prices.csv"
+    frame = pd.read_csv(own.data / "snapshot" / "GM.csv")
+    benchmark = pd.read_csv(own.data / "snapshot" / "SPY.csv")
+    both = pd.concat([frame.assign(ticker="ARVO"), benchmark[benchmark["date"] >= "2024-07-01"].assign(ticker="SPY")])
+    both.drop(columns="adj_close").to_csv(prices, index=False)
+    asked = "arvo-tessel\nArvo and Tessel talk\nARVO\nXNYS\nSPY\nyes\n\n"
+    result = impact(own, "story", "new", answers=f"{asked}{page('meta_utc.html')}\n\n{prices}\n")
+    assert (result.exit_code, result.stdout) == (0, "arvo-tessel\n"), result.stderr
+    assert "event session 2026-02-03" in result.stderr
+    held = (frame["date"] < "2026-02-03").sum()
+    assert f"ARVO: {held} sessions before the event session, enough." in result.stderr
+    assert "To enter what is not recorded" in result.stderr
+    assert f"Next: impact story plan arvo-tessel --source {prices} --freeze" in result.stderr
+
+
+def test_prices_are_fetched_when_asked(own, monkeypatch):
+    def fetch(root, story, at, progress):
+        request = plan_fetch((story,), root.data, today=date(2026, 2, 13))
+        at = datetime(2026, 2, 13, 22, 0, tzinfo=UTC)
+        return fetch_vintage(
+            request, root.data, YahooProvider(yahoo, sleep=len), at=at, progress=progress, factors=no_factors
+        )
+
+    def no_factors(first):
+        raise DataError("the library cannot be reached.")
+
+    yahoo = FakeYahoo()
+    yahoo.earnings["ARVO"] = make_earnings(("2026-02-03 07:00", "0.4"), ("2025-10-21 07:00", "0.4"))
+    monkeypatch.setattr("analysis.commands.fetch.fetch_story", fetch)
+    new = dict(zip(NEW[::2], NEW[1::2], strict=True)) | {
+        "--ticker": "ARVO",
+        "--benchmark": "BOLT",
+        "--exchange": "XNYS",
+    }
+    words = [x for pair in new.items() for x in pair]
+    report = ("--article", f"report={page('meta_utc.html')}")
+    refused = impact(own, "story", "new", *words, "--prices", "fetch", "--yes")
+    assert (refused.exit_code, "needs the articles" in refused.stderr) == (2, True)
+    done = impact(own, "story", "new", *words, *report, "--prices", "fetch", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "2026-02-03: Earnings announcement (not recorded)" in done.stderr
+    assert "BOLT:" in done.stderr
+    assert "impact story plan arvo-tessel --source auto --freeze" in done.stderr
+    entered = impact(own, "--json", "story", "confounders", "arvo-tessel", "--source", "auto", "--add")
+    rows = json.loads(entered.stdout)["proposed"]
+    assert {r["session"] for r in rows if r["is_masked"] == "yes"} == {"2025-10-21", "2026-02-03"}
+    yahoo.errors = [ValueError("no timezone found")]
+    words[1] = "arvo-again"
+    failed = impact(own, "story", "new", *words, *report, "--prices", "fetch", "--yes")
+    assert (failed.exit_code, failed.stdout) == (3, "")
+    assert "arvo-again is registered, but its prices were not: ARVO: no answer from Yahoo" in failed.stderr
+    assert "arvo-again" in load_stories(own.data)
 
 
 @pytest.mark.parametrize(

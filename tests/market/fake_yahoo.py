@@ -54,6 +54,8 @@ class FakeYahoo:
         self.errors: list[Exception] = []
         self.calls: list[tuple[str, dict]] = []
         self.last = "2026-12-31"
+        self.earnings: dict[str, object] = {}
+        self.asked_earnings: list[str] = []
 
     def __call__(self, symbol: str) -> _FakeTicker:
         return _FakeTicker(self, symbol)
@@ -66,6 +68,14 @@ class _FakeTicker:
     @property
     def history_metadata(self) -> dict:
         return {**METADATA, **self._provider.metadata.get(self._symbol, {})}
+
+    def get_earnings_dates(self, *, limit: int) -> object:
+        assert limit <= 100
+        self._provider.asked_earnings.append(self._symbol)
+        answer = self._provider.earnings.get(self._symbol)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def history(self, *, interval: str, start: str, end: str, auto_adjust: bool, actions: bool, timeout: int):
         assert not auto_adjust
@@ -84,6 +94,13 @@ class _FakeTicker:
             seed=sum(map(ord, self._symbol)),
         )  # fmt: skip
         return self._provider.bend.get(self._symbol, lambda f: f)(frame)
+
+
+def make_earnings(*announced: tuple[str, str | None], zone: str = "America/New_York") -> pd.DataFrame:
+    """Announcements as ``Ticker.get_earnings_dates`` gives them: local clock and reported earnings, None if to come."""
+    index = pd.DatetimeIndex([pd.Timestamp(at) for at, _ in announced]).tz_localize(zone).rename("Earnings Date")
+    columns = {"EPS Estimate": 0.3, "Reported EPS": [eps for _, eps in announced], "Surprise(%)": 1.5}
+    return pd.DataFrame(columns, index=index)
 
 
 def make_bars(interval: str, start: str, end: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_yahoo import FakeRateLimit, FakeYahoo, make_history
+from market.fake_yahoo import FakeRateLimit, FakeYahoo, make_earnings, make_history
 
 from analysis.disk import hold_lock
 from analysis.errors import BusyError, ConfigError, DataError, RevisionError
@@ -31,7 +31,7 @@ TUESDAY = datetime(2026, 2, 17, 22, 0, tzinfo=UTC)  # Monday 16 February is a ho
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A data folder with the registry and no prices."""
-    for name in ("stories.csv", "articles.csv", "confounders.csv", "faults.csv", "manifest.csv"):
+    for name in ("stories.csv", "articles.csv", "confounders.csv", "faults.csv", "manifest.csv", "peers.csv"):
         shutil.copy(ROOT / "data" / name, tmp_path / name)
     return tmp_path
 
@@ -328,6 +328,46 @@ def test_intraday_bars_are_utc_and_asked_for_within_reach(data: Path, yahoo: Fak
     assert done.vintage.find_fault() == ""
 
 
+def test_earnings_are_asked_of_the_storys_firm_and_kept_as_intervals(data: Path, yahoo: FakeYahoo) -> None:
+    yahoo.earnings["F"] = make_earnings(
+        ("2026-02-10 16:00", "0.13"), ("2026-04-29 00:00", None), ("2025-10-23 16:00", "0.45"), ("2025-07-30", "0.37")
+    )
+    done = fetch(data, yahoo, firms=("F",))
+    table = pd.read_csv(done.vintage.folder / "earnings/F.csv")
+    assert table.to_dict("list") == {
+        "announced_earliest": [
+            "2025-07-30T04:00:00Z", "2025-10-23T20:00:00Z", "2026-02-10T21:00:00Z", "2026-04-29T04:00:00Z",
+        ],
+        "announced_latest": [
+            "2025-07-31T04:00:00Z", "2025-10-23T21:00:00Z", "2026-02-10T22:00:00Z", "2026-04-30T04:00:00Z",
+        ],
+        "ticker": ["F"] * 4,
+        "is_reported": ["yes", "yes", "yes", "no"],
+    }  # fmt: skip
+    assert done.vintage.find_fault() == ""
+    assert list_vintages(data / "vintages")[1] == []
+    assert yahoo.asked_earnings == ["F"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "there is none"),
+        (make_earnings(("2026-02-10 16:00", "0.13")).tz_localize(None), "no zone"),
+        (make_earnings(("2026-02-10 16:00", "0.13")).drop(columns="Reported EPS"), "Reported EPS is missing"),
+        (ValueError("broken page"), "no answer from Yahoo after 1 attempt"),
+    ],
+)
+def test_earnings_that_cannot_be_had_are_named_and_fail_nothing(
+    data: Path, yahoo: FakeYahoo, answer: object, said: str
+) -> None:
+    yahoo.earnings["F"] = answer
+    done = fetch(data, yahoo, firms=("F",))
+    assert said in done.vintage.manifest["earnings_not_to_be_had"]["F"]
+    assert any(note.startswith("F, earnings dates not to be had") for note in done.notes)
+    assert not (done.vintage.folder / "earnings").exists()
+
+
 def test_two_downloads_at_once(data: Path, yahoo: FakeYahoo) -> None:
     with hold_lock(data / "vintages", ".lock", "busy"), pytest.raises(BusyError):
         fetch(data, yahoo)
@@ -354,6 +394,7 @@ def test_a_story_brings_its_listings(data: Path) -> None:
     request = plan_fetch(("ford-xiaomi",), data, today=date(2026, 2, 13))
     assert request.exchanges == {"F": "XNYS", "SPY": "XNYS", "1810.HK": "XHKG"}
     assert request.optional == {"1810.HK"}
+    assert request.firms == ("F",)
     assert request.start == date(2020, 8, 10)
 
 

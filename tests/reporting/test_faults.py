@@ -394,7 +394,7 @@ def test_source_and_age_stand_on_the_first_screen_and_in_run_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "market"))
-    from fake_yahoo import FakeYahoo
+    from market.fake_yahoo import FakeYahoo
 
     from analysis.market.fetch import FetchRequest, fetch_vintage
     from analysis.market.yahoo import YahooProvider
