@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.config import parse_date, parse_story
 from analysis.events.articles import load_stories, load_story
-from analysis.events.sessions import Alignment, align_story
+from analysis.events.calendars import load_hours
+from analysis.events.sessions import Alignment, align_story, format_instant
 from analysis.market.snapshot import MANIFEST_COLUMNS, read_table
 
 
@@ -50,6 +51,48 @@ def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
     frames = [a.frame().assign(story=a.story.story, identified=a.identification.kind) for a in alignments]
     frame = pd.concat(frames, ignore_index=True)
     return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
+
+
+def locate_instants(exchange: str, instants: tuple[pd.Timestamp, ...]) -> pd.DataFrame:
+    """Where news of an instant falls on an exchange, for any calendar and without a story.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an instant: ``instant`` (UTC), ``local`` (clock of the exchange), ``phase``, ``close_session``,
+        ``close_at`` (UTC), ``open_session``, ``is_near_close``.
+
+    Raises
+    ------
+    AlignmentError
+        If the exchange is unknown, or an instant lies outside its known sessions.
+    """
+    hours = load_hours(exchange)
+    rows = []
+    for instant in instants:
+        session = hours.close_session(instant)
+        rows.append(
+            {
+                "instant": format_instant(instant),
+                "local": f"{instant.tz_convert(hours.timezone):%a %Y-%m-%d %H:%M}",
+                "phase": hours.phase(instant),
+                "close_session": str(session.date()),
+                "close_at": format_instant(hours.schedule.at[session, "close"]),
+                "open_session": str(hours.open_session(instant).date()),
+                "is_near_close": hours.is_near_close(instant),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_instants(exchange: str, located: pd.DataFrame) -> str:
+    """Located instants as text for a terminal."""
+    return "\n".join(
+        f"{row.instant} ({row.local} on {exchange}, {row.phase.replace('_', ' ')}): in the return that closes on "
+        f"{row.close_session} ({row.close_at}); first opening price on {row.open_session}"
+        + ("; within ten minutes of the close" if row.is_near_close else "")
+        for row in located.itertuples()
+    )
 
 
 def describe_alignment(alignment: Alignment, *, is_short: bool = False) -> str:

@@ -12,12 +12,12 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
 from analysis import __version__
+from analysis.commands.context import make_progress, parse_instant, say
 from analysis.errors import ConfigError, StudyError
 
 INTERRUPTED = 130
@@ -113,16 +113,6 @@ def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug
     ctx.obj = ctx.params
 
 
-def _progress(ctx: click.Context) -> Callable[[str], None]:
-    if ctx.obj["quiet"]:
-        return lambda _: None
-    return lambda message: print(message, file=sys.stderr, flush=True)
-
-
-def _say(ctx: click.Context, text: str, record: dict[str, Any]) -> None:
-    print(json.dumps(record, ensure_ascii=False) if ctx.obj["as_json"] else text)
-
-
 def split_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
     """``-p name=value`` pairs as a dictionary.
 
@@ -189,9 +179,9 @@ def run(
     limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20)
     outcome = run_notebook(
         RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
-        progress=_progress(ctx),
+        progress=make_progress(ctx),
     )
-    _say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run})
+    say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run})
 
 
 @main.command()
@@ -217,12 +207,25 @@ def stories(ctx: click.Context, only_open: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Every story of the registry.")
 @click.option("--as-of", "as_of", metavar="DATE", help="Only what was public at the close of that session.")
 @click.option("--out", metavar="FILE", help="Write the alignment as CSV.")
+@click.option("--at", "instants", multiple=True, metavar="INSTANT", help="Without a story: where that instant falls.")
+@click.option("--exchange", metavar="MIC", help="With --at: whose calendar, such as XNYS or XTKS.")
 @click.pass_context
-def align(ctx: click.Context, story: str | None, every: bool, as_of: str | None, out: str | None) -> None:
+def align(
+    ctx: click.Context,
+    story: str | None,
+    every: bool,
+    as_of: str | None,
+    out: str | None,
+    instants: tuple[str, ...],
+    exchange: str | None,
+) -> None:
     """Show which sessions the articles of STORY can have reached, and what is identified."""
     from analysis.alignments import describe_alignment, frame_alignments, load_alignments
     from analysis.root import find_root
 
+    if instants or exchange:
+        _locate(ctx, instants, exchange, is_alone=not (story or every or as_of or out))
+        return
     if bool(story) == every:
         raise ConfigError("name one story, or --all.", "List them with: impact stories")
     alignments = load_alignments(find_root(ctx.obj["root"]).data, story, as_of=as_of)
@@ -232,6 +235,19 @@ def align(ctx: click.Context, story: str | None, every: bool, as_of: str | None,
         print(json.dumps({a.story.story: a.identification.as_record() for a in alignments}, ensure_ascii=False))
         return
     print("\n\n".join(describe_alignment(a, is_short=every) for a in alignments))
+
+
+def _locate(ctx: click.Context, instants: tuple[str, ...], exchange: str | None, *, is_alone: bool) -> None:
+    """Instants on the calendar of an exchange."""
+    import pandas as pd
+
+    from analysis.alignments import describe_instants, locate_instants
+
+    if not (instants and exchange and is_alone):
+        raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
+    at = tuple(pd.Timestamp(parse_instant("--at", text)) for text in instants)
+    located = locate_instants(exchange, at)
+    say(ctx, describe_instants(exchange, located), located.to_dict("records"))
 
 
 if __name__ == "__main__":

@@ -228,6 +228,45 @@ def test_align_writes_a_table(call, tmp_path):
     assert table["reason"].str.len().min() > 20
 
 
+def test_instants_on_any_calendar(call):
+    """The early close of 2025-11-28 at 13:00, the lunch break of Tokyo, a Sunday session of Tel Aviv."""
+    result = call(
+        "--json", "align", "--exchange", "XNYS", "--at", "2025-11-28T12:59-05:00", "--at", "2025-11-28T18:00Z"
+    )
+    assert result.exit_code == 0, result.stderr
+    before, after = json.loads(result.stdout)
+    assert (before["close_session"], before["close_at"], before["is_near_close"]) == (
+        "2025-11-28", "2025-11-28T18:00:00Z", True,
+    )  # fmt: skip
+    assert (before["open_session"], after["close_session"], after["phase"]) == (
+        "2025-12-01", "2025-12-01", "after_close",
+    )  # fmt: skip
+    tokyo = json.loads(call("--json", "align", "--exchange", "XTKS", "--at", "2025-11-28T02:45Z").stdout)[0]
+    assert (tokyo["phase"], tokyo["close_session"]) == ("lunch_break", "2025-11-28")
+    assert call("align", "--exchange", "XTAE", "--at", "2025-11-29T12:00Z").stdout == (
+        "2025-11-29T12:00:00Z (Sat 2025-11-29 14:00 on XTAE, weekend): in the return that closes on "
+        "2025-11-30 (2025-11-30T13:49:00Z); first opening price on 2025-11-30\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--at", "2025-11-28T18:00Z"), "go together"),
+        (("--exchange", "XNYS"), "go together"),
+        (("ford-xiaomi", "--exchange", "XNYS", "--at", "2025-11-28T18:00Z"), "without a story"),
+        (("--exchange", "XNYS", "--at", "2025-11-28T18:00"), "names no zone"),
+        (("--exchange", "XNYS", "--at", "noon"), "is no instant"),
+        (("--exchange", "NYSE!", "--at", "2025-11-28T18:00Z"), "unknown exchange"),
+        (("--exchange", "XNYS", "--at", "1990-11-28T18:00Z"), "before the first known session"),
+    ],
+)
+def test_instants_that_cannot_be_located(call, arguments, words):
+    result = call("align", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
 def test_assignments():
     assert split_assignments(("a=b=c", "d=")) == {"a": "b=c", "d": ""}
     with pytest.raises(ConfigError):

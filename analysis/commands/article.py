@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from analysis.commands.context import parse_instant, say, tell
 from analysis.errors import ConfigError, DataError
-
-
-def say(ctx: click.Context, message: str) -> None:
-    """A progress line on stderr."""
-    if not ctx.obj["quiet"]:
-        print(message, file=sys.stderr, flush=True)
 
 
 def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> Any:
@@ -26,21 +19,6 @@ def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> A
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise ConfigError(f"no answer to: {text}.", hint) from error
-
-
-def parse_instant_option(name: str, value: str | None) -> Any:
-    """An instant given on the command line; it needs a zone."""
-    from datetime import datetime
-
-    if value is None:
-        return None
-    try:
-        at = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError as error:
-        raise ConfigError(f"--{name}: {value!r} is no instant.", "Write for instance 2026-01-31T18:28:00Z.") from error
-    if at.tzinfo is None:
-        raise ConfigError(f"--{name}: {value!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
-    return at
 
 
 READING = [
@@ -81,7 +59,7 @@ def examine(
     return examine_page(
         read_file(path, MAX_BYTES),
         name=path.name,
-        saved_at=parse_instant_option("saved-at", saved_at) or datetime.now(UTC),
+        saved_at=parse_instant("--saved-at", saved_at) if saved_at else datetime.now(UTC),
         address=url,
         zone=zone,
         zone_basis=zone_basis,
@@ -95,12 +73,12 @@ def show(ctx: click.Context, examined: Any) -> None:
     from analysis.events.proposals import describe_proposal
 
     page = examined.page
-    say(ctx, f"{page.name}: {'page' if page.is_html else 'text'}, {page.encoding} ({page.encoding_basis})")
-    say(ctx, describe_proposal(examined.proposal))
+    tell(ctx, f"{page.name}: {'page' if page.is_html else 'text'}, {page.encoding} ({page.encoding_basis})")
+    tell(ctx, describe_proposal(examined.proposal))
     named = ", ".join(t if not e else f"{t} ({e})" for t, e in examined.listings) or "none"
-    say(ctx, f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
+    tell(ctx, f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
     for remark in examined.remarks:
-        say(ctx, f"note: {remark}")
+        tell(ctx, f"note: {remark}")
 
 
 def record_of(examined: Any) -> dict[str, Any]:
@@ -145,11 +123,8 @@ def read(ctx: click.Context, file: str, **options: Any) -> None:
     examined = examine(file, **options)
     show(ctx, examined)
     record = record_of(examined)
-    if ctx.obj["as_json"]:
-        print(json.dumps(record, ensure_ascii=False))
-    else:
-        bounds = f"{record['published_earliest']}/{record['published_latest']}" if examined.proposal.interval else ""
-        print(bounds or examined.proposal.verdict)
+    bounds = f"{record['published_earliest']}/{record['published_latest']}" if examined.proposal.interval else ""
+    say(ctx, bounds or examined.proposal.verdict, record)
 
 
 @article.command()
@@ -237,7 +212,8 @@ def settle(
     from analysis.events.proposals import bound_by_hand, use
 
     proposal = examined.proposal
-    first, last = parse_instant_option("not-before", not_before), parse_instant_option("not-after", not_after)
+    first = parse_instant("--not-before", not_before) if not_before else None
+    last = parse_instant("--not-after", not_after) if not_after else None
     is_bounded = first is not None and last is not None
     if number is None and proposal.chosen is None and not is_bounded:
         if yes:
@@ -249,7 +225,7 @@ def settle(
         number = ask(click.prompt, "Number of the item to rest on", hint, type=int)
     if number is not None:
         proposal = use(proposal, number)
-        say(ctx, proposal.reason)
+        tell(ctx, proposal.reason)
     if first is not None and last is not None and first >= last:
         raise ConfigError("--not-before does not lie before --not-after.", "Exchange them.")
     interval = bound_by_hand(proposal.interval, not_before=first, not_after=last)
@@ -264,20 +240,17 @@ def report_added(ctx: click.Context, added: Any, examined: Any, data: Any) -> No
     from analysis.events.sessions import align_story
 
     for remark in added.remarks:
-        say(ctx, f"note: {remark}")
+        tell(ctx, f"note: {remark}")
     story = added.story
     named = {ticker for ticker, _ in examined.listings}
     if named and story.ticker not in named:
-        say(ctx, f"note: the page names {', '.join(sorted(named))}, not the story's listing {story.ticker}")
+        tell(ctx, f"note: the page names {', '.join(sorted(named))}, not the story's listing {story.ticker}")
     if story.is_draft:
-        say(ctx, f"{story.story} has no report and no denial yet: nothing is aligned.")
+        tell(ctx, f"{story.story} has no report and no denial yet: nothing is aligned.")
     else:
         alignment = align_story(story, has_open=story.ticker in tickers_with_opens(data))
         own = next(e for e in alignment.articles if e.article.article_id == added.article_id)
-        say(ctx, f"{added.article_id}: {own.reason}")
-        say(ctx, describe_alignment(alignment, is_short=True))
-        say(ctx, f"  {alignment.identification.reason}")
-    if ctx.obj["as_json"]:
-        print(json.dumps({"article_id": added.article_id, "is_new": added.is_new, **added.row}, ensure_ascii=False))
-    else:
-        print(added.article_id)
+        tell(ctx, f"{added.article_id}: {own.reason}")
+        tell(ctx, describe_alignment(alignment, is_short=True))
+        tell(ctx, f"  {alignment.identification.reason}")
+    say(ctx, added.article_id, {"article_id": added.article_id, "is_new": added.is_new, **added.row})

@@ -29,11 +29,15 @@ def find_reports(root: StudyRoot, reports: str | None) -> Path:
     return Path.cwd() / "reports" if root.is_packaged else root.reports
 
 
+def tell(ctx: click.Context, message: str) -> None:
+    """A progress line on stderr, unless the command line asks for quiet."""
+    if not ctx.obj["quiet"]:
+        print(message, file=sys.stderr, flush=True)
+
+
 def make_progress(ctx: click.Context) -> Callable[[str], None]:
-    """Progress lines on stderr, unless the command line asks for quiet."""
-    if ctx.obj["quiet"]:
-        return lambda _: None
-    return lambda message: print(message, file=sys.stderr, flush=True)
+    """:func:`tell` for functions that know no command line."""
+    return lambda message: tell(ctx, message)
 
 
 def say(ctx: click.Context, text: str, record: Any) -> None:
@@ -41,22 +45,23 @@ def say(ctx: click.Context, text: str, record: Any) -> None:
     print(json.dumps(record, ensure_ascii=False, default=str) if ctx.obj["as_json"] else text)
 
 
-def parse_at(text: str | None) -> datetime:
-    """An instant ``YYYY-MM-DDTHH:MM:SSZ``, now when none is given.
+def parse_instant(option: str, text: str) -> datetime:
+    """An instant with its zone, as UTC.
 
     Raises
     ------
     ConfigError
         If it is malformed or carries no zone.
     """
-    if text is None:
-        return datetime.now(UTC)
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise ConfigError(
-            f"--at: expected an instant with its zone, found {text!r}.", "For example 2026-02-13T22:00:00Z"
-        )
+    except ValueError as error:
+        raise ConfigError(f"{option}: {text!r} is no instant.", "Write for instance 2026-01-31T18:28:00Z.") from error
+    if instant.tzinfo is None:
+        raise ConfigError(f"{option}: {text!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
     return instant.astimezone(UTC)
+
+
+def parse_at(text: str | None) -> datetime:
+    """The instant of ``--at``, now when none is given."""
+    return datetime.now(UTC) if text is None else parse_instant("--at", text)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from analysis.commands.article import say
+from analysis.commands.context import say, tell
 
 
 @click.command()
@@ -20,5 +18,5 @@ def init(ctx: click.Context, folder: str) -> None:
     from analysis.root import find_root
 
     made = lay_out_study(find_root(ctx.obj["root"]), Path(folder))
-    say(ctx, "A study: notebooks/, data/, reports/. Next: impact story new, or impact run 02_event_study")
-    print(json.dumps({"root": str(made)}) if ctx.obj["as_json"] else made)
+    tell(ctx, "A study: notebooks/, data/, reports/. Next: impact story new, or impact run 02_event_study")
+    say(ctx, str(made), {"root": str(made)})

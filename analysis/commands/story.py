@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from analysis.commands.article import ask, say, writable_data
+from analysis.commands.article import ask, writable_data
+from analysis.commands.context import say, tell
 from analysis.errors import ConfigError, DataError
 
 NOTHING = {"default": "", "show_default": False}
@@ -93,19 +93,19 @@ def new(
             for page in pages:
                 _add_page(copy, wanted.story, *page)
     registered = register_story(data, wanted)
-    say(ctx, f"{registered.story} is registered: {registered.ticker} on {registered.exchange}.")
+    tell(ctx, f"{registered.story} is registered: {registered.ticker} on {registered.exchange}.")
     for page in pages:
         for remark in _add_page(data, registered.story, *page):
-            say(ctx, remark)
+            tell(ctx, remark)
     held = load_stories(data, with_drafts=True)[registered.story]
     if held.is_draft:
-        say(
+        tell(
             ctx, f"It has no report and no denial yet. Next: impact article add FILE --story {held.story} --role report"
         )
     else:
         _say_what_follows(ctx, data, held, prices, yes=yes)
     record = {"story": registered.story, "ticker": registered.ticker, "exchange": registered.exchange}
-    print(json.dumps(record) if ctx.obj["as_json"] else registered.story)
+    say(ctx, registered.story, record)
 
 
 def _complete(value: str | None, text: str, option: str, *, yes: bool, default: str | None = None) -> str:
@@ -161,7 +161,7 @@ def _say_what_follows(ctx: click.Context, data: Any, held: Any, prices: str | No
     from analysis.registration import align_recorded, check_readiness, is_embedded
 
     alignment = align_recorded(held, data)
-    say(ctx, describe_alignment(alignment))
+    tell(ctx, describe_alignment(alignment))
     if prices is None and not is_embedded(held, data) and not yes:
         question = f"Prices of {held.ticker} and {held.benchmark} (fetch, the path of your own, or nothing for later)"
         prices = ask(click.prompt, question, "Give --prices.", **NOTHING).strip()
@@ -175,9 +175,9 @@ def _say_what_follows(ctx: click.Context, data: Any, held: Any, prices: str | No
             raise DataError(f"{held.story} is registered, but: {error.message}", error.hint) from error
         sentences = (str(error),)
     for sentence in sentences:
-        say(ctx, sentence)
+        tell(ctx, sentence)
     option = "" if source == "snapshot" else f" --source {source}"
-    say(ctx, f"Next: impact story plan {held.story}{option} --freeze")
+    tell(ctx, f"Next: impact story plan {held.story}{option} --freeze")
 
 
 def _take_prices(ctx: click.Context, held: Any, prices: str) -> str:
@@ -194,7 +194,7 @@ def _take_prices(ctx: click.Context, held: Any, prices: str) -> str:
     except DataError as error:
         raise DataError(f"{held.story} is registered, but its prices were not: {error.message}", error.hint) from error
     for note in outcome.notes:
-        say(ctx, note)
+        tell(ctx, note)
     return "auto"
 
 
@@ -230,15 +230,15 @@ def confounders(ctx: click.Context, story_id: str, source: str | None, assignmen
     found = find_other_news(align_recorded(held, data, config.source), config, data)
     for row in found.proposed:
         mask = "masked" if row["is_masked"] == "yes" else "not masked"
-        say(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")
+        tell(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")
     for sentence in (*found.expected, *found.sentences):
-        say(ctx, sentence)
+        tell(ctx, sentence)
     entered = add_confounders(data, found.proposed) if add else 0
     if found.proposed and not add:
-        say(ctx, "Nothing was written; --add enters them.")
+        tell(ctx, "Nothing was written; --add enters them.")
     count = entered if add else len(found.proposed)
     record = {"proposed": list(found.proposed), "entered": entered}
-    print(json.dumps(record, ensure_ascii=False) if ctx.obj["as_json"] else count)
+    say(ctx, str(count), record)
 
 
 def open_plan(data: Any, story_id: str, source: str | None, assignments: tuple[str, ...]) -> tuple[Any, Any]:
@@ -275,17 +275,17 @@ def plan(ctx: click.Context, story_id: str, freeze: bool, source: str | None, as
     config, held = open_plan(data, story_id, source, assignments)
     alignment = align_recorded(held, data, config.source)
     planned = build_plan(held, config)
-    say(ctx, describe_alignment(alignment))
+    tell(ctx, describe_alignment(alignment))
     for name, value in planned.items():
-        say(ctx, f"  {name:20} {value}")
+        tell(ctx, f"  {name:20} {value}")
     for sentence in check_readiness(held, alignment, config, data).sentences:
-        say(ctx, sentence)
+        tell(ctx, sentence)
     for sentence in describe_other_news(alignment, config, data):
-        say(ctx, sentence)
+        tell(ctx, sentence)
     if freeze:
         frozen, is_new = freeze_plan(data, alignment, config, now=datetime.now(UTC))
-        say(ctx, f"{'frozen' if is_new else 'frozen already'} at {frozen.frozen_at}")
+        tell(ctx, f"{'frozen' if is_new else 'frozen already'} at {frozen.frozen_at}")
     status = plan_status(held, config, alignment=alignment, plans=load_plans(data, held.story))
-    say(ctx, status.sentence)
+    tell(ctx, status.sentence)
     record = {"plan_sha256": hash_plan(planned), "status": status.kind, "sentence": status.sentence, "plan": planned}
-    print(json.dumps(record, ensure_ascii=False) if ctx.obj["as_json"] else hash_plan(planned))
+    say(ctx, hash_plan(planned), record)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import click
+
+from analysis.commands.context import find_reports, make_progress, open_root, say
 
 
 @click.command()
@@ -17,19 +17,12 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
     """Recompute RUN (a folder, or its name) and compare every number; exit 0 only when all agree."""
     from analysis.reporting.store import find_run
     from analysis.reporting.verify import verify_run
-    from analysis.root import find_root
 
-    root = find_root(ctx.obj["root"])
+    root = open_root(ctx)
     folder = Path(run).expanduser()
     if not (folder / "run.json").is_file():
-        held = Path(reports).expanduser().resolve() if reports else root.reports
-        folder = find_run(held, run).folder
-    quiet = ctx.obj["quiet"]
-    found = verify_run(
-        folder.resolve(),
-        root,
-        progress=lambda message: None if quiet else print(message, file=sys.stderr, flush=True),
-    )
+        folder = find_run(find_reports(root, reports), run).folder
+    found = verify_run(folder.resolve(), root, progress=make_progress(ctx))
     record = {
         "run": str(found.folder),
         "inputs": found.n_inputs,
@@ -38,4 +31,4 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
         "agrees": True,
     }
     text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
-    print(json.dumps(record, ensure_ascii=False) if ctx.obj["as_json"] else text)
+    say(ctx, text, record)

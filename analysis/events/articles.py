@@ -60,6 +60,9 @@ class Article:
         """The last instant inside the half-open interval."""
         return self.published_latest - pd.Timedelta(nanoseconds=1)
 
+    def _repr_html_(self) -> str:
+        return _show_articles((self,))
+
 
 @dataclass(frozen=True)
 class Story:
@@ -94,8 +97,9 @@ class Story:
     def _repr_html_(self) -> str:
         from html import escape
 
-        items = "".join(f"<li>{escape(a.role)}: {escape(a.outlet)}, {escape(a.paraphrase)}</li>" for a in self.articles)
-        return f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p><ul>{items}</ul>"
+        return f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p>" + _show_articles(
+            self.articles
+        )
 
     def known_by(self, as_of: date) -> Story:
         """The story without articles that were published after the close of ``as_of``."""
@@ -104,6 +108,22 @@ class Story:
         limit = hours.schedule.at[label, "close"] if hours.is_session(label) else label.tz_localize("UTC")
         known = tuple(article for article in self.articles if article.published_latest <= limit)
         return Story(**{**self.__dict__, "articles": known})
+
+
+def _show_articles(articles: tuple[Article, ...]) -> str:
+    """Articles as an HTML table: what, by whom, and between which instants."""
+    frame = pd.DataFrame(
+        {
+            "article": [a.article_id for a in articles],
+            "role": [a.role for a in articles],
+            "outlet": [a.outlet for a in articles],
+            "not before (UTC)": [f"{a.published_earliest:%Y-%m-%d %H:%M}, {a.earliest_basis}" for a in articles],
+            "not after (UTC)": [f"{a.published_latest:%Y-%m-%d %H:%M}, {a.latest_basis}" for a in articles],
+            "what it says": [a.paraphrase for a in articles],
+        }
+    )
+    with pd.option_context("display.max_colwidth", None):
+        return frame.to_html(index=False)
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

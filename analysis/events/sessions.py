@@ -54,6 +54,12 @@ class EventSession:
         """Whether only one session is possible."""
         return len(self.sessions) == 1
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        sessions = ", ".join(str(s.date()) for s in self.sessions)
+        return f"<p><b>{escape(self.article.article_id)}</b> -> {sessions}: {escape(self.reason)}</p>"
+
 
 @dataclass(frozen=True)
 class Identification:

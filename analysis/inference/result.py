@@ -7,7 +7,10 @@ One that cannot be computed carries the reason, so that no table ever shows a ba
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -56,20 +59,19 @@ class TestResult:
         return self.p_value is not None or self.statistic is not None
 
     def _repr_html_(self) -> str:
-        from html import escape
+        return show_tests((self,))
 
-        if not self.is_computed:
-            return f"<p><b>{escape(self.name)}</b>: n/a: {escape(self.note)}</p>"
-        parts = [f"<b>{escape(self.name)}</b>: H0: {escape(self.null)}"]
-        if self.statistic is not None:
-            parts.append(f"statistic {self.statistic:.4g}")
-        if self.p_value is not None:
-            parts.append(f"p = {self.p_value:.4g}")
-        if self.distribution:
-            parts.append(f"against {escape(self.distribution)}")
-        if self.note:
-            parts.append(escape(self.note))
-        return "<p>" + "; ".join(parts) + "</p>"
+
+def show_tests(tests: Iterable[TestResult]) -> str:
+    """Tests as an HTML table: null, statistic, p and what they are compared with, or the reason why not."""
+    rows = []
+    for test in tests:
+        shown = [f"{value:.4g}" if value is not None else "" for value in (test.statistic, test.p_value)]
+        reason = test.note if test.is_computed else f"n/a: {test.note}"
+        rows.append((test.name, test.null, *shown, test.distribution, reason))
+    frame = pd.DataFrame(rows, columns=["test", "null", "statistic", "p", "against", "note"])
+    with pd.option_context("display.max_colwidth", None):
+        return frame.to_html(index=False)
 
 
 def not_computable(name: str, reason: str, *, null: str = "") -> TestResult:

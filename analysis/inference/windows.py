@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from analysis.inference.multiplicity import holm
 from analysis.inference.parametric import interval, is_inside
 from analysis.inference.placebo_pool import PlaceboRank
 from analysis.inference.power import detectable_effect, smallest_bound
-from analysis.inference.result import TestResult, not_computable
+from analysis.inference.result import TestResult, not_computable, show_tests
 from analysis.inference.window_tests import run_window_tests
 
 HEADLINE_KIND = "close_to_close"
@@ -85,9 +86,14 @@ class WindowEstimate:
         return combine_ranks(self.tests)
 
     def _repr_html_(self) -> str:
-        tests = "".join(test._repr_html_() for test in self.tests.values())
-        size = "n/a" if self.estimate is None else f"{self.estimate:+.4f}"
-        return f"<p>{self.return_kind}, sessions {self.first} to {self.last}: {size}, {self.outcome}</p>{tests}"
+        parts = ["n/a: " + self.note if self.estimate is None else f"abnormal return {self.estimate:+.4f}"]
+        if self.ci95:
+            parts.append(f"95 % interval {self.ci95[0]:+.4f} to {self.ci95[1]:+.4f}")
+        if self.mde80 is not None:
+            parts.append(f"found four times in five from {self.mde80:.4f}")
+        head = f"<b>{self.return_kind}, rel_sessions {self.first} to {self.last}</b> (fractions)"
+        text = "; ".join([*map(escape, parts), f"outcome {self.outcome}"])
+        return f"<p>{head}: {text}</p>{show_tests(self.tests.values())}"
 
     def as_record(self) -> dict[str, object]:
         """The row in the columns of ``results/estimates.csv``."""
