@@ -14,11 +14,9 @@ import pandas as pd
 
 from analysis.errors import AlignmentError
 
-FIRST_DAY = "1998-12-01"
-LAST_DAY = "2027-12-31"
+FIRST_DAY = pd.Timestamp("1998-12-01")
+LAST_DAY = pd.Timestamp("2027-12-31")
 """Explicit bounds: the library's default moves with today's date."""
-LAST_DAY_OF = {"XBOM": "2026-12-31", "XSHG": "2026-12-31"}
-"""Exchanges whose holidays the library records only so far."""
 
 NEAR_CLOSE = pd.Timedelta(minutes=10)
 
@@ -103,13 +101,29 @@ def load_hours(exchange: str) -> SessionHours:
     Raises
     ------
     AlignmentError
-        If the exchange is unknown.
+        If the exchange is unknown, or the library cannot build its calendar.
     """
     try:
-        calendar = exchange_calendars.get_calendar(exchange, start=FIRST_DAY, end=LAST_DAY_OF.get(exchange, LAST_DAY))
+        calendar = _build_calendar(exchange)
     except (exchange_calendars.errors.InvalidCalendarName, KeyError) as error:
         raise AlignmentError(
             f"unknown exchange {exchange!r}.", "Use a market identifier that exchange_calendars knows, such as XNYS."
         ) from error
+    except (ValueError, NotImplementedError) as error:  # some calendars do not work with every version of pandas
+        raise AlignmentError(
+            f"exchange_calendars {exchange_calendars.__version__} cannot build the calendar of {exchange} with pandas "
+            f"{pd.__version__} ({type(error).__name__}).",
+            "Study another listing of the firm, or wait for a version that can.",
+        ) from error
     schedule = calendar.schedule.loc[:, ["open", "break_start", "break_end", "close"]]
     return SessionHours(exchange=exchange, timezone=str(calendar.tz), schedule=schedule)
+
+
+def _build_calendar(exchange: str) -> exchange_calendars.ExchangeCalendar:
+    """The calendar from :data:`FIRST_DAY` to :data:`LAST_DAY`, or as far as the library knows its holidays."""
+    try:
+        return exchange_calendars.get_calendar(exchange, start=FIRST_DAY, end=LAST_DAY)
+    except ValueError:
+        known = exchange_calendars.get_calendar(exchange)  # only to ask for its bounds
+    first, last = known.bound_min() or FIRST_DAY, known.bound_max() or LAST_DAY
+    return exchange_calendars.get_calendar(exchange, start=max(first, FIRST_DAY), end=min(last, LAST_DAY))

@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.disk import is_locked
 from analysis.errors import StudyError
 from analysis.events.articles import load_stories
-from analysis.events.calendars import LAST_DAY, LAST_DAY_OF
+from analysis.events.calendars import load_hours
 from analysis.market.fetch import last_closed
 from analysis.market.vintages import choose_vintage, list_vintages
 from analysis.reporting.freshness import count_closed
@@ -50,7 +50,7 @@ def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool =
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("python", check_python),
         ("packages", check_packages),
-        ("calendar", lambda: check_calendar(at)),
+        ("calendar", lambda: check_calendars(root, at)),
         ("disk", lambda: check_disk(root, reports)),
         ("clock", lambda: check_clock(root, reports, at)),
         ("figures", lambda: check_figures(root, at)),
@@ -142,14 +142,15 @@ def check_kernel(root: StudyRoot) -> Iterator[Finding]:
     yield Finding("kernel", "ok", "started, ran a line and ended")
 
 
-def check_calendar(at: datetime) -> Iterator[Finding]:
-    """The calendars reach beyond today."""
+def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Finding]:
+    """The calendars of the open stories reach beyond today."""
     today = pd.Timestamp(at.astimezone(UTC).date())
-    reaches = {"all others": LAST_DAY, **LAST_DAY_OF}
-    for name, day in reaches.items():
-        left = (pd.Timestamp(day) - today).days
+    for exchange in sorted({s.exchange for s in load_stories(root.data).values() if s.state == "open"}):
+        last = load_hours(exchange).sessions[-1]
+        left = (last - today).days
         state = "fail" if left < 0 else "warn" if left < MIN_CALENDAR_DAYS else "ok"
-        yield Finding(f"calendar ({name})", state, f"reaches {day}, {left} days on", 3 if state == "fail" else 0)
+        answer = f"reaches {last.date()}, {left} days on"
+        yield Finding(f"calendar ({exchange})", state, answer, 3 if state == "fail" else 0)
 
 
 def check_disk(root: StudyRoot, reports: Path) -> Iterator[Finding]:
