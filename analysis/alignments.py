@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.config import parse_date, parse_story
+from analysis.errors import AlignmentError
 from analysis.events.articles import load_stories, load_story
 from analysis.events.calendars import load_hours
 from analysis.events.sessions import Alignment, align_story, format_instant
@@ -53,8 +55,13 @@ def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
     return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
 
 
-def locate_instants(exchange: str, instants: tuple[pd.Timestamp, ...]) -> pd.DataFrame:
+def locate_instants(exchange: str, instants: Iterable[str | pd.Timestamp]) -> pd.DataFrame:
     """Where news of an instant falls on an exchange, for any calendar and without a story.
+
+    Parameters
+    ----------
+    instants : iterable of str or pandas.Timestamp
+        Each with its zone.
 
     Returns
     -------
@@ -65,11 +72,13 @@ def locate_instants(exchange: str, instants: tuple[pd.Timestamp, ...]) -> pd.Dat
     Raises
     ------
     AlignmentError
-        If the exchange is unknown, or an instant lies outside its known sessions.
+        If the exchange is unknown, or an instant has no zone or lies outside its known sessions.
     """
     hours = load_hours(exchange)
     rows = []
-    for instant in instants:
+    for instant in map(pd.Timestamp, instants):
+        if instant.tzinfo is None:
+            raise AlignmentError(f"{instant} names no zone.", "End it with Z, or with an offset such as +01:00.")
         session = hours.close_session(instant)
         rows.append(
             {

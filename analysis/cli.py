@@ -239,14 +239,11 @@ def align(
 
 def _locate(ctx: click.Context, instants: tuple[str, ...], exchange: str | None, *, is_alone: bool) -> None:
     """Instants on the calendar of an exchange."""
-    import pandas as pd
-
     from analysis.alignments import describe_instants, locate_instants
 
     if not (instants and exchange and is_alone):
         raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
-    at = tuple(pd.Timestamp(parse_instant("--at", text)) for text in instants)
-    located = locate_instants(exchange, at)
+    located = locate_instants(exchange, [parse_instant("--at", text) for text in instants])
     say(ctx, describe_instants(exchange, located), located.to_dict("records"))
 
 

@@ -5,26 +5,65 @@ Nothing here is scheduled or published.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import pandas as pd
 
 from analysis import study as steps
 from analysis.config import MASKS, MODELS, StudyConfig
+from analysis.errors import StudyError
+from analysis.estimation.abnormal import AbnormalReturns
+from analysis.events.sessions import Alignment
+from analysis.inference.story_sequence import StorySequence
 from analysis.inference.windows import WindowEstimate
+from analysis.market.returns import ReturnPanel
+from analysis.opening import Study
 from analysis.reporting.exhibits import TableExhibit
+from analysis.reporting.figures import draw_cumulative
 from analysis.reporting.format import OUTCOME_LABELS, format_interval, format_p, format_percent, or_reason
+from analysis.reporting.tables import tabulate_estimates
 from analysis.reporting.verdict import Verdict, compose_verdict, find_primary
 
 
-def compute_rows(config: StudyConfig) -> tuple[list[WindowEstimate], Verdict]:
-    """A study from its parameters to its verdict."""
+@dataclass(frozen=True)
+class Computed:
+    """A study taken from its parameters to its verdict, every stage kept."""
+
+    study: Study
+    panel: ReturnPanel
+    alignment: Alignment
+    measured: steps.Measured
+    rows: list[WindowEstimate]
+    sequence: StorySequence
+    verdict: Verdict
+
+    @property
+    def headline(self) -> AbnormalReturns:
+        """Abnormal returns from close to close."""
+        return self.measured["close_to_close"]  # type: ignore[return-value]
+
+    def _repr_html_(self) -> str:
+        return self.verdict._repr_html_()
+
+
+def compute_study(config: StudyConfig) -> Computed:
+    """All steps of ``02_event_study`` up to its verdict.
+
+    Raises
+    ------
+    StudyError
+        As the steps do, each with what to do next.
+    """
     study = steps.open_study(config)
     panel = steps.load_returns(study)
     alignment = steps.align(study, panel)
     measured = steps.measure(study, panel, alignment)
     rows = steps.confirm_detections(study, panel, alignment, steps.estimate(study, measured, alignment))
-    return rows, compose_verdict(rows, alignment, config, sequence=steps.assess_story(study, measured, alignment))
+    sequence = steps.assess_story(study, measured, alignment)
+    verdict = compose_verdict(rows, alignment, config, sequence=sequence)
+    return Computed(study, panel, alignment, measured, rows, sequence, verdict)
 
 
 def compare(*configs: StudyConfig) -> TableExhibit:
@@ -32,7 +71,7 @@ def compare(*configs: StudyConfig) -> TableExhibit:
     columns, records = {}, []
     shared = set.intersection(*(set(c.as_parameters().items()) for c in configs))
     for number, config in enumerate(configs, start=1):
-        rows, _ = compute_rows(config)
+        rows = compute_study(config).rows
         own = ", ".join(f"{n}={v}" for n, v in config.as_parameters().items() if (n, v) not in shared)
         cells = []
         for kind in ("close_to_close", "close_to_open"):
@@ -58,7 +97,7 @@ def compare(*configs: StudyConfig) -> TableExhibit:
 
 
 def show_controls(config: StudyConfig) -> Any:
-    """Controls for model, benchmark, estimation window and mask; the verdict is computed anew at each change.
+    """Controls for window, model, benchmark, estimation sessions and mask; the study is computed anew at each change.
 
     Raises
     ------
@@ -68,23 +107,31 @@ def show_controls(config: StudyConfig) -> Any:
     import ipywidgets as widgets
 
     controls = {
+        "window": widgets.IntRangeSlider(
+            value=(0, max(last for _, last in config.windows)), min=-config.gap_sessions, max=20, description="window"
+        ),
         "model": widgets.Dropdown(options=MODELS, value=config.model, description="model"),
         "benchmark": widgets.Text(value=config.benchmark, placeholder="the story's", description="benchmark"),
-        "estimation_sessions": widgets.IntSlider(value=config.estimation_sessions, min=60, max=500, description="L"),
+        "estimation_sessions": widgets.IntSlider(
+            value=config.estimation_sessions, min=60, max=500, description="sessions"
+        ),
         "mask": widgets.Dropdown(options=MASKS, value=config.mask, description="mask"),
     }
-
-    def show(**changes: object) -> None:
-        from IPython.display import HTML, display
-
-        from analysis.errors import StudyError
-
-        try:
-            _, verdict = compute_rows(config.replace(**changes))
-            display(verdict)
-        except StudyError as error:
-            display(HTML(f"<p>{error}</p>"))
-
     for control in controls.values():
         control.continuous_update = False
-    return widgets.VBox([widgets.VBox(list(controls.values())), widgets.interactive_output(show, controls)])
+    shown = widgets.interactive_output(lambda **changes: show_changed(config, **changes), controls)
+    return widgets.VBox([widgets.VBox(list(controls.values())), shown])
+
+
+def show_changed(config: StudyConfig, *, window: tuple[int, int], **changes: object) -> None:
+    """Display verdict, estimates and cumulative returns under changed parameters, or why they cannot be had."""
+    from IPython.display import HTML, display
+
+    windows = ",".join(dict.fromkeys(("0:0", f"{window[0]}:{window[1]}")))
+    try:
+        computed = compute_study(config.replace(windows=windows, **changes))
+    except StudyError as error:
+        display(HTML(f"<p>{escape(str(error))}</p>"))
+        return
+    display(computed.verdict, tabulate_estimates(computed.rows))
+    display(draw_cumulative(computed.headline, hull=computed.alignment.hull))

@@ -10,8 +10,11 @@ from nbclient import NotebookClient
 from stories import ROOT
 
 from analysis.config import StudyConfig
+from analysis.errors import ConfigError
+from analysis.reporting.run import RunRequest, run_notebook
 from analysis.reporting.verdict import find_primary
-from analysis.workbench import compare, compute_rows, show_controls
+from analysis.root import StudyRoot
+from analysis.workbench import compare, compute_study, show_changed, show_controls
 
 
 def test_comparison_names_what_differs_and_holds_both_results(focal):
@@ -20,7 +23,7 @@ def test_comparison_names_what_differs_and_holds_both_results(focal):
     assert [c.split(": ")[1] for c in table.cells.columns] == ["estimation_sessions=250", "estimation_sessions=120"]
     own = find_primary(focal.rows, "close_to_close").estimate
     assert table.numbers["estimate"].iloc[0] == own
-    other = find_primary(compute_rows(config.replace(estimation_sessions=120))[0], "close_to_close").estimate
+    other = find_primary(compute_study(config.replace(estimation_sessions=120)).rows, "close_to_close").estimate
     assert table.numbers["estimate"].iloc[2] == other != own
 
 
@@ -28,17 +31,39 @@ def test_controls_offer_the_parameters():
     widgets = pytest.importorskip("ipywidgets")
     box = show_controls(StudyConfig())
     assert isinstance(box, widgets.VBox)
-    assert [c.description for c in box.children[0].children] == ["model", "benchmark", "L", "mask"]
+    names = [c.description for c in box.children[0].children]
+    assert names == ["window", "model", "benchmark", "sessions", "mask"]
 
 
-@pytest.mark.parametrize("name", ["start", "compare"])
-def test_the_notebooks_run_where_analysts_open_them(name):
-    if name == "compare":
+def test_a_moved_control_computes_that_study(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *objects: shown.extend(objects))
+    show_changed(StudyConfig(), window=(0, 3), model="constant_mean")
+    verdict, estimates, figure = shown
+    wanted = compute_study(StudyConfig().replace(windows="0:0,0:3", model="constant_mean"))
+    assert verdict.verdict == wanted.verdict.verdict
+    assert estimates.numbers["last"].max() == 3
+    assert figure.name == "cumulative"
+    shown.clear()
+    show_changed(StudyConfig(), window=(0, 0), benchmark="NONE")
+    assert "the snapshot has no prices of NONE" in shown[0].data
+
+
+@pytest.mark.parametrize(("name", "least"), [("start", 8), ("compare", 2), ("controls", 0), ("cases", 15)])
+def test_the_notebooks_run_where_analysts_open_them(name, least):
+    if name == "controls":
         pytest.importorskip("ipywidgets")
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert all(not c.get("outputs") and c.get("execution_count") is None for c in notebook.cells)
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT / "notebooks")}})
     client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
     shown = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
-    assert sum("text/html" in o.get("data", {}) for o in shown) >= 1
+    assert sum("text/html" in o.get("data", {}) for o in shown) >= least
     assert not any(o.output_type == "error" for o in shown)
+
+
+@pytest.mark.parametrize("name", ["start", "compare", "controls", "cases"])
+def test_the_notebooks_for_looking_are_never_published(name, tmp_path):
+    with pytest.raises(ConfigError, match=name):
+        run_notebook(RunRequest(name, {}, StudyRoot(ROOT), tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -34,6 +34,11 @@ class SessionHours:
         """All sessions, tz-naive."""
         return self.schedule.index
 
+    @property
+    def city(self) -> str:
+        """The place whose clock the exchange keeps, as its zone names it."""
+        return self.timezone.rsplit("/", 1)[-1].replace("_", " ")
+
     def is_session(self, label: pd.Timestamp) -> bool:
         """Whether the exchange trades on that date."""
         return label in self.schedule.index

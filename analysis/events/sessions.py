@@ -18,8 +18,6 @@ from analysis.errors import AlignmentError, ConfigError
 from analysis.events.articles import Article, Story
 from analysis.events.calendars import SessionHours, load_hours
 
-NEW_YORK = "America/New_York"
-
 JOINT_SENTENCE = (
     "No price of {ticker} lies between the report and the denial, so the data identify only their joint effect, "
     "together with all other news of that interval."
@@ -154,9 +152,9 @@ def format_instant(instant: pd.Timestamp) -> str:
     return instant.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def format_both(instant: pd.Timestamp) -> str:
-    """An instant in UTC and New York time, for readers."""
-    return f"{instant.strftime('%a %Y-%m-%d %H:%M')} UTC ({instant.tz_convert(NEW_YORK).strftime('%a %H:%M')} New York)"
+def format_both(instant: pd.Timestamp, hours: SessionHours) -> str:
+    """An instant in UTC and by the clock of the exchange, for readers."""
+    return f"{instant:%a %Y-%m-%d %H:%M} UTC, {instant.tz_convert(hours.timezone):%a %H:%M} {hours.city}"
 
 
 def tighten_by_order(articles: tuple[Article, ...]) -> tuple[Article, ...]:
@@ -206,15 +204,17 @@ def align_article(article: Article, hours: SessionHours) -> EventSession:
 def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: SessionHours, is_near: bool) -> str:
     width = article.published_latest - article.published_earliest
     if width <= pd.Timedelta(minutes=1):
-        when = f"public at {format_both(article.published_earliest)}"
+        when = f"public at {format_both(article.published_earliest, hours)}"
     else:
         when = (
-            f"public between {format_both(article.published_earliest)} ({_basis(article.earliest_basis)}) "
-            f"and {format_both(article.published_latest)} ({_basis(article.latest_basis)})"
+            f"public between {format_both(article.published_earliest, hours)} ({_basis(article.earliest_basis)}) "
+            f"and {format_both(article.published_latest, hours)} ({_basis(article.latest_basis)})"
         )
     if len(sessions) == 1:
         close = hours.schedule.at[sessions[0], "close"]
-        text = f"{when}; the first close after that is {hours.exchange} {sessions[0].date()} ({format_both(close)})"
+        text = (
+            f"{when}; the first close after that is {hours.exchange} {sessions[0].date()} ({format_both(close, hours)})"
+        )
     else:
         text = (
             f"{when}; {len(sessions)} closes of {hours.exchange} are possible, "
@@ -273,7 +273,7 @@ def identify(
     if len(certain):
         closes = certain[certain["kind"] == "close"]
         chosen = (closes if len(closes) else certain).iloc[0]
-        label = f"the {chosen['kind']} of {chosen['session'].date()} ({format_both(chosen['at'])})"
+        label = f"the {chosen['kind']} of {chosen['session'].date()} ({format_both(chosen['at'], hours)})"
         return Identification(
             "separable", True, True, True, str(chosen["kind"]),
             f"{label[0].upper()}{label[1:]} lies after the last instant of the report and before the first of the "
@@ -285,7 +285,7 @@ def identify(
         "ambiguous", False, False, True, "",
         f"Whether a price of {ticker} lies between report and denial depends on where in their bounds they fell "
         f"({len(possible)} possible {'price' if len(possible) == 1 else 'prices'}, the first at "
-        f"{format_both(possible.iloc[0]['at'])}): only the joint effect over all candidate sessions is identified for "
+        f"{format_both(possible.iloc[0]['at'], hours)}): only the joint effect over all candidate sessions is identified for "
         "sure.",
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.errors import StudyError
 from analysis.events.claims import CLAIM_STATISTICS
-from analysis.events.sessions import NEW_YORK, Alignment
+from analysis.events.sessions import Alignment
 from analysis.inference.claim_checks import CheckedClaim, Finding, read_clock
 from analysis.inference.dollar_effect import DollarEffect
 from analysis.reporting.exhibits import TableExhibit
@@ -159,7 +159,7 @@ def tabulate_clock(alignment: Alignment, article_id: str = "") -> TableExhibit:
     cells = pd.DataFrame(
         {
             "UTC": [r.instant.strftime("%a %Y-%m-%d %H:%M") for r in readings],
-            "New York": [r.instant.tz_convert(NEW_YORK).strftime("%a %H:%M") for r in readings],
+            alignment.hours.city: [f"{r.instant.tz_convert(alignment.hours.timezone):%a %H:%M}" for r in readings],
             "exchange": [r.phase.replace("_", " ") for r in readings],
             f"before the close of {session.date()}": ["yes" if r.is_before_close else "no" for r in readings],
         },

@@ -11,8 +11,9 @@ from analysis.config import StudyConfig
 from analysis.errors import StudyError
 from analysis.estimation.abnormal import AbnormalReturns
 from analysis.estimation.models import MODEL_LABELS
+from analysis.events.calendars import SessionHours
 from analysis.events.confounders import Confounders
-from analysis.events.sessions import NEW_YORK, Alignment, EventSession
+from analysis.events.sessions import Alignment, EventSession
 from analysis.inference.story_sequence import StorySequence
 from analysis.inference.windows import WindowEstimate, estimates_frame, frame_tests
 from analysis.market.returns import ReturnPanel
@@ -189,11 +190,11 @@ def label_row(row: WindowEstimate) -> str:
 
 
 def tabulate_alignment(alignment: Alignment) -> TableExhibit:
-    """Reports and denials, their bounds in UTC and New York, and the sessions they can have reached."""
+    """Reports and denials, their bounds in UTC and by the clock of the exchange, and the sessions they can have reached."""
     events = [e for e in alignment.articles if e.article.role in ("report", "denial")]
     return TableExhibit(
         name="alignment",
-        cells=_alignment_cells(events),
+        cells=_alignment_cells(events, alignment.hours),
         row_header="article",
         caption=(
             "Reports and denials. Each became public within an interval, never at a point; a candidate session is one "
@@ -209,7 +210,7 @@ def tabulate_relays(alignment: Alignment) -> TableExhibit:
     none = "" if events else " None is recorded."
     return TableExhibit(
         name="relays",
-        cells=_alignment_cells(events),
+        cells=_alignment_cells(events, alignment.hours),
         row_header="article",
         caption=f"Relays and other items. They bound the articles above and define no event themselves.{none}",
         numbers=alignment.frame().loc[lambda f: ~f["role"].isin(["report", "denial"])],
@@ -217,16 +218,18 @@ def tabulate_relays(alignment: Alignment) -> TableExhibit:
     )
 
 
-def _alignment_cells(events: list[EventSession]) -> pd.DataFrame:
+def _alignment_cells(events: list[EventSession], hours: SessionHours) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "role": [e.article.role for e in events],
             "outlet": [e.article.outlet for e in events],
-            "not before (UTC / New York)": [
-                f"{_clocks(e.article.published_earliest)}, {e.article.earliest_basis.replace('_', ' ')}" for e in events
+            f"not before (UTC / {hours.city})": [
+                f"{_clocks(e.article.published_earliest, hours)}, {e.article.earliest_basis.replace('_', ' ')}"
+                for e in events
             ],
-            "not after (UTC / New York)": [
-                f"{_clocks(e.article.published_latest)}, {e.article.latest_basis.replace('_', ' ')}" for e in events
+            f"not after (UTC / {hours.city})": [
+                f"{_clocks(e.article.published_latest, hours)}, {e.article.latest_basis.replace('_', ' ')}"
+                for e in events
             ],
             "phase": [e.phase.replace("_", " ") + (", near close" if e.is_near_close else "") for e in events],
             "candidate sessions": [", ".join(str(s.date()) for s in e.sessions) for e in events],
@@ -240,8 +243,8 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
     labels = {"report": "after the report", "denial": "after the first denial"}
     cells = pd.DataFrame(
         {
-            f"{labels[role]} (UTC / New York)": [
-                _clocks(at) if pd.notna(at) else "n/a: the venue did not exist" for at in first[role]
+            f"{labels[role]} (UTC / {alignment.hours.city})": [
+                _clocks(at, alignment.hours) if pd.notna(at) else "n/a: the venue did not exist" for at in first[role]
             ]
             for role in first.columns
         },
@@ -259,6 +262,31 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
             f"the same instant, no price of that venue lies between.{none}"
         ),
         numbers=numbers,
+    )
+
+
+def tabulate_instants(exchange: str, located: pd.DataFrame) -> TableExhibit:
+    """Where instants fall on an exchange, as :func:`analysis.alignments.locate_instants` finds them."""
+    cells = pd.DataFrame(
+        {
+            f"clock of {exchange}": located["local"],
+            "phase": [
+                phase.replace("_", " ") + (", near close" if is_near else "")
+                for phase, is_near in zip(located["phase"], located["is_near_close"], strict=True)
+            ],
+            "first close after it": located["close_session"],
+            "first open after it": located["open_session"],
+        }
+    )
+    return TableExhibit(
+        name="instants",
+        cells=cells.set_axis(located["instant"]),
+        row_header="instant (UTC)",
+        caption=(
+            f"News of an instant on the calendar of {exchange}. At the very instant of a close it belongs to the next "
+            "session; half days close early."
+        ),
+        numbers=located,
     )
 
 
@@ -326,8 +354,8 @@ def _sessions(sessions: tuple[pd.Timestamp, ...]) -> str:
     return ", ".join(str(s.date()) for s in sessions) or "n/a: none recorded"
 
 
-def _clocks(instant: pd.Timestamp) -> str:
-    return f"{instant.strftime('%a %d %b %H:%M')} / {instant.tz_convert(NEW_YORK).strftime('%a %H:%M')}"
+def _clocks(instant: pd.Timestamp, hours: SessionHours) -> str:
+    return f"{instant:%a %d %b %H:%M} / {instant.tz_convert(hours.timezone):%a %H:%M}"
 
 
 def _clock(instant: pd.Timestamp) -> str:

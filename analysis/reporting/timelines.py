@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.events.calendars import SessionHours
-from analysis.events.sessions import NEW_YORK, Alignment, EventSession, format_both, format_instant
+from analysis.events.sessions import Alignment, EventSession, format_both, format_instant
 from analysis.market.returns import ReturnPanel
 from analysis.reporting.exhibits import FigureExhibit
 from analysis.reporting.figure_style import (
@@ -108,22 +108,22 @@ def _hours_handles(exchange: str) -> list:
     ]
 
 
-def _use_clock(axes: Axes, span: _Span, *, top: Axes, longest: float) -> None:
-    """UTC below ``axes``, New York above ``top``; hours where the span is no longer than ``longest`` days."""
+def _use_clock(axes: Axes, span: _Span, hours: SessionHours, *, top: Axes, longest: float) -> None:
+    """UTC below ``axes``, the clock of the exchange above ``top``; hours where the span is no longer than ``longest`` days."""
     axes.set_xlim(span.start, span.end)
     above = top.secondary_xaxis("top")
     has_hours = span.days <= longest
     first = span.start.tz_localize(None).normalize()
     step = 1 if has_hours else max(1, math.ceil(span.days / 9))
     days = pd.date_range(first, span.end.tz_localize(None), freq=f"{step}D")
-    for axis, zone in ((axes.xaxis, "UTC"), (above.xaxis, NEW_YORK)):
+    for axis, zone in ((axes.xaxis, "UTC"), (above.xaxis, hours.timezone)):
         _set_ticks(axis, days.tz_localize(zone), span, "%a %d %b" if has_hours else "%a\n%d %b", is_minor=False)
         if has_hours:
             _set_ticks(axis, (days + pd.Timedelta(hours=12)).tz_localize(zone), span, "%H:%M", is_minor=True)
         axis.set_tick_params(which="both", labelsize=9.5, length=4)
         axis.set_tick_params(which="minor", labelcolor="#555555")
     axes.set_xlabel("UTC")
-    above.set_xlabel("New York")
+    above.set_xlabel(hours.city)
 
 
 def _set_ticks(axis: Axis, instants: pd.DatetimeIndex, span: _Span, form: str, *, is_minor: bool) -> None:
@@ -227,7 +227,7 @@ def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
     axes.spines["top"].set_visible(True)
-    _use_clock(axes, span, top=axes, longest=DAYS_WITH_HOURS)
+    _use_clock(axes, span, alignment.hours, top=axes, longest=DAYS_WITH_HOURS)
     _legend_over(figure, _hours_handles(alignment.hours.exchange), 4)
     return FigureExhibit(
         name="publication_intervals",
@@ -255,7 +255,8 @@ def _publication_caption(alignment: Alignment, span: _Span) -> str:
 def _publication_description(alignment: Alignment) -> str:
     said = ". ".join(
         f"{e.article.role.capitalize()}, {plain_label(e.article.outlet, 60)}: between "
-        f"{format_both(e.article.published_earliest)} and {format_both(e.article.published_latest)}"
+        f"{format_both(e.article.published_earliest, alignment.hours)} and "
+        f"{format_both(e.article.published_latest, alignment.hours)}"
         for e in _tested(alignment)
     )
     rest = [e for e in alignment.articles if e.article.role not in ("report", "denial")]
@@ -347,7 +348,7 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     upper.spines["bottom"].set_visible(False)
     upper.spines["top"].set_visible(True)
     upper.set_ylabel(f"price of {plain_label(panel.ticker, 12)}", parse_math=False)
-    _use_clock(lower, span, top=upper, longest=DAYS_WITH_HOURS_BESIDE_PRICES)
+    _use_clock(lower, span, alignment.hours, top=upper, longest=DAYS_WITH_HOURS_BESIDE_PRICES)
     upper.tick_params(axis="x", which="both", labelbottom=False)
     _legend_over(figure, [*handles, *_hours_handles(alignment.hours.exchange)], 3)
     return FigureExhibit(
