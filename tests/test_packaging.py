@@ -98,6 +98,17 @@ def test_the_readme_names_commands_that_exist(project):
         assert (ROOT / path).exists() or path.startswith(("reports/", "data/vintages")), path
 
 
+def test_the_readme_names_every_part_of_the_house():
+    """The architecture section matches the code: all rooms, all modules above them, all notebooks."""
+    readme = (ROOT / "README.md").read_text()
+    parts = {p.name for p in (ROOT / "analysis").glob("*.py")} - {"__init__.py"}
+    parts |= {f"{p.name}/" for p in (ROOT / "analysis").iterdir() if (p / "__init__.py").is_file()}
+    parts |= {p.stem if p.stem[0].isdigit() else p.name for p in (ROOT / "notebooks").glob("*.ipynb")}
+    assert [name for name in sorted(parts) if f"{name}`" not in readme] == []
+    named = re.findall(r"`([a-z_]+\.py)`", readme)
+    assert [name for name in named if name not in parts] == []
+
+
 def test_the_python_example_of_the_readme_runs(capsys):
     readme = (ROOT / "README.md").read_text()
     example = re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
