@@ -10,17 +10,20 @@ import pandas as pd
 
 from analysis.config import parse_date, parse_story
 from analysis.errors import AlignmentError
-from analysis.events.articles import load_stories, load_story
+from analysis.events.articles import Story, load_stories, load_story
 from analysis.events.calendars import load_hours
 from analysis.events.sessions import Alignment, align_story, format_instant
 from analysis.market.snapshot import MANIFEST_COLUMNS, read_table
 
 
-def tickers_with_opens(data: Path) -> set[str]:
-    """Tickers all of whose embedded files hold opening prices."""
+def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
+    """Sessions of a story's listing whose opening price is embedded; empty where none is."""
     manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
-    without = set(manifest["ticker"][manifest["open_available"] != "yes"])
-    return set(manifest["ticker"]) - without
+    held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
+    hours, found = load_hours(story.exchange), pd.DatetimeIndex([])
+    for first, last in zip(held["first_session"], held["last_session"], strict=True):
+        found = found.append(hours.between(pd.Timestamp(first), pd.Timestamp(last)))
+    return found
 
 
 def load_alignments(data: Path, story: str | None = None, *, as_of: str | None = None) -> list[Alignment]:
@@ -29,18 +32,16 @@ def load_alignments(data: Path, story: str | None = None, *, as_of: str | None =
     Opening prices separate report from denial only where the embedded figures have them.
     """
     day = parse_date("as_of", as_of) if as_of else None
-    opens = tickers_with_opens(data)
     stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
-    return [align_story(s, as_of=day, has_open=s.ticker in opens) for s in stories]
+    return [align_story(s, as_of=day, opens=embedded_opens(s, data)) for s in stories]
 
 
 def load_known_alignments(data: Path, as_of: date) -> tuple[list[Alignment], list[str]]:
     """Alignments of every story whose event session had begun by ``as_of``, and the names of the others."""
-    opens = tickers_with_opens(data)
     label = pd.Timestamp(as_of)
     known, later = [], []
     for story in load_stories(data).values():
-        alignment = align_story(story, has_open=story.ticker in opens)
+        alignment = align_story(story, opens=embedded_opens(story, data))
         if alignment.last_session <= label:
             known.append(alignment)
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.alignments import tickers_with_opens
+from analysis.alignments import embedded_opens
 from analysis.config import StudyConfig
 from analysis.errors import DataError
 from analysis.estimation.models import FACTOR_COLUMNS, PEER_MODELS, Design, build_design, choose_estimation, read_rows
@@ -67,8 +67,8 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
 
 def align_articles(study: Study) -> Alignment:
     """The alignment of a story from its articles alone, before any price is read."""
-    has_open = study.story.ticker in tickers_with_opens(study.root.data)
-    return align_story(study.story, as_of=study.config.as_of, has_open=has_open)
+    opens = embedded_opens(study.story, study.root.data)
+    return align_story(study.story, as_of=study.config.as_of, opens=opens)
 
 
 def find_first_prices(study: Study, alignment: Alignment) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def load_returns(study: Study) -> ReturnPanel:
 
 def align(study: Study, panel: ReturnPanel) -> Alignment:
     """The sessions that each article can have reached, and what the recorded prices can tell apart."""
-    return align_story(study.story, as_of=study.config.as_of, has_open=panel.has_open)
+    return align_story(study.story, as_of=study.config.as_of, opens=panel.opens)
 
 
 def state_plan(study: Study, alignment: Alignment) -> PlanStatus:

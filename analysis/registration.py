@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.alignments import tickers_with_opens
+from analysis.alignments import embedded_opens
 from analysis.config import TICKER_PATTERN, StudyConfig, parse_story
 from analysis.errors import ConfigError, DataError
 from analysis.events.articles import (
@@ -208,8 +208,7 @@ def is_embedded(story: Story, data: Path) -> bool:
 
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
     """The alignment of a story, with opens counted as prices where they are recorded."""
-    has_open = story.ticker in tickers_with_opens(data) if source == "snapshot" else True
-    return align_story(story, has_open=has_open)
+    return align_story(story, opens=embedded_opens(story, data) if source == "snapshot" else None)
 
 
 def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> Readiness:

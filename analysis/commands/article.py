@@ -236,7 +236,7 @@ def settle(
 
 def report_added(ctx: click.Context, added: Any, examined: Any, data: Any) -> None:
     """What was written and what it means for the story."""
-    from analysis.alignments import describe_alignment, tickers_with_opens
+    from analysis.alignments import describe_alignment, embedded_opens
     from analysis.events.sessions import align_story
 
     for remark in added.remarks:
@@ -248,7 +248,7 @@ def report_added(ctx: click.Context, added: Any, examined: Any, data: Any) -> No
     if story.is_draft:
         tell(ctx, f"{story.story} has no report and no denial yet: nothing is aligned.")
     else:
-        alignment = align_story(story, has_open=story.ticker in tickers_with_opens(data))
+        alignment = align_story(story, opens=embedded_opens(story, data))
         own = next(e for e in alignment.articles if e.article.article_id == added.article_id)
         tell(ctx, f"{added.article_id}: {own.reason}")
         tell(ctx, describe_alignment(alignment, is_short=True))

@@ -75,6 +75,21 @@ class SessionHours:
             return "pre_open" if instant < self.schedule.at[local_day, "open"] else "after_close"
         return "weekend" if local_day.day_of_week >= 5 else "holiday"
 
+    def phases(self, first: pd.Timestamp, last: pd.Timestamp) -> tuple[str, ...]:
+        """Every phase from one instant to another, in order, each change once."""
+        near = self.schedule.iloc[
+            self.schedule["close"].searchsorted(first) : self.schedule["open"].searchsorted(last, side="right")
+        ]
+        days = pd.date_range(first.tz_convert(self.timezone).normalize(), last.tz_convert(self.timezone), freq="D")
+        changes = pd.DatetimeIndex(near.to_numpy().ravel(), tz="UTC").append(days.tz_convert("UTC")).dropna()
+        inside = changes[(changes > first) & (changes <= last)].unique().sort_values()
+        found = [self.phase(instant) for instant in (first, *inside)]
+        return tuple(name for name, before in zip(found, [None, *found], strict=False) if name != before)
+
+    def is_closed_throughout(self, first: pd.Timestamp, last: pd.Timestamp) -> bool:
+        """Whether no session is under way at any instant from first to last."""
+        return not {"in_session", "lunch_break"} & set(self.phases(first, last))
+
     def is_near_close(self, instant: pd.Timestamp) -> bool:
         """Whether an instant lies within the last ten minutes before a close."""
         return self.schedule.at[self.close_session(instant), "close"] - instant <= NEAR_CLOSE

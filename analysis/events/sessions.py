@@ -19,9 +19,16 @@ from analysis.events.articles import Article, Story
 from analysis.events.calendars import SessionHours, load_hours
 
 JOINT_SENTENCE = (
-    "No price of {ticker} lies between the report and the denial, so the data identify only their joint effect, "
-    "together with all other news of that interval."
+    "{between}, so the data identify only their joint effect, together with all other news of that interval."
 )
+CLOSED_BETWEEN = "{exchange} was closed from the report to the denial and no price of its sessions lies between them"
+OPEN_BETWEEN = (
+    "No recorded daily price of {ticker} lies between the report and the denial: they may lie apart within a session, "
+    "which daily figures cannot show"
+)
+
+MOST_PHASES = 4
+"""An interval that crosses more phases is described by its ends and the sessions between."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Identification:
     """What the prices at hand can tell apart.
 
     ``kind`` is one of ``separable``, ``joint``, ``ambiguous``, ``report_only``, ``denial_only``.
+    ``is_closed_between``: for ``joint``, whether the exchange was closed from the report to the denial for sure.
     """
 
     kind: str
@@ -72,6 +80,7 @@ class Identification:
     joint: bool
     price_between: str
     reason: str
+    is_closed_between: bool = False
 
     def as_record(self) -> dict[str, object]:
         """The part that ``run.json`` keeps."""
@@ -189,16 +198,23 @@ def align_article(article: Article, hours: SessionHours) -> EventSession:
     first, last = article.published_earliest, article.last_instant
     sessions = tuple(hours.between(hours.close_session(first), hours.close_session(last)))
     opens = tuple(hours.between(hours.open_session(first), hours.open_session(last)))
-    phases = list(dict.fromkeys((hours.phase(first), hours.phase(last))))
     is_near = hours.is_near_close(first) or hours.is_near_close(last)
     return EventSession(
         article=article,
         sessions=sessions,
         open_sessions=opens,
-        phase=" to ".join(phases),
+        phase=" to ".join(_shorten(hours.phases(first, last))),
         is_near_close=is_near,
         reason=_explain(article, sessions, hours, is_near),
     )
+
+
+def _shorten(phases: tuple[str, ...]) -> list[str]:
+    """Phases that fit a cell; what a long interval crosses in the middle is counted."""
+    if len(phases) <= MOST_PHASES:
+        return list(phases)
+    days = phases[1:-1].count("in_session")
+    return [phases[0], f"{days} {'session' if days == 1 else 'sessions'}", phases[-1]]
 
 
 def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: SessionHours, is_near: bool) -> str:
@@ -227,15 +243,13 @@ def _basis(basis: str) -> str:
     return basis.replace("_", " ") or "basis not recorded"
 
 
-def price_instants(
-    hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp, kinds: tuple[str, ...]
-) -> pd.DataFrame:
+def price_instants(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Daily prices between two instants: one row an open or close, with its session and kind."""
     days = hours.between(
         (first - pd.Timedelta(days=2)).tz_localize(None).normalize(),
         (last + pd.Timedelta(days=2)).tz_localize(None).normalize(),
     )
-    rows = [(hours.schedule.at[s, kind], s, kind) for s in days for kind in kinds]
+    rows = [(hours.schedule.at[s, kind], s, kind) for s in days for kind in ("open", "close")]
     return pd.DataFrame(rows, columns=["at", "session", "kind"]).sort_values("at", ignore_index=True)
 
 
@@ -245,7 +259,7 @@ def identify(
     *,
     ticker: str,
     hours: SessionHours,
-    has_open: bool,
+    opens: pd.DatetimeIndex | None,
 ) -> Identification:
     """Decide what daily prices can tell apart, from bounds and calendar alone.
 
@@ -260,14 +274,15 @@ def identify(
         )  # fmt: skip
     if not reports:
         return Identification(
-            "denial_only", False, False, True, "",
-            "The report is not separately sourced: the session of the denial may hold both, so only their joint "
-            "effect is identified.",
+            "denial_only", False, True, False, "",
+            "The report is not separately sourced: the session holds the denial and all other news of its interval, the "
+            "report among it only if it came in the same interval.",
         )  # fmt: skip
     report = min(reports, key=lambda e: e.article.published_latest).article
     denial = min(denials, key=lambda e: e.article.published_latest).article
-    kinds = ("open", "close") if has_open else ("close",)
-    prices = price_instants(hours, report.published_earliest, denial.published_latest, kinds)
+    prices = price_instants(hours, report.published_earliest, denial.published_latest)
+    if opens is not None:
+        prices = prices[(prices["kind"] == "close") | prices["session"].isin(opens)]
     certain = prices[(prices["at"] >= report.published_latest) & (prices["at"] <= denial.published_earliest)]
     possible = prices[(prices["at"] > report.published_earliest) & (prices["at"] <= denial.last_instant)]
     if len(certain):
@@ -280,25 +295,27 @@ def identify(
             "denial: their effects can be told apart, each together with the other news of its interval.",
         )  # fmt: skip
     if not len(possible):
-        return Identification("joint", False, False, True, "", JOINT_SENTENCE.format(ticker=ticker))
+        is_closed = hours.is_closed_throughout(report.published_earliest, denial.last_instant)
+        between = (CLOSED_BETWEEN if is_closed else OPEN_BETWEEN).format(ticker=ticker, exchange=hours.exchange)
+        return Identification("joint", False, False, True, "", JOINT_SENTENCE.format(between=between), is_closed)
     return Identification(
         "ambiguous", False, False, True, "",
-        f"Whether a price of {ticker} lies between report and denial depends on where in their bounds they fell "
-        f"({len(possible)} possible {'price' if len(possible) == 1 else 'prices'}, the first at "
+        f"Whether a recorded daily price of {ticker} lies between report and denial depends on where in their bounds they "
+        f"fell ({len(possible)} possible {'price' if len(possible) == 1 else 'prices'}, the first at "
         f"{format_both(possible.iloc[0]['at'], hours)}): only the joint effect over all candidate sessions is identified for "
         "sure.",
     )  # fmt: skip
 
 
-def align_story(story: Story, *, as_of: date | None = None, has_open: bool = True) -> Alignment:
+def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIndex | None = None) -> Alignment:
     """Bring a story onto its calendar: candidate sessions of every article and what is identified.
 
     Parameters
     ----------
     as_of : datetime.date, optional
         Leave out what was not yet public at the close of this session, and refuse one before the event.
-    has_open : bool
-        Whether opening prices are recorded for the listing; without them only closes separate.
+    opens : pandas.DatetimeIndex, optional
+        Sessions whose opening price is recorded, left out for all; where it is not, only the close separates.
 
     Raises
     ------
@@ -310,7 +327,7 @@ def align_story(story: Story, *, as_of: date | None = None, has_open: bool = Tru
         check_as_of(pd.Timestamp(as_of), hours)
         known = story.known_by(as_of)
         if not any(a.role in ("report", "denial") for a in known.articles):
-            first = align_story(story, has_open=has_open).event_session
+            first = align_story(story, opens=opens).event_session
             raise _before_event(pd.Timestamp(as_of), first, story)
         story = known
     story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
@@ -321,7 +338,7 @@ def align_story(story: Story, *, as_of: date | None = None, has_open: bool = Tru
         story=story,
         hours=hours,
         articles=aligned,
-        identification=identify(reports, denials, ticker=story.ticker, hours=hours, has_open=has_open),
+        identification=identify(reports, denials, ticker=story.ticker, hours=hours, opens=opens),
         report_sessions=_earliest_sessions(reports),
         denial_sessions=_earliest_sessions(denials),
     )

@@ -48,11 +48,20 @@ class ReturnPanel:
     returns: dict[str, pd.DataFrame]
     prices: pd.DataFrame
     benchmark_prices: pd.DataFrame
-    has_open: bool
     factors: pd.DataFrame | None
     inputs: dict[str, str]
     vintage: str
     notes: tuple[str, ...]
+
+    @property
+    def opens(self) -> pd.DatetimeIndex:
+        """Sessions whose opening price is recorded."""
+        return self.prices.index[self.prices["open"].notna()]
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any session has an opening price."""
+        return len(self.opens) > 0
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -165,7 +174,6 @@ def load_panel(
         returns=returns,
         prices=firm.frame.loc[shared],
         benchmark_prices=market.frame.loc[shared],
-        has_open=bool(firm.frame.loc[shared, "open"].notna().any()),
         factors=factors,
         inputs=inputs,
         vintage="; ".join(dict.fromkeys(vintages)),

@@ -405,8 +405,11 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
         reach = f"Only a gap of about {size} or more would have been noticed reliably."
     apart = {
         "joint": (
-            "The report and the denial came out while no price of this share was made, so nobody can say from daily "
-            "prices what either did alone."
+            "The report and the denial came out while the exchange was closed, so nobody can say from daily prices what "
+            "either did alone."
+            if alignment.identification.is_closed_between
+            else "No daily price was recorded between the report and the denial, so nobody can say from daily prices what "
+            "either did alone."
         ),
         "ambiguous": "When exactly the articles appeared is not known well enough to separate report from denial.",
         "separable": "A price was made between report and denial, so the two can be looked at one by one.",

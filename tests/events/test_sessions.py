@@ -156,15 +156,15 @@ def test_without_opens_an_open_cannot_separate():
         article("report", "2026-02-02 12:00", "2026-02-02 12:01"),
         article("denial", "2026-02-02 16:00", "2026-02-02 16:01"),
     )
-    assert align_story(pair, has_open=True).identification.kind == "separable"
-    assert align_story(pair, has_open=False).identification.kind == "joint"
+    assert align_story(pair).identification.kind == "separable"
+    assert align_story(pair, opens=pd.DatetimeIndex([])).identification.kind == "joint"
 
 
 def test_roles_that_are_missing():
     hours = load_hours("XNYS")
     one = align_article(article("report", "2026-02-02 12:00", "2026-02-02 12:01"), hours)
-    assert identify((one,), (), ticker="A", hours=hours, has_open=True).kind == "report_only"
-    assert identify((), (one,), ticker="A", hours=hours, has_open=True).kind == "denial_only"
+    assert identify((one,), (), ticker="A", hours=hours, opens=None).kind == "report_only"
+    assert identify((), (one,), ticker="A", hours=hours, opens=None).kind == "denial_only"
 
 
 def test_the_focal_story_is_joint(focal):
