@@ -61,7 +61,7 @@ def open_study(config: StudyConfig, root: str | Path | None = None) -> Study:
     store = open_source(config.source, found.data, (story.ticker, config.benchmark or story.benchmark))
     alignment = align_story(story, as_of=config.as_of)
     known_at = alignment.hours.schedule.at[pd.Timestamp(config.as_of), "close"]
-    confounders = load_confounders(story.ticker, found.data, known_at=known_at)
+    confounders = load_confounders(story.ticker, found.data, known_at=known_at, story=story.story)
     return Study(config, found, story, confounders, store)
 
 

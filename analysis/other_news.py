@@ -76,7 +76,7 @@ def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> Ot
     story, hours = alignment.story, alignment.hours
     first = hours.offset(alignment.event_session, -config.gap_sessions - config.estimation_sessions)
     last = span_of_windows(alignment, config)[1]
-    recorded = load_confounders(story.ticker, data).between(first, last)
+    recorded = load_confounders(story.ticker, data, story=story.story).between(first, last)
     rows: list[dict[str, str]] = []
     sentences = []
     expected: list[str] = []
@@ -203,6 +203,8 @@ def _row(
         "url": "",
         "is_masked": "yes" if is_masked else "no",
         "notes": notes,
+        "own_story": "",
+        "label_without_it": "",
     }
 
 

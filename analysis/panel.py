@@ -23,6 +23,7 @@ from analysis.events.sessions import Alignment, align_story
 from analysis.inference.story_panel import (
     PooledEffect,
     StoryWindow,
+    count_in_estimation,
     cut_window,
     decide_pooled_outcome,
     pool_windows,
@@ -193,7 +194,7 @@ def _measure(
         story=story.story, as_of=as_of.date(), path=f"{min(study.config.path[0], -1)}:{after}"
     )
     known_at = hours.schedule.at[as_of, "close"]
-    confounders = load_confounders(story.ticker, study.root.data, known_at=known_at)
+    confounders = load_confounders(story.ticker, study.root.data, known_at=known_at, story=story.story)
     own = Study(config, study.root, story, confounders, store)
     panel = steps.load_returns(own)
     own_alignment = steps.align(own, panel)
@@ -278,6 +279,8 @@ class PanelResult:
     separable_pooled : PooledEffect
         Of the sums, pooled only when there are enough.
     path : StoryPath
+    n_in_estimation : int
+        Pooled stories whose estimation window holds another measured story of the same firm, controls among them.
     """
 
     panel: StoryPanel
@@ -287,6 +290,7 @@ class PanelResult:
     separable: tuple[SeparateEffects, ...]
     separable_pooled: PooledEffect
     path: StoryPath
+    n_in_estimation: int
 
 
 READINGS: tuple[tuple[str, str, Callable[[Alignment], Window]], ...] = (
@@ -339,6 +343,7 @@ def assess_panel(panel: StoryPanel) -> PanelResult:
             estimation_sessions=config.estimation_sessions,
             gap_sessions=config.gap_sessions,
         ),
+        n_in_estimation=count_in_estimation([s.joint for s in panel.denied], [s.joint for s in panel.stories]),
     )
 
 

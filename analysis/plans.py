@@ -151,7 +151,8 @@ def plan_status(
     if not plans:
         return PlanStatus(
             "none",
-            "No plan was frozen for this story: nothing shows that its parameters were chosen before prices were seen.",
+            "No plan was frozen for this story: nothing shows that its parameters, the bound for small effects among them, were "
+            "chosen before prices were seen.",
         )
     session = alignment.event_session
     opening = alignment.hours.schedule.at[session, "open"]

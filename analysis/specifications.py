@@ -12,7 +12,7 @@ from analysis.errors import DataError, EstimationError
 from analysis.estimation.models import FACTOR_COLUMNS, MODEL_LABELS, Design, build_design
 from analysis.inference.robustness import LOG, SIMPLE, Candidate, Choice
 from analysis.market.returns import ReturnPanel, load_panel
-from analysis.opening import Study, same_calendar_peers
+from analysis.opening import Study, align_articles, same_calendar_peers
 
 FACTOR_MARKET = "US market factor"
 """The value-weighted market of the factor library: excess return plus riskless rate."""
@@ -41,17 +41,21 @@ def list_candidates(study: Study, panel: ReturnPanel, return_kind: str) -> tuple
     """Every exchangeable specification of one return, and the declared one among them.
 
     Models with long-short factors have no logarithm and exist for close-to-close returns only; what cannot be
-    built stays in the list with its reason.
+    built stays in the list with its reason. Leaving listed news days out is a choice only where one lies in the
+    estimation window: else the same estimate would be counted twice.
     """
     config = study.config
     designs = list_designs(study, panel, return_kind)
     lengths = sorted({*CURVE_ESTIMATION_SESSIONS, config.estimation_sessions})
     gaps = sorted({*CURVE_GAP_SESSIONS, config.gap_sessions})
     none, listed = pd.DatetimeIndex([]), study.confounders.masked_sessions
-    candidates = [
-        Candidate(Choice(label, form, mask, length, gap), design, listed if mask == "listed" else none, reason)
-        for (label, form, design, reason), mask, length, gap in product(designs, MASKS, lengths, gaps)
-    ]
+    event = int(panel.sessions.searchsorted(align_articles(study).event_session))
+    candidates = []
+    for (label, form, design, reason), mask, length, gap in product(designs, MASKS, lengths, gaps):
+        window = panel.sessions[max(event - gap - length, 0) : max(event - gap, 0)]
+        if mask == config.mask or listed.isin(window).any():
+            masked = listed if mask == "listed" else none
+            candidates.append(Candidate(Choice(label, form, mask, length, gap), design, masked, reason))
     headline = Choice(
         headline_label(study), SIMPLE, config.mask, config.estimation_sessions, config.gap_sessions
     )  # fmt: skip

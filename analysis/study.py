@@ -21,6 +21,7 @@ from analysis.estimation.abnormal import AbnormalReturns, measure_abnormal_retur
 from analysis.estimation.dummies import DummyRegression, regress_with_dummies
 from analysis.estimation.estimators import ESTIMATORS
 from analysis.events.claims import load_claims
+from analysis.events.confounders import load_confounders
 from analysis.events.sessions import Alignment
 from analysis.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from analysis.inference.dollar_effect import DollarEffect, value_in_currency
@@ -45,7 +46,7 @@ from analysis.inference.windows import (
     unavailable,
 )
 from analysis.market.returns import RETURN_KINDS, ReturnPanel
-from analysis.opening import Study, check_masks, design_headline, masked_sessions
+from analysis.opening import Study, check_masks, design_headline, masked_sessions, same_calendar_peers
 from analysis.opening import align as align
 from analysis.opening import align_articles as align_articles
 from analysis.opening import find_first_prices as find_first_prices
@@ -159,6 +160,27 @@ def assess_story(study: Study, measured: Measured, alignment: Alignment) -> Stor
     )
 
 
+def list_news(study: Study, alignment: Alignment) -> pd.DataFrame:
+    """Recorded news inside the windows: of the listing from the run-up on, of benchmark and peers from the event on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index session; columns listing, label, known_from (UTC), source, url, is_masked, notes.
+    """
+    config, hours = study.config, alignment.hours
+    known_at = hours.schedule.at[pd.Timestamp(config.as_of), "close"]
+    ends = max(end for _, end in (*config.windows, alignment.hull))
+    last = min(hours.offset(alignment.event_session, ends), pd.Timestamp(config.as_of))
+    first = hours.offset(alignment.event_session, min(f for f, _ in (*config.windows, *config.runup)))
+    held = [study.confounders.between(first, last).assign(listing=study.story.ticker)]
+    for listing in dict.fromkeys((study.benchmark, *(p.ticker for p in same_calendar_peers(study)))):
+        found = load_confounders(listing, study.root.data, known_at=known_at, story=study.story.story)
+        held.append(found.between(alignment.event_session, last).assign(listing=listing))
+    frame = pd.concat([part for part in held if len(part)] or held[:1])
+    return frame[["listing", *(c for c in frame.columns if c != "listing")]]
+
+
 def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> DummyRegression | Unmeasured:
     """The complete windows once more, as one regression with a dummy for each of their sessions.
 
@@ -254,7 +276,9 @@ def confirm_detections(
     for row in rows:
         if row.outcome == "fragile" and row.is_primary:
             found = confirm(study, panel, alignment, return_kind=row.return_kind)
-            row = apply_confirmation(row, is_confirmed=found.is_confirmed, reason=found.reason)
+            row = apply_confirmation(
+                row, is_confirmed=found.is_confirmed, reason=found.reason, is_tested=found.is_tested
+            )
         elif row.outcome == "fragile":
             reason = "the specification curve covers the declared rows of the event session only"
             row = apply_confirmation(row, is_confirmed=False, reason=reason)

@@ -72,10 +72,22 @@ def test_the_pooled_numbers_are_those_of_the_formulas(result):
     scale = math.sqrt((1 + (n - 1) * main.correlation.value) / (1 - main.correlation.value))
     half = stats.t.ppf(0.975, n - 1) * car.std(ddof=1) / math.sqrt(n) * scale
     assert main.ci95 == pytest.approx((car.mean() - half, car.mean() + half), rel=1e-12)
-    ex_ante = (1.9599639845400545 + 0.8416212335729143) * math.sqrt(
-        (error**2).mean() / n * (1 + (n - 1) * main.correlation.value)
-    )
+    assert main.recommended == "kp_bmp"
+    reach = (stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)) * math.sqrt(1 + (n - 1) * main.correlation.value)
+    inverse = 1 / error
+    ex_ante = reach / math.sqrt(n * inverse.mean() ** 2 - reach**2 * inverse.var(ddof=1))
     assert main.mde80 == pytest.approx(ex_ante, rel=1e-12)
+
+
+def test_controls_count_among_the_stories_inside_an_estimation_window(result):
+    """The BYD story of January 2026, which nobody denied, lies inside the window of the focal story."""
+    inside = 0
+    for story in result.panel.denied:
+        window = story.abnormal.fit.sessions
+        others = [s for s in result.panel.stories if s.name != story.name and s.story.ticker == story.story.ticker]
+        inside += any(window[0] <= day <= window[-1] for s in others for day in s.joint.sessions)
+    assert result.n_in_estimation == inside == 5
+    assert result.main.overlap.n_in_estimation == 4
 
 
 def test_the_mde_does_not_look_at_the_effects(result):

@@ -304,8 +304,8 @@ def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
     n, k = matrix.shape
     if n < max(k + 2, MIN_USABLE_SHARE * asked_sessions):
         raise EstimationError(
-            f"{n} of {asked_sessions} estimation sessions are usable for {design.return_kind}; at least "
-            f"{max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))} are needed.",
+            f"{n} of {asked_sessions} estimation sessions are usable for the return "
+            f"{design.return_kind.replace('_', ' ')}; at least {max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))} are needed.",
             "Ask for fewer estimation_sessions, or use a source with a longer history.",
         )
     firm = response + design.offset.loc[sessions].to_numpy(dtype=float)

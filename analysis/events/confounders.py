@@ -10,7 +10,10 @@ import pandas as pd
 from analysis.errors import DataError
 from analysis.events.articles import parse_instant, read_table
 
-CONFOUNDER_COLUMNS = ("ticker", "session", "label", "known_from", "source", "url", "is_masked", "notes")
+CONFOUNDER_COLUMNS = (
+    "ticker", "session", "label", "known_from", "source", "url", "is_masked", "notes", "own_story", "label_without_it",
+)  # fmt: skip
+"""``own_story`` is the story that an item is a report of: for it the item is no other news."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,13 @@ class Confounders:
         return self.table[(self.table.index >= first) & (self.table.index <= last)]
 
 
-def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None = None) -> Confounders:
+def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None = None, story: str = "") -> Confounders:
     """Confounders of a listing that were public at ``known_at`` (UTC).
+
+    Parameters
+    ----------
+    story : str
+        The story that is studied: its own report is not listed as other news.
 
     Raises
     ------
@@ -55,6 +63,9 @@ def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None =
         where = f"confounders.csv, {ticker} {row['session']}"
         if row["is_masked"] not in ("yes", "no"):
             raise DataError(f"{where}: is_masked {row['is_masked']!r} is neither yes nor no.", "Mend the row.")
+        is_own = bool(story) and row["own_story"] == story
+        if is_own and not row["label_without_it"]:
+            continue
         try:
             session = pd.Timestamp(row["session"])
         except ValueError as error:
@@ -62,7 +73,7 @@ def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None =
         rows.append(
             {
                 "session": session,
-                "label": row["label"],
+                "label": row["label_without_it"] if is_own else row["label"],
                 "known_from": parse_instant(row["known_from"], where),
                 "source": row["source"],
                 "url": row["url"],

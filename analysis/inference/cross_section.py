@@ -199,7 +199,11 @@ def compose_sample(
         days=tabulate_days(chosen, parts.sums, parts.ranked),
         overlap=overlap,
         correlation=parts.correlation,
-        mde80=parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=parts.correlation.value),
+        mde80=parametric.find_detectable_caar(
+            chosen.car_std_error,
+            mean_correlation=parts.correlation.value,
+            statistic=recommended,
+        ),
         recommended=recommended,
         recommendation=why,
     )

@@ -125,7 +125,7 @@ def mean_correlation(design: Design, estimates: EventEstimates) -> MeanCorrelati
     both estimation windows hold, 1 for two events of one ticker; o_ij counts the calendar days
     that both event windows hold. Events that lack only sessions which the regressors lack too are
     summed as unit vectors, session by session, so that no pair is formed; events with gaps of
-    their own are paired one by one. Kolari and Pynnonen (2010), calendar-aligned.
+    their own are paired one by one. Kolari and Pynnönen (2010), calendar-aligned.
 
     Returns
     -------

@@ -12,9 +12,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from analysis.inference.result import TestResult, not_computable
+
+SCALED_BY_SPREAD = ("bmp", "kp_bmp", "grank_t", "grank_z")
+"""Statistics that average CAR / SE and divide by its spread over the events."""
 
 NULL_CAAR = "the mean cumulative abnormal return of the events is zero"
 SMALLEST_P = float(np.finfo(float).tiny)
@@ -117,7 +120,7 @@ def bmp(scar: np.ndarray) -> TestResult:
 def kp_bmp(scar: np.ndarray, mean_correlation: float) -> TestResult:
     """BMP for events that share calendar days: t_BMP sqrt((1 - rbar)/(1 + (N - 1) rbar)), t(N - 1).
 
-    Kolari and Pynnonen (2010).
+    Kolari and Pynnönen (2010).
     """
     base = bmp(scar)
     if base.statistic is None:
@@ -143,7 +146,7 @@ def patell(scar: np.ndarray, df: np.ndarray) -> TestResult:
 
 
 def adjusted_patell(scar: np.ndarray, df: np.ndarray, mean_correlation: float) -> TestResult:
-    """Patell for events that share calendar days: Z / sqrt(1 + (N - 1) rbar). Kolari and Pynnonen (2010)."""
+    """Patell for events that share calendar days: Z / sqrt(1 + (N - 1) rbar). Kolari and Pynnönen (2010)."""
     base = patell(scar, df)
     if base.statistic is None:
         return not_computable("adjusted_patell", base.note, null=NULL_CAAR)
@@ -212,16 +215,38 @@ def crude_dependence_t(
 
 
 def find_detectable_caar(
-    car_std_error: np.ndarray, *, mean_correlation: float = 0.0, significance: float = 0.05, power: float = 0.80
-) -> float:
-    """Smallest true CAAR that a two-sided test finds with the given power.
+    car_std_error: np.ndarray,
+    *,
+    mean_correlation: float = 0.0,
+    significance: float = 0.05,
+    power: float = 0.80,
+    statistic: str = "cross_sectional_t",
+) -> float | None:
+    """Smallest true effect d, common to all events, that a two-sided test finds with the given power.
 
-    (z_{1-a/2} + z_power) sqrt(mean Var(CAR)/N) sqrt(max(1 + (N - 1) rbar, 0)).
+    A test of the mean CAR: (z_{1-a/2} + z_power) sqrt(mean Var(CAR)/N) f with f = sqrt(max(1 + (N - 1) rbar, 0)).
+    Patell's tests see d as d m, m = mean(1/SE): (z_{1-a/2} + z_power) f / (sqrt(N) m). BMP and its relatives divide by
+    the spread of the SCAR, to which unequal d/SE add, v = Var(1/SE): with q = (t_{1-a/2} + t_power) f at N - 1 degrees
+    of freedom, d = q / sqrt(N m^2 - q^2 v); None when the standard errors are too unequal for that power.
+
+    Parameters
+    ----------
+    car_std_error : numpy.ndarray
+        (N,) standard errors of the cumulative abnormal returns, event-induced variance not in them.
+    statistic : str
+        Name of the test.
     """
     n = car_std_error.size
-    spread = max(1.0 + (n - 1) * mean_correlation, 0.0)
-    scale = math.sqrt(float(np.square(car_std_error).mean()) / n * spread)
-    return float(ndtri(1 - significance / 2) + ndtri(power)) * scale
+    dependence = math.sqrt(max(1.0 + (n - 1) * mean_correlation, 0.0))
+    reach = float(ndtri(1 - significance / 2) + ndtri(power)) * dependence
+    inverse = 1.0 / car_std_error
+    if statistic in ("patell", "adjusted_patell"):
+        return reach / (math.sqrt(n) * float(inverse.mean()))
+    if statistic in SCALED_BY_SPREAD:
+        reach = float(stdtrit(n - 1, 1 - significance / 2) + stdtrit(n - 1, power)) * dependence
+        left = n * float(inverse.mean()) ** 2 - reach**2 * float(inverse.var(ddof=1))
+        return reach / math.sqrt(left) if left > 0 else None
+    return reach * math.sqrt(float(np.square(car_std_error).mean()) / n)
 
 
 def _explain_correlation(mean_correlation: float, n: int) -> str:

@@ -171,7 +171,7 @@ def cumulative_rank_tests(sums: RankSums, *, n_event: int, n_events: int, name: 
 
     Sum of the daily T over sqrt(W) (``_plain``, conservative because ranks are drawn without
     replacement), and the same times sqrt((T - 1)/(T - W)) (first result). N(0,1). Corrado (1989);
-    the factor follows Luoma and Pynnonen (2010).
+    the factor follows Luoma and Pynnönen (2010).
     """
     names = (name, f"{name}_plain")
     null = "the event days rank like the estimation days"
@@ -191,7 +191,7 @@ def grank_tests(sums: RankSums, *, n_events: int) -> tuple[TestResult, TestResul
 
     The last day of ``sums`` is SCAR / sd(SCAR). Z = Ubar_0/S, S^2 = mean over the T = L + 1 days
     of (n_t/n) Ubar_t^2; ``grank_t`` = Z sqrt((T - 2)/(T - 1 - Z^2)), t(T - 2); ``grank_z`` is
-    Ubar_0 over its standard deviation under independence, N(0,1). Kolari and Pynnonen (2011).
+    Ubar_0 over its standard deviation under independence, N(0,1). Kolari and Pynnönen (2011).
     """
     null = "the standardised CARs rank like standardised estimation days"
     present = sums.count > 0

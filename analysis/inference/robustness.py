@@ -177,6 +177,11 @@ class Confirmation:
     p_max_t: float | None
     reason: str
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether there were placebo sessions enough to test the curve as a whole."""
+        return self.p_max_t is not None
+
 
 def estimate_curve(
     candidates: list[Candidate],
@@ -213,7 +218,8 @@ def estimate_curve(
     tests, reason, adjusted = None, "", {}
     if len(common) < minimum:
         most = max((len(p) for p in pools), default=0)
-        reason = f"{len(common) or most} eligible placebo sessions, {minimum} needed"
+        held = f"{len(common)} for every specification" if joint else f"at most {most} for any specification"
+        reason = f"eligible placebo sessions: {held}, {minimum} needed"
     else:
         placebo = placebo_t_values([candidates[i] for i in joint], common)
         event_t = np.array([estimates[i].t for i in joint], dtype=float)

@@ -116,7 +116,8 @@ class PooledEffect:
         Mean weighted by 1/SE^2 of each story, and its standard error from the stories' own; it trusts the
         ordinary variance of each share and is shown beside, never tested.
     mde80 : float or None
-        Smallest mean effect that a 5 % test would see four times in five, from the standard errors of the stories alone.
+        Smallest effect, common to all stories, that the recommended statistic would see four times in five at 5 %,
+        from the standard errors of the stories alone.
     tests : dict of str to TestResult
     recommended, recommendation : str
         The statistic to read first, and why.
@@ -178,7 +179,7 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
         ci95=interval(float(car.mean()), error, n - 1, 0.95),
         weighted_estimate=float((weights * car).sum() / weights.sum()),
         weighted_error=spread / math.sqrt(float(weights.sum())),
-        mde80=parametric.find_detectable_caar(errors, mean_correlation=correlation.value),
+        mde80=parametric.find_detectable_caar(errors, mean_correlation=correlation.value, statistic=recommended),
         tests=tests,
         overlap=overlap,
         correlation=correlation,
@@ -254,19 +255,24 @@ def count_story_overlaps(members: Sequence[StoryWindow]) -> Overlap:
     """How the stories share firms and days."""
     first = pd.Series([m.sessions[0] for m in members], dtype="datetime64[ns]")
     pairs = [(a, b) for a, b in _iterate_pairs(members) if shared_days(a, b)]
-    inside = 0
-    for member in members:
-        own = [o for o in members if o is not member and o.ticker == member.ticker]
-        low, high = member.residuals.index[0], member.residuals.index[-1]
-        inside += any(((o.sessions >= low) & (o.sessions <= high)).any() for o in own)
     return Overlap(
         n_sessions=first.nunique(),
         n_tickers=len({m.ticker for m in members}),
         n_sharing_session=int(first.duplicated(keep=False).sum()),
         n_pairs=len(pairs),
         n_same_firm_pairs=sum(a.ticker == b.ticker for a, b in pairs),
-        n_in_estimation=inside,
+        n_in_estimation=count_in_estimation(members, members),
     )
+
+
+def count_in_estimation(members: Sequence[StoryWindow], stories: Sequence[StoryWindow]) -> int:
+    """Members whose estimation window holds a session of another of ``stories`` of the same firm."""
+    inside = 0
+    for member in members:
+        own = [o for o in stories if o.story != member.story and o.ticker == member.ticker]
+        low, high = member.residuals.index[0], member.residuals.index[-1]
+        inside += any(((o.sessions >= low) & (o.sessions <= high)).any() for o in own)
+    return inside
 
 
 def correlate_stories(members: Sequence[StoryWindow]) -> MeanCorrelation:

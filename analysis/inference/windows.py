@@ -49,6 +49,8 @@ class WindowEstimate:
     ``estimate`` is None when the row cannot be computed; ``note`` then says why.
     ``tests`` holds every statistic by name. Models without a standard error have an estimate, no t, no t intervals
     and no power; ``rank_ci95`` is then the interval of effects that the residuals' ranks do not reject.
+    ``is_curve_tested`` is False for a detection whose specification curve had too few placebo sessions to be
+    tested; ``other_news`` names the recorded news of the listing inside the window.
     """
 
     specification: Specification
@@ -69,6 +71,8 @@ class WindowEstimate:
     note: str
     n_placebo: int | None = None
     rank_ci95: tuple[float, float] | None = None
+    is_curve_tested: bool = True
+    other_news: tuple[str, ...] = ()
 
     @property
     def return_kind(self) -> str:
@@ -125,8 +129,12 @@ class WindowEstimate:
             "smallest_bound": self.smallest_bound,
             "outcome": self.outcome,
             "n_estimation": self.n_estimation,
-            "note": self.note,
+            "note": "; ".join(filter(None, (self.note, self.describe_news()))),
         }
+
+    def describe_news(self) -> str:
+        """The recorded other news inside the window, in words; empty when none is known."""
+        return f"holds other news: {'; '.join(self.other_news)}" if self.other_news else ""
 
 
 def combine_ranks(tests: dict[str, TestResult]) -> float | None:
@@ -195,7 +203,15 @@ def assess_window(
         note="; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))),
         n_placebo=placebo.count if placebo else None,
         rank_ci95=found.rank_ci95,
+        other_news=_list_news(abnormal, first, last),
     )
+
+
+def _list_news(abnormal: AbnormalReturns, first: int, last: int) -> tuple[str, ...]:
+    """Sessions of a window with recorded other news, in words."""
+    labels = abnormal.confounders.loc[first:last]
+    sessions = abnormal.table["session"]
+    return tuple(f"{sessions[at].date()}, {label}" for at, label in labels[labels != ""].items())
 
 
 def _note(used: int, asked: int, dropped: str) -> str:
@@ -255,7 +271,9 @@ def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: fl
     return result
 
 
-def apply_confirmation(row: WindowEstimate, *, is_confirmed: bool, reason: str) -> WindowEstimate:
+def apply_confirmation(
+    row: WindowEstimate, *, is_confirmed: bool, reason: str, is_tested: bool = True
+) -> WindowEstimate:
     """A detection as ``effect`` or ``fragile`` by its specification curve, the reason in its note.
 
     Parameters
@@ -264,11 +282,15 @@ def apply_confirmation(row: WindowEstimate, *, is_confirmed: bool, reason: str) 
         Same sign in most eligible specifications and a small placebo maxT p.
     reason : str
         The numbers behind that, or why there is no curve. Rows that are no detection stay as they are.
+    is_tested : bool
+        Whether the curve could be tested as a whole.
     """
     if row.outcome != "fragile":
         return row
     note = "; ".join(filter(None, (row.note, reason)))
-    return dataclasses.replace(row, outcome="effect" if is_confirmed else "fragile", note=note)
+    return dataclasses.replace(
+        row, outcome="effect" if is_confirmed else "fragile", note=note, is_curve_tested=is_tested
+    )
 
 
 def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:

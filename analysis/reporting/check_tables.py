@@ -26,7 +26,13 @@ def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
         _test_row("normality (Jarque-Bera)", d.jarque_bera),
         ("kurtosis of residuals", _plain(d.kurtosis), d.kurtosis, None, "3 under a normal"),
         ("skewness of residuals", format_number(d.skewness), d.skewness, None, "0 under a normal"),
-        ("leverage of the event session", _plain(d.event_leverage, 4), d.event_leverage, None, "share of its own fit"),
+        (
+            "leverage of the event session",
+            _plain(d.event_leverage, 4),
+            d.event_leverage,
+            None,
+            "how far its benchmark return lies from those of the fit, which it did not enter",
+        ),
         (
             "largest leverage in the window",
             _plain(d.largest_leverage, 3),

@@ -379,18 +379,18 @@ def _tabulate_runs(runs: list[StoredRun], lead: StoredRun) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
         f'<td><span class="badge {escape(str(s.run["status"]))}">{escape(str(s.run["status"]))}</span></td>'
-        f"{mark_up_cell(_outcome(s.run, 'outcome') or NOT_AVAILABLE + ': states none')}"
-        f"{mark_up_cell(_word_verdict(s, lead))}</tr>"
+        f"{mark_up_cell(_word_outcome(s.run))}{mark_up_cell(str(s.run.get('finding') or s.run.get('verdict') or ''))}</tr>"
         for s in runs
     )
-    heads = ("notebook", "status", "outcome", "verdict")
+    heads = ("notebook", "status", "outcome", "what its page opens with")
     return frame_table("The runs bound here. Their pages lie in runs/.", heads, rows, name="parts")
 
 
-def _word_verdict(stored: StoredRun, lead: StoredRun) -> str:
-    verdict = str(stored.run.get("verdict") or "")
-    same = stored is not lead and verdict == str(lead.run.get("verdict") or "")
-    return f"word for word that of {lead.notebook}" if same else verdict
+def _word_outcome(run: dict[str, Any]) -> str:
+    """The outcome of the story's headline, or of the pooled stories where a run is about many."""
+    if pooled := _outcome(_table(run, "panel"), "outcome"):
+        return f"{pooled} (stories pooled)"
+    return _outcome(run, "outcome") or f"{NOT_AVAILABLE}: tests no return of the story"
 
 
 def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> str:

@@ -31,7 +31,7 @@ from analysis.reporting.verdict import find_forbidden
 
 STATISTIC_LABELS = {
     "bmp": "BMP",
-    "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnonen)",
+    "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnönen)",
     "cross_sectional_t": "cross-sectional t",
     "skewness_adjusted_t": "skewness-adjusted t",
     "patell": "Patell",
@@ -100,7 +100,7 @@ def compose_panel(result: PanelResult) -> PanelVerdict:
     sentences = (
         _say_pooled(result),
         SELECTION,
-        _say_statistic(result.main),
+        _say_statistic(result),
         _say_readings(result),
         _say_separable(result),
         _say_controls(result),
@@ -124,7 +124,7 @@ def _unsigned(value: float) -> str:
 
 def _say_pooled(result: PanelResult) -> str:
     main, config = result.main, result.panel.study.config
-    if main.estimate is None or main.ci95 is None or main.ci90 is None or main.mde80 is None:
+    if main.estimate is None or main.ci95 is None or main.ci90 is None:
         return f"Nothing is pooled: {main.note}. The stories are listed one by one."
     if main.p_value is None:
         return f"The mean of {main.n} denied stories is {format_percent(main.estimate)}; no statistic can judge it."
@@ -133,7 +133,11 @@ def _say_pooled(result: PanelResult) -> str:
         f"{format_percent(main.estimate)} over {main.n} denied stories (95\u00a0% interval {format_interval(main.ci95)} from "
         f"their spread; {STATISTIC_LABELS[main.recommended]} {p_equals(main.p_value)})"
     )
-    reach = f"A mean of {_unsigned(main.mde80)} or more would have been seen four times in five"
+    reach = (
+        f"By that statistic an effect of {_unsigned(main.mde80)} or more in every story would have been seen four times in five"
+        if main.mde80 is not None
+        else "The stories are too unequally noisy for that statistic to see any common effect four times in five"
+    )
     text = {
         "no_detectable_effect": (
             f"No detectable mean abnormal return over the sessions of report and denial: {measure}. {reach}; means "
@@ -161,10 +165,11 @@ def _say_pooled(result: PanelResult) -> str:
     return text
 
 
-def _say_statistic(main: PooledEffect) -> str:
+def _say_statistic(result: PanelResult) -> str:
+    main = result.main
     if not main.recommended:
         return ""
-    inside = main.overlap.n_in_estimation
+    inside = result.n_in_estimation
     more = (
         f" {inside} stories have another story of their firm inside their estimation window, which is left in."
         if inside
@@ -213,23 +218,26 @@ def _say_missing(result: PanelResult) -> str:
 
 def _say_plainly(result: PanelResult) -> str:
     main = result.main
-    if main.estimate is None or main.mde80 is None:
+    if main.estimate is None:
         return f"There are too few stories with prices to say anything about their average: {main.note}."
     size = format_percent(abs(main.estimate), digits=1, sign=False)
     direction = "less" if main.estimate < 0 else "more"
     middle = {
         "no_detectable_effect": "Given how much these shares move anyway, that is not enough to be told from chance.",
-        "smaller_than_bound": "Whatever the news did on average, it was smaller than the bound set beforehand.",
+        "smaller_than_bound": "Whatever the news did on average, it was smaller than the bound for small effects.",
         "effect": "That is more than chance would usually give, however the uncertain days are read.",
         "fragile": "That is more than chance would usually give, but not however the uncertain days are read.",
         "detectable_but_small": "That is small, and more than chance would usually give.",
         "insufficient_data": "There is no good way to judge it.",
     }[result.outcome]
-    reach = format_percent(main.mde80, digits=1, sign=False)
+    reach = "No average of any size would have been noticed reliably"
+    if main.mde80 is not None:
+        least = format_percent(main.mde80, digits=1, sign=False)
+        reach = f"Only an effect of about {least} or more would have been noticed reliably"
     return (
         f"Across {main.n} stories that were reported and then denied, the shares returned on average about {size} {direction} "
-        f"than usual over the days of report and denial. {middle} Only an average of about {reach} or more would have been "
-        "noticed reliably, and these stories are no fair draw: they are known because they were denied."
+        f"than usual over the days of report and denial. {middle} {reach}, "
+        "and these stories are no fair draw: they are known because they were denied."
     )
 
 
@@ -256,8 +264,9 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
         caption=(
             "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
             f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
-            "statistic (BMP, adjusted where event windows share days). What could have been detected follows from "
-            "the standard errors of the stories and not from the estimate. Weighted by precision, each story counts by one "
+            "statistic (BMP, adjusted where event windows share days). What could have been detected is "
+            "an effect common to all stories, by the same statistic, from the standard errors of the stories and not from "
+            "the estimate; events that raise the variance need more. Weighted by precision, each story counts by one "
             "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
             "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
         ),
@@ -496,6 +505,7 @@ def record_panel(
         "outcome": None,
         "companion_outcome": None,
         "verdict": verdict.verdict,
+        "finding": verdict.verdict,
         "plain": verdict.plain,
         "identified": alignment.identification.as_record(),
         "event_session": alignment.event_session.date().isoformat(),

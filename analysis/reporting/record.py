@@ -15,7 +15,7 @@ from analysis.opening import Study
 from analysis.reporting.exhibits import Exhibit, write_csv
 from analysis.reporting.markup import frame_table, mark_up_row
 from analysis.reporting.provenance import RECORD_MIME, SCHEMA_VERSION, clean, input_hashes, resolved_parameters
-from analysis.reporting.verdict import Verdict, find_primary, say_alignment
+from analysis.reporting.verdict import ListedVerdict, Verdict, find_primary, say_alignment
 from analysis.study import Measured
 
 PATH_COLUMNS = (
@@ -64,8 +64,15 @@ def record_study(
     alignment: Alignment,
     notebook: str,
     exhibits: tuple[Exhibit, ...] = (),
+    finding: ListedVerdict | None = None,
 ) -> RunRecord:
-    """Gather everything that a run of one story publishes."""
+    """Gather everything that a run of one story publishes.
+
+    Parameters
+    ----------
+    finding : ListedVerdict, optional
+        What the page itself opens with, where that is not the verdict of the study.
+    """
     headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
     run = {
         "schema_version": SCHEMA_VERSION,
@@ -76,6 +83,7 @@ def record_study(
         "outcome": verdict.outcome,
         "companion_outcome": verdict.companion_outcome,
         "verdict": verdict.verdict,
+        "finding": finding.text if finding else verdict.verdict,
         "plain": verdict.plain,
         "identified": alignment.identification.as_record(),
         "event_session": alignment.event_session.date().isoformat(),
@@ -107,6 +115,7 @@ def record_alignment(
         "outcome": None,
         "companion_outcome": None,
         "verdict": say_alignment(alignment),
+        "finding": say_alignment(alignment),
         "plain": say_alignment(alignment),
         "identified": alignment.identification.as_record(),
         "event_session": alignment.event_session.date().isoformat(),

@@ -51,7 +51,7 @@ TEST_LABELS = {
     "median_t": "median t",
     "mean_t": "mean t",
 }
-CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "abnormal return detected"}
+CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "detected on its own"}
 
 
 def compose_robustness(
@@ -128,7 +128,7 @@ def _say_tests(curve: SpecificationCurve, significance: float) -> str:
     rejecting = round((share.statistic or 0.0) * curve.n_joint)
     outside = len(curve.computed) - curve.n_joint
     said = (
-        f"As a whole: {p:.0%} of {curve.n_placebo} earlier ordinary sessions have a |t| as large in some specification "
+        f"As a whole: {p:.0%} of {curve.n_placebo} earlier ordinary sessions have a scaled |t| as large in some specification "
         f"(placebo maxT {p_equals(p)}); {rejecting or 'none'} of {curve.n_joint} specifications rejects on its own at "
         f"{significance:.0%} (joint {p_equals(share.p_value or 1.0)})."
     ).replace("% ", "\u00a0% ")
@@ -141,6 +141,8 @@ def _say_rule(curve: SpecificationCurve, confirmation: Confirmation) -> str:
             "The curve decides between an effect and a fragile detection only where the headline detects something; "
             "otherwise the headline's outcome stands."
         )
+    if not confirmation.is_tested:
+        return f"Whether the curve supports the detection could not be tested: {confirmation.reason}."
     word = "supports" if confirmation.is_confirmed else "does not support"
     return f"The curve {word} the detection: {confirmation.reason}."
 
@@ -187,7 +189,8 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
         row_header="what is chosen otherwise",
         row_classes={names[0]: "primary"},
         caption=(
-            "One choice at a time. Each row changes a single choice of the headline; the adjusted p is step-down maxT "
+            "One choice at a time. Each row changes a single choice of the headline; leaving listed news days out counts as one "
+            "only where such a day lies in the estimation window. The adjusted p is step-down maxT "
             "over the whole curve and n/a where a specification has too few earlier sessions of its own. The CSV holds "
             "every combination."
         ),
@@ -309,17 +312,13 @@ def _statistic(name: str, value: float | None) -> str:
 def tabulate_unavailable(curve: SpecificationCurve) -> TableExhibit:
     """Specifications that were listed and could not be computed, gathered by reason."""
     lacking = [e for e in curve.estimates if not e.is_computed]
-    groups: dict[tuple[str, int, str], int] = {}
-    for e in lacking:
-        key = (e.choice.model, e.choice.estimation_sessions, e.note)
-        groups[key] = groups.get(key, 0) + 1
-    numbers = pd.DataFrame(
-        [{"model": m, "estimation_sessions": n, "reason": why, "count": c} for (m, n, why), c in groups.items()],
-        columns=["model", "estimation_sessions", "reason", "count"],
-    )
+    columns = ["model", "estimation_sessions", "gap_sessions", "reason"]
+    listed = [(e.choice.model, e.choice.estimation_sessions, e.choice.gap_sessions, e.note) for e in lacking]
+    numbers = pd.DataFrame([(*key, n) for key, n in Counter(listed).items()], columns=[*columns, "count"])
     cells = pd.DataFrame(
         {
             "estimation sessions": numbers["estimation_sessions"].map(str).tolist(),
+            "gap": numbers["gap_sessions"].map(str).tolist(),
             "specifications": numbers["count"].map(str).tolist(),
             "reason": [f"n/a: {why}" for why in numbers["reason"]],
         },

@@ -20,7 +20,7 @@ from analysis.reporting.verdict import ListedVerdict, find_forbidden
 from analysis.spillover import Spillover
 
 GROUP_TEST_LABELS = {
-    "kp_bmp": "adjusted BMP (Kolari and Pynnonen)",
+    "kp_bmp": "adjusted BMP (Kolari and Pynnönen)",
     "adjusted_patell": "adjusted Patell",
     "portfolio_t": "portfolio, t",
     "portfolio_sample_quantile": "portfolio, sample quantile",

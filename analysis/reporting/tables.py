@@ -12,7 +12,6 @@ from analysis.errors import StudyError
 from analysis.estimation.abnormal import AbnormalReturns
 from analysis.estimation.models import MODEL_LABELS
 from analysis.events.calendars import SessionHours
-from analysis.events.confounders import Confounders
 from analysis.events.sessions import Alignment, EventSession
 from analysis.inference.story_sequence import StorySequence
 from analysis.inference.windows import WindowEstimate, estimates_frame, frame_tests
@@ -52,11 +51,20 @@ def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableE
         cells=cells,
         row_header="return and window",
         caption=(
-            "What was measured: abnormal returns, the two declared rows first. The rank p is the larger of the tests "
-            "that need no normal distribution; sessions counts the estimation window."
+            "What was measured: abnormal returns, the two declared rows first. The rank p is the larger of "
+            "conformal and FHS, block conformal for several sessions; sessions counts the estimation window."
+            f"{_say_news(shown)}"
         ),
         numbers=estimates_frame(shown),
     )
+
+
+def _say_news(rows: list[WindowEstimate]) -> str:
+    """Recorded other news inside the windows shown, each item once."""
+    items = dict.fromkeys(item for row in rows for item in row.other_news)
+    if not items:
+        return ""
+    return f" Other news is recorded inside these windows and part of what they measure: {'; '.join(items)}."
 
 
 def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
@@ -259,7 +267,7 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
         caption=(
             f"First possible prices of a listing of {alignment.hours.exchange}, by venue, counted from the latest bound of "
             "each article. Other venues are timing aids: one piece of news, never a second test. Where both columns show "
-            f"the same instant, no price of that venue lies between.{none}"
+            f"the same instant, a price between earlier instants within the bounds is still possible.{none}"
         ),
         numbers=numbers,
     )
@@ -343,7 +351,7 @@ def tabulate_counts(alignments: list[Alignment]) -> TableExhibit:
 
 IDENTIFIED_LABELS = {
     "separable": "report and denial separately: a price surely lies between them",
-    "joint": "their joint effect only: surely no price lies between them",
+    "joint": "their joint effect only: no recorded daily price lies between them",
     "ambiguous": "their joint effect only: whether a price lies between depends on the bounds",
     "report_only": "the report; no denial is recorded",
     "denial_only": "the denial and a report whose time is not sourced, jointly",
@@ -456,18 +464,15 @@ def _say_reversal(sequence: StorySequence) -> str:
     )
 
 
-def tabulate_confounders(confounders: Confounders, alignment: Alignment, config: StudyConfig) -> TableExhibit:
-    """Other news inside the windows and around them."""
+def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhibit:
+    """Other news inside the windows, as :func:`analysis.study.list_news` gathers it, and the registry's own remarks."""
     hours = alignment.hours
-    reach = [*config.windows, *config.runup, alignment.hull]
-    first = hours.offset(alignment.event_session, min(f for f, _ in reach))
-    last = min(hours.offset(alignment.event_session, max(end for _, end in reach)), pd.Timestamp(config.as_of))
-    rows = confounders.between(first, last)
     origin = hours.sessions.get_loc(alignment.event_session)
     relative = [int(hours.sessions.get_loc(s)) - int(origin) for s in rows.index]
     cells = pd.DataFrame(
         {
             "session relative": [format_number(r, digits=0) for r in relative],
+            "listing": rows["listing"].tolist(),
             "what": rows["label"].tolist(),
             "source": rows["source"].tolist(),
             "known from (UTC)": [_clock(t) for t in rows["known_from"]],
@@ -478,13 +483,17 @@ def tabulate_confounders(confounders: Confounders, alignment: Alignment, config:
     numbers = rows.reset_index()
     numbers.insert(0, "rel_session", relative)
     note = "" if len(rows) else " None is recorded."
+    remarks = alignment.story.notes.strip().rstrip(".")
+    if remarks:
+        note += f" Remarks of the registry on this story: {remarks}."
     return TableExhibit(
         name="confounders",
         cells=cells,
         row_header="session",
         caption=(
-            f"Other news of {confounders.ticker} inside the windows. An abnormal return of such a session belongs "
-            f"to all of its news together.{note}"
+            f"Other recorded news of {alignment.story.ticker} inside the windows, and from the event session on of its "
+            "benchmark and its peers on the same calendar. An abnormal return of such a session belongs to all of its news "
+            f"together; that none is recorded does not mean that there was none.{note}"
         ),
         numbers=numbers,
     )

@@ -243,7 +243,7 @@ def _detectable(row: WindowEstimate) -> str:
     if row.mde80 is None:
         return f"How large a move would have been seen is not known ({row.note})"
     size = format_percent(row.mde80, sign=False)
-    return f"This design would have seen a move of {size} or more four times in five"
+    return f"A 5\u00a0% t test would have seen a move of {size} or more four times in five"
 
 
 def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
@@ -253,8 +253,8 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
     ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
     sentences = {
         "no_detectable_effect": (
-            f"No detectable abnormal return of {ticker} {when}: {measure}. {_detectable(row)}; effects anywhere in the "
-            "interval remain compatible with the data."
+            f"The abnormal return of {ticker} {when} was {measure}. {_detectable(row)}; effects anywhere in the interval "
+            "remain compatible with the data."
         ),
         "smaller_than_bound": (
             f"Any abnormal return of {ticker} {when} was smaller than {bound} in absolute value: {measure}; 90\u00a0% "
@@ -266,7 +266,7 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"{_detectable(row)}."
         ),
         "fragile": (
-            f"A detection that is fragile: {ticker} moved by {measure} {when}. The specification curve: "
+            f"{_say_fragile(row)}: {ticker} moved by {measure} {when}. The specification curve: "
             f"{row.note or 'not run'}. {_detectable(row)}."
         ),
         "detectable_but_small": (
@@ -282,6 +282,12 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
     if row.outcome == "no_detectable_effect" and row.ci95 and row.ci95[0] * row.ci95[1] > 0:
         text += " The 95\u00a0% t interval excludes zero although the rank test does not reject: read both."
     return text
+
+
+def _say_fragile(row: WindowEstimate) -> str:
+    if row.is_curve_tested:
+        return "A detection that is fragile"
+    return "A detection that is called fragile only because too few earlier sessions are recorded to test it"
 
 
 def _in_hundred(p: float | None) -> str:
@@ -301,7 +307,7 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     reach = ""
     if row.mde80 is not None:
         size = format_percent(row.mde80, sign=False)
-        reach = f"; moves of {size} or more would have been seen four times in five"
+        reach = f"; a t test would have seen moves of {size} or more four times in five"
     return (
         f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
     )
@@ -377,24 +383,39 @@ def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
     return f"Nothing here may be called a reversal: {'; '.join(missing)}."
 
 
+def _say_how_common(row: WindowEstimate, config: StudyConfig) -> str:
+    """How often ordinary days show such a gap; near the level, that it is not common either."""
+    said = f"Gaps at least that large come up on about {_in_hundred(row.rank_p)} ordinary days of this share"
+    if row.rank_p is not None and row.rank_p < 2 * config.significance:
+        return (
+            f"{said}: not common, and not rare enough to be told apart from everyday noise by the rule of this study."
+        )
+    return f"{said}, too often to tell this one apart from everyday noise."
+
+
 def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
     if row.estimate is None:
         return f"There are not enough prices to say anything yet: {row.note}."
     ticker = alignment.story.ticker
     direction = "less" if row.estimate < 0 else "more"
-    size = format_percent(abs(row.estimate), digits=1, sign=False)
+    size = f"{100 * abs(row.estimate):.1f} percentage points"
     opening = (
         f"On {format_session(alignment.event_session)} the shares of {ticker} returned about {size} {direction} than "
         f"their usual relation to {row.specification.benchmark} would suggest."
     )
     ordinary = {
-        "no_detectable_effect": (
-            f"Gaps at least that large come up on about {_in_hundred(row.rank_p)} ordinary days of this share, too often "
-            "to tell this one apart from everyday noise."
+        "no_detectable_effect": _say_how_common(row, config),
+        "smaller_than_bound": (
+            f"Whatever the news did, the data rule out a move of {format_percent(config.equivalence_bound, sign=False)} "
+            "or more."
         ),
-        "smaller_than_bound": "Whatever the news did, the data rule out a move as large as the bound set beforehand.",
         "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",
-        "fragile": "A gap of that size is unusual, but other reasonable choices of method may not agree.",
+        "fragile": (
+            "A gap of that size is unusual, but other reasonable choices of method do not all bear it out."
+            if row.is_curve_tested
+            else "A gap of that size is unusual; whether other choices of method bear it out could not be tested, for want "
+            "of earlier prices."
+        ),
         "detectable_but_small": "The gap is real enough to be seen, and small.",
         "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
         "insufficient_data": "There are not enough data to judge whether that is unusual.",

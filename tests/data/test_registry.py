@@ -27,7 +27,7 @@ COLUMNS = {
     "shares_outstanding shares_as_of shares_source",
     "articles": "story article_id role source_kind outlet published_earliest published_latest earliest_basis "
     "latest_basis time_as_printed zone zone_basis precision url paraphrase confidence notes",
-    "confounders": "ticker session label known_from source url is_masked notes",
+    "confounders": "ticker session label known_from source url is_masked notes own_story label_without_it",
     "claims": "claim_id article_id paraphrase kind statistic status reason",
     "peers": "ticker peer exchange role peer_set notes",
     "manifest": "file sha256 rows first_session last_session ticker currency exchange open_available vintage source",
@@ -79,6 +79,8 @@ MAY_BE_EMPTY = {
     ("articles", "notes"),
     ("confounders", "url"),
     ("confounders", "notes"),
+    ("confounders", "own_story"),
+    ("confounders", "label_without_it"),
     ("peers", "peer_set"),
     ("manifest", "ticker"),
     ("manifest", "currency"),

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from stories import ROOT
 
 from analysis.errors import DataError
-from analysis.events.articles import load_story
+from analysis.events.articles import load_stories, load_story
 from analysis.events.claims import CLAIM_STATISTICS, PRIOR_EVENTS, load_claims
+from analysis.events.confounders import load_confounders
 from analysis.events.peers import load_peers
 
 
@@ -77,3 +79,23 @@ def test_shares_outstanding_travel_with_the_story(root):
     assert story.shares_outstanding == 3_913_646_490 + 70_852_076
     assert story.shares_as_of == "2025-10-21"
     assert load_story("ford-ev-spinoff-2022", root.data).shares_outstanding is None
+
+
+def test_a_report_is_no_other_news_of_its_own_story():
+    """The item stays news for every other story of the firm, and for its own story what else the session held stays."""
+    everyone = load_confounders("F", ROOT / "data").table
+    byd = load_confounders("F", ROOT / "data", story="ford-byd-2026").table
+    geely = load_confounders("F", ROOT / "data", story="ford-geely-2026").table
+    assert set(everyone.index) - set(byd.index) == {pd.Timestamp("2026-01-15")}
+    assert geely.at[pd.Timestamp("2026-02-04"), "label"] == "January US sales down 5.3%"
+    assert "Geely" in byd.at[pd.Timestamp("2026-02-04"), "label"]
+    assert len(load_confounders("F", ROOT / "data", story="ford-xiaomi").table) == len(everyone)
+
+
+def test_own_stories_are_registered_and_share_their_listing():
+    table = pd.read_csv(ROOT / "data" / "confounders.csv", dtype=str, keep_default_na=False)
+    stories = load_stories(ROOT / "data")
+    for row in table[table["own_story"] != ""].itertuples():
+        assert stories[row.own_story].ticker == row.ticker
+        assert row.label_without_it in row.label
+        assert row.label_without_it != row.label

@@ -600,6 +600,24 @@ def test_detectable_effect_formula():
     scale = math.sqrt((errors**2).mean() / 3 * (1 + 2 * 0.2))
     expected = (scipy.stats.norm.ppf(0.975) + scipy.stats.norm.ppf(0.8)) * scale
     assert parametric.find_detectable_caar(errors, mean_correlation=0.2) == pytest.approx(expected)
+    assert parametric.find_detectable_caar(errors, statistic="bmp") is None  # three events, errors from 1 to 3
+
+
+@pytest.mark.parametrize(
+    ("statistic", "test"),
+    [
+        ("cross_sectional_t", lambda car, se: parametric.cross_sectional_t(car)),
+        ("patell", lambda car, se: parametric.patell(car / se, np.full(len(se), 248.0))),
+        ("bmp", lambda car, se: parametric.bmp(car / se)),
+    ],
+)
+def test_the_detectable_effect_is_seen_four_times_in_five(statistic, test):
+    """Thirty events, standard errors from 1 to 4 %: simulated power at the effect that the formula names."""
+    rng = np.random.default_rng(20260202)
+    errors = np.linspace(0.01, 0.04, 30)
+    effect = parametric.find_detectable_caar(errors, statistic=statistic)
+    found = [test(effect + errors * rng.standard_normal(30), errors).p_value < 0.05 for _ in range(1500)]
+    assert abs(np.mean(found) - 0.80) < 0.045
 
 
 def test_the_example_of_the_documentation_runs():

@@ -53,9 +53,7 @@ def test_agreement_is_said_with_its_numbers(curve):
 def test_a_single_choice_that_flips_is_named_in_words(curve):
     text = say(change(curve, lambda e: e.choice.model == "Fama-French five factors", outcome="detected")).text
     assert "12 of 188 specifications say something else" in text
-    assert (
-        "One choice is enough: model = Fama-French five factors (abnormal return detected, \u22122.15\u00a0%)" in text
-    )
+    assert "One choice is enough: model = Fama-French five factors (detected on its own, \u22122.15\u00a0%)" in text
 
 
 def test_flips_that_take_two_choices_are_named_too(curve):
