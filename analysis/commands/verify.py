@@ -28,7 +28,10 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
         "inputs": found.n_inputs,
         "tables": found.n_tables,
         "numbers": found.n_numbers,
+        "changed_tables": list(found.changed_tables),
         "agrees": True,
     }
     text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
+    if found.changed_tables:
+        text += f", with {', '.join(found.changed_tables)} as of today"
     say(ctx, text, record)

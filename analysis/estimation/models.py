@@ -302,10 +302,11 @@ def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
     response = design.response.loc[sessions].to_numpy(dtype=float)
     matrix = design.regressors.loc[sessions].to_numpy(dtype=float)
     n, k = matrix.shape
-    if n < max(k + 2, MIN_USABLE_SHARE * asked_sessions):
+    needed = max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))
+    if n < needed:
         raise EstimationError(
             f"{n} of {asked_sessions} estimation sessions are usable for the return "
-            f"{design.return_kind.replace('_', ' ')}; at least {max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))} are needed.",
+            f"{design.return_kind.replace('_', ' ')}; at least {needed} are needed.",
             "Ask for fewer estimation_sessions, or use a source with a longer history.",
         )
     firm = response + design.offset.loc[sessions].to_numpy(dtype=float)

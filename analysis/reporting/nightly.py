@@ -130,8 +130,8 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
         missing = missing[-CATCH_UP_SESSIONS:]
     if last >= closing:
         notes.append(
-            f"closes by itself: its windows are complete and {KEEP_OPEN_SESSIONS} more sessions have passed on "
-            f"{closing.date()}; set its state to closed in stories.csv"
+            f"closed by itself on {closing.date()}: its windows are complete and {KEEP_OPEN_SESSIONS} more sessions have "
+            "passed (state closed in stories.csv silences this line)"
         )
     state = "due" if missing else "closed" if last >= closing else "up to date" if due else "waiting"
     return StoryPlan(story.story, story.exchange, state, tuple(missing), "; ".join(notes))

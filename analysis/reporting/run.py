@@ -8,6 +8,7 @@ the runner is stopped, what was published before stays as it was and the next ru
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -24,7 +25,7 @@ import nbformat
 from analysis.config import PARSERS, StudyConfig
 from analysis.disk import write_text, writing
 from analysis.errors import ConfigError, ExecutionError, RenderError
-from analysis.opening import Study, check_study, open_study
+from analysis.opening import Study, align_articles, check_study, open_study
 from analysis.reporting.compare import describe_changes, find_previous
 from analysis.reporting.execute import execute_notebook, extract_record, tidy_notebook
 from analysis.reporting.failure import Failure, keep_failure
@@ -200,8 +201,14 @@ def prepare(request: RunRequest) -> Prepared:
     missing = sorted(set(names) - set(PARSERS))
     if missing:
         raise ConfigError(f"{path.stem}: the parameters cell assigns {', '.join(missing)}.", "Keep to the known names.")
+    request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
     config = StudyConfig.from_parameters(**request.parameters)
     study = open_study(config, request.root.path)
+    if "as_of" not in request.parameters and config.story != StudyConfig().story:
+        raise ConfigError(
+            f"as_of is missing: its default belongs to {StudyConfig().story}, not to {config.story}.",
+            f"Name a session from {align_articles(study).event_session.date()} on, for example with --as-of.",
+        )
     panel = check_study(study, needs=read_needs(notebook))
     inputs = input_hashes(study, panel)
     freshness = measure_freshness(study, panel, request.clock()) if panel is not None else None
@@ -209,6 +216,14 @@ def prepare(request: RunRequest) -> Prepared:
         f"{config.as_of.isoformat()}_{config.story}_{short_name(path.stem)}_{hash_run(path, study, inputs)}"
     )
     return Prepared(request, study, path, notebook, inputs, freshness, folder)
+
+
+def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the path of one's own prices made absolute: a kernel runs in a folder of its own."""
+    source = parameters.get("source")
+    if not isinstance(source, str) or source.strip() in ("snapshot", "auto", "") or "\x00" in source:
+        return parameters
+    return {**parameters, "source": str(Path(source).expanduser().resolve())}
 
 
 def hash_run(notebook_path: Path, study: Study, inputs: dict[str, str]) -> str:

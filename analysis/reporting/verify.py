@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import ConfigError, DataError
+from analysis.opening import OPTIONAL_TABLES, TABLES
 from analysis.reporting.execute import execute_notebook, extract_record
 from analysis.reporting.provenance import clean
 from analysis.reporting.run import (
@@ -48,6 +49,7 @@ class Verification:
     n_inputs: int
     n_tables: int
     n_numbers: int
+    changed_tables: tuple[str, ...] = ()
 
 
 def verify_run(
@@ -58,6 +60,9 @@ def verify_run(
     execute: Callable[..., Any] = execute_notebook,
 ) -> Verification:
     """Recompute a published run and compare it with what was published.
+
+    Prices must be the recorded ones. The hand-curated tables grow with every story: where they have changed since, the
+    run is recomputed from today's, and must still say the same.
 
     Raises
     ------
@@ -71,7 +76,9 @@ def verify_run(
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
         request = RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
         prepared = prepare(request)
-        compare_inputs(stored.run.get("inputs", {}), prepared.inputs)
+        changed = compare_inputs(stored.run.get("inputs", {}), prepared.inputs)
+        if changed:
+            progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
         progress(f"execute: {stored.notebook}")
         notebook = execute(
             prepared.notebook_path,
@@ -83,12 +90,18 @@ def verify_run(
         )
         record = extract_record(notebook, stored.notebook)
     progress("compare: every number")
-    n_numbers = compare_results(folder / "results", record["tables"])
-    recomputed = json.loads(json.dumps(clean(record["run"]), allow_nan=False))
-    for name in COMPARED_FIELDS:
-        n_numbers += compare_values(stored.run.get(name), recomputed.get(name), f"run.json, {name}")
+    try:
+        n_numbers = compare_results(folder / "results", record["tables"])
+        recomputed = json.loads(json.dumps(clean(record["run"]), allow_nan=False))
+        for name in COMPARED_FIELDS:
+            n_numbers += compare_values(stored.run.get(name), recomputed.get(name), f"run.json, {name}")
+    except DataError as error:
+        if not changed:
+            raise
+        hint = f"{', '.join(changed)} changed since the run was made: restore what it was made from, and verify again."
+        raise DataError(error.message, hint) from error
     compare_files(stored)
-    return Verification(folder, len(prepared.inputs), len(record["tables"]), n_numbers)
+    return Verification(folder, len(prepared.inputs), len(record["tables"]), n_numbers, changed)
 
 
 def read_published(folder: Path) -> StoredRun:
@@ -118,15 +131,17 @@ def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name in known}
 
 
-def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> None:
-    """Every recorded input is at hand with the recorded sha256.
+def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str, ...]:
+    """Every recorded input is at hand with the recorded sha256; returns the hand-curated tables that are not.
 
     Raises
     ------
     DataError
-        Naming the first that is not.
+        Naming the first file of prices that is not, or an input that is gone or new.
     """
-    for name in sorted(recorded):
+    tables = {f"data/{name}" for name in (*TABLES, *OPTIONAL_TABLES)}
+    changed = tuple(name for name in sorted(recorded) if name in tables and found.get(name) != recorded[name])
+    for name in sorted(set(recorded) - set(changed)):
         if name not in found:
             raise DataError(f"input {name} of the run is not at hand.", "Restore it, or name the study with --root.")
         if found[name] != recorded[name]:
@@ -134,8 +149,11 @@ def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> None:
                 f"input {name} has sha256 {found[name][:12]}..., the run recorded {recorded[name][:12]}....",
                 "Restore the file that the run was made from.",
             )
-    for name in sorted(set(found) - set(recorded)):
-        raise DataError(f"input {name} is used now and was not when the run was made.", HINT)
+    new = sorted(set(found) - set(recorded))
+    for name in new:
+        if name not in tables:
+            raise DataError(f"input {name} is used now and was not when the run was made.", HINT)
+    return (*changed, *(name for name in new if name in tables))
 
 
 def compare_results(results: Path, tables: dict[str, str]) -> int:

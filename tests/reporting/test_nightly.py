@@ -134,7 +134,7 @@ def test_a_story_closes_by_itself_and_says_so(root: StudyRoot) -> None:
     assert closing == pd.Timestamp("2026-02-19")
     late = serve(root, evening("2026-03-02"))
     assert [e.as_of for e in late.stories[0].evenings] == ["2026-02-19"]  # its final dossier
-    assert "closes by itself" in late.stories[0].note
+    assert "closed by itself" in late.stories[0].note
     assert serve(root, evening("2026-03-03")).stories[0].state == "closed"
     assert dossiers(root) == ["2026-02-19"]
 

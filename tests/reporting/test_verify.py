@@ -132,16 +132,28 @@ def test_a_table_too_many_is_found(published):
         check(published)
 
 
-def test_other_inputs_are_refused_before_anything_is_executed(published):
-    root, _ = published
-    path = root.data / "articles.csv"
-    path.write_text(path.read_text() + "\n")
+def test_other_prices_are_refused_before_anything_is_executed(published):
+    root, folder = published
+    run = json.loads((folder / "run.json").read_text())
+    run["inputs"]["data/snapshot/F.csv"] = "0" * 64
+    (folder / "run.json").write_text(json.dumps(run))
 
     def never(*_, **__):
         raise AssertionError("executed")
 
-    with pytest.raises(DataError, match=r"input data/articles.csv has sha256"):
-        verify_run(published[1], root, execute=never)
+    with pytest.raises(DataError, match=r"input data/snapshot/F.csv has sha256"):
+        verify_run(folder, root, execute=never)
+
+
+def test_a_registry_that_has_grown_is_recomputed_from(published):
+    """Another story of the desk changes the tables; a run that still says the same agrees, one that does not is told."""
+    root, _ = published
+    path = root.data / "articles.csv"
+    path.write_text(path.read_text() + "\n")
+    assert check(published).changed_tables == ("data/articles.csv",)
+    with pytest.raises(DataError, match="data/articles.csv changed since the run was made") as caught:
+        check(published, record(estimate=-0.02))
+    assert "estimate" in caught.value.message
 
 
 def test_what_is_no_published_run_is_refused(tmp_path, published):
