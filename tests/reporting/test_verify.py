@@ -14,7 +14,7 @@ from analysis.cli import main
 from analysis.errors import ConfigError, DataError
 from analysis.reporting import verify as module
 from analysis.reporting.run import run_notebook
-from analysis.reporting.verify import compare_table, compare_values, is_same, verify_run
+from analysis.reporting.verify import compare_inputs, compare_table, compare_values, is_same, verify_run
 
 ESTIMATES = (
     "return_kind,estimate,is_primary,note\nclose_to_close,-0.010351058999815045,true,\nopen,0.5,false,n/a here\n"
@@ -141,8 +141,16 @@ def test_other_prices_are_refused_before_anything_is_executed(published):
     def never(*_, **__):
         raise AssertionError("executed")
 
-    with pytest.raises(DataError, match=r"input data/snapshot/F.csv has sha256"):
+    with pytest.raises(DataError, match=r"input data/snapshot/F.csv of the run is not at hand"):
         verify_run(folder, root, execute=never)
+    with pytest.raises(DataError, match=r"input own.csv has sha256 bbbb"):
+        compare_inputs({"own.csv": "a" * 64}, {"own.csv": "b" * 64})
+    with pytest.raises(DataError, match=r"input own.csv is used now"):
+        compare_inputs({}, {"own.csv": "b" * 64, "data/plans.csv": "c" * 64})
+    assert compare_inputs({"data/stories.csv": "a"}, {"data/stories.csv": "b", "data/plans.csv": "c"}) == (
+        "data/stories.csv",
+        "data/plans.csv",
+    )
 
 
 def test_a_registry_that_has_grown_is_recomputed_from(published):
