@@ -87,6 +87,46 @@ def known_exchanges(data: Path) -> dict[str, set[str]]:
     return known
 
 
+def check_new_id(data: Path, story: str) -> None:
+    """Refuse a malformed id, or one in use.
+
+    Raises
+    ------
+    ConfigError
+        Naming it.
+    """
+    parse_story("story", story)
+    if story in set(read_table(data / "stories.csv", STORY_COLUMNS)["story"]):
+        raise ConfigError(f"the story id {story} is in use.", "Choose another, or add articles to that story.")
+
+
+def check_title(title: str) -> None:
+    """Refuse an empty, long or quoting title.
+
+    Raises
+    ------
+    ConfigError
+        Saying which.
+    """
+    words = len(title.split())
+    if not 1 <= words <= MAX_TITLE_WORDS or re.search(r"[\"“”«»]", title):
+        raise ConfigError(
+            f"the title has {words} words or holds quotation marks.", f"Use 1 to {MAX_TITLE_WORDS} words of your own."
+        )
+
+
+def check_denied(denied: str) -> None:
+    """Refuse anything but ``yes``, ``no`` and ``partial``.
+
+    Raises
+    ------
+    ConfigError
+        Naming the choices.
+    """
+    if denied not in DENIED:
+        raise ConfigError(f"denied: expected one of {', '.join(DENIED)}, found {denied!r}.", "Choose one.")
+
+
 def check_new_story(data: Path, new: NewStory) -> NewStory:
     """The story with its exchange found, everything else checked; nothing is written.
 
@@ -95,7 +135,7 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
     ConfigError
         For an id in use, a malformed ticker, an unknown exchange, a ticker of two exchanges.
     """
-    parse_story("story", new.story)
+    check_new_id(data, new.story)
     parse_ticker("ticker", new.ticker)
     parse_ticker("benchmark", new.benchmark)
     for ticker in new.other_tickers:
@@ -105,23 +145,17 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
     doubled = [t for t in new.other_tickers if t == new.ticker or new.other_tickers.count(t) > 1]
     if doubled:
         raise ConfigError(f"the ticker {doubled[0]} is named twice.", "Name each listing once.")
-    words = len(new.title.split())
-    if not 1 <= words <= MAX_TITLE_WORDS or re.search(r"[\"“”«»]", new.title):
-        raise ConfigError(
-            f"the title has {words} words or holds quotation marks.", f"Use 1 to {MAX_TITLE_WORDS} words of your own."
-        )
+    check_title(new.title)
     if any(";" in name for name in new.counterparties):
         raise ConfigError("a counterparty holds a semicolon.", "Give the option once for each.")
-    for name, value, choices in (("denied", new.denied, DENIED), ("state", new.state, STATES)):
-        if value not in choices:
-            raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one.")
+    check_denied(new.denied)
+    if new.state not in STATES:
+        raise ConfigError(f"state: expected one of {', '.join(STATES)}, found {new.state!r}.", "Choose one.")
     exchange = resolve_exchange(new.ticker, new.exchange, known_exchanges(data))
     load_hours(exchange)
     known = known_exchanges(data)
     for ticker in new.other_tickers:
         load_hours(resolve_peer(ticker, NewStory(**{**new.__dict__, "exchange": exchange}), known))
-    if new.story in set(read_table(data / "stories.csv", STORY_COLUMNS)["story"]):
-        raise ConfigError(f"the story id {new.story} is in use.", "Choose another, or add articles to that story.")
     return NewStory(**{**new.__dict__, "exchange": exchange})
 
 

@@ -79,6 +79,9 @@ def show(ctx: click.Context, examined: Any) -> None:
     tell(ctx, f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
     for remark in examined.remarks:
         tell(ctx, f"note: {remark}")
+    stamp = examined.proposal.stamp
+    if stamp is not None and not stamp.zone:
+        tell(ctx, "note: the stamp prints no zone and is read in every zone; if you know the site's, give --zone")
 
 
 def record_of(examined: Any) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from analysis.commands.article import ask, writable_data
 from analysis.commands.context import say, tell
-from analysis.errors import ConfigError, DataError
+from analysis.errors import ConfigError, DataError, StudyError
 
 NOTHING = {"default": "", "show_default": False}
 """A question that may be left unanswered."""
@@ -62,18 +63,36 @@ def new(
     Then it is aligned, and what will be identified is said before any return is computed.
     """
     from analysis.events.articles import load_stories
-    from analysis.registration import NewStory, check_new_story, register_story, rehearsal
+    from analysis.events.calendars import load_hours
+    from analysis.events.tickers import resolve_exchange
+    from analysis.registration import (
+        NewStory,
+        check_denied,
+        check_new_id,
+        check_new_story,
+        check_title,
+        known_exchanges,
+        parse_ticker,
+        register_story,
+        rehearsal,
+    )
 
     data = writable_data(ctx)
+    exchanges = known_exchanges(data)
     answers = {
-        "story": _complete(story_id, "Story id", "--story", yes=yes),
-        "title": _complete(title, "Title", "--title", yes=yes),
-        "ticker": _complete(ticker, "Ticker", "--ticker", yes=yes),
-        "exchange": _complete(exchange, "Exchange (empty: by the ticker)", "--exchange", yes=yes, default=""),
-        "benchmark": _complete(benchmark, "Benchmark", "--benchmark", yes=yes),
-        "denied": _complete(denied, "Denied (yes, no, partial)", "--denied", yes=yes),
+        "story": _complete(story_id, "Story id", "--story", yes=yes, check=lambda v: check_new_id(data, v)),
+        "title": _complete(title, "Title", "--title", yes=yes, check=check_title),
+        "ticker": _complete(ticker, "Ticker", "--ticker", yes=yes, check=lambda v: parse_ticker("ticker", v)),
     }
-    other = _complete(peers, "Peers, separated by commas", "--peers", yes=yes, default="")
+    answers["exchange"] = _complete(
+        exchange, "Exchange (nothing: by the ticker)", "--exchange", yes=yes, default="",
+        check=lambda v: load_hours(resolve_exchange(answers["ticker"], v, exchanges)),
+    )  # fmt: skip
+    answers["benchmark"] = _complete(
+        benchmark, "Benchmark", "--benchmark", yes=yes, check=lambda v: parse_ticker("benchmark", v)
+    )
+    answers["denied"] = _complete(denied, "Denied (yes, no, partial)", "--denied", yes=yes, check=check_denied)
+    other = _complete(peers, "Peers, separated by commas (nothing: none)", "--peers", yes=yes, default="")
     if not articles and not yes:
         articles = _ask_pages()
     wanted = NewStory(
@@ -108,8 +127,16 @@ def new(
     say(ctx, registered.story, record)
 
 
-def _complete(value: str | None, text: str, option: str, *, yes: bool, default: str | None = None) -> str:
-    """An answer from the command line, else from the analyst."""
+def _complete(
+    value: str | None,
+    text: str,
+    option: str,
+    *,
+    yes: bool,
+    default: str | None = None,
+    check: Callable[[str], object] = lambda _: None,
+) -> str:
+    """An answer from the command line, else from the analyst, who is asked again until it can be used."""
     if value is not None:
         return value.strip()
     if yes:
@@ -117,16 +144,33 @@ def _complete(value: str | None, text: str, option: str, *, yes: bool, default: 
             raise ConfigError(f"{option} is missing.", "Give it, or leave out --yes to be asked.")
         return default
     options = {} if default is None else {"default": default, "show_default": False}
-    return str(ask(click.prompt, text, f"Give {option}.", **options)).strip()
+    while True:
+        hint = f"Give {option}, and --yes to leave out what has a default."
+        answer = str(ask(click.prompt, text, hint, **options)).strip()
+        try:
+            check(answer)
+        except StudyError as error:
+            click.echo(str(error), err=True)
+            continue
+        return answer
 
 
 def _ask_pages() -> tuple[str, ...]:
     """Saved pages of report and denial as ROLE=FILE, those that the analyst has."""
     given = {
-        role: ask(click.prompt, f"Saved page of the {role} (nothing: later)", "Give --article.", **NOTHING).strip()
+        role: _complete(
+            None, f"Saved page of the {role} (nothing: later)", "--article", yes=False, default="", check=_check_file
+        )
         for role in ("report", "denial")
     }
     return tuple(f"{role}={file}" for role, file in given.items() if file)
+
+
+def _check_file(path: str) -> None:
+    from pathlib import Path
+
+    if path and not Path(path).expanduser().is_file():
+        raise ConfigError(f"there is no file {path}.", "Name a saved page, or nothing.")
 
 
 def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[str, Any, Any, str]:
@@ -142,8 +186,13 @@ def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[
     show(ctx, examined)
     proposal, interval = settle(ctx, examined, number=None, not_before=None, not_after=None, yes=yes)
     if not examined.outlet and yes:
-        raise DataError(f"{examined.page.name} does not name its outlet.", "Add it later with: impact article add")
-    outlet = examined.outlet or ask(click.prompt, f"Outlet of {examined.page.name}", "Add it later, with --outlet.")
+        raise DataError(
+            f"{examined.page.name} does not name its outlet, and nothing was registered.",
+            "Leave the page out, and add it afterwards with: impact article add --outlet NAME",
+        )
+    outlet = examined.outlet or ask(
+        click.prompt, f"Outlet of {examined.page.name}", "Leave the page out, and add it afterwards with --outlet."
+    )
     return role, with_proposal(examined, proposal), interval, outlet
 
 

@@ -260,7 +260,7 @@ def _from_address(address: str) -> list[Evidence]:
 def _from_text(page: SavedPage) -> list[Evidence]:
     items: list[Evidence] = []
     mentions = 0
-    for found in find_dates(page.lines, language=page.language):
+    for found in find_dates(page.lines, language=page.language, asides=page.aside_lines):
         if found.place == "mention":
             mentions += 1
             if mentions > MAX_MENTIONS:

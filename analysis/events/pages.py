@@ -59,6 +59,8 @@ class SavedPage:
         Times of publication deeper in them, which belong to other pages.
     is_truncated : bool
         Whether only the first part of the text was kept.
+    aside_lines : frozenset of int
+        Places of the lines that belong to the site or to neighbouring pages: in :data:`ASIDES`.
     """
 
     name: str
@@ -76,6 +78,7 @@ class SavedPage:
     broken_linked_data: int = 0
     embedded_posts: tuple[str, ...] = ()
     is_truncated: bool = False
+    aside_lines: frozenset[int] = frozenset()
     source: str = field(default="", repr=False)
 
     @property
@@ -109,7 +112,7 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     decoded = decode_page(content, name=name, encoding=encoding)
     is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", decoded.text[:20_000], re.I))
     if not is_html:
-        lines, is_truncated = _fold(decoded.text.splitlines())
+        lines, is_truncated, _ = _fold(decoded.text.splitlines())
         page = SavedPage(name, False, decoded.encoding, decoded.basis, lines, is_truncated=is_truncated)
     else:
         _refuse_open_markup(decoded.text, name)
@@ -117,7 +120,7 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
         parser.feed(decoded.text)
         parser.close()
         parser.finish()
-        lines, is_truncated = _fold(parser.lines)
+        lines, is_truncated, places = _fold(parser.lines)
         page = SavedPage(
             name, True, decoded.encoding, decoded.basis, lines,
             title=" ".join(parser.title.split()),
@@ -130,6 +133,7 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
             broken_linked_data=parser.broken,
             embedded_posts=tuple(dict.fromkeys(parser.posts)),
             is_truncated=is_truncated,
+            aside_lines=frozenset(i for i, place in enumerate(places) if place in parser.aside_lines),
             source=decoded.text,
         )  # fmt: skip
     if not page.lines and not page.meta and not page.linked_data:
@@ -155,17 +159,21 @@ def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:
     raise DataError(f"{name} is an MHTML archive without a page in it.", "Save the page as HTML.")
 
 
-def _fold(lines: list[str]) -> tuple[tuple[str, ...], bool]:
-    kept, total = [], 0
-    for line in lines:
+def _fold(lines: list[str]) -> tuple[tuple[str, ...], bool, tuple[int, ...]]:
+    """Lines that hold anything, spaces folded; whether the text was cut; their places among the lines given."""
+    kept: list[str] = []
+    places: list[int] = []
+    total = 0
+    for place, line in enumerate(lines):
         folded = " ".join(line.split())
         if not folded:
             continue
+        places.append(place)
         if total + len(folded) > MAX_TEXT:
-            return (*kept, folded[: MAX_TEXT - total]), True
+            return (*kept, folded[: MAX_TEXT - total]), True, tuple(places)
         kept.append(folded)
         total += len(folded)
-    return tuple(kept), False
+    return tuple(kept), False, tuple(places)
 
 
 class _PageParser(HTMLParser):
@@ -174,6 +182,7 @@ class _PageParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = []
+        self.aside_lines: set[int] = set()
         self.meta: list[tuple[str, str]] = []
         self.times: list[TimeElement] = []
         self.linked_data: list[dict[str, Any]] = []
@@ -228,9 +237,9 @@ class _PageParser(HTMLParser):
                 self._script = None
         if tag == "title":
             self._is_title = False
-        self._asides -= tag in ASIDES and self._asides > 0
         if BLOCKS.fullmatch(tag):
             self._break()
+        self._asides -= tag in ASIDES and self._asides > 0
 
     def handle_data(self, data: str) -> None:
         if self._script is not None:
@@ -242,6 +251,8 @@ class _PageParser(HTMLParser):
 
     def _break(self) -> None:
         if self._current:
+            if self._asides:
+                self.aside_lines.add(len(self.lines))
             self.lines.append("".join(self._current))
             self._current = []
 

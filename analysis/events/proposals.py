@@ -123,7 +123,11 @@ def use(proposal: Proposal, number: int) -> Proposal:
             f"--use {number}: this item bounds the time from one side only.",
             "Give the other side with --not-before or --not-after, or name another item.",
         )
-    others = [i + 1 for i, e in enumerate(proposal.evidence) if e.kind == "published" and i != number - 1]
+    others = [
+        i + 1
+        for i, e in enumerate(proposal.evidence)
+        if e.kind == "published" and not (e.is_usable and _overlap(proposal.evidence, number - 1, i))
+    ]
     reason = f"chosen by hand: {item.source}" + (f"; against {', '.join(map(str, others))}" if others else "")
     interval, note, is_contradicted = _apply_bounds(proposal.evidence, number - 1)
     if is_contradicted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 
 from analysis.events.stamps import ABBREVIATIONS, Stamp, read_abbreviation
@@ -105,8 +105,8 @@ class TextDate:
     why: str
 
 
-def find_dates(lines: tuple[str, ...], *, language: str = "") -> list[TextDate]:
-    """All dates in the visible lines, in their order."""
+def find_dates(lines: tuple[str, ...], *, language: str = "", asides: frozenset[int] = frozenset()) -> list[TextDate]:
+    """All dates in the visible lines, in their order; in the lines ``asides`` they are only mentioned."""
     found: list[TextDate] = []
     is_above = True
     for number, raw in enumerate(lines):
@@ -114,7 +114,8 @@ def find_dates(lines: tuple[str, ...], *, language: str = "") -> list[TextDate]:
         for match in DATE.finditer(line):
             days = _read_days(match, language)
             if days:
-                found.append(_build(line, match, days, number, is_above=is_above))
+                one = _build(line, match, days, number, is_above=is_above)
+                found.append(replace(one, place="mention", why="beside the article") if number in asides else one)
         is_above = is_above and _visible_length(line) < LONG_PARAGRAPH
     return found
 

@@ -245,6 +245,22 @@ def test_the_questions_reach_the_pages_and_the_prices(own, tmp_path):
     assert f"Next: impact story plan arvo-tessel --source {prices} --freeze" in result.stderr
 
 
+def test_an_answer_that_cannot_be_used_is_asked_again_at_once(own):
+    answers = [
+        "Arvo Tessel", "arvo-tessel", "They \u201ctalk\u201d", "Arvo and Tessel talk", "arvo", "ARVO", "", "XMRS", "XNYS",
+        "spy", "SPY", "perhaps", "yes", "", "no_such.html", "", "",
+    ]  # fmt: skip
+    result = impact(own, "story", "new", answers="\n".join(answers) + "\n")
+    assert (result.exit_code, result.stdout) == (0, "arvo-tessel\n"), result.stderr
+    for words in (
+        "expected a story id", "quotation marks", "expected a ticker", "does not say its exchange", "unknown exchange",
+        "found 'perhaps'", "there is no file no_such.html",
+    ):  # fmt: skip
+        assert result.stderr.count(words) >= 1, words
+    held = load_stories(own.data, with_drafts=True)["arvo-tessel"]
+    assert (held.ticker, held.exchange, held.benchmark) == ("ARVO", "XNYS", "SPY")
+
+
 def test_prices_are_fetched_when_asked(own, monkeypatch):
     def fetch(root, story, at, progress):
         request = plan_fetch((story,), root.data, today=date(2026, 2, 13))

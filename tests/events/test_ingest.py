@@ -355,3 +355,18 @@ class TestRegistry:
             assert added.row["latest_basis"] in bases[1], row["file"]
             assert (added.row["zone"] == "") == (added.row["zone_basis"] == "unstated"), row["file"]
         assert len(load_stories(own_study.data)["ford-xiaomi"].articles) > 40
+
+
+def test_dates_of_the_site_around_an_article_are_no_evidence_of_its_own():
+    """A date in the navigation or the footer says when the copy was served, not when the article appeared."""
+    page = (
+        b"<html><body><nav>Friday, Feb 13, 2026</nav><h1>Talks</h1><p>February 3, 2026, 18:28 GMT</p>"
+        b"<p>They talked.</p><footer>Published 14 February 2026</footer></body></html>"
+    )
+    found = examine_page(page, name="page", saved_at=datetime(2026, 3, 1, tzinfo=UTC)).proposal
+    assert found.verdict == "found"
+    assert show_instant(found.interval.earliest) == "2026-02-03T18:28:00Z"
+    beside = [e for e in found.evidence if "beside the article" in e.source]
+    assert len(beside) == 2
+    assert all(e.kind == "mention" for e in beside)
+    assert "against" not in use(found, 1).reason

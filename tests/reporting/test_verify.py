@@ -159,7 +159,7 @@ def test_a_registry_that_has_grown_is_recomputed_from(published):
     path = root.data / "articles.csv"
     path.write_text(path.read_text() + "\n")
     assert check(published).changed_tables == ("data/articles.csv",)
-    with pytest.raises(DataError, match="data/articles.csv changed since the run was made") as caught:
+    with pytest.raises(DataError, match=r"data/articles\.csv changed since the run was made") as caught:
         check(published, record(estimate=-0.02))
     assert "estimate" in caught.value.message
 
