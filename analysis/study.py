@@ -6,6 +6,7 @@ a notebook. The rooms know nothing of each other's parameters; this module hands
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import pandas as pd
@@ -37,6 +38,7 @@ from analysis.inference.robustness import (
 )
 from analysis.inference.story_sequence import StorySequence, assess_sequence
 from analysis.inference.windows import (
+    COMPANION_KIND,
     HEADLINE_KIND,
     Specification,
     WindowEstimate,
@@ -65,6 +67,13 @@ class Unmeasured:
 
 
 Measured = dict[str, AbnormalReturns | Unmeasured]
+
+CAUTIONS = {
+    "yes": "",
+    "no": "that opening price was made before the article was public and holds none of the news",
+    "perhaps": "whether that opening price was made before or after the article is not known",
+}
+"""What must be said of a return that ends at the open of the event session."""
 
 
 def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
@@ -136,6 +145,10 @@ def estimate(study: Study, measured: Measured, alignment: Alignment) -> list[Win
                         placebo=ranks.get((first, last)),
                     )
                 )
+    caution = CAUTIONS[alignment.open_holds_news]
+    rows = [
+        dataclasses.replace(r, caution=caution) if r.return_kind == COMPANION_KIND and r.last == 0 else r for r in rows
+    ]
     return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
 
 

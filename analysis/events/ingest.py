@@ -37,7 +37,7 @@ from analysis.events.tickers import Listing, find_listings
 
 MAX_LIBRARY_BYTES = 3_000_000
 """The date library builds a tree of the whole page; larger pages are not given to it."""
-LIBRARY_MISSING = "the date library is not installed; it comes with: pip install 'event-impact[ingest]'"
+LIBRARY_MISSING = "the date library is not installed; it comes with the extra `ingest` (pip install htmldate)"
 MAX_PARAPHRASE_WORDS = 22
 SOURCE_KINDS = ("origin", "wire", "relay", "syndication", "statement")
 KIND_OF_ROLE = {"report": "origin", "denial": "statement", "relay": "relay", "other": "relay"}

@@ -125,6 +125,19 @@ class Alignment:
         sessions = self.hours.between(self.event_session, self.last_session)
         return 0, len(sessions) - 1
 
+    @property
+    def open_holds_news(self) -> str:
+        """Whether the opening price of the event session can hold the event: ``yes``, ``no`` or ``perhaps``.
+
+        The event is the report, or the denial where no report is recorded.
+        """
+        role = "report" if self.report_sessions else "denial"
+        events = [e.article for e in self.articles if e.article.role == role]
+        opens = self.hours.schedule.at[self.event_session, "open"]
+        if opens <= min(a.published_earliest for a in events):
+            return "no"
+        return "yes" if opens >= min(a.published_latest for a in events) else "perhaps"
+
     def relative(self, sessions: tuple[pd.Timestamp, ...]) -> tuple[int, ...]:
         """Sessions as rel_sessions of the event session."""
         origin = int(self.hours.sessions.get_loc(self.event_session))

@@ -57,7 +57,7 @@ def value_in_currency(
     before = closes[closes.index < event_session]
     reason = ""
     if shares is None:
-        reason = "no count of shares outstanding is recorded for this story"
+        reason = "no count of shares outstanding is recorded for this story (shares_outstanding in stories.csv)"
     elif not shares_as_of or pd.Timestamp(shares_as_of) >= event_session:
         reason = f"the count of shares is dated {shares_as_of or 'nowhere'}, not before the event session"
     elif before.empty:

@@ -50,7 +50,8 @@ class WindowEstimate:
     ``tests`` holds every statistic by name. Models without a standard error have an estimate, no t, no t intervals
     and no power; ``rank_ci95`` is then the interval of effects that the residuals' ranks do not reject.
     ``is_curve_tested`` is False for a detection whose specification curve had too few placebo sessions to be
-    tested; ``other_news`` names the recorded news of the listing inside the window.
+    tested; ``other_news`` names the recorded news of the listing inside the window; ``caution`` says what
+    keeps a row from measuring the event.
     """
 
     specification: Specification
@@ -73,6 +74,7 @@ class WindowEstimate:
     rank_ci95: tuple[float, float] | None = None
     is_curve_tested: bool = True
     other_news: tuple[str, ...] = ()
+    caution: str = ""
 
     @property
     def return_kind(self) -> str:
@@ -129,7 +131,7 @@ class WindowEstimate:
             "smallest_bound": self.smallest_bound,
             "outcome": self.outcome,
             "n_estimation": self.n_estimation,
-            "note": "; ".join(filter(None, (self.note, self.describe_news()))),
+            "note": "; ".join(filter(None, (self.note, self.caution, self.describe_news()))),
         }
 
     def describe_news(self) -> str:

@@ -211,9 +211,12 @@ class PriceStore:
                 parts.append(part.reset_index(drop=True))
                 files[path.name] = sha
         if not parts:
+            columns = [str(c) for c in self._read(self._files[0])[0].columns[:9]]
             raise DataError(
-                f"source {Path(self.source).name}: no rows of {ticker}.",
-                "Give a column `ticker`, or name each file after its ticker.",
+                f"source {Path(self.source).name}: no rows of {ticker}; the columns of {self._files[0].name} are "
+                f"{', '.join(columns)}.",
+                "Separate by commas, give the columns date, ticker, close, volume, dividend in lower case, or name each "
+                "file after its ticker.",
             )
         return parts, files, "own files: " + ", ".join(files)
 

@@ -120,7 +120,9 @@ class YahooProvider:
             raise DataError(
                 f"{ticker}: no answer from Yahoo after {tries} {'attempt' if tries == 1 else 'attempts'} "
                 f"({type(error).__name__}: {' '.join(str(error).split())[:200]}).",
-                "Nothing was recorded; fetch again later." if is_transient(error) else "Check the ticker.",
+                "Nothing was recorded; fetch again later, or give prices of your own with --source PATH."
+                if is_transient(error)
+                else "Check the ticker, or give prices of your own with --source PATH.",
             ) from error
 
 

@@ -81,12 +81,12 @@ def reproduce_line(run: dict[str, object]) -> str:
 def provenance_html(run: dict[str, object], notebook: str) -> str:
     """The closing block of a page: versions, commit, times, how to repeat and how to cite."""
     versions = ", ".join(f"{name} {version}" for name, version in dict(run["versions"]).items())  # type: ignore[call-overload]
-    commit = run["commit"] or "not under version control"
+    commit = f"Commit {run['commit']}" if run["commit"] else "Not under version control"
     year = str(run["finished_at"])[:4]
     return (
         '<section data-provenance aria-label="Provenance"><h2 id="provenance">How this page was made</h2>'
         f"<p>Started {escape(str(run['started_at']))}, finished {escape(str(run['finished_at']))}. "
-        f"Commit {escape(str(commit))}. {escape(versions)}.</p>"
+        f"{escape(commit)}. {escape(versions)}.</p>"
         f"<p>To make it again: <code>{escape(reproduce_line(run))}</code></p>"
         f"<p>To cite: The event-impact project ({escape(year)}), {escape(str(run['story']))}, {escape(notebook)}, "
         f"as of {escape(str(run['as_of']))}, version {escape(__version__)}.</p></section>"

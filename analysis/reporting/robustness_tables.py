@@ -127,9 +127,10 @@ def _say_tests(curve: SpecificationCurve, significance: float) -> str:
     p, share = curve.tests.max_t.p_value or 1.0, curve.tests.share
     rejecting = round((share.statistic or 0.0) * curve.n_joint)
     outside = len(curve.computed) - curve.n_joint
+    verb = "rejects" if rejecting <= 1 else "reject"
     said = (
         f"As a whole: {p:.0%} of {curve.n_placebo} earlier ordinary sessions have a scaled |t| as large in some specification "
-        f"(placebo maxT {p_equals(p)}); {rejecting or 'none'} of {curve.n_joint} specifications rejects on its own at "
+        f"(placebo maxT {p_equals(p)}); {rejecting or 'none'} of {curve.n_joint} specifications {verb} on its own at "
         f"{significance:.0%} (joint {p_equals(share.p_value or 1.0)})."
     ).replace("% ", "\u00a0% ")
     return said + (f" {outside} others have too few earlier sessions for these tests." if outside else "")

@@ -62,9 +62,10 @@ def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableE
 def _say_news(rows: list[WindowEstimate]) -> str:
     """Recorded other news inside the windows shown, each item once."""
     items = dict.fromkeys(item for row in rows for item in row.other_news)
+    cautions = "".join(f" At the open, session 0: {row.caution}." for row in rows if row.caution)
     if not items:
-        return ""
-    return f" Other news is recorded inside these windows and part of what they measure: {'; '.join(items)}."
+        return cautions
+    return f"{cautions} Other news is recorded inside these windows and part of what they measure: {'; '.join(items)}."
 
 
 def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:

@@ -155,10 +155,16 @@ def _arrange(alignment: Alignment, span: _Span) -> list[tuple[str, list[EventSes
     for role in ("report", "denial", "other", "relay"):
         events = sorted((e for e in shown if e.article.role == role), key=lambda e: e.article.published_latest)
         if role in ("report", "denial") or len(events) <= MAX_NAMED_RELAYS:
-            rows += [(f"{role}: {plain_label(e.article.outlet, 48)}", [e]) for e in events]
+            rows += [(f"{role}: {_name(e)}", [e]) for e in events]
         else:
             rows.append((f"{len(events)} {GROUP_NAMES[role]}", events))
     return rows
+
+
+def _name(event: EventSession) -> str:
+    """The outlet of an article, or its id where the figures' font lacks the signs of its writing."""
+    label = plain_label(event.article.outlet, 48)
+    return event.article.article_id if "\u25a1" in label else label
 
 
 def pack_lanes(events: list[EventSession], gap: pd.Timedelta) -> list[int]:

@@ -261,7 +261,7 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"interval {format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
         ),
         "effect": (
-            f"{ticker} moved by {measure} {when}, a move of a size seen on about {_in_hundred(row.rank_p)} ordinary sessions. "
+            f"{ticker} moved by {measure} {when}, a move of a size seen on {_in_hundred(row.rank_p)} ordinary sessions. "
             "It coincides with the news of that interval; the design cannot attribute it to one item. "
             f"{_detectable(row)}."
         ),
@@ -291,15 +291,15 @@ def _say_fragile(row: WindowEstimate) -> str:
 
 
 def _in_hundred(p: float | None) -> str:
-    """A p-value as ``44 of 100``; small ones as ``fewer than 1 of 100``."""
+    """A p-value as ``about 44 of 100``; small ones as ``fewer than 1 of 100``."""
     if p is None:
         return "an unknown number of"
-    return "fewer than 1 of 100" if p < 0.005 else f"{round(100 * p)} of 100"
+    return "fewer than 1 of 100" if p < 0.005 else f"about {round(100 * p)} of 100"
 
 
 def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     if row.estimate is None:
-        return f"At the open (companion): n/a: {row.note}."
+        return f"At the open, the declared companion: n/a: {row.note}."
     holm = f", Holm-adjusted {p_equals(row.p_holm)}" if row.p_holm is not None else ""
     label = OUTCOME_LABELS[row.outcome]
     if row.outcome == "smaller_than_bound":
@@ -308,9 +308,10 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     if row.mde80 is not None:
         size = format_percent(row.mde80, sign=False)
         reach = f"; a t test would have seen moves of {size} or more four times in five"
-    return (
+    said = (
         f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
     )
+    return f"{said} {row.caution[0].upper()}{row.caution[1:]}." if row.caution else said
 
 
 def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
@@ -385,7 +386,7 @@ def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
 
 def _say_how_common(row: WindowEstimate, config: StudyConfig) -> str:
     """How often ordinary days show such a gap; near the level, that it is not common either."""
-    said = f"Gaps at least that large come up on about {_in_hundred(row.rank_p)} ordinary days of this share"
+    said = f"Gaps at least that large come up on {_in_hundred(row.rank_p)} ordinary days of this share"
     if row.rank_p is not None and row.rank_p < 2 * config.significance:
         return (
             f"{said}: not common, and not rare enough to be told apart from everyday noise by the rule of this study."
