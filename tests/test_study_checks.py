@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -19,6 +20,7 @@ from analysis.events.controls import load_controls
 from analysis.opening import find_peers
 from analysis.reporting.activity_tables import tabulate_activity
 from analysis.reporting.check_tables import tabulate_controls, tabulate_diagnostics
+from analysis.reporting.verdict import compose_verdict
 
 
 def test_controls_of_the_focal_firm_are_as_expected(focal):
@@ -119,3 +121,27 @@ def test_peers_with_news_of_their_own_explain_nothing(focal):
     )
     with pytest.raises(DataError, match=r"no peer of BP can be used: data/peers.csv lists none"):
         steps.load_returns(lonely)
+
+
+def test_news_of_market_and_peers_is_listed_beside_the_firms(focal):
+    news = steps.list_news(focal.study, focal.alignment)
+    own = news[news["listing"] == "F"]
+    assert {"SPY", "GM", "STLA"} <= set(news["listing"])
+    assert "Regular $0.15 dividend declared" in own.loc[pd.Timestamp("2026-02-02"), "label"]
+    others = news[news["listing"] != "F"]
+    assert others.index.min() >= focal.alignment.event_session
+    assert news.index.max() <= pd.Timestamp("2026-02-04")
+    row = next(r for r in focal.rows if r.return_kind == "close_to_close" and (r.first, r.last) == (0, 2))
+    assert row.other_news[-1].startswith("2026-02-04, January US sales")
+    assert row.as_record()["note"].startswith("holds other news: 2026-02-02")
+
+
+def test_an_opening_price_before_the_report_is_no_measure_of_it():
+    found = compute(story="shell-bp-2025", as_of="2025-07-09")
+    assert found.alignment.open_holds_news == "no"
+    companion = next(r for r in found.rows if r.is_primary and r.return_kind == "close_to_open")
+    assert companion.caution == steps.CAUTIONS["no"]
+    verdict = compose_verdict(found.rows, found.alignment, found.study.config)
+    assert "companion: n/a" in verdict.companion_sentence  # no opens are recorded there
+    moved = [dataclasses.replace(r, estimate=0.01, ci95=(0.0, 0.02)) if r is companion else r for r in found.rows]
+    assert "holds none of the news" in compose_verdict(moved, found.alignment, found.study.config).companion_sentence

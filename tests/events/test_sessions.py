@@ -217,3 +217,76 @@ def test_the_zone_of_the_input_does_not_matter(start, zone):
     instant = pd.Timestamp(start).tz_localize("UTC")
     assert hours.close_session(instant) == hours.close_session(instant.tz_convert(zone))
     assert hours.phase(instant) == hours.phase(instant.tz_convert(zone))
+
+
+@pytest.mark.parametrize(
+    ("report", "denial", "is_closed", "words"),
+    [
+        # one closed stretch: evening to the morning after, a weekend
+        (("2026-02-02 21:00", "2026-02-02 22:00"), ("2026-02-02 22:00", "2026-02-03 14:30"), True, "was closed"),
+        (("2026-01-31 00:00", "2026-01-31 18:29"), ("2026-01-31 18:29", "2026-02-01 12:00"), True, "was closed"),
+        # both within the hours of a session: trades there lie between them, daily prices do not
+        (("2026-02-02 15:00", "2026-02-02 16:00"), ("2026-02-02 17:00", "2026-02-02 18:00"), False, "within a session"),
+        # the last bound reaches a minute into the session
+        (("2026-02-02 21:00", "2026-02-02 22:00"), ("2026-02-02 22:00", "2026-02-03 14:31"), False, "within a session"),
+    ],
+)
+def test_closed_and_not_recorded_are_told_apart(report, denial, is_closed, words):
+    pair = story(article("report", *report), article("denial", *denial))
+    found = align_story(pair, opens=pd.DatetimeIndex([])).identification
+    assert (found.kind, found.is_closed_between) == ("joint", is_closed)
+    assert words in found.reason
+    assert "only their joint effect" in found.reason
+
+
+def test_opens_count_session_by_session():
+    pair = story(
+        article("report", "2026-02-02 12:00", "2026-02-02 12:01"),
+        article("denial", "2026-02-02 16:00", "2026-02-02 16:01"),
+    )
+    assert align_story(pair, opens=pd.DatetimeIndex(["2026-02-02"])).identification.price_between == "open"
+    assert align_story(pair, opens=pd.DatetimeIndex(["2026-02-03"])).identification.kind == "joint"
+
+
+def test_a_denial_alone_claims_no_joint_effect():
+    found = align_story(story(article("denial", "2026-02-02 15:00", "2026-02-02 16:00"))).identification
+    assert (found.report, found.denial, found.joint) == (False, True, False)
+    assert "only if it came in the same interval" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "phases"),
+    [
+        ("2026-02-02 15:00", "2026-02-02 16:00", ("in_session",)),
+        ("2026-02-02 15:00", "2026-02-03 15:00", ("in_session", "after_close", "pre_open", "in_session")),
+        ("2026-01-30 21:00", "2026-02-02 14:29", ("after_close", "weekend", "pre_open")),
+        ("2026-01-17 15:00", "2026-01-20 14:00", ("weekend", "holiday", "pre_open")),
+    ],
+)
+def test_every_phase_that_an_interval_crosses_is_named(first, last, phases):
+    hours = load_hours("XNYS")
+    assert hours.phases(pd.Timestamp(first, tz="UTC"), pd.Timestamp(last, tz="UTC")) == phases
+    cell = align_article(article("report", first, last), hours).phase
+    assert cell == " to ".join(phases)
+
+
+def test_a_long_interval_counts_the_sessions_in_its_middle():
+    held = align_article(article("report", "2026-02-02 15:00", "2026-02-05 15:00"), load_hours("XNYS"))
+    assert held.phase == "in_session to 2 sessions to in_session"
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "holds"),
+    [
+        ("2026-02-02 14:29", "2026-02-02 14:30", "yes"),
+        ("2026-02-02 14:30", "2026-02-02 14:31", "no"),
+        ("2026-02-02 14:29", "2026-02-02 14:31", "perhaps"),
+    ],
+)
+def test_whether_the_opening_price_can_hold_the_report(earliest, latest, holds):
+    assert align_story(story(article("report", earliest, latest))).open_holds_news == holds
+
+
+def test_the_clock_of_the_exchange_stands_beside_utc():
+    held = align_article(article("report", "2026-02-02 02:45", "2026-02-02 02:46"), load_hours("XTKS"))
+    assert "Mon 2026-02-02 02:45 UTC, Mon 11:45 Tokyo" in held.reason

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from stories import compute
 
 from analysis import study as steps
 from analysis.estimation.models import Design
@@ -18,6 +19,7 @@ from analysis.inference.robustness import (
     judge,
 )
 from analysis.inference.windows import HEADLINE_KIND
+from analysis.reporting.verdict import compose_verdict
 from analysis.specifications import list_candidates
 
 RULE = {"min_sign_share": 0.8, "max_p": 0.10}
@@ -32,6 +34,23 @@ def curve(focal):
 @pytest.fixture(scope="module")
 def candidates(focal):
     return list_candidates(focal.study, focal.panel, HEADLINE_KIND)[0]
+
+
+def test_no_estimate_is_counted_twice(curve):
+    """State Street has no listed news day in its estimation windows: leaving them out is no choice there."""
+    found = compute(story="statestreet-creditsuisse-2022", as_of="2022-06-23")
+    other = steps.trace_curve(found.study, found.panel, found.alignment)
+    for held in (curve, other):
+        # a riskless rate that stands still makes the CAPM the market model on the factor
+        seen = [(e.estimate, e.standard_error) for e in held.computed if not e.choice.model.startswith("CAPM")]
+        assert len(set(seen)) == len(seen)
+    assert {e.choice.mask for e in other.estimates} == {"none"}
+    assert {e.choice.mask for e in curve.estimates} == {"none", "listed"}
+    row = steps.confirm_detections(found.study, found.panel, found.alignment, found.rows)[0]
+    assert (row.outcome, row.is_curve_tested) == ("fragile", False)
+    verdict = compose_verdict([row, *found.rows[1:]], found.alignment, found.study.config)
+    assert "fragile only because too few earlier sessions" in verdict.headline_sentence
+    assert "could not be tested" in verdict.plain
 
 
 def test_the_headline_of_the_curve_is_the_headline_of_the_study(focal, curve):
