@@ -20,6 +20,7 @@ from analysis.events.controls import load_controls
 from analysis.opening import find_peers
 from analysis.reporting.activity_tables import tabulate_activity
 from analysis.reporting.check_tables import tabulate_controls, tabulate_diagnostics
+from analysis.reporting.tables import tabulate_estimates, tabulate_tests, tabulate_window_tests
 from analysis.reporting.verdict import compose_verdict
 
 
@@ -145,3 +146,12 @@ def test_an_opening_price_before_the_report_is_no_measure_of_it():
     assert "companion: n/a" in verdict.companion_sentence  # no opens are recorded there
     moved = [dataclasses.replace(r, estimate=0.01, ci95=(0.0, 0.02)) if r is companion else r for r in found.rows]
     assert "holds none of the news" in compose_verdict(moved, found.alignment, found.study.config).companion_sentence
+
+
+def test_a_return_without_any_number_takes_one_row():
+    found = compute(story="shell-bp-2025", as_of="2025-07-09")
+    for table in (tabulate_estimates(found.rows), tabulate_tests(found.rows), tabulate_window_tests(found.rows)):
+        lacking = [label for label in table.cells.index if "every window" in label]
+        assert lacking == ["close to open, every window", "open to close, every window"]
+        assert len(set(table.cells.index)) == len(table.cells)
+    assert len(tabulate_estimates(found.rows).numbers) == len(found.rows)

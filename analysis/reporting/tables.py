@@ -70,17 +70,18 @@ def _say_news(rows: list[WindowEstimate]) -> str:
 
 def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
     """Every row with its size, intervals, power and outcome."""
+    shown, labels = fold_unavailable(rows)
     cells = pd.DataFrame(
         {
-            "estimate": [or_reason(r.estimate, format_percent, r.note) for r in rows],
-            "s.e.": [or_reason(r.standard_error, _unsigned, "") for r in rows],
-            "90 % interval": [format_interval(r.ci90) if r.ci90 else "n/a" for r in rows],
-            "95 % interval": [_interval95(r) for r in rows],
-            "MDE 80 %": [or_reason(r.mde80, _unsigned, "") for r in rows],
-            "smallest bound": [or_reason(r.smallest_bound, _unsigned, "") for r in rows],
-            "outcome": [OUTCOME_LABELS[r.outcome] for r in rows],
+            "estimate": [or_reason(r.estimate, format_percent, r.note) for r in shown],
+            "s.e.": [or_reason(r.standard_error, _unsigned, "") for r in shown],
+            "90 % interval": [format_interval(r.ci90) if r.ci90 else "n/a" for r in shown],
+            "95 % interval": [_interval95(r) for r in shown],
+            "MDE 80 %": [or_reason(r.mde80, _unsigned, "") for r in shown],
+            "smallest bound": [or_reason(r.smallest_bound, _unsigned, "") for r in shown],
+            "outcome": [OUTCOME_LABELS[r.outcome] for r in shown],
         },
-        index=[label_row(r) for r in rows],
+        index=labels,
     )
     return TableExhibit(
         name="estimates",
@@ -97,14 +98,15 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
 
 def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
     """Every row with every test; the tests that need several sessions stand in a table of their own."""
-    columns: dict[str, list[str]] = {"t": [or_reason(r.tests["t"].statistic, format_number, "") for r in rows]}
+    shown, labels = fold_unavailable(rows)
+    columns: dict[str, list[str]] = {"t": [or_reason(r.tests["t"].statistic, format_number, "") for r in shown]}
     for name in TEST_LABELS:
-        if name not in WINDOW_TESTS and any(name in r.tests for r in rows):
-            columns[TEST_LABELS[name]] = [_p_or_reason(r, name) for r in rows]
-    columns["p Holm"] = [or_reason(r.p_holm, format_p, "") for r in rows]
+        if name not in WINDOW_TESTS and any(name in r.tests for r in shown):
+            columns[TEST_LABELS[name]] = [_p_or_reason(r, name) for r in shown]
+    columns["p Holm"] = [or_reason(r.p_holm, format_p, "") for r in shown]
     return TableExhibit(
         name="tests",
-        cells=pd.DataFrame(columns, index=[label_row(r) for r in rows]),
+        cells=pd.DataFrame(columns, index=labels),
         row_header="return and window",
         caption=(
             "All tests, two-sided p-values; Holm adjusts the declared pair. "
@@ -117,14 +119,15 @@ def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
 
 def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
     """Windows of several sessions: tests that allow for dependence or look at every session at once."""
-    shown = [r for r in rows if r.last > r.first]
+    several = [r for r in rows if r.last > r.first]
+    shown, labels = fold_unavailable(several)
     columns = {TEST_LABELS[name]: [_p_or_reason(r, name) for r in shown] for name in WINDOW_TESTS}
     joint = [r.tests["joint_f"].statistic if "joint_f" in r.tests else None for r in shown]
     return TableExhibit(
         name="window_tests",
         cells=pd.DataFrame(
             {"joint F": [or_reason(v, lambda x: format_number(x, sign=False), "") for v in joint], **columns},
-            index=[label_row(r) for r in shown],
+            index=labels,
         ),
         row_header="return and window",
         caption=(
@@ -132,8 +135,23 @@ def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
             "sum is; its p is a rank among earlier windows, because the F distribution rejects too often under fat "
             f"tails. Null hypotheses: {_say_nulls(shown, list(WINDOW_TESTS))}{_say_reasons(shown, list(WINDOW_TESTS))}"
         ),
-        numbers=frame_tests(shown).loc[lambda f: f["test"].isin(WINDOW_TESTS)],
+        numbers=frame_tests(several).loc[lambda f: f["test"].isin(WINDOW_TESTS)],
     )
+
+
+def fold_unavailable(rows: list[WindowEstimate]) -> tuple[list[WindowEstimate], list[str]]:
+    """Rows with their labels; a return of which no window has a number stands in one row with its reason."""
+    lacking = {r.return_kind for r in rows} - {r.return_kind for r in rows if r.estimate is not None}
+    shown, labels, told = [], [], set()
+    for row in rows:
+        if row.return_kind not in lacking:
+            shown.append(row)
+            labels.append(label_row(row))
+        elif row.return_kind not in told:
+            told.add(row.return_kind)
+            shown.append(row)
+            labels.append(f"{RETURN_LABELS[row.return_kind]}, every window")
+    return shown, labels
 
 
 def _say_nulls(rows: list[WindowEstimate], names: list[str]) -> str:
