@@ -15,6 +15,7 @@ from stories import ROOT
 
 from analysis.errors import ExecutionError
 from analysis.reporting.dossier import DossierRequest, run_dossier
+from analysis.reporting.paper import print_page
 from analysis.reporting.run import RunRequest, run_notebook
 from analysis.root import StudyRoot
 
@@ -185,6 +186,16 @@ def test_sheets_are_numbered_and_tables_begin_and_end_in_company(seen, name):
         pytest.skip("no pdftotext here")
     assert sheets["torn"] == []
     assert sheets["unnumbered"] == []
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="no pdftotext here")
+def test_the_command_that_prints_numbers_its_sheets_too(pages, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMPACT_CHROMIUM", CHROMIUM)
+    print_page(pages["alignment"], tmp_path / "page.pdf")
+    text = subprocess.run(["pdftotext", "-raw", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True)
+    sheets = text.stdout.split("\f")[:-1]
+    assert len(sheets) > 1
+    assert all(f"{k} / {len(sheets)}" in sheet for k, sheet in enumerate(sheets, 1))
 
 
 def test_text_of_a_registry_stays_text(seen):
