@@ -24,6 +24,9 @@ SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
 DECIMALS = re.compile(rb"(\.\d\d)\d+")
 SPACES = re.compile(rb"\s*([A-Za-z])\s*")
 """Coordinates are cut to a hundredth of a point and set close: no eye sees more, and pages carry many."""
+INDENT = re.compile(rb"\s*\n\s*<")
+UNSAID = ("Date", "Creator", "Format", "Type")
+"""Metadata of the library: the page says all of it, and a date would differ at every call."""
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
@@ -71,14 +74,16 @@ class FigureExhibit:
         with house_style(), mpl.rc_context({"svg.hashsalt": self.name}):
             self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")  # every further layout would move things by rounding errors
-            self.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-        return SHAPE.sub(lambda shape: DECIMALS.sub(rb"\1", SPACES.sub(rb"\1", shape[0])), buffer.getvalue())
+            self.figure.savefig(buffer, format="svg", metadata=dict.fromkeys(UNSAID), bbox_inches="tight")
+        svg = INDENT.sub(b"<", buffer.getvalue())
+        return SHAPE.sub(lambda shape: DECIMALS.sub(rb"\1", SPACES.sub(rb"\1", shape[0])), svg)
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.to_svg()).decode("ascii")
         return (
-            f'<figure id="{self.name}" class="exhibit"><img alt="{escape(self.description)}" '
-            f'src="data:image/svg+xml;base64,{data}">'
+            f'<figure id="{self.name}" class="exhibit"><div class="figure-frame" role="group" tabindex="0" '
+            f'aria-label="{escape(find_title(self.caption))}"><img alt="{escape(self.description)}" '
+            f'src="data:image/svg+xml;base64,{data}"></div>'
             f"<figcaption>{mark_up_caption(self.caption, 'Figure')}</figcaption></figure>"
         )
 

@@ -13,6 +13,11 @@ PIECE = re.compile(rf"(?P<instant>{INSTANT})|(?P<word>\S{{{LONGEST_WORD + 1},}})
 RANGE = re.compile(rf"(?<=[\d%]) to (?=[+\u2212]?\d)(?!{INSTANT})")
 LONG_CELL = 28
 """Characters from which a cell gets room to breathe."""
+STACK_COLUMNS, STACK_ROWS = 4, 8
+"""From so many columns, and up to so many rows, a table stacks on a phone: each row becomes a list of its cells."""
+DENSE_COLUMNS = 9
+"""Columns from which a table is set smaller, so that it fits beside the contents on a common screen."""
+ROW_TAG = re.compile(r"<(tr|th|td)(?=[ >])")
 SENTENCE = re.compile(r".+?[.?!](?=\s|$)", re.DOTALL)
 
 
@@ -64,11 +69,47 @@ def mark_up_caption(caption: str, kind: str) -> str:
 
 
 def frame_table(caption: str, heads: Iterable[str], rows: str, *, name: str = "", is_numbered: bool = True) -> str:
-    """A table in a frame that scrolls by finger and keyboard; ``rows`` are finished rows, an empty head stays empty."""
+    """A table in a frame that scrolls by finger and keyboard; ``rows`` are finished rows, an empty head stays empty.
+
+    A small table of many columns can also be stacked by the style sheet. Its cells then carry the head of their
+    column, and every part its role, because browsers forget what a table is once it is laid out as anything else.
+    """
+    heads = list(heads)
+    is_stacked = len(heads) >= STACK_COLUMNS and rows.count("<tr") <= STACK_ROWS
     head = "".join(f'<th scope="col">{mark_up(h)}</th>' if h else "<td></td>" for h in heads)
+    parts = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+    if is_stacked:
+        parts = (
+            f'<thead role="rowgroup">{_name_roles(f"<tr>{head}</tr>", "columnheader")}</thead>'
+            f'<tbody role="rowgroup">{_name_roles(rows, "rowheader", heads)}</tbody>'
+        )
     identity = f' id="{escape(name)}" class="exhibit"' if name else ""
+    role = ' role="table"' if is_stacked else ""
+    layout = " stack" * is_stacked + " dense" * (len(heads) >= DENSE_COLUMNS)
     return (
-        f'<div class="table-frame" role="region" tabindex="0" aria-label="{escape(find_title(caption))}">'
-        f'<table{identity}><caption><span class="text">{mark_up_caption(caption, "Table" if is_numbered else "")}</span>'
-        f"</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="table-frame{layout}" role="region" tabindex="0" aria-label="{escape(find_title(caption))}">'
+        f'<table{identity}{role}><caption><span class="text">'
+        f"{mark_up_caption(caption, 'Table' if is_numbered else '')}</span></caption>{parts}</table></div>"
     )
+
+
+def _name_roles(rows: str, header_role: str, heads: list[str] | None = None) -> str:
+    """Finished rows with the role of every part, and on each data cell the head of its column.
+
+    Text in ``rows`` is escaped, so that whatever looks like a tag is one.
+    """
+    column = 0
+
+    def name(match: re.Match[str]) -> str:
+        nonlocal column
+        tag = match[1]
+        if tag == "tr":
+            column = -1
+            return f'{match[0]} role="row"'
+        column += 1
+        if tag == "th":
+            return f'{match[0]} role="{header_role}"'
+        label = heads[column] if heads and column < len(heads) else ""
+        return f'{match[0]} role="cell"' + (f' data-label="{escape(label)}"' if label else "")
+
+    return ROW_TAG.sub(name, rows)

@@ -15,12 +15,14 @@ from stories import ROOT
 
 from analysis.errors import ExecutionError
 from analysis.reporting.dossier import DossierRequest, run_dossier
+from analysis.reporting.paper import print_page
 from analysis.reporting.run import RunRequest, run_notebook
 from analysis.root import StudyRoot
 
 MODULES = Path(os.environ.get("IMPACT_BROWSER_MODULES") or ROOT / "node_modules")
 CHROMIUM = os.environ.get("IMPACT_CHROMIUM") or shutil.which("chromium") or ""
 HOSTILE_TITLE = "<b>Tom & \"Jerry\"</b> <script>alert('x')</script> \u202eevil\u202c " + "w" * 300
+SMALLEST_LABEL_PX = 11
 HOSTILE_OUTLET = "<img src=x onerror=alert(1)> & Sons"
 
 
@@ -76,7 +78,8 @@ def make_dossier(folder: Path) -> Path:
 def pages(tmp_path_factory, publish_focal) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("browser")
     reports = folder / "reports"
-    shown = {"event study": publish_focal("02_event_study"), "alignment": publish_focal("01_alignment")}
+    notebooks = {"event study": "02_event_study", "alignment": "01_alignment", "panel": "05_report_denial_panel"}
+    shown = {name: publish_focal(notebook) for name, notebook in notebooks.items()}
     for outcome in shown.values():
         shutil.copytree(outcome.folder, reports / outcome.folder.name)
     made = {
@@ -104,7 +107,7 @@ def seen(pages, tmp_path_factory) -> dict[str, dict]:
     return {name: found[str(path)] for name, path in pages.items()}
 
 
-NAMES = ["event study", "alignment", "hostile", "failed", "dossier", "index"]
+NAMES = ["event study", "alignment", "panel", "hostile", "failed", "dossier", "index"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,6 +126,7 @@ def test_everyone_can_read_it(seen, name):
     page = seen[name]
     assert page["axeLight"] == []
     assert page["axeDark"] == []
+    assert page["axePhone"] == []
     assert page["undescribed"] == 0
 
 
@@ -135,6 +139,63 @@ def test_it_fits_a_phone_and_a_sheet_of_paper(seen, name):
     assert page["hiddenInPrint"] == []
     assert page["shownInPrint"] == []
     assert page["pdf"] == "%PDF-"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_fit_beside_the_contents(seen, name):
+    assert seen[name]["cutOnDesktop"] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_phone_must_scroll_says_so_and_can_be_reached(seen, name):
+    frames = seen[name]["frames"]
+    assert frames["unreachable"] == []
+    assert frames["uncued"] == []
+    for where, cue in seen[name]["cues"].items():
+        darker = cue["end"] - cue["start"]
+        # a bar beside what is still hidden, and none at the end
+        assert (darker if where.startswith("light") else -darker) > 40, (where, cue)
+
+
+@pytest.mark.parametrize("name", ["event study", "panel"])
+def test_cues_were_measured(seen, name):
+    assert set(seen[name]["cues"]) == {f"{s} {k}" for s in ("light", "dark") for k in (".table-frame", ".figure-frame")}
+
+
+@pytest.mark.parametrize("name", ["event study", "alignment", "panel"])
+def test_labels_of_figures_stay_legible_on_a_phone(seen, name):
+    labels = seen[name]["frames"]["labels"]
+    assert labels
+    assert min(labels) >= SMALLEST_LABEL_PX
+
+
+@pytest.mark.parametrize("name", ["event study", "alignment", "panel", "dossier"])
+def test_the_first_table_is_read_whole_on_a_phone(seen, name):
+    page = seen[name]
+    assert not page["frames"]["firstScrolls"]
+    assert page["frames"]["firstUnlabelled"] == 0
+    # laid out as lists, the tables stay tables for a screen reader
+    assert page["parts"]["desktop"]["columnheader"] > 3
+    assert page["parts"]["phone"] == page["parts"]["desktop"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sheets_are_numbered_and_tables_begin_and_end_in_company(seen, name):
+    sheets = seen[name]["sheets"]
+    if sheets is None:
+        pytest.skip("no pdftotext here")
+    assert sheets["torn"] == []
+    assert sheets["unnumbered"] == []
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="no pdftotext here")
+def test_the_command_that_prints_numbers_its_sheets_too(pages, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMPACT_CHROMIUM", CHROMIUM)
+    print_page(pages["alignment"], tmp_path / "page.pdf")
+    text = subprocess.run(["pdftotext", "-raw", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True)
+    sheets = text.stdout.split("\f")[:-1]
+    assert len(sheets) > 1
+    assert all(f"{k} / {len(sheets)}" in sheet for k, sheet in enumerate(sheets, 1))
 
 
 def test_text_of_a_registry_stays_text(seen):

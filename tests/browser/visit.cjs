@@ -2,6 +2,7 @@
 // puppeteer-core and axe-core come from the folder in IMPACT_BROWSER_MODULES, else from node_modules of the working
 // directory; the browser from IMPACT_CHROMIUM. The pages keep their own Content-Security-Policy: nothing is bypassed.
 "use strict";
+const { spawnSync } = require("child_process");
 const fs = require("fs");
 const path = require("path");
 const { pathToFileURL } = require("url");
@@ -14,6 +15,7 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 const A4_WIDTH = 680; // 180 mm between the margins, in CSS pixels
+const PAPER = { format: "A4", preferCSSPageSize: true };
 const PHONE = { width: 390, height: 844, isMobile: true };
 const DESKTOP = { width: 1280, height: 900 };
 
@@ -59,8 +61,118 @@ function readPage() {
   };
 }
 
+// Runs in the page. Frames that can be scrolled: how a keyboard and a screen reader find them, and whether their style
+// draws a cue; figures: the size at which their smallest label is shown, in px.
+function readFrames() {
+  const frames = [...document.querySelectorAll("main *")].filter(
+    (e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "auto");
+  const name = (e) => e.firstElementChild?.id || e.parentElement.id || e.className || e.tagName.toLowerCase();
+  const isFrame = (e) => e.matches(".table-frame, .figure-frame");
+  const smallest = (image) => {
+    const svg = atob(image.src.split(",")[1]);
+    const points = Math.min(...[...svg.matchAll(/scale\((0\.\d+) -/g)].map((m) => 100 * Number(m[1])));
+    return (points * 4) / 3 * image.getBoundingClientRect().width / image.naturalWidth;
+  };
+  const first = document.querySelector("main .table-frame");
+  return {
+    tables: frames.filter((e) => e.matches(".table-frame")).map(name),
+    unreachable: frames.filter((e) => isFrame(e) && !(e.tabIndex === 0 && e.ariaLabel && e.role)).map(name),
+    uncued: frames.filter((e) => isFrame(e) && !/local.*scroll/.test(getComputedStyle(e).backgroundAttachment)).map(name),
+    labels: [...document.querySelectorAll("main figure img")].filter((i) => i.checkVisibility()).map(smallest),
+    firstScrolls: frames.includes(first),
+    firstUnlabelled: first ? [...first.querySelectorAll("tbody td")].filter(
+      (d) => !getComputedStyle(d, "::before").content.startsWith(
+        `"${first.querySelector("thead tr").cells[d.cellIndex].textContent}"`)).length : 0,
+  };
+}
+
+// How many of each part of a table a screen reader is told of.
+async function countParts(page) {
+  const { nodes } = await (await page.createCDPSession()).send("Accessibility.getFullAXTree");
+  const counts = {};
+  for (const node of nodes) {
+    const role = node.ignored ? "" : node.role?.value;
+    if (["table", "row", "cell", "rowheader", "columnheader"].includes(role)) counts[role] = (counts[role] || 0) + 1;
+  }
+  return counts;
+}
+
+// Pictures of the strip along the right edge of the first frame that scrolls, before and after it was scrolled to its
+// end: a cue is seen only if the two differ in brightness.
+async function photographEdge(page, kind) {
+  const box = await page.evaluate((kind) => {
+    const frame = [...document.querySelectorAll(kind)].find((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1);
+    if (!frame) return null;
+    frame.dataset.measured = kind;
+    const b = frame.getBoundingClientRect();
+    return { x: b.right + scrollX - 3, y: b.top + scrollY, width: 2, height: Math.min(b.height, 600) };
+  }, kind);
+  if (!box) return null;
+  const look = async (left) => {
+    await page.evaluate((kind, left) => { document.querySelector(`[data-measured="${kind}"]`).scrollLeft = left; }, kind, left);
+    return page.screenshot({ clip: box, encoding: "base64" });
+  };
+  return { start: await look(0), end: await look(100000) };
+}
+
+// Runs in an empty page. Mean brightness of a PNG, 0 to 255.
+async function measureBrightness(data) {
+  const image = new Image();
+  image.src = `data:image/png;base64,${data}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height];
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, image.width, image.height).data.filter((_, i) => i % 4 < 3);
+  return pixels.reduce((a, b) => a + b, 0) / pixels.length;
+}
+
+// Runs in the page. A mark of its own before and after each caption, in each head and in each row, so that the printed
+// sheets say on which of them each landed.
+function markTables() {
+  return [...document.querySelectorAll("main table")].map((table, k) => {
+    const mark = (element, part, isLast = false) => {
+      const span = document.createElement("span");
+      span.textContent = `Q${k}${part}Q`;
+      span.style.cssText = "position:absolute;font:4px monospace";
+      element[isLast ? "append" : "prepend"](span);
+      return span.textContent;
+    };
+    const caption = table.caption.firstElementChild;
+    return {
+      name: table.id || table.caption.textContent.slice(0, 30),
+      start: [mark(caption, "a"), mark(caption, "b", true), mark(table.tHead.rows[0].cells[1], "h")],
+      rows: [...table.tBodies[0].rows].map((row, i) => mark(row.cells[0], `r${i}x`)),
+    };
+  });
+}
+
+// Tables whose caption, head and first two rows stand on different sheets, or whose last row stands alone; and sheets
+// without their number. Null where poppler is not installed.
+async function readSheets(page, pdf) {
+  const tables = await page.evaluate(markTables);
+  await page.pdf({ path: pdf, ...PAPER });
+  const read = spawnSync("pdftotext", ["-raw", pdf, "-"], { encoding: "utf8" });
+  if (read.error) return null;
+  const sheets = read.stdout.split("\f").slice(0, -1);
+  const sheetOf = (mark) => sheets.findIndex((s) => s.includes(mark));
+  const torn = [];
+  for (const { name, start, rows } of tables) {
+    const together = [...start, ...rows.slice(0, 2)].map(sheetOf);
+    const last = rows.slice(-2).map(sheetOf);
+    if (new Set(together).size > 1 || together[0] < 0) torn.push(`${name}: begins on sheets ${together}`);
+    if (new Set(last).size > 1) torn.push(`${name}: the last row stands alone on sheet ${last.at(-1)}`);
+  }
+  const unnumbered = sheets.map((s, k) => [s, k + 1]).filter(([s, k]) => !s.includes(`${k} / ${sheets.length}`));
+  return { torn, unnumbered: unnumbered.map(([, k]) => k) };
+}
+
 async function axe(page) {
+  // axe gives up on contrast over a gradient: the cues of the frames are taken away while it looks
+  await page.evaluate(() => document.querySelectorAll(".table-frame, .figure-frame").forEach((e) => { e.style.background = "none"; }));
   const result = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  await page.evaluate(() => document.querySelectorAll(".table-frame, .figure-frame").forEach((e) => e.removeAttribute("style")));
   return result.violations.filter((v) => ["serious", "critical"].includes(v.impact))
     .map((v) => `${v.id}: ${v.nodes.slice(0, 2).map((n) => n.target.join(" ")).join(", ")}`);
 }
@@ -87,7 +199,19 @@ async function visit(browser, file, out) {
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
   seen.axeDark = await axe(page);
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
-  await page.setViewport(PHONE);
+  seen.cutOnDesktop = await page.evaluate(findCut, DESKTOP.width, false);
+  const parts = await countParts(page);
+  await page.setViewport(PHONE); // loads the page anew
+  await page.evaluate(axeSource);
+  seen.axePhone = await axe(page);
+  seen.parts = { desktop: parts, phone: await countParts(page) };
+  seen.frames = await page.evaluate(readFrames);
+  const edges = {};
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    for (const kind of [".table-frame", ".figure-frame"]) edges[`${scheme} ${kind}`] = await photographEdge(page, kind);
+  }
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
   seen.overflow = Math.max(0, (await page.evaluate(() => document.documentElement.scrollWidth)) - PHONE.width);
   seen.cutOnPhone = await page.evaluate(findCut, PHONE.width, true);
   await page.setViewport({ width: A4_WIDTH, height: 1000 });
@@ -99,9 +223,19 @@ async function visit(browser, file, out) {
     (e) => e.checkVisibility()).map((e) => e.className));
   await page.emulateMediaType(null);
   const pdf = path.join(out, `${path.basename(path.dirname(file))}.pdf`);
-  await page.pdf({ path: pdf, format: "A4", preferCSSPageSize: true });
+  await page.pdf({ path: pdf, ...PAPER });
   seen.pdf = fs.readFileSync(pdf).subarray(0, 5).toString("latin1");
+  await page.setViewport(DESKTOP);
+  seen.sheets = await readSheets(page, pdf);
   await page.close();
+  const reader = await browser.newPage();
+  seen.cues = {};
+  for (const [where, edge] of Object.entries(edges).filter(([, e]) => e)) {
+    seen.cues[where] = {
+      start: await reader.evaluate(measureBrightness, edge.start), end: await reader.evaluate(measureBrightness, edge.end),
+    };
+  }
+  await reader.close();
   return seen;
 }
 

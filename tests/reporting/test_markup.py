@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.reporting.markup import find_title, mark_up, mark_up_caption, mark_up_row
+from analysis.reporting.markup import (
+    DENSE_COLUMNS,
+    STACK_COLUMNS,
+    STACK_ROWS,
+    find_title,
+    frame_table,
+    mark_up,
+    mark_up_caption,
+    mark_up_row,
+)
 
 
 @given(st.text(alphabet="<>&\"' a0-9:T-\u2212+%\u00a0to\u202e", max_size=80))
@@ -47,3 +56,48 @@ def test_the_title_is_the_first_sentence() -> None:
 def test_long_cells_get_room() -> None:
     row = mark_up_row("x", ["short", "a sentence of more than a few words"])
     assert row.startswith('<tr><th scope="row">x</th><td>short</td><td class="long">a sentence')
+
+
+def make_table(*, columns: int, rows: int) -> str:
+    heads = ["", *(f"head {k}" for k in range(1, columns))]
+    body = "".join(mark_up_row(f"row {i}", [f"{i}.{k}" for k in range(1, columns)]) for i in range(rows))
+    return frame_table("A table.", heads, body, name="made")
+
+
+def test_a_small_wide_table_names_every_cell_for_a_phone() -> None:
+    text = make_table(columns=STACK_COLUMNS, rows=2)
+    assert 'class="table-frame stack"' in text
+    assert text.count('role="table"') == 1
+    assert text.count('role="rowgroup"') == 2
+    assert text.count('role="row"') == 3
+    assert text.count('role="rowheader"') == 2
+    assert text.count('role="columnheader"') == STACK_COLUMNS - 1
+    for row in range(2):
+        for column in range(1, STACK_COLUMNS):
+            assert f'<td role="cell" data-label="head {column}">{row}.{column}</td>' in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "layout"),
+    [
+        (STACK_COLUMNS, STACK_ROWS, " stack"),
+        (STACK_COLUMNS, STACK_ROWS + 1, ""),
+        (STACK_COLUMNS - 1, 1, ""),
+        (DENSE_COLUMNS - 1, STACK_ROWS + 1, ""),
+        (DENSE_COLUMNS, STACK_ROWS + 1, " dense"),
+        (DENSE_COLUMNS, STACK_ROWS, " stack dense"),
+    ],
+)
+def test_tables_are_laid_out_by_their_size(columns: int, rows: int, layout: str) -> None:
+    text = make_table(columns=columns, rows=rows)
+    assert f'class="table-frame{layout}" role="region" tabindex="0" aria-label="A table"' in text
+    assert ("data-label" in text) == ("stack" in layout) == ('role="cell"' in text)
+
+
+def test_labels_and_cells_stay_text() -> None:
+    heads = ("", 'a "b" <td>', "p & q", "c")
+    text = frame_table("T.", heads, mark_up_row("<th >", ["<td>", "<tr>", "<td x>"]))
+    assert 'data-label="a &quot;b&quot; &lt;td&gt;">&lt;td&gt;</td>' in text
+    assert 'data-label="p &amp; q">&lt;tr&gt;</td>' in text
+    assert text.count("<td") == 4  # the empty head and three cells
+    assert text.count("<tr") == 2
