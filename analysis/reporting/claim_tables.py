@@ -77,7 +77,11 @@ def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
         name="other_claims",
         cells=cells,
         row_header="claim",
-        caption=f"The other {len(shown)} statements, on which no figure of this study bears.",
+        caption=(
+            f"The other {len(shown)} statements, on which no figure of this study bears."
+            if shown
+            else "Other statements: none is recorded."
+        ),
         numbers=ledger_frame(tuple(shown)),
         is_folded=True,
     )

@@ -112,6 +112,8 @@ class TableExhibit:
         _check_exhibit(self.name, self.caption)
 
     def _repr_html_(self) -> str:
+        if self.cells.empty:  # a frame of heads over nothing: its caption says why
+            return f'<p class="empty-table">{mark_up_caption(self.caption, "")}</p>'
         rows = "".join(
             mark_up_row(label, row, row_class=self.row_classes.get(str(label), ""))
             for label, row in zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True)

@@ -101,3 +101,14 @@ def test_labels_and_cells_stay_text() -> None:
     assert 'data-label="p &amp; q">&lt;tr&gt;</td>' in text
     assert text.count("<td") == 4  # the empty head and three cells
     assert text.count("<tr") == 2
+
+
+def test_a_table_without_rows_is_a_sentence():
+    import pandas as pd
+
+    from analysis.reporting.exhibits import TableExhibit
+
+    empty = pd.DataFrame({"a": [], "b": []})
+    shown = TableExhibit("nothing", empty, "What else happened. None is recorded.", empty, "row")._repr_html_()
+    assert "<table" not in shown
+    assert "None is recorded." in shown
