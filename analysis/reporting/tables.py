@@ -449,7 +449,7 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
     tests = "; ".join(
         f"{label}: {format_p(t.p_value) if t.p_value is not None else 'n/a: ' + t.note}"
         for label, t in (
-            ("largest |t| over the sessions, p", sequence.max_t),
+            ("Largest |t| over the sessions, p", sequence.max_t),
             ("all sessions jointly, p", sequence.joint),
         )
     )
