@@ -28,7 +28,7 @@ def lay_out_study(origin: StudyRoot, target: Path) -> Path:
     DataError
         If it cannot be written.
     """
-    target = target.expanduser().absolute()
+    target = Path(os.path.normpath(target.expanduser().absolute()))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         what = "holds files already" if target.is_dir() else "is no folder"
         raise ConfigError(f"{target} {what}.", "Name a new or empty folder.")
