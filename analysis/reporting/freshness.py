@@ -47,7 +47,8 @@ class Freshness:
     def describe(self) -> str:
         """For the first screen; the age is said elsewhere, since it depends on the day of the run."""
         note = f"; {self.note}" if self.note else ""
-        return f"{self.origin}: {self.vintage}, recorded to {self.last_session}{note}"
+        named = self.vintage if self.vintage.startswith(self.origin) else f"{self.origin}: {self.vintage}"
+        return f"{named}, recorded to {self.last_session}{note}"
 
 
 def count_closed(hours: SessionHours, after: pd.Timestamp, at: datetime) -> int:
