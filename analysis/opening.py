@@ -20,6 +20,7 @@ from analysis.events.confounders import Confounders, load_confounders
 from analysis.events.peers import Peer, load_peers
 from analysis.events.sessions import Alignment, align_story
 from analysis.events.venues import first_prices, load_venues
+from analysis.market.checks import refuse_halt
 from analysis.market.returns import ReturnPanel, load_panel
 from analysis.market.snapshot import PriceStore, digest, open_source
 from analysis.plans import PlanStatus, load_plans, plan_status
@@ -222,6 +223,8 @@ def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
     panel = load_returns(study)
     alignment = align(study, panel)
     check_masks(study, alignment)
+    if alignment.event_session in panel.prices.index:  # else the estimate says what is missing
+        refuse_halt(panel.prices, alignment.event_session, panel.ticker)
     design = design_headline(study, panel, "close_to_close")
     used, _ = choose_estimation(
         design,

@@ -25,11 +25,12 @@ from analysis.events.articles import (
     build_stories,
     read_table,
 )
-from analysis.events.calendars import load_hours
+from analysis.events.calendars import load_hours, resolve_alias
 from analysis.events.peers import PEER_COLUMNS
 from analysis.events.sessions import Alignment, align_story
-from analysis.events.tables import append_row, locked, replace_file
+from analysis.events.tables import append_row, locked, replace_files
 from analysis.events.tickers import AMERICAN, resolve_exchange
+from analysis.market.checks import refuse_halt
 from analysis.market.snapshot import MANIFEST_COLUMNS, open_source
 
 MAX_TITLE_WORDS = 22
@@ -151,7 +152,7 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
     check_denied(new.denied)
     if new.state not in STATES:
         raise ConfigError(f"state: expected one of {', '.join(STATES)}, found {new.state!r}.", "Choose one.")
-    exchange = resolve_exchange(new.ticker, new.exchange, known_exchanges(data))
+    exchange = resolve_exchange(new.ticker, resolve_alias(new.exchange), known_exchanges(data))
     load_hours(exchange)
     known = known_exchanges(data)
     for ticker in new.other_tickers:
@@ -187,8 +188,7 @@ def register_story(data: Path, new: NewStory) -> Story:
         content = append_row(path.read_bytes(), row, name="stories.csv")
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
         built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
-        _add_peers(data, new)
-        replace_file(path, content)
+        replace_files({path: content, **_with_peers(data, new)})
     return built[new.story]
 
 
@@ -205,8 +205,8 @@ def resolve_peer(ticker: str, new: NewStory, known: dict[str, set[str]]) -> str:
     return resolve_exchange(ticker, "", known)
 
 
-def _add_peers(data: Path, new: NewStory) -> None:
-    """Enter the story's peers into ``peers.csv``, those that the firm has already left as they are."""
+def _with_peers(data: Path, new: NewStory) -> dict[Path, bytes]:
+    """``peers.csv`` with the story's peers, those that the firm has already left as they are; empty without new ones."""
     path = data / "peers.csv"
     held = read_table(path, PEER_COLUMNS)
     there = set(held["peer"][held["ticker"] == new.ticker])
@@ -222,8 +222,7 @@ def _add_peers(data: Path, new: NewStory) -> None:
             "notes": f"Entered with the story {new.story}.",
         }
         content = append_row(content, row, name="peers.csv")
-    if wanted:
-        replace_file(path, content)
+    return {path: content} if wanted else {}
 
 
 @contextlib.contextmanager
@@ -281,22 +280,10 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
             has_prices = False
             sentences.append(f"{ticker}: prices end on {last.date()}, before the event session {session.date()}.")
             continue
-        _refuse_halt(frame, session, ticker)
+        refuse_halt(frame, session, ticker)
         needed = config.estimation_sessions + config.gap_sessions
         held = int((frame.index < session).sum())
         enough = "enough" if held > needed else f"fewer than the {needed + 1} that the plan needs"
         sentences.append(f"{ticker}: {held} sessions before the event session, {enough}.")
         has_prices = has_prices and held > needed
     return Readiness(has_prices, tuple(sentences))
-
-
-def _refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None:
-    is_traded = session in frame.index and not (
-        "volume" in frame.columns and pd.notna(frame.at[session, "volume"]) and frame.at[session, "volume"] == 0
-    )
-    if not is_traded:
-        what = "no row" if session not in frame.index else "no volume"
-        raise DataError(
-            f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
-            "Treat the session of resumption as the event: move the bound of the article, with its reason.",
-        )

@@ -47,6 +47,7 @@ from analysis.inference.windows import (
     assess_window,
     unavailable,
 )
+from analysis.market.checks import refuse_halt
 from analysis.market.returns import RETURN_KINDS, ReturnPanel
 from analysis.opening import Study, check_masks, design_headline, masked_sessions, same_calendar_peers
 from analysis.opening import align as align
@@ -86,6 +87,8 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
     """
     config = study.config
     check_masks(study, alignment)
+    if alignment.event_session in panel.prices.index:
+        refuse_halt(panel.prices, alignment.event_session, panel.ticker)
     labels = {session: study.confounders.label_of(session) for session in study.confounders.table.index}
     reach = [*config.windows, *config.runup, config.path, alignment.hull]
     measured: Measured = {}

@@ -59,7 +59,10 @@ def parse_instant(option: str, text: str) -> datetime:
         raise ConfigError(f"{option}: {text!r} is no instant.", "Write for instance 2026-01-31T18:28:00Z.") from error
     if instant.tzinfo is None:
         raise ConfigError(f"{option}: {text!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ConfigError(f"{option}: {text!r} lies outside the calendar.", "Write a year of our time.") from error
 
 
 def parse_at(text: str | None) -> datetime:

@@ -63,7 +63,7 @@ def new(
     Then it is aligned, and what will be identified is said before any return is computed.
     """
     from analysis.events.articles import load_stories
-    from analysis.events.calendars import load_hours
+    from analysis.events.calendars import load_hours, resolve_alias
     from analysis.events.tickers import resolve_exchange
     from analysis.registration import (
         NewStory,
@@ -86,7 +86,7 @@ def new(
     }
     answers["exchange"] = _complete(
         exchange, "Exchange (nothing: by the ticker)", "--exchange", yes=yes, default="",
-        check=lambda v: load_hours(resolve_exchange(answers["ticker"], v, exchanges)),
+        check=lambda v: load_hours(resolve_exchange(answers["ticker"], resolve_alias(v), exchanges)),
     )  # fmt: skip
     answers["benchmark"] = _complete(
         benchmark, "Benchmark", "--benchmark", yes=yes, check=lambda v: parse_ticker("benchmark", v)

@@ -135,9 +135,11 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         If the file is missing, unreadable or has other columns.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
     except FileNotFoundError as error:
         raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the file and its rights.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} is not a readable CSV: {error}.", "Restore it from the repository.") from error
     if tuple(table.columns[: len(columns)]) != columns:

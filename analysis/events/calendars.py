@@ -114,6 +114,14 @@ class SessionHours:
         return self.sessions[position]
 
 
+def resolve_alias(exchange: str) -> str:
+    """The market identifier behind a common name such as NYSE; other texts stay as they are."""
+    try:
+        return exchange_calendars.resolve_alias(exchange) if exchange else ""
+    except exchange_calendars.errors.InvalidCalendarName:
+        return exchange
+
+
 @lru_cache(maxsize=32)
 def load_hours(exchange: str) -> SessionHours:
     """Hours of an exchange, by its ISO 10383 market identifier.

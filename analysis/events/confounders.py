@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.errors import DataError
+from analysis.config import parse_date
+from analysis.errors import ConfigError, DataError
 from analysis.events.articles import parse_instant, read_table
 
 CONFOUNDER_COLUMNS = (
@@ -67,8 +68,8 @@ def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None =
         if is_own and not row["label_without_it"]:
             continue
         try:
-            session = pd.Timestamp(row["session"])
-        except ValueError as error:
+            session = pd.Timestamp(parse_date("session", row["session"]))
+        except ConfigError as error:
             raise DataError(f"{where}: the session is no date.", "Write YYYY-MM-DD.") from error
         rows.append(
             {

@@ -58,7 +58,7 @@ def decode_page(content: bytes, *, name: str, encoding: str = "") -> Decoded:
         if codec:
             try:
                 return Decoded(content.decode(codec), codec, basis)
-            except UnicodeDecodeError:
+            except (UnicodeError, LookupError):  # or a codec that is none of text
                 continue
     return _guess(content, name)
 
@@ -80,6 +80,8 @@ def _decode_as_given(content: bytes, encoding: str, name: str) -> Decoded:
         raise ConfigError(f"unknown encoding {encoding!r}.", "For example: --encoding gb18030") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name} is not in {encoding} (byte {error.start}).", "Leave out --encoding.") from error
+    except UnicodeError as error:
+        raise ConfigError(f"{encoding!r} is no encoding of text.", "For example: --encoding gb18030") from error
 
 
 def _declared(content: bytes) -> str:

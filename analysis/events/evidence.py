@@ -40,7 +40,7 @@ ADDRESS_DAY = re.compile(
 )
 MACHINE_STAMP = re.compile(
     r"(?P<y>\d{4})-?(?P<m>\d\d)-?(?P<d>\d\d)"
-    r"(?:[T ]+(?P<h>\d\d):?(?P<i>\d\d)(?::?(?P<c>\d\d)(?:[.,]\d+)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Z]{2,4})?)?"
+    r"(?:[T ]+(?P<h>\d\d):?(?P<i>\d\d)(?::?(?P<c>\d\d)(?:[.,]\d+)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Z]{2,4})?)?"
 )
 MAX_MENTIONS = 12
 
@@ -114,9 +114,9 @@ def gather_evidence(
 
 
 def _doubt_library(items: list[Evidence]) -> list[Evidence]:
-    """Take back the library's day when the page names it only for something else and nothing supports it."""
+    """Take back the library's day when nothing supports it but a day of something else, or of a change."""
     supported = [e.interval for e in items if e.kind == "published" and e.rank != LIBRARY and e.interval]
-    elsewhere = {e.stamp.day for e in items if e.rank == MENTION and e.stamp}
+    elsewhere = {e.stamp.day for e in items if e.rank in (MENTION, BOUND) and e.stamp}
     doubted = []
     for item in items:
         is_doubtful = (
@@ -180,15 +180,15 @@ def read_machine_stamp(text: str) -> tuple[Stamp, ...]:
     precision = "second" if match["c"] else "minute"
     zones = read_zone(match["zone"], day, clock) if match["zone"] else ()
     if not zones:
-        return (_soften(Stamp(text, day, clock, precision)),)
+        return (_soften(Stamp(text, day, clock, precision, is_zone_fixed=bool(match["zone"]))),)
     return tuple(_soften(Stamp(text, day, clock, precision, zone, "printed")) for zone in zones)
 
 
 def _soften(stamp: Stamp) -> Stamp:
+    if stamp.clock == time(0):  # in the zone that the program printed: no other zone's day need hold it
+        return Stamp(stamp.text, stamp.day, is_zone_fixed=bool(stamp.zone) or stamp.is_zone_fixed)
     if stamp.clock is None or stamp.precision != "second":
-        return stamp if stamp.clock != time(0) else Stamp(stamp.text, stamp.day)
-    if stamp.clock == time(0):
-        return Stamp(stamp.text, stamp.day)
+        return stamp
     return replace(stamp, precision="minute") if stamp.clock.second == 0 else stamp
 
 
@@ -208,14 +208,14 @@ def _from_linked_data(page: SavedPage) -> list[Evidence]:
     items: list[Evidence] = []
     for thing in page.linked_data:
         types = thing.get("@type", "")
-        if not ARTICLE_TYPES.search(" ".join(types) if isinstance(types, list) else str(types)):
+        if not ARTICLE_TYPES.search(" ".join(map(str, types)) if isinstance(types, list) else str(types)):
             continue
         for key in ("datePublished", "dateModified"):
             value = thing.get(key)
-            value = value[0] if isinstance(value, list) and value else value
-            if isinstance(value, (str, int)) and str(value).strip():
-                kind, rank = ("published", STRUCTURED) if key == "datePublished" else ("not_later_than", BOUND)
-                items += _machine_items(kind, rank, f"JSON-LD {key}", str(value))
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, (str, int)) and str(one).strip():
+                    kind, rank = ("published", STRUCTURED) if key == "datePublished" else ("not_later_than", BOUND)
+                    items += _machine_items(kind, rank, f"JSON-LD {key}", str(one))
     for value in page.nested_days[:MAX_MENTIONS]:
         items += _machine_items("mention", MENTION, "JSON-LD of another page", value)
     return items

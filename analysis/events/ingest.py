@@ -28,15 +28,17 @@ from analysis.events.fingerprints import (
     fingerprint_text,
     load_fingerprints,
 )
-from analysis.events.pages import SavedPage, read_page
+from analysis.events.pages import SavedPage, is_sound_address, read_page
 from analysis.events.proposals import Proposal, add_relative_days, propose, show_instant
 from analysis.events.sessions import align_story
 from analysis.events.stamps import Interval, load_zone
-from analysis.events.tables import append_row, locked, replace_file, start_table
+from analysis.events.tables import append_row, clean_cell, locked, replace_files, start_table
 from analysis.events.tickers import Listing, find_listings
 
 MAX_LIBRARY_BYTES = 3_000_000
 """The date library builds a tree of the whole page; larger pages are not given to it."""
+PICTURE_ADDRESS = re.compile(r"""[^\s"'<>=(]+\.(?:jpe?g|png|gif|webp|avif|svg)\b[^\s"'<>)]*""", re.IGNORECASE)
+"""A day in the address of a picture is the picture's."""
 LIBRARY_MISSING = "the date library is not installed; it comes with the extra `ingest` (pip install htmldate)"
 MAX_PARAPHRASE_WORDS = 22
 SOURCE_KINDS = ("origin", "wire", "relay", "syndication", "statement")
@@ -115,7 +117,10 @@ def ask_library(page: SavedPage, saved_at: datetime) -> tuple[date | None, str]:
         return None, LIBRARY_MISSING
     try:
         found = find_date(
-            page.source, original_date=True, extensive_search=False, max_date=saved_at.strftime("%Y-%m-%d")
+            PICTURE_ADDRESS.sub("", page.source),
+            original_date=True,
+            extensive_search=False,
+            max_date=saved_at.strftime("%Y-%m-%d"),
         )
         return (date.fromisoformat(found) if found else None), ""
     except Exception as error:  # a broken page may break the library in many ways; the other evidence stands
@@ -153,6 +158,8 @@ def examine_page(
     """
     if zone:
         load_zone(zone)
+    if address and not is_sound_address(address):
+        raise ConfigError(f"--url {address!r} is no address.", "It begins with https:// or http://.")
     page = read_page(content, name=name, encoding=encoding)
     day, remark = ask_library(page, saved_at)
     where = address or page.address
@@ -168,7 +175,7 @@ def examine_page(
     return Examined(
         page=page,
         proposal=propose(evidence),
-        fingerprint=fingerprint_text(page.text),
+        fingerprint=fingerprint_text(page.main_text),
         listings=find_listings(page.text),
         outlet=find_outlet(page, where),
         address=where if re.match(r"https?://", where) else "",
@@ -256,8 +263,7 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         if not story.is_draft:
             align_story(story)
         prints = _fingerprints_with(data, articles, examined.fingerprint, row["article_id"])
-        replace_file(data / "fingerprints.csv", prints)
-        replace_file(data / "articles.csv", content)
+        replace_files({data / "fingerprints.csv": prints, data / "articles.csv": content})
     return Added(row["article_id"], row, story, copy, True, remarks)
 
 
@@ -289,6 +295,8 @@ def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, Fingerp
 def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest, url: str) -> dict[str, str] | None:
     """The row of the same text at the same address, or without one at the same time."""
     row = articles[articles["article_id"] == copy.article_id].iloc[0].to_dict()
+    if request.role != row["role"] and not request.keeps_role:
+        return None
     bounds = (show_instant(request.interval.earliest), show_instant(request.interval.latest))
     is_there = url == row["url"] if url else bounds == (row["published_earliest"], row["published_latest"])
     return row if copy.is_identical and row["story"] == request.story and is_there else None
@@ -313,11 +321,18 @@ def _compose(
         share = "the same text as" if copy.is_identical else f"{copy.share:.0%} of its runs of words stand in"
         remarks.append(f"a copy: {share} {copy.article_id} (story {of_copy})")
         if of_copy == request.story and not request.keeps_role:
+            first = articles.set_index("article_id").at[copy.article_id, "role"]
+            if {first, role} == {"report", "denial"}:
+                raise DataError(
+                    f"{examined.page.name} repeats {copy.article_id}, a {first}, and is to be a {role}: one of them is no "
+                    "such thing, or both pages hold little but the same surroundings.",
+                    "Look at the pages; then save the text alone, or say --role relay, or --keep-role.",
+                )
             kind = "syndication"
             if role != "relay":
                 remarks.append(f"entered as a relay, not as a {role}: a copy bounds its original and is no second one")
                 role = "relay"
-    outlet = request.outlet or examined.outlet
+    outlet = clean_cell(request.outlet or examined.outlet)[:60]
     if not outlet:
         raise ConfigError("the page does not name its outlet.", "Give it with --outlet.")
     if url and not re.match(r"https?://", url):

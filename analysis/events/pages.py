@@ -10,9 +10,11 @@ import email
 import email.policy
 import json
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit
 
 from analysis.errors import DataError
 from analysis.events.encodings import decode_page
@@ -31,6 +33,8 @@ HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "textarea"
 
 ASIDES = frozenset({"aside", "nav", "footer"})
 """What stands in these belongs to the site or to neighbouring pages."""
+HEADLINES = frozenset({"h1", "h2", "h3"})
+"""A day in these is part of what the article says."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,9 @@ class SavedPage:
     is_truncated : bool
         Whether only the first part of the text was kept.
     aside_lines : frozenset of int
-        Places of the lines that belong to the site or to neighbouring pages: in :data:`ASIDES`.
+        Places of the lines whose days are not the page's own: in :data:`ASIDES` and :data:`HEADLINES`.
+    site_lines : frozenset of int
+        Those in :data:`ASIDES` alone.
     """
 
     name: str
@@ -79,12 +85,19 @@ class SavedPage:
     embedded_posts: tuple[str, ...] = ()
     is_truncated: bool = False
     aside_lines: frozenset[int] = frozenset()
+    site_lines: frozenset[int] = frozenset()
     source: str = field(default="", repr=False)
 
     @property
     def text(self) -> str:
         """All visible lines."""
         return "\n".join(self.lines)
+
+    @property
+    def main_text(self) -> str:
+        """The visible lines without what belongs to the site; all of them where nothing else is left."""
+        own = [line for i, line in enumerate(self.lines) if i not in self.site_lines]
+        return "\n".join(own or self.lines)
 
     def meta_value(self, *names: str) -> str:
         """The first content among several meta names, empty if there is none."""
@@ -117,15 +130,18 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     else:
         _refuse_open_markup(decoded.text, name)
         parser = _PageParser()
-        parser.feed(decoded.text)
-        parser.close()
+        try:
+            parser.feed(decoded.text)
+            parser.close()
+        except AssertionError as error:  # how the standard library refuses unknown declarations
+            raise DataError(f"the markup of {name} is damaged ({error}).", "Save the page again.") from error
         parser.finish()
         lines, is_truncated, places = _fold(parser.lines)
         page = SavedPage(
             name, True, decoded.encoding, decoded.basis, lines,
             title=" ".join(parser.title.split()),
             language=parser.language,
-            address=address or parser.canonical,
+            address=next(filter(is_sound_address, (address, parser.canonical)), ""),
             meta=tuple(parser.meta),
             times=tuple(parser.times),
             linked_data=tuple(parser.linked_data),
@@ -134,11 +150,20 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
             embedded_posts=tuple(dict.fromkeys(parser.posts)),
             is_truncated=is_truncated,
             aside_lines=frozenset(i for i, place in enumerate(places) if place in parser.aside_lines),
+            site_lines=frozenset(i for i, place in enumerate(places) if place in parser.site_lines),
             source=decoded.text,
         )  # fmt: skip
     if not page.lines and not page.meta and not page.linked_data:
         raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")
     return page
+
+
+def is_sound_address(address: str) -> bool:
+    """Whether an address can be taken apart."""
+    try:
+        return bool(urlsplit(address).hostname)
+    except ValueError:
+        return False
 
 
 def _refuse_open_markup(text: str, name: str) -> None:
@@ -183,6 +208,7 @@ class _PageParser(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = []
         self.aside_lines: set[int] = set()
+        self.site_lines: set[int] = set()
         self.meta: list[tuple[str, str]] = []
         self.times: list[TimeElement] = []
         self.linked_data: list[dict[str, Any]] = []
@@ -192,7 +218,7 @@ class _PageParser(HTMLParser):
         self.broken = 0
         self._current: list[str] = []
         self._hidden: list[str] = []
-        self._asides = 0
+        self._asides = self._headlines = 0
         self._script: list[str] | None = None
         self._is_title = False
 
@@ -205,6 +231,7 @@ class _PageParser(HTMLParser):
         if BLOCKS.fullmatch(tag):
             self._break()
         self._asides += tag in ASIDES
+        self._headlines += tag in HEADLINES
         self._is_title = tag == "title" if tag != "meta" else self._is_title
         self._read_attributes(tag, values)
 
@@ -240,6 +267,7 @@ class _PageParser(HTMLParser):
         if BLOCKS.fullmatch(tag):
             self._break()
         self._asides -= tag in ASIDES and self._asides > 0
+        self._headlines -= tag in HEADLINES and self._headlines > 0
 
     def handle_data(self, data: str) -> None:
         if self._script is not None:
@@ -252,6 +280,8 @@ class _PageParser(HTMLParser):
     def _break(self) -> None:
         if self._current:
             if self._asides:
+                self.site_lines.add(len(self.lines))
+            if self._asides or self._headlines:
                 self.aside_lines.add(len(self.lines))
             self.lines.append("".join(self._current))
             self._current = []
@@ -268,9 +298,9 @@ class _PageParser(HTMLParser):
         except (ValueError, RecursionError):
             self.broken += 1
             return
-        waiting = [found]
+        waiting = deque([found])
         while waiting:
-            item = waiting.pop(0)
+            item = waiting.popleft()
             if isinstance(item, list):
                 waiting.extend(item)
             elif isinstance(item, dict):

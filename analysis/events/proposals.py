@@ -13,7 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from analysis.errors import ConfigError, DataError
-from analysis.events.evidence import MENTION, RANK_NAMES, Evidence, combine_clock_of_day
+from analysis.events.evidence import LIBRARY, MENTION, RANK_NAMES, Evidence, combine_clock_of_day
 from analysis.events.pages import SavedPage
 from analysis.events.relative_days import find_relative_days, resolve_from_earlier, resolve_from_publication
 from analysis.events.stamps import Interval, Stamp, name_zone
@@ -91,7 +91,8 @@ def propose(evidence: list[Evidence]) -> Proposal:
     usable = _settle_readings(items, usable)
     if conflict := _find_conflict(items, usable, broken):
         return Proposal(items, "disagree", None, None, conflict)
-    chosen = min(usable, key=lambda i: (items[i].interval.width, items[i].rank))  # type: ignore[union-attr]
+    read = [i for i in usable if items[i].rank != LIBRARY]
+    chosen = min(read or usable, key=lambda i: (items[i].interval.width, items[i].rank))  # type: ignore[union-attr]
     interval, note, is_contradicted = _apply_bounds(items, chosen)
     if is_contradicted:
         return Proposal(items, "disagree", None, None, note)
@@ -146,7 +147,7 @@ def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int
     kept = list(usable)
     for i in usable:
         twins = _twins(items, usable, i)
-        others = [j for j in usable if j not in twins]
+        others = [j for j in usable if j not in twins and items[j].rank != LIBRARY]  # it read the same characters
         if len(twins) < 2 or not others:
             continue
         fitting = [t for t in twins if all(_overlap(items, t, j) for j in others)]

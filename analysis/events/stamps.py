@@ -6,7 +6,8 @@ interval; nothing is ever assumed. Intervals are half-open and in UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +17,11 @@ EASTERNMOST = timedelta(hours=14)
 WESTERNMOST = timedelta(hours=-12)
 """A day begins first at UTC+14 and ends last at UTC-12."""
 
+ZONES_OF_OFFSETS = {
+    "+04:30": "Asia/Kabul", "+05:30": "Asia/Kolkata", "+05:45": "Asia/Kathmandu", "+06:30": "Asia/Yangon",
+    "+09:30": "Australia/Darwin",
+}  # fmt: skip
+"""Offsets that are no whole hours, with a zone that keeps each all year."""
 UNITS = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 
 ABBREVIATIONS: dict[str, tuple[str, ...]] = {
@@ -82,6 +88,8 @@ class Stamp:
         IANA name or an offset such as ``+05:30``; empty when none is stated.
     zone_basis : str
         ``printed``, ``site_convention``, ``inferred``, or ``unstated``.
+    is_zone_fixed : bool
+        Whether a zone was printed that is not used: none may be put in its place.
     """
 
     text: str
@@ -90,10 +98,11 @@ class Stamp:
     precision: str = "day"
     zone: str = ""
     zone_basis: str = "unstated"
+    is_zone_fixed: bool = False
 
     def in_zone(self, zone: str, basis: str) -> Stamp:
-        """The stamp read in a zone of the analyst's, unless it prints its own."""
-        return self if self.zone else Stamp(self.text, self.day, self.clock, self.precision, zone, basis)
+        """The stamp read in a zone of the analyst's, unless it prints its own, read or not."""
+        return self if self.zone or self.is_zone_fixed else replace(self, zone=zone, zone_basis=basis)
 
 
 def load_zone(name: str) -> tzinfo:
@@ -104,10 +113,10 @@ def load_zone(name: str) -> tzinfo:
     ConfigError
         If there is no such zone.
     """
-    if name[:1] in "+-" and len(name) == 6:
+    if re.fullmatch(r"[+-]\d\d:\d\d", name, re.ASCII):
         sign = 1 if name[0] == "+" else -1
         offset = timedelta(hours=int(name[1:3]), minutes=int(name[4:6])) * sign
-        if offset > EASTERNMOST or offset < WESTERNMOST:
+        if offset > EASTERNMOST or offset < WESTERNMOST or int(name[4:6]) > 59:
             raise DataError(f"no place on earth keeps the offset {name}.", "Check the stamp.")
         return timezone(offset)
     try:
@@ -122,6 +131,8 @@ def name_zone(zone: str) -> str:
     """A zone as ``articles.csv`` records it: an IANA name, for a whole-hour offset its ``Etc/GMT`` name."""
     if zone[:1] not in "+-" or not zone:
         return zone
+    if zone in ZONES_OF_OFFSETS:
+        return ZONES_OF_OFFSETS[zone]
     hours, minutes = int(zone[1:3]), int(zone[4:6])
     if minutes or not hours:
         return "UTC"

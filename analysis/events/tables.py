@@ -12,6 +12,7 @@ import fcntl
 import io
 import os
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,9 +48,14 @@ def append_row(content: bytes, row: dict[str, str], *, name: str) -> bytes:
         raise DataError(f"{name} has no column {', '.join(missing)}.", "See data/README.md.")
     end = "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n"
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator=end).writerow([" ".join(row.get(c, "").split()) for c in header])
+    csv.writer(buffer, lineterminator=end).writerow([clean_cell(row.get(c, "")) for c in header])
     between = b"" if content.endswith(b"\n") else end.encode()
     return content + between + buffer.getvalue().encode()
+
+
+def clean_cell(text: str) -> str:
+    """One line without control, direction or unpaired signs, as a table of hand-curated rows holds it."""
+    return " ".join("".join(c for c in text if c.isspace() or unicodedata.category(c)[0] != "C").split())
 
 
 def start_table(columns: tuple[str, ...]) -> bytes:
@@ -57,30 +63,49 @@ def start_table(columns: tuple[str, ...]) -> bytes:
     return (",".join(columns) + "\n").encode()
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put new content in the place of a file by one rename.
+def replace_files(contents: dict[Path, bytes]) -> None:
+    """Put new content in the place of files: all are written beside them first, then each takes its place by a rename.
+
+    A link is followed: what it names is replaced.
 
     Raises
     ------
     DataError
-        If the folder cannot be written; the file is then as it was.
+        If a folder cannot be written; every file is then as it was.
     """
-    staging = None
+    staged: list[tuple[Path, str]] = []
+    path = next(iter(contents))
     try:
-        descriptor, staging = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(staging, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(staging, path)
-        staging = None
+        for named, content in contents.items():
+            path = named.resolve()
+            descriptor, staging = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            staged.append((path, staging))
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.chmod(staging, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        while staged:
+            path, staging = staged[0]
+            os.replace(staging, path)
+            staged.pop(0)
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror}); nothing was changed.",
             "Check permissions and free space, or work on a copy (impact init DIR).",
         ) from error
     finally:
-        if staging is not None:
+        for _, staging in staged:
             with contextlib.suppress(OSError):
                 os.unlink(staging)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put new content in the place of one file, as :func:`replace_files` does.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written; the file is then as it was.
+    """
+    replace_files({path: content})

@@ -46,20 +46,21 @@ DATE = re.compile(
 )
 _ZONE_NAMES = "|".join(sorted(map(re.escape, ABBREVIATIONS), key=len, reverse=True))
 _ZONE = (
-    rf"\(?\s*(?P<zone>(?:(?:UTC|GMT)\s?[+-]\s?\d{{1,2}}(?::?\d\d)?)|[+-]\d\d:?\d\d|"
+    rf"\(?\s*(?P<zone>(?:(?:UTC|GMT)(?:/(?:UTC|GMT))?\s?[+-]\s?\d{{1,2}}(?::?\d\d)?)|[+-]\d\d(?::?\d\d)?(?!\d)|"
     rf"(?<![A-Za-z])(?:{_ZONE_NAMES})(?![A-Za-z]))\s*\)?"
 )
 _HALF = "上午|下午|晚上|晚间|晚間|凌晨|早上|中午|午前|午後|오전|오후"
 _CLOCK = rf"""
     (?P<half>{_HALF})?\s*
     (?:
-      (?P<h1>\d{{1,2}}):(?P<i1>\d\d)(?::(?P<c1>\d\d)(?:\.\d+)?)?(?!\d)
-    | (?P<h2>\d{{1,2}})\s?h\s?(?P<i2>\d\d)?(?![\w])
+      (?P<h1>\d{{1,2}})(?::|\.(?=\d\d\s?[ap]\.?\s?m\b))(?P<i1>\d\d)(?::(?P<c1>\d\d)(?:\.\d+)?)?(?!\d)
+    | (?P<h2>\d{{1,2}})\s?h\s?(?P<i2>\d\d)?(?![\w])(?!\s*(?:ago\b|old\b))
     | (?P<h3>\d{{1,2}})[.:]?(?P<i3>(?<=[.:])\d\d)?\s?Uhr
     | (?P<h4>\d{{1,2}})\s*[时時시点點]\s*(?:(?P<i4>\d{{1,2}})\s*[分분])?(?:\s*(?P<c4>\d{{1,2}})\s*[秒초])?
     | (?P<h5>\d{{1,2}})(?=\s?[ap]\.?m\b)
     )
     (?:\s?(?:Uhr\b))?(?:\s?(?P<ap>[ap])\.?\s?m\b\.?)?
+    (?P<part>\s+d[ae]\s+la?\s+(?:tarde|noche|noite|ma[ñn]ana|manh[ãa])|\s+da\s+(?:tarde|noite|manh[ãa]))?
 """
 _JOIN = (
     r"(?:\s*\([^()\d]{1,9}\)|\s*(?:星期|周|週)[一二三四五六日天])?[\s,;·|•/–—-]*"
@@ -80,6 +81,20 @@ UPDATED_WORDS = re.compile(
     r"更新|수정|最終更新",
     re.IGNORECASE,
 )
+LABEL_END = re.compile(
+    r"(?:\s*(?:on|at|am|le|el|il|em|den|by|par|von|por|the|um)\b)?"
+    r"[^A-Za-zÀ-ÿ]*(?:[A-Za-zÀ-ÿ]{2,10}\.?)?[^A-Za-zÀ-ÿ]*"
+)
+"""Between a label and its date stand a small word, a weekday and signs; more words make a sentence."""
+UPDATED_AFTER = re.compile(rf"\s*[(\[]?\s*(?:{UPDATED_WORDS.pattern})", re.IGNORECASE)
+QUOTED_WORDS = re.compile(r"\b(?:as of|at the close|market data|delayed by)\b", re.IGNORECASE)
+"""A line of market quotes is dated, and the page is not."""
+MINUS_OF_ZONE = re.compile(r"(?<=UTC)[\u2212\u2013](?=\d)|(?<=GMT)[\u2212\u2013](?=\d)")
+UNREAD_ZONE = re.compile(
+    r"\s*\(?(?:MSK|NZDT|NZST|EEST|EET|WET|WEST|AKST|AKDT|HST|AST|ADT|NST|NDT|BRT|ART|CLT|CLST|PKT|WIB|ICT|PHT|ACST|"
+    r"ACDT|AWST|SAST|EAT|WAT|CAT|GST|IRST|TRT|MMT|NPT)\b"
+)
+"""Zones that are printed and not read: another one must not be put in their place."""
 EMBEDDED_POST = re.compile(r"\(@\w{1,15}\)\s*$")
 LABEL_REACH = 40
 REST_OF_STAMP_LINE = 40
@@ -110,12 +125,17 @@ def find_dates(lines: tuple[str, ...], *, language: str = "", asides: frozenset[
     found: list[TextDate] = []
     is_above = True
     for number, raw in enumerate(lines):
-        line = unicodedata.normalize("NFKC", raw)
+        line = MINUS_OF_ZONE.sub("-", unicodedata.normalize("NFKC", raw))
+        taken = 0  # a clock belongs to one date
         for match in DATE.finditer(line):
             days = _read_days(match, language)
             if days:
-                one = _build(line, match, days, number, is_above=is_above)
-                found.append(replace(one, place="mention", why="beside the article") if number in asides else one)
+                one, taken = _build(line, match, days, number, is_above=is_above, taken=taken)
+                found.append(
+                    replace(one, place="mention", why="in a headline or beside the article")
+                    if number in asides
+                    else one
+                )
         is_above = is_above and _visible_length(line) < LONG_PARAGRAPH
     return found
 
@@ -168,22 +188,43 @@ def _days(*triples: tuple[object, object, object]) -> tuple[date, ...]:
     return tuple(days)
 
 
-def _build(line: str, match: re.Match[str], days: tuple[date, ...], number: int, *, is_above: bool) -> TextDate:
+def _build(
+    line: str, match: re.Match[str], days: tuple[date, ...], number: int, *, is_above: bool, taken: int
+) -> tuple[TextDate, int]:
+    """The date with its clock, and where the next one may begin to look for its own."""
     start, end = match.span()
     clock_match = CLOCK_AFTER.match(line, end)
-    clock = _read_clock(clock_match)
+    clock = None if clock_match is not None and _is_length(clock_match) else _read_clock(clock_match)
     if clock is not None and clock_match is not None:
-        end = clock_match.end()
+        is_zoned = not clock_match["zone"] or _zone_of(clock_match)
+        end = clock_match.end() if is_zoned else clock_match.start("zone")
     else:
-        clock_match = CLOCK_BEFORE.search(line[max(0, start - 40) : start])
+        reach = max(0, start - 40, taken)
+        clock_match = CLOCK_BEFORE.search(line[reach:start])
         clock = _read_clock(clock_match)
         if clock is not None and clock_match is not None:
-            start -= len(line[max(0, start - 40) : start]) - clock_match.start()
+            start = reach + clock_match.start()
     printed = line[start:end].strip(" ,;·|()")
-    zone = clock_match["zone"] if clock is not None and clock_match is not None else None
+    zone = _zone_of(clock_match) if clock is not None and clock_match is not None else None
     stamps = tuple(s for day in days for s in _stamp(printed, day, clock, zone))
+    if clock is not None and not zone and UNREAD_ZONE.match(line, end):
+        stamps = tuple(replace(s, is_zone_fixed=True) for s in stamps)
     place, why = _place(line, start, end, is_above=is_above)
-    return TextDate(place, printed, stamps, number, why)
+    return TextDate(place, printed, stamps, number, why), end
+
+
+def _zone_of(match: re.Match[str]) -> str | None:
+    """The zone beside a clock; letters count only in capitals, so that a French `et` is no Eastern Time."""
+    zone = match["zone"]
+    is_word = zone is not None and zone.isascii() and zone.strip().isalpha()
+    return None if is_word and zone != zone.upper() else zone
+
+
+def _is_length(match: re.Match[str]) -> bool:
+    """Whether a clock behind a dot or bar may as well be the length of a video: neither half of the day nor zone."""
+    g = match.groupdict()
+    is_bare = g["h1"] and not (g["c1"] or g["ap"] or g["half"] or g["part"] or g["zone"])
+    return bool(is_bare and len(g["h1"]) == 1 and re.match(r"\s*[·•|]", match[0]))
 
 
 def _read_clock(match: re.Match[str] | None) -> tuple[time, str] | None:
@@ -194,6 +235,10 @@ def _read_clock(match: re.Match[str] | None) -> tuple[time, str] | None:
     minute = next((int(g[k]) for k in ("i1", "i2", "i3", "i4") if g[k]), None)
     second = next((int(g[k]) for k in ("c1", "c4") if g[k]), None)
     half, meridiem = g["half"] or "", (g["ap"] or "").lower()
+    if g["part"]:
+        meridiem = "a" if "ma" in g["part"].lower() else "p"
+    if half in ("晚上", "晚间", "晚間") and hour == 12:
+        return None  # the midnight before or after: only the day is sure
     is_afternoon = (
         meridiem == "p" or half in ("下午", "晚上", "晚间", "晚間", "午後", "오후") or (half == "中午" and hour < 11)
     )
@@ -221,7 +266,7 @@ def _stamp(printed: str, day: date, clock: tuple[time, str] | None, zone: str | 
 
 def read_zone(printed: str, day: date, clock: time | None) -> tuple[str, ...]:
     """The zones that characters beside a clock can mean: an offset, or one or more named zones."""
-    offset = re.fullmatch(r"(?:UTC|GMT)?\s?([+-])\s?(\d{1,2}):?(\d\d)?", printed.strip(), re.IGNORECASE)
+    offset = re.fullmatch(r"(?:(?:UTC|GMT)/?){0,2}\s?([+-])\s?(\d{1,2}):?(\d\d)?", printed.strip(), re.IGNORECASE)
     if offset:
         sign, hours, minutes = offset[1], int(offset[2]), int(offset[3] or 0)
         return ("UTC",) if not hours and not minutes else (f"{sign}{hours:02}:{minutes:02}",)
@@ -232,7 +277,11 @@ def _place(line: str, start: int, end: int, *, is_above: bool) -> tuple[str, str
     before, after = line[max(0, start - LABEL_REACH) : start], line[end:]
     if EMBEDDED_POST.search(before):
         return "embedded_post", "the day of a post that the page embeds"
-    labels = [(m.end(), "stamp") for m in PUBLISHED_WORDS.finditer(before)]
+    if QUOTED_WORDS.search(line):
+        return "mention", "beside quotes of a market"
+    if UPDATED_AFTER.match(after):
+        return "updated", "before a word for updating"
+    labels = [(m.end(), "stamp") for m in PUBLISHED_WORDS.finditer(before) if LABEL_END.fullmatch(before, m.end())]
     labels += [(m.end(), "updated") for m in UPDATED_WORDS.finditer(before)]
     # a label belongs to the nearest date, and a sentence about publishing is no label
     if labels and (len(line) - (end - start)) <= 3 * REST_OF_STAMP_LINE:

@@ -141,3 +141,22 @@ def check_sessions(frame: pd.DataFrame, hours: SessionHours, where: str, *, allo
             f"{hours.exchange} traded on {missing[0].date()} but the file has no row ({len(missing)} missing)",
             "Fetch the missing sessions; a return across a gap is not a one-session return.",
         )
+
+
+def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None:
+    """Refuse an event session on which nothing was traded: its price would be that of another day.
+
+    Raises
+    ------
+    DataError
+        If the session has no row, or no volume.
+    """
+    is_traded = session in frame.index and not (
+        "volume" in frame.columns and pd.notna(frame.at[session, "volume"]) and frame.at[session, "volume"] == 0
+    )
+    if not is_traded:
+        what = "no row" if session not in frame.index else "no volume"
+        raise DataError(
+            f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
+            "Treat the session of resumption as the event: move the bound of the article, with its reason.",
+        )

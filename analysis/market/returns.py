@@ -15,6 +15,9 @@ import pandas as pd
 from analysis.errors import DataError
 from analysis.market.snapshot import PriceHistory, PriceStore
 
+SPLIT_STEP = 1.45
+SPLIT_TOLERANCE = 0.04
+"""A step of at least 3 for 2, within so much of a whole or half ratio, may be a split."""
 RETURN_KINDS = ("close_to_close", "close_to_open", "open_to_close")
 
 
@@ -118,6 +121,20 @@ def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, .
     return returns, tuple(notes)
 
 
+def doubt_steps(closes: pd.Series, ticker: str) -> tuple[str, ...]:
+    """Steps from close to close that a split leaves behind where prices were not adjusted for it, in words."""
+    ratio = (closes / closes.shift()).dropna()
+    found = []
+    for session, value in ratio.items():
+        step = value if value > 1 else 1 / value
+        if step > SPLIT_STEP and abs(step - round(2 * step) / 2) < SPLIT_TOLERANCE * step:
+            found.append(
+                f"{ticker}: the close of {session.date()} is {value:.2f} times the one before; if that was a split, the "
+                "figures are not adjusted for it and every number that holds the session is wrong."
+            )
+    return tuple(found)
+
+
 def load_panel(
     store: PriceStore,
     ticker: str,
@@ -153,7 +170,7 @@ def load_panel(
     pieces, notes = {}, []
     for name, history in histories.items():
         pieces[name], said = faultless_returns(history)
-        notes.extend(said)
+        notes.extend((*said, *doubt_steps(history.frame["close"].loc[:label], name)))
     returns = {
         kind: pd.DataFrame({name: piece[kind] for name, piece in pieces.items()}).reindex(shared[1:])
         for kind in RETURN_KINDS

@@ -543,7 +543,7 @@ def tabulate_data(panel: ReturnPanel, alignment: Alignment) -> TableExhibit:
         row_header="session",
         caption=(
             f"Prices around the event, as recorded in vintage {panel.vintage}, not as known on the day. Prices in the "
-            "currency of the listing; returns are simple and total."
+            f"currency of the listing; returns are simple and total.{''.join(f' {note}' for note in panel.notes)}"
         ),
         numbers=near.reset_index(),
     )

@@ -99,3 +99,16 @@ def test_own_stories_are_registered_and_share_their_listing():
         assert stories[row.own_story].ticker == row.ticker
         assert row.label_without_it in row.label
         assert row.label_without_it != row.label
+
+
+def test_a_comma_too_many_loses_no_row(tmp_path):
+    text = (ROOT / "data" / "confounders.csv").read_text().splitlines()
+    (tmp_path / "confounders.csv").write_text("\n".join([text[0], *(line + "," for line in text[1:])]) + "\n")
+    assert len(load_confounders("F", tmp_path).table) == len(load_confounders("F", ROOT / "data").table) > 40
+
+
+@pytest.mark.parametrize("session", ["03/02/2026", "today", "", "2026-02-30", "2026-02-03T14:00"])
+def test_a_session_is_a_date_and_nothing_else(tmp_path, root, session):
+    edit(tmp_path, root, "confounders.csv", ticker="F", session=session)
+    with pytest.raises(DataError, match="the session is no date"):
+        load_confounders("F", tmp_path)

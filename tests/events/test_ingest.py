@@ -370,3 +370,121 @@ def test_dates_of_the_site_around_an_article_are_no_evidence_of_its_own():
     assert len(beside) == 2
     assert all(e.kind == "mention" for e in beside)
     assert "against" not in use(found, 1).reason
+
+
+HEAD = '<html lang="{lang}"><head>{head}</head><body><h1>Talks</h1>{body}<p>They talked at length about it.</p></body></html>'
+DAY = '<meta property="article:published_time" content="2026-02-03">'
+WHOLE_DAY = ("2026-02-02T10:00:00Z", "2026-02-04T12:00:00Z")
+
+
+@pytest.mark.usefixtures("no_library")
+@pytest.mark.parametrize(
+    ("lang", "head", "body", "zone", "found"),
+    [
+        # a French "et" is no Eastern Time
+        ("fr", "", "<p>Publié le 3 février 2026 à 14h05 et mis à jour hier</p>", "Europe/Paris",
+         ("2026-02-03T13:05:00Z", "2026-02-03T13:06:00Z")),
+        # quotes of a market are dated, the page is not by them
+        ("en", DAY, "<p>Market data as of Feb 3, 2026 4:00 PM ET</p>", "", WHOLE_DAY),
+        # a midnight written with Z holds that midnight whatever zone the analyst knows of
+        ("en", DAY.replace("03\"", '03T00:00:00Z"'), "", "America/New_York", WHOLE_DAY),
+        # a minus sign, a doubled name, an offset of whole hours
+        ("en", "", "<p>3 February 2026 14:05 UTC\u22125</p>", "", ("2026-02-03T19:05:00Z", "2026-02-03T19:06:00Z")),
+        ("en", "", "<p>3 February 2026 14:05 UTC/GMT+8</p>", "", ("2026-02-03T06:05:00Z", "2026-02-03T06:06:00Z")),
+        ("en", DAY.replace("03\"", '03T14:05:00+00"'), "", "America/New_York",
+         ("2026-02-03T14:05:00Z", "2026-02-03T14:06:00Z")),
+        # a zone that is printed and not known bars the analyst's
+        ("en", "", "<p>3 February 2026, 14:05 MSK</p>", "America/New_York",
+         ("2026-02-03T00:05:00Z", "2026-02-04T02:06:00Z")),
+        # a clock belongs to one date; an update after the date is one
+        ("en", DAY, "<p>Updated Feb 4, 2026 9:00 AM ET | Posted Feb 3, 2026</p>", "", WHOLE_DAY),
+        ("zh", "", "<p>2026年2月5日 14:05 更新</p>", "", None),
+        # dots in clocks, lengths of videos, halves of the day
+        ("en", "", "<p>10.05am GMT, 3 February 2026</p>", "", ("2026-02-03T10:05:00Z", "2026-02-03T10:06:00Z")),
+        ("en", "", "<p>February 3, 2026 \u00b7 5:12</p>", "", WHOLE_DAY),
+        ("es", "", "<p>3 de febrero de 2026, 2:05 de la tarde</p>", "Europe/Madrid",
+         ("2026-02-03T13:05:00Z", "2026-02-03T13:06:00Z")),
+        # a sentence about publishing, and a day in a headline, are no stamps
+        ("en", "", "<p>Arvo posted record results on 5 November 2025 and spoke.</p>", "", None),
+        ("en", "", "<h2>The deal of November 5, 2025</h2>", "", None),
+        # two days in one field
+        ("en", '<script type="application/ld+json">{"@type":["NewsArticle",null],"datePublished":["2026-02-03",'
+         '"2026-02-07"]}</script>', "", "", None),
+    ],
+)  # fmt: skip
+def test_what_misled_once_misleads_no_more(lang, head, body, zone, found):
+    page = HEAD.format(lang=lang, head=head, body=body).encode()
+    proposal = examine_page(page, name="page", saved_at=datetime(2026, 3, 1, tzinfo=UTC), zone=zone).proposal
+    bounds = proposal.interval
+    assert (bounds and (show_instant(bounds.earliest), show_instant(bounds.latest))) == found
+
+
+def test_the_library_is_no_witness_of_its_own_reading():
+    pytest.importorskip("htmldate")
+    saved = datetime(2026, 3, 5, tzinfo=UTC)
+    either = examine_page(HEAD.format(lang="en", head="", body="<p>Published 03/02/2026</p>").encode(),
+                          name="page", saved_at=saved)  # fmt: skip
+    assert either.proposal.verdict == "disagree"
+    changed = DAY.replace("published", "modified")
+    only = examine_page(HEAD.format(lang="en", head=changed, body="").encode(), name="page", saved_at=saved)
+    assert only.proposal.verdict == "undecided"
+    picture = '<meta property="og:image" content="https://a.example/2024/05/06/b.jpg">'
+    shown = examine_page(HEAD.format(lang="en", head=picture, body="").encode(), name="page", saved_at=saved)
+    assert shown.proposal.verdict == "undecided"
+
+
+@pytest.mark.usefixtures("no_library")
+def test_surroundings_that_two_pages_share_make_no_copy(own_study):
+    site = "<nav>" + " ".join(f"Section {n} of the site" for n in range(30)) + "</nav>"
+
+    def page(clock: str, words: str) -> bytes:
+        meta = f'<meta property="article:published_time" content="2026-02-18T{clock}:07Z">'
+        body = f"{site}<p>{words}</p><footer>{site}</footer>"
+        return HEAD.format(lang="en", head=meta, body=body).encode()
+
+    report = page("12:05", " ".join(f"arvo{n} talks{n}" for n in range(30)))
+    denial = page("15:05", " ".join(f"tessel{n} denies{n}" for n in range(30)))
+    saved = datetime(2026, 3, 1, tzinfo=UTC)
+    one, other = (examine_page(p, name="page.html", saved_at=saved) for p in (report, denial))
+
+    def add(examined, role, **changes):
+        wanted = ArticleRequest("ford-jv-framework-2026", role, examined.proposal.interval, "Courier", **changes)
+        return add_article(own_study.data, examined, wanted)
+
+    add(one, "report", url="https://a.example/1")
+    assert add(other, "denial", url="https://a.example/2").row["role"] == "denial"
+    before = (own_study.data / "articles.csv").read_bytes()
+    again = examine_page(report.replace(b"12:05:07", b"16:05:07"), name="again.html", saved_at=saved)
+    with pytest.raises(DataError, match=r"repeats .*, a report, and is to be a denial"):
+        add(again, "denial", url="https://a.example/3")
+    assert (own_study.data / "articles.csv").read_bytes() == before
+
+
+def test_cells_are_one_line_without_hidden_signs():
+    from analysis.events.tables import clean_cell
+
+    assert clean_cell(" a\x00\x1b[0m\u202e b\n\tc\u200b ") == "a[0m b c"
+
+
+def test_all_files_or_none(tmp_path, monkeypatch):
+    """A disk that fills up at the second file leaves the first as it was; a link is followed."""
+    from analysis.events import tables
+
+    one, two, real = tmp_path / "one.csv", tmp_path / "two.csv", tmp_path / "real.csv"
+    one.write_bytes(b"1")
+    real.write_bytes(b"r")
+    two.symlink_to(real)
+    tables.replace_files({one: b"2", two: b"s"})
+    assert (one.read_bytes(), real.read_bytes(), two.is_symlink()) == (b"2", b"s", True)
+    made = tables.tempfile.mkstemp
+
+    def full(prefix, dir):
+        if "real" in prefix:
+            raise OSError(28, "No space left on device")
+        return made(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr(tables.tempfile, "mkstemp", full)
+    with pytest.raises(DataError, match="nothing was changed"):
+        tables.replace_files({one: b"3", two: b"t"})
+    assert (one.read_bytes(), real.read_bytes()) == (b"2", b"s")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one.csv", "real.csv", "two.csv"]

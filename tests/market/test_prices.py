@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stories import ROOT
 
 from analysis.errors import DataError
 from analysis.events.calendars import load_hours
@@ -244,3 +245,31 @@ def test_no_text_in_a_cell_is_read_as_a_price(row, column, text):
         assert text.strip() in ("", "nan", "NaN", "None", "NA")
         return
     assert float(text) == parsed.iloc[row][column]
+
+
+def test_a_halt_on_the_event_session_is_refused_and_a_possible_split_is_said(tmp_path):
+    from analysis import study as steps
+    from analysis.config import StudyConfig
+    from analysis.market.returns import doubt_steps
+    from analysis.opening import check_study
+
+    store = open_source("snapshot", ROOT / "data")
+    frames = []
+    for ticker in ("F", "SPY"):
+        frame = store.load(ticker, "XNYS").frame.reset_index().rename(columns={"session": "date"})
+        frames.append(frame.assign(ticker=ticker, date=frame["date"].dt.strftime("%Y-%m-%d")))
+    both = pd.concat(frames)
+    day = (both["ticker"] == "F") & (both["date"] == "2026-02-02")
+    path = tmp_path / "own.csv"
+    both.assign(volume=both["volume"].mask(day, 0)).to_csv(path, index=False)
+    study = steps.open_study(StudyConfig.from_parameters(source=str(path)), ROOT)
+    with pytest.raises(DataError, match="no volume on the event session 2026-02-02"):
+        check_study(study, needs="prices")
+    before = (both["ticker"] == "F") & (both["date"] < "2026-01-05")
+    prices = ["open", "high", "low", "close", "dividend"]
+    both.assign(**{c: both[c].mask(before, both[c] * 2) for c in prices}).to_csv(path, index=False)
+    panel = steps.load_returns(steps.open_study(StudyConfig.from_parameters(source=str(path)), ROOT))
+    assert any("the close of 2026-01-05 is 0.5" in note and "if that was a split" in note for note in panel.notes)
+    assert not any("split" in note for note in steps.load_returns(steps.open_study(StudyConfig(), ROOT)).notes)
+    closes = pd.Series([10.0, 3.4, 3.3, 4.2], index=pd.bdate_range("2026-01-05", periods=4))
+    assert len(doubt_steps(closes, "A")) == 1
