@@ -7,6 +7,7 @@ An article is never a point in time: it carries the half-open interval
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -135,7 +136,13 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         If the file is missing, unreadable or has other columns.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{path.name} has rows with more cells than its header.", "Take out commas at the ends of lines."
+        ) from error
     except FileNotFoundError as error:
         raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
     except OSError as error:
