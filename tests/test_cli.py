@@ -280,3 +280,23 @@ def test_help_is_light():
     code = f"import sys, analysis.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_as_of_session_of_another_story_is_never_assumed(call, tmp_path):
+    result = call("run", "02_event_study", "--story", "ford-byd-2026", "--reports", str(tmp_path / "reports"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "as_of is missing" in result.stderr
+    assert "Name a session from 2026-01-15 on" in result.stderr
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_relative_source_reaches_the_kernel_by_its_full_path(tmp_path, monkeypatch):
+    from analysis.reporting.run import RunRequest, prepare
+    from analysis.root import StudyRoot
+
+    for ticker in ("F", "SPY"):
+        frame = pd.read_csv(ROOT / "data" / "snapshot" / f"{ticker}.csv").drop(columns="adj_close")
+        frame.assign(ticker=ticker).to_csv(tmp_path / f"{ticker}.csv", index=False)
+    monkeypatch.chdir(tmp_path.parent)
+    request = RunRequest("02_event_study", {"source": tmp_path.name}, StudyRoot(ROOT), tmp_path / "reports")
+    assert prepare(request).request.parameters["source"] == str(tmp_path.resolve())

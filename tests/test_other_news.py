@@ -66,6 +66,7 @@ def test_earnings_reach_the_session_whose_close_follows_them(data: Path) -> None
         announce(
             ("2025-02-11 16:00", "0.44"),  # at the close: the next session
             ("2025-04-29 06:00", "0.53"),  # before the open: the same one
+            ("2025-05-06 11:00", "0.5"),  # within the session: the same one
             ("2024-07-30", "1.0"),  # a day: this session and the next
             ("2024-05-01 16:00", "1.0"),  # before the estimation window
             ("2025-06-26 07:00", None),  # expected inside the windows
@@ -74,13 +75,19 @@ def test_earnings_reach_the_session_whose_close_follows_them(data: Path) -> None
     )
     found, span = look(data)
     earnings = [row for row in found.proposed if row["label"] == "Earnings announcement"]
-    assert [row["session"] for row in earnings] == ["2024-07-30", "2024-07-31", "2025-02-12", "2025-04-29"]
+    assert [row["session"] for row in earnings] == [
+        "2024-07-30",
+        "2024-07-31",
+        "2025-02-12",
+        "2025-04-29",
+        "2025-05-06",
+    ]
     assert {row["is_masked"] for row in earnings} == {"yes"}
     assert earnings[2]["known_from"] == "2025-02-11T21:00:00Z"
     assert "only the day is known" in earnings[0]["notes"]
     assert found.expected == ("2025-06-26: earnings of BP are expected",)
     assert found.sentences == ()
-    assert "8 more of the estimation window are not recorded" in found.describe(*span)
+    assert "9 more of the estimation window are not recorded" in found.describe(*span)
 
 
 def test_what_is_entered_is_masked_by_a_run_and_not_proposed_again(data: Path) -> None:

@@ -266,10 +266,10 @@ def count_story_overlaps(members: Sequence[StoryWindow]) -> Overlap:
 
 
 def count_in_estimation(members: Sequence[StoryWindow], stories: Sequence[StoryWindow]) -> int:
-    """Members whose estimation window holds a session of another of ``stories`` of the same firm."""
+    """Members whose estimation window, which ends before their own sessions, holds one of a story of the same firm."""
     inside = 0
     for member in members:
-        own = [o for o in stories if o.story != member.story and o.ticker == member.ticker]
+        own = [o for o in stories if o.ticker == member.ticker]
         low, high = member.residuals.index[0], member.residuals.index[-1]
         inside += any(((o.sessions >= low) & (o.sessions <= high)).any() for o in own)
     return inside
