@@ -351,7 +351,7 @@ def render_dossier(
         '<p class="plain"><span class="label">In plain words.</span> '
         f"{escape(str(run.get('plain') or ''))}</p></section>"
         f"{describe_changes(previous, run)}"
-        f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs, lead)}'
+        f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs)}'
         f'<h2 id="agreement">Where they agree</h2>{_tabulate_agreement(agreements, runs)}'
     )
     figures = next((p.freshness.describe() for p in parts if p.freshness), "none: articles and calendar only")
@@ -375,7 +375,7 @@ def render_dossier(
     return page
 
 
-def _tabulate_runs(runs: list[StoredRun], lead: StoredRun) -> str:
+def _tabulate_runs(runs: list[StoredRun]) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
         f'<td><span class="badge {escape(str(s.run["status"]))}">{escape(str(s.run["status"]))}</span></td>'
