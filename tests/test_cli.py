@@ -258,6 +258,8 @@ def test_instants_on_any_calendar(call):
         (("--exchange", "NYSE!", "--at", "2025-11-28T18:00Z"), "unknown exchange"),
         (("--exchange", "XNYS", "--at", "1990-11-28T18:00Z"), "before the first known session"),
         (("--exchange", "XSES", "--at", "2027-03-01T18:00Z"), "after the last known session"),
+        (("--exchange", "XNYS", "--at", "9999-03-01T18:00Z"), "outside the known sessions"),
+        (("--exchange", "XNYS", "--at", "9999-12-31T23:59:59-12:00"), "outside the calendar"),
     ],
 )
 def test_instants_that_cannot_be_located(call, arguments, words):

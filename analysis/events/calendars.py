@@ -45,7 +45,12 @@ class SessionHours:
 
     def session_at(self, column: str, instant: pd.Timestamp) -> pd.Timestamp:
         """First session whose ``open`` or ``close`` lies strictly after an instant."""
-        position = self.schedule[column].searchsorted(instant, side="right")
+        try:
+            position = self.schedule[column].searchsorted(instant, side="right")
+        except pd.errors.OutOfBoundsDatetime as error:
+            raise AlignmentError(
+                f"{instant} lies outside the known sessions of {self.exchange}.", "Use a year of our time."
+            ) from error
         if position >= len(self.schedule):
             raise AlignmentError(
                 f"{instant} lies after the last known session of {self.exchange}.", "Use an earlier time."
