@@ -176,6 +176,19 @@ def check_masks(study: Study, alignment: Alignment) -> None:
         )
 
 
+def check_event(study: Study, panel: ReturnPanel, alignment: Alignment) -> None:
+    """Refuse what would make the event session no measure of the event: a mask inside the windows, or a halt.
+
+    Raises
+    ------
+    DataError
+        Naming the session. One without any price is left to the estimate, which says what is missing.
+    """
+    check_masks(study, alignment)
+    if alignment.event_session in panel.prices.index:
+        refuse_halt(panel.prices, alignment.event_session, panel.ticker)
+
+
 def design_headline(study: Study, panel: ReturnPanel, return_kind: str) -> Design:
     """Response and regressors of the run's model for one return kind."""
     return build_design(
@@ -222,9 +235,7 @@ def check_study(study: Study, *, needs: str) -> ReturnPanel | None:
         return None
     panel = load_returns(study)
     alignment = align(study, panel)
-    check_masks(study, alignment)
-    if alignment.event_session in panel.prices.index:  # else the estimate says what is missing
-        refuse_halt(panel.prices, alignment.event_session, panel.ticker)
+    check_event(study, panel, alignment)
     design = design_headline(study, panel, "close_to_close")
     used, _ = choose_estimation(
         design,

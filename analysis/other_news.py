@@ -71,7 +71,7 @@ def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> Ot
     Raises
     ------
     DataError
-        If a recording that is read is unsound.
+        If the recorded earnings dates or the tables are unsound; prices that cannot be read are a sentence.
     """
     story, hours = alignment.story, alignment.hours
     first = hours.offset(alignment.event_session, -config.gap_sessions - config.estimation_sessions)
@@ -83,8 +83,8 @@ def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> Ot
     store = open_source(config.source, data, (story.ticker, config.benchmark or story.benchmark))
     try:
         history = store.load(story.ticker, story.exchange)
-    except DataError:
-        sentences.append(f"ex-dividend days of {story.ticker}: no prices are recorded to read them from")
+    except DataError as error:
+        sentences.append(f"ex-dividend days of {story.ticker} could not be read: {error.message}")
     else:
         rows += _from_dividends(history, alignment)
     vintage = _find_earnings(story.ticker, data)

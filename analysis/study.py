@@ -47,9 +47,8 @@ from analysis.inference.windows import (
     assess_window,
     unavailable,
 )
-from analysis.market.checks import refuse_halt
 from analysis.market.returns import RETURN_KINDS, ReturnPanel
-from analysis.opening import Study, check_masks, design_headline, masked_sessions, same_calendar_peers
+from analysis.opening import Study, check_event, design_headline, masked_sessions, same_calendar_peers
 from analysis.opening import align as align
 from analysis.opening import align_articles as align_articles
 from analysis.opening import find_first_prices as find_first_prices
@@ -86,9 +85,7 @@ def measure(study: Study, panel: ReturnPanel, alignment: Alignment) -> Measured:
         If the headline cannot be measured; other kinds carry their reason instead.
     """
     config = study.config
-    check_masks(study, alignment)
-    if alignment.event_session in panel.prices.index:
-        refuse_halt(panel.prices, alignment.event_session, panel.ticker)
+    check_event(study, panel, alignment)
     labels = {session: study.confounders.label_of(session) for session in study.confounders.table.index}
     reach = [*config.windows, *config.runup, config.path, alignment.hull]
     measured: Measured = {}
