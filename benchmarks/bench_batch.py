@@ -26,11 +26,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-
-from analysis.estimation.batch import EventWindows, estimate_events
-from analysis.estimation.panel import BatchPanel, Design, lay_out_model
-from analysis.inference import cross_section, cross_section_parametric, cross_section_resampling
-from analysis.inference.cross_section_events import judge_events, rank_among_pseudo_events
+from event_impact.many import parametric_tests as cross_section_parametric
+from event_impact.many import resampling as cross_section_resampling
+from event_impact.many import sample as cross_section
+from event_impact.many.engine import EventWindows, estimate_events
+from event_impact.many.layout import BatchPanel, Design, lay_out_model
+from event_impact.many.sample_events import judge_events, rank_among_pseudo_events
 
 N_TICKERS, N_SESSIONS = 637, 1_663
 

@@ -20,11 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from analysis.estimation.batch import EventWindows, estimate_events
-from analysis.estimation.panel import BatchPanel, Design, lay_out_model
-from analysis.inference.cross_section import STATISTIC_NAMES, SampleResult, assess_sample
-from analysis.inference.cross_section_events import judge_events
+from event_impact.many.engine import EventWindows, estimate_events
+from event_impact.many.layout import BatchPanel, Design, lay_out_model
+from event_impact.many.sample import STATISTIC_NAMES, SampleResult, assess_sample
+from event_impact.many.sample_events import judge_events
 
 LEVELS = (0.05, 0.01)
 LARGEST_RETURN = 0.75  # of a real daily return; beyond it a recycled ticker is likelier than news

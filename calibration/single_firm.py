@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from analysis.inference.calibration import calibrate_history, simulated_sizes, simulated_window_sizes
-from analysis.inference.placebo import eligible_placebo_sessions
-from analysis.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES
+from event_impact.inference.calibration import calibrate_history, simulated_sizes, simulated_window_sizes
+from event_impact.inference.placebo import eligible_placebo_sessions
+from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES
 
 POINT_TOLERANCE = 0.05
 EARLIER_DRAWS, EARLIER_WINDOW_DRAWS = 40_000, 10_000

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from analysis.reporting.run import RunRequest, run_notebook
-from analysis.root import StudyRoot
+from event_impact.base.root import StudyRoot
+from event_impact.runs.run import RunRequest, run_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = "02_event_study"

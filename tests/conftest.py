@@ -7,10 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from event_impact.base.root import StudyRoot
+from event_impact.runs.run import RunOutcome, RunRequest, run_notebook
 from stories import ROOT, Computed, compute
-
-from analysis.reporting.run import RunOutcome, RunRequest, run_notebook
-from analysis.root import StudyRoot
 
 
 @pytest.fixture(scope="session")

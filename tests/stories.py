@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import study as steps
-from analysis.config import StudyConfig
-from analysis.estimation.abnormal import AbnormalReturns
-from analysis.events.sessions import Alignment
-from analysis.inference.windows import WindowEstimate
-from analysis.market.returns import ReturnPanel
+from event_impact.base.config import StudyConfig
+from event_impact.estimation.abnormal import AbnormalReturns, Measured
+from event_impact.events.sessions import Alignment
+from event_impact.inference.windows import WindowEstimate
+from event_impact.market.returns import ReturnPanel
+from event_impact.study import steps
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 class Computed:
     """One story taken through every step."""
 
-    study: steps.Study
+    study: steps.OpenedStory
     panel: ReturnPanel
     alignment: Alignment
-    measured: steps.Measured
+    measured: Measured
     rows: list[WindowEstimate]
 
     @property

@@ -76,7 +76,7 @@ def test_every_locked_line_has_a_hash():
 
 
 def test_versions_agree(project):
-    from analysis import __version__
+    from event_impact import __version__
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == __version__
@@ -90,7 +90,7 @@ def test_the_readme_names_commands_that_exist(project):
         re.findall(r"^make ([a-z]+)", readme, re.MULTILINE)
     ):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    from analysis.cli import LAZY_COMMANDS, main
+    from event_impact.cli.main import LAZY_COMMANDS, main
 
     for verb in set(re.findall(r"(?m)(?:`|^)impact ([a-z]+)\b", readme)):
         assert verb in main.commands or verb in LAZY_COMMANDS, verb

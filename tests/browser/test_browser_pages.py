@@ -11,13 +11,12 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from event_impact.base.errors import ExecutionError
+from event_impact.base.root import StudyRoot
+from event_impact.page.paper import print_page
+from event_impact.runs.dossier import DossierRequest, run_dossier
+from event_impact.runs.run import RunRequest, run_notebook
 from stories import ROOT
-
-from analysis.errors import ExecutionError
-from analysis.reporting.dossier import DossierRequest, run_dossier
-from analysis.reporting.paper import print_page
-from analysis.reporting.run import RunRequest, run_notebook
-from analysis.root import StudyRoot
 
 MODULES = Path(os.environ.get("IMPACT_BROWSER_MODULES") or ROOT / "node_modules")
 CHROMIUM = os.environ.get("IMPACT_CHROMIUM") or shutil.which("chromium") or ""

@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-
-from analysis.errors import EstimationError
-from analysis.estimation.abnormal import measure_abnormal_returns
-from analysis.estimation.models import Design
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.abnormal import measure_abnormal_returns
+from event_impact.estimation.models import Design
 
 
 def design_with(missing: list[int]) -> Design:

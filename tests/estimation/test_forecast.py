@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from event_impact.estimation.abnormal import measure_abnormal_returns
+from event_impact.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
+from event_impact.estimation.garch import fit_garch
+from event_impact.estimation.models import build_design
+from event_impact.estimation.rolling import fit_rolling
 from scipy import stats
-
-from analysis.estimation.abnormal import measure_abnormal_returns
-from analysis.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
-from analysis.estimation.garch import fit_garch
-from analysis.estimation.models import build_design
-from analysis.estimation.rolling import fit_rolling
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ import pathlib
 
 import numpy as np
 import pytest
-
-from analysis.errors import EstimationError
-from analysis.estimation.garch import MAX_PERSISTENCE, fit_garch, variance_path
-from analysis.estimation.rolling import fit_rolling
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.garch import MAX_PERSISTENCE, fit_garch, variance_path
+from event_impact.estimation.rolling import fit_rolling
 
 REFERENCE = pathlib.Path(__file__).parents[1] / "reference"
 

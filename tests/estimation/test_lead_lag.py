@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-
-from analysis.errors import EstimationError
-from analysis.estimation.lead_lag import EARLIER, LATER, build_lead_lag_design, match_sessions
-from analysis.events.calendars import load_hours
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.lead_lag import EARLIER, LATER, build_lead_lag_design, match_sessions
+from event_impact.events.calendars import load_hours
 
 
 def closes(labels, hour):

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-
-from analysis.errors import EstimationError
-from analysis.estimation.abnormal import measure_abnormal_returns
-from analysis.estimation.dummies import regress_with_dummies
-from analysis.estimation.models import build_design, fit_model
-from analysis.inference.parametric import prediction_error_t
-from analysis.inference.sample_quantile import conformal, sample_quantile
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.abnormal import measure_abnormal_returns
+from event_impact.estimation.dummies import regress_with_dummies
+from event_impact.estimation.models import build_design, fit_model
+from event_impact.inference.parametric import prediction_error_t
+from event_impact.inference.sample_quantile import conformal, sample_quantile
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "single_firm"
 COLUMNS = {"market_model": ["mkt"], "mm_smb_ind": ["mkt", "smb", "ind"]}

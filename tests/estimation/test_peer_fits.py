@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.peer_fits import PENALTIES, fit_ridge, fit_synthetic_control
 from scipy import optimize
-
-from analysis.errors import EstimationError
-from analysis.estimation.peers import PENALTIES, fit_ridge, fit_synthetic_control
 
 
 @pytest.fixture(scope="module")

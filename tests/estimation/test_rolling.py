@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from analysis.errors import EstimationError
-from analysis.estimation.rolling import fit_rolling, fit_stack, fit_windows
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.rolling import fit_rolling, fit_stack, fit_windows
 
 LENGTH, GAP = 60, 5
 

@@ -6,12 +6,11 @@ import shutil
 
 import pandas as pd
 import pytest
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.events.articles import load_stories, load_story
+from event_impact.events.sessions import tighten_by_order
 from events.test_sessions import article
 from stories import ROOT
-
-from analysis.errors import ConfigError, DataError
-from analysis.events.articles import load_stories, load_story
-from analysis.events.sessions import tighten_by_order
 
 
 @pytest.fixture

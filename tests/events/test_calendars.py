@@ -5,10 +5,9 @@ from __future__ import annotations
 import exchange_calendars
 import pandas as pd
 import pytest
-
-from analysis.errors import AlignmentError
-from analysis.events import calendars
-from analysis.events.calendars import FIRST_DAY, LAST_DAY, load_hours
+from event_impact.base.errors import AlignmentError
+from event_impact.events import calendars
+from event_impact.events.calendars import FIRST_DAY, LAST_DAY, load_hours
 
 
 def test_every_exchange_of_the_library_opens_or_is_refused_in_words():

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from event_impact.base.errors import DataError
+from event_impact.events.articles import load_stories, load_story
+from event_impact.events.claims import CLAIM_STATISTICS, PRIOR_EVENTS, load_claims
+from event_impact.events.confounders import load_confounders
+from event_impact.events.peer_lists import load_peers
 from stories import ROOT
-
-from analysis.errors import DataError
-from analysis.events.articles import load_stories, load_story
-from analysis.events.claims import CLAIM_STATISTICS, PRIOR_EVENTS, load_claims
-from analysis.events.confounders import load_confounders
-from analysis.events.peers import load_peers
 
 
 def edit(tmp_path, root, name, **changes):

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
-from analysis.events.calendars import load_hours
-from analysis.events.instants import OUTSIDE, find_candidates
+from event_impact.events.calendars import load_hours
+from event_impact.events.instants import OUTSIDE, find_candidates
 
 
 @pytest.mark.parametrize("exchange", ["XNYS", "XHKG", "XLON"])

@@ -7,13 +7,12 @@ from datetime import date
 
 import pandas as pd
 import pytest
+from event_impact.base.errors import AlignmentError, ConfigError
+from event_impact.events.articles import Article, Story, load_stories
+from event_impact.events.calendars import load_hours
+from event_impact.events.sessions import align_article, align_story, identify, tighten_by_order
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.errors import AlignmentError, ConfigError
-from analysis.events.articles import Article, Story, load_stories
-from analysis.events.calendars import load_hours
-from analysis.events.sessions import align_article, align_story, identify, tighten_by_order
 
 
 def article(role: str, earliest: str, latest: str, article_id: str = "") -> Article:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from event_impact.events.calendars import load_hours
+from event_impact.events.venues import first_prices, load_venues
 from stories import ROOT
-
-from analysis.events.calendars import load_hours
-from analysis.events.venues import first_prices, load_venues
 
 
 @pytest.fixture(scope="module")

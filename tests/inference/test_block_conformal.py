@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 import pytest
-
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.block_conformal import (
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.block_conformal import (
     block_conformal,
     block_conformal_test,
     block_p_values,

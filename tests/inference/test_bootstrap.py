@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.bootstrap import (
+    _draw_blocks,
+    _studentised,
+    bootstrap_car,
+    bootstrap_test,
+    default_block_length,
+)
 from scipy import stats
-
-from analysis.errors import EstimationError
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.bootstrap import _draw_blocks, _studentised, bootstrap_car, bootstrap_test, default_block_length
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-
-from analysis.errors import EstimationError
-from analysis.estimation.garch import fit_garch
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.calibration import (
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.garch import fit_garch
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.calibration import (
     calibrate_history,
     fit_simulated,
     history_rates,
@@ -20,7 +18,8 @@ from analysis.inference.calibration import (
     simulated_window_sizes,
     window_p_values,
 )
-from analysis.inference.simulation import PROCESSES, WINDOW_PROCESSES, Process, simulate
+from event_impact.inference.simulation import PROCESSES, WINDOW_PROCESSES, Process, simulate
+from scipy import stats
 
 BY_NAME = {process.name: process for process in PROCESSES}
 

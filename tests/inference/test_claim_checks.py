@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.activity_models import build_range_design, build_volume_design
+from event_impact.events.claims import Claim
+from event_impact.inference.claim_checks import ClaimContext, check_claims, find, read_clock
+from event_impact.study import steps
 from stories import compute
-
-from analysis import study as steps
-from analysis.estimation.abnormal import AbnormalReturns
-from analysis.estimation.activity import build_range_design, build_volume_design
-from analysis.events.claims import Claim
-from analysis.inference.claim_checks import ClaimContext, check_claims, find, read_clock
 
 
 def make_context(computed, **changes) -> ClaimContext:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from analysis.estimation.rolling import fit_rolling
-from analysis.estimation.rolling_estimators import fit_counterfactual
-from analysis.inference.block_conformal import conformal_p_values
-from analysis.inference.counterfactual_ranks import rank_counterfactual
-from analysis.inference.sample_quantile import sample_quantile_p
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.estimation.rolling_estimators import fit_counterfactual
+from event_impact.inference.block_conformal import conformal_p_values
+from event_impact.inference.counterfactual_ranks import rank_counterfactual
+from event_impact.inference.sample_quantile import sample_quantile_p
 
 
 def solve_ols(returns, design):

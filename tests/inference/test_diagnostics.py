@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.garch import fit_garch
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.diagnostics import arch_lm_test, beta_stability, diagnose, jarque_bera_test, ljung_box_test
 from scipy import stats
-
-from analysis.errors import EstimationError
-from analysis.estimation.garch import fit_garch
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.diagnostics import arch_lm_test, beta_stability, diagnose, jarque_bera_test, ljung_box_test
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,8 @@ import dataclasses
 
 import pandas as pd
 import pytest
-
-from analysis import study as steps
-from analysis.inference.dollar_effect import value_in_currency
+from event_impact.inference.dollar_effect import value_in_currency
+from event_impact.study import steps
 
 
 def test_it_is_shares_times_close_times_return(focal):

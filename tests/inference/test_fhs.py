@@ -7,11 +7,10 @@ import pathlib
 
 import numpy as np
 import pytest
-
-from analysis.errors import EstimationError
-from analysis.estimation.garch import fit_garch
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.fhs import fhs_test, filtered_ranks, rank_filtered
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.garch import fit_garch
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.fhs import fhs_test, filtered_ranks, rank_filtered
 
 REFERENCE = pathlib.Path(__file__).parents[1] / "reference"
 

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-
-from analysis import study as steps
-from analysis.inference.leave_out import leave_out_days
+from event_impact.inference.leave_out import leave_out_days
+from event_impact.study import steps
 
 
 def test_each_day_agrees_with_a_regression_without_it(focal):

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy import stats
-
-from analysis.errors import EstimationError
-from analysis.inference.power import (
+from event_impact.base.errors import EstimationError
+from event_impact.inference.power import (
     detectable_effect,
     equivalence_curve,
     equivalence_p_value,
@@ -14,6 +12,7 @@ from analysis.inference.power import (
     significance_filter,
     smallest_bound,
 )
+from scipy import stats
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import compute
+from event_impact.inference.power_study import TRUE_EFFECTS, study_power
+from event_impact.page.power_tables import draw_equivalence, tabulate_power, tabulate_significance_filter
 from scipy import integrate, stats
-
-from analysis.inference.power_study import TRUE_EFFECTS, study_power
-from analysis.reporting.power_tables import draw_equivalence, tabulate_power, tabulate_significance_filter
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from analysis.inference.pseudo_event import pseudo_event_scars, pseudo_event_test
+from event_impact.inference.pseudo_event import pseudo_event_scars, pseudo_event_test
 
 WINDOWS = {"estimation_length": 60, "gap": 5, "first": -1, "last": 3}
 

@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from stories import compute
-
-from analysis import study as steps
-from analysis.estimation.models import Design
-from analysis.inference.robustness import (
+from event_impact.estimation.models import Design
+from event_impact.inference.robustness import (
     Candidate,
     Choice,
     confirm_curve,
@@ -18,9 +15,11 @@ from analysis.inference.robustness import (
     estimate_curve,
     judge,
 )
-from analysis.inference.windows import HEADLINE_KIND
-from analysis.reporting.verdict import compose_verdict
-from analysis.specifications import list_candidates
+from event_impact.inference.windows import HEADLINE_KIND
+from event_impact.page.verdict import compose_verdict
+from event_impact.study import steps
+from event_impact.study.specifications import list_candidates
+from stories import compute
 
 RULE = {"min_sign_share": 0.8, "max_p": 0.10}
 NONE = pd.DatetimeIndex([])

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
-
-from analysis.errors import EstimationError
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.sequence import (
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.sequence import (
     WindowEffects,
     contrast,
     fieller_set,

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import compute
-
-from analysis.estimation.rolling import fit_rolling
-from analysis.inference.bootstrap import bootstrap_test
-from analysis.inference.pseudo_event import pseudo_event_test
-from analysis.inference.sequence import WindowEffects, joint_f_values, joint_test
-from analysis.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION
-from analysis.inference.windows import WindowEstimate, estimates_frame, frame_tests
+from event_impact.estimation.rolling import fit_rolling
+from event_impact.inference.bootstrap import bootstrap_test
+from event_impact.inference.pseudo_event import pseudo_event_test
+from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
+from event_impact.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION
+from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests
 
 CONTRACT = """
 return_kind model benchmark mask estimation_sessions gap_sessions first last is_primary estimate standard_error df t p_t
@@ -121,7 +120,7 @@ def test_rows_without_a_standard_error_have_ranks_and_a_reason(robust):
 
 
 def test_placebo_of_the_robust_model_is_a_loop_of_its_pipeline(robust, focal):
-    from analysis.estimation.estimators import solve_huber
+    from event_impact.estimation.estimators import solve_huber
 
     y, x, event = series_of(robust)
     row = row_of(robust, 0, 0)

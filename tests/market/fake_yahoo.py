@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-
-from analysis.events.calendars import load_hours
+from event_impact.events.calendars import load_hours
 
 METADATA = {
     "currency": "USD",

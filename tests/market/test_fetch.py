@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from event_impact.base.disk import hold_lock
+from event_impact.base.errors import BusyError, ConfigError, DataError, RevisionError
+from event_impact.events.calendars import load_hours
+from event_impact.market.download import FetchRequest, fetch_vintage, guess_exchange, last_closed, plan_fetch
+from event_impact.market.providers.french import fetch_factors, parse_library
+from event_impact.market.providers.yahoo import YahooProvider, is_transient
+from event_impact.market.snapshot import open_source
+from event_impact.market.vintages import choose_vintage, list_vintages
 from market.fake_yahoo import FakeRateLimit, FakeYahoo, make_earnings, make_history
-
-from analysis.disk import hold_lock
-from analysis.errors import BusyError, ConfigError, DataError, RevisionError
-from analysis.events.calendars import load_hours
-from analysis.market.fetch import FetchRequest, fetch_vintage, guess_exchange, last_closed, plan_fetch
-from analysis.market.french import fetch_factors, parse_library
-from analysis.market.snapshot import open_source
-from analysis.market.vintages import choose_vintage, list_vintages
-from analysis.market.yahoo import YahooProvider, is_transient
 
 ROOT = Path(__file__).resolve().parents[2]
 FRIDAY = datetime(2026, 2, 13, 22, 0, tzinfo=UTC)
@@ -380,7 +379,7 @@ def test_a_disk_that_refuses_leaves_no_part(data: Path, yahoo: FakeYahoo, monkey
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("analysis.market.vintages.os.rename", refuse)
+        patch.setattr("event_impact.market.vintages.os.rename", refuse)
         with pytest.raises(DataError, match="No space left"):
             fetch(data, yahoo, at=TUESDAY)
     assert vintage_names(data) == [good.folder.name]

@@ -8,15 +8,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from event_impact.base.errors import DataError
+from event_impact.events.calendars import load_hours
+from event_impact.market.checks import check_prices, check_sessions, parse_prices
+from event_impact.market.returns import faultless_returns, load_panel, total_returns
+from event_impact.market.snapshot import open_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories import ROOT
-
-from analysis.errors import DataError
-from analysis.events.calendars import load_hours
-from analysis.market.checks import check_prices, check_sessions, parse_prices
-from analysis.market.returns import faultless_returns, load_panel, total_returns
-from analysis.market.snapshot import open_source
 
 
 @pytest.fixture
@@ -248,10 +247,10 @@ def test_no_text_in_a_cell_is_read_as_a_price(row, column, text):
 
 
 def test_a_halt_on_the_event_session_is_refused_and_a_possible_split_is_said(tmp_path):
-    from analysis import study as steps
-    from analysis.config import StudyConfig
-    from analysis.market.returns import doubt_steps
-    from analysis.opening import check_study
+    from event_impact.base.config import StudyConfig
+    from event_impact.market.returns import doubt_steps
+    from event_impact.study import steps
+    from event_impact.study.opening import check_study
 
     store = open_source("snapshot", ROOT / "data")
     frames = []

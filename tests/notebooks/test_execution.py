@@ -8,13 +8,12 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from event_impact.base.root import StudyRoot
+from event_impact.market.snapshot import open_source
+from event_impact.page.format import format_percent
+from event_impact.page.render import check_page
+from event_impact.runs.run import RunRequest, run_notebook
 from stories import ROOT
-
-from analysis.market.snapshot import open_source
-from analysis.reporting.format import format_percent
-from analysis.reporting.render import check_page
-from analysis.reporting.run import RunRequest, run_notebook
-from analysis.root import StudyRoot
 
 
 def request(reports, notebook="02_event_study", **parameters):

@@ -7,11 +7,10 @@ import re
 
 import nbformat
 import pytest
+from event_impact.base.config import PARSERS, StudyConfig
+from event_impact.page.verdict import find_forbidden
+from event_impact.runs.run import known_parameters, read_notebook
 from stories import ROOT
-
-from analysis.config import PARSERS, StudyConfig
-from analysis.reporting.run import known_parameters, read_notebook
-from analysis.reporting.verdict import find_forbidden
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 

@@ -1,5 +1,0 @@
-"""Estimation: models of normal returns and the abnormal returns left over.
-
-Enters: return panels and arrays. Leaves: model fits and abnormal returns with their covariance.
-May not: read files, the clock, the environment or unseeded randomness; print; plot; format.
-"""

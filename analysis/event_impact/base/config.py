@@ -1,0 +1,295 @@
+"""The parameters of a run: typed, validated, and the only home of their defaults and ranges.
+
+The ``parameters`` cell of every notebook, ``impact run -p name=value`` and
+:class:`StudyConfig` use the same names. Thresholds live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from event_impact.base.errors import ConfigError
+
+STORY_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+DATE_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}")
+TICKER_PATTERN = re.compile(r"[A-Z0-9^][A-Z0-9.\-^=]{0,14}")
+WINDOW_PATTERN = re.compile(r"([+-]?\d{1,4}):([+-]?\d{1,4})")
+FRACTION_PATTERN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+MASKS = ("none", "listed")
+MODELS = (
+    "constant_mean",
+    "market_adjusted",
+    "market_adjusted_demeaned",
+    "market",
+    "capm",
+    "ff3",
+    "carhart",
+    "ff5",
+    "ff5_mom",
+    "market_peers",
+    "ridge",
+    "synthetic_control",
+    "garch_market",
+    "lead_lag",
+    "robust",
+)
+LAST_WINDOW_SESSION = 60
+"""No window may reach further after the event than this."""
+KEEP_OPEN_SESSIONS = 10
+"""Nightly runs serve a story until that many sessions after its last window is complete; then it closes by itself."""
+CATCH_UP_SESSIONS = 10
+"""Missed evenings that one nightly run makes up for, the latest ones."""
+SETTLE_MINUTES = 30
+"""A session counts as recorded by the provider that long after its close."""
+FETCH_HISTORY_DAYS = 2000
+"""Calendar days before the first article that a fetch asks for: enough for placebo sessions."""
+MIN_SPECIFICATION_SIGN_SHARE = 0.80
+"""Share of the eligible specifications that must have the sign of the estimate for an effect."""
+MAX_T_LEVEL = 0.10
+"""Placebo maxT p of the specification curve below which a detection is an effect."""
+CURVE_ESTIMATION_SESSIONS = (120, 250, 500)
+CURVE_GAP_SESSIONS = (10, 20)
+"""Lengths that the specification curve goes through, besides those of the run."""
+MAX_SMALL_PERCENTILE = 0.5
+"""A move is called small when its size ranks no higher than this among the estimation sessions."""
+
+Window = tuple[int, int]
+
+
+def parse_story(name: str, value: Any) -> str:
+    """A story id: lower-case ASCII words joined by hyphens, at most 64 characters."""
+    if not isinstance(value, str) or len(value) > 64 or not STORY_PATTERN.fullmatch(value):
+        raise ConfigError(
+            f"{name}: expected a story id such as ford-xiaomi (lower-case letters, digits, hyphens), found {value!r}.",
+            "List the stories with: impact stories",
+        )
+    return value
+
+
+def parse_date(name: str, value: Any) -> date:
+    """A calendar date written YYYY-MM-DD."""
+    if isinstance(value, date) and not hasattr(value, "hour"):
+        return value
+    if isinstance(value, str) and DATE_PATTERN.fullmatch(value) and value.isascii():
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ConfigError(
+        f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", "For example: --as-of 2026-02-13"
+    )
+
+
+def parse_int(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+    """A whole number within [low, high]."""
+    number: int | None = None
+    is_whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
+    is_text = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value) is not None
+    if (isinstance(value, int) and not isinstance(value, bool)) or is_whole or is_text:
+        number = int(value)
+    span = "" if low is None else f" from {low} to {high}"
+    if number is None or (low is not None and not low <= number <= high):  # type: ignore[operator]
+        raise ConfigError(f"{name}: expected a whole number{span}, found {value!r}.", "Give one within that range.")
+    return number
+
+
+def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
+    """A finite fraction within [low, high]."""
+    number = math.nan
+    is_text = isinstance(value, str) and FRACTION_PATTERN.fullmatch(value) is not None
+    if (isinstance(value, (int, float)) and not isinstance(value, bool)) or is_text:
+        number = float(value)
+    if not (math.isfinite(number) and low <= number <= high):
+        raise ConfigError(
+            f"{name}: expected a fraction from {low:g} to {high:g}, found {value!r}.",
+            "Fractions, not percent: 2 % is 0.02.",
+        )
+    return number
+
+
+def parse_windows(name: str, value: Any, *, single: bool = False) -> tuple[Window, ...]:
+    """Windows ``first:last`` of rel_sessions, both ends included, joined by commas."""
+    wanted = "one window first:last" if single else "windows first:last joined by commas"
+    example = "-20:10" if single else "0:0,0:1,0:2"
+    if not isinstance(value, str):
+        raise ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+    found: list[Window] = []
+    for part in value.split(","):
+        match = WINDOW_PATTERN.fullmatch(part.strip())
+        if not match or not value.isascii():
+            raise ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+        first, last = int(match[1]), int(match[2])
+        if first > last:
+            raise ConfigError(f"{name}: the window {part.strip()} ends before it begins.", "Write first:last.")
+        if (first, last) in found:
+            raise ConfigError(f"{name}: the window {part.strip()} is named twice.", "Name each window once.")
+        found.append((first, last))
+    if single and len(found) != 1:
+        raise ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+    return tuple(found)
+
+
+def parse_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """One of a fixed set of words."""
+    if value not in choices:
+        raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one of these.")
+    return value
+
+
+def parse_benchmark(name: str, value: Any) -> str:
+    """A ticker, or empty for the benchmark that the story names."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not TICKER_PATTERN.fullmatch(value):
+        raise ConfigError(f"{name}: expected a ticker such as SPY, found {value!r}.", "Leave it empty for the story's.")
+    return value
+
+
+def parse_source(name: str, value: Any) -> str:
+    """``snapshot``, ``auto`` or a path; whether the path exists is checked when it is read."""
+    if not isinstance(value, str) or not value.strip() or "\x00" in value:
+        raise ConfigError(
+            f"{name}: expected snapshot, auto or the path of a CSV or Parquet file or a folder, found {value!r}.",
+            "For example: --source snapshot",
+        )
+    return value.strip()
+
+
+def format_windows(windows: tuple[Window, ...]) -> str:
+    """The inverse of :func:`parse_windows`."""
+    return ",".join(f"{first}:{last}" for first, last in windows)
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """All parameters of one run, validated together.
+
+    Attributes
+    ----------
+    story : str
+        Id in ``data/stories.csv``.
+    as_of : datetime.date
+        The last session whose prices may be seen.
+    source : str
+        ``snapshot``, ``auto`` or a path.
+    benchmark : str
+        Ticker of the benchmark; empty means the story's own.
+    model : str
+        Model of normal returns, one of :data:`MODELS`.
+    estimation_sessions, gap_sessions : int
+        Length of the estimation window and of the gap between it and the event session.
+    windows, runup : tuple of (int, int)
+        Windows of rel_sessions, both ends included; ``runup`` is shown as a leakage check only.
+    path : (int, int)
+        What the figures show.
+    mask : str
+        ``none`` or ``listed`` (leave out sessions of confounders.csv with ``is_masked = yes``).
+    equivalence_bound, significance : float
+        Fractions.
+    seed : int
+        Seed of everything that resamples.
+    """
+
+    story: str = "ford-xiaomi"
+    as_of: date = date(2026, 2, 13)
+    source: str = "snapshot"
+    benchmark: str = ""
+    model: str = "market"
+    estimation_sessions: int = 250
+    gap_sessions: int = 10
+    windows: tuple[Window, ...] = ((0, 0), (0, 1), (0, 2))
+    runup: tuple[Window, ...] = ((-10, -1), (-5, -1))
+    path: Window = (-20, 10)
+    mask: str = "none"
+    equivalence_bound: float = 0.02
+    significance: float = 0.05
+    seed: int = 20260202
+
+    @classmethod
+    def from_parameters(cls, **parameters: Any) -> StudyConfig:
+        """Validate raw parameters, as a notebook or a command line gives them.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown name, a value of the wrong type or out of range, or windows that
+            touch the estimation window.
+        """
+        unknown = sorted(set(parameters) - set(PARSERS))
+        if unknown:
+            raise ConfigError(f"unknown parameter {', '.join(unknown)}.", f"The parameters are: {', '.join(PARSERS)}.")
+        config = cls(**{name: PARSERS[name](name, value) for name, value in parameters.items()})
+        config._check_windows()
+        return config
+
+    def _check_windows(self) -> None:
+        for name in ("windows", "runup", "path"):
+            lowest = -self.gap_sessions if name != "path" else -(self.gap_sessions + self.estimation_sessions)
+            for first, last in (self.path,) if name == "path" else getattr(self, name):
+                if first < lowest or last > LAST_WINDOW_SESSION:
+                    why = (
+                        "would overlap the estimation window or leave the study"
+                        if name != "path"
+                        else "leaves what the figures can show"
+                    )
+                    raise ConfigError(
+                        f"{name}: the window {first}:{last} {why}; allowed is {lowest}..{LAST_WINDOW_SESSION}.",
+                        "Choose a shorter window or a longer gap_sessions.",
+                    )
+        if (0, 0) not in self.windows:
+            raise ConfigError(
+                "windows: the headline window 0:0 is missing.", "Add it: the declared headline is always tested."
+            )
+        if self.path[0] > 0 or self.path[1] < 0:
+            raise ConfigError(f"path: {self.path[0]}:{self.path[1]} does not hold the event session 0.", "Include 0.")
+
+    def as_parameters(self) -> dict[str, Any]:
+        """The parameters as plain JSON values, in the order of the parameters cell."""
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("windows", "runup"):
+                value = format_windows(value)
+            elif field.name == "path":
+                value = format_windows((value,))
+            elif isinstance(value, date):
+                value = value.isoformat()
+            values[field.name] = value
+        return values
+
+    def replace(self, **changes: Any) -> StudyConfig:
+        """A copy with some parameters changed and everything checked again."""
+        return StudyConfig.from_parameters(**{**self.as_parameters(), **changes})
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value)) or "the story&#x27;s"}</td></tr>'
+            for name, value in self.as_parameters().items()
+        )
+        return f"<table><caption>Parameters</caption><tbody>{rows}</tbody></table>"
+
+
+PARSERS = {
+    "story": parse_story,
+    "as_of": parse_date,
+    "source": parse_source,
+    "benchmark": parse_benchmark,
+    "model": lambda name, value: parse_choice(name, value, MODELS),
+    "estimation_sessions": lambda name, value: parse_int(name, value, 30, 1000),
+    "gap_sessions": lambda name, value: parse_int(name, value, 0, 60),
+    "windows": parse_windows,
+    "runup": parse_windows,
+    "path": lambda name, value: parse_windows(name, value, single=True)[0],
+    "mask": lambda name, value: parse_choice(name, value, MASKS),
+    "equivalence_bound": lambda name, value: parse_fraction(name, value, 0.001, 0.2),
+    "significance": lambda name, value: parse_fraction(name, value, 0.001, 0.2),
+    "seed": lambda name, value: parse_int(name, value, -(2**62), 2**62),
+}
+"""One parser a parameter: the whole list of what a run may be asked."""

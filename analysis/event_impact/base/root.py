@@ -1,0 +1,77 @@
+"""Where a study lives: the folder that holds ``notebooks/`` and ``data/stories.csv``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from event_impact.base.errors import ConfigError
+
+ROOT_VARIABLE = "IMPACT_ROOT"
+PACKAGE = Path(__file__).resolve().parents[1]
+IMPORT_ROOT = PACKAGE.parent
+CHECKOUT = IMPORT_ROOT.parent
+"""In a checkout the package lies in ``analysis/``, beside ``notebooks/`` and ``data/``."""
+PACKAGED_STUDY = PACKAGE / "_study"
+
+
+@dataclass(frozen=True)
+class StudyRoot:
+    """The folders of one study."""
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        """Hand-curated tables and recorded prices."""
+        return self.path / "data"
+
+    @property
+    def notebooks(self) -> Path:
+        """The parameterised notebooks."""
+        return self.path / "notebooks"
+
+    @property
+    def reports(self) -> Path:
+        """Published runs."""
+        return self.path / "reports"
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether this is the read-only copy that came with the installed package."""
+        return self.path == PACKAGED_STUDY
+
+
+def holds_study(path: Path) -> bool:
+    """Whether a folder looks like the root of a study."""
+    return (path / "notebooks").is_dir() and (path / "data" / "stories.csv").is_file()
+
+
+def find_root(explicit: str | Path | None = None) -> StudyRoot:
+    """Find the study: explicit path, ``IMPACT_ROOT``, nearest parent folder, packaged copy.
+
+    Raises
+    ------
+    ConfigError
+        If a path was named and holds no study, or none is found.
+    """
+    for origin, named in (("--root", explicit), (ROOT_VARIABLE, os.environ.get(ROOT_VARIABLE))):
+        if named:
+            path = Path(named).expanduser().resolve()
+            if not holds_study(path):
+                raise ConfigError(
+                    f"{origin} names {path}, which holds no notebooks/ and data/stories.csv.",
+                    "Name the top folder of a study.",
+                )
+            return StudyRoot(path)
+    here = Path.cwd().resolve()
+    for path in (here, *here.parents):
+        if holds_study(path):
+            return StudyRoot(path)
+    for path in (CHECKOUT, PACKAGED_STUDY):
+        if holds_study(path):
+            return StudyRoot(path)
+    raise ConfigError(
+        f"no study found in {here} or above it.", "Run inside a study, or name its folder with --root or IMPACT_ROOT."
+    )

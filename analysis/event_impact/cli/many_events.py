@@ -1,0 +1,73 @@
+"""The verb for many events over many tickers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from event_impact.many.files import BatchRequest, run_batch, write_batch
+
+
+@click.command("batch")
+@click.option("--returns", "returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
+@click.option(
+    "--events",
+    "events",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="event_id,ticker,session (or published_earliest,published_latest,exchange).",
+)
+@click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option("--model", default="market", show_default=True, help="Model of normal returns.")
+@click.option("--estimation", default="-260:-11", show_default=True, help="Estimation window, first:last.")
+@click.option("--event", "event", default="-1:1", show_default=True, help="Event window, first:last.")
+@click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
+@click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option("--factors", default=None, type=click.Path(path_type=Path), help="Daily factors: date,rf,mkt_rf,...")
+@click.option("--group", default=None, help="Column of the events that splits the sample.")
+@click.option("--trait", "traits", multiple=True, help="Numeric column to regress the CARs on; may be repeated.")
+@click.option("--draws", default=1_999, show_default=True, type=click.IntRange(0, 1_000_000))
+@click.option("--seed", default=20260202, show_default=True, type=click.IntRange(0))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Threads.")
+@click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
+@click.option(
+    "--ambiguous",
+    type=click.Choice(["reject", "first", "last"]),
+    default="reject",
+    show_default=True,
+    help="Publication times that allow several sessions.",
+)
+@click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
+@click.pass_context
+def batch_command(context: click.Context, **options: Any) -> None:
+    """Estimate and test many events over many tickers.
+
+    Writes events.csv, aar.csv and sample.json into the folder and prints its path.
+    """
+    import json
+    import sys
+
+    from event_impact.base.errors import DataError
+
+    request = BatchRequest(**options)
+    settings = context.obj or {}
+    quiet, as_json = bool(settings.get("quiet")), bool(settings.get("as_json"))
+    show = not quiet and sys.stderr.isatty()
+
+    def watch(label: str, total: int) -> Any:
+        return click.progressbar(length=max(total, 1), label=label, file=sys.stderr)
+
+    outcome = run_batch(request, watch=watch if show else None)
+    write_batch(outcome, request.out, table_format=request.table_format)
+    rejected = outcome.sample["n_rejected"]
+    if outcome.sample["n"] == 0:
+        first = outcome.events["reason"].iloc[0]
+        raise DataError(
+            f"All {rejected} events were rejected; of the first: {first}.", f"See {request.out / 'events.csv'}."
+        )
+    if rejected and not quiet:
+        click.echo(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}", err=True)
+    click.echo(json.dumps(outcome.sample, allow_nan=False) if as_json else str(request.out))

@@ -1,0 +1,208 @@
+"""Verbs of reviewers: list, show, open, print, export, verify and bind runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from event_impact.cli.context import REPORTS_HELP, find_reports, make_progress, open_root, say
+
+
+@click.command("list")
+@click.option("--story", help="Only runs of this story.")
+@click.option("--failed", is_flag=True, help="Only failed attempts.")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str | None) -> None:
+    """List the runs, newest first, one a line."""
+    from event_impact.runs.store import list_damaged, read_failures, read_runs
+
+    folder = find_reports(open_root(ctx), reports)
+    held = [*([] if failed else read_runs(folder)), *read_failures(folder)]
+    held = [s for s in held if story in (None, s.story)]
+    held.sort(key=lambda s: s.order, reverse=True)
+    damaged = [] if failed or story else list_damaged(folder)
+    lines = [f"{s.run['status']:7} {s.folder.name}  {s.run.get('outcome') or s.run.get('error') or ''}" for s in held]
+    lines += [f"damaged {name}" for name in damaged]
+    records = [{"run": s.folder.name, **{k: s.run.get(k) for k in ("status", "outcome", "finished_at")}} for s in held]
+    records += [{"run": name, "status": "damaged"} for name in damaged]
+    say(ctx, "\n".join(lines) or "no runs yet", records)
+
+
+@click.command("export")
+@click.argument("run")
+@click.option("--format", "form", type=click.Choice(["latex", "csv"]), default="latex", show_default=True)
+@click.option("--out", metavar="DIR", help="Where the files go (default: a folder named like the run, here).")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def export(ctx: click.Context, run: str, form: str, out: str | None, reports: str | None) -> None:
+    """Write the tables of a RUN as LaTeX (as shown) or CSV (unrounded); prints the folder."""
+    from pathlib import Path
+
+    from event_impact.runs.export import export_run
+    from event_impact.runs.store import find_run
+
+    stored = find_run(find_reports(open_root(ctx), reports), run)
+    target = Path(out).expanduser() if out else Path.cwd() / stored.folder.name
+    written = export_run(stored, target, form=form)
+    say(ctx, str(target), {"folder": str(target), "files": [path.name for path in written]})
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def show(ctx: click.Context, run: str, reports: str | None) -> None:
+    """Show a RUN: the name of its folder, an unambiguous part of it, or latest."""
+    from event_impact.runs.store import find_run, is_intact
+
+    stored = find_run(find_reports(open_root(ctx), reports), run)
+    facts = stored.run
+    source = facts.get("source")
+    lines = [
+        str(stored.folder.name),
+        f"story     {facts['story']}, {facts['notebook']}, as of {facts['as_of']}",
+        f"status    {facts['status']}"
+        + ("" if not stored.is_good or is_intact(stored.folder) else " (files changed!)"),
+        f"finished  {facts['finished_at']}",
+    ]
+    if isinstance(source, dict):
+        lines.append(
+            f"figures   {source.get('origin')}: {source.get('vintage')}, recorded to {source.get('last_session')}, "
+            f"{source.get('age_sessions')} sessions old then"
+        )
+    lines += [f"{name:9} {facts[key]}" for name, key in (("verdict", "verdict"), ("error", "error")) if facts.get(key)]
+    lines.append(f"page      {stored.folder / 'report.html'}")
+    say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts})
+
+
+@click.command("open")
+@click.argument("run", default="index")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
+    """Open a RUN, or the index, in the browser; prints the page's path."""
+    import webbrowser
+
+    from event_impact.base.errors import ConfigError
+    from event_impact.runs.store import find_run
+
+    folder = find_reports(open_root(ctx), reports)
+    page = folder / "index.html" if run == "index" else find_run(folder, run).folder / "report.html"
+    if not page.is_file():
+        raise ConfigError(f"{page} does not exist.", "Make a first run with: impact run")
+    if not webbrowser.open(page.as_uri()):
+        make_progress(ctx)("no browser could be opened; open the page yourself")
+    say(ctx, str(page), {"page": str(page)})
+
+
+@click.command("print")
+@click.argument("run")
+@click.option("--out", metavar="FILE", help="Where the PDF goes (default: RUN.pdf here).")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None) -> None:
+    """Print a RUN to PDF through headless Chromium; prints the file's path."""
+    from pathlib import Path
+
+    from event_impact.page.paper import print_page
+    from event_impact.runs.store import find_run
+
+    stored = find_run(find_reports(open_root(ctx), reports), run)
+    target = Path(out).expanduser() if out else Path.cwd() / f"{stored.folder.name}.pdf"
+    print_page(stored.folder / "report.html", target)
+    say(ctx, str(target), {"pdf": str(target)})
+
+
+@click.command()
+@click.option("--keep", type=int, required=True, metavar="N", help="Runs to keep of each story and notebook.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> None:
+    """Remove old runs and failed attempts; never the last good run of a story and notebook."""
+    from event_impact.runs.prune import prune_runs
+
+    done = prune_runs(find_reports(open_root(ctx), reports), keep, is_trial=dry_run)
+    progress = make_progress(ctx)
+    for story in done.busy:
+        progress(f"{story} left alone: a run of it is at work")
+    say(ctx, "\n".join(done.removed) or "nothing to remove", {"removed": done.removed, "busy": done.busy})
+    if done.busy:
+        sys.exit(75)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option("--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study).")
+@click.pass_context
+def verify(ctx: click.Context, run: str, reports: str | None) -> None:
+    """Recompute RUN (a folder, or its name) and compare every number; exit 0 only when all agree."""
+    from event_impact.runs.store import find_run
+    from event_impact.runs.verify import verify_run
+
+    root = open_root(ctx)
+    folder = Path(run).expanduser()
+    if not (folder / "run.json").is_file():
+        folder = find_run(find_reports(root, reports), run).folder
+    found = verify_run(folder.resolve(), root, progress=make_progress(ctx))
+    record = {
+        "run": str(found.folder),
+        "inputs": found.n_inputs,
+        "tables": found.n_tables,
+        "numbers": found.n_numbers,
+        "changed_tables": list(found.changed_tables),
+        "agrees": True,
+    }
+    text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
+    if found.changed_tables:
+        text += f", with {', '.join(found.changed_tables)} as of today"
+    say(ctx, text, record)
+
+
+@click.command()
+@click.argument("story")
+@click.option("--as-of", "as_of", metavar="DATE", required=True, help="Last session whose prices may be seen.")
+@click.option("--source", metavar="SOURCE", default="snapshot", show_default=True, help="snapshot, auto, or a path.")
+@click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter for all notebooks.")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
+@click.option("--force", is_flag=True, help="Execute again even if published.")
+@click.pass_context
+def dossier(
+    ctx: click.Context,
+    story: str,
+    as_of: str,
+    source: str,
+    assignments: tuple[str, ...],
+    reports: str | None,
+    limit: int,
+    memory: int,
+    force: bool,
+) -> None:
+    """Run all notebooks of STORY and publish the page that binds them; prints its path."""
+    from event_impact.base.errors import ConfigError
+    from event_impact.cli.main import split_assignments
+    from event_impact.runs.dossier import DossierRequest, run_dossier
+    from event_impact.runs.kernel import KernelLimits
+
+    root = open_root(ctx)
+    parameters = split_assignments(assignments)
+    doubled = sorted(set(parameters) & {"story", "as_of", "source"})
+    if doubled:
+        raise ConfigError(f"{doubled[0]} is given twice.", "Leave it out of -p.")
+    done = run_dossier(
+        DossierRequest(
+            root,
+            find_reports(root, reports),
+            {"story": story, "as_of": as_of, "source": source, **parameters},
+            is_forced=force,
+            limit=limit,
+            limits=KernelLimits(memory_bytes=memory * 2**20),
+        ),
+        progress=make_progress(ctx),
+    )
+    say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run})

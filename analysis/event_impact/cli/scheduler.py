@@ -1,0 +1,209 @@
+"""Verbs of schedulers: prices, the nightly run, its timetable, the state of the machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from event_impact.base.config import parse_date
+from event_impact.base.errors import ConfigError
+from event_impact.cli.context import REPORTS_HELP, find_reports, make_progress, open_root, parse_at, say
+
+if TYPE_CHECKING:
+    from event_impact.base.root import StudyRoot
+    from event_impact.market.download import FetchOutcome
+
+
+def fetch_story(root: StudyRoot, story: str, at: datetime, progress) -> FetchOutcome:
+    """Fetch what one story needs, up to the sessions that closed by an instant."""
+    from event_impact.market.download import fetch_vintage, plan_fetch
+    from event_impact.market.providers.yahoo import YahooProvider
+
+    refuse_packaged(root)
+    request = plan_fetch((story,), root.data, today=at.date())
+    return fetch_vintage(request, root.data, YahooProvider(), at=at, recorded_at=datetime.now(UTC), progress=progress)
+
+
+def refuse_packaged(root: StudyRoot) -> None:
+    """Downloads belong into a study folder of the user's own."""
+    if root.is_packaged:
+        raise ConfigError(
+            "the study that came with the package is read-only.", "Name a study folder of your own with --root."
+        )
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="STORY|TICKERS...")
+@click.option("--start", metavar="DATE", help="First day (default: 2,000 days before the story's first article).")
+@click.option("--end", metavar="DATE", help="Last day (default: the last closed session).")
+@click.option("--intraday", is_flag=True, help="Also bars of 1, 5 and 60 minutes, as far back as the provider goes.")
+@click.option("--accept-revisions", is_flag=True, help="Record even if earlier history changed.")
+@click.pass_context
+def fetch(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    intraday: bool,
+    accept_revisions: bool,
+) -> None:
+    """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
+    import dataclasses
+
+    from event_impact.market.download import fetch_vintage, plan_fetch
+    from event_impact.market.providers.yahoo import YahooProvider
+
+    root = open_root(ctx)
+    refuse_packaged(root)
+    now = datetime.now(UTC)
+    request = plan_fetch(
+        names,
+        root.data,
+        today=now.date(),
+        start=parse_date("--start", start) if start else None,
+        end=parse_date("--end", end) if end else None,
+    )
+    request = dataclasses.replace(request, has_intraday=intraday, accepts_revisions=accept_revisions)
+    progress = make_progress(ctx)
+    outcome = fetch_vintage(request, root.data, YahooProvider(), at=now, progress=progress)
+    for note in outcome.notes:
+        progress(note)
+    folder = str(outcome.vintage.folder)
+    say(ctx, folder, {"folder": folder, "is_new": outcome.is_new, "notes": list(outcome.notes)})
+
+
+NOTIFY_VARIABLE = "IMPACT_NOTIFY"
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@click.option("--at", "at", metavar="INSTANT", help="Serve the evenings due at this instant (default: now).")
+@click.option("--source", default="auto", show_default=True, help="auto fetches first; snapshot or a path does not.")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
+@click.option("--notify", metavar="COMMAND", help=f"Run on failure, summary on stdin (or {NOTIFY_VARIABLE}).")
+@click.pass_context
+def nightly(
+    ctx: click.Context, limit: int, at: str | None, source: str, reports: str | None, memory: int, notify: str | None
+) -> None:
+    """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
+    from event_impact.cli.scheduler import fetch_story
+    from event_impact.runs.dossier import DossierRequest, run_dossier
+    from event_impact.runs.kernel import KernelLimits
+    from event_impact.runs.nightly import SUMMARY, run_nightly, split_command
+    from event_impact.runs.nightly import notify as send
+
+    root, instant, progress = open_root(ctx), parse_at(at), make_progress(ctx)
+    target = find_reports(root, reports)
+    command = notify or os.environ.get(NOTIFY_VARIABLE, "")
+    if command:
+        split_command(command)  # a malformed one is refused before the work, not after
+    limits = KernelLimits(memory_bytes=memory * 2**20)
+
+    def bring(story: str, instant) -> str:
+        done = fetch_story(root, story, instant, progress)
+        return f"{done.vintage.name}{'' if done.is_new else ' (nothing new)'}; {'; '.join(done.notes)}"
+
+    def bind(story: str, as_of: str):
+        parameters = {"story": story, "as_of": as_of, "source": source}
+        return run_dossier(DossierRequest(root, target, parameters, limit=limit, limits=limits), progress=progress)
+
+    summary = run_nightly(
+        root, target, at=instant, fetch=bring if source == "auto" else None, dossier=bind, progress=progress
+    )
+    if summary.exit_code and command:
+        fault = send(command, summary)
+        if fault:
+            print(f"impact: {fault}", file=sys.stderr)
+    path = target / ".logs" / SUMMARY
+    say(ctx, str(path), summary.as_record())
+    sys.exit(summary.exit_code)
+
+
+UNITS = Path("~/.config/systemd/user")
+
+
+def _options(function):
+    function = click.option("--systemd", is_flag=True, help="A systemd user timer instead of cron.")(function)
+    function = click.option("--time", default="23:30", show_default=True, help="HH:MM, time of this machine.")(function)
+    return click.option("--arguments", default="", metavar="TEXT", help="More for impact nightly.")(function)
+
+
+def _make(ctx: click.Context, time: str, arguments: str):
+    from event_impact.cli.scheduler import refuse_packaged
+    from event_impact.runs.schedule import Schedule
+
+    root = open_root(ctx)
+    refuse_packaged(root)
+    return Schedule(root.path, time, tuple(shlex.split(arguments)))
+
+
+@click.group()
+def schedule() -> None:
+    """Show, install or remove the nightly run in cron or systemd."""
+
+
+@schedule.command("show")
+@_options
+@click.pass_context
+def show_schedule(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
+    """Print what would be installed."""
+    from event_impact.runs.schedule import cron_block, systemd_units
+
+    made = _make(ctx, time, arguments)
+    if systemd:
+        units = systemd_units(made)
+        say(ctx, "\n".join(f"# {UNITS / name}\n{text}" for name, text in units.items()).rstrip(), units)
+    else:
+        say(ctx, cron_block(made).rstrip(), {"crontab": cron_block(made)})
+
+
+@schedule.command("install")
+@_options
+@click.pass_context
+def install(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
+    """Install it; a second time replaces the first."""
+    from event_impact.runs.schedule import install_cron, install_systemd
+
+    made = _make(ctx, time, arguments)
+    if systemd:
+        install_systemd(made, UNITS.expanduser())
+    else:
+        install_cron(made)
+    where = f"{made.unit}.timer" if systemd else "crontab"
+    say(ctx, f"installed in {where}, every day at {time}", {"installed": where, "time": time})
+
+
+@schedule.command("remove")
+@_options
+@click.pass_context
+def remove(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
+    """Take it out again; everything else in the crontab stays."""
+    from event_impact.runs.schedule import remove_cron, remove_systemd
+
+    made = _make(ctx, time, arguments)
+    found = remove_systemd(made, UNITS.expanduser()) if systemd else remove_cron(made.root)
+    say(ctx, "removed" if found else "nothing was installed", {"removed": found})
+
+
+@click.command()
+@click.option("--at", "at", metavar="INSTANT", help="As if it were then (default: now).")
+@click.option("--no-kernel", is_flag=True, help="Do not start a kernel.")
+@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@click.pass_context
+def doctor(ctx: click.Context, at: str | None, no_kernel: bool, reports: str | None) -> None:
+    """Check Python, packages, kernel, calendar, disk, clock, figures, locks and leftovers."""
+    from event_impact.runs.doctor import examine, verdict_code
+
+    root = open_root(ctx)
+    found = examine(root, find_reports(root, reports), at=parse_at(at), with_kernel=not no_kernel)
+    width = max(len(f.question) for f in found)
+    say(ctx, "\n".join(f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found), [asdict(f) for f in found])
+    sys.exit(verdict_code(found))

@@ -1,0 +1,230 @@
+"""Abnormal returns around the event, with their full forecast covariance."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.estimators import ESTIMATORS
+from event_impact.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
+from event_impact.estimation.models import GARCH_MODELS, Design, ModelFit, choose_estimation, fit_model
+from event_impact.estimation.rolling import WindowFits, fit_windows
+from event_impact.estimation.rolling_estimators import CounterfactualFits, fit_counterfactual
+
+
+@dataclass(frozen=True)
+class WindowSum:
+    """A cumulative abnormal return with its standard error; ``note`` says why either is missing."""
+
+    first: int
+    last: int
+    estimate: float | None
+    standard_error: float | None
+    abnormal: np.ndarray
+    note: str
+
+    @property
+    def length(self) -> int:
+        """Sessions in the window."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class AbnormalReturns:
+    """Prediction errors of one model and return kind on the sessions around an event.
+
+    Attributes
+    ----------
+    design, fit : Design, ModelFit
+        What was estimated, and on which sessions.
+    event_session : pandas.Timestamp
+        rel_session 0.
+    table : pandas.DataFrame
+        Index rel_session; session, firm_return, benchmark_return, expected_return, ar (fractions),
+        is_estimation (the session helped to fit the model, so its ar is a residual, not a forecast error),
+        forecast_std, t, p_t (missing on estimation sessions and where a return is missing).
+    regressors : numpy.ndarray
+        (m, K) regressors of the rows of ``table``.
+    garch : GarchParameters or None
+        For models whose forecast variance follows GARCH.
+    """
+
+    design: Design
+    fit: ModelFit
+    event_session: pd.Timestamp
+    table: pd.DataFrame
+    regressors: np.ndarray
+    confounders: pd.Series
+    garch: GarchParameters | None = None
+
+    @property
+    def return_kind(self) -> str:
+        """Kind of return."""
+        return self.design.return_kind
+
+    def sum_window(self, first: int, last: int) -> WindowSum:
+        """CAR over rel_sessions first..last: ``w'a`` with variance ``w'Cw``, C the forecast covariance.
+
+        Incomplete windows have no estimate and the note ``incomplete: k of m sessions``; a model without forecast
+        errors has an estimate, no standard error, and the reason as its note.
+        """
+        wanted = list(range(first, last + 1))
+        rows = self.table.reindex(wanted)
+        complete = int(rows["ar"].notna().sum())
+        if complete < len(wanted):
+            return WindowSum(first, last, None, None, np.empty(0), f"incomplete: {complete} of {len(wanted)} sessions")
+        if bool(rows["is_estimation"].astype(bool).any()):
+            raise EstimationError(
+                f"the window {first}:{last} overlaps the estimation window.", "Choose a shorter window or a longer gap."
+            )
+        abnormal = rows["ar"].to_numpy(dtype=float)
+        if not self.fit.has_error:
+            return WindowSum(first, last, float(abnormal.sum()), None, abnormal, self.fit.why_no_error)
+        error = float(np.sqrt(self.forecast_covariance(first, last).sum()))
+        return WindowSum(first, last, float(abnormal.sum()), error, abnormal, "")
+
+    def forecast_covariance(self, first: int, last: int) -> np.ndarray:
+        """Covariance of the abnormal returns of a window under the model, (m, m).
+
+        Raises
+        ------
+        EstimationError
+            If the model has none.
+        """
+        if not self.fit.has_error:
+            raise EstimationError(f"{self.fit.model} has no forecast covariance: {self.fit.why_no_error}.", "")
+        if self.garch is not None:
+            return forecast_covariances(self.window_fits(first, last), self.garch)[0]
+        return self.fit.residual_std**2 * self.fit.forecast_factor(self.window_regressors(first, last))
+
+    def window_regressors(self, first: int, last: int) -> np.ndarray:
+        """(m, K) regressors of a window."""
+        return self.regressors[self.table.index.get_indexer(range(first, last + 1))]
+
+    def window_fits(self, first: int, last: int) -> WindowFits:
+        """The event's least-squares fit in the form that the rank tests take: estimation sessions, gap, window.
+
+        Left-out sessions, and sessions of the gap without a return, are closed up: their neighbours count
+        as consecutive.
+        """
+        y, regressors, positions = self._positions(first, last)
+        return fit_windows(y, regressors, **positions)
+
+    def counterfactual_fits(self, first: int, last: int) -> CounterfactualFits:
+        """The same for a model with another estimator than least squares."""
+        y, regressors, positions = self._positions(first, last)
+        return fit_counterfactual(y, regressors, ESTIMATORS[self.fit.model].solve, **positions)
+
+    def _positions(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        sessions = self.design.response.index
+        origin = int(sessions.get_loc(self.event_session))
+        estimation = sessions.get_indexer(self.fit.sessions)
+        between = np.arange(estimation[-1] + 1, origin + first)
+        usable = np.asarray(sessions.isin(self.design.usable))
+        return (
+            self.design.response.to_numpy(dtype=float),
+            self.design.regressors.to_numpy(dtype=float),
+            {
+                "estimation": estimation,
+                "window": np.arange(origin + first, origin + last + 1),
+                "between": between[usable[between]],
+            },
+        )
+
+    def _repr_html_(self) -> str:
+        near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]
+        return f"<p>{self.return_kind}, {self.design.model}</p>{near.to_html(float_format='%.4f')}"
+
+
+def measure_abnormal_returns(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    estimation_sessions: int,
+    gap_sessions: int,
+    path: tuple[int, int],
+    masked: pd.DatetimeIndex | None = None,
+    labels: dict[pd.Timestamp, str] | None = None,
+) -> AbnormalReturns:
+    """Fit the model before the event and measure prediction errors along a path of rel_sessions.
+
+    Parameters
+    ----------
+    path : (int, int)
+        First and last rel_session of the table; cut where the figures end.
+    masked : pandas.DatetimeIndex, optional
+        Sessions left out of the estimation window.
+    labels : dict, optional
+        Confounders by session, carried into the table.
+
+    Raises
+    ------
+    EstimationError
+        If the event session has no row, or too few estimation sessions are usable.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    used, dropped = choose_estimation(
+        design, event_session, length=estimation_sessions, gap=gap_sessions, masked=masked
+    )
+    fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=dropped)
+    origin = int(sessions.get_loc(event_session))
+    first, last = max(path[0], -origin), min(path[1], len(sessions) - 1 - origin)
+    rows = sessions[origin + first : origin + last + 1]
+    regressors = design.regressors.loc[rows].to_numpy(dtype=float)
+    coefficients = fit.coefficients.to_numpy(dtype=float)
+    expected = regressors @ coefficients if len(coefficients) else np.zeros(len(rows))
+    abnormal = design.response.loc[rows].to_numpy(dtype=float) - expected
+    is_estimation = rows.isin(fit.sessions)
+    forecast_std = fit.residual_std * np.sqrt(np.diag(fit.forecast_factor(regressors)))
+    has_no_error = is_estimation | np.isnan(abnormal) | (not fit.has_error)
+    forecast_std = np.where(has_no_error, np.nan, forecast_std)
+    statistic = abnormal / forecast_std
+    offset = design.offset.loc[rows].to_numpy(dtype=float)
+    table = pd.DataFrame(
+        {
+            "session": rows,
+            "firm_return": design.response.loc[rows].to_numpy(dtype=float) + offset,
+            "benchmark_return": design.benchmark_returns.loc[rows].to_numpy(dtype=float),
+            "expected_return": expected + offset,
+            "ar": abnormal,
+            "is_estimation": is_estimation,
+            "forecast_std": forecast_std,
+            "t": statistic,
+            "p_t": 2 * stats.t.sf(np.abs(statistic), fit.df),
+        },
+        index=pd.RangeIndex(first, last + 1, name="rel_session"),
+    )
+    confounders = pd.Series([(labels or {}).get(s, "") for s in rows], index=table.index, name="confounders")
+    found = AbnormalReturns(design, fit, event_session, table, regressors, confounders)
+    return _with_garch(found) if design.model in GARCH_MODELS else found
+
+
+def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
+    """The same abnormal returns with the forecast error of each session from a GARCH variance.
+
+    Sessions between left-out ones of the estimation window keep the error of a constant variance.
+    """
+    found = dataclasses.replace(plain, garch=estimate_garch(plain.fit.residuals[None]))
+    last_fitted = plain.table.index[plain.table["session"] <= plain.fit.sessions[-1]].max()
+    table = plain.table.copy()
+    for rel_session in table.index[table["forecast_std"].notna()]:
+        if not rel_session <= last_fitted:
+            error = float(np.sqrt(found.forecast_covariance(rel_session, rel_session)[0, 0]))
+            table.loc[rel_session, ["forecast_std", "t"]] = error, table.at[rel_session, "ar"] / error
+    table["p_t"] = 2 * stats.t.sf(np.abs(table["t"]), plain.fit.df)
+    return dataclasses.replace(found, table=table)
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A return kind that cannot be measured, with the reason."""
+
+    reason: str
+
+
+Measured = dict[str, AbnormalReturns | Unmeasured]

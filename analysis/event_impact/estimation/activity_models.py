@@ -1,0 +1,137 @@
+"""Normal trading volume and normal daily range, as models with the same interface as returns.
+
+Log volume is explained by the benchmark's, by its own last session and the mean of its last five, by the day of the
+week and by ex-dividend days (Ajinkya and Jain 1989; Campbell and Wasley 1996). The daily range is Parkinson's
+log standard deviation, explained by the benchmark's and by its own means over 1, 5 and 22 sessions (Parkinson
+1980; Corsi 2009). The response is a logarithm: a surprise of 0.7 is twice the expected volume or range.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
+from event_impact.estimation.models import Design, estimation_sessions_before
+
+ACTIVITY_KINDS = ("log_volume", "log_range")
+PARKINSON = 4.0 * np.log(2.0)
+"""(ln H/L)^2 over this is an unbiased variance of a day without drift."""
+WEEKDAYS = ("tuesday", "wednesday", "thursday", "friday")
+RANGE_LAGS = (5, 22)
+
+
+def log_volume(prices: pd.DataFrame) -> pd.Series:
+    """ln(shares traded), missing where none were."""
+    volume = prices["volume"].astype(float)
+    return np.log(volume.where(volume > 0.0))
+
+
+def log_range(prices: pd.DataFrame) -> pd.Series:
+    """ln of Parkinson's standard deviation, sqrt((ln H/L)^2 / (4 ln 2)); missing where high equals low."""
+    width = np.log(prices["high"].astype(float) / prices["low"].astype(float))
+    return np.log(width.where(width > 0.0)) - 0.5 * np.log(PARKINSON)
+
+
+def build_volume_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, benchmark: str) -> Design:
+    """Log volume of a firm with its regressors; days of the week against Monday.
+
+    Parameters
+    ----------
+    prices, benchmark_prices : pandas.DataFrame
+        Same index session; ``volume`` in shares, ``dividend`` on its ex-date.
+
+    Raises
+    ------
+    EstimationError
+        If no volume is recorded.
+    """
+    own, market = _centred(log_volume(prices)), _centred(log_volume(benchmark_prices))
+    _require(own, "volume of the firm")
+    _require(market, f"volume of {benchmark}")
+    weekday = pd.DatetimeIndex(prices.index).day_of_week
+    regressors = pd.DataFrame(
+        {
+            "intercept": 1.0,
+            "benchmark_log_volume": market,
+            "log_volume_before": own.shift(1),
+            "mean_of_5_before": own.shift(1).rolling(5).mean(),
+            **{name: (weekday == day).astype(float) for day, name in enumerate(WEEKDAYS, start=1)},
+            "ex_dividend": (prices["dividend"].fillna(0.0) > 0.0).astype(float),
+        },
+        index=prices.index,
+    )
+    return _design("log_volume", benchmark, market, own, regressors)
+
+
+def build_range_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, benchmark: str) -> Design:
+    """Log range of a firm with its own means over 1, 5 and 22 sessions and the benchmark's range.
+
+    Raises
+    ------
+    EstimationError
+        If no highs and lows are recorded.
+    """
+    own, market = log_range(prices), log_range(benchmark_prices)
+    _require(own, "highs and lows of the firm")
+    _require(market, f"highs and lows of {benchmark}")
+    regressors = pd.DataFrame(
+        {
+            "intercept": 1.0,
+            "benchmark_log_range": market,
+            "log_range_before": own.shift(1),
+            **{f"mean_of_{lag}_before": own.shift(1).rolling(lag).mean() for lag in RANGE_LAGS},
+        },
+        index=prices.index,
+    )
+    return _design("log_range", benchmark, market, own, regressors)
+
+
+def drop_unvarying(design: Design, sessions: pd.DatetimeIndex) -> Design:
+    """Without the regressors that are zero on all given sessions, such as ex-dividend days of a firm that pays none."""
+    held = design.regressors.loc[design.regressors.index.isin(sessions)]
+    kept = [name for name in held.columns if (held[name] != 0.0).any()]
+    return _design(
+        design.model, design.benchmark, design.benchmark_returns, design.response, design.regressors[kept]
+    )  # fmt: skip
+
+
+def measure_activity(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    estimation_sessions: int,
+    gap_sessions: int,
+    path: tuple[int, int] = (0, 0),
+) -> AbnormalReturns:
+    """Prediction errors of log volume or log range around a session; regressors that never vary are left out.
+
+    Raises
+    ------
+    EstimationError
+        If too few sessions are usable.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    window = estimation_sessions_before(sessions, event_session, length=estimation_sessions, gap=gap_sessions)
+    return measure_abnormal_returns(
+        drop_unvarying(design, window),
+        event_session,
+        estimation_sessions=estimation_sessions,
+        gap_sessions=gap_sessions,
+        path=path,
+    )
+
+
+def _design(kind: str, benchmark: str, market: pd.Series, own: pd.Series, regressors: pd.DataFrame) -> Design:
+    return Design(kind, kind, benchmark, market, own, regressors, pd.Series(0.0, index=own.index))
+
+
+def _centred(values: pd.Series) -> pd.Series:
+    """Less its mean: the intercept takes it up, and nothing is lost to rounding at levels near 18."""
+    return values - values.mean()
+
+
+def _require(values: pd.Series, what: str) -> None:
+    if not values.notna().any():
+        raise EstimationError(f"no {what} are recorded." if what.startswith("highs") else f"no {what} is recorded.", "")

@@ -1,0 +1,66 @@
+"""The same abnormal returns as coefficients of one-day dummies (Salkever 1976; Karafiath 1988).
+
+A dummy for a single session fits that session perfectly: its residual is zero, so any
+estimator of the coefficient's variance that weighs squared residuals (White, Newey-West,
+clustered) sees nothing of the session that matters and understates the error by about
+``sqrt(L)``. Only the classical covariance is offered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from statsmodels.regression.linear_model import OLS
+
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.models import check_rank
+
+
+@dataclass(frozen=True)
+class DummyRegression:
+    """Coefficients of one dummy a session, their classical covariance and degrees of freedom."""
+
+    effects: np.ndarray
+    covariance: np.ndarray
+    df: int
+
+
+def regress_with_dummies(
+    response: np.ndarray, regressors: np.ndarray, event_rows: list[int], *, covariance: str = "nonrobust"
+) -> DummyRegression:
+    """Regress on the model's regressors and one dummy for each event row.
+
+    Parameters
+    ----------
+    response : numpy.ndarray
+        (T,) estimation and event sessions together.
+    regressors : numpy.ndarray
+        (T, K).
+    event_rows : list of int
+        Row of each dummy; a row named twice is the same effect twice and is refused.
+    covariance : str
+        Only ``nonrobust``.
+
+    Raises
+    ------
+    EstimationError
+        For a robust covariance, or dummies that mark the same session.
+    """
+    if covariance != "nonrobust":
+        raise EstimationError(
+            f"covariance {covariance!r} is degenerate for a one-day dummy: the residual of its session is zero, so the "
+            "standard error is too small by about the square root of the number of estimation sessions.",
+            "Use the classical covariance, and the rank tests for non-normal returns.",
+        )
+    dummies = np.zeros((len(response), len(event_rows)))
+    dummies[event_rows, range(len(event_rows))] = 1.0
+    design = np.column_stack([regressors, dummies])
+    check_rank(design, [*(f"x{i}" for i in range(regressors.shape[1])), *(f"dummy of row {r}" for r in event_rows)])
+    result = OLS(response, design).fit()
+    k = regressors.shape[1]
+    return DummyRegression(
+        effects=np.asarray(result.params)[k:],
+        covariance=np.asarray(result.cov_params())[k:, k:],
+        df=int(result.df_resid),
+    )

@@ -1,0 +1,267 @@
+"""Variance-targeted GARCH(1,1) on least-squares residuals, for many windows at once.
+
+    h_1 = s2 = e'e / L,   h_t = s2 (1 - a - b) + a e_{t-1}^2 + b h_{t-1},   a, b >= 0,   a + b <= 0.998
+
+The parameters maximise the Gaussian quasi-likelihood (Bollerslev 1986; Engle & Mezrich 1996 for the
+targeting). The dummy of the event day never enters: with a one-day dummy its residual is zero and
+likelihood errors say nothing about it. The search is deterministic: a grid over the triangle of
+admissible parameters, then damped Newton steps from the best hills of the grid, each the exact
+minimum of a quadratic model over the triangle, so that the bounds need no special case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from event_impact.base.errors import EstimationError
+
+#: Upper bound of a + b; beyond it the variance target loses its meaning.
+MAX_PERSISTENCE = 0.998
+#: A row rests once its step in both parameters is below this.
+PARAMETER_STEP = 1e-7
+#: Steps allowed; damping that grows tenfold after each failure ends every row long before.
+MAX_STEPS = 100
+#: Starts per window: the likelihood can have more than one hill.
+N_STARTS = 3
+#: Windows searched together; bounds memory and keeps a slice in the processor's cache.
+CHUNK = 512
+
+# No zero: along alpha = 0 every beta gives the constant variance, a flat edge that would fill the starts.
+_GRID_ALPHA = np.array([0.005, 0.015, 0.03, 0.055, 0.09, 0.14, 0.2, 0.28, 0.38, 0.5, 0.65, 0.82])
+_GRID_PERSISTENCE = np.array([0.03, 0.15, 0.3, 0.45, 0.6, 0.72, 0.81, 0.88, 0.93, 0.965, 0.985, 0.998])
+#: Corners and directions of the three edges; each is walked from 0 to MAX_PERSISTENCE.
+_EDGES = (
+    (np.array([0.0, 0.0]), np.array([1.0, 0.0])),
+    (np.array([0.0, 0.0]), np.array([0.0, 1.0])),
+    (np.array([0.0, MAX_PERSISTENCE]), np.array([1.0, -1.0])),
+)
+#: Factors between two logarithms of the running product of variances; 60 of them cannot overflow.
+_LOG_EVERY = 50
+
+
+@dataclass(frozen=True)
+class GarchFit:
+    """Conditional variances of n windows and their forecast for the event day.
+
+    Attributes
+    ----------
+    alpha, beta, omega : ndarray (n,)
+        Parameters; alpha = beta = 0 where no GARCH is better than a constant variance.
+    target_variance : ndarray (n,)
+        s2 = e'e / L, the unconditional variance and the start of the recursion.
+    variances : ndarray (n, L)
+        h_t of the estimation days, squared fractions.
+    log_likelihood : ndarray (n,)
+        Gaussian quasi-log-likelihood at the estimate.
+    forecast_variance : ndarray (n,)
+        h of the event day: the recursion carried through the sessions of the gap with their realised
+        abnormal returns.
+    """
+
+    alpha: np.ndarray
+    beta: np.ndarray
+    omega: np.ndarray
+    target_variance: np.ndarray
+    variances: np.ndarray
+    log_likelihood: np.ndarray
+    forecast_variance: np.ndarray
+
+    @property
+    def volatility_state(self) -> np.ndarray:
+        """Forecast over average standard deviation, sqrt(h_E / s2); above one in a stressed market."""
+        return np.sqrt(self.forecast_variance / self.target_variance)
+
+
+def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> GarchFit:
+    """Estimate every window's GARCH(1,1) and carry its variance to the event day.
+
+    Parameters
+    ----------
+    residuals : ndarray (n, L)
+        Least-squares residuals in order of time; one window may be given as one dimension.
+    following : ndarray (n, g), optional
+        Realised abnormal returns between the estimation window and the event day, in order. None or
+        no columns when the event follows the estimation window at once.
+
+    Raises
+    ------
+    EstimationError
+        If a residual is not finite or a window has no variation.
+    """
+    residuals = np.atleast_2d(np.asarray(residuals, dtype=float))
+    following = np.empty((len(residuals), 0)) if following is None else np.atleast_2d(following)
+    if not (np.isfinite(residuals).all() and np.isfinite(following).all()):
+        raise EstimationError("Expected finite residuals for GARCH, found some that are not.", "Check the model fit.")
+    target = np.mean(residuals**2, axis=1)
+    if not (target > 0).all():
+        raise EstimationError(
+            f"Expected residuals that vary, found none in window {int(np.argmin(target))}.", "Check the price series."
+        )
+    squares = residuals**2 / target[:, None]
+    chunks = [_estimate(squares[start : start + CHUNK]) for start in range(0, len(squares), CHUNK)]
+    alpha, beta = np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks])
+
+    path = np.concatenate([squares, following**2 / target[:, None]], axis=1)
+    relative = variance_path(path, alpha, beta)
+    length = residuals.shape[1]
+    variances = relative[:, :length] * target[:, None]
+    return GarchFit(
+        alpha=alpha,
+        beta=beta,
+        omega=target * (1.0 - alpha - beta),
+        target_variance=target,
+        variances=variances,
+        log_likelihood=-0.5 * np.sum(np.log(2 * np.pi * variances) + residuals**2 / variances, axis=1),
+        forecast_variance=relative[:, -1] * target,
+    )
+
+
+def variance_path(squares: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """h_t / s2 for t = 1 .. T + 1 from e_t^2 / s2 for t = 1 .. T; (n, T) to (n, T + 1)."""
+    path = np.empty((squares.shape[0], squares.shape[1] + 1))
+    path[:, 0] = 1.0
+    floor = 1.0 - alpha - beta
+    for t in range(squares.shape[1]):
+        path[:, t + 1] = floor + alpha * squares[:, t] + beta * path[:, t]
+    return path
+
+
+def _estimate(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Best (alpha, beta) of each row of squared residuals scaled to mean one."""
+    by_time = np.ascontiguousarray(squares.T)
+    starts = _grid_starts(by_time)
+    n_starts, n = starts.shape[:2]
+    best, loss = _descend(np.tile(by_time, n_starts), starts.reshape(-1, 2))
+    loss = loss.reshape(n_starts, n)
+    winner = best.reshape(n_starts, n, 2)[np.argmin(loss, axis=0), np.arange(n)]
+    # A constant variance has loss 1 per day: sum(log 1 + e^2 / s2) = L.
+    constant = loss.min(axis=0) >= len(by_time) - 1e-9
+    winner = np.where(constant[:, None] | (winner[:, :1] <= 0.0), 0.0, winner)
+    return winner[:, 0], winner[:, 1]
+
+
+def _loss(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """sum_t(log h_t + e_t^2 / h_t) for (L, n) squares and (..., n, 2) candidate parameters."""
+    alpha, beta = points[..., 0], points[..., 1]
+    floor = 1.0 - alpha - beta
+    variance = np.ones_like(alpha)
+    product, logs, ratios = np.ones_like(alpha), np.zeros_like(alpha), np.zeros_like(alpha)
+    scratch = np.empty_like(alpha)
+    for t, square in enumerate(by_time):
+        if t % _LOG_EVERY == 0:
+            logs += np.log(product)
+            product.fill(1.0)
+        product *= variance
+        np.divide(square, variance, out=scratch)
+        ratios += scratch
+        variance *= beta
+        np.multiply(alpha, square, out=scratch)
+        variance += scratch
+        variance += floor
+    return logs + np.log(product) + ratios
+
+
+def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Loss (n,), gradient (2, n) and a positive semi-definite curvature (3, n: aa, ab, bb) at (n, 2) points.
+
+    The curvature is the exact second derivative where that is positive definite, else the expected
+    one, sum_t h'h'^T / h^2, which always is.
+    """
+    alpha, beta = points[:, 0], points[:, 1]
+    floor = 1.0 - alpha - beta
+    n = len(alpha)
+    h, by_a, by_b, by_ab, by_bb = np.ones(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    logs, product, ratios = np.zeros(n), np.ones(n), np.zeros(n)
+    gradient, exact, expected, outer = np.zeros((2, n)), np.zeros((3, n)), np.zeros((3, n)), np.empty((3, n))
+    for t, square in enumerate(by_time):
+        if t % _LOG_EVERY == 0:
+            logs += np.log(product)
+            product.fill(1.0)
+        product *= h
+        inverse = 1.0 / h
+        ratio = square * inverse
+        ratios += ratio
+        slope = (1.0 - ratio) * inverse
+        to_a, to_b = by_a * inverse, by_b * inverse
+        gradient[0] += slope * by_a
+        gradient[1] += slope * by_b
+        outer[0], outer[1], outer[2] = to_a * to_a, to_a * to_b, to_b * to_b
+        expected += outer
+        outer *= 2.0 * ratio - 1.0
+        exact += outer
+        exact[1] += slope * by_ab
+        exact[2] += slope * by_bb
+        by_ab = by_a + beta * by_ab
+        by_bb = 2.0 * by_b + beta * by_bb
+        by_a = square - 1.0 + beta * by_a
+        by_b = h - 1.0 + beta * by_b
+        h = floor + alpha * square + beta * h
+    is_definite = (exact[0] > 0) & (exact[0] * exact[2] > exact[1] ** 2)
+    return logs + np.log(product) + ratios, gradient, np.where(is_definite, exact, expected)
+
+
+def _grid_starts(by_time: np.ndarray) -> np.ndarray:
+    """The best grid points of each row that are hills of the grid, (N_STARTS, n, 2)."""
+    alpha, persistence = np.meshgrid(_GRID_ALPHA, _GRID_PERSISTENCE, indexing="ij")
+    beta = persistence - alpha
+    inside = beta >= 0.0
+    points = np.stack([alpha[inside], beta[inside]], axis=-1)
+    n = by_time.shape[1]
+    surface = np.full((*alpha.shape, n), np.inf)
+    surface[inside] = _loss(by_time, np.broadcast_to(points[:, None, :], (len(points), n, 2)))
+    padded = np.pad(surface, ((1, 1), (1, 1), (0, 0)), constant_values=np.inf)
+    rows, columns = alpha.shape
+    neighbours = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]
+    around = [padded[i : i + rows, j : j + columns] for i, j in neighbours]
+    is_hill = surface <= np.minimum.reduce(around)
+    height = np.where(is_hill, surface, surface + 1e6)[inside]
+    order = np.argsort(height, axis=0, kind="stable")[:N_STARTS]
+    return points[order]
+
+
+def _descend(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Damped Newton steps within the triangle, every row with a damping of its own."""
+    points = points.copy()
+    loss, gradient, curvature = _loss_with_slopes(by_time, points)
+    damping = np.full(len(points), 1e-3)
+    active = np.arange(len(points))
+    for _ in range(MAX_STEPS):
+        here = points[active]
+        candidate = _best_in_triangle(here, gradient[:, active], curvature[:, active], damping[active])
+        step = np.abs(candidate - here).max(axis=1)
+        value, slope, curve = _loss_with_slopes(by_time[:, active], candidate)
+        better = value < loss[active]
+        moved = active[better]
+        points[moved], loss[moved] = candidate[better], value[better]
+        gradient[:, moved], curvature[:, moved] = slope[:, better], curve[:, better]
+        damping[active] = np.where(better, np.maximum(damping[active] / 10.0, 1e-9), damping[active] * 10.0)
+        active = active[step > PARAMETER_STEP]
+        if not active.size:
+            break
+    return points, loss
+
+
+def _best_in_triangle(here: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """Exact minimum over the triangle of the damped quadratic model around each point, (n, 2)."""
+    trace = curvature[0] + curvature[2] + 1e-12
+    aa, ab, bb = curvature[0] + damping * trace, curvature[1], curvature[2] + damping * trace
+    determinant = aa * bb - ab * ab
+    newton = np.stack([ab * gradient[1] - bb * gradient[0], ab * gradient[0] - aa * gradient[1]]) / determinant
+    offsets = [newton.T]
+    for start, direction in _EDGES:
+        base = start - here
+        bent = aa * base[:, 0] + ab * base[:, 1], ab * base[:, 0] + bb * base[:, 1]
+        slope = direction[0] * (gradient[0] + bent[0]) + direction[1] * (gradient[1] + bent[1])
+        bend = direction[0] ** 2 * aa + 2 * direction[0] * direction[1] * ab + direction[1] ** 2 * bb
+        along = np.clip(-slope / bend, 0.0, MAX_PERSISTENCE)
+        offsets.append(base + along[:, None] * direction)
+    offsets = np.stack(offsets)
+    da, db = offsets[..., 0], offsets[..., 1]
+    model = gradient[0] * da + gradient[1] * db + 0.5 * (aa * da**2 + 2 * ab * da * db + bb * db**2)
+    inside = here + offsets[0]
+    is_outside = (inside < 0.0).any(axis=1) | (inside.sum(axis=1) > MAX_PERSISTENCE)
+    model[0, is_outside] = np.inf
+    chosen = here + offsets[np.argmin(model, axis=0), np.arange(len(here))]
+    return np.clip(chosen, 0.0, MAX_PERSISTENCE)

@@ -1,0 +1,366 @@
+"""Models of normal returns, estimated before the event.
+
+One interface: a :class:`Design` (response and regressors on all sessions) and a
+:class:`ModelFit` (what was found on the estimation window, by least squares unless the model
+names another estimator). Least squares forecasts with the covariance
+``s2 [I + X1 (X0'X0)^-1 X1']`` (Salkever 1976; Dufour 1980); what other models forecast with stands in
+:mod:`event_impact.estimation.forecast`, or they have no covariance and say why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.estimators import ESTIMATORS
+
+MIN_USABLE_SHARE = 0.9
+"""Share of the asked estimation sessions that must be usable."""
+MIN_RETURN_STD = 1e-10
+"""Returns that vary less are constant: a halted or pegged listing, not a market."""
+MAX_REPEATED_SHARE = 0.5
+"""A share whose price stands still on more sessions than this was not traded."""
+
+MODEL_LABELS = {
+    "constant_mean": "constant mean",
+    "market_adjusted": "market-adjusted (firm minus benchmark)",
+    "market_adjusted_demeaned": "market-adjusted, demeaned",
+    "market": "market model",
+    "capm": "CAPM on excess returns",
+    "ff3": "Fama-French three factors",
+    "carhart": "Carhart four factors",
+    "ff5": "Fama-French five factors",
+    "ff5_mom": "Fama-French five factors and momentum",
+    "market_peers": "market model with peers",
+    "ridge": "ridge on the benchmark and peers",
+    "synthetic_control": "synthetic control of peers",
+    "garch_market": "market model with GARCH variance",
+    "lead_lag": "market model with the benchmark's session before, separate coefficients",
+    "robust": "robust market model (Huber)",
+}
+PEER_MODELS = ("market_peers", "ridge", "synthetic_control")
+"""Models whose regressors include other firms."""
+GARCH_MODELS = ("garch_market",)
+"""Least-squares coefficients, forecasts with a GARCH variance."""
+FACTOR_COLUMNS = {
+    "capm": ("mkt_rf",),
+    "ff3": ("mkt_rf", "smb", "hml"),
+    "carhart": ("mkt_rf", "smb", "hml", "mom"),
+    "ff5": ("mkt_rf", "smb", "hml", "rmw", "cma"),
+    "ff5_mom": ("mkt_rf", "smb", "hml", "rmw", "cma", "mom"),
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """Response and regressors of one model on all sessions of a panel.
+
+    Attributes
+    ----------
+    model : str
+        Model id.
+    return_kind : str
+        Kind of return of firm and benchmark.
+    benchmark_returns : pandas.Series
+        Index session; the benchmark's return of the same kind, whether or not the model uses it.
+    response : pandas.Series
+        Index session; what is explained, fractions.
+    regressors : pandas.DataFrame
+        Same index; one column a coefficient, the intercept as a column of ones. No column for
+        ``market_adjusted``, which estimates nothing.
+    offset : pandas.Series
+        Part of the firm's return that the model takes as given (benchmark or riskless return):
+        ``firm return = response + offset``.
+    """
+
+    model: str
+    return_kind: str
+    benchmark: str
+    benchmark_returns: pd.Series
+    response: pd.Series
+    regressors: pd.DataFrame
+    offset: pd.Series
+
+    @property
+    def usable(self) -> pd.DatetimeIndex:
+        """Sessions on which response and every regressor exist."""
+        complete = self.response.notna() & self.regressors.notna().all(axis=1)
+        return pd.DatetimeIndex(self.response.index[complete])
+
+
+def build_design(
+    model: str,
+    returns: pd.DataFrame,
+    *,
+    ticker: str,
+    benchmark: str,
+    return_kind: str,
+    factors: pd.DataFrame | None = None,
+    peers: tuple[str, ...] = (),
+) -> Design:
+    """Response and regressors of a model.
+
+    Parameters
+    ----------
+    returns : pandas.DataFrame
+        Index session, columns tickers, fractions, all of ``return_kind``.
+    factors : pandas.DataFrame, optional
+        Daily factors as fractions with a column ``rf``; needed by the factor models.
+    peers : tuple of str
+        Columns of ``returns`` that join the regressors of the models in :data:`PEER_MODELS`.
+
+    Raises
+    ------
+    EstimationError
+        If a factor model or ``lead_lag`` is asked for another return than close to close, or factors or peers are
+        missing.
+    """
+    firm, market = returns[ticker], returns[benchmark]
+    ones = pd.Series(1.0, index=returns.index, name="intercept")
+    zero = pd.Series(0.0, index=returns.index)
+
+    def factor_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+        if factors is None:
+            raise EstimationError(f"model {model}: no factors are at hand.", "Use model=market.")
+        if return_kind != "close_to_close":
+            raise EstimationError(f"model {model}: factors exist for close_to_close returns only.", "Use model=market.")
+        aligned = factors.reindex(returns.index)
+        columns = [aligned[name] for name in FACTOR_COLUMNS[model]]
+        return firm - aligned["rf"], [ones, *columns], aligned["rf"]
+
+    def peer_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+        if not peers:
+            raise EstimationError(f"model {model}: no peers with prices are at hand.", "Use model=market.")
+        donors = [returns[p].rename(f"beta_{p}") for p in peers]
+        own_market = [] if model == "synthetic_control" else [market.rename("market_beta")]
+        return firm, [ones, *own_market, *donors], zero
+
+    def lead_lag_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+        if return_kind != "close_to_close":
+            raise EstimationError("model lead_lag: only close_to_close returns follow each other.", "Use model=market.")
+        return firm, [ones, market.shift().rename("market_beta_before"), market.rename("market_beta")], zero
+
+    market_design = (firm, [ones, market.rename("market_beta")], zero)
+    builders: dict[str, Callable[[], tuple[pd.Series, list[pd.Series], pd.Series]]] = {
+        "constant_mean": lambda: (firm, [ones], zero),
+        "market_adjusted": lambda: (firm - market, [], market),
+        "market_adjusted_demeaned": lambda: (firm - market, [ones], market),
+        **dict.fromkeys(("market", "garch_market", "robust"), lambda: market_design),
+        **dict.fromkeys(PEER_MODELS, peer_design),
+        **dict.fromkeys(FACTOR_COLUMNS, factor_design),
+        "lead_lag": lead_lag_design,
+    }
+    response, columns, offset = builders[model]()
+    regressors = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=returns.index)
+    return Design(model, return_kind, benchmark, market, response, regressors, offset)
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """What was found on the estimation window.
+
+    Attributes
+    ----------
+    sessions : pandas.DatetimeIndex
+        The L sessions used.
+    design_matrix : numpy.ndarray
+        (L, K).
+    coefficients : pandas.Series
+        K values by name.
+    coefficient_errors : pandas.Series
+        Classical standard errors; missing where ``why_no_error`` says why.
+    residuals : numpy.ndarray
+        (L,), fractions.
+    residual_std : float
+        sqrt(e'e / (L - K)).
+    cross_product_inverse : numpy.ndarray
+        (X0'X0)^-1, (K, K).
+    df : int
+        L - K.
+    asked_sessions : int
+        Sessions that were asked for; ``dropped`` says why fewer were used.
+    why_no_error : str
+        Why neither coefficients nor forecasts have a standard error; empty for least squares.
+    """
+
+    model: str
+    sessions: pd.DatetimeIndex
+    design_matrix: np.ndarray
+    coefficients: pd.Series
+    coefficient_errors: pd.Series
+    residuals: np.ndarray
+    residual_std: float
+    cross_product_inverse: np.ndarray
+    df: int
+    r_squared: float
+    asked_sessions: int
+    dropped: str
+    why_no_error: str = ""
+
+    @property
+    def has_error(self) -> bool:
+        """Whether forecasts have a standard error."""
+        return not self.why_no_error
+
+    @property
+    def n_estimation(self) -> int:
+        """L."""
+        return len(self.residuals)
+
+    @property
+    def leverages(self) -> np.ndarray:
+        """h_t of every estimation session, (L,)."""
+        return np.einsum("ij,jk,ik->i", self.design_matrix, self.cross_product_inverse, self.design_matrix)
+
+    def forecast_factor(self, regressors: np.ndarray) -> np.ndarray:
+        """G = I + X1 (X0'X0)^-1 X1', (m, m): the forecast covariance over s2."""
+        return np.eye(len(regressors)) + regressors @ self.cross_product_inverse @ regressors.T
+
+    def _repr_html_(self) -> str:
+        rows = pd.DataFrame({"coefficient": self.coefficients, "standard error": self.coefficient_errors})
+        return (
+            f"<p>{MODEL_LABELS.get(self.model, self.model)}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
+            f"R2 {self.r_squared:.3f}</p>{rows.to_html(float_format='%.4f')}"
+        )
+
+
+def check_rank(matrix: np.ndarray, names: list[str]) -> None:
+    """Refuse regressors that say the same thing twice.
+
+    Raises
+    ------
+    EstimationError
+        If the design is rank deficient; a pseudo-inverse would split one effect over two
+        coefficients and halve both.
+    """
+    if matrix.shape[1] and np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        raise EstimationError(
+            f"the regressors {', '.join(names)} are linearly dependent (rank {np.linalg.matrix_rank(matrix)} of "
+            f"{matrix.shape[1]}).",
+            "Leave one out, or merge dummies that mark the same session into one joint effect.",
+        )
+
+
+def _share_of_mode(returns: np.ndarray) -> float:
+    """Share of sessions with the most frequent return."""
+    _, counts = np.unique(returns, return_counts=True)
+    return float(counts.max() / len(returns))
+
+
+def estimation_sessions_before(
+    sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
+) -> pd.DatetimeIndex:
+    """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
+    position = int(sessions.searchsorted(event_session))
+    last = position - gap
+    return sessions[max(last - length, 0) : max(last, 0)]
+
+
+def choose_estimation(
+    design: Design,
+    event_session: pd.Timestamp,
+    *,
+    length: int,
+    gap: int,
+    masked: pd.DatetimeIndex | None = None,
+) -> tuple[pd.DatetimeIndex, str]:
+    """The sessions that the model is fitted on, and in words why any of those asked for is missing.
+
+    Raises
+    ------
+    EstimationError
+        If the event session has no row.
+    """
+    sessions = pd.DatetimeIndex(design.response.index)
+    if event_session not in sessions:
+        raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
+    window = estimation_sessions_before(sessions, event_session, length=length, gap=gap)
+    complete = window.intersection(design.usable)
+    used = complete if masked is None else complete.difference(masked)
+    reasons = []
+    if len(window) < length:
+        reasons.append(f"history begins {length - len(window)} sessions too late")
+    if len(complete) < len(window):
+        reasons.append(f"{len(window) - len(complete)} sessions without a usable return")
+    if len(used) < len(complete):
+        reasons.append(f"{len(complete) - len(used)} listed sessions left out")
+    return used, ", ".join(reasons)
+
+
+def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Response (L,) and regressors (L, K) of the estimation window, found fit for estimation.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns, dependent regressors or a perfect fit.
+    """
+    response = design.response.loc[sessions].to_numpy(dtype=float)
+    matrix = design.regressors.loc[sessions].to_numpy(dtype=float)
+    n, k = matrix.shape
+    needed = max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))
+    if n < needed:
+        raise EstimationError(
+            f"{n} of {asked_sessions} estimation sessions are usable for the return "
+            f"{design.return_kind.replace('_', ' ')}; at least {needed} are needed.",
+            "Ask for fewer estimation_sessions, or use a source with a longer history.",
+        )
+    firm = response + design.offset.loc[sessions].to_numpy(dtype=float)
+    if float(np.std(response)) < MIN_RETURN_STD or _share_of_mode(firm) > MAX_REPEATED_SHARE:
+        raise EstimationError(
+            f"the {design.return_kind} returns are constant on most sessions of the estimation window.",
+            "Check the prices: a halted listing has no event study.",
+        )
+    check_rank(matrix, list(design.regressors.columns))
+    if k and float(np.std(response - matrix @ np.linalg.lstsq(matrix, response, rcond=None)[0])) <= MIN_RETURN_STD:
+        raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
+    return response, matrix
+
+
+def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:
+    """Fit the model on the estimation window: least squares, or the estimator that the model names.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions, constant returns or dependent regressors.
+    """
+    response, matrix = read_rows(design, sessions, asked_sessions=asked_sessions)
+    n, k = matrix.shape
+    if k == 0:
+        residual_std = float(np.sqrt(response @ response / n))
+        empty = pd.Series(dtype=float)
+        return ModelFit(
+            design.model, sessions, matrix, empty, empty, response, residual_std, np.empty((0, 0)), n, float("nan"),
+            asked_sessions, dropped,
+        )  # fmt: skip
+    from statsmodels.regression.linear_model import OLS  # slow to load; a runner only needs the checks above
+
+    result = OLS(response, matrix).fit()
+    estimator = ESTIMATORS.get(design.model)
+    if estimator is None:
+        coefficients, errors, residuals = result.params, result.bse, result.resid
+    else:
+        coefficients = estimator.solve(response[None], matrix[None])[0]
+        errors, residuals = np.full(k, np.nan), response - matrix @ coefficients
+    names = list(design.regressors.columns)
+    total = response - response.mean() if "intercept" in names else response
+    return ModelFit(
+        model=design.model,
+        sessions=sessions,
+        design_matrix=matrix,
+        coefficients=pd.Series(coefficients, index=names),
+        coefficient_errors=pd.Series(errors, index=names),
+        residuals=np.asarray(residuals),
+        residual_std=float(np.sqrt(residuals @ residuals / (n - k))),
+        cross_product_inverse=np.asarray(result.normalized_cov_params),
+        df=n - k,
+        r_squared=1.0 - float(residuals @ residuals) / float(total @ total),
+        asked_sessions=asked_sessions,
+        dropped=dropped,
+        why_no_error="" if estimator is None else estimator.why_no_error,
+    )

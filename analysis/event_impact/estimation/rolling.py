@@ -1,0 +1,343 @@
+"""Many event dates at once: one least-squares fit per date, all dates in one pass.
+
+A placebo study repeats the same regression on every earlier date of a firm. The windows are
+stacked, (n dates, L sessions, K regressors), centred, and orthogonalised column by column with a second
+pass, which is as accurate as a QR factorisation of each window and has no loop over dates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from event_impact.base.errors import EstimationError
+
+#: A column whose part that is orthogonal to the earlier ones is below this share of its own size is collinear.
+COLLINEARITY = 1e-10
+
+
+@dataclass(frozen=True)
+class WindowFits:
+    """Least-squares fits on n estimation windows and the abnormal returns that follow each.
+
+    The rows of the design are also kept in coordinates in which X0'X0 is the identity; a
+    leverage is then a sum of squares, and a cross-leverage a dot product.
+
+    Attributes
+    ----------
+    coefficients : ndarray (n, K)
+        In the order of the columns of the design.
+    residual_std : ndarray (n,)
+        Root of SSR / df.
+    df : int
+        L - K.
+    residuals : ndarray (n, L)
+        Of the estimation window.
+    estimation_coordinates : ndarray (n, L, K)
+        Orthonormal columns that span the estimation design.
+    abnormal_returns : ndarray (n, m)
+        y - x'b on the event days, b from the estimation window only.
+    window_coordinates : ndarray (n, m, K)
+        Event-day rows in the coordinates of ``estimation_coordinates``.
+    gap_abnormal_returns : ndarray (n, g)
+        y - x'b between the estimation window and the event session, in order of time.
+    """
+
+    coefficients: np.ndarray
+    residual_std: np.ndarray
+    df: int
+    residuals: np.ndarray
+    estimation_coordinates: np.ndarray
+    abnormal_returns: np.ndarray
+    window_coordinates: np.ndarray
+    gap_abnormal_returns: np.ndarray
+
+    @property
+    def n_estimation(self) -> int:
+        """Sessions in each estimation window, L."""
+        return self.residuals.shape[1]
+
+    @property
+    def window_length(self) -> int:
+        """Sessions in each event window, m."""
+        return self.abnormal_returns.shape[1]
+
+    @property
+    def estimation_leverage(self) -> np.ndarray:
+        """Leverage of each estimation day, (n, L); each row sums to K."""
+        return np.einsum("nlk,nlk->nl", self.estimation_coordinates, self.estimation_coordinates)
+
+    @property
+    def leverage(self) -> np.ndarray:
+        """x'(X0'X0)^-1 x of each event day, (n, m)."""
+        return np.einsum("nmk,nmk->nm", self.window_coordinates, self.window_coordinates)
+
+    @property
+    def forecast_scale(self) -> np.ndarray:
+        """G = I + X1 (X0'X0)^-1 X1', the forecast covariance over s^2, (n, m, m)."""
+        return np.eye(self.window_length) + self.window_coordinates @ self.window_coordinates.swapaxes(1, 2)
+
+    @property
+    def forecast_std(self) -> np.ndarray:
+        """Prediction-error standard deviation of each event day, s sqrt(1 + leverage), (n, m)."""
+        return self.residual_std[:, None] * np.sqrt(1.0 + self.leverage)
+
+    @property
+    def t_values(self) -> np.ndarray:
+        """Abnormal return over its forecast standard deviation, (n, m); t(L - K) under normal errors."""
+        return self.abnormal_returns / self.forecast_std
+
+    @property
+    def car(self) -> np.ndarray:
+        """Sum of the abnormal returns of each window, (n,)."""
+        return self.abnormal_returns.sum(axis=1)
+
+    @property
+    def car_std(self) -> np.ndarray:
+        """s sqrt(1'G1): the estimation error is shared by the days of a window, so not sqrt(m) s (Salinger 1992)."""
+        summed = self.window_coordinates.sum(axis=1)
+        return self.residual_std * np.sqrt(self.window_length + np.einsum("nk,nk->n", summed, summed))
+
+    @property
+    def scar(self) -> np.ndarray:
+        """CAR over its own forecast standard deviation, (n,)."""
+        return self.car / self.car_std
+
+
+def fit_rolling(
+    y: np.ndarray,
+    design: np.ndarray,
+    *,
+    events: np.ndarray,
+    estimation_length: int,
+    gap: int,
+    first: int = 0,
+    last: int = 0,
+) -> WindowFits:
+    """Fit one firm around every event position, each with its own estimation window.
+
+    The estimation window of an event at position E is [E - gap - L, E - gap - 1], the event window
+    [E + first, E + last].
+
+    Parameters
+    ----------
+    y : ndarray (T,)
+        Returns of the firm, fractions.
+    design : ndarray (T, K)
+        Regressors, the constant among them if the model has one; K = 0 for a market-adjusted return.
+    events : ndarray (n,)
+        Positions in ``y``.
+    estimation_length, gap : int
+        L and the sessions between the estimation window and the event session.
+    first, last : int
+        Event window in relative sessions, both ends included.
+
+    Raises
+    ------
+    EstimationError
+        If a window leaves the sample or overlaps its own estimation window, if a value in it is not
+        finite, or if a design is collinear.
+    """
+    y = np.asarray(y, dtype=float)
+    design = np.asarray(design, dtype=float)
+    events = np.atleast_1d(np.asarray(events, dtype=int))
+    if events.size == 0:
+        raise EstimationError("Expected at least one event position, found none.", "Widen the sample.")
+    if not (first <= last and first >= -gap):
+        raise EstimationError(
+            f"Expected an event window that starts no earlier than the gap of {gap} sessions, found {first}:{last}.",
+            "Widen the gap or start the window later.",
+        )
+    earliest, latest = int(events.min()) - gap - estimation_length, int(events.max()) + last
+    if earliest < 0 or latest >= len(y):
+        raise EstimationError(
+            f"Expected windows within the {len(y)} returns, found positions {earliest} to {latest}.",
+            "Drop the dates whose windows are not complete.",
+        )
+    estimation = events[:, None] + np.arange(-gap - estimation_length, -gap)
+    window = events[:, None] + np.arange(first, last + 1)
+    between = events[:, None] + np.arange(-gap, first)
+    return fit_windows(y, design, estimation=estimation, window=window, between=between)
+
+
+def fit_windows(
+    y: np.ndarray,
+    design: np.ndarray,
+    *,
+    estimation: np.ndarray,
+    window: np.ndarray,
+    between: np.ndarray | None = None,
+) -> WindowFits:
+    """Fit on arbitrary positions: masked windows, several windows, or one.
+
+    Parameters
+    ----------
+    y, design : ndarray (T,), (T, K)
+        One firm.
+    estimation, window : ndarray (n, L), (n, m)
+        Positions of the estimation and event days. A single window may be given as one dimension.
+    between : ndarray (n, g), optional
+        Positions after the estimation window and before the event, through which a variance
+        recursion is carried.
+    """
+    estimation, window = np.atleast_2d(estimation), np.atleast_2d(window)
+    if between is None:
+        between = np.empty((len(estimation), 0), dtype=int)
+    between = np.atleast_2d(between)
+    return fit_stack(
+        y[estimation],
+        design[estimation],
+        event_returns=y[window],
+        event_design=design[window],
+        gap_returns=y[between],
+        gap_design=design[between],
+    )
+
+
+def fit_stack(
+    returns: np.ndarray,
+    design: np.ndarray,
+    *,
+    event_returns: np.ndarray,
+    event_design: np.ndarray,
+    gap_returns: np.ndarray | None = None,
+    gap_design: np.ndarray | None = None,
+) -> WindowFits:
+    """Fit n windows given as stacked arrays, each with its own design.
+
+    Parameters
+    ----------
+    returns, design : ndarray (n, L), (n, L, K)
+        Estimation windows.
+    event_returns, event_design : ndarray (n, m), (n, m, K)
+        Event days.
+    gap_returns, gap_design : ndarray (n, g), (n, g, K), optional
+        Sessions between the two.
+
+    Raises
+    ------
+    EstimationError
+        If L <= K, a value is not finite, a design is collinear or a window fits exactly.
+    """
+    n, length, n_regressors = design.shape
+    if gap_returns is None or gap_design is None:
+        gap_returns, gap_design = np.empty((n, 0)), np.empty((n, 0, n_regressors))
+    if length <= n_regressors:
+        raise EstimationError(
+            f"Expected more estimation sessions than the {n_regressors} coefficients, found {length}.",
+            "Lengthen the estimation window.",
+        )
+    _refuse_missing(returns, design, event_returns, event_design, gap_returns, gap_design)
+
+    constant = _constant_columns(design)
+    shift, level = _centres(returns, design, has_constant=bool(constant.any()))
+    shift[:, constant] = 0.0
+    basis, triangle = _orthonormal_columns(design - shift[:, None, :], raw=design)
+    centred = returns - level[:, None]
+    projected, residuals = _project(basis, centred)
+    coefficients = np.linalg.solve(triangle, projected[:, :, None])[:, :, 0] if n_regressors else projected
+
+    def predict_error(later: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return later - level[:, None] - np.einsum("nmk,nk->nm", rows - shift[:, None, :], coefficients)
+
+    abnormal = predict_error(event_returns, event_design)
+    gap_abnormal = predict_error(gap_returns, gap_design)
+    ssr = np.einsum("nl,nl->n", residuals, residuals)
+    _refuse_exact_fit(ssr, centred)
+    uncentred = coefficients.copy()
+    if constant.any():
+        column = int(np.flatnonzero(constant)[0])
+        value = design[:, 0, column]
+        uncentred[:, column] += (level - np.einsum("nk,nk->n", shift, coefficients)) / value
+    return WindowFits(
+        coefficients=uncentred,
+        residual_std=np.sqrt(ssr / (length - n_regressors)),
+        df=length - n_regressors,
+        residuals=residuals,
+        estimation_coordinates=basis,
+        abnormal_returns=abnormal,
+        window_coordinates=_in_coordinates(event_design - shift[:, None, :], triangle),
+        gap_abnormal_returns=gap_abnormal,
+    )
+
+
+def _refuse_missing(*arrays: np.ndarray) -> None:
+    for name, values in zip(("returns", "design"), (arrays[0::2], arrays[1::2]), strict=True):
+        for part, array in zip(("estimation window", "event window", "gap"), values, strict=True):
+            bad = np.argwhere(~np.isfinite(array))
+            if len(bad):
+                raise EstimationError(
+                    f"Expected finite {name}, found {len(bad)} that are not, the first in the {part} "
+                    f"of window {bad[0][0]} at offset {bad[0][1]}.",
+                    "Drop the sessions on which a series has no return.",
+                )
+
+
+def _constant_columns(design: np.ndarray) -> np.ndarray:
+    """Which regressors never vary and are not zero; centring applies to the others."""
+    if design.shape[2] == 0:
+        return np.zeros(0, dtype=bool)
+    reference = design[:1, :1, :]
+    return (design == reference).all(axis=(0, 1)) & (reference[0, 0] != 0.0)
+
+
+def _centres(returns: np.ndarray, design: np.ndarray, *, has_constant: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What to subtract from the columns of the design, (n, K), and from the returns, (n,)."""
+    if not has_constant:
+        return np.zeros((design.shape[0], design.shape[2])), np.zeros(len(returns))
+    return design.mean(axis=1), returns.mean(axis=1)
+
+
+def _orthonormal_columns(design: np.ndarray, *, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gram-Schmidt with a second pass ("twice is enough"), over all windows together.
+
+    Returns the orthonormal columns (n, L, K) and the triangle R (n, K, K) with design = basis R.
+    """
+    n, _, n_regressors = design.shape
+    basis = np.empty_like(design)
+    triangle = np.zeros((n, n_regressors, n_regressors))
+    for column in range(n_regressors):
+        vector = design[:, :, column]
+        size = np.sqrt(np.einsum("nl,nl->n", vector, vector))
+        raw_size = np.sqrt(np.einsum("nl,nl->n", raw[:, :, column], raw[:, :, column]))
+        earlier = basis[:, :, :column]
+        for _ in range(2):
+            overlap = np.einsum("nlk,nl->nk", earlier, vector)
+            vector = vector - np.einsum("nlk,nk->nl", earlier, overlap)
+            triangle[:, :column, column] += overlap
+        norm = np.sqrt(np.einsum("nl,nl->n", vector, vector))
+        collinear = norm <= COLLINEARITY * size + 1e-14 * raw_size
+        if collinear.any():
+            raise EstimationError(
+                f"Expected linearly independent regressors, found column {column} explained by the ones before it "
+                f"in window {int(np.argmax(collinear))}.",
+                "Remove the duplicate, or merge dummies of sessions that coincide.",
+            )
+        basis[:, :, column] = vector / norm[:, None]
+        triangle[:, column, column] = norm
+    return basis, triangle
+
+
+def _project(basis: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of the returns, (n, K), and what is left of them, (n, L)."""
+    projected = np.einsum("nlk,nl->nk", basis, returns)
+    return projected, returns - np.einsum("nlk,nk->nl", basis, projected)
+
+
+def _in_coordinates(rows: np.ndarray, triangle: np.ndarray) -> np.ndarray:
+    """Rows x as R^-T x, so that x'(X0'X0)^-1 x is their squared length; (n, m, K)."""
+    if rows.shape[2] == 0:
+        return rows
+    return np.linalg.solve(triangle.swapaxes(1, 2), rows.swapaxes(1, 2)).swapaxes(1, 2)
+
+
+def _refuse_exact_fit(ssr: np.ndarray, returns: np.ndarray) -> None:
+    total = np.einsum("nl,nl->n", returns, returns)
+    exact = ssr <= 1e-24 * total + np.finfo(float).tiny
+    if exact.any():
+        raise EstimationError(
+            f"Expected returns that the regressors do not explain exactly, found no residual variation "
+            f"in window {int(np.argmax(exact))}.",
+            "Check the series: a constant price or a copy of a regressor cannot be tested.",
+        )

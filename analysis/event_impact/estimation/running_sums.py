@@ -1,0 +1,148 @@
+"""One firm, one model, every date: forecasts from running sums of cross products.
+
+For t values alone the estimation windows need not be gathered: X'X, X'y and y'y of any window are differences
+of running sums. The columns are centred on their overall means and brought to unit spread first, which keeps
+the differences accurate (raw sums lose digits with the level of the series). Left-out sessions have
+weight zero, so masks and gaps cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from event_impact.base.errors import EstimationError
+
+
+@dataclass(frozen=True)
+class RollingForecasts:
+    """Abnormal returns of n dates, each forecast from its own estimation window.
+
+    Attributes
+    ----------
+    estimate : ndarray (n,)
+        y - x'b, fractions.
+    standard_error : ndarray (n,)
+        s sqrt(1 + x'(X0'X0)^-1 x).
+    df : ndarray (n,)
+        Usable sessions of the window less K.
+    """
+
+    estimate: np.ndarray
+    standard_error: np.ndarray
+    df: np.ndarray
+
+    @property
+    def t(self) -> np.ndarray:
+        """Prediction-error t values, (n,)."""
+        return self.estimate / self.standard_error
+
+
+@dataclass(frozen=True)
+class RunningSums:
+    """Running sums of the products of regressors and response, made once for all windows of a series.
+
+    Attributes
+    ----------
+    columns : ndarray (T, K + 1)
+        Scaled regressors and the centred response, zero where not usable.
+    products : ndarray (T + 1, K + 1, K + 1)
+        Sums of their outer products over the sessions before each position.
+    counts : ndarray (T + 1,)
+        Usable sessions before each position.
+    """
+
+    columns: np.ndarray
+    products: np.ndarray
+    counts: np.ndarray
+    scale: float
+
+
+def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.ndarray) -> RunningSums:
+    """Prepare the running sums of one series.
+
+    Parameters
+    ----------
+    response : ndarray (T,)
+        Fractions; anything where not usable.
+    regressors : ndarray (T, K)
+        A constant column among them allows centring.
+    usable : ndarray (T,) of bool
+        Sessions that count in estimation windows.
+
+    Raises
+    ------
+    EstimationError
+        If fewer than K + 2 sessions are usable or a used value is not finite.
+    """
+    usable = np.asarray(usable, dtype=bool)
+    columns = np.column_stack([np.asarray(regressors, dtype=float), np.asarray(response, dtype=float)])
+    known = columns[usable]
+    if len(known) < columns.shape[1] + 1 or not np.isfinite(known).all():
+        raise EstimationError(
+            f"Expected at least {columns.shape[1] + 1} finite usable sessions, found {len(known)} usable.",
+            "Use a longer history.",
+        )
+    spread = known.std(axis=0)
+    is_constant = spread <= 1e-14 * np.abs(known).max(axis=0)
+    if is_constant[:-1].any():
+        columns = columns - np.where(is_constant, 0.0, known.mean(axis=0))
+    size = np.where(is_constant, 1.0, np.where(spread > 0, spread, 1.0))
+    columns = columns / size
+    weighted = np.where(usable[:, None], columns, 0.0)
+    products = np.einsum("ti,tj->tij", weighted, weighted)
+    zero = np.zeros((1, *products.shape[1:]))
+    return RunningSums(
+        columns=columns,
+        products=np.concatenate([zero, np.cumsum(products, axis=0)]),
+        counts=np.concatenate([[0], np.cumsum(usable)]),
+        scale=float(size[-1]),
+    )
+
+
+def forecast_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_length: int, gap: int) -> RollingForecasts:
+    """Forecast every event position from the ``estimation_length`` sessions that end ``gap + 1`` before it.
+
+    Parameters
+    ----------
+    events : ndarray (n,)
+        Positions; their own values must be finite.
+
+    Raises
+    ------
+    EstimationError
+        If a window leaves the sample, has no degree of freedom, or is fitted exactly.
+    """
+    events = np.asarray(events, dtype=int)
+    last = events - gap
+    first = last - estimation_length
+    if events.size and (first.min() < 0 or events.max() >= len(sums.columns)):
+        raise EstimationError(
+            f"Expected windows within the {len(sums.columns)} sessions, found one that begins at {first.min()}.",
+            "Drop the dates whose windows are not complete.",
+        )
+    moments = sums.products[last] - sums.products[first]
+    k = moments.shape[1] - 1
+    df = sums.counts[last] - sums.counts[first] - k
+    rows = sums.columns[events]
+    if events.size and (df.min() < 1 or not np.isfinite(rows).all()):
+        raise EstimationError(
+            "Expected windows with more sessions than coefficients and a return on each date, found one without.",
+            "Drop the dates whose windows are not complete.",
+        )
+    cross, response = moments[:, :k, :k], moments[:, :k, k]
+    right = np.stack([response, rows[:, :k]], axis=2)
+    try:
+        solved = np.linalg.solve(cross, right) if k else right
+    except np.linalg.LinAlgError as error:
+        raise EstimationError("the regressors are linearly dependent in a window.", "Leave one out.") from error
+    coefficients = solved[:, :, 0]
+    leverage = np.einsum("nk,nk->n", rows[:, :k], solved[:, :, 1])
+    total = moments[:, k, k]
+    squares = total - np.einsum("nk,nk->n", coefficients, response)
+    if (squares <= 1e-12 * total).any():
+        raise EstimationError("a window is explained exactly by its regressors.", "Check the series.")
+    estimate = rows[:, k] - np.einsum("nk,nk->n", rows[:, :k], coefficients)
+    error = np.sqrt(squares / df * (1.0 + leverage))
+    return RollingForecasts(estimate * sums.scale, error * sums.scale, df)

@@ -1,0 +1,287 @@
+"""Stories and their articles, read from the hand-curated tables and checked row by row.
+
+An article is never a point in time: it carries the half-open interval
+``[published_earliest, published_latest)`` in UTC within which it became public.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.events.calendars import load_hours
+
+STORY_COLUMNS = (
+    "story", "title", "ticker", "exchange", "benchmark", "other_tickers", "counterparties",
+    "denied", "tier", "embedded", "state", "notes",
+)  # fmt: skip
+ARTICLE_COLUMNS = (
+    "story", "article_id", "role", "source_kind", "outlet", "published_earliest", "published_latest",
+    "earliest_basis", "latest_basis", "time_as_printed", "zone", "zone_basis", "precision", "url",
+    "paraphrase", "confidence", "notes",
+)  # fmt: skip
+ROLES = ("report", "denial", "relay", "other")
+PRECISIONS = ("second", "minute", "hour", "day")
+DENIED = ("yes", "no", "partial")
+STATES = ("open", "closed")
+INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+
+
+@dataclass(frozen=True)
+class Article:
+    """One published text, with the bounds of when it became public."""
+
+    story: str
+    article_id: str
+    role: str
+    source_kind: str
+    outlet: str
+    published_earliest: pd.Timestamp
+    published_latest: pd.Timestamp
+    earliest_basis: str
+    latest_basis: str
+    time_as_printed: str
+    zone: str
+    zone_basis: str
+    precision: str
+    url: str
+    paraphrase: str
+    confidence: str
+    notes: str
+
+    @property
+    def last_instant(self) -> pd.Timestamp:
+        """The last instant inside the half-open interval."""
+        return self.published_latest - pd.Timedelta(nanoseconds=1)
+
+    def _repr_html_(self) -> str:
+        return _show_articles((self,))
+
+
+@dataclass(frozen=True)
+class Story:
+    """A chain of articles about one matter, and the one listing used for inference."""
+
+    story: str
+    title: str
+    ticker: str
+    exchange: str
+    benchmark: str
+    other_tickers: tuple[str, ...]
+    counterparties: tuple[str, ...]
+    denied: str
+    tier: str
+    is_embedded: bool
+    state: str
+    notes: str
+    articles: tuple[Article, ...]
+    shares_outstanding: int | None = None
+    shares_as_of: str = ""
+    shares_source: str = ""
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether no report and no denial is recorded yet, so that nothing defines its event."""
+        return not any(article.role in ("report", "denial") for article in self.articles)
+
+    def with_role(self, role: str) -> tuple[Article, ...]:
+        """The articles of one role, in the order of the table."""
+        return tuple(article for article in self.articles if article.role == role)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p>" + _show_articles(
+            self.articles
+        )
+
+    def known_by(self, as_of: date) -> Story:
+        """The story without articles that were published after the close of ``as_of``."""
+        hours = load_hours(self.exchange)
+        label = pd.Timestamp(as_of)
+        limit = hours.schedule.at[label, "close"] if hours.is_session(label) else label.tz_localize("UTC")
+        known = tuple(article for article in self.articles if article.published_latest <= limit)
+        return Story(**{**self.__dict__, "articles": known})
+
+
+def _show_articles(articles: tuple[Article, ...]) -> str:
+    """Articles as an HTML table: what, by whom, and between which instants."""
+    frame = pd.DataFrame(
+        {
+            "article": [a.article_id for a in articles],
+            "role": [a.role for a in articles],
+            "outlet": [a.outlet for a in articles],
+            "not before (UTC)": [f"{a.published_earliest:%Y-%m-%d %H:%M}, {a.earliest_basis}" for a in articles],
+            "not after (UTC)": [f"{a.published_latest:%Y-%m-%d %H:%M}, {a.latest_basis}" for a in articles],
+            "what it says": [a.paraphrase for a in articles],
+        }
+    )
+    with pd.option_context("display.max_colwidth", None):
+        return frame.to_html(index=False)
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A hand-curated CSV as text, with exactly the expected columns at its left.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable or has other columns.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{path.name} has rows with more cells than its header.", "Take out commas at the ends of lines."
+        ) from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the file and its rights.") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name} is not a readable CSV: {error}.", "Restore it from the repository.") from error
+    if tuple(table.columns[: len(columns)]) != columns:
+        raise DataError(
+            f"{path.name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}.",
+            "See data/README.md.",
+        )
+    return table
+
+
+def parse_instant(text: str, where: str) -> pd.Timestamp:
+    """An instant written ``YYYY-MM-DDTHH:MM:SSZ``."""
+    if INSTANT.fullmatch(text):
+        try:
+            return pd.Timestamp(text)
+        except ValueError:
+            pass
+    raise DataError(f"{where}: {text!r} is not an instant in UTC.", "Write YYYY-MM-DDTHH:MM:SSZ.")
+
+
+def _check(condition: bool, where: str, what: str, hint: str = "Mend the row; see data/README.md.") -> None:
+    if not condition:
+        raise DataError(f"{where}: {what}.", hint)
+
+
+def _build_article(row: dict[str, str]) -> Article:
+    where = f"articles.csv, {row['article_id'] or 'a row without article_id'}"
+    earliest = parse_instant(row["published_earliest"], where)
+    latest = parse_instant(row["published_latest"], where)
+    _check(bool(row["article_id"]), where, "article_id is empty")
+    _check(earliest < latest, where, f"published_earliest {earliest} is not before published_latest {latest}")
+    _check(row["earliest_basis"] != "decoded", where, "a clock decoded from an identifier is an upper bound only")
+    _check(row["role"] in ROLES, where, f"role {row['role']!r} is none of {', '.join(ROLES)}")
+    _check(row["precision"] in PRECISIONS, where, f"precision {row['precision']!r} is none of {', '.join(PRECISIONS)}")
+    _check(not row["url"] or row["url"].startswith(("http://", "https://")), where, f"url {row['url']!r} is no address")
+    if row["zone"]:
+        try:
+            ZoneInfo(row["zone"])
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise DataError(f"{where}: zone {row['zone']!r} is unknown.", "Use an IANA name.") from error
+    fields = {name: row[name] for name in ARTICLE_COLUMNS}
+    return Article(**{**fields, "published_earliest": earliest, "published_latest": latest})
+
+
+def _build_story(row: dict[str, str], articles: tuple[Article, ...]) -> Story:
+    where = f"stories.csv, {row['story'] or 'a row without story'}"
+    _check(row["denied"] in DENIED, where, f"denied {row['denied']!r} is none of {', '.join(DENIED)}")
+    _check(row["state"] in STATES, where, f"state {row['state']!r} is none of {', '.join(STATES)}")
+    _check(row["embedded"] in ("yes", "no"), where, f"embedded {row['embedded']!r} is neither yes nor no")
+    _check(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
+    _check_order(articles)
+    split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
+    fields = {name: row[name] for name in STORY_COLUMNS if name != "embedded"}
+    shares = row.get("shares_outstanding", "")
+    _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")
+    return Story(
+        **{**fields, **split},
+        is_embedded=row["embedded"] == "yes",
+        articles=articles,
+        shares_outstanding=int(shares) if shares else None,
+        shares_as_of=row.get("shares_as_of", ""),
+        shares_source=row.get("shares_source", ""),
+    )
+
+
+def _check_order(articles: tuple[Article, ...]) -> None:
+    """A denial cannot have been public for sure before its report could have been."""
+    reports = [a for a in articles if a.role == "report"]
+    for denial in (a for a in articles if a.role == "denial"):
+        for report in reports:
+            _check(
+                denial.published_latest > report.published_earliest,
+                f"articles.csv, {denial.article_id}",
+                f"the denial ends before its report {report.article_id} begins",
+            )
+
+
+def load_stories(data: Path, *, with_drafts: bool = False) -> dict[str, Story]:
+    """All stories of ``stories.csv`` with their articles, checked.
+
+    Parameters
+    ----------
+    with_drafts : bool
+        Also those without a report or denial yet: registered, but with nothing that defines their event.
+
+    Raises
+    ------
+    DataError
+        For a malformed table, a duplicate id, an unknown zone, an impossible interval.
+    """
+    stories = read_table(data / "stories.csv", STORY_COLUMNS)
+    articles = read_table(data / "articles.csv", ARTICLE_COLUMNS)
+    built = build_stories(stories, articles)
+    return {name: story for name, story in built.items() if with_drafts or not story.is_draft}
+
+
+def build_stories(stories: pd.DataFrame, articles: pd.DataFrame) -> dict[str, Story]:
+    """Every story of the two tables, drafts among them, checked row by row.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_stories`.
+    """
+    for name, table, key in (("stories.csv", stories, "story"), ("articles.csv", articles, "article_id")):
+        doubled = sorted(table[key][table[key].duplicated()])
+        _check(not doubled, name, f"{key} {', '.join(doubled)} occurs more than once", "Give each row its own id.")
+    orphans = sorted(set(articles["story"]) - set(stories["story"]))
+    _check(not orphans, "articles.csv", f"no story {', '.join(orphans)} in stories.csv")
+    built: dict[str, list[Article]] = {}
+    for row in articles.to_dict("records"):
+        built.setdefault(row["story"], []).append(_build_article(row))
+    return {row["story"]: _build_story(row, tuple(built.get(row["story"], ()))) for row in stories.to_dict("records")}
+
+
+def load_story(story: str, data: Path) -> Story:
+    """One story of the registry.
+
+    Raises
+    ------
+    ConfigError
+        If no such story is registered.
+    DataError
+        If it has no report and no denial yet.
+    """
+    stories = load_stories(data, with_drafts=True)
+    if story not in stories:
+        near = [name for name in stories if name.split("-")[0] == story.split("-")[0]]
+        raise ConfigError(
+            f"unknown story {story!r}.",
+            (f"Did you mean {' or '.join(near[:3])}? " if near else "") + "List the stories with: impact stories",
+        )
+    if stories[story].is_draft:
+        raise DataError(
+            f"story {story!r} has no report and no denial yet, so nothing defines its event.",
+            f"Add one with: impact article add FILE --story {story} --role report",
+        )
+    return stories[story]

@@ -1,0 +1,162 @@
+"""Trading calendars with explicit bounds, and the mapping of instants to sessions.
+
+A session is a tz-naive label; opens, closes and breaks are UTC instants. A session is
+left-closed: news at the very instant of the close belongs to the next session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import exchange_calendars
+import pandas as pd
+
+from event_impact.base.errors import AlignmentError
+
+FIRST_DAY = pd.Timestamp("1998-12-01")
+LAST_DAY = pd.Timestamp("2027-12-31")
+"""Explicit bounds: the library's default moves with today's date."""
+
+NEAR_CLOSE = pd.Timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class SessionHours:
+    """Opens and closes of one exchange, and the questions that articles ask of them."""
+
+    exchange: str
+    timezone: str
+    schedule: pd.DataFrame  # index session; open, break_start, break_end, close in UTC
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """All sessions, tz-naive."""
+        return self.schedule.index
+
+    @property
+    def city(self) -> str:
+        """The place whose clock the exchange keeps, as its zone names it."""
+        return self.timezone.rsplit("/", 1)[-1].replace("_", " ")
+
+    def is_session(self, label: pd.Timestamp) -> bool:
+        """Whether the exchange trades on that date."""
+        return label in self.schedule.index
+
+    def session_at(self, column: str, instant: pd.Timestamp) -> pd.Timestamp:
+        """First session whose ``open`` or ``close`` lies strictly after an instant."""
+        try:
+            position = self.schedule[column].searchsorted(instant, side="right")
+        except pd.errors.OutOfBoundsDatetime as error:
+            raise AlignmentError(
+                f"{instant} lies outside the known sessions of {self.exchange}.", "Use a year of our time."
+            ) from error
+        if position >= len(self.schedule):
+            raise AlignmentError(
+                f"{instant} lies after the last known session of {self.exchange}.", "Use an earlier time."
+            )
+        if position == 0:
+            raise AlignmentError(
+                f"{instant} lies before the first known session of {self.exchange}.", "Use a later time."
+            )
+        return self.schedule.index[position]
+
+    def close_session(self, instant: pd.Timestamp) -> pd.Timestamp:
+        """First session whose close-to-close return contains news of that instant."""
+        return self.session_at("close", instant)
+
+    def open_session(self, instant: pd.Timestamp) -> pd.Timestamp:
+        """First session whose opening price can react to news of that instant."""
+        return self.session_at("open", instant)
+
+    def phase(self, instant: pd.Timestamp) -> str:
+        """Where an instant falls: in_session, lunch_break, pre_open, after_close, weekend or holiday."""
+        row = self.schedule.loc[self.close_session(instant)]
+        if row["open"] <= instant:
+            has_break = pd.notna(row["break_start"])
+            return "lunch_break" if has_break and row["break_start"] <= instant < row["break_end"] else "in_session"
+        local_day = instant.tz_convert(self.timezone).tz_localize(None).normalize()
+        if local_day in self.schedule.index:
+            return "pre_open" if instant < self.schedule.at[local_day, "open"] else "after_close"
+        return "weekend" if local_day.day_of_week >= 5 else "holiday"
+
+    def phases(self, first: pd.Timestamp, last: pd.Timestamp) -> tuple[str, ...]:
+        """Every phase from one instant to another, in order, each change once."""
+        near = self.schedule.iloc[
+            self.schedule["close"].searchsorted(first) : self.schedule["open"].searchsorted(last, side="right")
+        ]
+        days = pd.date_range(first.tz_convert(self.timezone).normalize(), last.tz_convert(self.timezone), freq="D")
+        changes = pd.DatetimeIndex(near.to_numpy().ravel(), tz="UTC").append(days.tz_convert("UTC")).dropna()
+        inside = changes[(changes > first) & (changes <= last)].unique().sort_values()
+        found = [self.phase(instant) for instant in (first, *inside)]
+        return tuple(name for name, before in zip(found, [None, *found], strict=False) if name != before)
+
+    def is_closed_throughout(self, first: pd.Timestamp, last: pd.Timestamp) -> bool:
+        """Whether no session is under way at any instant from first to last."""
+        return not {"in_session", "lunch_break"} & set(self.phases(first, last))
+
+    def is_near_close(self, instant: pd.Timestamp) -> bool:
+        """Whether an instant lies within the last ten minutes before a close."""
+        return self.schedule.at[self.close_session(instant), "close"] - instant <= NEAR_CLOSE
+
+    def neighbours(self, day: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The sessions around a date that is none."""
+        position = self.sessions.searchsorted(day)
+        position = min(max(position, 1), len(self.sessions) - 1)
+        return self.sessions[position - 1], self.sessions[position]
+
+    def between(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+        """Sessions from first to last, both included."""
+        return self.sessions[(self.sessions >= first) & (self.sessions <= last)]
+
+    def offset(self, session: pd.Timestamp, steps: int) -> pd.Timestamp:
+        """The session that many sessions later (earlier when negative)."""
+        position = self.sessions.get_loc(session) + steps
+        if not 0 <= position < len(self.sessions):
+            raise AlignmentError(
+                f"no session {steps:+d} from {session.date()} on {self.exchange}.", "Shorten the window."
+            )
+        return self.sessions[position]
+
+
+def resolve_alias(exchange: str) -> str:
+    """The market identifier behind a common name such as NYSE; other texts stay as they are."""
+    try:
+        return exchange_calendars.resolve_alias(exchange) if exchange else ""
+    except exchange_calendars.errors.InvalidCalendarName:
+        return exchange
+
+
+@lru_cache(maxsize=32)
+def load_hours(exchange: str) -> SessionHours:
+    """Hours of an exchange, by its ISO 10383 market identifier.
+
+    Raises
+    ------
+    AlignmentError
+        If the exchange is unknown, or the library cannot build its calendar.
+    """
+    try:
+        calendar = _build_calendar(exchange)
+    except (exchange_calendars.errors.InvalidCalendarName, KeyError) as error:
+        raise AlignmentError(
+            f"unknown exchange {exchange!r}.", "Use a market identifier that exchange_calendars knows, such as XNYS."
+        ) from error
+    except (ValueError, NotImplementedError) as error:  # some calendars do not work with every version of pandas
+        raise AlignmentError(
+            f"exchange_calendars {exchange_calendars.__version__} cannot build the calendar of {exchange} with pandas "
+            f"{pd.__version__} ({type(error).__name__}).",
+            "Study another listing of the firm, or wait for a version that can.",
+        ) from error
+    schedule = calendar.schedule.loc[:, ["open", "break_start", "break_end", "close"]]
+    return SessionHours(exchange=exchange, timezone=str(calendar.tz), schedule=schedule)
+
+
+def _build_calendar(exchange: str) -> exchange_calendars.ExchangeCalendar:
+    """The calendar from :data:`FIRST_DAY` to :data:`LAST_DAY`, or as far as the library knows its holidays."""
+    try:
+        return exchange_calendars.get_calendar(exchange, start=FIRST_DAY, end=LAST_DAY)
+    except ValueError:
+        known = exchange_calendars.get_calendar(exchange)  # only to ask for its bounds
+    first, last = known.bound_min() or FIRST_DAY, known.bound_max() or LAST_DAY
+    return exchange_calendars.get_calendar(exchange, start=max(first, FIRST_DAY), end=min(last, LAST_DAY))

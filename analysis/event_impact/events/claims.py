@@ -1,0 +1,92 @@
+"""What the articles of a story claim, statement by statement, in our own words.
+
+Each claim names the statistic that could test it. ``computed`` leaves the status to the run; every other status is a
+judgement recorded in the table, with its reason. Claims about a price are claims of a fall or of a small
+move: the vocabulary of statistics says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.errors import DataError
+from event_impact.events.articles import Article, read_table
+
+CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason")
+CLAIM_KINDS = ("price", "timing", "mechanism", "documentary", "promotional", "opinion", "outlook")
+CLAIM_STATUSES = ("supported", "contradicted", "untestable", "documentary", "timing_impossible", "computed")
+NO_STATISTIC = "none"
+CLAIM_STATISTICS = {
+    "raw_close_to_close": "the share closed lower than at the close before",
+    "raw_close_to_open": "the share opened lower than it had closed",
+    "raw_open_to_close": "the share closed lower than it had opened",
+    "abs_return_percentile": "the move was small among those of the estimation window",
+    "ar_close_to_close": "the abnormal return was negative, close to close",
+    "ar_close_to_open": "the abnormal return was negative at the open",
+    "ar_open_to_close": "the abnormal return was negative from the open to the close",
+    "article_before_close": "the text can describe a finished session",
+    "order_report_denial": "each denial followed the report",
+    "denial_delay": "the denials came before the next opening price",
+    "weekend_window": "report and denials appeared while the exchange was shut",
+    "prior_letter_ar": "abnormal returns around the lawmaker's letter",
+    "writedown_ar": "abnormal return after the writedown",
+    "volume_surprise": "volume against the market's and the share's own habit",
+    "range_surprise": "price range against the market's and the share's own habit",
+    NO_STATISTIC: "no figure of this study bears on it",
+}
+"""What each statistic asks, in words."""
+PRIOR_EVENTS = {"prior_letter_ar": ("F", ("2026-01-28", "2026-01-29")), "writedown_ar": ("F", ("2025-12-16",))}
+"""Sessions of earlier events that claims refer to, by listing; both are in confounders.csv."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of an article."""
+
+    claim_id: str
+    article_id: str
+    paraphrase: str
+    kind: str
+    statistic: str
+    status: str
+    reason: str
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether a figure of the study bears on it."""
+        return self.statistic != NO_STATISTIC
+
+
+def load_claims(articles: tuple[Article, ...], data: Path) -> tuple[Claim, ...]:
+    """Claims of the given articles, in the order of the table; articles not among them are left out.
+
+    Pass the articles that were known at ``as_of``, so that a run never judges what was not yet published.
+
+    Raises
+    ------
+    DataError
+        For a malformed row, or an id that occurs twice.
+    """
+    table = read_table(data / "claims.csv", CLAIM_COLUMNS)
+    for row in table.to_dict("records"):
+        _check(row)
+    doubled = sorted(table["claim_id"][table["claim_id"].duplicated()])
+    if doubled:
+        raise DataError(f"claims.csv: {', '.join(doubled)} occurs more than once.", "Give each claim its own id.")
+    known = {article.article_id for article in articles}
+    rows: pd.DataFrame = table[table["article_id"].isin(known)]
+    return tuple(Claim(**{name: row[name] for name in CLAIM_COLUMNS}) for row in rows.to_dict("records"))
+
+
+def _check(row: dict[str, str]) -> None:
+    where = f"claims.csv, {row['claim_id'] or 'a row without claim_id'}"
+    for name, words in (("kind", CLAIM_KINDS), ("statistic", tuple(CLAIM_STATISTICS)), ("status", CLAIM_STATUSES)):
+        if row[name] not in words:
+            raise DataError(f"{where}: {name} {row[name]!r} is none of {', '.join(words)}.", "Mend the row.")
+    if not (row["claim_id"] and row["paraphrase"] and row["reason"]):
+        raise DataError(f"{where}: id, paraphrase and reason are needed.", "Mend the row.")
+    if row["status"] == "computed" and row["statistic"] == NO_STATISTIC:
+        raise DataError(f"{where}: a computed status needs a statistic.", "Name one, or judge the claim by hand.")

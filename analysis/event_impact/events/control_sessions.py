@@ -1,0 +1,46 @@
+"""Real sessions on which a test of the firm should reject, and others on which it should not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.errors import DataError
+from event_impact.events.articles import read_table
+
+CONTROL_COLUMNS = ("ticker", "session", "label", "expected", "source")
+EXPECTATIONS = ("must_reject", "must_not_reject")
+
+
+@dataclass(frozen=True)
+class Control:
+    """One session of one listing with what a sound test says of it."""
+
+    ticker: str
+    session: pd.Timestamp
+    label: str
+    expected: str
+    source: str
+
+
+def load_controls(data: Path) -> tuple[Control, ...]:
+    """All controls, in the order of ``controls.csv``.
+
+    Raises
+    ------
+    DataError
+        For a malformed row.
+    """
+    controls = []
+    for row in read_table(data / "controls.csv", CONTROL_COLUMNS).to_dict("records"):
+        where = f"controls.csv, {row['ticker']} {row['session']}"
+        if row["expected"] not in EXPECTATIONS:
+            raise DataError(f"{where}: expected is {row['expected']!r}, not {' or '.join(EXPECTATIONS)}.", "Mend it.")
+        try:
+            session = pd.Timestamp(row["session"])
+        except ValueError as error:
+            raise DataError(f"{where}: the session is no date.", "Write YYYY-MM-DD.") from error
+        controls.append(Control(row["ticker"], session, row["label"], row["expected"], row["source"]))
+    return tuple(controls)

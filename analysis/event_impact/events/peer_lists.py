@@ -1,0 +1,57 @@
+"""Firms that share the market of a story's firm, and the other side of the story, with their exchanges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from event_impact.base.errors import DataError
+from event_impact.events.articles import read_table
+
+PEER_COLUMNS = ("ticker", "peer", "exchange", "role", "peer_set", "notes")
+PEER_ROLES = ("peer", "counterparty")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One listing beside the firm's.
+
+    Attributes
+    ----------
+    ticker, exchange : str
+        The listing and the MIC of its calendar.
+    role : str
+        ``peer`` (same industry) or ``counterparty`` (named in the story: never a donor).
+    peer_set : str
+        Peers of one set join the market model together; empty for none.
+    """
+
+    ticker: str
+    exchange: str
+    role: str
+    peer_set: str
+    notes: str
+
+
+def load_peers(ticker: str, data: Path) -> tuple[Peer, ...]:
+    """The peers and counterparties of a firm, in the order of ``peers.csv``; empty when none is listed.
+
+    Raises
+    ------
+    DataError
+        For a malformed row.
+    """
+    table = read_table(data / "peers.csv", PEER_COLUMNS)
+    rows = table[table["ticker"] == ticker]
+    peers = []
+    for row in rows.to_dict("records"):
+        where = f"peers.csv, {ticker} {row['peer']}"
+        if row["role"] not in PEER_ROLES:
+            raise DataError(f"{where}: role {row['role']!r} is neither peer nor counterparty.", "Mend the row.")
+        if not row["peer"] or not row["exchange"] or row["peer"] == ticker:
+            raise DataError(f"{where}: a peer is another listing with its exchange.", "Mend the row.")
+        peers.append(Peer(row["peer"], row["exchange"], row["role"], row["peer_set"], row["notes"]))
+    doubled = sorted(rows["peer"][rows["peer"].duplicated()])
+    if doubled:
+        raise DataError(f"peers.csv, {ticker}: {', '.join(doubled)} is named twice.", "Name each peer once.")
+    return tuple(peers)

@@ -1,0 +1,383 @@
+"""From publication intervals to sessions, and from sessions to what is identified.
+
+The rule for one instant is in :mod:`event_impact.events.calendars`. Here it is applied to the
+first and the last instant at which an article can have become public; every session in
+between is a candidate. Whether report and denial can be told apart follows from one
+question: does a price lie strictly between them, for sure, perhaps, or not at all?
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from event_impact.base.errors import AlignmentError, ConfigError
+from event_impact.events.articles import Article, Story
+from event_impact.events.calendars import SessionHours, load_hours
+
+JOINT_SENTENCE = (
+    "{between}, so the data identify only their joint effect, together with all other news of that interval."
+)
+CLOSED_BETWEEN = "{exchange} was closed from the report to the denial and no price of its sessions lies between them"
+OPEN_BETWEEN = (
+    "No recorded daily price of {ticker} lies between the report and the denial: they may lie apart within a session, "
+    "which daily figures cannot show"
+)
+
+MOST_PHASES = 4
+"""An interval that crosses more phases is described by its ends and the sessions between."""
+
+
+@dataclass(frozen=True)
+class EventSession:
+    """The sessions that one article can have reached.
+
+    Attributes
+    ----------
+    sessions : tuple of pandas.Timestamp
+        Candidate sessions whose close-to-close return contains the article.
+    open_sessions : tuple of pandas.Timestamp
+        Candidate sessions whose opening price is the first that can react.
+    phase : str
+        Where the publication interval lies relative to trading hours.
+    reason : str
+        The decision in words.
+    """
+
+    article: Article
+    sessions: tuple[pd.Timestamp, ...]
+    open_sessions: tuple[pd.Timestamp, ...]
+    phase: str
+    is_near_close: bool
+    reason: str
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether only one session is possible."""
+        return len(self.sessions) == 1
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        sessions = ", ".join(str(s.date()) for s in self.sessions)
+        return f"<p><b>{escape(self.article.article_id)}</b> -> {sessions}: {escape(self.reason)}</p>"
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What the prices at hand can tell apart.
+
+    ``kind`` is one of ``separable``, ``joint``, ``ambiguous``, ``report_only``, ``denial_only``.
+    ``is_closed_between``: for ``joint``, whether the exchange was closed from the report to the denial for sure.
+    """
+
+    kind: str
+    report: bool
+    denial: bool
+    joint: bool
+    price_between: str
+    reason: str
+    is_closed_between: bool = False
+
+    def as_record(self) -> dict[str, object]:
+        """The part that ``run.json`` keeps."""
+        return {
+            "kind": self.kind,
+            "report": self.report,
+            "denial": self.denial,
+            "joint": self.joint,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A story brought onto the calendar of its exchange."""
+
+    story: Story
+    hours: SessionHours
+    articles: tuple[EventSession, ...]
+    identification: Identification
+    report_sessions: tuple[pd.Timestamp, ...]
+    denial_sessions: tuple[pd.Timestamp, ...]
+
+    @property
+    def candidates(self) -> tuple[pd.Timestamp, ...]:
+        """Candidate sessions of the event: the report's, or the denial's where no report is recorded."""
+        return self.report_sessions or self.denial_sessions
+
+    @property
+    def event_session(self) -> pd.Timestamp:
+        """rel_session 0: the first candidate session."""
+        return self.candidates[0]
+
+    @property
+    def last_session(self) -> pd.Timestamp:
+        """The last session that report or first denial can have reached."""
+        return max(self.report_sessions + self.denial_sessions)
+
+    @property
+    def hull(self) -> tuple[int, int]:
+        """Window of rel_sessions that holds every candidate of report and first denial."""
+        sessions = self.hours.between(self.event_session, self.last_session)
+        return 0, len(sessions) - 1
+
+    @property
+    def open_holds_news(self) -> str:
+        """Whether the opening price of the event session can hold the event: ``yes``, ``no`` or ``perhaps``.
+
+        The event is the report, or the denial where no report is recorded.
+        """
+        role = "report" if self.report_sessions else "denial"
+        events = [e.article for e in self.articles if e.article.role == role]
+        opens = self.hours.schedule.at[self.event_session, "open"]
+        if opens <= min(a.published_earliest for a in events):
+            return "no"
+        return "yes" if opens >= min(a.published_latest for a in events) else "perhaps"
+
+    def relative(self, sessions: tuple[pd.Timestamp, ...]) -> tuple[int, ...]:
+        """Sessions as rel_sessions of the event session."""
+        origin = int(self.hours.sessions.get_loc(self.event_session))
+        return tuple(int(self.hours.sessions.get_loc(s)) - origin for s in sessions)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the session of the report or of the denial is not unique."""
+        return len(self.report_sessions) > 1 or len(self.denial_sessions) > 1
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table = self.frame()[["article_id", "role", "sessions", "phase"]].to_html(index=False)
+        return f"<p>{escape(self.identification.reason)}</p>{table}"
+
+    def frame(self) -> pd.DataFrame:
+        """One row an article: the columns of ``results/alignment.csv``."""
+        return pd.DataFrame(
+            {
+                "article_id": [e.article.article_id for e in self.articles],
+                "role": [e.article.role for e in self.articles],
+                "published_earliest": [format_instant(e.article.published_earliest) for e in self.articles],
+                "published_latest": [format_instant(e.article.published_latest) for e in self.articles],
+                "sessions": [";".join(s.date().isoformat() for s in e.sessions) for e in self.articles],
+                "phase": [e.phase for e in self.articles],
+                "reason": [e.reason for e in self.articles],
+            }
+        )
+
+
+def format_instant(instant: pd.Timestamp) -> str:
+    """An instant as ``YYYY-MM-DDTHH:MM:SSZ``."""
+    return instant.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_both(instant: pd.Timestamp, hours: SessionHours) -> str:
+    """An instant in UTC and by the clock of the exchange, for readers."""
+    return f"{instant:%a %Y-%m-%d %H:%M} UTC, {instant.tz_convert(hours.timezone):%a %H:%M} {hours.city}"
+
+
+def tighten_by_order(articles: tuple[Article, ...]) -> tuple[Article, ...]:
+    """Use that a denial follows the report it denies.
+
+    No denial can precede the earliest possible report; a single report cannot follow the
+    last instant of the first denial. A bound that was moved carries the basis ``order``.
+    """
+    reports = [a for a in articles if a.role == "report"]
+    denials = [a for a in articles if a.role == "denial"]
+    if not reports or not denials:
+        return articles
+    first = min(a.published_earliest for a in reports)
+    last = min(a.published_latest for a in denials)
+    moved: list[Article] = []
+    for article in articles:
+        if article.role == "denial" and article.published_earliest < first:
+            article = dataclasses.replace(article, published_earliest=first, earliest_basis="order")
+        if article.role == "report" and len(reports) == 1 and article.published_latest > last:
+            article = dataclasses.replace(article, published_latest=last, latest_basis="order")
+        if article.published_earliest >= article.published_latest:
+            raise AlignmentError(
+                f"{article.article_id}: once the order of report and denial is used, no time is left for it.",
+                "Mend its bounds in articles.csv.",
+            )
+        moved.append(article)
+    return tuple(moved)
+
+
+def align_article(article: Article, hours: SessionHours) -> EventSession:
+    """The candidate sessions of one article, with the reason in words."""
+    first, last = article.published_earliest, article.last_instant
+    sessions = tuple(hours.between(hours.close_session(first), hours.close_session(last)))
+    opens = tuple(hours.between(hours.open_session(first), hours.open_session(last)))
+    is_near = hours.is_near_close(first) or hours.is_near_close(last)
+    return EventSession(
+        article=article,
+        sessions=sessions,
+        open_sessions=opens,
+        phase=" to ".join(_shorten(hours.phases(first, last))),
+        is_near_close=is_near,
+        reason=_explain(article, sessions, hours, is_near),
+    )
+
+
+def _shorten(phases: tuple[str, ...]) -> list[str]:
+    """Phases that fit a cell; what a long interval crosses in the middle is counted."""
+    if len(phases) <= MOST_PHASES:
+        return list(phases)
+    days = phases[1:-1].count("in_session")
+    return [phases[0], f"{days} {'session' if days == 1 else 'sessions'}", phases[-1]]
+
+
+def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: SessionHours, is_near: bool) -> str:
+    width = article.published_latest - article.published_earliest
+    if width <= pd.Timedelta(minutes=1):
+        when = f"public at {format_both(article.published_earliest, hours)}"
+    else:
+        when = (
+            f"public between {format_both(article.published_earliest, hours)} ({_basis(article.earliest_basis)}) "
+            f"and {format_both(article.published_latest, hours)} ({_basis(article.latest_basis)})"
+        )
+    if len(sessions) == 1:
+        close = hours.schedule.at[sessions[0], "close"]
+        text = (
+            f"{when}; the first close after that is {hours.exchange} {sessions[0].date()} ({format_both(close, hours)})"
+        )
+    else:
+        text = (
+            f"{when}; {len(sessions)} closes of {hours.exchange} are possible, "
+            f"{sessions[0].date()} to {sessions[-1].date()}"
+        )
+    return text + ("; near_close: within ten minutes of a close" if is_near else "")
+
+
+def _basis(basis: str) -> str:
+    return basis.replace("_", " ") or "basis not recorded"
+
+
+def price_instants(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Daily prices between two instants: one row an open or close, with its session and kind."""
+    days = hours.between(
+        (first - pd.Timedelta(days=2)).tz_localize(None).normalize(),
+        (last + pd.Timedelta(days=2)).tz_localize(None).normalize(),
+    )
+    rows = [(hours.schedule.at[s, kind], s, kind) for s in days for kind in ("open", "close")]
+    return pd.DataFrame(rows, columns=["at", "session", "kind"]).sort_values("at", ignore_index=True)
+
+
+def identify(
+    reports: tuple[EventSession, ...],
+    denials: tuple[EventSession, ...],
+    *,
+    ticker: str,
+    hours: SessionHours,
+    opens: pd.DatetimeIndex | None,
+) -> Identification:
+    """Decide what daily prices can tell apart, from bounds and calendar alone.
+
+    Report and denial are separable when a price of the listing lies after the last instant
+    of the first report and not after the first instant of the first denial; ambiguous when
+    that holds only for some times within the bounds; joint when for none.
+    """
+    if not denials:
+        return Identification(
+            "report_only", True, False, False, "",
+            "No denial is recorded: the session holds the report and all other news of its interval.",
+        )  # fmt: skip
+    if not reports:
+        return Identification(
+            "denial_only", False, True, False, "",
+            "The report is not separately sourced: the session holds the denial and all other news of its interval, the "
+            "report among it only if it came in the same interval.",
+        )  # fmt: skip
+    report = min(reports, key=lambda e: e.article.published_latest).article
+    denial = min(denials, key=lambda e: e.article.published_latest).article
+    prices = price_instants(hours, report.published_earliest, denial.published_latest)
+    if opens is not None:
+        prices = prices[(prices["kind"] == "close") | prices["session"].isin(opens)]
+    certain = prices[(prices["at"] >= report.published_latest) & (prices["at"] <= denial.published_earliest)]
+    possible = prices[(prices["at"] > report.published_earliest) & (prices["at"] <= denial.last_instant)]
+    if len(certain):
+        closes = certain[certain["kind"] == "close"]
+        chosen = (closes if len(closes) else certain).iloc[0]
+        label = f"the {chosen['kind']} of {chosen['session'].date()} ({format_both(chosen['at'], hours)})"
+        return Identification(
+            "separable", True, True, True, str(chosen["kind"]),
+            f"{label[0].upper()}{label[1:]} lies after the last instant of the report and before the first of the "
+            "denial: their effects can be told apart, each together with the other news of its interval.",
+        )  # fmt: skip
+    if not len(possible):
+        is_closed = hours.is_closed_throughout(report.published_earliest, denial.last_instant)
+        between = (CLOSED_BETWEEN if is_closed else OPEN_BETWEEN).format(ticker=ticker, exchange=hours.exchange)
+        return Identification("joint", False, False, True, "", JOINT_SENTENCE.format(between=between), is_closed)
+    return Identification(
+        "ambiguous", False, False, True, "",
+        f"Whether a recorded daily price of {ticker} lies between report and denial depends on where in their bounds they "
+        f"fell ({len(possible)} possible {'price' if len(possible) == 1 else 'prices'}, the first at "
+        f"{format_both(possible.iloc[0]['at'], hours)}): only the joint effect over all candidate sessions is identified for "
+        "sure.",
+    )  # fmt: skip
+
+
+def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIndex | None = None) -> Alignment:
+    """Bring a story onto its calendar: candidate sessions of every article and what is identified.
+
+    Parameters
+    ----------
+    as_of : datetime.date, optional
+        Leave out what was not yet public at the close of this session, and refuse one before the event.
+    opens : pandas.DatetimeIndex, optional
+        Sessions whose opening price is recorded, left out for all; where it is not, only the close separates.
+
+    Raises
+    ------
+    ConfigError
+        If ``as_of`` is no session of the exchange, or lies before the event session.
+    """
+    hours = load_hours(story.exchange)
+    if as_of is not None:
+        check_as_of(pd.Timestamp(as_of), hours)
+        known = story.known_by(as_of)
+        if not any(a.role in ("report", "denial") for a in known.articles):
+            first = align_story(story, opens=opens).event_session
+            raise _before_event(pd.Timestamp(as_of), first, story)
+        story = known
+    story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
+    aligned = tuple(align_article(article, hours) for article in story.articles)
+    reports = tuple(e for e in aligned if e.article.role == "report")
+    denials = tuple(e for e in aligned if e.article.role == "denial")
+    return Alignment(
+        story=story,
+        hours=hours,
+        articles=aligned,
+        identification=identify(reports, denials, ticker=story.ticker, hours=hours, opens=opens),
+        report_sessions=_earliest_sessions(reports),
+        denial_sessions=_earliest_sessions(denials),
+    )
+
+
+def _earliest_sessions(events: tuple[EventSession, ...]) -> tuple[pd.Timestamp, ...]:
+    """Candidate sessions of the first of several articles of one role."""
+    if not events:
+        return ()
+    first = min(e.sessions[0] for e in events)
+    last = min(e.sessions[-1] for e in events)
+    return tuple(sorted({s for e in events for s in e.sessions if first <= s <= last}))
+
+
+def check_as_of(as_of: pd.Timestamp, hours: SessionHours) -> None:
+    """Refuse an ``as_of`` on which the exchange does not trade, naming the neighbours."""
+    if not hours.is_session(as_of):
+        before, after = hours.neighbours(as_of)
+        raise ConfigError(
+            f"as_of: {as_of.date()} is no session of {hours.exchange}.",
+            f"The neighbouring sessions are {before.date()} and {after.date()}.",
+        )
+
+
+def _before_event(as_of: pd.Timestamp, event: pd.Timestamp, story: Story) -> ConfigError:
+    return ConfigError(
+        f"as_of: {as_of.date()} lies before the event session of {story.story}, {event.date()}.",
+        f"Choose {event.date()} or a later session.",
+    )

@@ -1,0 +1,89 @@
+"""Was a session unusually busy or unusually wide? Prediction-error t and ranks, both tails, per session.
+
+Volume and range have no direction: they can speak of attention, never of what it was for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.inference.parametric import prediction_error_t
+from event_impact.inference.sample_quantile import sample_quantile
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """One session's log volume or log range against what was expected from the sessions before it.
+
+    Attributes
+    ----------
+    kind : str
+        ``log_volume`` or ``log_range``.
+    surprise : float or None
+        Log of observed over expected; None with the reason in ``note``.
+    tests : dict of str to TestResult
+        ``t`` and ``sample_quantile``, both two-sided.
+    """
+
+    kind: str
+    rel_session: int
+    session: pd.Timestamp | None
+    surprise: float | None
+    standard_error: float | None
+    tests: dict[str, TestResult]
+    note: str = ""
+
+    def p_value(self, name: str) -> float | None:
+        """p of a test, None where it has none."""
+        return self.tests[name].p_value if name in self.tests else None
+
+
+def assess_surprises(found: AbnormalReturns, first: int, last: int) -> list[Surprise]:
+    """Surprise of every session from ``first`` to ``last``, each predicted from the sessions before it.
+
+    The skewed residuals of log volume make the t test reject too often above and too rarely below; the ranks do not.
+    """
+    return [_assess_one(found, k) for k in range(first, last + 1)]
+
+
+def lacking_surprises(kind: str, first: int, last: int, reason: str) -> list[Surprise]:
+    """Rows that cannot be computed, with their reason."""
+    tests = {name: not_computable(name, reason) for name in ("t", "sample_quantile")}
+    return [Surprise(kind, k, None, None, None, tests, reason) for k in range(first, last + 1)]
+
+
+def _assess_one(found: AbnormalReturns, rel_session: int) -> Surprise:
+    kind = found.design.model
+    total = found.sum_window(rel_session, rel_session)
+    if total.estimate is None or total.standard_error is None:
+        return lacking_surprises(kind, rel_session, rel_session, total.note)[0]
+    tests = {
+        "t": prediction_error_t(total.estimate, total.standard_error, found.fit.df),
+        "sample_quantile": sample_quantile(total.abnormal, found.fit.residuals),
+    }
+    session = pd.Timestamp(found.table.at[rel_session, "session"])
+    return Surprise(kind, rel_session, session, total.estimate, total.standard_error, tests)
+
+
+def surprise_frame(surprises: list[Surprise]) -> pd.DataFrame:
+    """One row a kind and session: rel_session, session, surprise, standard_error, t, p_t, p_sample_quantile, note."""
+    return pd.DataFrame(
+        [
+            {
+                "kind": s.kind,
+                "rel_session": s.rel_session,
+                "session": s.session,
+                "surprise": s.surprise,
+                "standard_error": s.standard_error,
+                "t": s.tests["t"].statistic,
+                "p_t": s.p_value("t"),
+                "p_sample_quantile": s.p_value("sample_quantile"),
+                "note": s.note,
+            }
+            for s in surprises
+        ]
+    )

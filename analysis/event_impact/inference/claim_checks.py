@@ -1,0 +1,344 @@
+"""Each claim of the articles against the figures of this run, by explicit rule.
+
+A raw price is a fact: its sign decides. An abnormal return has an error: its sign counts only when the 95 %
+interval leaves out zero. A motive is never tested. What the table already judges stays as judged, with
+the measurement beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import StudyError
+from event_impact.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
+from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
+from event_impact.estimation.models import Design
+from event_impact.events.articles import Article
+from event_impact.events.claims import PRIOR_EVENTS, Claim
+from event_impact.events.sessions import Alignment
+from event_impact.inference.parametric import interval, prediction_error_t
+from event_impact.inference.sample_quantile import sample_quantile
+from event_impact.market.returns import ReturnPanel
+
+EASTERNMOST, WESTERNMOST = 14, -12
+"""Offsets from UTC, in hours, that a clock on the wall can have."""
+SHUT = ("weekend", "holiday", "after_close", "pre_open")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the figures say about one statistic.
+
+    Attributes
+    ----------
+    decision : str
+        ``supported``, ``contradicted``, ``untestable`` or ``timing_impossible``; ``shown`` where no rule decides.
+    measures : tuple of (str, float, str)
+        Name, value and unit (``return``, ``share``, ``hours``, ``count``, ``p``, ``log``).
+    why : str
+        The rule that led to the decision.
+    """
+
+    statistic: str
+    decision: str
+    measures: tuple[tuple[str, float, str], ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim with its status in this run."""
+
+    claim: Claim
+    status: str
+    finding: Finding | None
+
+
+@dataclass(frozen=True)
+class ClaimContext:
+    """What the checks may look at.
+
+    Attributes
+    ----------
+    abnormal : dict of str to AbnormalReturns
+        By return kind; a kind that cannot be measured is absent.
+    max_small_percentile : float
+        A move is small when its size ranks no higher among the estimation sessions.
+    """
+
+    panel: ReturnPanel
+    alignment: Alignment
+    abnormal: dict[str, AbnormalReturns]
+    estimation_sessions: int
+    gap_sessions: int
+    max_small_percentile: float
+
+
+def check_claims(claims: tuple[Claim, ...], context: ClaimContext) -> tuple[CheckedClaim, ...]:
+    """Decide every ``computed`` claim and measure beside every other that names a statistic."""
+    found: dict[tuple[str, str], Finding] = {}
+    checked = []
+    for claim in claims:
+        if not claim.is_testable:
+            checked.append(CheckedClaim(claim, claim.status, None))
+            continue
+        key = (claim.statistic, claim.article_id if claim.statistic == "article_before_close" else "")
+        if key not in found:
+            found[key] = find(claim, context)
+        finding = found[key]
+        status = finding.decision if claim.status == "computed" else claim.status
+        checked.append(CheckedClaim(claim, "untestable" if status == "shown" else status, finding))
+    return tuple(checked)
+
+
+def find(claim: Claim, context: ClaimContext) -> Finding:
+    """The finding for the statistic of a claim; what cannot be measured is untestable, with the reason."""
+    name = claim.statistic
+    try:
+        if name.startswith("raw_"):
+            return find_raw_sign(name, context)
+        if name.startswith("ar_"):
+            return find_abnormal_sign(name, context)
+        if name == "article_before_close":
+            return find_clock(claim, context)
+        return FINDERS[name](name, context)
+    except StudyError as error:
+        return Finding(name, "untestable", (), f"n/a: {error.message}")
+
+
+def find_raw_sign(name: str, context: ClaimContext) -> Finding:
+    """Supported when the raw return of the event session is below zero."""
+    kind = name.removeprefix("raw_")
+    value = _raw_return(kind, context)
+    decision = "supported" if value < 0 else "contradicted"
+    return Finding(name, decision, (("raw return", value, "return"),), "supported if the raw return is below zero")
+
+
+def _raw_return(kind: str, context: ClaimContext) -> float:
+    series = context.panel.returns[kind][context.panel.ticker]
+    value = float(series.get(context.alignment.event_session, np.nan))
+    if not np.isfinite(value):
+        raise StudyError(f"no {kind.replace('_', ' ')} return is recorded on the event session.")
+    return value
+
+
+def find_small_move(name: str, context: ClaimContext) -> Finding:
+    """Supported when |raw return| ranks at or below the limit among the estimation sessions."""
+    value = _raw_return("close_to_close", context)
+    fit = context.abnormal["close_to_close"].fit
+    sizes = context.panel.returns["close_to_close"][context.panel.ticker].reindex(fit.sessions).abs().to_numpy()
+    share = float(np.mean(sizes <= abs(value)))
+    decision = "supported" if share <= context.max_small_percentile else "contradicted"
+    measures = (("raw return", value, "return"), ("sessions with a move no larger", share, "share"))
+    why = "supported if no more than the set share of the estimation sessions moved as little"
+    return Finding(name, decision, measures, why)
+
+
+def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:
+    """Supported when the 95 % interval of the abnormal return lies below zero."""
+    kind = name.removeprefix("ar_")
+    if kind not in context.abnormal:
+        raise StudyError(f"{kind.replace('_', ' ')} returns cannot be measured.")
+    total = context.abnormal[kind].sum_window(0, 0)
+    if total.estimate is None or total.standard_error is None:
+        raise StudyError(total.note)
+    low, high = interval(total.estimate, total.standard_error, context.abnormal[kind].fit.df, 0.95)
+    decision = "supported" if high < 0 else "contradicted" if low > 0 else "untestable"
+    why = {
+        "supported": "the 95 % interval lies below zero; it belongs to all news of the session together",
+        "contradicted": "the 95 % interval lies above zero",
+        "untestable": "the 95 % interval holds zero: the figures cannot tell the sign",
+    }[decision]
+    measures = (
+        ("abnormal return", total.estimate, "return"),
+        ("95 % low", low, "return"),
+        ("95 % high", high, "return"),
+    )
+    return Finding(name, decision, measures, why)
+
+
+@dataclass(frozen=True)
+class ClockReading:
+    """A clock time without a zone, read in one zone."""
+
+    utc_offset: int
+    instant: pd.Timestamp
+    phase: str
+    is_before_open: bool
+    is_before_close: bool
+
+
+def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ...]:
+    """The printed clock of an article in every whole-hour zone, against the event session.
+
+    Raises
+    ------
+    StudyError
+        If the article prints no minute.
+    """
+    try:
+        local = pd.Timestamp(article.time_as_printed)
+    except ValueError:
+        local = pd.NaT
+    if local is pd.NaT or local.tz is not None or article.precision not in ("minute", "second"):
+        raise StudyError(f"{article.article_id} prints no clock time without a zone.")
+    hours = alignment.hours
+    session = alignment.event_session
+    opens, closes = hours.schedule.at[session, "open"], hours.schedule.at[session, "close"]
+    readings = []
+    for offset in range(EASTERNMOST, WESTERNMOST - 1, -1):
+        instant = (local - pd.Timedelta(hours=offset)).tz_localize("UTC")
+        readings.append(ClockReading(offset, instant, hours.phase(instant), instant < opens, instant < closes))
+    return tuple(readings)
+
+
+def find_clock(claim: Claim, context: ClaimContext) -> Finding:
+    """Impossible in time when the stamp precedes the close in the exchange's own zone and in every zone east of it.
+
+    A stamp before the close cannot describe the session as finished. Every zone is counted; west of the exchange a
+    later reading may remain.
+    """
+    article = next(e.article for e in context.alignment.articles if e.article.article_id == claim.article_id)
+    readings = read_clock(article, context.alignment)
+    hours = context.alignment.hours
+    close = hours.schedule.at[context.alignment.event_session, "close"]
+    own = close.tz_convert(hours.timezone).utcoffset() / pd.Timedelta(hours=1)
+    before = [r for r in readings if r.is_before_close]
+    east = [r for r in readings if r.utc_offset >= own]
+    measures = (
+        ("zones in which the stamp precedes the close", float(len(before)), "count"),
+        ("zones in which it precedes the open", float(sum(r.is_before_open for r in readings)), "count"),
+        ("zones tried", float(len(readings)), "count"),
+    )
+    if all(r.is_before_close for r in east):
+        why = "the stamp has no zone; in the zone of the exchange and in every zone east of it, it precedes the close"
+        return Finding(claim.statistic, "timing_impossible", measures, why)
+    if not before:
+        return Finding(claim.statistic, "supported", measures, "in every zone the stamp follows the close")
+    why = "the stamp has no zone; whether it precedes the close depends on the zone"
+    return Finding(claim.statistic, "untestable", measures, why)
+
+
+def find_order(name: str, context: ClaimContext) -> Finding:
+    """Supported when the bounds of every denial begin after those of the report end."""
+    reports, denials = _report_and_denials(context)
+    latest = min(a.published_latest for a in reports)
+    earliest = min(a.published_earliest for a in reports)
+    after = sum(d.published_earliest >= latest for d in denials)
+    before = sum(d.published_latest <= earliest for d in denials)
+    decision = "contradicted" if before else "supported" if after == len(denials) else "untestable"
+    why = "supported only if every denial begins after the last possible instant of the report"
+    measures = (("denials", float(len(denials)), "count"), ("surely after the report", float(after), "count"))
+    return Finding(name, decision, measures, why)
+
+
+def find_delay(name: str, context: ClaimContext) -> Finding:
+    """Supported when every denial was public before the first opening price after the report."""
+    reports, denials = _report_and_denials(context)
+    hours = context.alignment.hours
+    first, last = min(a.published_earliest for a in reports), min(a.published_latest for a in reports)
+    limit = hours.schedule.at[hours.open_session(first), "open"]
+    hour = pd.Timedelta(hours=1)
+    shortest = [max(d.published_earliest - last, pd.Timedelta(0)) / hour for d in denials]
+    longest = [(d.published_latest - first) / hour for d in denials]
+    in_time = sum(d.published_latest <= limit for d in denials)
+    too_late = sum(d.published_earliest > limit for d in denials)
+    decision = "supported" if in_time == len(denials) else "contradicted" if too_late else "untestable"
+    measures = (
+        ("first denial after at least", min(shortest), "hours"),
+        ("last denial after at most", max(longest), "hours"),
+    )
+    why = "fast is read as: before the first opening price that could react to the report"
+    return Finding(name, decision, measures, why)
+
+
+def _report_and_denials(context: ClaimContext) -> tuple[list[Article], list[Article]]:
+    articles = [e.article for e in context.alignment.articles]
+    reports = [a for a in articles if a.role == "report"]
+    denials = [a for a in articles if a.role == "denial"]
+    if not reports or not denials:
+        raise StudyError("a report and a denial with times of their own are needed.")
+    return reports, denials
+
+
+def find_closed_window(name: str, context: ClaimContext) -> Finding:
+    """Supported when report and denials fall into one stretch in which the exchange is shut."""
+    articles = [e.article for e in context.alignment.articles if e.article.role in ("report", "denial")]
+    hours = context.alignment.hours
+    first = min(a.published_earliest for a in articles)
+    last = max(a.last_instant for a in articles)
+    session = hours.open_session(first)
+    is_one = session == hours.open_session(last) and hours.close_session(first) == session
+    is_shut = is_one and hours.phase(first) in SHUT and hours.phase(last) in SHUT
+    possible = any(hours.phase(a.published_earliest) in SHUT or hours.phase(a.last_instant) in SHUT for a in articles)
+    decision = "supported" if is_shut else "untestable" if possible else "contradicted"
+    span = (hours.schedule.at[session, "open"] - first) / pd.Timedelta(hours=1)
+    measures = (("hours from the earliest bound to the next open", float(span), "hours"),)
+    return Finding(name, decision, measures, "supported if every bound lies between one close and the next open")
+
+
+def find_prior_event(name: str, context: ClaimContext) -> Finding:
+    """Abnormal returns of an earlier event, each from its own estimation window; shown, never a verdict."""
+    ticker, days = PRIOR_EVENTS[name]
+    if context.panel.ticker != ticker:
+        raise StudyError(f"the earlier event concerns {ticker}.")
+    design = context.abnormal["close_to_close"].design
+    measures: list[tuple[str, float, str]] = []
+    for day in days:
+        earlier = _measure_at(design, pd.Timestamp(day), context)
+        total = earlier.sum_window(0, 0)
+        if total.estimate is None or total.standard_error is None:
+            raise StudyError(f"no return is recorded on {day}.")
+        test = prediction_error_t(total.estimate, total.standard_error, earlier.fit.df)
+        measures += [(f"abnormal return {day}", total.estimate, "return"), (f"p {day}", float(test.p_value or 1), "p")]
+    return Finding(name, "shown", tuple(measures), "an event study of its own; the claim itself is a matter of record")
+
+
+def find_activity(name: str, context: ClaimContext) -> Finding:
+    """Surprise of volume or range on the event session; it has no direction, so it decides nothing."""
+    build: Callable[..., Design] = build_volume_design if name == "volume_surprise" else build_range_design
+    design = build(context.panel.prices, context.panel.benchmark_prices, benchmark=context.panel.benchmark)
+    found = measure_activity(
+        design,
+        context.alignment.event_session,
+        estimation_sessions=context.estimation_sessions,
+        gap_sessions=context.gap_sessions,
+    )
+    total = found.sum_window(0, 0)
+    if total.estimate is None or total.standard_error is None:
+        raise StudyError(total.note)
+    t = prediction_error_t(total.estimate, total.standard_error, found.fit.df)
+    rank = sample_quantile(total.abnormal, found.fit.residuals)
+    measures = (
+        ("log surprise", total.estimate, "log"),
+        ("p t", float(t.p_value or 1), "p"),
+        ("p sample quantile", float(rank.p_value or 1), "p"),
+    )
+    return Finding(name, "shown", measures, "activity has no direction: it can show attention, never a mood")
+
+
+def _measure_at(design: Design, session: pd.Timestamp, context: ClaimContext) -> AbnormalReturns:
+    return measure_abnormal_returns(
+        design,
+        session,
+        estimation_sessions=context.estimation_sessions,
+        gap_sessions=context.gap_sessions,
+        path=(0, 0),
+    )
+
+
+FINDERS: dict[str, Callable[[str, ClaimContext], Finding]] = {
+    "abs_return_percentile": find_small_move,
+    "order_report_denial": find_order,
+    "denial_delay": find_delay,
+    "weekend_window": find_closed_window,
+    "prior_letter_ar": find_prior_event,
+    "writedown_ar": find_prior_event,
+    "volume_surprise": find_activity,
+    "range_surprise": find_activity,
+}
+"""Statistic -> its check; raw and abnormal returns and the clock have their own."""

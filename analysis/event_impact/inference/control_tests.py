@@ -1,0 +1,38 @@
+"""The tests on sessions whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from event_impact.base.result import TestResult
+from event_impact.events.control_sessions import Control
+from event_impact.inference.windows import combine_ranks
+
+
+@dataclass(frozen=True)
+class ControlResult:
+    """One control with its estimate and tests, or the reason why it has none.
+
+    Attributes
+    ----------
+    estimate : float or None
+        Abnormal return of the session, market model, close to close.
+    tests : dict of str to TestResult
+        ``t``, ``conformal``, ``fhs``.
+    """
+
+    control: Control
+    estimate: float | None
+    tests: dict[str, TestResult]
+    note: str = ""
+
+    @property
+    def rank_p(self) -> float | None:
+        """The larger of conformal and FHS, by which outcomes are decided."""
+        return combine_ranks(self.tests)
+
+    def is_as_expected(self, significance: float) -> bool | None:
+        """Whether the rank p rejects where it should and only there; None without a p."""
+        if self.rank_p is None:
+            return None
+        return (self.rank_p < significance) == (self.control.expected == "must_reject")

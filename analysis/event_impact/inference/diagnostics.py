@@ -1,0 +1,244 @@
+"""What in the estimation window could spoil the tests: dependence, tails, an unstable beta, a few decisive days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from event_impact.base.errors import EstimationError
+from event_impact.base.result import TestResult
+from event_impact.estimation.garch import fit_garch
+from event_impact.estimation.rolling import WindowFits
+
+#: Lags of the two tests for dependence.
+LAGS = 10
+
+
+@dataclass(frozen=True)
+class BetaStability:
+    """One slope over parts of the estimation window.
+
+    Attributes
+    ----------
+    full, first_half, second_half : float
+        Slope on all sessions and on each half.
+    without_two_highest_leverage : float
+        Slope without the two sessions of highest leverage.
+    dropped : tuple of int
+        Their offsets in the estimation window, the highest first.
+    test : TestResult
+        F test of equal coefficients in both halves (Chow 1960).
+    """
+
+    full: float
+    first_half: float
+    second_half: float
+    without_two_highest_leverage: float
+    dropped: tuple[int, int]
+    test: TestResult
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Diagnostics of one event's estimation window.
+
+    Attributes
+    ----------
+    ljung_box, arch_lm, jarque_bera : TestResult
+        Autocorrelation of the residuals, of their squares, and normality.
+    kurtosis, skewness : float
+        Of the residuals; kurtosis of a normal is 3.
+    event_leverage : float
+        x_E'(X0'X0)^-1 x_E of the event's first session.
+    largest_leverage : float
+        Of an estimation session, between K / L and 1.
+    largest_leverage_offset : int
+        Its offset in the estimation window, for the caller to date.
+    volatility_state : float
+        GARCH forecast of the event session's standard deviation over the window's root mean square.
+    beta_stability : BetaStability or None
+        None for a model without a slope.
+    """
+
+    ljung_box: TestResult
+    arch_lm: TestResult
+    jarque_bera: TestResult
+    kurtosis: float
+    skewness: float
+    event_leverage: float
+    largest_leverage: float
+    largest_leverage_offset: int
+    volatility_state: float
+    beta_stability: BetaStability | None
+
+
+def diagnose(fits: WindowFits, returns: np.ndarray, design: np.ndarray, *, slope: int | None = 1) -> Diagnostics:
+    """Diagnostics of the first window of ``fits``.
+
+    Parameters
+    ----------
+    fits : WindowFits
+        The event's fit.
+    returns, design : ndarray (L,), (L, K)
+        The estimation window that was fitted, in order of time.
+    slope : int or None
+        Column of the design whose stability is checked; None for a model without a slope.
+
+    Raises
+    ------
+    EstimationError
+        If the window given is not the one that was fitted.
+    """
+    residuals = fits.residuals[0]
+    if len(returns) != len(residuals) or design.shape[0] != len(residuals):
+        raise EstimationError(
+            f"Expected the {len(residuals)} fitted sessions, found {len(returns)}.", "Pass the estimation window."
+        )
+    leverage = fits.estimation_leverage[0]
+    garch = fit_garch(residuals, fits.gap_abnormal_returns[:1])
+    largest = int(np.argmax(leverage))
+    return Diagnostics(
+        ljung_box=ljung_box_test(residuals),
+        arch_lm=arch_lm_test(residuals),
+        jarque_bera=jarque_bera_test(residuals),
+        kurtosis=float(stats.kurtosis(residuals, fisher=False)),
+        skewness=float(stats.skew(residuals)),
+        event_leverage=float(fits.leverage[0, 0]),
+        largest_leverage=float(leverage[largest]),
+        largest_leverage_offset=largest,
+        volatility_state=float(garch.volatility_state[0]),
+        beta_stability=None if slope is None else beta_stability(returns, design, leverage=leverage, slope=slope),
+    )
+
+
+def ljung_box_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
+    """Are the residuals uncorrelated up to ``lags`` sessions (Ljung and Box 1978)?"""
+    e = np.asarray(residuals, dtype=float)
+    e = e - e.mean()
+    n = len(e)
+    shares = np.array([e[lag:] @ e[:-lag] for lag in range(1, lags + 1)]) / (e @ e)
+    statistic = float(n * (n + 2) * np.sum(shares**2 / (n - np.arange(1, lags + 1))))
+    return TestResult(
+        name="ljung_box",
+        null=f"residuals are uncorrelated up to lag {lags}",
+        distribution=f"chi2({lags})",
+        statistic=statistic,
+        p_value=float(stats.chi2.sf(statistic, lags)),
+        df=float(lags),
+    )
+
+
+def arch_lm_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
+    """Does the size of residuals depend on the sizes before (Engle 1982)? n R^2 of squares on their lags."""
+    squares = np.asarray(residuals, dtype=float) ** 2
+    now = squares[lags:]
+    lagged = np.lib.stride_tricks.sliding_window_view(squares[:-1], lags)
+    _, ssr = _least_squares(now, np.column_stack([np.ones(len(now)), lagged]))
+    statistic = len(now) * (1.0 - ssr / float(np.sum((now - now.mean()) ** 2)))
+    return TestResult(
+        name="arch_lm",
+        null=f"squared residuals are uncorrelated up to lag {lags}",
+        distribution=f"chi2({lags})",
+        statistic=float(statistic),
+        p_value=float(stats.chi2.sf(statistic, lags)),
+        df=float(lags),
+    )
+
+
+def jarque_bera_test(residuals: np.ndarray) -> TestResult:
+    """Are the residuals normal? The t test needs it, the rank tests do not."""
+    outcome = stats.jarque_bera(residuals)
+    return TestResult(
+        name="jarque_bera",
+        null="residuals are normal",
+        distribution="chi2(2)",
+        statistic=float(outcome.statistic),
+        p_value=float(outcome.pvalue),
+        df=2.0,
+    )
+
+
+def beta_stability(returns: np.ndarray, design: np.ndarray, *, leverage: np.ndarray, slope: int = 1) -> BetaStability:
+    """One slope in the halves of the window and without its two most influential sessions.
+
+    Parameters
+    ----------
+    returns, design : ndarray (L,), (L, K)
+        Estimation window in order of time.
+    leverage : ndarray (L,)
+        Of its sessions.
+    """
+    length, n_regressors = design.shape
+    half = length // 2
+    halves = slice(None, half), slice(half, None)
+    (b1, ssr1), (b2, ssr2) = (_least_squares(returns[part], design[part]) for part in halves)
+    b, ssr = _least_squares(returns, design)
+    order = np.argsort(-leverage, kind="stable")
+    without = slope_without(returns, design, sessions=order[:2], slope=slope)
+    df = length - 2 * n_regressors
+    value = (ssr - ssr1 - ssr2) / n_regressors / ((ssr1 + ssr2) / df)
+    return BetaStability(
+        full=float(b[slope]),
+        first_half=float(b1[slope]),
+        second_half=float(b2[slope]),
+        without_two_highest_leverage=without,
+        dropped=(int(order[0]), int(order[1])),
+        test=TestResult(
+            name="chow",
+            null="the coefficients are the same in both halves of the estimation window",
+            distribution=f"F({n_regressors}, {df})",
+            statistic=float(value),
+            p_value=float(stats.f.sf(value, n_regressors, df)),
+            df=float(df),
+        ),
+    )
+
+
+def slope_without(returns: np.ndarray, design: np.ndarray, *, sessions: np.ndarray, slope: int = 1) -> float:
+    """The slope with some sessions left out, for instance two days of a doubtful closing print.
+
+    Parameters
+    ----------
+    sessions : ndarray of int
+        Offsets in the estimation window.
+    """
+    kept = np.setdiff1d(np.arange(len(returns)), sessions)
+    b, _ = _least_squares(returns[kept], design[kept])
+    return float(b[slope])
+
+
+def _least_squares(returns: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, float]:
+    """Coefficients and sum of squared residuals."""
+    b, _, rank, _ = np.linalg.lstsq(design, returns, rcond=None)
+    if rank < design.shape[1]:
+        raise EstimationError(
+            f"Expected {design.shape[1]} independent regressors in a part of the window, found {rank}.",
+            "A regressor varies in one half only; leave it out or lengthen the window.",
+        )
+    e = returns - design @ b
+    return b, float(e @ e)
+
+
+@dataclass(frozen=True)
+class StudyDiagnostics:
+    """Diagnostics of the headline's estimation window, its offsets turned into sessions.
+
+    Attributes
+    ----------
+    dropped_sessions : tuple of pandas.Timestamp
+        The two sessions of highest leverage.
+    doubtful_sessions : tuple of pandas.Timestamp
+        Sessions of the window whose closing print of the benchmark the data notes call doubtful.
+    beta_without_doubtful : float or None
+        None when the window holds no such session or the model has no slope.
+    """
+
+    diagnostics: Diagnostics
+    largest_leverage_session: pd.Timestamp
+    average_leverage: float
+    dropped_sessions: tuple[pd.Timestamp, ...]
+    doubtful_sessions: tuple[pd.Timestamp, ...]
+    beta_without_doubtful: float | None

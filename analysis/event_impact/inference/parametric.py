@@ -1,0 +1,37 @@
+"""The prediction-error t test and the intervals built on it (exact under iid normal errors)."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+from event_impact.base.result import TestResult
+
+
+def prediction_error_t(estimate: float, standard_error: float, df: int, *, note: str = "") -> TestResult:
+    """Is the abnormal return zero, if sessions are independent and normal?
+
+    ``t = a / (s sqrt(w'Gw))`` against t(L - K), two-sided (Karafiath and Spencer 1991).
+    """
+    statistic = estimate / standard_error
+    return TestResult(
+        name="t",
+        null="the abnormal return of the window is zero",
+        distribution=f"t({df})",
+        statistic=statistic,
+        p_value=float(2 * stats.t.sf(abs(statistic), df)),
+        df=df,
+        note=note,
+    )
+
+
+def interval(estimate: float, standard_error: float, df: int, level: float) -> tuple[float, float]:
+    """The t interval with confidence ``level`` (0.90, 0.95), fractions."""
+    half = float(stats.t.ppf(0.5 + level / 2, df)) * standard_error
+    return estimate - half, estimate + half
+
+
+def is_inside(low: float, high: float, bound: float) -> bool:
+    """Whether an interval lies inside +-bound."""
+    return math.isfinite(low) and -bound < low and high < bound

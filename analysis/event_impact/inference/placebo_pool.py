@@ -1,0 +1,199 @@
+"""Ranks of an event among the earlier sessions of its own firm, for every window of a study.
+
+The whole pipeline is repeated on every eligible earlier session, each with its own estimation
+window; all tests of one window share one pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
+from event_impact.estimation.estimators import ESTIMATORS
+from event_impact.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
+from event_impact.estimation.rolling import WindowFits, fit_rolling
+from event_impact.estimation.rolling_estimators import solve_rolling, standardised_sums
+from event_impact.inference.placebo import (
+    PlaceboSessions,
+    eligible_placebo_sessions,
+    placebo_test,
+)
+from event_impact.inference.pseudo_event import NULL as PSEUDO_EVENT_NULL
+from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
+
+
+@dataclass(frozen=True)
+class PlaceboRank:
+    """One window's ranks among earlier sessions.
+
+    Attributes
+    ----------
+    tests : dict of str to TestResult
+        ``placebo`` (sessions away from the story's news), and for windows of several sessions ``pseudo_event``
+        (every earlier window) and ``joint_f``.
+    statistic : float
+        The event's standardised CAR.
+    statistics : numpy.ndarray
+        (n,) the same at the placebo sessions.
+    sessions : pandas.DatetimeIndex
+        Their sessions.
+    """
+
+    tests: dict[str, TestResult]
+    eligible: PlaceboSessions
+    statistic: float
+    statistics: np.ndarray
+    sessions: pd.DatetimeIndex
+
+    @property
+    def test(self) -> TestResult:
+        """The placebo rank."""
+        return self.tests["placebo"]
+
+    @property
+    def count(self) -> int:
+        """Eligible placebo sessions."""
+        return self.eligible.count
+
+
+def rank_windows(
+    abnormal: AbnormalReturns,
+    windows: list[tuple[int, int]],
+    *,
+    estimation_sessions: int,
+    gap_sessions: int,
+    news: pd.DatetimeIndex,
+) -> dict[tuple[int, int], PlaceboRank]:
+    """Rank each window of an event among the same window at earlier sessions.
+
+    Parameters
+    ----------
+    news : pandas.DatetimeIndex
+        Sessions of the story's other articles and masked confounders, which no placebo may be near.
+    """
+    pool = _Pool.gather(abnormal, windows, estimation_sessions, gap_sessions)
+    near = [int(p) for p in pool.sessions.get_indexer(news) if p >= 0]
+    ranks = {}
+    for window in windows:
+        total = abnormal.sum_window(*window)
+        if total.estimate is not None:
+            ranks[window] = pool.rank(abnormal, total, near)
+    return ranks
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What all windows of one return share: the series, and what is estimated once a session."""
+
+    sessions: pd.DatetimeIndex
+    y: np.ndarray
+    design: np.ndarray
+    usable: np.ndarray
+    event: int
+    length: int
+    gap: int
+    positions: np.ndarray
+    garch: GarchParameters | None
+    counterfactual: tuple[np.ndarray, np.ndarray] | None
+
+    @classmethod
+    def gather(cls, abnormal: AbnormalReturns, windows: list[tuple[int, int]], length: int, gap: int) -> _Pool:
+        sessions = pd.DatetimeIndex(abnormal.design.response.index)
+        y = abnormal.design.response.to_numpy(dtype=float)
+        design = abnormal.design.regressors.to_numpy(dtype=float)
+        usable = np.asarray(sessions.isin(abnormal.design.usable))
+        event = int(sessions.get_loc(abnormal.event_session))
+        eligible = [_eligible(len(y), event, length, gap, w, usable).positions for w in windows]
+        positions = np.unique(np.concatenate(eligible)) if eligible else np.empty(0, dtype=int)
+        garch = counterfactual = None
+        if positions.size and abnormal.garch is not None:
+            fits = fit_rolling(y, design, events=positions, estimation_length=length, gap=gap, first=-gap, last=-gap)
+            garch = estimate_garch(fits.residuals)
+        if positions.size and not abnormal.fit.has_error:
+            solve = ESTIMATORS[abnormal.fit.model].solve
+            counterfactual = solve_rolling(y, design, solve, events=positions, estimation_length=length, gap=gap)
+        return cls(sessions, y, design, usable, event, length, gap, positions, garch, counterfactual)
+
+    def rank(self, abnormal: AbnormalReturns, total: WindowSum, near: list[int]) -> PlaceboRank:
+        """All ranks of one window."""
+        window = (total.first, total.last)
+        whole = _eligible(len(self.y), self.event, self.length, self.gap, window, self.usable)
+        away = _eligible(len(self.y), self.event, self.length, self.gap, window, self.usable, near)
+        is_away = np.isin(whole.positions, away.positions)
+        if total.standard_error is None:
+            statistic, earlier = self._rank_counterfactual(abnormal, total, whole.positions)
+            tests = {"joint_f": not_computable("joint_f", total.note)} if total.length > 1 else {}
+        else:
+            statistic = float(total.estimate / total.standard_error)  # type: ignore[operator]
+            earlier, f_values = self._standardise(window, whole.positions)
+            tests = {}
+            if total.length > 1:
+                tests["joint_f"] = joint_test(_effects(abnormal, total), f_values[is_away])
+        tests["placebo"] = placebo_test(statistic, earlier[is_away])
+        if total.length > 1:
+            tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
+        return PlaceboRank(tests, away, statistic, earlier[is_away], self.sessions[away.positions])
+
+    def _standardise(self, window: tuple[int, int], positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Standardised CAR and joint F at every position."""
+        if not positions.size:
+            return np.empty(0), np.empty(0)
+        first, last = window
+        fits: WindowFits = fit_rolling(
+            self.y, self.design, events=positions, estimation_length=self.length, gap=self.gap, first=first, last=last
+        )
+        garch = None
+        if self.garch is not None:
+            own = np.searchsorted(self.positions, positions)
+            garch = GarchParameters(self.garch.alpha[own], self.garch.beta[own])
+        covariance = forecast_covariances(fits, garch)
+        f_values = np.empty(0)
+        if last > first:
+            f_values = joint_f_values(fits.abnormal_returns, covariance, residual_std=np.ones(len(positions)))
+        return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values
+
+    def _rank_counterfactual(
+        self, abnormal: AbnormalReturns, total: WindowSum, positions: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        spread = float(np.sqrt(np.mean(abnormal.fit.residuals**2)) * np.sqrt(total.length))
+        statistic = float(total.estimate / spread)  # type: ignore[operator]
+        if not positions.size or self.counterfactual is None:
+            return statistic, np.empty(0)
+        own = np.searchsorted(self.positions, positions)
+        coefficients, spreads = (part[own] for part in self.counterfactual)
+        window = {"first": total.first, "last": total.last}
+        return statistic, standardised_sums(self.y, self.design, coefficients, spreads, events=positions, **window)
+
+
+def _eligible(
+    n: int,
+    event: int,
+    length: int,
+    gap: int,
+    window: tuple[int, int],
+    usable: np.ndarray,
+    near: list[int] | None = None,
+) -> PlaceboSessions:
+    return eligible_placebo_sessions(
+        n,
+        event,
+        estimation_length=length,
+        gap=gap,
+        first=window[0],
+        last=window[1],
+        news=near or (),
+        usable=usable,
+    )
+
+
+def _effects(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:
+    return WindowEffects(
+        abnormal_returns=total.abnormal,
+        forecast_scale=abnormal.forecast_covariance(total.first, total.last),
+        residual_variance=1.0,
+        df=abnormal.fit.df,
+    )

@@ -1,0 +1,64 @@
+"""Tests for a single session that need no normal distribution.
+
+Both rank the event session among the estimation sessions; neither can give p = 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.rolling import WindowFits
+from event_impact.inference.block_conformal import conformal_p_values
+
+SQ_NULL = "the event session's abnormal return is drawn like an estimation session's residual"
+CONFORMAL_NULL = "the event session is exchangeable with the estimation sessions"
+
+
+def sample_quantile_p(abnormal: float, residuals: np.ndarray) -> float:
+    """``min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a}) / (L + 1))``."""
+    below = 1 + int(np.count_nonzero(residuals <= abnormal))
+    above = 1 + int(np.count_nonzero(residuals >= abnormal))
+    return min(1.0, 2 * min(below, above) / (len(residuals) + 1))
+
+
+def sample_quantile(abnormal: np.ndarray, residuals: np.ndarray) -> TestResult:
+    """Two-tailed sample-quantile test of one session (Gelbach, Helland and Klick 2013).
+
+    Parameters
+    ----------
+    abnormal : numpy.ndarray
+        (1,); longer windows are refused with a reason.
+    residuals : numpy.ndarray
+        (L,) residuals of the estimation window.
+    """
+    if len(abnormal) != 1:
+        return not_computable("sample_quantile", "defined for one-session windows only", null=SQ_NULL)
+    return TestResult(
+        name="sample_quantile",
+        null=SQ_NULL,
+        distribution=f"ranks among {len(residuals)} residuals",
+        p_value=sample_quantile_p(float(abnormal[0]), residuals),
+        note=f"smallest reachable p is {2 / (len(residuals) + 1):.3g}",
+    )
+
+
+def conformal(fits: WindowFits) -> TestResult:
+    """Conformal test with refit on L + 1 sessions (Chernozhukov, Wuethrich and Zhu 2021).
+
+    ``p = #{|f_t| >= |f_E|} / (L + 1)``, the event session counted.
+
+    Parameters
+    ----------
+    fits : WindowFits
+        The event's own fit, one window; longer windows are refused with a reason.
+    """
+    if fits.window_length != 1:
+        return not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL)
+    return TestResult(
+        name="conformal",
+        null=CONFORMAL_NULL,
+        distribution=f"ranks of {fits.n_estimation + 1} refitted residuals",
+        p_value=float(conformal_p_values(fits)[0]),
+        note=f"smallest reachable p is {1 / (fits.n_estimation + 1):.3g}",
+    )

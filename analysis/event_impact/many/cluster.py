@@ -1,0 +1,487 @@
+"""The batch engine on several processes or machines, out of core, by Dask.
+
+Every partition is some tickers. Its worker reads them from the Parquet file of returns, estimates their events
+and keeps both; sums of days and of ranks travel back and add up. The mean correlation pairs events across
+tickers, so it is partitioned by sessions instead: each block gets what its sessions need of every
+partition. A worker that dies takes nothing with it: what it held is read and computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.root import PACKAGE
+from event_impact.many import file_tables as tables
+from event_impact.many.dependence import MeanCorrelation, mean_correlation
+from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
+from event_impact.many.layout import FACTORS_OF_MODEL, Design, lay_out_model
+from event_impact.many.sample import SampleParts, SampleResult, assess_sample, compose_sample, find_scar_spread
+from event_impact.many.sample_days import DaySums, buy_and_hold, gather_day_sums, gather_rank_sums
+from event_impact.many.sample_events import EventPValues, judge_events
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client
+
+ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
+LOCAL = "local"
+CELLS_PER_PARTITION = 4_000_000
+"""Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on."""
+PARTITIONS_PER_WORKER = 4
+"""At least so many, so that a slow or lost worker leaves work to share."""
+SESSIONS_PER_BLOCK = 250
+BYTES_PER_CELL = 48
+"""Of the engine in one process: frame, panel, window sums and their temporaries."""
+MEMORY_SHARE = 0.6
+CONNECT_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a worker finds the returns, and how it lays them out.
+
+    ``sessions`` is the calendar of the whole file, so that rel_sessions count the same everywhere.
+    """
+
+    returns: Path
+    benchmark: str
+    model: str
+    factors: Path | None
+    sessions: pd.DatetimeIndex
+    allow_large: bool
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Some tickers with their events.
+
+    Attributes
+    ----------
+    tickers : tuple of str
+    positions : int array (events,)
+        Places of the events in the whole table.
+    ticker, session : int arrays (events,)
+        Place among ``tickers``, and column of the calendar.
+    """
+
+    tickers: tuple[str, ...]
+    positions: np.ndarray
+    ticker: np.ndarray
+    session: np.ndarray
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A partition as it lies on a worker: its layout and the estimates of its events."""
+
+    design: Design
+    estimates: EventEstimates
+
+
+def is_installed() -> bool:
+    """Whether the extra ``cluster`` is there."""
+    return importlib.util.find_spec("distributed") is not None
+
+
+def check_scheduler(scheduler: str | None) -> None:
+    """Refuse an address that is none, and any where Dask is missing.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if scheduler is None:
+        return
+    if scheduler != LOCAL and not ADDRESS.fullmatch(scheduler):
+        raise ConfigError(f"--scheduler {scheduler!r} is no address.", "Write tcp://HOST:8786, or local.")
+    if not is_installed():
+        raise ConfigError("--scheduler needs Dask.", "Install it: pip install 'event-impact[cluster]'.")
+
+
+def available_memory() -> int | None:
+    """Bytes that this machine can still give, None where the system does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def fits_memory(n_cells: int, available: int | None) -> bool:
+    """Whether the engine in one process stays below 60 % of the free memory, at 48 bytes a return."""
+    return available is None or n_cells * BYTES_PER_CELL <= MEMORY_SHARE * available
+
+
+def choose_scheduler(asked: str | None, returns: Path) -> str | None:
+    """The scheduler asked for; else a local cluster where the returns do not fit into memory.
+
+    Raises
+    ------
+    ConfigError
+        If a cluster is asked for and the returns are no Parquet file, or Dask is missing.
+    DataError
+        If the returns do not fit, and Dask is missing.
+    """
+    check_scheduler(asked)
+    is_parquet = returns.suffix.lower() in (".parquet", ".pq")
+    if asked is not None:
+        if not is_parquet:
+            raise ConfigError(f"A cluster reads Parquet, {returns.name} is none.", "Convert the returns to Parquet.")
+        return asked
+    if not is_parquet or not returns.is_file():
+        return None
+    if fits_memory(tables.survey_returns(returns).n_cells, available_memory()):
+        return None
+    if not is_installed():
+        raise DataError(
+            f"{returns} does not fit into memory.", "Install event-impact[cluster]: it works through the file in parts."
+        )
+    return LOCAL
+
+
+@contextmanager
+def open_client(scheduler: str) -> Iterator[Client]:
+    """A client of a running scheduler, or of a cluster of this machine's processors.
+
+    Raises
+    ------
+    DataError
+        If no scheduler answers, it has no worker, or the workers hold other code than this process.
+    """
+    from distributed import Client, LocalCluster
+
+    if scheduler == LOCAL:
+        with (
+            LocalCluster(
+                n_workers=os.cpu_count() or 1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError) as error:
+        raise DataError(f"No scheduler answers at {scheduler}.", "Start one: dask scheduler.") from error
+    with client:
+        check_workers(client)
+        yield client
+
+
+def digest_code() -> str:
+    """sha256 over the modules of the package that this process runs."""
+    total = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        total.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def check_workers(client: Client) -> None:
+    """Every worker runs the code of this process.
+
+    Raises
+    ------
+    DataError
+        If there is no worker, or one holds another ``event_impact``.
+    """
+    held = client.run(digest_code)
+    if not held:
+        raise DataError("The scheduler has no worker.", "Start some: dask worker ADDRESS.")
+    other = [address for address, digest in held.items() if digest != digest_code()]
+    if other:
+        raise DataError(
+            f"{len(other)} of {len(held)} workers run other code, the first is {other[0]}.",
+            "Install the same version on all of them.",
+        )
+
+
+def cut_partitions(
+    tickers: Sequence[str], ticker_index: np.ndarray, session_index: np.ndarray, *, n_sessions: int, n_workers: int
+) -> list[Partition]:
+    """Split the tickers that have events into runs of bounded size, with their events."""
+    placed = np.flatnonzero((ticker_index >= 0) & (session_index >= 0))
+    order = placed[np.argsort(ticker_index[placed], kind="stable")]
+    used = np.unique(ticker_index[order])
+    per_partition = max(1, CELLS_PER_PARTITION // max(1, n_sessions))
+    n_parts = min(used.size, max(-(-used.size // per_partition), PARTITIONS_PER_WORKER * max(1, n_workers)))
+    parts = []
+    for run in np.array_split(used, n_parts) if n_parts else []:
+        low, high = np.searchsorted(ticker_index[order], [run[0], run[-1] + 1])
+        positions = order[low:high]
+        parts.append(
+            Partition(
+                tickers=tuple(tickers[i] for i in run),
+                positions=positions,
+                ticker=np.searchsorted(run, ticker_index[positions]).astype(np.int32),
+                session=session_index[positions].astype(np.int32),
+            )
+        )
+    return parts
+
+
+def work_on(source: Source, partition: Partition, windows: EventWindows) -> Worked:
+    """On a worker: read the tickers of a partition and estimate its events."""
+    wanted = list(dict.fromkeys((*partition.tickers, source.benchmark)))
+    returns = tables.read_returns(source.returns, allow_large=source.allow_large, tickers=wanted)
+    returns = returns.reindex(index=source.sessions, columns=wanted)
+    factors = tables.read_factors(source.factors, source.model) if source.factors else None
+    panel = tables.build_panel(returns, benchmark=source.benchmark, factors=factors, path=source.returns)
+    design = lay_out_model(panel, source.model)
+    return Worked(design, estimate_events(design, partition.ticker, partition.session, windows=windows))
+
+
+def pick(worked: Worked, chosen: np.ndarray) -> EventEstimates:
+    """The estimates of some events of a partition."""
+    return worked.estimates.select(chosen)
+
+
+def judge(worked: Worked) -> EventPValues:
+    """The tests of single events."""
+    return judge_events(worked.design, worked.estimates)
+
+
+def sum_days(worked: Worked, chosen: np.ndarray) -> DaySums:
+    """First pass over the days of some used events."""
+    return gather_day_sums(worked.design, pick(worked, chosen))
+
+
+def rank_days(worked: Worked, chosen: np.ndarray, day_spread: np.ndarray, scar_spread: float) -> dict[str, Any]:
+    """Second pass: ranks, scaled by the spreads of the whole sample."""
+    return gather_rank_sums(worked.design, pick(worked, chosen), day_spread=day_spread, scar_spread=scar_spread)
+
+
+def hold(worked: Worked, chosen: np.ndarray) -> np.ndarray:
+    """Buy-and-hold abnormal returns of some used events."""
+    return buy_and_hold(worked.design, pick(worked, chosen))
+
+
+def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> Worked:
+    """What the events of sessions ``first`` to ``stop - 1``, and those whose windows reach in, need of a partition."""
+    windows = worked.estimates.windows
+    events = pick(worked, chosen)
+    near = (events.session_index >= first - windows.n_event + 1) & (events.session_index < stop)
+    events = events.select(np.flatnonzero(near))
+    low = max(first - windows.n_event + 1 + windows.estimation_first, 0)
+    columns = slice(low, min(stop + windows.event_last, worked.design.outcome.shape[1]))
+    rows, local = np.unique(events.ticker_index, return_inverse=True)
+    design = Design(
+        outcome=np.ascontiguousarray(worked.design.outcome[rows, columns]),
+        regressors=tuple(np.ascontiguousarray(x[:, columns]) for x in worked.design.regressors),
+        has_intercept=worked.design.has_intercept,
+        model=worked.design.model,
+        subtracted=worked.design.subtracted[:1, columns],
+    )
+    moved = {"ticker_index": local.astype(np.int64), "session_index": events.session_index - low}
+    return Worked(design, EventEstimates(**{**vars(events), **moved}))
+
+
+def correlate_block(cuts: list[Worked], first: int) -> tuple[float, int, int]:
+    """Sum of rho_ij o_ij over pairs whose later event falls into a block, pairs, and those too short.
+
+    All pairs near the block, less those that belong to the block before.
+    """
+    cuts = [cut for cut in cuts if cut.estimates.car.size]
+    if not cuts:
+        return 0.0, 0, 0
+    design, estimates = stack(cuts)
+    windows = estimates.windows
+    low = max(first - windows.n_event + 1 + windows.estimation_first, 0)
+    early = np.flatnonzero(estimates.session_index < first - low)
+    return tuple(  # type: ignore[return-value]
+        a - b for a, b in zip(_sum_pairs(design, estimates), _sum_pairs(design, estimates.select(early)), strict=True)
+    )
+
+
+def _sum_pairs(design: Design, estimates: EventEstimates) -> tuple[float, int, int]:
+    n = estimates.car.size
+    found = mean_correlation(design, estimates)
+    return found.value * n * (n - 1.0) / 2.0 * estimates.windows.n_event, found.n_pairs, found.n_too_short
+
+
+def stack(cuts: list[Worked]) -> tuple[Design, EventEstimates]:
+    """Several partitions of the same sessions as one."""
+    first = cuts[0]
+    design = Design(
+        outcome=np.concatenate([cut.design.outcome for cut in cuts]),
+        regressors=first.design.regressors,
+        has_intercept=first.design.has_intercept,
+        model=first.design.model,
+        subtracted=first.design.subtracted,
+    )
+    offsets = np.cumsum([0, *(cut.design.outcome.shape[0] for cut in cuts[:-1])])
+    return design, join([cut.estimates for cut in cuts], offsets)
+
+
+def join(parts: list[EventEstimates], offsets: Sequence[int] | np.ndarray) -> EventEstimates:
+    """Estimates of several partitions one after the other; ``offsets`` move their ticker places."""
+    fields: dict[str, Any] = {"windows": parts[0].windows, "n_parameters": parts[0].n_parameters}
+    for name, value in vars(parts[0]).items():
+        if isinstance(value, np.ndarray):
+            fields[name] = np.concatenate([vars(part)[name] for part in parts], axis=-1)
+    moved = [part.ticker_index + offset for part, offset in zip(parts, offsets, strict=True)]
+    return EventEstimates(**{**fields, "ticker_index": np.concatenate(moved)})
+
+
+class ClusterEngine:
+    """A batch laid out over the workers of a client.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    source : Source
+    tickers : sequence of str
+        All tickers of the file.
+    ticker_index, session_index : int arrays (events,)
+        Place of every event, -1 where there is none.
+    windows : EventWindows
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        source: Source,
+        tickers: Sequence[str],
+        ticker_index: np.ndarray,
+        session_index: np.ndarray,
+        *,
+        windows: EventWindows,
+    ) -> None:
+        self._client = client
+        self._source = source
+        self._windows = windows
+        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        self.partitions = cut_partitions(
+            tickers, ticker_index, session_index, n_sessions=len(source.sessions), n_workers=n_workers
+        )
+        self._worked = [client.submit(work_on, source, part, windows, pure=False) for part in self.partitions]
+        self._places = (np.asarray(ticker_index, dtype=np.int64), np.asarray(session_index, dtype=np.int64))
+        self.estimates = self._gather_estimates()
+
+    def _gather_estimates(self) -> EventEstimates:
+        """All events in the order of the table; those without a place keep their reason."""
+        everything = [np.arange(part.positions.size) for part in self.partitions]
+        parts = self._client.gather(self._submit(pick, everything))
+        design = self._lay_out_nothing()
+        whole = estimate_events(design, *self._places_nowhere(), windows=self._windows)
+        for partition, part in zip(self.partitions, parts, strict=True):
+            for name, value in vars(part).items():
+                if isinstance(value, np.ndarray) and name not in ("ticker_index", "session_index"):
+                    getattr(whole, name)[..., partition.positions] = value
+        fields = {"ticker_index": self._places[0], "session_index": self._places[1]}
+        return EventEstimates(**{**vars(whole), **fields})
+
+    def _lay_out_nothing(self) -> Design:
+        """An empty layout of the same calendar and model, for events that have no place."""
+        model = self._source.model
+        named = FACTORS_OF_MODEL.get(model)
+        count = int(model == "market") if named is None else len(named) - 1 or 1  # capm has the benchmark
+        blank = np.zeros((1, len(self._source.sessions)))
+        return Design(np.full_like(blank, np.nan), (blank,) * count, model != "market_adjusted", model, blank)
+
+    def _places_nowhere(self) -> tuple[np.ndarray, np.ndarray]:
+        """The places of events that no partition holds, and nowhere for the others."""
+        ticker, session = self._places
+        is_held = (ticker >= 0) & (session >= 0)
+        return np.where(is_held | (ticker < 0), -1, 0), np.where(is_held, -1, session)
+
+    def _submit(self, task: Callable[..., Any], chosen: list[np.ndarray], *more: Any) -> list[Any]:
+        """One task a partition that has any of the chosen events."""
+        return [
+            self._client.submit(task, worked, held, *more, pure=False)
+            for worked, held in zip(self._worked, chosen, strict=True)
+            if held.size
+        ]
+
+    def judge(self) -> EventPValues:
+        """The tests of single events, in the order of the table."""
+        found = self._client.gather([self._client.submit(judge, worked, pure=False) for worked in self._worked])
+        whole = {name: np.full(self._places[0].size, np.nan) for name in ("t", "sample_quantile", "conformal")}
+        for partition, part in zip(self.partitions, found, strict=True):
+            for name, values in whole.items():
+                values[partition.positions] = getattr(part, name)
+        return EventPValues(**whole)
+
+    def assess(
+        self,
+        among: np.ndarray | None = None,
+        *,
+        draws: int,
+        seed: int,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> SampleResult:
+        """Every statistic of the used events, or of those among some positions.
+
+        The same as :func:`event_impact.many.sample.assess_sample` up to rounding.
+        """
+        is_chosen = self.estimates.is_used
+        if among is not None:
+            is_chosen = is_chosen & np.isin(np.arange(is_chosen.size), among)
+        positions = np.flatnonzero(is_chosen)
+        if positions.size == 0:
+            return assess_sample(self._lay_out_nothing(), self.estimates.select(positions), draws=draws, seed=seed)
+        chosen = [np.flatnonzero(is_chosen[part.positions]) for part in self.partitions]
+        sample = self.estimates.select(positions)
+        pairs = self._start_correlation(chosen, sample)
+        sums = self._add_up(self._submit(sum_days, chosen), on_progress, lambda part: part.abnormal.n)
+        ranked = None
+        if positions.size > 1:
+            futures = self._submit(rank_days, chosen, sums.standardised.std, find_scar_spread(sample))
+            ranked = self._add_up_ranks(futures, on_progress)
+        bhar = self._gather_held(chosen, positions) if draws > 0 else None
+        correlation = self._finish_correlation(pairs, sample)
+        return compose_sample(sample, SampleParts(sums, ranked, correlation, bhar), draws=draws, seed=seed)
+
+    def _add_up(self, futures: list[Any], on_progress: Any, count: Callable[[DaySums], int]) -> DaySums:
+        total: DaySums | None = None
+        for future in futures:
+            part = future.result()
+            total = part.merge(total)
+            if on_progress is not None:
+                on_progress(count(part))
+        assert total is not None  # the caller has at least one event
+        return total
+
+    def _add_up_ranks(self, futures: list[Any], on_progress: Any) -> dict[str, Any]:
+        totals: dict[str, Any] = {}
+        for future in futures:
+            parts = future.result()
+            totals = {name: part.merge(totals.get(name)) for name, part in parts.items()}
+            if on_progress is not None:
+                on_progress(int(parts["grank"].count[-1]))
+        return totals
+
+    def _gather_held(self, chosen: list[np.ndarray], positions: np.ndarray) -> np.ndarray:
+        whole = np.full(self._places[0].size, np.nan)
+        held = [(part.positions[c]) for part, c in zip(self.partitions, chosen, strict=True) if c.size]
+        for where, values in zip(held, self._client.gather(self._submit(hold, chosen)), strict=True):
+            whole[where] = values
+        return whole[positions]
+
+    def _start_correlation(self, chosen: list[np.ndarray], sample: EventEstimates) -> list[Any]:
+        if sample.car.size < 2:
+            return []
+        low, high = int(sample.session_index.min()), int(sample.session_index.max()) + 1
+        futures = []
+        for first in range(low, high, SESSIONS_PER_BLOCK):
+            stop = min(first + SESSIONS_PER_BLOCK, high)
+            cuts = self._submit(cut_sessions, chosen, first, stop)
+            futures.append(self._client.submit(correlate_block, cuts, first, pure=False))
+        return futures
+
+    def _finish_correlation(self, futures: list[Any], sample: EventEstimates) -> MeanCorrelation:
+        found = self._client.gather(futures)
+        n = sample.car.size
+        if not found:
+            return MeanCorrelation(0.0, 0, 0)
+        total, pairs, short = (sum(part[k] for part in found) for k in range(3))
+        return MeanCorrelation(2.0 * total / (n * (n - 1.0) * self._windows.n_event), int(pairs), int(short))

@@ -1,0 +1,164 @@
+"""Day by day: estimation residuals and abnormal returns of a set of events.
+
+The engine of :mod:`event_impact.many.engine` never looks at single days. Tests that rank days,
+count signs or correlate residuals do; they read them here, a few thousand events at a time, so
+that a million events need no more memory than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from event_impact.many.engine import EventEstimates
+from event_impact.many.layout import Design
+
+EVENTS_AT_ONCE = 2_048
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EventDays:
+    """Days of some events, all of them used ones.
+
+    Attributes
+    ----------
+    positions : int array (events,)
+        Their places among the estimates.
+    residuals : array (events, L)
+        Estimation residuals, NaN where a session is not usable.
+    abnormal : array (events, W)
+        Abnormal returns of the event window; complete by construction.
+    whitened : array (regressors, events, W)
+        Event-day regressors less their estimation means, times the inverse of the Cholesky factor
+        of their cross products, so that sums of squares are the regressors' share of C.
+    estimates : EventEstimates
+        The estimates of these events.
+    """
+
+    positions: np.ndarray
+    residuals: np.ndarray
+    abnormal: np.ndarray
+    whitened: np.ndarray
+    estimates: EventEstimates
+
+    @property
+    def _mean_share(self) -> np.ndarray:
+        count = self.estimates.n_estimation[:, None]
+        return 1.0 / count if has_intercept(self.estimates) else np.zeros(count.shape)
+
+    @property
+    def day_factor(self) -> np.ndarray:
+        """C_it = 1 + 1/L_i + (x - xbar)'(X_c'X_c)^-1(x - xbar), array (events, W)."""
+        return 1.0 + self._mean_share + np.square(self.whitened).sum(axis=0)
+
+    @property
+    def cumulative_factor(self) -> np.ndarray:
+        """Variance of the CAR from the first event session to each, in units of s^2, (events, W)."""
+        days = np.arange(1, self.abnormal.shape[1] + 1)
+        return days + days**2 * self._mean_share + np.square(self.whitened.cumsum(axis=2)).sum(axis=0)
+
+    @property
+    def standardised(self) -> np.ndarray:
+        """SAR_it = AR_it / (s_i sqrt(C_it)), array (events, W)."""
+        return self.abnormal / (self.estimates.residual_std[:, None] * np.sqrt(self.day_factor))
+
+
+def has_intercept(estimates: EventEstimates) -> bool:
+    """Whether the model estimated a mean."""
+    return estimates.n_parameters > estimates.slopes.shape[0]
+
+
+def read_event_days(design: Design, estimates: EventEstimates, positions: np.ndarray) -> EventDays:
+    """Residuals and abnormal returns of the events at ``positions``.
+
+    Raises
+    ------
+    ValueError
+        If one of them has no estimate, or the estimates were made without their model.
+    """
+    chosen = estimates.select(positions)
+    if not chosen.is_used.all():
+        raise ValueError("Days exist only for events that were estimated.")
+    windows = estimates.windows
+    span = (windows.estimation_first, windows.n_estimation)
+    residuals = _centre(_window_of(design.outcome, chosen, *span), chosen.outcome_mean)
+    abnormal = _centre(_window_of(design.outcome, chosen, windows.event_first, windows.n_event), chosen.outcome_mean)
+    gaps = []
+    for slope, mean, x in zip(chosen.slopes, chosen.regressor_means, design.regressors, strict=True):
+        residuals -= _scale(_centre(_window_of(x, chosen, *span), mean), slope)
+        gap = _centre(_window_of(x, chosen, windows.event_first, windows.n_event), mean)
+        abnormal -= slope[:, None] * gap
+        gaps.append(gap)
+    whitened = np.empty((len(gaps), *abnormal.shape))
+    for a, gap in enumerate(gaps):
+        base = a * (a + 1) // 2
+        for m in range(a):
+            gap = gap - chosen.cholesky[base + m][:, None] * whitened[m]
+        whitened[a] = gap / chosen.cholesky[base + a][:, None]
+    return EventDays(np.asarray(positions), residuals, abnormal, whitened, chosen)
+
+
+def iterate_event_days(
+    design: Design, estimates: EventEstimates, *, at_once: int = EVENTS_AT_ONCE
+) -> Iterator[EventDays]:
+    """All used events, a chunk at a time, sorted by ticker."""
+    for chunk in _cut_into_chunks(estimates, at_once):
+        yield read_event_days(design, estimates, chunk)
+
+
+def map_event_days(
+    design: Design,
+    estimates: EventEstimates,
+    task: Callable[[EventDays], T],
+    *,
+    workers: int = 1,
+    at_once: int = EVENTS_AT_ONCE,
+) -> Iterator[T]:
+    """``task`` of every chunk of used events, in order, on some threads; the results do not depend on them."""
+    chunks = _cut_into_chunks(estimates, at_once)
+    if workers <= 1 or len(chunks) < 2:
+        for chunk in chunks:
+            yield task(read_event_days(design, estimates, chunk))
+        return
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        yield from pool.map(lambda chunk: task(read_event_days(design, estimates, chunk)), chunks)
+
+
+def _cut_into_chunks(estimates: EventEstimates, at_once: int) -> list[np.ndarray]:
+    positions = np.flatnonzero(estimates.is_used)
+    ordered = positions[np.argsort(estimates.ticker_index[positions], kind="stable")]
+    return [ordered[cut : cut + at_once] for cut in range(0, ordered.size, at_once)]
+
+
+def _window_of(series: np.ndarray, estimates: EventEstimates, first: int, length: int) -> np.ndarray:
+    """Cut ``length`` sessions from rel_session ``first`` for each event; NaN before the calendar begins."""
+    start = estimates.session_index + first
+    row = estimates.ticker_index if series.shape[0] > 1 else np.zeros_like(start)
+    if start.size and start.min() < 0:
+        columns = start[:, None] + np.arange(length)
+        cut = series[row[:, None], np.maximum(columns, 0)]
+        cut[columns < 0] = np.nan
+        return cut
+    return np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[row, start]
+
+
+def _centre(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    values -= mean[:, None]
+    return values
+
+
+def _scale(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    values *= factor[:, None]
+    return values
+
+
+def read_estimation_regressors(design: Design, estimates: EventEstimates) -> Iterator[np.ndarray]:
+    """For each regressor, its estimation window less its mean, array (events, L), NaN where it has a gap."""
+    windows = estimates.windows
+    for mean, x in zip(estimates.regressor_means, design.regressors, strict=True):
+        yield _centre(_window_of(x, estimates, windows.estimation_first, windows.n_estimation), mean)

@@ -1,0 +1,444 @@
+"""Reads the two tables of a batch: returns of many tickers, and the events.
+
+Both may be CSV or Parquet. Whatever cannot be understood is refused with its place; an event that
+cannot be placed keeps its row and gets a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import DataError
+from event_impact.many import engine as batch
+from event_impact.many.engine import EventEstimates
+from event_impact.many.event_instants import EARLIEST, EXCHANGE, LATEST, AlignedEvents, align_events, has_instants
+from event_impact.many.layout import FACTORS_OF_MODEL, BatchPanel
+
+LARGE_MEDIAN = 0.2  # of absolute returns: a fraction of that size is no typical daily return
+MISSING_MARKS = ("", "nan", "na", "n/a", "null", "none")
+LONG_COLUMNS = ("date", "ticker", "ret")
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Events placed on a panel.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        ``event_id, ticker, session`` as text, then the other columns of the file; one row an event.
+    ticker_index, session_index : int arrays (events,)
+        Place in the panel, -1 where there is none.
+    reason : list of str
+        Why an event cannot be placed; empty where it can.
+    aligned : AlignedEvents, optional
+        How publication times became sessions, where times were given.
+    """
+
+    frame: pd.DataFrame
+    ticker_index: np.ndarray
+    session_index: np.ndarray
+    reason: list[str]
+    aligned: AlignedEvents | None = None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV or Parquet file as a frame, with the errors of reading said in one sentence."""
+    if not path.is_file():
+        raise DataError(f"Expected a CSV or Parquet file, found none at {path}.", "Check the path.")
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pd.read_parquet(path)
+        # "NA" and "NAN" are tickers; only an empty cell is missing
+        text = dict.fromkeys(("event_id", "ticker", "date", "session", EARLIEST, LATEST, EXCHANGE), str)
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read: {first}.", "Give a CSV in UTF-8 or a Parquet file.") from error
+
+
+def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str] | None = None) -> pd.DataFrame:
+    """Returns as a frame of sessions x tickers, from a long (``date,ticker,ret``) or wide table.
+
+    Parameters
+    ----------
+    tickers : sequence of str, optional
+        Read only these from a Parquet file, without touching the others.
+
+    Raises
+    ------
+    DataError
+        For unreadable dates or numbers, repeated rows, infinite values, values below -100 %, or
+        (unless ``allow_large``) a median size above 0.2, which speaks of percent or of prices.
+    """
+    table = read_table(path) if tickers is None else read_tickers(path, tickers)
+    if set(LONG_COLUMNS) <= set(table.columns):
+        wide = _widen(table, path)
+    else:
+        first = str(table.columns[0]) if table.columns.size else ""
+        if first != "date":
+            raise DataError(
+                f"Expected the columns date,ticker,ret or a first column date in {path}, found {first!r} first.",
+                "Rename the columns.",
+            )
+        wide = table.set_index("date")
+        wide.columns = wide.columns.astype(str)
+        if wide.columns.has_duplicates:
+            repeated = wide.columns[wide.columns.duplicated()][0]
+            raise DataError(f"Ticker {repeated} has more than one column in {path}.", "Keep one.")
+    wide.index = _read_dates(pd.Series(wide.index), path)
+    if wide.index.has_duplicates:
+        raise DataError(f"Date {wide.index[wide.index.duplicated()][0].date()} appears twice in {path}.", "Keep one.")
+    wide = _read_numbers(wide.sort_index(), path)
+    _check_sizes(wide, path, allow_large=allow_large)
+    return wide
+
+
+@dataclass(frozen=True)
+class ParquetExtent:
+    """What a Parquet file of returns holds, found without reading a return.
+
+    Attributes
+    ----------
+    tickers : tuple of str
+        In the order in which :func:`read_returns` has them.
+    sessions : DatetimeIndex
+        The union of its dates.
+    is_long : bool
+    n_cells : int
+        Returns stored.
+    """
+
+    tickers: tuple[str, ...]
+    sessions: pd.DatetimeIndex
+    is_long: bool
+    n_cells: int
+
+
+def survey_returns(path: Path) -> ParquetExtent:
+    """Dates and tickers of a Parquet file of returns, row group by row group.
+
+    Raises
+    ------
+    DataError
+        If it is no readable Parquet file of returns.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        names = [field.name for field in file.schema_arrow]
+        is_long = set(LONG_COLUMNS) <= set(names)
+        if not is_long and (not names or names[0] != "date"):
+            raise DataError(f"Expected date,ticker,ret or a first column date in {path}.", "Rename the columns.")
+        dates, tickers = pd.Index([]), pd.Index([])
+        for group in range(file.num_row_groups):
+            part = file.read_row_group(group, columns=["date", "ticker"] if is_long else ["date"]).to_pandas()
+            dates = dates.union(pd.Index(part["date"].unique()))
+            if is_long:
+                tickers = tickers.union(pd.Index(part["ticker"].astype(str).unique()))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
+    held = tuple(tickers.sort_values()) if is_long else tuple(names[1:])
+    rows = int(file.metadata.num_rows)
+    return ParquetExtent(
+        held, _read_dates(pd.Series(dates), path).sort_values(), is_long, rows if is_long else rows * len(held)
+    )
+
+
+def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
+    """Some tickers of a Parquet file of returns, as :func:`read_table` would give them."""
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(path).names
+        if set(LONG_COLUMNS) <= set(names):
+            return pd.read_parquet(path, columns=list(LONG_COLUMNS), filters=[("ticker", "in", list(tickers))])
+        return pd.read_parquet(path, columns=["date", *tickers])
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}.", "Give a Parquet file of returns.") from error
+
+
+def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if table["ticker"].isna().any():
+        raise DataError(f"{int(table['ticker'].isna().sum())} rows of {path} have no ticker.", "Name or remove them.")
+    tickers = table["ticker"].astype(str)
+    twice = pd.MultiIndex.from_arrays([table["date"], tickers]).duplicated()
+    if twice.any():
+        row = table.loc[twice].iloc[0]
+        raise DataError(
+            f"{path} has {int(twice.sum())} repeated rows, the first for {row['ticker']} on {row['date']}.",
+            "Keep one return a ticker and date.",
+        )
+    return table.assign(ticker=tickers).pivot(index="date", columns="ticker", values="ret").rename_axis(columns=None)
+
+
+def _read_dates(labels: pd.Series, path: Path) -> pd.DatetimeIndex:
+    """Session labels from dates; a time of day is refused rather than cut off."""
+    if pd.api.types.is_numeric_dtype(labels):
+        raise DataError(f"Expected dates like 2026-02-02 in {path}, found the number {labels.iloc[0]}.", "Write dates.")
+    dates = pd.to_datetime(labels, errors="coerce", format=None if labels.dtype.kind == "M" else "ISO8601")
+    if dates.isna().any():
+        bad = labels[dates.isna().to_numpy()].iloc[0]
+        raise DataError(f"Expected dates like 2026-02-02 in {path}, found {bad!r}.", "Write every date as YYYY-MM-DD.")
+    if dates.dt.tz is not None or (dates != dates.dt.normalize()).any():
+        raise DataError(f"Expected session dates in {path}, found times of day.", "Write every date as YYYY-MM-DD.")
+    return pd.DatetimeIndex(dates.astype("datetime64[s]"), name="date")
+
+
+def _read_numbers(wide: pd.DataFrame, path: Path) -> pd.DataFrame:
+    for name in wide.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in wide.dtypes]]:
+        column = wide[name].where(~wide[name].astype(str).str.strip().str.lower().isin(MISSING_MARKS))
+        numbers = pd.to_numeric(column, errors="coerce")
+        bad = numbers.isna() & column.notna()
+        if bad.any():
+            at = bad.idxmax()
+            raise DataError(
+                f"Expected a number for {name} on {at.date()} in {path}, found {wide.loc[at, name]!r}.",
+                "Leave the cell empty where there is no return.",
+            )
+        wide = wide.assign(**{name: numbers})
+    return wide.astype(np.float64)
+
+
+def _check_sizes(wide: pd.DataFrame, path: Path, *, allow_large: bool) -> None:
+    values = wide.to_numpy()
+    infinite = np.argwhere(np.isinf(values))
+    if infinite.size:
+        row, column = infinite[0]
+        raise DataError(
+            f"{path} has {len(infinite)} infinite returns, the first of {wide.columns[column]} "
+            f"on {wide.index[row].date()}.",
+            "A price of zero usually lies behind it.",
+        )
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        raise DataError(f"{path} holds no return.", "Check the columns and the missing-value marks.")
+    if allow_large:
+        return
+    median = float(np.median(np.abs(finite)))
+    if median > LARGE_MEDIAN:
+        kind = "prices" if (finite > 0).all() else "percent"
+        cure = "C_t/C_(t-1) - 1" if kind == "prices" else "the values divided by 100"
+        raise DataError(
+            f"Expected returns as fractions in {path}, found a median size of {median:.3g}: these look like {kind}.",
+            f"Give {cure}, or pass --allow-large if they are right.",
+        )
+    below = np.argwhere(values < -1.0)
+    if below.size:
+        row, column = below[0]
+        raise DataError(
+            f"{path} has {len(below)} returns below -100 %, the first of {wide.columns[column]} "
+            f"on {wide.index[row].date()} ({values[row, column]:.4g}).",
+            "Repair the price behind it, or pass --allow-large if it is right.",
+        )
+
+
+def read_factors(path: Path, model: str) -> pd.DataFrame:
+    """Daily factors as fractions, a frame of sessions x the factors that the model needs."""
+    table = read_table(path)
+    needed = FACTORS_OF_MODEL[model]
+    lacking = [name for name in ("date", *needed) if name not in table.columns]
+    if lacking:
+        raise DataError(f"Model {model} needs the columns {', '.join(lacking)} in {path}.", "Add or rename them.")
+    factors = table.set_index("date")[list(needed)]
+    factors.index = _read_dates(pd.Series(factors.index), path)
+    factors = _read_numbers(factors, path)
+    _check_sizes(factors, path, allow_large=False)
+    return factors
+
+
+def lay_calendar(returns: pd.DataFrame, mic: str | None, path: Path) -> pd.DataFrame:
+    """Put returns on the sessions of an exchange; without one the dates of the file are the calendar.
+
+    Raises
+    ------
+    AlignmentError
+        If the exchange is unknown.
+    DataError
+        If the file has dates on which the exchange is closed.
+    """
+    return returns if mic is None else returns.reindex(lay_sessions(pd.DatetimeIndex(returns.index), mic, path))
+
+
+def lay_sessions(dates: pd.DatetimeIndex, mic: str | None, path: Path) -> pd.DatetimeIndex:
+    """The calendar of some dates: the sessions of an exchange, or the dates themselves."""
+    if mic is None:
+        return dates
+    from event_impact.events.calendars import load_hours
+
+    sessions = load_hours(mic).between(dates[0], dates[-1])
+    closed = dates.difference(sessions)
+    if closed.size:
+        raise DataError(
+            f"{path} has {closed.size} dates on which {mic} is closed, the first {closed[0].date()}.",
+            "Remove them, or leave --calendar out to count the dates of the file.",
+        )
+    return pd.DatetimeIndex(sessions.astype("datetime64[s]"))
+
+
+def build_panel(
+    returns: pd.DataFrame, *, benchmark: str, factors: pd.DataFrame | None = None, path: Path
+) -> BatchPanel:
+    """The engine's panel from a frame of sessions x tickers.
+
+    Raises
+    ------
+    DataError
+        If the benchmark is not among the tickers, or has no return.
+    """
+    if benchmark not in returns.columns:
+        raise DataError(
+            f"Benchmark {benchmark} is not among the {returns.shape[1]} tickers of {path}.", "Add its returns."
+        )
+    market = returns[benchmark].to_numpy()
+    if not np.isfinite(market).any():
+        raise DataError(f"Benchmark {benchmark} has no return in {path}.", "Add its returns.")
+    aligned = {} if factors is None else {name: factors[name].reindex(returns.index).to_numpy() for name in factors}
+    return BatchPanel(
+        sessions=returns.index.to_numpy(),
+        tickers=tuple(returns.columns),
+        returns=returns.to_numpy().T,
+        benchmark=market,
+        factors=aligned,
+    )
+
+
+def read_events(path: Path) -> pd.DataFrame:
+    """The table of events: ``ticker`` and ``session`` (or ``date``), optionally ``event_id`` and more.
+
+    In place of sessions it may give publication times (:mod:`event_impact.many.event_instants`).
+
+    Raises
+    ------
+    DataError
+        If a column is missing, there is no row, or an ``event_id`` is empty or repeated.
+    """
+    table = read_table(path)
+    if "session" not in table.columns and "date" in table.columns:
+        table = table.rename(columns={"date": "session"})
+    if has_instants(table):
+        table = table.assign(session="")
+    lacking = [name for name in ("ticker", "session") if name not in table.columns]
+    if lacking:
+        raise DataError(
+            f"Expected the columns {', '.join(lacking)} in {path}.",
+            "Write event_id,ticker,session, or event_id,ticker,published_earliest,published_latest,exchange.",
+        )
+    if table.empty:
+        raise DataError(f"{path} holds no event.", "Add one row an event: event_id,ticker,session.")
+    if "event_id" not in table.columns:
+        table = table.assign(event_id=[str(number) for number in range(1, len(table) + 1)])
+    if table["event_id"].isna().any():
+        raise DataError(f"{int(table['event_id'].isna().sum())} events of {path} have no event_id.", "Name them.")
+    table["event_id"] = table["event_id"].astype(str)
+    if table["event_id"].duplicated().any():
+        twice = table["event_id"][table["event_id"].duplicated()].iloc[0]
+        raise DataError(f"event_id {twice} appears more than once in {path}.", "Give every event its own.")
+    first = ["event_id", "ticker", "session"]
+    return table[[*first, *(name for name in table.columns if name not in first)]].reset_index(drop=True)
+
+
+def align_table(events: pd.DataFrame, *, calendar: str | None, ambiguous: str) -> AlignedEvents | None:
+    """Sessions of a table of publication times; None for a table of sessions."""
+    if EARLIEST not in events.columns or (events["session"] != "").any():
+        return None
+    return align_events(events, calendar=calendar, ambiguous=ambiguous)
+
+
+def place_events(events: pd.DataFrame, panel: BatchPanel, aligned: AlignedEvents | None = None) -> EventTable:
+    """Find the row and column of every event; say why where there is none. Nothing is moved.
+
+    Parameters
+    ----------
+    aligned : AlignedEvents, optional
+        Sessions of events that were given as publication times.
+    """
+    return place_on(events, panel.tickers, pd.DatetimeIndex(panel.sessions.astype("datetime64[s]")), aligned)
+
+
+def place_on(
+    events: pd.DataFrame, held: Sequence[str], sessions: pd.DatetimeIndex, aligned: AlignedEvents | None = None
+) -> EventTable:
+    """:func:`place_events` on the tickers and the calendar of a panel that need not be in memory."""
+    if aligned is not None:
+        events = events.assign(session=aligned.session)
+    tickers = events["ticker"].astype(object).where(events["ticker"].notna(), "").astype(str)
+    ticker_index = pd.Index(held).get_indexer(tickers)
+    dates = _parse_sessions(events["session"])
+    session_index = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
+    labels = events["session"].astype(object).where(events["session"].notna(), "").astype(str)
+    labels = labels.where(dates.isna(), dates.dt.strftime("%Y-%m-%d"))
+    reason = [""] * len(events)
+    for at in np.flatnonzero(session_index < 0):
+        reason[at] = str(aligned.reason[at]) if aligned is not None else ""
+        reason[at] = reason[at] or _explain_session(labels.iloc[at], dates.iloc[at], sessions)
+    for at in np.flatnonzero(ticker_index < 0):
+        reason[at] = f"ticker {tickers.iloc[at]!r} has no returns" if tickers.iloc[at] else "no ticker is given"
+    twice = (
+        pd.DataFrame({"t": ticker_index, "s": session_index}).duplicated() & (ticker_index >= 0) & (session_index >= 0)
+    )
+    first_of = {}
+    if twice.any():
+        keys = list(zip(ticker_index.tolist(), session_index.tolist(), strict=True))
+        for at, key in enumerate(keys):
+            first_of.setdefault(key, at)
+        for at in np.flatnonzero(twice):
+            reason[at] = f"same ticker and session as event {events['event_id'].iloc[first_of[keys[at]]]}"
+        ticker_index = np.where(twice, -1, ticker_index)
+    frame = events.assign(ticker=tickers, session=labels)
+    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason, aligned)
+
+
+def _parse_sessions(column: pd.Series) -> pd.Series:
+    """Session dates of the events; NaT where a cell is no date."""
+    if pd.api.types.is_numeric_dtype(column):
+        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]")
+    text = column if column.dtype.kind == "M" else column.astype(object)
+    dates = pd.to_datetime(text, errors="coerce", format=None if column.dtype.kind == "M" else "ISO8601", utc=True)
+    dates = dates.dt.tz_localize(None)
+    return dates.where(dates == dates.dt.normalize()).astype("datetime64[s]")
+
+
+def _explain_session(label: str, date: pd.Timestamp, sessions: pd.DatetimeIndex) -> str:
+    if pd.isna(date):
+        return f"{label!r} is not a session date like 2026-02-02" if label else "no session is given"
+    place = sessions.searchsorted(date)
+    if place == 0:
+        return f"{label} lies before the first session {sessions[0].date()}"
+    if place == sessions.size:
+        return f"{label} lies after the last session {sessions[-1].date()}"
+    return f"{label} is not a session; its neighbours are {sessions[place - 1].date()} and {sessions[place].date()}"
+
+
+def explain_rejections(table: EventTable, estimates: EventEstimates) -> list[str]:
+    """The reason of every event that has no estimate, in words; empty for the used ones."""
+    windows = estimates.windows
+    needed = windows.count_needed(estimates.n_parameters)
+    words = {
+        batch.OUTSIDE_CALENDAR: "the event window leaves the calendar",
+        batch.MISSING_EVENT_SESSION: "a return of the event window is missing, the ticker's or the benchmark's",
+        batch.DEPENDENT_REGRESSORS: "the regressors are constant or repeat each other over the estimation window",
+        batch.NO_RESIDUAL_VARIANCE: "the returns of the estimation window leave no residual variance",
+    }
+    reasons = list(table.reason)
+    for at in np.flatnonzero(~estimates.is_used):
+        if reasons[at]:
+            continue
+        code = int(estimates.reason[at])
+        if code == batch.TOO_FEW_SESSIONS:
+            have = int(estimates.n_estimation[at])
+            reasons[at] = f"{have} of {windows.n_estimation} estimation sessions usable, {needed} needed"
+        else:
+            reasons[at] = words[code]
+    return reasons
+
+
+def quote_formulas(column: Sequence[str]) -> list[str]:
+    """Text that a spreadsheet would run as a formula, made text again by a leading apostrophe."""
+    return [f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text for text in column]

@@ -1,0 +1,159 @@
+"""The inputs of the batch engine: returns of many tickers, and what each model regresses them on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from event_impact.base.errors import ConfigError, DataError
+
+FACTORS_OF_MODEL: Mapping[str, tuple[str, ...]] = {
+    "capm": ("rf",),
+    "ff3": ("rf", "mkt_rf", "smb", "hml"),
+    "carhart": ("rf", "mkt_rf", "smb", "hml", "mom"),
+    "ff5": ("rf", "mkt_rf", "smb", "hml", "rmw", "cma"),
+    "ff5_mom": ("rf", "mkt_rf", "smb", "hml", "rmw", "cma", "mom"),
+}
+BATCH_MODELS = ("market", "market_adjusted", "market_adjusted_demeaned", "constant_mean", *FACTORS_OF_MODEL)
+
+
+@dataclass(frozen=True)
+class BatchPanel:
+    """Returns of many tickers on one calendar, gaps allowed.
+
+    Attributes
+    ----------
+    sessions : array (sessions,) of datetime64[D]
+        The calendar that rel_sessions count; strictly increasing.
+    tickers : tuple of str
+        One name a row of ``returns``.
+    returns : array (tickers, sessions)
+        Simple returns as fractions, NaN where a ticker has none.
+    benchmark : array (sessions,) or (tickers, sessions), optional
+        The benchmark's returns, common to all or one series a ticker.
+    factors : mapping of str to array (sessions,)
+        Daily factors as fractions: ``rf, mkt_rf, smb, hml, rmw, cma, mom``, as the model needs.
+    """
+
+    sessions: np.ndarray
+    tickers: tuple[str, ...]
+    returns: np.ndarray
+    benchmark: np.ndarray | None = None
+    factors: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sessions", np.asarray(self.sessions, dtype="datetime64[D]"))
+        object.__setattr__(self, "tickers", tuple(self.tickers))
+        object.__setattr__(self, "returns", np.ascontiguousarray(self.returns, dtype=np.float64))
+        if self.benchmark is not None:
+            object.__setattr__(self, "benchmark", np.ascontiguousarray(self.benchmark, dtype=np.float64))
+        factors = {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in self.factors.items()}
+        object.__setattr__(self, "factors", factors)
+        self._check_shapes()
+        self._check_values()
+
+    def _check_shapes(self) -> None:
+        expected = (len(self.tickers), self.sessions.size)
+        if self.returns.shape != expected:
+            raise DataError(f"Returns must be (tickers, sessions) = {expected}, found {self.returns.shape}.")
+        if len(set(self.tickers)) != len(self.tickers):
+            raise DataError("The tickers of a panel must be unique.", "Merge or drop the repeated columns.")
+        if self.sessions.size > 1 and not (np.diff(self.sessions) > np.timedelta64(0, "D")).all():
+            raise DataError("The sessions of a panel must be strictly increasing.", "Sort them and drop duplicates.")
+        shared = (self.sessions.size,)
+        if self.benchmark is not None and self.benchmark.shape not in (shared, expected):
+            raise DataError(f"The benchmark must be {shared} or {expected}, found {self.benchmark.shape}.")
+        for name, values in self.factors.items():
+            if values.shape != shared:
+                raise DataError(f"Factor {name} must be {shared}, found {values.shape}.")
+
+    def _check_values(self) -> None:
+        named = [("returns", self.returns), ("benchmark", self.benchmark), *self.factors.items()]
+        for name, values in named:
+            if values is not None and np.isinf(values).any():
+                where = np.argwhere(np.isinf(values))[0]
+                label = self.tickers[where[0]] if values.ndim == 2 else name
+                session = self.sessions[where[-1]]
+                found = int(np.isinf(values).sum())
+                raise DataError(
+                    f"Expected finite {name}, found {found} infinite, the first of {label} on {session}.",
+                    "A price of zero usually lies behind it: repair the price or leave the return empty.",
+                )
+
+
+@dataclass(frozen=True)
+class Design:
+    """One model laid out for the engine.
+
+    Attributes
+    ----------
+    outcome : array (tickers, sessions)
+        What is explained: returns, excess returns or market-adjusted returns.
+    regressors : tuple of arrays, each (1, sessions) or (tickers, sessions)
+        What explains it besides the intercept.
+    has_intercept : bool
+        False only for the market-adjusted model, which estimates no mean.
+    model : str
+        Identifier of the model.
+    subtracted : array (1, sessions) or (tickers, sessions)
+        What was taken off the returns to make the outcome: the benchmark, the risk-free rate, or 0.
+    """
+
+    outcome: np.ndarray
+    regressors: tuple[np.ndarray, ...]
+    has_intercept: bool
+    model: str
+    subtracted: np.ndarray
+
+    @property
+    def n_parameters(self) -> int:
+        """Number K of estimated mean parameters."""
+        return int(self.has_intercept) + len(self.regressors)
+
+
+def lay_out_model(panel: BatchPanel, model: str) -> Design:
+    """Turn a panel and a model identifier into outcome and regressors.
+
+    ``market``: returns on the benchmark, K = 2. ``market_adjusted``: return minus benchmark, K = 0;
+    ``market_adjusted_demeaned``: the same with its mean estimated, K = 1. ``constant_mean``: K = 1.
+    ``capm``: excess return on the benchmark's excess return. ``ff3``, ``carhart``, ``ff5``,
+    ``ff5_mom``: excess return on the factors of the panel.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not one of these.
+    DataError
+        If the panel lacks the benchmark or a factor that the model needs.
+    """
+    if model not in BATCH_MODELS:
+        raise ConfigError(f"Unknown batch model {model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
+    nothing = np.zeros((1, panel.sessions.size))
+    if model == "constant_mean":
+        return Design(panel.returns, (), True, model, nothing)
+    if model in FACTORS_OF_MODEL:
+        return _lay_out_factors(panel, model)
+    benchmark = _benchmark_rows(panel, model)
+    if model == "market":
+        return Design(panel.returns, (benchmark,), True, model, nothing)
+    return Design(panel.returns - benchmark, (), model == "market_adjusted_demeaned", model, benchmark)
+
+
+def _benchmark_rows(panel: BatchPanel, model: str) -> np.ndarray:
+    if panel.benchmark is None:
+        raise DataError(f"Model {model} needs a benchmark and the panel has none.", "Name one, or use constant_mean.")
+    return np.atleast_2d(panel.benchmark)
+
+
+def _lay_out_factors(panel: BatchPanel, model: str) -> Design:
+    missing = [name for name in FACTORS_OF_MODEL[model] if name not in panel.factors]
+    if missing:
+        raise DataError(f"Model {model} needs the factors {', '.join(missing)}.", "Give a table of daily factors.")
+    risk_free = panel.factors["rf"][None, :]
+    if model == "capm":
+        regressors: tuple[np.ndarray, ...] = (_benchmark_rows(panel, model) - risk_free,)
+    else:
+        regressors = tuple(panel.factors[name][None, :] for name in FACTORS_OF_MODEL[model][1:])
+    return Design(panel.returns - risk_free, regressors, True, model, risk_free)

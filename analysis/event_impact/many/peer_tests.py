@@ -1,0 +1,304 @@
+"""Did the peers move on the same day, and what does comparing with them do to the firm's own estimate?
+
+Peers of one day share that day's shocks, so a plain average of their t values rejects far too often; the
+adjusted BMP statistic and the portfolio of peers allow for it. A peer with news of its own is no clean
+comparison and is marked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import EstimationError
+from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.peer_fits import PeerFit
+from event_impact.estimation.rolling import WindowFits
+from event_impact.inference.block_conformal import conformal_p_values
+from event_impact.inference.fhs import rank_filtered
+from event_impact.inference.parametric import interval, prediction_error_t
+from event_impact.inference.sample_quantile import conformal, sample_quantile
+from event_impact.many.parametric_tests import adjusted_patell, kp_bmp
+
+FEWEST_SHARED_SESSIONS = 20
+RANK_NULL = "the firm's scaled abnormal return is drawn like those of the donors on that day"
+
+
+@dataclass(frozen=True)
+class PeerEstimate:
+    """One listing on the day of the event, or the reason why it has no number.
+
+    Attributes
+    ----------
+    own_news : str
+        Recorded news of the listing on that session; empty for none.
+    tests : dict of str to TestResult
+        ``t``, ``sample_quantile``, ``conformal``.
+    """
+
+    ticker: str
+    role: str
+    exchange: str
+    session: pd.Timestamp | None
+    own_news: str
+    abnormal: AbnormalReturns | None
+    estimate: float | None
+    standard_error: float | None
+    ci95: tuple[float, float] | None
+    tests: dict[str, TestResult]
+    note: str
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is an estimate."""
+        return self.abnormal is not None and self.estimate is not None
+
+    @property
+    def is_clean(self) -> bool:
+        """Measured, an industry peer, and without recorded news of its own on that session."""
+        return self.is_measured and self.role == "peer" and not self.own_news
+
+
+@dataclass(frozen=True)
+class GroupTests:
+    """Tests of one group of peers.
+
+    Attributes
+    ----------
+    mean_correlation : float or None
+        Mean pairwise correlation of estimation residuals, pairs of different firms only.
+    portfolio : float or None
+        Abnormal return of the equally weighted portfolio.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    mean_correlation: float | None
+    portfolio: float | None
+    tests: tuple[TestResult, ...]
+
+
+@dataclass(frozen=True)
+class AdjustedEstimate:
+    """The firm's estimate under one comparison with peers.
+
+    Attributes
+    ----------
+    weight_sum : float or None
+        Sum of the weights on peers: a reaction of the peers by a share of the firm's is deducted times this.
+    p_conformal, p_fhs : float or None
+    """
+
+    label: str
+    donors: tuple[str, ...]
+    estimate: float | None
+    residual_std: float | None
+    weight_sum: float | None
+    p_conformal: float | None
+    p_fhs: float | None
+    note: str
+
+
+def measure_peer(
+    abnormal: AbnormalReturns, *, ticker: str, role: str, exchange: str, own_news: str
+) -> PeerEstimate:  # fmt: skip
+    """The peer's own abnormal return on the event session."""
+    total = abnormal.sum_window(0, 0)
+    if total.estimate is None or total.standard_error is None:
+        return lacking_peer(ticker, role=role, exchange=exchange, reason="no return on the event session")
+    fits = abnormal.window_fits(0, 0)
+    return PeerEstimate(
+        ticker=ticker,
+        role=role,
+        exchange=exchange,
+        session=abnormal.event_session,
+        own_news=own_news,
+        abnormal=abnormal,
+        estimate=total.estimate,
+        standard_error=total.standard_error,
+        ci95=interval(total.estimate, total.standard_error, abnormal.fit.df, 0.95),
+        tests={
+            "t": prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df),
+            "sample_quantile": sample_quantile(total.abnormal, abnormal.fit.residuals),
+            "conformal": conformal(fits),
+        },
+        note="",
+    )
+
+
+def lacking_peer(ticker: str, *, role: str, exchange: str, reason: str) -> PeerEstimate:
+    """A listing without a number, with its reason."""
+    return PeerEstimate(ticker, role, exchange, None, "", None, None, None, None, {}, reason)
+
+
+def correlate_residuals(group: list[AbnormalReturns]) -> float:
+    """Mean correlation of estimation residuals over the pairs of different firms, on shared sessions.
+
+    A pair that shares fewer than 20 sessions counts with zero. The diagonal never enters.
+    """
+    residuals = pd.concat([pd.Series(a.fit.residuals, index=a.fit.sessions) for a in group], axis=1)
+    matrix = residuals.corr(min_periods=FEWEST_SHARED_SESSIONS).fillna(0.0).to_numpy()
+    return float(matrix[np.triu_indices(len(group), k=1)].mean())
+
+
+def assess_group(name: str, peers: list[PeerEstimate], portfolio: AbnormalReturns | None) -> GroupTests:
+    """Tests of the mean abnormal return of peers that share a day.
+
+    Parameters
+    ----------
+    peers : list of PeerEstimate
+        Measured ones.
+    portfolio : AbnormalReturns or None
+        The same model on their equally weighted return.
+    """
+    members = tuple(p.ticker for p in peers)
+    names = ("kp_bmp", "adjusted_patell", "portfolio_t", "portfolio_sample_quantile", "portfolio_conformal")
+    if len(peers) < 2 or portfolio is None:
+        reason = f"needs at least 2 peers with figures, found {len(peers)}"
+        return GroupTests(name, members, None, None, tuple(not_computable(n, reason) for n in names))
+    group = [p.abnormal for p in peers if p.abnormal is not None]
+    correlation = correlate_residuals(group)
+    scar = np.array([p.estimate / p.standard_error for p in peers])  # type: ignore[operator]
+    df = np.array([a.fit.df for a in group], dtype=float)
+    total = portfolio.sum_window(0, 0)
+    if total.estimate is None or total.standard_error is None:
+        raise EstimationError("the portfolio of peers has no return on the event session.", "")
+    found = (
+        kp_bmp(scar, correlation),
+        adjusted_patell(scar, df, correlation),
+        prediction_error_t(total.estimate, total.standard_error, portfolio.fit.df),
+        sample_quantile(total.abnormal, portfolio.fit.residuals),
+        conformal(portfolio.window_fits(0, 0)),
+    )
+    tests = tuple(
+        TestResult(n, t.null, t.distribution, t.statistic, t.p_value, t.df, t.note)
+        for n, t in zip(names, found, strict=True)
+    )
+    return GroupTests(name, members, correlation, total.estimate, tests)
+
+
+def rank_in_space(firm: AbnormalReturns, donors: list[PeerEstimate]) -> TestResult:
+    """Rank of the firm's |abnormal return| over its pre-event root mean square among the clean donors'.
+
+    p = #{ratio >= the firm's} / (J + 1), the firm counted, so that it cannot fall below 1 / (J + 1).
+    """
+    if not donors:
+        return not_computable("in_space", "no clean donor has figures", null=RANK_NULL)
+    own = scaled_gap(firm)
+    ratios = [scaled_gap(d.abnormal) for d in donors if d.abnormal is not None]
+    count = len(ratios) + 1
+    smallest = 1 / count
+    needed = "enough for 5 %" if smallest <= 0.05 else "never below 5 %: that takes 19 donors"
+    return TestResult(
+        name="in_space",
+        null=RANK_NULL,
+        distribution=f"ranks of {count} firms",
+        statistic=own,
+        p_value=(1 + sum(r >= own for r in ratios)) / count,
+        note=f"{count - 1} {'donor' if count == 2 else 'donors'}: the smallest p it can reach is {smallest:.2g} ({needed})",
+    )
+
+
+def scaled_gap(abnormal: AbnormalReturns) -> float:
+    """|AR| on the event session over the root mean square residual before it."""
+    total = abnormal.sum_window(0, 0)
+    if total.estimate is None:
+        raise EstimationError("no abnormal return on the event session.", "Use a longer history.")
+    return abs(total.estimate) / float(np.sqrt(np.mean(abnormal.fit.residuals**2)))
+
+
+def describe_linear(
+    label: str, donors: tuple[str, ...], fits: WindowFits, *, peer_columns: slice
+) -> AdjustedEstimate:  # fmt: skip
+    """A comparison by least squares, its peers' coefficients in ``peer_columns``."""
+    ranks = rank_filtered(
+        fits.residuals, fits.abnormal_returns[:, 0], leverage=fits.leverage[:, 0], following=fits.gap_abnormal_returns
+    )
+    return AdjustedEstimate(
+        label=label,
+        donors=donors,
+        estimate=float(fits.abnormal_returns[0, 0]),
+        residual_std=float(fits.residual_std[0]),
+        weight_sum=float(fits.coefficients[0, peer_columns].sum()),
+        p_conformal=float(conformal_p_values(fits)[0]),
+        p_fhs=float(ranks.p_values[0]),
+        note="",
+    )
+
+
+def describe_penalised(
+    label: str,
+    donors: tuple[str, ...],
+    returns: np.ndarray,
+    regressors: np.ndarray,
+    *,
+    fit,
+    n_estimation: int,
+    first_peer: int,
+) -> AdjustedEstimate:
+    """A comparison without a standard error: estimated before the event, ranked after a refit with it.
+
+    Parameters
+    ----------
+    returns, regressors : ndarray (L + g + 1,), (L + g + 1, J)
+        Estimation window, gap, event session.
+    fit : callable
+        From returns and regressors to a :class:`PeerFit`; the refit chooses its penalty anew, so that the event
+        session is treated like every other.
+    first_peer : int
+        Column of the first peer; a benchmark may stand before it.
+    """
+    before: PeerFit = fit(returns[:n_estimation], regressors[:n_estimation])
+    later = returns[n_estimation:] - before.predict(regressors[n_estimation:])
+    own = np.r_[0:n_estimation, len(returns) - 1]
+    refit: PeerFit = fit(returns[own], regressors[own])
+    ranks = rank_filtered(before.residuals, later[-1:], leverage=np.zeros(1), following=later[None, :-1])
+    size = np.abs(refit.residuals)
+    return AdjustedEstimate(
+        label=label,
+        donors=donors,
+        estimate=float(later[-1]),
+        residual_std=float(np.sqrt(np.mean(before.residuals**2))),
+        weight_sum=float(before.weights[first_peer:].sum()),
+        p_conformal=float(np.mean(size >= size[-1])),
+        p_fhs=float(ranks.p_values[0]),
+        note=f"penalty {before.penalty:.3g}" if before.penalty else "weights sum to 1, none negative",
+    )
+
+
+@dataclass(frozen=True)
+class ForeignListing:
+    """A listing with other trading hours, explained by the home sessions before and after its own.
+
+    Attributes
+    ----------
+    estimate : PeerEstimate
+    lead_t : float or None
+        t of the home session after next, which should be small if the hours are matched rightly.
+    n_irregular : int
+        Sessions that holidays leave without a match.
+    """
+
+    estimate: PeerEstimate
+    lead_t: float | None
+    n_irregular: int
+
+
+@dataclass(frozen=True)
+class Spillover:
+    """Everything that the other firms show on the day of the event."""
+
+    firm: AbnormalReturns
+    peers: tuple[PeerEstimate, ...]
+    foreign: tuple[ForeignListing, ...]
+    groups: tuple[GroupTests, ...]
+    in_space: TestResult
+    adjusted: tuple[AdjustedEstimate, ...]
+
+    @property
+    def clean(self) -> tuple[PeerEstimate, ...]:
+        """Peers that may serve as donors."""
+        return tuple(p for p in self.peers if p.is_clean)

@@ -1,0 +1,206 @@
+"""What a sample of events looks like day by day: sums that add up over chunks and partitions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, stdtr
+
+from event_impact.many import parametric_tests as parametric
+from event_impact.many import rank_tests as ranks
+from event_impact.many.engine import EventEstimates
+from event_impact.many.event_days import EventDays, iterate_event_days, map_event_days
+from event_impact.many.layout import Design
+
+
+@dataclass(frozen=True)
+class DayTable:
+    """Average abnormal returns by rel_session.
+
+    Attributes
+    ----------
+    rel_session : int array (W,)
+    n : int
+        Events on every day.
+    aar, caar : arrays (W,)
+        Average abnormal return of the day, and from the first event session up to it.
+    columns : dict of str to array (W,)
+        ``aar_t, aar_patell, aar_bmp, aar_corrado, aar_generalized_sign, caar_t, caar_patell, caar_bmp`` with
+        their ``_p``, and ``positive_share``; NaN where the sample is too small for them.
+    """
+
+    rel_session: np.ndarray
+    n: int
+    aar: np.ndarray
+    caar: np.ndarray
+    columns: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class DaySums:
+    """Sums over events that the first pass gathers; those of two parts merge.
+
+    Attributes
+    ----------
+    abnormal, standardised, cumulative, cumulative_standardised : Moments
+        Of AR, SAR, and the CAR and SCAR up to each day, over events.
+    positive : array (W,)
+        Events with a positive abnormal return.
+    residual_total, residual_count : arrays (L,)
+        Sum and number of estimation residuals by estimation session.
+    positive_share : float
+        Sum over events of their share of positive residuals.
+    portfolio_total, portfolio_count : arrays (sessions,)
+        Sum and number of abnormal returns of events in their window, by calendar session.
+    """
+
+    abnormal: parametric.Moments
+    standardised: parametric.Moments
+    cumulative: parametric.Moments
+    cumulative_standardised: parametric.Moments
+    positive: np.ndarray
+    residual_total: np.ndarray
+    residual_count: np.ndarray
+    positive_share: float
+    portfolio_total: np.ndarray
+    portfolio_count: np.ndarray
+
+    @classmethod
+    def of(cls, days: EventDays, n_sessions: int) -> DaySums:
+        """Sums of one chunk of events, on a calendar of ``n_sessions``."""
+        windows = days.estimates.windows
+        present = np.isfinite(days.residuals)
+        cumulative = days.abnormal.cumsum(axis=1)
+        std = days.estimates.residual_std[:, None]
+        places = days.estimates.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
+        above = (days.residuals > 0).sum(axis=1) / present.sum(axis=1)
+        return cls(
+            abnormal=parametric.Moments.of(days.abnormal),
+            standardised=parametric.Moments.of(days.standardised),
+            cumulative=parametric.Moments.of(cumulative),
+            cumulative_standardised=parametric.Moments.of(cumulative / (std * np.sqrt(days.cumulative_factor))),
+            positive=(days.abnormal > 0).sum(axis=0),
+            residual_total=np.where(present, days.residuals, 0.0).sum(axis=0),
+            residual_count=present.sum(axis=0),
+            positive_share=float(above.sum()),
+            portfolio_total=np.bincount(places.ravel(), weights=days.abnormal.ravel(), minlength=n_sessions),
+            portfolio_count=np.bincount(places.ravel(), minlength=n_sessions),
+        )
+
+    def merge(self, other: DaySums | None) -> DaySums:
+        """Sums of both parts."""
+        if other is None:
+            return self
+        merged = {}
+        for name, value in vars(self).items():
+            more = getattr(other, name)
+            merged[name] = value.merge(more) if isinstance(value, parametric.Moments) else value + more
+        return DaySums(**merged)
+
+
+def gather_day_sums(
+    design: Design,
+    chosen: EventEstimates,
+    *,
+    workers: int = 1,
+    on_progress: Callable[[int], object] | None = None,
+) -> DaySums:
+    """First pass over the days of used events, at least one."""
+    n_sessions = design.outcome.shape[1]
+    total: DaySums | None = None
+    for part in map_event_days(design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers):
+        total = part.merge(total)
+        if on_progress is not None:
+            on_progress(part.abnormal.n)
+    assert total is not None  # the caller has at least one used event
+    return total
+
+
+def gather_rank_sums(
+    design: Design,
+    chosen: EventEstimates,
+    *,
+    day_spread: np.ndarray,
+    scar_spread: float,
+    workers: int = 1,
+    on_progress: Callable[[int], object] | None = None,
+) -> dict[str, ranks.RankSums]:
+    """Second pass: ranks of raw days, of days scaled by the day's spread, and with the scaled SCAR.
+
+    Parameters
+    ----------
+    design, chosen
+        Layout and estimates of used events.
+    day_spread : array (W,)
+        Standard deviation over all events of the SAR of each day; 0 counts as 1.
+    scar_spread : float
+        Standard deviation over all events of the SCAR; 0 counts as 1.
+    """
+    day_spread = np.where(day_spread > 0, day_spread, 1.0)
+    scaled_scar = chosen.scar / (scar_spread if scar_spread > 0 else 1.0)
+
+    def rank_chunk(days: EventDays) -> dict[str, ranks.RankSums]:
+        scaled = days.residuals / days.estimates.residual_std[:, None]
+        return {
+            "corrado": ranks.RankSums.of(np.hstack([days.residuals, days.abnormal])),
+            "corrado_zivney": ranks.RankSums.of(np.hstack([scaled, days.standardised / day_spread])),
+            "grank": ranks.RankSums.of(np.hstack([scaled, scaled_scar[days.positions][:, None]])),
+        }
+
+    totals: dict[str, ranks.RankSums] = {}
+    for parts in map_event_days(design, chosen, rank_chunk, workers=workers):
+        totals = {name: part.merge(totals.get(name)) for name, part in parts.items()}
+        if on_progress is not None:
+            on_progress(int(parts["grank"].count[-1]))
+    return totals
+
+
+def buy_and_hold(design: Design, chosen: EventEstimates) -> np.ndarray:
+    """Buy-and-hold abnormal return of each event: prod(1 + y) - prod(1 + expected y) over the event window.
+
+    y is the total return: what the model took off (benchmark, risk-free rate) is put back on both
+    sides, so that under ``market_adjusted`` the expectation is the benchmark itself.
+    """
+    windows = chosen.windows
+    bhar = np.empty(chosen.car.size)
+    places = np.arange(windows.event_first, windows.event_last + 1)
+    for days in iterate_event_days(design, chosen):
+        at = days.estimates.session_index[:, None] + places
+        ticker = days.estimates.ticker_index
+        taken_off = design.subtracted[np.minimum(ticker, design.subtracted.shape[0] - 1)[:, None], at]
+        realised = design.outcome[ticker[:, None], at] + taken_off
+        expected = realised - days.abnormal
+        bhar[days.positions] = np.prod(1 + realised, axis=1) - np.prod(1 + expected, axis=1)
+    return bhar
+
+
+def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: dict[str, ranks.RankSums] | None) -> DayTable:
+    """AAR and CAAR by rel_session with their statistics."""
+    windows, n = chosen.windows, chosen.car.size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        patell_scale = math.sqrt(float((chosen.df / (chosen.df - 2.0)).sum())) if (chosen.df > 2).all() else math.nan
+    share = sums.positive_share / n
+    columns = {
+        "aar_t": sums.abnormal.t,
+        "aar_patell": n * sums.standardised.mean / patell_scale,
+        "aar_bmp": sums.standardised.t,
+        "aar_corrado": np.full(windows.n_event, np.nan),
+        "aar_generalized_sign": (sums.positive - n * share) / math.sqrt(n * share * (1 - share))
+        if 0 < share < 1
+        else np.full(windows.n_event, np.nan),
+        "caar_t": sums.cumulative.t,
+        "caar_patell": n * sums.cumulative_standardised.mean / patell_scale,
+        "caar_bmp": sums.cumulative_standardised.t,
+    }
+    if ranked is not None:
+        columns["aar_corrado"] = ranks.day_rank_statistics(ranked["corrado"])[-windows.n_event :]
+    with_p: dict[str, np.ndarray] = {"positive_share": sums.positive / n}
+    for name, values in columns.items():
+        is_t = name.endswith(("_t", "_bmp"))
+        with_p[name] = values
+        with_p[f"{name}_p"] = 2.0 * (stdtr(max(n - 1, 1), -np.abs(values)) if is_t else ndtr(-np.abs(values)))
+    rel_session = np.arange(windows.event_first, windows.event_last + 1)
+    return DayTable(rel_session, n, sums.abnormal.mean, sums.cumulative.mean, with_p)

@@ -1,0 +1,484 @@
+"""Many stories, each with a window of its own length: one estimate, its tests and what it could have shown.
+
+The statistics are those of the batch engine. What differs is that windows are as long as each story's articles
+need, so that overlap and correlation are found pair by pair, on calendar days.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.config import Window
+from event_impact.base.errors import EstimationError
+from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.abnormal import AbnormalReturns, Measured
+from event_impact.events.articles import Story
+from event_impact.events.sessions import Alignment
+from event_impact.inference.parametric import interval, is_inside
+from event_impact.inference.windows import HEADLINE_KIND
+from event_impact.many import parametric_tests as parametric
+from event_impact.many import rank_tests as ranks
+from event_impact.many import resampling
+from event_impact.many.dependence import (
+    FEWEST_SHARED_SESSIONS,
+    MeanCorrelation,
+    Overlap,
+    calendar_time_t,
+    two_way_clustered_t,
+)
+from event_impact.many.sample import recommend_statistic
+from event_impact.many.story_path import StoryPath
+from event_impact.market.opened import OpenedStory
+
+FEWEST_POOLED = 10
+"""Fewer stories are listed one by one: a mean of them says more about the choice than about such stories."""
+EQUAL_LENGTHS_ONLY = ("crude_dependence_t", "corrado")
+PANEL_STATISTICS = (
+    "bmp", "kp_bmp", "cross_sectional_t", "skewness_adjusted_t", "patell", "adjusted_patell", "calendar_time_t",
+    "two_way_clustered_t", "wild_bootstrap", "sign_flip", "wilcoxon", "sign", "generalized_sign", "grank_t",
+    "crude_dependence_t", "corrado",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoryWindow:
+    """One story's cumulative abnormal return with what pooling needs of its fit.
+
+    Attributes
+    ----------
+    sessions : pandas.DatetimeIndex
+        The W calendar days of the window.
+    abnormal : numpy.ndarray
+        (W,) abnormal returns, fractions.
+    estimate, standard_error : float
+        Their sum and its standard error with the whole forecast covariance.
+    df : int
+        L - K.
+    residuals : pandas.Series
+        Index session, (L,) residuals of the estimation window.
+    residual_std : float
+    """
+
+    story: str
+    ticker: str
+    sessions: pd.DatetimeIndex
+    abnormal: np.ndarray
+    estimate: float
+    standard_error: float
+    df: int
+    residuals: pd.Series
+    residual_std: float
+
+    @property
+    def length(self) -> int:
+        """W."""
+        return len(self.abnormal)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """The story's own t interval."""
+        return interval(self.estimate, self.standard_error, self.df, level)
+
+
+def cut_window(abnormal: AbnormalReturns, window: tuple[int, int], *, story: str, ticker: str) -> StoryWindow | str:
+    """One window of one story, or the reason why there is none."""
+    try:
+        total = abnormal.sum_window(*window)
+    except EstimationError as error:
+        return error.message.rstrip(".")
+    if total.estimate is None or total.standard_error is None:
+        return total.note
+    fit = abnormal.fit
+    return StoryWindow(
+        story=story,
+        ticker=ticker,
+        sessions=pd.DatetimeIndex(abnormal.table.loc[window[0] : window[1], "session"]),
+        abnormal=total.abnormal,
+        estimate=total.estimate,
+        standard_error=total.standard_error,
+        df=fit.df,
+        residuals=pd.Series(fit.residuals, index=fit.sessions),
+        residual_std=fit.residual_std,
+    )
+
+
+@dataclass(frozen=True)
+class PooledEffect:
+    """What a sample of stories says together; the numbers are None where it is too small to be pooled.
+
+    Attributes
+    ----------
+    n : int
+        Stories.
+    estimate : float or None
+        Equally weighted mean of the cumulative abnormal returns.
+    standard_error : float or None
+        From their spread, times sqrt((1 + (N - 1) rbar)/(1 - rbar)) for shared days.
+    weighted_estimate, weighted_error : float or None
+        Mean weighted by 1/SE^2 of each story, and its standard error from the stories' own; it trusts the
+        ordinary variance of each share and is shown beside, never tested.
+    mde80 : float or None
+        Smallest effect, common to all stories, that the recommended statistic would see four times in five at 5 %,
+        from the standard errors of the stories alone.
+    tests : dict of str to TestResult
+    recommended, recommendation : str
+        The statistic to read first, and why.
+    note : str
+        Why there is no number.
+    """
+
+    n: int
+    estimate: float | None
+    standard_error: float | None
+    ci90: tuple[float, float] | None
+    ci95: tuple[float, float] | None
+    weighted_estimate: float | None
+    weighted_error: float | None
+    mde80: float | None
+    tests: dict[str, TestResult]
+    overlap: Overlap
+    correlation: MeanCorrelation
+    recommended: str
+    recommendation: str
+    note: str = ""
+
+    @property
+    def p_value(self) -> float | None:
+        """p of the recommended statistic."""
+        return self.tests[self.recommended].p_value if self.recommended else None
+
+
+def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewest: int = FEWEST_POOLED) -> PooledEffect:
+    """The mean effect of some stories with every statistic that is defined for windows of several lengths.
+
+    Parameters
+    ----------
+    draws, seed : int
+        Of the resampling tests.
+    fewest : int
+        Below this number nothing is pooled, and ``note`` says so.
+    """
+    overlap, correlation = count_story_overlaps(members), correlate_stories(members)
+    n = len(members)
+    if n < max(fewest, 2):
+        note = f"{n} {'story' if n == 1 else 'stories'}; at least {max(fewest, 2)} are pooled"
+        empty = {name: not_computable(name, note) for name in PANEL_STATISTICS}
+        return PooledEffect(n, *[None] * 7, empty, overlap, correlation, "", note, note)
+    tests = _run_tests(members, correlation.value, draws=draws, seed=seed)
+    longest = max(m.length for m in members)
+    recommended, why = recommend_statistic(overlap, n, n_event=longest, tests=tests)
+    why = why.replace(f"windows of {longest}", f"windows of 1 to {longest} sessions")
+    car = np.array([m.estimate for m in members])
+    error = float(car.std(ddof=1)) / math.sqrt(n) * _dependence_factor(correlation.value, n)
+    errors = np.array([m.standard_error for m in members])
+    weights = 1.0 / np.square(errors)
+    spread = math.sqrt(max(1.0 + (n - 1) * correlation.value, 0.0))
+    return PooledEffect(
+        n=n,
+        estimate=float(car.mean()),
+        standard_error=error,
+        ci90=interval(float(car.mean()), error, n - 1, 0.90),
+        ci95=interval(float(car.mean()), error, n - 1, 0.95),
+        weighted_estimate=float((weights * car).sum() / weights.sum()),
+        weighted_error=spread / math.sqrt(float(weights.sum())),
+        mde80=parametric.find_detectable_caar(errors, mean_correlation=correlation.value, statistic=recommended),
+        tests=tests,
+        overlap=overlap,
+        correlation=correlation,
+        recommended=recommended if tests[recommended].p_value is not None else "",
+        recommendation=why,
+    )
+
+
+def _dependence_factor(mean_correlation: float, n: int) -> float:
+    """What shared days do to the standard error of the mean; never below 1."""
+    if mean_correlation >= 1.0:
+        return math.inf
+    return max(1.0, math.sqrt(max(1.0 + (n - 1) * mean_correlation, 0.0) / (1.0 - mean_correlation)))
+
+
+def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed: int) -> dict[str, TestResult]:
+    car = np.array([m.estimate for m in members])
+    scar = car / np.array([m.standard_error for m in members])
+    df = np.array([m.df for m in members], dtype=float)
+    ticker = np.unique([m.ticker for m in members], return_inverse=True)[1]
+    block = label_story_blocks(members)
+    share = float(np.mean([(m.residuals > 0).mean() for m in members]))
+    inflation = float(np.mean([(m.standard_error / m.residual_std) ** 2 / m.length for m in members]))
+    found = [
+        parametric.bmp(scar),
+        parametric.kp_bmp(scar, rbar),
+        parametric.cross_sectional_t(car),
+        parametric.skewness_adjusted_t(car),
+        parametric.patell(scar, df),
+        parametric.adjusted_patell(scar, df, rbar),
+        calendar_time_t(_average_by_day(members), inflation=inflation),
+        two_way_clustered_t(car, ticker, block),
+        resampling.wild_bootstrap(car, block, draws=draws, seed=seed),
+        resampling.sign_flip(car, draws=draws, seed=seed),
+        ranks.wilcoxon(car),
+        ranks.sign(car),
+        ranks.generalized_sign(car, share),
+        ranks.grank_tests(_rank_with_residuals(members, scar), n_events=len(members))[0],
+    ]
+    found += [not_computable(name, "is defined for windows of one length only") for name in EQUAL_LENGTHS_ONLY]
+    return {test.name: test for test in found}
+
+
+def _average_by_day(members: Sequence[StoryWindow]) -> np.ndarray:
+    """Equally weighted abnormal return of the stories that are in their window, by calendar day."""
+    values = pd.concat([pd.Series(m.abnormal, index=m.sessions) for m in members])
+    return values.groupby(level=0).mean().to_numpy()
+
+
+def _rank_with_residuals(members: Sequence[StoryWindow], scar: np.ndarray) -> ranks.RankSums:
+    """Standardised residuals, counted back from the event, with SCAR / sd(SCAR) as the last day."""
+    longest = max(len(m.residuals) for m in members)
+    days = np.full((len(members), longest + 1), np.nan)
+    for row, member in enumerate(members):
+        days[row, longest - len(member.residuals) : longest] = member.residuals.to_numpy() / member.residual_std
+    spread = float(scar.std(ddof=1))
+    days[:, -1] = scar / (spread if spread > 0 else 1.0)
+    return ranks.RankSums.of(days)
+
+
+def shared_days(one: StoryWindow, other: StoryWindow) -> int:
+    """Calendar days that two event windows share."""
+    return len(one.sessions.intersection(other.sessions))
+
+
+def _iterate_pairs(members: Sequence[StoryWindow]):
+    for i, one in enumerate(members):
+        for other in members[i + 1 :]:
+            yield one, other
+
+
+def count_story_overlaps(members: Sequence[StoryWindow]) -> Overlap:
+    """How the stories share firms and days."""
+    first = pd.Series([m.sessions[0] for m in members], dtype="datetime64[ns]")
+    pairs = [(a, b) for a, b in _iterate_pairs(members) if shared_days(a, b)]
+    return Overlap(
+        n_sessions=first.nunique(),
+        n_tickers=len({m.ticker for m in members}),
+        n_sharing_session=int(first.duplicated(keep=False).sum()),
+        n_pairs=len(pairs),
+        n_same_firm_pairs=sum(a.ticker == b.ticker for a, b in pairs),
+        n_in_estimation=count_in_estimation(members, members),
+    )
+
+
+def count_in_estimation(members: Sequence[StoryWindow], stories: Sequence[StoryWindow]) -> int:
+    """Members whose estimation window, which ends before their own sessions, holds one of a story of the same firm."""
+    inside = 0
+    for member in members:
+        own = [o for o in stories if o.ticker == member.ticker]
+        low, high = member.residuals.index[0], member.residuals.index[-1]
+        inside += any(((o.sessions >= low) & (o.sessions <= high)).any() for o in own)
+    return inside
+
+
+def correlate_stories(members: Sequence[StoryWindow]) -> MeanCorrelation:
+    """Mean correlation of the cumulative abnormal returns: 2/(N(N-1)) sum rho_ij o_ij / sqrt(W_i W_j).
+
+    rho_ij from the residuals on shared calendar days (1 for one firm, 0 below 20 days), o_ij the
+    calendar days that both windows hold; with equal windows the weight is the engine's o_ij / W.
+    """
+    n, total, count, short = len(members), 0.0, 0, 0
+    for one, other in _iterate_pairs(members):
+        days = shared_days(one, other)
+        if not days:
+            continue
+        count += 1
+        rho = 1.0
+        if one.ticker != other.ticker:
+            both = one.residuals.index.intersection(other.residuals.index)
+            is_short = len(both) < FEWEST_SHARED_SESSIONS
+            short += is_short
+            rho = 0.0 if is_short else float(np.corrcoef(one.residuals[both], other.residuals[both])[0, 1])
+        total += rho * days / math.sqrt(one.length * other.length)
+    return MeanCorrelation(2.0 * total / (n * (n - 1)) if n > 1 else 0.0, count, short)
+
+
+def label_story_blocks(members: Sequence[StoryWindow]) -> np.ndarray:
+    """Number the groups of stories whose windows chain into each other; groups share no day."""
+    block = np.arange(len(members))
+    for i, one in enumerate(members):
+        for j in range(i):
+            if shared_days(one, members[j]):
+                block[block == block[i]] = block[j]
+    return np.unique(block, return_inverse=True)[1]
+
+
+def decide_pooled_outcome(pooled: PooledEffect, *, significance: float, bound: float, is_confirmed: bool) -> str:
+    """The outcome of a pooled effect, by the rule of single studies with the recommended p.
+
+    Parameters
+    ----------
+    is_confirmed : bool
+        Every reading of uncertain sessions finds the same sign below the level; without it a
+        detection is ``fragile``.
+    """
+    if pooled.p_value is None or pooled.ci90 is None:
+        return "insufficient_data"
+    is_small = is_inside(*pooled.ci90, bound)
+    if pooled.p_value < significance:
+        return "detectable_but_small" if is_small else ("effect" if is_confirmed else "fragile")
+    return "smaller_than_bound" if is_small else "no_detectable_effect"
+
+
+@dataclass(frozen=True)
+class PanelStory:
+    """One story measured like a study of its own.
+
+    Attributes
+    ----------
+    study : OpenedStory
+        With the story's own as_of: the last session that the run's as_of and the figures allow.
+    joint : StoryWindow
+        Effect over the hull of candidate sessions of report and first denial.
+    inputs : dict of str to str
+        Price files read, with their sha256.
+    """
+
+    study: OpenedStory
+    alignment: Alignment
+    measured: Measured
+    joint: StoryWindow
+    inputs: dict[str, str]
+    vintage: str
+
+    @property
+    def story(self) -> Story:
+        """The story."""
+        return self.study.story
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        return self.story.story
+
+    @property
+    def abnormal(self) -> AbnormalReturns:
+        """Close-to-close abnormal returns."""
+        found = self.measured[HEADLINE_KIND]
+        assert isinstance(found, AbnormalReturns)  # else the story is a MissingStory
+        return found
+
+    @property
+    def is_control(self) -> bool:
+        """Whether nobody denied the report."""
+        return self.story.denied == "no"
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of its figures."""
+        fit = self.abnormal.fit
+        return "" if fit.n_estimation == fit.asked_sessions else f"{fit.n_estimation} of {fit.asked_sessions} sessions"
+
+    def cut(self, window: Window) -> StoryWindow | str:
+        """Another window of the same fit, or why there is none."""
+        return cut_window(self.abnormal, window, story=self.name, ticker=self.story.ticker)
+
+
+@dataclass(frozen=True)
+class MissingStory:
+    """A registered story that is not in the sample, and why."""
+
+    story: Story
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StoryPanel:
+    """Every story of the registry: measured, or missing with its reason."""
+
+    study: OpenedStory
+    stories: tuple[PanelStory, ...]
+    missing: tuple[MissingStory, ...]
+
+    @cached_property
+    def denied(self) -> tuple[PanelStory, ...]:
+        """Stories whose report was denied, in whole or in part, by event session."""
+        return tuple(s for s in self.stories if not s.is_control)
+
+    @cached_property
+    def controls(self) -> tuple[PanelStory, ...]:
+        """Stories that nobody denied."""
+        return tuple(s for s in self.stories if s.is_control)
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Price files of all stories."""
+        return {file: sha for s in self.stories for file, sha in sorted(s.inputs.items())}
+
+    @property
+    def vintage(self) -> str:
+        """Recordings that the figures come from."""
+        held = {part for s in self.stories for part in s.vintage.split("; ")}
+        return "; ".join(sorted(held)) or "none: no story could be measured"
+
+
+@dataclass(frozen=True)
+class SeparateEffects:
+    """Report, denial and sum of one story whose articles a price surely separates.
+
+    Attributes
+    ----------
+    price : str
+        ``close`` or ``open``: the price between report and denial.
+    report, denial, total : (estimate, standard_error, df)
+        With an opening price between them the report is the return up to the open, the denial the rest
+        of the session, and the total the whole session from its own fit.
+    """
+
+    story: str
+    price: str
+    report: tuple[float, float, int]
+    denial: tuple[float, float, int]
+    total: tuple[float, float, int]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The sample once more, with one choice made differently."""
+
+    name: str
+    label: str
+    pooled: PooledEffect
+    left_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class PanelResult:
+    """What the stories say together.
+
+    Attributes
+    ----------
+    main : PooledEffect
+        Joint effect of the denied stories.
+    outcome : str
+        By the rule of :func:`event_impact.many.story_panel.decide_pooled_outcome`.
+    resolutions : tuple of Resolution
+        The readings of uncertain sessions, the first of them the main sample, then parts of it.
+    separable : tuple of SeparateEffects
+    separable_pooled : PooledEffect
+        Of the sums, pooled only when there are enough.
+    path : StoryPath
+    n_in_estimation : int
+        Pooled stories whose estimation window holds another measured story of the same firm, controls among them.
+    """
+
+    panel: StoryPanel
+    main: PooledEffect
+    outcome: str
+    resolutions: tuple[Resolution, ...]
+    separable: tuple[SeparateEffects, ...]
+    separable_pooled: PooledEffect
+    path: StoryPath
+    n_in_estimation: int

@@ -1,0 +1,1 @@
+"""Where prices come from: the only modules that touch the network."""

@@ -1,0 +1,198 @@
+"""Simple total returns of a listing and of what it is compared with, cut at ``as_of``.
+
+Three kinds (contract of the study, all simple, dividends added on the ex-date):
+close_to_close ``(C_t + D_t) / C_{t-1} - 1``, close_to_open ``(O_t + D_t) / C_{t-1} - 1``,
+open_to_close ``C_t / O_t - 1``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from event_impact.base.errors import DataError
+from event_impact.market.snapshot import PriceHistory, PriceStore
+
+SPLIT_STEP = 1.45
+SPLIT_TOLERANCE = 0.04
+"""A step of at least 3 for 2, within so much of a whole or half ratio, may be a split."""
+RETURN_KINDS = ("close_to_close", "close_to_open", "open_to_close")
+
+
+@dataclass(frozen=True)
+class ReturnPanel:
+    """Returns of a firm, its benchmark and others on the firm's sessions.
+
+    Attributes
+    ----------
+    returns : dict of str to pandas.DataFrame
+        For each return kind: index session, one column a ticker, fractions. A missing return is NaN
+        and its reason stands in ``notes``.
+    prices : pandas.DataFrame
+        The firm's own open, high, low, close, volume, dividend.
+    benchmark_prices : pandas.DataFrame
+        The same of the benchmark.
+    factors : pandas.DataFrame or None
+        Daily factors as fractions, where a model asks for them.
+    inputs : dict of str to str
+        Files read, with their sha256.
+    vintage : str
+        Name of the recording.
+    notes : tuple of str
+        Known faults that touch these figures, in words.
+    """
+
+    ticker: str
+    benchmark: str
+    exchange: str
+    as_of: date
+    returns: dict[str, pd.DataFrame]
+    prices: pd.DataFrame
+    benchmark_prices: pd.DataFrame
+    factors: pd.DataFrame | None
+    inputs: dict[str, str]
+    vintage: str
+    notes: tuple[str, ...]
+
+    @property
+    def opens(self) -> pd.DatetimeIndex:
+        """Sessions whose opening price is recorded."""
+        return self.prices.index[self.prices["open"].notna()]
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any session has an opening price."""
+        return len(self.opens) > 0
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """Sessions of the firm up to as_of."""
+        return self.prices.index
+
+    def _repr_html_(self) -> str:
+        last = self.returns["close_to_close"].tail(5).map(lambda r: f"{100 * r:+.2f} %")
+        return f"<p>{len(self.sessions)} sessions, last five close-to-close returns:</p>{last.to_html()}"
+
+
+def total_returns(prices: pd.DataFrame) -> pd.DataFrame:
+    """The three simple total returns of one price history.
+
+    Parameters
+    ----------
+    prices : pandas.DataFrame
+        Index session; open, close, dividend in one currency.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Same index without its first session; columns :data:`RETURN_KINDS`, fractions.
+    """
+    previous = prices["close"].shift()
+    result = pd.DataFrame(
+        {
+            "close_to_close": (prices["close"] + prices["dividend"]) / previous - 1,
+            "close_to_open": (prices["open"] + prices["dividend"]) / previous - 1,
+            "open_to_close": prices["close"] / prices["open"] - 1,
+        }
+    )
+    return result.iloc[1:]
+
+
+def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Total returns with those that are known to be wrong taken out, and what was taken out."""
+    returns = total_returns(history.frame)
+    notes = []
+    masked = returns.index.intersection(history.fault_sessions("mask_return"))
+    if len(masked):
+        returns.loc[masked] = float("nan")
+        days = ", ".join(str(d.date()) for d in masked)
+        notes.append(f"{history.ticker}: returns of {days} left out (the recording misses a dividend).")
+    gaps = history.fault_sessions("spans_two_sessions")
+    gaps = gaps[(gaps > history.frame.index[0]) & (gaps < history.frame.index[-1])]
+    if len(gaps):
+        after = returns.index[returns.index.searchsorted(gaps)]
+        returns.loc[after, ["close_to_close", "close_to_open"]] = float("nan")
+        notes.append(
+            f"{history.ticker}: {len(gaps)} sessions are missing from the recording; the returns that span them are "
+            "left out."
+        )
+    return returns, tuple(notes)
+
+
+def doubt_steps(closes: pd.Series, ticker: str) -> tuple[str, ...]:
+    """Steps from close to close that a split leaves behind where prices were not adjusted for it, in words."""
+    ratio = (closes / closes.shift()).dropna()
+    found = []
+    for session, value in ratio.items():
+        step = value if value > 1 else 1 / value
+        if step > SPLIT_STEP and abs(step - round(2 * step) / 2) < SPLIT_TOLERANCE * step:
+            found.append(
+                f"{ticker}: the close of {session.date()} is {value:.2f} times the one before; if that was a split, the "
+                "figures are not adjusted for it and every number that holds the session is wrong."
+            )
+    return tuple(found)
+
+
+def load_panel(
+    store: PriceStore,
+    ticker: str,
+    *,
+    benchmark: str,
+    exchange: str,
+    as_of: date,
+    others: tuple[str, ...] = (),
+    with_factors: bool = False,
+) -> ReturnPanel:
+    """Returns of a firm and its benchmark (and peers of the same sessions), cut at ``as_of``.
+
+    Raises
+    ------
+    DataError
+        If ``as_of`` lies after the last recorded session, or firm and benchmark trade on
+        different sessions.
+    """
+    histories = {name: store.load(name, exchange) for name in dict.fromkeys((ticker, benchmark, *others))}
+    firm, market = histories[ticker], histories[benchmark]
+    label = pd.Timestamp(as_of)
+    for history in histories.values():
+        last = history.frame.index[-1]
+        if label > last:
+            raise DataError(
+                f"as_of: {as_of} lies after the last recorded session of {history.ticker}, {last.date()}.",
+                "Choose an earlier as_of, or fetch newer figures.",
+            )
+    shared = firm.frame.index.intersection(market.frame.index)
+    shared = shared[shared <= label]
+    if len(shared) < 2:
+        raise DataError(f"{ticker} and {benchmark} share no sessions up to {as_of}.", "Check the files.")
+    pieces, notes = {}, []
+    for name, history in histories.items():
+        pieces[name], said = faultless_returns(history)
+        notes.extend((*said, *doubt_steps(history.frame["close"].loc[:label], name)))
+    returns = {
+        kind: pd.DataFrame({name: piece[kind] for name, piece in pieces.items()}).reindex(shared[1:])
+        for kind in RETURN_KINDS
+    }
+    inputs = {file: sha for history in histories.values() for file, sha in history.files.items()}
+    vintages = [history.vintage for history in histories.values()]
+    factors = None
+    if with_factors:
+        factors, files, vintage = store.load_factors()
+        factors = factors[factors.index <= label]
+        inputs.update(files)
+        vintages.append(vintage)
+    return ReturnPanel(
+        ticker=ticker,
+        benchmark=benchmark,
+        exchange=exchange,
+        as_of=as_of,
+        returns=returns,
+        prices=firm.frame.loc[shared],
+        benchmark_prices=market.frame.loc[shared],
+        factors=factors,
+        inputs=inputs,
+        vintage="; ".join(dict.fromkeys(vintages)),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,271 @@
+"""Recorded daily prices: the embedded snapshot, the freshest download, or the user's own files.
+
+Every file that is read is hashed; the embedded ones must match ``data/manifest.csv``.
+Known faults come from ``data/faults.csv`` and travel with the prices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.events.articles import read_table
+from event_impact.events.calendars import load_hours
+from event_impact.market.checks import check_prices, check_sessions, parse_prices, refuse
+from event_impact.market.vintages import Choice, Vintage, choose_vintage, find_last
+
+MANIFEST_COLUMNS = (
+    "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
+    "exchange", "open_available", "vintage", "source",
+)  # fmt: skip
+FAULT_COLUMNS = ("ticker", "session", "field", "fault", "action", "source")
+EMBEDDED = ("snapshot", "pairs")
+
+
+@dataclass(frozen=True)
+class PriceHistory:
+    """Checked daily prices of one ticker.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Index session; open, high, low, close (currency of the listing), volume (shares), dividend
+        (currency, on the ex-date). open, high, low may be missing.
+    files : dict of str to str
+        Each file read, with its sha256.
+    vintage : str
+        Name of the recording that the figures come from.
+    faults : pandas.DataFrame
+        Known faults of this ticker: session, field, fault, action.
+    """
+
+    ticker: str
+    exchange: str
+    frame: pd.DataFrame
+    files: dict[str, str]
+    vintage: str
+    faults: pd.DataFrame
+
+    @property
+    def has_open(self) -> bool:
+        """Whether every session has an opening price."""
+        return bool(self.frame["open"].notna().all())
+
+    def fault_sessions(self, action: str) -> pd.DatetimeIndex:
+        """Sessions with a known fault that calls for an action."""
+        return pd.DatetimeIndex(pd.to_datetime(self.faults["session"][self.faults["action"] == action]))
+
+
+def digest(content: bytes) -> str:
+    """sha256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_frame(path: Path, content: bytes) -> pd.DataFrame:
+    """A CSV or Parquet file as a raw frame.
+
+    Raises
+    ------
+    DataError
+        If the file is neither, or damaged.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pd.read_parquet(io.BytesIO(content))
+        if path.suffix.lower() == ".csv":
+            return pd.read_csv(io.BytesIO(content), dtype={"date": str, "ticker": str})
+    except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise refuse(path.name, f"the file cannot be read ({reason})") from error
+    raise refuse(path.name, f"the ending {path.suffix!r} is neither .csv nor .parquet", "Convert the file.")
+
+
+class PriceStore:
+    """All prices of one source, read on demand, each file once.
+
+    Parameters
+    ----------
+    source : str
+        ``snapshot``, ``auto`` or the path of a file or folder.
+    data : pathlib.Path
+        The ``data/`` folder of the study.
+    choice : Choice, optional
+        For ``auto``: the vintage that serves, or why the snapshot does.
+    """
+
+    def __init__(self, source: str, data: Path, choice: Choice | None = None) -> None:
+        self.source = source
+        self.data = data
+        self._vintage = choice.vintage if choice else None
+        self.note = choice.note if choice else ""
+        self._lenders: dict[str, Vintage | None] = {}
+        self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
+        faults = read_table(data / "faults.csv", FAULT_COLUMNS)
+        self._faults = faults if source in ("snapshot", "auto") else faults.iloc[:0]
+        if source in ("snapshot", "auto"):
+            self._manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+        else:
+            self._files = self._list_own_files(Path(source).expanduser())
+
+    @staticmethod
+    def _list_own_files(path: Path) -> list[Path]:
+        if not path.exists():
+            raise DataError(f"source: {path} does not exist.", "Name a CSV or Parquet file, or a folder of them.")
+        if path.is_file():
+            return [path]
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
+        if not files:
+            raise DataError(f"source: {path} holds no CSV or Parquet file.", "Name a folder that does.")
+        return files
+
+    def _read(self, path: Path) -> tuple[pd.DataFrame, str]:
+        if path not in self._frames:
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the path.") from error
+            self._frames[path] = (read_frame(path, content), digest(content))
+        return self._frames[path]
+
+    def origin_of(self, ticker: str) -> str:
+        """What serves a ticker: ``snapshot``, ``vintage`` or ``own files``."""
+        if self.source not in ("snapshot", "auto"):
+            return "own files"
+        return "vintage" if self.source == "auto" and self._vintage_of(ticker) else "snapshot"
+
+    def _vintage_of(self, ticker: str) -> Vintage | None:
+        """The chosen vintage; for a ticker that it lacks, the freshest whole one that holds it."""
+        if self._vintage is not None and self._vintage.holds(ticker):
+            return self._vintage
+        if ticker not in self._lenders:
+            self._lenders[ticker] = find_last(self.data / "vintages", ticker) if self._vintage else None
+        return self._lenders[ticker]
+
+    def load(self, ticker: str, exchange: str) -> PriceHistory:
+        """Prices of a ticker, checked against the calendar of an exchange.
+
+        Raises
+        ------
+        DataError
+            If the source has no such ticker, or any check fails.
+        """
+        origin = self.origin_of(ticker)
+        serve = {"snapshot": self._embedded, "vintage": self._downloaded, "own files": self._own}[origin]
+        parts, files, vintage = serve(ticker)
+        where = f"{ticker} in {', '.join(files)}"
+        parsed = [parse_prices(part, where) for part in parts]
+        frame = pd.concat(parsed).sort_index() if len(parsed) > 1 else parsed[0]
+        if frame.index.has_duplicates:
+            raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
+        check_prices(frame, where)
+        known = self._faults if origin == "snapshot" else self._faults.iloc[:0]
+        faults = known[known["ticker"] == ticker].reset_index(drop=True)
+        history = PriceHistory(ticker, exchange, frame, files, vintage, faults)
+        check_sessions(frame, load_hours(exchange), where, allowed_missing=history.fault_sessions("spans_two_sessions"))
+        return history
+
+    def _embedded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
+        rows = self._manifest[self._manifest["ticker"] == ticker].sort_values("first_session")
+        if rows.empty:
+            held = ", ".join(sorted(set(self._manifest["ticker"]) - {""}))
+            raise DataError(
+                f"the snapshot has no prices of {ticker}; it holds {held}.",
+                f"Fetch them (impact fetch {ticker}) or give your own with --source PATH.",
+            )
+        parts, files = [], {}
+        for row in rows.to_dict("records"):
+            frame, sha = self._read(self.data / row["file"])
+            if sha != row["sha256"]:
+                raise DataError(
+                    f"data/{row['file']} has sha256 {sha[:12]}..., the manifest says {row['sha256'][:12]}....",
+                    "Restore the file from the repository; the snapshot is read-only.",
+                )
+            parts.append(frame)
+            files[f"data/{row['file']}"] = sha
+        return parts, files, "; ".join(dict.fromkeys(rows["vintage"]))
+
+    def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
+        vintage = self._vintage_of(ticker)
+        assert vintage is not None
+        name = vintage.manifest["tickers"][ticker]["file"]
+        content = vintage.read(name)
+        frame = read_frame(vintage.folder / name, content)
+        return [frame], {f"data/vintages/{vintage.folder.name}/{name}": digest(content)}, vintage.name
+
+    def _own(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
+        parts, files = [], {}
+        for path in self._files:
+            frame, sha = self._read(path)
+            if "ticker" not in frame.columns:
+                if path.stem != ticker:
+                    continue
+                part = frame
+            else:
+                part = frame[frame["ticker"].astype(str) == ticker]
+            if len(part):
+                parts.append(part.reset_index(drop=True))
+                files[path.name] = sha
+        if not parts:
+            columns = [str(c) for c in self._read(self._files[0])[0].columns[:9]]
+            raise DataError(
+                f"source {Path(self.source).name}: no rows of {ticker}; the columns of {self._files[0].name} are "
+                f"{', '.join(columns)}.",
+                "Separate by commas, give the columns date, ticker, close, volume, dividend in lower case, or name each "
+                "file after its ticker.",
+            )
+        return parts, files, "own files: " + ", ".join(files)
+
+    def load_factors(self) -> tuple[pd.DataFrame, dict[str, str], str]:
+        """Daily factors as fractions: mkt_rf, smb, hml, rmw, cma, mom, rf.
+
+        Raises
+        ------
+        DataError
+            If they are missing, of another hash, or look like percent.
+        """
+        if self._vintage is not None and "factors.csv" in self._vintage.manifest["files"]:
+            vintage = self._vintage
+            content = vintage.read("factors.csv")
+            where = f"data/vintages/{vintage.folder.name}/factors.csv"
+            named = f"factors of {vintage.name}"
+            return self._check_factors(read_frame(Path("factors.csv"), content), where), {where: digest(content)}, named
+        manifest = read_table(self.data / "manifest.csv", MANIFEST_COLUMNS)
+        row = manifest[manifest["file"] == "snapshot/factors.csv"]
+        if row.empty:
+            raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
+        raw, sha = self._read(self.data / "snapshot/factors.csv")
+        if sha != row["sha256"].iloc[0]:
+            raise DataError("data/snapshot/factors.csv has another hash than the manifest.", "Restore the file.")
+        where = "data/snapshot/factors.csv"
+        return self._check_factors(raw, where), {where: sha}, row["vintage"].iloc[0]
+
+    @staticmethod
+    def _check_factors(raw: pd.DataFrame, where: str) -> pd.DataFrame:
+        frame = raw.set_index(pd.to_datetime(raw["date"], format="%Y-%m-%d").rename("session")).drop(columns="date")
+        if frame.isna().any().any() or float(frame["mkt_rf"].abs().median()) > 0.05:
+            raise DataError(f"{where} has gaps or looks like percent.", "Factors are fractions.")
+        return frame
+
+
+def open_source(source: str, data: Path, tickers: tuple[str, ...] = ()) -> PriceStore:
+    """The store behind the ``source`` parameter.
+
+    Parameters
+    ----------
+    tickers : tuple of str
+        For ``auto``: the listing and its benchmark, which must come from one download.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the source cannot be used.
+    """
+    if "\x00" in source:
+        raise ConfigError("source: the path holds a null character.", "Name a file or folder.")
+    choice = choose_vintage(data / "vintages", tickers) if source == "auto" else None
+    return PriceStore(source, data, choice)

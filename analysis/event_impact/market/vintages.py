@@ -1,0 +1,187 @@
+"""Downloads as they were recorded: one immutable folder each, with a manifest, under ``data/vintages``.
+
+Prices in a vintage are split-adjusted, since the provider gives no others, and not adjusted for
+dividends. Nothing is ever changed in a vintage; a newer one stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from event_impact.base.disk import sync_folder
+from event_impact.base.errors import DataError
+
+VINTAGE_NAME = re.compile(r"\d{8}T\d{6}Z(-\d{1,3})?")
+FILE_NAME = re.compile(r"((intraday/(1m|5m|60m)|earnings)/)?([A-Z0-9^][A-Z0-9.\-^=]{0,14}|factors)\.csv")
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Vintage:
+    """One download.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Its folder, named by the instant of the download in UTC.
+    manifest : dict
+        ``tickers`` (ticker -> rows, first and last session, currency, file), ``files`` (path -> sha256, rows),
+        ``request``, ``versions``, ``recorded_at``, ``comparison``.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name under which pages cite it."""
+        return f"yahoo-{self.folder.name}"
+
+    def last_session(self, tickers: tuple[str, ...]) -> str:
+        """The session up to which it serves all of these tickers."""
+        return min(str(self.manifest["tickers"][ticker]["last_session"]) for ticker in tickers)
+
+    def holds(self, ticker: str) -> bool:
+        """Whether it has daily prices of a ticker."""
+        return ticker in self.manifest["tickers"]
+
+    def find_fault(self) -> str:
+        """Why it cannot be trusted: a file that is missing or has another hash; empty when whole."""
+        for name, entry in self.manifest["files"].items():
+            path = self.folder / name
+            if path.is_symlink() or not path.is_file():
+                return f"{name} is missing"
+            if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+                return f"{name} has another hash than its manifest says"
+        return ""
+
+    def read(self, name: str) -> bytes:
+        """Content of one file, checked against the manifest.
+
+        Raises
+        ------
+        DataError
+            If it is missing or changed.
+        """
+        try:
+            content = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.name}: {name} cannot be read ({error.strerror}).", "Fetch again.") from error
+        if hashlib.sha256(content).hexdigest() != self.manifest["files"][name]["sha256"]:
+            raise DataError(f"{self.name}: {name} was changed since it was recorded.", "Fetch again.")
+        return content
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The vintage that serves ``source = auto``, None for the snapshot, and why."""
+
+    vintage: Vintage | None
+    note: str
+
+
+def read_vintage(folder: Path) -> Vintage | str:
+    """The vintage in a folder, or why there is none."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        names = list(manifest["files"])
+        known = all(
+            entry["file"] in manifest["files"] and re.fullmatch(r"\d{4}-\d{2}-\d{2}", entry["last_session"])
+            for entry in manifest["tickers"].values()
+        )
+        hashes = all(isinstance(entry["sha256"], str) for entry in manifest["files"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"its manifest cannot be read ({type(error).__name__})"
+    if manifest.get("format") != FORMAT or not known or not hashes or not all(map(FILE_NAME.fullmatch, names)):
+        return "its manifest is malformed"
+    return Vintage(folder, manifest)
+
+
+def list_vintages(vintages: Path) -> tuple[list[Vintage], list[str]]:
+    """Vintages with a readable manifest, oldest first by name, and what was passed over."""
+    held, faults = [], []
+    for folder in sorted(vintages.iterdir()) if vintages.is_dir() else []:
+        if not VINTAGE_NAME.fullmatch(folder.name) or folder.is_symlink():
+            continue
+        found = read_vintage(folder)
+        if isinstance(found, Vintage):
+            held.append(found)
+        else:
+            faults.append(f"vintage {folder.name} passed over: {found}")
+    return held, faults
+
+
+def iterate_good(vintages: Path, tickers: tuple[str, ...], faults: list[str]) -> Iterator[Vintage]:
+    """Whole vintages that hold all tickers, freshest first: by last recorded session, then by name.
+
+    The name alone would trust the clock of the machine, which may have been set back.
+    """
+    held, said = list_vintages(vintages)
+    faults.extend(said)
+    fitting = [v for v in held if all(map(v.holds, tickers))]
+    for vintage in sorted(fitting, key=lambda v: (v.last_session(tickers), v.folder.name), reverse=True):
+        fault = vintage.find_fault()
+        if fault:
+            faults.append(f"vintage {vintage.folder.name} passed over: {fault}")
+        else:
+            yield vintage
+
+
+def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> Choice:
+    """The freshest whole vintage that holds all tickers, else none: then the snapshot serves."""
+    faults: list[str] = []
+    vintage = next(iterate_good(vintages, tickers, faults), None)
+    if vintage is None:
+        faults.append(f"no whole vintage holds {' and '.join(tickers)}")
+    return Choice(vintage, "; ".join(faults))
+
+
+def find_last(vintages: Path, ticker: str) -> Vintage | None:
+    """The vintage against which a new download of a ticker is compared."""
+    return next(iterate_good(vintages, (ticker,), []), None)
+
+
+def write_vintage(vintages: Path, stamp: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Vintage:
+    """Write a whole vintage and move it into place by one rename.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses; nothing remains then.
+    """
+    staging = vintages / ".staging" / f"{stamp}-{os.getpid()}"
+    shutil.rmtree(staging.parent, ignore_errors=True)  # the caller holds the lock: these are dead downloads
+    staging.mkdir(parents=True)
+    try:
+        for name, content in files.items():
+            path = staging / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, content)
+        _write(staging / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+        for folder in (*(p for p in staging.rglob("*") if p.is_dir()), staging):
+            sync_folder(folder)
+        target, number = vintages / stamp, 1
+        while target.exists():
+            number += 1
+            target = vintages / f"{stamp}-{number}"
+        os.rename(staging, target)
+        sync_folder(vintages)
+    finally:
+        shutil.rmtree(staging.parent, ignore_errors=True)
+    return Vintage(target, manifest)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())

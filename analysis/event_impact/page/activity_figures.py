@@ -1,0 +1,115 @@
+"""Volume and range around the event: how busy and how wide the sessions were, without direction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from event_impact.events.sessions import Alignment
+from event_impact.market.returns import ReturnPanel
+from event_impact.page.exhibits import FigureExhibit
+from event_impact.page.figure_style import (
+    BLACK,
+    BLUE,
+    MID_GREY,
+    VERMILLION,
+    in_house_style,
+    legend_above,
+    new_figure,
+    shade_hull,
+    signed_whole,
+    use_event_time,
+)
+from event_impact.page.format import format_number, format_session
+
+MEASURES = {"log_volume": ("volume", BLACK, "o"), "log_range": ("high-low range", BLUE, "s")}
+RATIOS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
+
+
+@in_house_style
+def draw_volume_and_range(panel: ReturnPanel, alignment: Alignment, *, surprise: pd.DataFrame) -> FigureExhibit:
+    """Volume and high-low range as multiples of their ordinary level, with the band of ordinary sessions.
+
+    Parameters
+    ----------
+    surprise : pandas.DataFrame
+        One row a session: rel_session and, for ``log_volume`` and ``log_range``, the value and its
+        ``_low``, ``_mid`` and ``_high`` (5 %, median, 95 % of the estimation window), natural logarithms;
+        see :func:`event_impact.inference.activity_bands.band_activity`.
+    """
+    figure = new_figure(height=4.6)
+    panes = figure.subplots(2, 1, sharex=True)
+    for axes, name in zip(panes, MEASURES, strict=True):
+        _draw_measure(axes, surprise, name, alignment.hull)
+    use_event_time(panes[1])
+    handles = [
+        Line2D([], [], color=BLACK, marker="o", linestyle="-", linewidth=1, label="volume"),
+        Line2D([], [], color=BLUE, marker="s", linestyle="-", linewidth=1, label="high-low range"),
+        Patch(facecolor="#dcdcdc", edgecolor=MID_GREY, label="90 % of the estimation window"),
+        Line2D([], [], color=VERMILLION, marker="D", linestyle="", label="session 0"),
+    ]
+    legend_above(panes[0], handles, columns=2)
+    return FigureExhibit(
+        name="volume_and_range",
+        figure=figure,
+        caption=(
+            f"Volume and high-low range of {panel.ticker} as multiples of their median in the estimation window; each "
+            "step of the scale doubles. In the grey band lie the middle nine tenths of the estimation sessions. Session "
+            f"0 is {format_session(alignment.event_session)}; the blue strip reaches from the first to the last "
+            "candidate session. Neither "
+            "measure has a direction: a busy or wide session shows attention, whatever its reason."
+        ),
+        description=" ".join(_describe(surprise, name) for name in MEASURES),
+        numbers=surprise,
+    )
+
+
+def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> np.ndarray:
+    """A measure over its median, as it is drawn."""
+    return np.exp(surprise[name + suffix].to_numpy(dtype=float) - surprise[f"{name}_mid"].to_numpy(dtype=float))
+
+
+def _draw_measure(axes: Axes, surprise: pd.DataFrame, name: str, hull: tuple[int, int]) -> None:
+    label, colour, marker = MEASURES[name]
+    x = surprise["rel_session"].to_numpy()
+    shade_hull(axes, hull)
+    values = _ratios(surprise, name)
+    axes.set_yscale("log")
+    axes.set_ylabel(f"{label}\n(× median)")
+    if not np.isfinite(values).any():
+        axes.text(0.5, 0.5, f"n/a: no {label} is recorded", transform=axes.transAxes, ha="center", va="center",
+                  bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
+        axes.yaxis.set_major_locator(NullLocator())
+        axes.yaxis.set_minor_locator(NullLocator())
+        return
+    low, high = _ratios(surprise, name, "_low"), _ratios(surprise, name, "_high")
+    axes.fill_between(x, low, high, facecolor="#dcdcdc", alpha=0.8, edgecolor=MID_GREY, linewidth=0.7, zorder=0.5)
+    axes.axhline(1, color=MID_GREY, linewidth=0.9)
+    axes.plot(x, values, color=colour, marker=marker, markersize=4.5, linewidth=1)
+    axes.plot(x[x == 0], values[x == 0], "D", color=VERMILLION, markersize=8, markeredgecolor="white")
+    drawn = np.concatenate([values, low, high])
+    axes.set_ylim(np.nanmin(drawn) / 1.12, np.nanmax(drawn) * 1.12)
+    axes.yaxis.set_major_locator(FixedLocator(RATIOS))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+
+
+def _describe(surprise: pd.DataFrame, name: str) -> str:
+    label = MEASURES[name][0].capitalize()
+    values = pd.Series(_ratios(surprise, name), index=surprise["rel_session"]).dropna()
+    if not len(values):
+        return f"{label}: none is recorded."
+    low, high = (float(_ratios(surprise, name, suffix)[0]) for suffix in ("_low", "_high"))
+    near = ", ".join(
+        f"{signed_whole(k)}: {format_number(values[k], sign=False)}" for k in range(-2, 3) if k in values.index
+    )
+    top = int(values.idxmax())
+    return (
+        f"{label} over its median, session by session near the event: {near}; the band runs from "
+        f"{format_number(low, sign=False)} to {format_number(high, sign=False)}, and the largest value is "
+        f"{format_number(values[top], sign=False)} on session {signed_whole(top)}."
+    )

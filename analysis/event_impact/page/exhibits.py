@@ -1,0 +1,178 @@
+"""Figures and tables as readers meet them: caption, description, and the numbers behind.
+
+An exhibit shows itself the same way in JupyterLab and on the rendered page, and carries the
+table from which it was drawn, so that text, picture and CSV come from one object.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import dataclass, field
+from html import escape
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from event_impact.page.figure_style import house_style
+from event_impact.page.format import NAME
+from event_impact.page.markup import find_title, frame_table, mark_up, mark_up_caption, mark_up_row
+
+SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
+DECIMALS = re.compile(rb"(\.\d\d)\d+")
+SPACES = re.compile(rb"\s*([A-Za-z])\s*")
+"""Coordinates are cut to a hundredth of a point and set close: no eye sees more, and pages carry many."""
+INDENT = re.compile(rb"\s*\n\s*<")
+UNSAID = ("Date", "Creator", "Format", "Type")
+"""Metadata of the library: the page says all of it, and a date would differ at every call."""
+LATEX_SIGNS = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2212": "$-$", "\u2192": r"$\to$",
+    "\u00a0": "~", "\u202f": r"\,", "\u2011": "-", "\u2013": "--", "\n": " ", "\r": " ",
+}  # fmt: skip
+"""Signs that LaTeX would take for commands, or that not every engine can set."""
+UNSEEN = dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Direction marks: nothing to print, and a trap in a source file."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class FigureExhibit:
+    """A figure with its caption (how to read it), description (what it contains) and numbers.
+
+    Attributes
+    ----------
+    name : str
+        Snake-case id; also the name of its CSV.
+    figure : matplotlib.figure.Figure
+        Built without pyplot, never shown by side effect.
+    caption : str
+        Title sentence and how to read the figure; plain text.
+    description : str
+        Alternative text: what a reader who cannot see it would be told.
+    numbers : pandas.DataFrame
+        What was drawn, one row a mark.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+    description: str
+    numbers: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        _check_exhibit(self.name, self.caption)
+        if not self.description.strip():
+            raise ValueError(f"{self.name}: a figure needs a description.")
+
+    def to_svg(self) -> bytes:
+        """The figure as SVG, the same bytes at every call."""
+        buffer = io.BytesIO()
+        with house_style(), mpl.rc_context({"svg.hashsalt": self.name}):
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")  # every further layout would move things by rounding errors
+            self.figure.savefig(buffer, format="svg", metadata=dict.fromkeys(UNSAID), bbox_inches="tight")
+        svg = INDENT.sub(b"<", buffer.getvalue())
+        return SHAPE.sub(lambda shape: DECIMALS.sub(rb"\1", SPACES.sub(rb"\1", shape[0])), svg)
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.to_svg()).decode("ascii")
+        return (
+            f'<figure id="{self.name}" class="exhibit"><div class="figure-frame" role="group" tabindex="0" '
+            f'aria-label="{escape(find_title(self.caption))}"><img alt="{escape(self.description)}" '
+            f'src="data:image/svg+xml;base64,{data}"></div>'
+            f"<figcaption>{mark_up_caption(self.caption, 'Figure')}</figcaption></figure>"
+        )
+
+
+@dataclass(frozen=True)
+class TableExhibit:
+    """A table with its caption, formatted cells for readers and raw numbers for machines.
+
+    Attributes
+    ----------
+    cells : pandas.DataFrame
+        Text as shown; the index holds the row headers, the columns the column headers with units.
+    numbers : pandas.DataFrame
+        The same facts unrounded.
+    """
+
+    name: str
+    cells: pd.DataFrame
+    caption: str
+    numbers: pd.DataFrame
+    row_header: str = ""
+    row_classes: dict[str, str] = field(default_factory=dict)
+    is_folded: bool = False
+
+    def __post_init__(self) -> None:
+        _check_exhibit(self.name, self.caption)
+
+    def _repr_html_(self) -> str:
+        if self.cells.empty:  # a frame of heads over nothing: its caption says why
+            return f'<p class="empty-table">{mark_up_caption(self.caption, "")}</p>'
+        rows = "".join(
+            mark_up_row(label, row, row_class=self.row_classes.get(str(label), ""))
+            for label, row in zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True)
+        )
+        heads = (self.row_header, *map(str, self.cells.columns))
+        table = frame_table(self.caption, heads, rows, name=self.name)
+        if not self.is_folded:
+            return table
+        return f'<details class="fold"><summary>{mark_up(find_title(self.caption))}</summary>{table}</details>'
+
+    def to_latex(self) -> str:
+        """The table for a paper."""
+        return format_latex(self.cells.rename_axis(self.row_header or None), caption=self.caption, name=self.name)
+
+
+Exhibit = FigureExhibit | TableExhibit
+
+
+def format_latex(cells: pd.DataFrame, *, caption: str, name: str) -> str:
+    """Cells as a LaTeX table of the booktabs package, for any engine."""
+    plain = cells.map(_escape_latex)
+    plain.columns = [_escape_latex(column) for column in plain.columns]
+    headers = [_escape_latex(label) for label in plain.index]
+    plain.insert(0, _escape_latex(cells.index.name or ""), headers, allow_duplicates=True)
+    title = _escape_latex(caption)
+    return plain.to_latex(index=False, escape=False, caption=title, label=f"tab:{name}", position="htbp")
+
+
+def _escape_latex(text: object) -> str:
+    return "".join(LATEX_SIGNS.get(sign, sign) for sign in str(text) if sign not in UNSEEN)
+
+
+def _check_exhibit(name: str, caption: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no snake-case name.")
+    if not caption.strip():
+        raise ValueError(f"{name}: an exhibit needs a caption.")
+
+
+def write_csv(frame: pd.DataFrame, *, index: bool = False) -> str:
+    """A frame as CSV in the conventions of ``results/``.
+
+    Booleans ``true``/``false``, missing empty, floats with full precision, dates plain, and no
+    text that a spreadsheet would execute: a text cell that begins like a formula gets an apostrophe.
+    """
+    return frame.map(_cell).to_csv(index=index, lineterminator="\n")
+
+
+def _cell(value: object) -> object:
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "true" if value else "false"
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d") if value.tz is None else value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, str):
+        # a lone carriage return would stay unquoted, and what follows it would begin a row of its own
+        text = value.replace("\r\n", "\n").replace("\r", "\n")
+        return "'" + text if value.startswith(FORMULA_STARTS) else text
+    return value

@@ -1,0 +1,489 @@
+"""The panel of stories in words and tables, and what its run leaves behind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from event_impact.inference.parametric import interval
+from event_impact.inference.power import detectable_effect
+from event_impact.many.story_panel import (
+    FEWEST_POOLED,
+    PanelResult,
+    PanelStory,
+    PooledEffect,
+    Resolution,
+    SeparateEffects,
+)
+from event_impact.page.exhibits import TableExhibit
+from event_impact.page.format import (
+    OUTCOME_LABELS,
+    format_interval,
+    format_number,
+    format_p,
+    format_percent,
+    or_reason,
+    p_equals,
+)
+from event_impact.page.panel_figures import kind_of
+from event_impact.page.verdict import find_forbidden
+
+STATISTIC_LABELS = {
+    "bmp": "BMP",
+    "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnönen)",
+    "cross_sectional_t": "cross-sectional t",
+    "skewness_adjusted_t": "skewness-adjusted t",
+    "patell": "Patell",
+    "adjusted_patell": "Patell, adjusted for shared days",
+    "calendar_time_t": "calendar-time t",
+    "two_way_clustered_t": "t clustered by firm and date",
+    "wild_bootstrap": "wild bootstrap by blocks",
+    "sign_flip": "sign flips",
+    "wilcoxon": "Wilcoxon",
+    "sign": "sign",
+    "generalized_sign": "generalised sign",
+    "grank_t": "GRANK t",
+    "crude_dependence_t": "crude dependence t",
+    "corrado": "Corrado rank",
+}
+RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
+MISSING_LABELS = {
+    "no figures": "without figures in this source",
+    "figures elsewhere": "with figures of other years only",
+    "too few sessions": "with too short a history",
+    "as_of": "not finished by the as-of session",
+    "window": "spread over too many sessions",
+    "model": "outside the reach of the factors",
+    "incomplete": "with missing returns in their window",
+    "refused": "refused by a check",
+}
+SELECTION = (
+    "The stories were found by searching for denials: reports that nobody denied are nearly absent, and nothing here is a "
+    "statement about rumours in general."
+)
+
+
+@dataclass(frozen=True)
+class PanelVerdict:
+    """What the stories say together, how sure, and what could have been seen."""
+
+    question: str
+    outcome: str
+    sentences: tuple[str, ...]
+    plain: str
+
+    @property
+    def verdict(self) -> str:
+        """The sentences together."""
+        return " ".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        first, *others = self.sentences
+        rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
+        return (
+            f'<section class="verdict" aria-label="Verdict"><p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome"><strong>{escape(OUTCOME_LABELS[self.outcome].capitalize())}.</strong> '
+            f'{escape(first)}</p>{rest}<p class="plain"><span class="label">In plain words.</span> '
+            f"{escape(self.plain)}</p></section>"
+        )
+
+
+def compose_panel(result: PanelResult) -> PanelVerdict:
+    """The verdict of the panel, every sentence chosen by rule.
+
+    Raises
+    ------
+    ValueError
+        If a composed sentence holds a forbidden wording.
+    """
+    sentences = (
+        _say_pooled(result),
+        SELECTION,
+        _say_statistic(result),
+        _say_readings(result),
+        _say_separable(result),
+        _say_controls(result),
+        _say_missing(result),
+    )
+    verdict = PanelVerdict(
+        question=f"Is the mean effect of {result.main.n} stories that were reported and denied distinguishable from zero?",
+        outcome=result.outcome,
+        sentences=tuple(filter(None, sentences)),
+        plain=_say_plainly(result),
+    )
+    for text in (verdict.verdict, verdict.plain):
+        if broken := find_forbidden(text):
+            raise ValueError(f"the panel's verdict holds a forbidden wording: {', '.join(broken)}")
+    return verdict
+
+
+def _unsigned(value: float) -> str:
+    return format_percent(value, sign=False)
+
+
+def _say_pooled(result: PanelResult) -> str:
+    main, config = result.main, result.panel.study.config
+    if main.estimate is None or main.ci95 is None or main.ci90 is None:
+        return f"Nothing is pooled: {main.note}. The stories are listed one by one."
+    if main.p_value is None:
+        return f"The mean of {main.n} denied stories is {format_percent(main.estimate)}; no statistic can judge it."
+    bound = _unsigned(config.equivalence_bound)
+    measure = (
+        f"{format_percent(main.estimate)} over {main.n} denied stories (95\u00a0% interval {format_interval(main.ci95)} from "
+        f"their spread; {STATISTIC_LABELS[main.recommended]} {p_equals(main.p_value)})"
+    )
+    reach = (
+        f"By that statistic an effect of {_unsigned(main.mde80)} or more in every story would have been seen four times in five"
+        if main.mde80 is not None
+        else "The stories are too unequally noisy for that statistic to see any common effect four times in five"
+    )
+    text = {
+        "no_detectable_effect": (
+            f"No detectable mean abnormal return over the sessions of report and denial: {measure}. {reach}; means "
+            "anywhere in the interval remain compatible with the data."
+        ),
+        "smaller_than_bound": (
+            f"Any mean abnormal return was smaller than {bound} in absolute value: {measure}; 90\u00a0% interval "
+            f"{format_interval(main.ci90)}. {reach}."
+        ),
+        "effect": (
+            f"The mean abnormal return over the sessions of report and denial is {measure}, with the same sign below the "
+            f"level in every reading of uncertain sessions. It coincides with all news of those sessions. {reach}."
+        ),
+        "fragile": (
+            f"A detection that is fragile: the mean abnormal return is {measure}, but not every reading of uncertain "
+            f"sessions supports it. {reach}."
+        ),
+        "detectable_but_small": f"Detectable but smaller than {bound}: the mean abnormal return is {measure}. {reach}.",
+    }[result.outcome]
+    if main.p_value >= config.significance and main.ci95[0] * main.ci95[1] > 0:
+        text += (
+            " The 95\u00a0% interval of the plain mean excludes zero although the recommended statistic, which scales each "
+            "story by its own noise, does not reject: read both."
+        )
+    return text
+
+
+def _say_statistic(result: PanelResult) -> str:
+    main = result.main
+    if not main.recommended:
+        return ""
+    inside = result.n_in_estimation
+    more = (
+        f" {inside} stories have another story of their firm inside their estimation window, which is left in."
+        if inside
+        else ""
+    )
+    return f"Read {STATISTIC_LABELS[main.recommended]} first: {main.recommendation}{more}"
+
+
+def _say_readings(result: PanelResult) -> str:
+    others = [r for r in result.resolutions[1:] if r.pooled.estimate is not None and r.pooled.p_value is not None]
+    if not others:
+        return ""
+    estimates = [r.pooled.estimate or 0.0 for r in others]
+    p_values = [r.pooled.p_value or 1.0 for r in others]
+    uncertain = sum(s.alignment.is_ambiguous for s in result.panel.denied)
+    return (
+        f"{uncertain} of {len(result.panel.denied)} stories have an uncertain session. Read in the {len(others)} other ways "
+        f"shown below, the mean runs from {format_percent(min(estimates))} to {format_percent(max(estimates))}, p from "
+        f"{format_p(min(p_values))} to {format_p(max(p_values))}."
+    )
+
+
+def _say_separable(result: PanelResult) -> str:
+    n = len(result.separable)
+    if result.separable_pooled.estimate is not None:
+        return f"In {n} stories a price surely lies between report and denial; their effects are pooled below."
+    stories = "story" if n == 1 else "stories"
+    return f"A price surely lies between report and denial in {n} {stories}: listed, not pooled (at least {FEWEST_POOLED} are)."
+
+
+def _say_controls(result: PanelResult) -> str:
+    held = result.panel.controls
+    if not held:
+        return "No undenied report has figures here."
+    listed = "; ".join(f"{s.name} {format_percent(s.joint.estimate)}" for s in held)
+    return f"Not denied, listed apart: {listed}."
+
+
+def _say_missing(result: PanelResult) -> str:
+    held = result.panel
+    counts = Counter(m.kind for m in held.missing)
+    total = len(held.stories) + len(held.missing)
+    parts = "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k])
+    return f"Of {total} registered stories {len(held.stories)} are measured" + (f"; {parts}." if parts else ".")
+
+
+def _say_plainly(result: PanelResult) -> str:
+    main = result.main
+    if main.estimate is None:
+        return f"There are too few stories with prices to say anything about their average: {main.note}."
+    size = format_percent(abs(main.estimate), digits=1, sign=False)
+    direction = "less" if main.estimate < 0 else "more"
+    middle = {
+        "no_detectable_effect": "Given how much these shares move anyway, that is not enough to be told from chance.",
+        "smaller_than_bound": "Whatever the news did on average, it was smaller than the bound for small effects.",
+        "effect": "That is more than chance would usually give, however the uncertain days are read.",
+        "fragile": "That is more than chance would usually give, but not however the uncertain days are read.",
+        "detectable_but_small": "That is small, and more than chance would usually give.",
+        "insufficient_data": "There is no good way to judge it.",
+    }[result.outcome]
+    reach = "No average of any size would have been noticed reliably"
+    if main.mde80 is not None:
+        least = format_percent(main.mde80, digits=1, sign=False)
+        reach = f"Only an effect of about {least} or more would have been noticed reliably"
+    return (
+        f"Across {main.n} stories that were reported and then denied, the shares returned on average about {size} {direction} "
+        f"than usual over the days of report and denial. {middle} {reach}, "
+        "and these stories are no fair draw: they are known because they were denied."
+    )
+
+
+def tabulate_readings(result: PanelResult) -> TableExhibit:
+    """The pooled estimate, read every way: the main sample first."""
+    shown = result.resolutions
+    cells = pd.DataFrame(
+        {
+            "stories": [str(r.pooled.n) for r in shown],
+            "mean": [or_reason(r.pooled.estimate, format_percent, "too few") for r in shown],
+            "95 % interval": [format_interval(r.pooled.ci95) if r.pooled.ci95 else "n/a" for r in shown],
+            "p": [or_reason(r.pooled.p_value, format_p, "") for r in shown],
+            "by": [RECOMMENDED_LABELS.get(r.pooled.recommended, "n/a") for r in shown],
+            "detectable 4 in 5 from": [or_reason(r.pooled.mde80, _unsigned, "") for r in shown],
+            "weighted by precision": [_say_weighted(r.pooled) for r in shown],
+        },
+        index=[r.label for r in shown],
+    )
+    left = [f"{r.label}: {name} ({why})" for r in shown for name, why in r.left_out]
+    return TableExhibit(
+        name="pooled",
+        cells=cells,
+        row_header="sample and sessions",
+        caption=(
+            "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
+            f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
+            "statistic (BMP, adjusted where event windows share days). What could have been detected is "
+            "an effect common to all stories, by the same statistic, from the standard errors of the stories and not from "
+            "the estimate; events that raise the variance need more. Weighted by precision, each story counts by one "
+            "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
+            "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
+        ),
+        numbers=pd.DataFrame([_pooled_record(r) for r in shown]),
+    )
+
+
+def _say_weighted(pooled: PooledEffect) -> str:
+    if pooled.weighted_estimate is None or pooled.weighted_error is None:
+        return "n/a"
+    return f"{format_percent(pooled.weighted_estimate)} (s.e. {_unsigned(pooled.weighted_error)})"
+
+
+def _pooled_record(reading: Resolution) -> dict[str, object]:
+    p = reading.pooled
+    return {
+        "reading": reading.name,
+        "n": p.n,
+        "estimate": p.estimate,
+        "standard_error": p.standard_error,
+        "ci90_low": p.ci90[0] if p.ci90 else None,
+        "ci90_high": p.ci90[1] if p.ci90 else None,
+        "ci95_low": p.ci95[0] if p.ci95 else None,
+        "ci95_high": p.ci95[1] if p.ci95 else None,
+        "recommended": p.recommended,
+        "p": p.p_value,
+        "mde80": p.mde80,
+        "weighted_estimate": p.weighted_estimate,
+        "weighted_error": p.weighted_error,
+        "mean_correlation": p.correlation.value,
+        "pairs_sharing_days": p.overlap.n_pairs,
+        "left_out": ";".join(name for name, _ in reading.left_out),
+        "note": p.note,
+    }
+
+
+def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
+    """Every statistic of the main sample, the recommended one marked."""
+    main = result.main
+    tests = list(main.tests.values())
+    cells = pd.DataFrame(
+        {
+            "statistic": [or_reason(t.statistic, format_number, t.note) for t in tests],
+            "against": [t.distribution or "n/a" for t in tests],
+            "p": [or_reason(t.p_value, format_p, "") for t in tests],
+            "note": [t.note if t.p_value is not None else "" for t in tests],
+        },
+        index=[STATISTIC_LABELS[t.name] + (" (read first)" if t.name == main.recommended else "") for t in tests],
+    )
+    numbers = pd.DataFrame(
+        [
+            {
+                "test": t.name, "statistic": t.statistic, "distribution": t.distribution, "df": t.df, "p": t.p_value,
+                "is_recommended": t.name == main.recommended, "null": t.null, "note": t.note,
+            }
+            for t in tests
+        ]
+    )  # fmt: skip
+    overlap = main.overlap
+    return TableExhibit(
+        name="pooled_tests",
+        cells=cells,
+        row_header="test",
+        caption=(
+            f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
+            f"event sessions; {overlap.n_pairs} "
+            f"{'pair shares' if overlap.n_pairs == 1 else 'pairs share'} days of their windows, mean correlation "
+            f"{format_number(main.correlation.value, digits=4)}. Null of most: a mean effect of zero; the rank and "
+            "sign tests compare with ordinary days or with symmetry. One of many small p-values is no finding: the "
+            "recommended statistic was chosen by the overlaps alone."
+        ),
+        numbers=numbers,
+    )
+
+
+def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:
+    """Stories one by one: sessions, what is identified, joint effect."""
+    cells = pd.DataFrame(
+        {
+            "listing": [f"{s.story.ticker} ({s.story.exchange})" for s in stories],
+            "sessions": [_span(s) for s in stories],
+            "denied": [{"yes": "yes", "partial": "in part", "no": "no"}[s.story.denied] for s in stories],
+            "identified": [s.alignment.identification.kind.replace("_", " ") for s in stories],
+            "joint effect": [format_percent(s.joint.estimate) for s in stories],
+            "95 % interval": [format_interval(s.joint.interval(0.95)) for s in stories],
+            "MDE 80 %": [_unsigned(detectable_effect(s.joint.standard_error, df=s.joint.df)) for s in stories],
+            "other news": [_news(s) for s in stories],
+            "estimation": [s.note or f"{s.abnormal.fit.n_estimation} sessions" for s in stories],
+        },
+        index=[s.name for s in stories],
+    )
+    records = [
+        {
+            "story": s.name,
+            "ticker": s.story.ticker,
+            "exchange": s.story.exchange,
+            "benchmark": s.study.benchmark,
+            "denied": s.story.denied,
+            "kind": kind_of(s),
+            "identified": s.alignment.identification.kind,
+            "event_session": s.alignment.event_session,
+            "first": s.alignment.hull[0],
+            "last": s.alignment.hull[1],
+            "is_ambiguous": s.alignment.is_ambiguous,
+            "estimate": s.joint.estimate,
+            "standard_error": s.joint.standard_error,
+            "df": s.joint.df,
+            "ci95_low": s.joint.interval(0.95)[0],
+            "ci95_high": s.joint.interval(0.95)[1],
+            "n_estimation": s.abnormal.fit.n_estimation,
+            "as_of": s.study.config.as_of.isoformat(),
+            "vintage": s.vintage,
+            "note": s.note,
+        }
+        for s in stories
+    ]
+    none = "" if stories else " None can be measured here."
+    return TableExhibit(
+        name=name,
+        cells=cells,
+        row_header="story",
+        caption=(
+            f"{what}, story by story: abnormal return over every session that the report or the first denial can have "
+            "reached, each from the market model or the model asked for, on the story's own estimation window. Other "
+            f"news listed for those sessions is part of the effect.{none}"
+        ),
+        numbers=pd.DataFrame(records),
+    )
+
+
+def _span(story: PanelStory) -> str:
+    first, last = story.joint.sessions[0].date(), story.joint.sessions[-1].date()
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _news(story: PanelStory) -> str:
+    held = story.study.confounders
+    labels = [label for s in story.joint.sessions if (label := held.label_of(s))]
+    return "; ".join(labels) or "none listed"
+
+
+def tabulate_separable(result: PanelResult) -> TableExhibit:
+    """Report, denial and sum where a price surely lies between them."""
+    shown, pooled = result.separable, result.separable_pooled
+    cells = pd.DataFrame(
+        {
+            "price between": [e.price for e in shown],
+            "report": [_say_effect(e.report) for e in shown],
+            "denial": [_say_effect(e.denial) for e in shown],
+            "sum": [_say_effect(e.total) for e in shown],
+        },
+        index=[e.story for e in shown],
+    )
+    mean = (
+        f"Mean of the sums: {format_percent(pooled.estimate)}, 95 % interval {format_interval(pooled.ci95)}."
+        if pooled.estimate is not None and pooled.ci95 is not None
+        else f"Not pooled: {pooled.note}."
+    )
+    return TableExhibit(
+        name="separable",
+        cells=cells,
+        row_header="story",
+        caption=(
+            "Stories whose report and denial a price surely separates: effect of the sessions before the denial, from the "
+            f"denial on, and both together, with 95 % intervals. {mean} Where articles may have fallen on "
+            "either side of a price the story is not listed here."
+        ),
+        numbers=pd.DataFrame([_separate_record(e) for e in shown]),
+    )
+
+
+def _say_effect(effect: tuple[float, float, int]) -> str:
+    return f"{format_percent(effect[0])} ({format_interval(interval(*effect, 0.95))})"
+
+
+def _separate_record(effects: SeparateEffects) -> dict[str, object]:
+    record: dict[str, object] = {"story": effects.story, "price_between": effects.price}
+    for name in ("report", "denial", "total"):
+        estimate, error, df = getattr(effects, name)
+        low, high = interval(estimate, error, df, 0.95)
+        record |= {
+            f"{name}_estimate": estimate, f"{name}_standard_error": error, f"{name}_df": df,
+            f"{name}_ci95_low": low, f"{name}_ci95_high": high,
+        }  # fmt: skip
+    return record
+
+
+def tabulate_missing(result: PanelResult) -> TableExhibit:
+    """Registered stories that are not in the sample, and why."""
+    shown = sorted(result.panel.missing, key=lambda m: (list(MISSING_LABELS).index(m.kind), m.story.story))
+    cells = pd.DataFrame(
+        {
+            "listing": [f"{m.story.ticker} ({m.story.exchange})" for m in shown],
+            "denied": [m.story.denied for m in shown],
+            "why not": [m.reason for m in shown],
+        },
+        index=[m.story.story for m in shown],
+    )
+    counts = Counter(m.kind for m in shown)
+    listed = "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k]) or "none"
+    return TableExhibit(
+        name="missing_stories",
+        cells=cells,
+        row_header="story",
+        caption=(
+            f"Registered stories that are not measured here: {listed}. Fetched figures (source=auto), or your own, "
+            "bring in those that lack them."
+        ),
+        numbers=pd.DataFrame(
+            [
+                {"story": m.story.story, "ticker": m.story.ticker, "exchange": m.story.exchange, "kind": m.kind, "reason": m.reason}
+                for m in shown
+            ],
+            columns=["story", "ticker", "exchange", "kind", "reason"],
+        ),
+        is_folded=True,
+    )  # fmt: skip

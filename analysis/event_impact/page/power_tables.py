@@ -1,0 +1,124 @@
+"""Tables and the curve of what the data could have shown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from event_impact.inference.power_study import PowerStudy
+from event_impact.inference.windows import WindowEstimate
+from event_impact.page.exhibits import FigureExhibit, TableExhibit
+from event_impact.page.figure_style import (
+    BLACK,
+    BLUE,
+    MID_GREY,
+    in_house_style,
+    legend_above,
+    new_figure,
+    use_percent,
+)
+from event_impact.page.format import RETURN_LABELS, format_number, format_p, format_percent, or_reason
+from event_impact.page.tables import label_row
+
+CURVE_STYLES = {"close_to_close": (BLACK, "-"), "close_to_open": (BLUE, "--")}
+
+
+def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibit:
+    """Detectable effects and the equivalence test of every window."""
+    frame = power.windows
+    keys = [
+        ("found 1 in 2 from", "mde50", _size),
+        ("found 4 in 5 from", "mde80", _size),
+        ("found 9 in 10 from", "mde90", _size),
+        ("bound provable 4 in 5", "provable_bound", _size),
+        ("smallest bound", "smallest_bound", _size),
+        (f"p inside {_size(power.bound)}", "p_equivalence", format_p),
+    ]
+    cells = {
+        label: [or_reason(row.get(name), show, "") for row in frame.to_dict("records")] for label, name, show in keys
+    }
+    notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
+    missing = f" n/a: {'; '.join(notes)}." if notes else ""
+    return TableExhibit(
+        name="power",
+        cells=pd.DataFrame(cells, index=[label_row(r) for r in rows]),
+        row_header="return and window",
+        caption=(
+            "What could have been found: true effects that an unadjusted 5 % t test finds once in two, four times in "
+            "five, nine times in ten, and the bound that an equivalence test passes four times in five when nothing "
+            "happened. These four come from the standard error alone. The last two use the estimate: the tightest "
+            f"bound it can be shown to lie inside, and the p of lying inside the bound set beforehand (two one-sided "
+            f"t tests).{missing}"
+        ).replace("5 % t", "5\u00a0% t"),
+        numbers=frame,
+    )
+
+
+def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
+    """What reaching significance would have done to the estimate of a true effect."""
+    frame = power.filter
+    cells = pd.DataFrame(
+        {
+            "return": [RETURN_LABELS[kind] for kind in frame["return_kind"]],
+            "power": [_share(v) for v in frame["power"]],
+            "exaggerated by": [f"{format_number(v, digits=1, sign=False)} times" for v in frame["exaggeration"]],
+            "wrong sign": [_share(v) for v in frame["sign_error"]],
+        },
+        index=[_size(v) for v in frame["effect"]],
+    )
+    none = "" if len(frame) else " n/a: the model has no standard error."
+    return TableExhibit(
+        name="significance_filter",
+        cells=cells,
+        row_header="true effect",
+        caption=(
+            f"What significance does to an estimate, before any is seen. If the true effect were as in the first "
+            f"column, a t test at {power.significance:g} would reject with the given power; the estimates that it let "
+            f"through would be too large by the given factor on average, and have the wrong sign that often.{none}"
+        ),
+        numbers=frame,
+    )
+
+
+@in_house_style
+def draw_equivalence(power: PowerStudy) -> FigureExhibit:
+    """p of "the effect lies inside the bound" at every bound, for the declared rows."""
+    figure = new_figure(height=3.4)
+    axes = figure.add_subplot()
+    said = []
+    for kind, curve in power.curves.groupby("return_kind", sort=False):
+        colour, dash = CURVE_STYLES[str(kind)]
+        axes.plot(curve["bound"], curve["p_equivalence"], color=colour, linestyle=dash, label=RETURN_LABELS[str(kind)])
+        row = power.windows[(power.windows["return_kind"] == kind) & power.windows["is_primary"]].iloc[0]
+        said.append(
+            f"{RETURN_LABELS[str(kind)].capitalize()}: p {format_p(row['p_equivalence'])} at {_size(power.bound)}, below "
+            f"0.05 from {_size(row['smallest_bound'])}."
+        )
+    axes.axhline(0.05, color=MID_GREY, linewidth=0.9, linestyle=":")
+    axes.axvline(power.bound, color=MID_GREY, linewidth=0.9, linestyle="-.", label=f"bound set, {_size(power.bound)}")
+    axes.set_ylim(0, 1)
+    axes.set_xlim(left=0)
+    axes.set_ylabel("equivalence p")
+    use_percent(axes.xaxis, "bound on the absolute effect")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
+    legend_above(axes, columns=3)
+    if not said:
+        said = ["n/a: the model has no standard error."]
+    return FigureExhibit(
+        name="equivalence",
+        figure=figure,
+        caption=(
+            "How small can the effect be shown to be? At each bound, the p of two one-sided tests that the effect of the "
+            "event session lies inside it. Where a curve falls below the dotted line (0.05) the data rule out a larger "
+            "effect; read the whole curve rather than the one bound that was set."
+        ),
+        description="Curves of the equivalence p against the bound. " + " ".join(said),
+        numbers=power.curves,
+    )
+
+
+def _size(value: float) -> str:
+    return format_percent(value, sign=False)
+
+
+def _share(value: float) -> str:
+    return format_percent(value, digits=1, sign=False) if value >= 0.001 else "<\u00a00.1\u00a0%"

@@ -1,0 +1,81 @@
+"""What a run leaves behind for machines, and what is needed to make it again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import platform
+import shlex
+import subprocess
+from html import escape
+from pathlib import Path
+
+from event_impact import __version__
+from event_impact.base.config import StudyConfig
+
+SCHEMA_VERSION = 1
+RECORD_MIME = "application/vnd.event-impact.record+json"
+REPORTED_PACKAGES = (
+    "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "exchange-calendars",
+    "papermill", "nbconvert", "ipykernel",
+)  # fmt: skip
+
+
+def clean(value: object) -> object:
+    """Plain JSON values; numbers that are none become null."""
+    if isinstance(value, dict):
+        return {str(k): clean(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(v) for v in value]
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if hasattr(value, "item"):
+        return clean(value.item())
+    return str(value)
+
+
+def read_versions() -> dict[str, str]:
+    """Versions of Python, of this package and of what it computes with."""
+    versions = {"python": platform.python_version(), "event-impact": __version__}
+    return versions | {name: importlib.metadata.version(name) for name in REPORTED_PACKAGES}
+
+
+def read_commit(root: Path) -> str | None:
+    """The commit of the study, None outside git or before its first commit."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def reproduce_line(run: dict[str, object]) -> str:
+    """The one command that makes this run again."""
+    defaults = StudyConfig().as_parameters()
+    parameters = dict(run["parameters"])  # type: ignore[call-overload]
+    line = f"impact run {run['notebook']} --story {run['story']} --as-of {run['as_of']}"
+    if parameters.get("source") != defaults["source"]:
+        line += f" --source {shlex.quote(str(parameters['source']))}"
+    for name, value in parameters.items():
+        if name not in ("story", "as_of", "source") and str(value) != str(defaults[name]):
+            line += f" -p {name}={shlex.quote(str(value))}"
+    return line
+
+
+def provenance_html(run: dict[str, object], notebook: str) -> str:
+    """The closing block of a page: versions, commit, times, how to repeat and how to cite."""
+    versions = ", ".join(f"{name} {version}" for name, version in dict(run["versions"]).items())  # type: ignore[call-overload]
+    commit = f"Commit {run['commit']}" if run["commit"] else "Not under version control"
+    year = str(run["finished_at"])[:4]
+    return (
+        '<section data-provenance aria-label="Provenance"><h2 id="provenance">How this page was made</h2>'
+        f"<p>Started {escape(str(run['started_at']))}, finished {escape(str(run['finished_at']))}. "
+        f"{escape(commit)}. {escape(versions)}.</p>"
+        f"<p>To make it again: <code>{escape(reproduce_line(run))}</code></p>"
+        f"<p>To cite: The event-impact project ({escape(year)}), {escape(str(run['story']))}, {escape(notebook)}, "
+        f"as of {escape(str(run['as_of']))}, version {escape(__version__)}.</p></section>"
+    )

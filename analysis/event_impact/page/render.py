@@ -1,0 +1,226 @@
+"""From an executed notebook to one self-contained page, and the gates that a page must pass.
+
+The page makes no request and needs no script. Code is folded, formulas are MathML, exhibits are
+numbered in the order in which they stand. Everything that may differ between two executions of the
+same inputs stands in elements marked ``data-provenance``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import mistune
+import nbformat
+from latex2mathml.converter import convert as convert_latex
+from nbconvert.exporters import TemplateExporter
+
+from event_impact.base.errors import RenderError
+
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_PAGE_BYTES = 1_500_000
+MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$\n]+?)\$(?!\w)", re.DOTALL)
+CHANGES_TAG = "changes"
+"""Tag of the cell that is followed by what changed since the previous run."""
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What the frame of a page says besides the notebook itself.
+
+    ``facts`` are name/value pairs of the masthead; ``changed_html`` and ``provenance_html`` are trusted
+    fragments made by this package.
+    """
+
+    title: str
+    kicker: str
+    facts: tuple[tuple[str, str], ...]
+    footer: str
+    changed_html: str = ""
+    provenance_html: str = ""
+    failure_html: str = ""
+
+
+class _HeadingRenderer(mistune.HTMLRenderer):
+    """Headings get anchors, and are remembered for the table of contents."""
+
+    def __init__(self) -> None:
+        super().__init__(escape=True)
+        self.headings: list[tuple[int, str, str]] = []
+
+    def heading(self, text: str, level: int, **attrs: object) -> str:
+        plain = re.sub(r"<[^>]+>", "", text)
+        anchor = re.sub(r"[^a-z0-9]+", "-", html.unescape(plain).lower()).strip("-") or "section"
+        taken = [a for _, a, _ in self.headings]
+        while anchor in taken:
+            anchor += "-2"
+        self.headings.append((level, anchor, html.unescape(plain)))
+        return f'<h{level} id="{anchor}">{text}</h{level}>\n'
+
+
+class PageRenderer:
+    """Turns cells into fragments; one renderer a page."""
+
+    def __init__(self) -> None:
+        self._renderer = _HeadingRenderer()
+        self._markdown = mistune.create_markdown(renderer=self._renderer, plugins=["table"])
+
+    @property
+    def headings(self) -> list[tuple[str, str]]:
+        """Anchors and texts of the second-level headings."""
+        return [(anchor, text) for level, anchor, text in self._renderer.headings if level == 2]
+
+    def markdown(self, source: str) -> str:
+        """Prose with its formulas as MathML."""
+        formulas: list[str] = []
+
+        def keep(match: re.Match[str]) -> str:
+            display = "block" if match.group(1) else "inline"
+            formulas.append(convert_latex((match.group(1) or match.group(2)).strip(), display=display))
+            return f"formula{len(formulas) - 1}placeholder"
+
+        text = str(self._markdown(MATH.sub(keep, source)))
+        for index, formula in enumerate(formulas):
+            text = text.replace(f"formula{index}placeholder", formula)
+        return text
+
+    def output(self, output: nbformat.NotebookNode) -> str:
+        """One output: our own exhibits as HTML, everything else as text."""
+        if output.output_type in ("display_data", "execute_result"):
+            data = output.data
+            if "text/html" in data:
+                return str(data["text/html"])
+            return f"<pre>{html.escape(str(data.get('text/plain', '')))}</pre>"
+        if output.output_type == "stream":
+            return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
+        return ""
+
+    def code(self, sources: list[str]) -> str:
+        """All code cells in one fold at the end: readers of the exhibits are not led past it at every step."""
+        text = html.escape("\n\n".join(sources))
+        return (
+            '<details class="code"><summary>Code of this page, in the order in which it ran</summary>'
+            f"<pre>{text}</pre></details>"
+        )
+
+    def cells(self, notebook: nbformat.NotebookNode, facts: PageFacts) -> list[str]:
+        """All fragments of the page, in order."""
+        parts: list[str] = [facts.failure_html]
+        sources: list[str] = []
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                parts.append(self.markdown(cell.source))
+            elif cell.cell_type == "code" and cell.source.strip():
+                sources.append(cell.source.strip())
+                parts += [self.output(output) for output in cell.outputs]
+                if CHANGES_TAG in cell.metadata.get("tags", []):
+                    parts.append(facts.changed_html)
+        parts.append(facts.provenance_html)
+        if sources:
+            parts.append(self.code(sources))
+        return [part for part in parts if part]
+
+
+def number_exhibits(page: str) -> str:
+    """Number figures and tables in the order in which they stand."""
+    for kind in ("Figure", "Table"):
+        counter = iter(range(1, 10_000))
+        page = re.sub(
+            rf'<span class="number">{kind}\.</span>',
+            lambda _, kind=kind, counter=counter: f'<span class="number">{kind} {next(counter)}.</span>',
+            page,
+        )
+    return page
+
+
+def render_page(notebook: nbformat.NotebookNode, facts: PageFacts) -> str:
+    """The whole page as one string.
+
+    Raises
+    ------
+    RenderError
+        If the template cannot be filled.
+    """
+    style = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8").strip()
+    renderer = PageRenderer()
+    try:
+        parts = renderer.cells(notebook, facts)
+        exporter = TemplateExporter(
+            template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_file="index.html.j2"
+        )
+        page, _ = exporter.from_notebook_node(
+            notebook,
+            resources={
+                "title": facts.title,
+                "kicker": facts.kicker,
+                "facts": facts.facts,
+                "footer": facts.footer,
+                "style": style,
+                "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+                "parts": parts,
+                "headings": renderer.headings,
+            },
+        )
+    except RenderError:
+        raise
+    except Exception as error:
+        raise RenderError(f"the page could not be rendered: {error}.", "Run again with --debug.") from error
+    return number_exhibits(page)
+
+
+class _Gate(HTMLParser):
+    """Collects what a reviewer's browser or screen reader would stumble over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+        self.headings: list[int] = []
+        self.language = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "html":
+            self.language = values.get("lang", "")
+        if tag == "script":
+            self.problems.append("a script")
+        address = values.get("src", "") or (values.get("href", "") if tag == "link" else "")
+        if re.match(r"(?i)\s*(https?:)?//", address):
+            self.problems.append(f"a request to {address[:60]}")
+        if tag == "img" and not values.get("alt", "").strip():
+            self.problems.append("an image without a description")
+        if any(name.startswith("on") for name in values) or "style" in values:
+            self.problems.append(f"an inline handler or style on <{tag}>")
+        if tag == "th" and "scope" not in values:
+            self.problems.append("a table header without scope")
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+
+def check_page(page: str) -> None:
+    """The gates: no request, no script, a language, one h1, headings in order, described images, size.
+
+    Raises
+    ------
+    RenderError
+        Naming every gate that the page fails.
+    """
+    gate = _Gate()
+    gate.feed(page)
+    problems = gate.problems
+    if not gate.language:
+        problems.append("no language")
+    if gate.headings.count(1) != 1:
+        problems.append(f"{gate.headings.count(1)} first-level headings")
+    jumps = [b for a, b in zip(gate.headings, gate.headings[1:], strict=False) if b > a + 1]
+    if jumps:
+        problems.append("a heading level is skipped")
+    size = len(page.encode())
+    if size > MAX_PAGE_BYTES:
+        problems.append(f"{size:,} bytes, more than {MAX_PAGE_BYTES:,}")
+    if problems:
+        raise RenderError(f"the page fails its gates: {'; '.join(dict.fromkeys(problems))}.", "Mend the notebook.")

@@ -1,0 +1,441 @@
+"""The verdict in words, composed by rule from the outcome of the declared pair.
+
+No sentence here says why a price moved. An outcome chooses a sentence; numbers fill it; what
+the prices can tell apart is always added. The wording never claims the absence of an effect.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+from event_impact.base.config import StudyConfig
+from event_impact.events.sessions import Alignment
+from event_impact.inference.sequence import Contrast
+from event_impact.inference.story_sequence import StorySequence
+from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
+from event_impact.page.format import (
+    OUTCOME_LABELS,
+    format_interval,
+    format_percent,
+    format_session,
+    p_equals,
+)
+
+FORBIDDEN = (
+    r"no effect",
+    r"no impact",
+    r"shrugged? off",
+    r"ignored the",
+    r"denial (reversed|offset|calmed)",
+    r"because of",
+    r"caused by",
+    r"sent the stock",
+    r"trend(ing|ed)? towards? significan",
+    r"almost significant",
+    r"observed power",
+    r"robust standard error",
+    r"proves? that",
+)
+"""Wordings that claim more than one event can show; no generated text may match."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found, how sure, and what could have been seen, in words.
+
+    Attributes
+    ----------
+    status : str
+        ``final`` when every declared window is complete at as_of, else ``open``.
+    outcome, companion_outcome : str
+        Outcomes of headline and companion.
+    headline_sentence, companion_sentence, joint_sentence : str
+        One sentence each; ``verdict`` joins them.
+    plain : str
+        A paragraph for readers without statistics.
+    """
+
+    question: str
+    status: str
+    outcome: str
+    companion_outcome: str
+    headline_sentence: str
+    companion_sentence: str
+    joint_sentence: str
+    sequence_sentence: str
+    plain: str
+
+    @property
+    def verdict(self) -> str:
+        """The sentences together."""
+        parts = (self.headline_sentence, self.companion_sentence, self.joint_sentence, self.sequence_sentence)
+        return " ".join(filter(None, parts))
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<section class="verdict" aria-label="Verdict">'
+            f'<p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome"><strong>{escape(OUTCOME_LABELS[self.outcome].capitalize())}.</strong> '
+            f"{escape(self.headline_sentence)}</p><p>{escape(self.companion_sentence)}</p>"
+            f'<p class="joint">{escape(" ".join(filter(None, (self.joint_sentence, self.sequence_sentence))))}</p>'
+            f'<p class="plain"><span class="label">In plain words.</span> {escape(self.plain)}</p></section>'
+        )
+
+
+@dataclass(frozen=True)
+class ListedVerdict:
+    """A verdict of several sentences, the first of which carries the finding.
+
+    ``label`` names the section to a screen reader.
+    """
+
+    label: str
+    question: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentences together."""
+        return " ".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        first, *others = self.sentences
+        rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
+        return (
+            f'<section class="verdict" aria-label="{escape(self.label)}">'
+            f'<p class="question">{escape(self.question)}</p><p class="outcome">{escape(first)}</p>{rest}</section>'
+        )
+
+
+def find_forbidden(text: str) -> list[str]:
+    """Forbidden wordings that a text contains."""
+    return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
+
+
+@dataclass(frozen=True)
+class AlignmentVerdict:
+    """Which sessions the articles can have reached, and what that allows to be said."""
+
+    question: str
+    sentence: str
+    reason: str
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<section class="verdict" aria-label="Verdict"><p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome">{escape(self.sentence)}</p><p class="joint">{escape(self.reason)}</p></section>'
+        )
+
+
+def say_alignment(alignment: Alignment) -> str:
+    """The sessions of report and denial in one sentence."""
+    parts = []
+    for role, sessions in (("report", alignment.report_sessions), ("first denial", alignment.denial_sessions)):
+        if len(sessions) == 1:
+            parts.append(f"the {role} belongs to {format_session(sessions[0])}")
+        elif sessions:
+            listed = ", ".join(format_session(s) for s in sessions)
+            parts.append(f"the {role} can belong to any of {len(sessions)} sessions ({listed})")
+    text = " and ".join(parts)
+    return f"On {alignment.hours.exchange}, {text}."
+
+
+def compose_alignment(alignment: Alignment) -> AlignmentVerdict:
+    """The verdict of the alignment alone."""
+    return AlignmentVerdict(
+        question=f"Which sessions of {alignment.story.ticker} can the articles have reached ({alignment.story.title})?",
+        sentence=say_alignment(alignment),
+        reason=alignment.identification.reason,
+    )
+
+
+def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:
+    """The declared row of a return kind."""
+    return next(row for row in rows if row.is_primary and row.return_kind == kind)
+
+
+def is_complete(rows: list[WindowEstimate], config: StudyConfig) -> bool:
+    """Whether every declared window of the headline's return is complete."""
+    wanted = [r for r in rows if r.return_kind == HEADLINE_KIND and (r.first, r.last) in config.windows]
+    return all(not row.note.startswith("incomplete") for row in wanted)
+
+
+def compose_verdict(
+    rows: list[WindowEstimate],
+    alignment: Alignment,
+    config: StudyConfig,
+    *,
+    sequence: StorySequence | None = None,
+) -> Verdict:
+    """Compose the verdict of a study from its rows, its sequence and from what is identified.
+
+    Raises
+    ------
+    ValueError
+        If a composed sentence holds a forbidden wording.
+    """
+    headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    story = alignment.story
+    verdict = Verdict(
+        question=_ask(alignment),
+        status="final" if is_complete(rows, config) else "open",
+        outcome=headline.outcome,
+        companion_outcome=companion.outcome,
+        headline_sentence=_say_headline(headline, alignment, config),
+        companion_sentence=_say_companion(companion, config),
+        joint_sentence=alignment.identification.reason,
+        sequence_sentence=_say_sequence(sequence, config) if sequence else "",
+        plain=_say_plainly(headline, companion, alignment, config),
+    )
+    for sentence in (verdict.verdict, verdict.plain):
+        broken = find_forbidden(sentence.replace(story.title, ""))
+        if broken:
+            raise ValueError(f"the verdict holds a forbidden wording: {', '.join(broken)}")
+    return verdict
+
+
+def _ask(alignment: Alignment) -> str:
+    what = {
+        "report_only": "around the report",
+        "denial_only": "around the denial",
+    }.get(alignment.identification.kind, "around the report and the denial")
+    return f"Did {alignment.story.ticker} move abnormally {what} ({alignment.story.title})?"
+
+
+def _when(alignment: Alignment) -> str:
+    session = format_session(alignment.event_session)
+    if len(alignment.candidates) == 1:
+        return f"on {session}"
+    last = format_session(alignment.candidates[-1])
+    return f"on {session}, the first of {len(alignment.candidates)} candidate sessions (last: {last})"
+
+
+def _measure(row: WindowEstimate, config: StudyConfig) -> str:
+    estimate = format_percent(row.estimate or 0.0)
+    return f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)})"
+
+
+def _interval(row: WindowEstimate) -> str:
+    """The t interval, or the interval of the ranks for a model without a standard error."""
+    if row.ci95 is not None:
+        return f"95\u00a0% interval {format_interval(row.ci95)}"
+    if row.rank_ci95 is not None:
+        return f"95\u00a0% interval by ranks {format_interval(row.rank_ci95)}"
+    return "no interval: the estimation window is too short to rank at 95\u00a0%"
+
+
+def _rank_test(row: WindowEstimate) -> str:
+    parts = []
+    for name, label in (
+        ("conformal", "conformal"),
+        ("block_conformal", "block conformal"),
+        ("fhs", "volatility-aware"),
+    ):
+        p = row.p_value(name)
+        if p is not None and not (name == "block_conformal" and row.p_value("conformal") is not None):
+            parts.append(f"{label} {p_equals(p)}")
+    return ", ".join(parts) or "no rank test"
+
+
+def _detectable(row: WindowEstimate) -> str:
+    if row.mde80 is None:
+        return f"How large a move would have been seen is not known ({row.note})"
+    size = format_percent(row.mde80, sign=False)
+    return f"A 5\u00a0% t test would have seen a move of {size} or more four times in five"
+
+
+def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+    if row.estimate is None:
+        return f"The headline cannot be computed: {row.note}."
+    when, measure = _when(alignment), _measure(row, config)
+    ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
+    sentences = {
+        "no_detectable_effect": (
+            f"The abnormal return of {ticker} {when} was {measure}. {_detectable(row)}; effects anywhere in the interval "
+            "remain compatible with the data."
+        ),
+        "smaller_than_bound": (
+            f"Any abnormal return of {ticker} {when} was smaller than {bound} in absolute value: {measure}; 90\u00a0% "
+            f"interval {format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
+        ),
+        "effect": (
+            f"{ticker} moved by {measure} {when}, a move of a size seen on {_in_hundred(row.rank_p)} ordinary sessions. "
+            "It coincides with the news of that interval; the design cannot attribute it to one item. "
+            f"{_detectable(row)}."
+        ),
+        "fragile": (
+            f"{_say_fragile(row)}: {ticker} moved by {measure} {when}. The specification curve: "
+            f"{row.note or 'not run'}. {_detectable(row)}."
+        ),
+        "detectable_but_small": (
+            f"Detectable but smaller than {bound}: {ticker} moved by {measure} {when}. {_detectable(row)}."
+        ),
+        "depends_on_volatility": (
+            f"Whether the abnormal return of {ticker} {when} is detectable depends on how the volatility of the day is "
+            f"treated: {measure}. {_detectable(row)}."
+        ),
+        "insufficient_data": f"The rank tests cannot be computed for {ticker} {when}: {measure}.",
+    }
+    text = sentences[row.outcome]
+    if row.outcome == "no_detectable_effect" and row.ci95 and row.ci95[0] * row.ci95[1] > 0:
+        text += " The 95\u00a0% t interval excludes zero although the rank test does not reject: read both."
+    return text
+
+
+def _say_fragile(row: WindowEstimate) -> str:
+    if row.is_curve_tested:
+        return "A detection that is fragile"
+    return "A detection that is called fragile only because too few earlier sessions are recorded to test it"
+
+
+def _in_hundred(p: float | None) -> str:
+    """A p-value as ``about 44 of 100``; small ones as ``fewer than 1 of 100``."""
+    if p is None:
+        return "an unknown number of"
+    return "fewer than 1 of 100" if p < 0.005 else f"about {round(100 * p)} of 100"
+
+
+def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
+    if row.estimate is None:
+        return f"At the open, the declared companion: n/a: {row.note}."
+    holm = f", Holm-adjusted {p_equals(row.p_holm)}" if row.p_holm is not None else ""
+    label = OUTCOME_LABELS[row.outcome]
+    if row.outcome == "smaller_than_bound":
+        label = f"smaller than the bound of {format_percent(config.equivalence_bound, sign=False)}"
+    reach = ""
+    if row.mde80 is not None:
+        size = format_percent(row.mde80, sign=False)
+        reach = f"; a t test would have seen moves of {size} or more four times in five"
+    said = (
+        f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
+    )
+    return f"{said} {row.caution[0].upper()}{row.caution[1:]}." if row.caution else said
+
+
+def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
+    """Effects of report, denial and total where they are separate, the hull where the session is uncertain."""
+    total = sequence.row("total")
+    if total is not None and total.contrast is None and total.estimate is not None:
+        return _say_without_errors(sequence)
+    if total is None or total.contrast is None:
+        return f"Effects over the sessions of the articles: n/a: {total.note}." if total else ""
+    report, denial = sequence.row("report"), sequence.row("denial")
+    if report and denial and report.contrast and denial.contrast:
+        text = (
+            f"Before the denial ({_span(report.first, report.last)}): {_say_contrast(report.contrast)}; from the "
+            f"denial on: {_say_contrast(denial.contrast)}; in total: {_say_contrast(total.contrast)}."
+        )
+        return f"{text} {_say_reversal(sequence, config)}"
+    if total.first == total.last:
+        return ""
+    p = p_equals(sequence.max_t.p_value) if sequence.max_t.p_value is not None else f"n/a: {sequence.max_t.note}"
+    return (
+        f"Over all candidate sessions ({_span(total.first, total.last)}): {_say_contrast(total.contrast)}; largest |t| of "
+        f"a candidate, ranked among earlier windows: {p}."
+    )
+
+
+def _say_without_errors(sequence: StorySequence) -> str:
+    """Estimates with their rank p-values, for a model whose forecasts have no standard error."""
+    if len(sequence.rows) == 1 and sequence.rows[0].first == sequence.rows[0].last:
+        return ""
+    parts = [
+        f"{row.name} (sessions {row.first} to {row.last}): {format_percent(row.estimate)}, rank {p_equals(row.rank_p)}"
+        for row in sequence.rows
+        if row.estimate is not None and row.rank_p is not None
+    ]
+    return f"Effects without intervals: {'; '.join(parts)}. No reversal can be claimed without a standard error."
+
+
+def _span(first: int, last: int) -> str:
+    return f"session {first}" if first == last else f"sessions {first} to {last}"
+
+
+def _say_contrast(found: Contrast) -> str:
+    return f"{format_percent(found.estimate)} (95\u00a0% interval {format_interval(found.interval(0.95))})"
+
+
+def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
+    claim = sequence.reversal
+    if claim is None:
+        return ""
+    if claim.is_reversal:
+        return (
+            "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
+            f"and their sum lies inside {format_percent(config.equivalence_bound, sign=False)}."
+        )
+    missing = [
+        text
+        for holds, text in (
+            (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
+            (
+                claim.is_denial_significant_and_opposite,
+                "the effect from the denial on is not distinguishable from zero with the opposite sign",
+            ),
+            (
+                claim.is_total_equivalent_to_zero,
+                f"the total is not shown to lie inside {format_percent(config.equivalence_bound, sign=False)}",
+            ),
+        )
+        if not holds
+    ]
+    return f"Nothing here may be called a reversal: {'; '.join(missing)}."
+
+
+def _say_how_common(row: WindowEstimate, config: StudyConfig) -> str:
+    """How often ordinary days show such a gap; near the level, that it is not common either."""
+    said = f"Gaps at least that large come up on {_in_hundred(row.rank_p)} ordinary days of this share"
+    if row.rank_p is not None and row.rank_p < 2 * config.significance:
+        return (
+            f"{said}: not common, and not rare enough to be told apart from everyday noise by the rule of this study."
+        )
+    return f"{said}, too often to tell this one apart from everyday noise."
+
+
+def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+    if row.estimate is None:
+        return f"There are not enough prices to say anything yet: {row.note}."
+    ticker = alignment.story.ticker
+    direction = "less" if row.estimate < 0 else "more"
+    size = f"{100 * abs(row.estimate):.1f} percentage points"
+    opening = (
+        f"On {format_session(alignment.event_session)} the shares of {ticker} returned about {size} {direction} than "
+        f"their usual relation to {row.specification.benchmark} would suggest."
+    )
+    ordinary = {
+        "no_detectable_effect": _say_how_common(row, config),
+        "smaller_than_bound": (
+            f"Whatever the news did, the data rule out a move of {format_percent(config.equivalence_bound, sign=False)} "
+            "or more."
+        ),
+        "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",
+        "fragile": (
+            "A gap of that size is unusual, but other reasonable choices of method do not all bear it out."
+            if row.is_curve_tested
+            else "A gap of that size is unusual; whether other choices of method bear it out could not be tested, for want "
+            "of earlier prices."
+        ),
+        "detectable_but_small": "The gap is real enough to be seen, and small.",
+        "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
+        "insufficient_data": "There are not enough data to judge whether that is unusual.",
+    }[row.outcome]
+    reach = "How small a gap this way of measuring would have noticed is not known."
+    if row.mde80 is not None:
+        size = format_percent(row.mde80, digits=1, sign=False)
+        reach = f"Only a gap of about {size} or more would have been noticed reliably."
+    apart = {
+        "joint": (
+            "The report and the denial came out while the exchange was closed, so nobody can say from daily prices what "
+            "either did alone."
+            if alignment.identification.is_closed_between
+            else "No daily price was recorded between the report and the denial, so nobody can say from daily prices what "
+            "either did alone."
+        ),
+        "ambiguous": "When exactly the articles appeared is not known well enough to separate report from denial.",
+        "separable": "A price was made between report and denial, so the two can be looked at one by one.",
+        "report_only": "There was a report but no recorded denial.",
+        "denial_only": "There was a denial; the report behind it is not recorded with a time of its own.",
+    }[alignment.identification.kind]
+    return f"{opening} {ordinary} {reach} {apart}"

@@ -1,0 +1,301 @@
+"""What a page offers as evidence of when it became public, item by item.
+
+Ranks: 1 structured metadata that speaks of publication, 2 a ``<time>`` element, 3 the date library,
+4 the address, 5 a stamp in the visible text, 6 clocks decoded from identifiers and times of
+modification (upper bounds only), 7 days that the text only mentions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import urlsplit
+
+from event_impact.base.errors import StudyError
+from event_impact.reading.identifiers import DecodedClock, decode_address, last_occurrence
+from event_impact.reading.pages import SavedPage
+from event_impact.reading.stamps import Interval, Stamp, interval_of
+from event_impact.reading.text_dates import TextDate, find_dates, read_zone
+
+STRUCTURED, TIME_ELEMENT, LIBRARY, ADDRESS, TEXT, BOUND, MENTION = range(1, 8)
+RANK_NAMES = {
+    STRUCTURED: "metadata", TIME_ELEMENT: "time element", LIBRARY: "date library", ADDRESS: "address",
+    TEXT: "visible text", BOUND: "upper bound", MENTION: "mention",
+}  # fmt: skip
+PUBLISHED_META = (
+    "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "date.issued",
+    "dc.date.issued", "dcterms.issued", "dc.date", "dcterms.date", "pubdate", "publishdate",
+    "publish-date", "publish_date", "published-date", "publication_date", "article_date_original", "parsely-pub-date",
+    "sailthru.date", "cxenseparse:recs:publishtime", "citation_publication_date", "citation_date", "release_date",
+    "weibo:article:create_at", "iso-8601-publish-date", "article.published", "originalpublicationdate",
+)  # fmt: skip
+MODIFIED_META = (
+    "article:modified_time", "og:updated_time", "og:modified_time", "datemodified", "dcterms.modified", "lastmod",
+    "last-modified", "article.updated", "weibo:article:update_at",
+)  # fmt: skip
+ARTICLE_TYPES = re.compile(r"article|posting|report|webpage", re.IGNORECASE)
+ADDRESS_DAY = re.compile(
+    r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<s>[/-]|)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
+)
+MACHINE_STAMP = re.compile(
+    r"(?P<y>\d{4})-?(?P<m>\d\d)-?(?P<d>\d\d)"
+    r"(?:[T ]+(?P<h>\d\d):?(?P<i>\d\d)(?::?(?P<c>\d\d)(?:[.,]\d+)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Z]{2,4})?)?"
+)
+MAX_MENTIONS = 12
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One reading of one item.
+
+    Attributes
+    ----------
+    kind : str
+        ``published`` can be proposed; ``not_later_than`` and ``not_earlier_than`` bound; ``mention`` and
+        ``relative`` are shown and can be chosen by hand.
+    stamp : Stamp or None
+        None for decoded clocks and relative days.
+    interval : Interval or None
+        None when the item cannot be read as a time; ``problem`` says why.
+    problem : str
+        Why the item cannot be used.
+    """
+
+    kind: str
+    rank: int
+    source: str
+    printed: str
+    stamp: Stamp | None = None
+    interval: Interval | None = None
+    problem: str = ""
+    note: str = ""
+    of_day: time | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it gives an interval without objection."""
+        return self.interval is not None and not self.problem
+
+
+def gather_evidence(
+    page: SavedPage,
+    *,
+    address: str = "",
+    zone: str = "",
+    zone_basis: str = "inferred",
+    library_day: date | None = None,
+    saved_at: datetime,
+) -> list[Evidence]:
+    """Everything a page offers, ranked, each item with its interval or with what is wrong with it.
+
+    Parameters
+    ----------
+    address : str
+        Where the page was published; its own canonical address is used when empty.
+    zone : str
+        IANA zone for stamps that print none; empty leaves them open.
+    library_day : datetime.date, optional
+        What a date library read.
+    saved_at : datetime.datetime
+        When the copy was saved; nothing can have been published after it.
+    """
+    where = address or page.address
+    items = [*_from_linked_data(page), *_from_meta(page), *_from_times(page)]
+    if library_day is not None:
+        stamp = Stamp(library_day.isoformat(), library_day)
+        items.append(Evidence("published", LIBRARY, "htmldate", stamp.text, stamp))
+    items += [*_from_address(where), *_from_text(page)]
+    if clock := decode_address(where):
+        items.append(_from_clock(clock, "decoded from the address"))
+    items += [_as_embedded(clock) for post in page.embedded_posts if (clock := decode_address(post))]
+    measured = [_measure(item, zone, zone_basis, saved_at) for item in items]
+    return sorted(_merge_same(_doubt_library(measured)), key=lambda e: e.rank)
+
+
+def _doubt_library(items: list[Evidence]) -> list[Evidence]:
+    """Take back the library's day when nothing supports it but a day of something else, or of a change."""
+    supported = [e.interval for e in items if e.kind == "published" and e.rank != LIBRARY and e.interval]
+    elsewhere = {e.stamp.day for e in items if e.rank in (MENTION, BOUND) and e.stamp}
+    doubted = []
+    for item in items:
+        is_doubtful = (
+            item.rank == LIBRARY
+            and item.interval is not None
+            and item.stamp is not None
+            and item.stamp.day in elsewhere
+            and not any(item.interval.overlaps(interval) for interval in supported)
+        )
+        note = "the page names that day only for something else"
+        doubted.append(replace(item, kind="mention", rank=MENTION, note=note) if is_doubtful else item)
+    return doubted
+
+
+def _measure(item: Evidence, zone: str, zone_basis: str, saved_at: datetime) -> Evidence:
+    interval, problem, stamp = item.interval, item.problem, item.stamp
+    if stamp is not None and not problem:
+        stamp = stamp.in_zone(zone, zone_basis) if zone else stamp
+        try:
+            interval = interval_of(stamp)
+        except StudyError as error:
+            problem = error.message.rstrip(".")
+    if interval is not None and interval.earliest > saved_at:
+        problem = "in the future: after the copy was saved"
+    return replace(item, stamp=stamp, interval=interval, problem=problem)
+
+
+def _merge_same(items: list[Evidence]) -> list[Evidence]:
+    """One item a reading: the same kind, rank and interval from several places is named once."""
+    merged: dict[tuple[object, ...], Evidence] = {}
+    for item in items:
+        key = (item.kind, item.rank, item.interval, item.problem, item.of_day, item.printed if item.problem else "")
+        first = merged.get(key)
+        if first is None:
+            merged[key] = item
+        elif item.source not in first.source:
+            merged[key] = replace(first, source=f"{first.source}, {item.source}")
+    return list(merged.values())
+
+
+def read_machine_stamp(text: str) -> tuple[Stamp, ...]:
+    """The readings of a machine-written time: ISO 8601, Unix seconds, or a date in words.
+
+    A clock of exactly midnight is read as a bare day without a zone: programs write it when they
+    know only the day. Seconds of exactly zero are read as a minute.
+    """
+    text = text.strip()
+    if re.fullmatch(r"1\d{9}(?:\d{3})?", text):
+        at = datetime.fromtimestamp(int(text[:10]), tz=UTC)
+        return (Stamp(text, at.date(), at.time(), "second", "UTC", "printed"),)
+    match = MACHINE_STAMP.fullmatch(text)
+    if not match:
+        return tuple(_soften(s) for found in find_dates((text,))[:1] for s in found.stamps)
+    try:
+        day = date(int(match["y"]), int(match["m"]), int(match["d"]))
+        clock = time(int(match["h"]), int(match["i"]), int(match["c"] or 0)) if match["h"] else None
+    except ValueError:
+        return ()
+    if clock is None:
+        return (Stamp(text, day),)
+    precision = "second" if match["c"] else "minute"
+    zones = read_zone(match["zone"], day, clock) if match["zone"] else ()
+    if not zones:
+        return (_soften(Stamp(text, day, clock, precision, is_zone_fixed=bool(match["zone"]))),)
+    return tuple(_soften(Stamp(text, day, clock, precision, zone, "printed")) for zone in zones)
+
+
+def _soften(stamp: Stamp) -> Stamp:
+    if stamp.clock == time(0):  # in the zone that the program printed: no other zone's day need hold it
+        return Stamp(stamp.text, stamp.day, is_zone_fixed=bool(stamp.zone) or stamp.is_zone_fixed)
+    if stamp.clock is None or stamp.precision != "second":
+        return stamp
+    return replace(stamp, precision="minute") if stamp.clock.second == 0 else stamp
+
+
+def _machine_items(kind: str, rank: int, source: str, text: str) -> list[Evidence]:
+    stamps = read_machine_stamp(text)
+    printed = " ".join(text.split())[:60]
+    if not stamps:
+        return [Evidence(kind, rank, source, printed, problem="not readable as a time")]
+    is_midnight = stamps[0].clock is None and re.search(r"\d[T ]\d\d:?\d\d", text) is not None
+    note = "a clock of exactly midnight is read as a bare day" if is_midnight else ""
+    if len(stamps) > 1:
+        note = f"one of {len(stamps)} readings"
+    return [Evidence(kind, rank, source, printed, stamp, note=note) for stamp in stamps]
+
+
+def _from_linked_data(page: SavedPage) -> list[Evidence]:
+    items: list[Evidence] = []
+    for thing in page.linked_data:
+        types = thing.get("@type", "")
+        if not ARTICLE_TYPES.search(" ".join(map(str, types)) if isinstance(types, list) else str(types)):
+            continue
+        for key in ("datePublished", "dateModified"):
+            value = thing.get(key)
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, (str, int)) and str(one).strip():
+                    kind, rank = ("published", STRUCTURED) if key == "datePublished" else ("not_later_than", BOUND)
+                    items += _machine_items(kind, rank, f"JSON-LD {key}", str(one))
+    for value in page.nested_days[:MAX_MENTIONS]:
+        items += _machine_items("mention", MENTION, "JSON-LD of another page", value)
+    return items
+
+
+def _from_meta(page: SavedPage) -> list[Evidence]:
+    items: list[Evidence] = []
+    for name, value in page.meta:
+        if name in PUBLISHED_META:
+            items += _machine_items("published", STRUCTURED, f"meta {name}", value)
+        elif name in MODIFIED_META:
+            items += _machine_items("not_later_than", BOUND, f"meta {name}", value)
+    return items
+
+
+def _from_times(page: SavedPage) -> list[Evidence]:
+    """A ``<time>`` marked as publication, or the only one that is not beside the article."""
+    items: list[Evidence] = []
+    is_lone = len({t.value for t in page.times if not t.is_modification and not t.is_aside}) == 1
+    for element in page.times:
+        if element.is_modification:
+            items += _machine_items("not_later_than", BOUND, "time element of an update", element.value)
+        elif not element.is_aside and (element.is_publication or is_lone):
+            items += _machine_items("published", TIME_ELEMENT, "time element", element.value)
+        else:
+            where = "beside the article" if element.is_aside else "among several"
+            items += _machine_items("mention", MENTION, f"time element {where}", element.value)
+    return [e for e in items if not (e.kind == "mention" and e.problem)]
+
+
+def _from_address(address: str) -> list[Evidence]:
+    match = ADDRESS_DAY.search(urlsplit(address).path)
+    if not match:
+        return []
+    try:
+        day = date(int(match["y"]), int(match["m"]), int(match["d"]))
+    except ValueError:
+        return []
+    return [Evidence("published", ADDRESS, "day in the address", match[0], Stamp(match[0], day))]
+
+
+def _from_text(page: SavedPage) -> list[Evidence]:
+    items: list[Evidence] = []
+    mentions = 0
+    for found in find_dates(page.lines, language=page.language, asides=page.aside_lines):
+        if found.place == "mention":
+            mentions += 1
+            if mentions > MAX_MENTIONS:
+                continue
+        items += _text_items(found)
+    return items
+
+
+def _text_items(found: TextDate) -> list[Evidence]:
+    kind, rank = {
+        "stamp": ("published", TEXT),
+        "updated": ("not_later_than", BOUND),
+        "embedded_post": ("not_earlier_than", MENTION),
+        "mention": ("mention", MENTION),
+    }[found.place]
+    note = f"one of {len(found.stamps)} readings" if len(found.stamps) > 1 else ""
+    return [Evidence(kind, rank, f"text, {found.why}", found.printed, stamp, note=note) for stamp in found.stamps]
+
+
+def _from_clock(clock: DecodedClock, source: str) -> Evidence:
+    if clock.at is None:
+        return Evidence(
+            "not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, of_day=clock.of_day,
+            note=f"{clock.of_day} UTC of a day that must come from elsewhere",
+        )  # fmt: skip
+    bound = Interval(clock.at, clock.at + clock.unit, "assumed", "decoded")
+    return Evidence("not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, interval=bound)
+
+
+def _as_embedded(clock: DecodedClock) -> Evidence:
+    """The clock of a post inside the page: it bounds the post, not the page."""
+    return replace(_from_clock(clock, "of an embedded post"), kind="mention", rank=MENTION)
+
+
+def combine_clock_of_day(clock: time, interval: Interval) -> Interval | None:
+    """The last instant of an interval at which UTC clocks show a time of day, as an upper bound."""
+    at = last_occurrence(clock, interval.earliest, interval.latest)
+    return None if at is None else Interval(at, at + timedelta(seconds=1), "assumed", "decoded")

@@ -1,0 +1,395 @@
+"""From a saved page to a row of ``articles.csv``: examine, compose, check the whole registry, write.
+
+What is kept of a page: bounds of its time with their bases, its stamp as printed, its outlet and
+address, hashes, and the analyst's own short paraphrase. Nothing of its text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from event_impact.base.csv_tables import append_row, clean_cell, locked, replace_files, start_table
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, build_stories, read_table
+from event_impact.events.sessions import align_story
+from event_impact.reading.evidence import MENTION, STRUCTURED, TIME_ELEMENT, gather_evidence
+from event_impact.reading.fingerprints import (
+    COPIED_WORDS,
+    FINGERPRINT_COLUMNS,
+    Copy,
+    Fingerprint,
+    find_copied_run,
+    find_copy,
+    fingerprint_text,
+    load_fingerprints,
+)
+from event_impact.reading.pages import SavedPage, is_sound_address, read_page
+from event_impact.reading.proposals import Proposal, add_relative_days, propose, show_instant
+from event_impact.reading.stamps import Interval, load_zone
+from event_impact.reading.tickers import Listing, find_listings
+
+MAX_LIBRARY_BYTES = 3_000_000
+"""The date library builds a tree of the whole page; larger pages are not given to it."""
+PICTURE_ADDRESS = re.compile(r"""[^\s"'<>=(]+\.(?:jpe?g|png|gif|webp|avif|svg)\b[^\s"'<>)]*""", re.IGNORECASE)
+"""A day in the address of a picture is the picture's."""
+LIBRARY_MISSING = "the date library is not installed; it comes with the extra `ingest` (pip install htmldate)"
+MAX_PARAPHRASE_WORDS = 22
+SOURCE_KINDS = ("origin", "wire", "relay", "syndication", "statement")
+KIND_OF_ROLE = {"report": "origin", "denial": "statement", "relay": "relay", "other": "relay"}
+CONFIDENCES = ("high", "medium", "low")
+ID_PATTERN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+ROLE_LETTERS = {"report": "R", "denial": "D", "relay": "L", "other": "O"}
+HASH_IN_NOTES = re.compile(r"Text sha256 ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A page with everything read from it."""
+
+    page: SavedPage
+    proposal: Proposal
+    fingerprint: Fingerprint
+    listings: tuple[Listing, ...]
+    outlet: str
+    address: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ArticleRequest:
+    """What the analyst says about an article; empty fields are filled from the page or by rule."""
+
+    story: str
+    role: str
+    interval: Interval
+    outlet: str = ""
+    url: str = ""
+    paraphrase: str = ""
+    article_id: str = ""
+    source_kind: str = ""
+    confidence: str = ""
+    keeps_role: bool = False
+
+
+@dataclass(frozen=True)
+class Added:
+    """The row that was written, or the one that was there already."""
+
+    article_id: str
+    row: dict[str, str]
+    story: Story
+    copy: Copy | None
+    is_new: bool
+    remarks: tuple[str, ...]
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a saved page, at most one more than ``limit``.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as handle:
+            return handle.read(limit + 1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).", "Name a saved page or a text file.") from error
+
+
+def ask_library(page: SavedPage, saved_at: datetime) -> tuple[date | None, str]:
+    """The day that htmldate reads in a page, with a remark when it was not asked."""
+    if not page.is_html:
+        return None, ""
+    if len(page.source) > MAX_LIBRARY_BYTES:
+        return None, "the page is too large for the date library, which was not asked"
+    try:
+        from htmldate import find_date
+    except ImportError:
+        return None, LIBRARY_MISSING
+    try:
+        found = find_date(
+            PICTURE_ADDRESS.sub("", page.source),
+            original_date=True,
+            extensive_search=False,
+            max_date=saved_at.strftime("%Y-%m-%d"),
+        )
+        return (date.fromisoformat(found) if found else None), ""
+    except Exception as error:  # a broken page may break the library in many ways; the other evidence stands
+        return None, f"the date library failed on this page ({type(error).__name__})"
+
+
+def examine_page(
+    content: bytes,
+    *,
+    name: str,
+    saved_at: datetime,
+    address: str = "",
+    zone: str = "",
+    zone_basis: str = "inferred",
+    encoding: str = "",
+    anchor: date | None = None,
+) -> Examined:
+    """Read a saved page and weigh its evidence.
+
+    Parameters
+    ----------
+    saved_at : datetime.datetime
+        When the copy was saved; later dates cannot be its own.
+    zone : str
+        IANA zone for stamps that print none.
+    anchor : datetime.date, optional
+        The day from which *yesterday* or *Monday* is counted.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown zone or encoding.
+    DataError
+        If the page cannot be read, or is dated in the future.
+    """
+    if zone:
+        load_zone(zone)
+    if address and not is_sound_address(address):
+        raise ConfigError(f"--url {address!r} is no address.", "It begins with https:// or http://.")
+    page = read_page(content, name=name, encoding=encoding)
+    day, remark = ask_library(page, saved_at)
+    where = address or page.address
+    evidence = gather_evidence(
+        page, address=where, zone=zone, zone_basis=zone_basis, library_day=day, saved_at=saved_at
+    )
+    evidence = add_relative_days(evidence, page, anchor=anchor, zone=zone)
+    remarks = [remark]
+    if page.is_truncated:
+        remarks.append("the text is very long; only its first part was searched")
+    if page.broken_linked_data:
+        remarks.append(f"{page.broken_linked_data} block(s) of JSON-LD are damaged and were not read")
+    return Examined(
+        page=page,
+        proposal=propose(evidence),
+        fingerprint=fingerprint_text(page.main_text),
+        listings=find_listings(page.text),
+        outlet=find_outlet(page, where),
+        address=where if re.match(r"https?://", where) else "",
+        remarks=tuple(filter(None, remarks)),
+    )
+
+
+def find_outlet(page: SavedPage, address: str) -> str:
+    """Who published: the site's own name, the publisher of its metadata, or the host of its address."""
+    if name := page.meta_value("og:site_name", "application-name", "dc.publisher", "citation_publisher"):
+        return name[:60]
+    for thing in page.linked_data:
+        publisher = thing.get("publisher")
+        publisher = publisher[0] if isinstance(publisher, list) and publisher else publisher
+        if isinstance(publisher, dict) and str(publisher.get("name", "")).strip():
+            return str(publisher["name"]).strip()[:60]
+    return (urlsplit(address).hostname or "").removeprefix("www.")
+
+
+def check_paraphrase(paraphrase: str, text: str) -> None:
+    """Refuse a paraphrase that is long, quotes, or takes a run of words from the page.
+
+    Raises
+    ------
+    ConfigError
+        Naming the run.
+    """
+    if len(paraphrase.split()) > MAX_PARAPHRASE_WORDS or len(paraphrase) > 200:
+        raise ConfigError(
+            f"the paraphrase has {len(paraphrase.split())} words; at most {MAX_PARAPHRASE_WORDS} are kept.",
+            "Shorten it.",
+        )
+    if re.search(r"[\"“”«»「」]", paraphrase):
+        raise ConfigError("the paraphrase holds quotation marks.", "Say it in your own words.")
+    if run := find_copied_run(paraphrase, text):
+        raise ConfigError(
+            f"the paraphrase repeats {COPIED_WORDS} or more consecutive words of the page ({run}).",
+            "Say it in your own words; no text of an article is kept.",
+        )
+
+
+def rate_confidence(proposal: Proposal, interval: Interval) -> str:
+    """Trust in the time: high from machine-readable marks with a zone, low where a bound is assumed."""
+    if proposal.chosen is None or "assumed" in (interval.earliest_basis, interval.latest_basis):
+        return "low"
+    basis = proposal.basis
+    if basis.rank == MENTION:
+        return "low"
+    is_marked = basis.rank in (STRUCTURED, TIME_ELEMENT)
+    return "high" if is_marked and basis.stamp is not None and basis.stamp.zone else "medium"
+
+
+def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Added:
+    """Write an article into the registry, if the whole registry stays sound with it.
+
+    A text that repeats an article of the same story becomes a relay. The same text from the same place is not
+    written twice.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown story, an id in use, or a paraphrase that copies.
+    DataError
+        If the row contradicts the story, or the tables cannot be written.
+    AlignmentError
+        If its time lies outside what the calendars know.
+    """
+    check_paraphrase(request.paraphrase, examined.page.text)
+    _check_words(request)
+    with locked(data):
+        stories = read_table(data / "stories.csv", STORY_COLUMNS)
+        articles = read_table(data / "articles.csv", ARTICLE_COLUMNS)
+        held = build_stories(stories, articles)
+        if request.story not in held:
+            raise ConfigError(f"unknown story {request.story!r}.", "Register it first with: impact story new")
+        known = _known_fingerprints(data, articles)
+        copy = find_copy(examined.fingerprint, known)
+        url = request.url or examined.address
+        if copy and (there := _find_same_place(articles, copy, request, url)):
+            return Added(copy.article_id, there, held[request.story], copy, False, ("this page is recorded already",))
+        row, remarks = _compose(examined, request, articles, copy, url)
+        content = append_row((data / "articles.csv").read_bytes(), row, name="articles.csv")
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
+        story = build_stories(stories, table)[request.story]
+        if not story.is_draft:
+            align_story(story)
+        prints = _fingerprints_with(data, articles, examined.fingerprint, row["article_id"])
+        replace_files({data / "fingerprints.csv": prints, data / "articles.csv": content})
+    return Added(row["article_id"], row, story, copy, True, remarks)
+
+
+def _check_words(request: ArticleRequest) -> None:
+    for name, value, choices in (
+        ("role", request.role, tuple(ROLE_LETTERS)),
+        ("source-kind", request.source_kind, SOURCE_KINDS),
+        ("confidence", request.confidence, CONFIDENCES),
+    ):
+        if value and value not in choices:
+            raise ConfigError(f"--{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one.")
+    if request.article_id and not ID_PATTERN.fullmatch(request.article_id):
+        raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
+
+
+def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, Fingerprint]:
+    """Fingerprints of articles that are still registered; hashes in their notes stand in for lost ones."""
+    stored = load_fingerprints(data)
+    known: dict[str, Fingerprint] = {}
+    for article_id, notes in zip(articles["article_id"], articles["notes"], strict=True):
+        match = HASH_IN_NOTES.search(notes)
+        if match:
+            entry = stored.get(article_id)
+            is_own = entry is not None and entry.text_sha256 == match[1]
+            known[article_id] = entry if is_own and entry is not None else Fingerprint(match[1], 0, ())
+    return known
+
+
+def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest, url: str) -> dict[str, str] | None:
+    """The row of the same text at the same address, or without one at the same time."""
+    row = articles[articles["article_id"] == copy.article_id].iloc[0].to_dict()
+    if request.role != row["role"] and not request.keeps_role:
+        return None
+    bounds = (show_instant(request.interval.earliest), show_instant(request.interval.latest))
+    is_there = url == row["url"] if url else bounds == (row["published_earliest"], row["published_latest"])
+    return row if copy.is_identical and row["story"] == request.story and is_there else None
+
+
+def _fingerprints_with(data: Path, articles: pd.DataFrame, fingerprint: Fingerprint, article_id: str) -> bytes:
+    content = start_table(FINGERPRINT_COLUMNS)
+    registered = set(articles["article_id"])
+    for known_id, entry in load_fingerprints(data).items():
+        if known_id in registered and known_id != article_id:
+            content = append_row(content, entry.as_row(known_id), name="fingerprints.csv")
+    return append_row(content, fingerprint.as_row(article_id), name="fingerprints.csv")
+
+
+def _compose(
+    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: Copy | None, url: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    remarks: list[str] = []
+    role, kind = request.role, request.source_kind or KIND_OF_ROLE[request.role]
+    of_copy = "" if copy is None else articles.set_index("article_id").at[copy.article_id, "story"]
+    if copy is not None:
+        share = "the same text as" if copy.is_identical else f"{copy.share:.0%} of its runs of words stand in"
+        remarks.append(f"a copy: {share} {copy.article_id} (story {of_copy})")
+        if of_copy == request.story and not request.keeps_role:
+            first = articles.set_index("article_id").at[copy.article_id, "role"]
+            if {first, role} == {"report", "denial"}:
+                raise DataError(
+                    f"{examined.page.name} repeats {copy.article_id}, a {first}, and is to be a {role}: one of them is no "
+                    "such thing, or both pages hold little but the same surroundings.",
+                    "Look at the pages; then save the text alone, or say --role relay, or --keep-role.",
+                )
+            kind = "syndication"
+            if role != "relay":
+                remarks.append(f"entered as a relay, not as a {role}: a copy bounds its original and is no second one")
+                role = "relay"
+    outlet = clean_cell(request.outlet or examined.outlet)[:60]
+    if not outlet:
+        raise ConfigError("the page does not name its outlet.", "Give it with --outlet.")
+    if url and not re.match(r"https?://", url):
+        raise ConfigError(f"--url {url!r} is no address.", "It begins with https:// or http://.")
+    article_id = request.article_id or choose_id(request.story, role, articles)
+    if article_id in set(articles["article_id"]):
+        raise ConfigError(f"the article id {article_id} is in use.", "Choose another with --id.")
+    stamp, proposal, interval = examined.proposal.stamp, examined.proposal, request.interval
+    row = {
+        "story": request.story,
+        "article_id": article_id,
+        "role": role,
+        "source_kind": kind,
+        "outlet": outlet,
+        "published_earliest": show_instant(interval.earliest),
+        "published_latest": show_instant(interval.latest),
+        "earliest_basis": interval.earliest_basis,
+        "latest_basis": interval.latest_basis,
+        "time_as_printed": proposal.printed if proposal.chosen is not None else "none",
+        "zone": proposal.zone,
+        "zone_basis": stamp.zone_basis if stamp else "unstated",
+        "precision": stamp.precision if stamp else "day",
+        "url": url,
+        "paraphrase": request.paraphrase,
+        "confidence": request.confidence or rate_confidence(proposal, interval),
+        "notes": _note(examined, copy),
+    }
+    return row, tuple(remarks)
+
+
+def _note(examined: Examined, copy: Copy | None) -> str:
+    """Where the time comes from, what the page names, and the hash of its text."""
+    proposal = examined.proposal
+    parts = [f"Time: {proposal.reason}" if proposal.chosen is not None else "Time: bounds given by hand."]
+    if examined.listings:
+        names = ", ".join(t if not e else f"{t} ({e})" for t, e in examined.listings)
+        parts.append(f"Listings named: {names}.")
+    if copy is not None:
+        parts.append(f"Copy of {copy.article_id}.")
+    parts.append(f"Text sha256 {examined.fingerprint.text_sha256}.")
+    return " ".join(parts)
+
+
+def choose_id(story: str, role: str, articles: pd.DataFrame) -> str:
+    """The next free id: the prefix of the story's other articles, else its initials, and the role's letter."""
+    taken = set(articles["article_id"])
+    own = articles["article_id"][articles["story"] == story]
+    prefixes = {i.rsplit("-", 1)[0] for i in own if "-" in i}
+    others = {i.rsplit("-", 1)[0] for i in taken - set(own)}
+    initials = "".join(word if word.isdigit() else word[0].upper() for word in story.split("-"))
+    prefix = prefixes.pop() if len(prefixes) == 1 else initials if initials not in others else story.upper()
+    number = 1
+    while f"{prefix}-{ROLE_LETTERS[role]}{number}" in taken:
+        number += 1
+    return f"{prefix}-{ROLE_LETTERS[role]}{number}"
+
+
+def with_proposal(examined: Examined, proposal: Proposal) -> Examined:
+    """The same page with another proposal."""
+    return replace(examined, proposal=proposal)

@@ -1,0 +1,323 @@
+"""A saved page taken apart: what it says about itself, and the lines a reader sees.
+
+Only the standard library's parser is used, so a broken page is read as far as it goes. Nothing of the text
+is kept beyond the life of the object: the registry records times, hashes and the analyst's own words.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlsplit
+
+from event_impact.base.errors import DataError
+from event_impact.reading.encodings import decode_page
+
+MAX_BYTES = 25_000_000
+"""Larger files are not saved articles."""
+MAX_OPEN_TAGS = 10_000
+MAX_TEXT = 1_000_000
+"""Characters of visible text that are searched for dates."""
+BLOCKS = re.compile(
+    "address|article|aside|blockquote|br|caption|d[dlt]|div|figcaption|figure|footer|form|h[1-6r]|header|li|main|nav|ol|"
+    "p|pre|section|table|t[dhr]|ul"
+)
+HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "textarea", "select"})
+
+
+ASIDES = frozenset({"aside", "nav", "footer"})
+"""What stands in these belongs to the site or to neighbouring pages."""
+HEADLINES = frozenset({"h1", "h2", "h3"})
+"""A day in these is part of what the article says."""
+
+
+@dataclass(frozen=True)
+class TimeElement:
+    """A ``<time>`` element: its attribute, whether the page marks it as its own, whether it stands aside."""
+
+    value: str
+    is_publication: bool
+    is_modification: bool
+    is_aside: bool
+
+
+@dataclass(frozen=True)
+class SavedPage:
+    """What a saved page or text holds.
+
+    Attributes
+    ----------
+    lines : tuple of str
+        Visible text, one block a line, in the order of the page.
+    meta : tuple of (str, str)
+        Names and contents of meta tags, lower-case names.
+    linked_data : tuple of dict
+        The objects of the page itself in its JSON-LD blocks.
+    nested_days : tuple of str
+        Times of publication deeper in them, which belong to other pages.
+    is_truncated : bool
+        Whether only the first part of the text was kept.
+    aside_lines : frozenset of int
+        Places of the lines whose days are not the page's own: in :data:`ASIDES` and :data:`HEADLINES`.
+    site_lines : frozenset of int
+        Those in :data:`ASIDES` alone.
+    """
+
+    name: str
+    is_html: bool
+    encoding: str
+    encoding_basis: str
+    lines: tuple[str, ...]
+    title: str = ""
+    language: str = ""
+    address: str = ""
+    meta: tuple[tuple[str, str], ...] = ()
+    times: tuple[TimeElement, ...] = ()
+    linked_data: tuple[dict[str, Any], ...] = ()
+    nested_days: tuple[str, ...] = ()
+    broken_linked_data: int = 0
+    embedded_posts: tuple[str, ...] = ()
+    is_truncated: bool = False
+    aside_lines: frozenset[int] = frozenset()
+    site_lines: frozenset[int] = frozenset()
+    source: str = field(default="", repr=False)
+
+    @property
+    def text(self) -> str:
+        """All visible lines."""
+        return "\n".join(self.lines)
+
+    @property
+    def main_text(self) -> str:
+        """The visible lines without what belongs to the site; all of them where nothing else is left."""
+        own = [line for i, line in enumerate(self.lines) if i not in self.site_lines]
+        return "\n".join(own or self.lines)
+
+    def meta_value(self, *names: str) -> str:
+        """The first content among several meta names, empty if there is none."""
+        return next((value for name in names for key, value in self.meta if key == name and value), "")
+
+
+def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
+    """Take a saved page, an MHTML archive or a plain text apart.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, too large, binary, or holds no readable text.
+    ConfigError
+        If a given encoding does not fit.
+    """
+    if len(content) > MAX_BYTES:
+        raise DataError(
+            f"{name} has {len(content) / 1e6:.0f} MB; a saved article has at most {MAX_BYTES // 1_000_000}.",
+            "Save the page without pictures, or paste its text.",
+        )
+    address = ""
+    if re.match(rb"(?s)(?:From:|MIME-Version:|Snapshot-Content-Location:).{0,2000}multipart/related", content):
+        content, address = _unpack_archive(content, name)
+    decoded = decode_page(content, name=name, encoding=encoding)
+    is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", decoded.text[:20_000], re.I))
+    if not is_html:
+        lines, is_truncated, _ = _fold(decoded.text.splitlines())
+        page = SavedPage(name, False, decoded.encoding, decoded.basis, lines, is_truncated=is_truncated)
+    else:
+        _refuse_open_markup(decoded.text, name)
+        parser = _PageParser()
+        try:
+            parser.feed(decoded.text)
+            parser.close()
+        except AssertionError as error:  # how the standard library refuses unknown declarations
+            raise DataError(f"the markup of {name} is damaged ({error}).", "Save the page again.") from error
+        parser.finish()
+        lines, is_truncated, places = _fold(parser.lines)
+        page = SavedPage(
+            name, True, decoded.encoding, decoded.basis, lines,
+            title=" ".join(parser.title.split()),
+            language=parser.language,
+            address=next(filter(is_sound_address, (address, parser.canonical)), ""),
+            meta=tuple(parser.meta),
+            times=tuple(parser.times),
+            linked_data=tuple(parser.linked_data),
+            nested_days=tuple(dict.fromkeys(parser.nested)),
+            broken_linked_data=parser.broken,
+            embedded_posts=tuple(dict.fromkeys(parser.posts)),
+            is_truncated=is_truncated,
+            aside_lines=frozenset(i for i, place in enumerate(places) if place in parser.aside_lines),
+            site_lines=frozenset(i for i, place in enumerate(places) if place in parser.site_lines),
+            source=decoded.text,
+        )  # fmt: skip
+    if not page.lines and not page.meta and not page.linked_data:
+        raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")
+    return page
+
+
+def is_sound_address(address: str) -> bool:
+    """Whether an address can be taken apart."""
+    try:
+        return bool(urlsplit(address).hostname)
+    except ValueError:
+        return False
+
+
+def _refuse_open_markup(text: str, name: str) -> None:
+    """The parser's time grows with the square of the tags that never end; no browser saves such a page."""
+    opened, closed = text.count("<"), text.count(">")
+    if opened > MAX_OPEN_TAGS and opened > 4 * closed:
+        raise DataError(
+            f"the markup of {name} is damaged: {opened} tags begin and {closed} end.", "Save the page again."
+        )
+
+
+def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    for part in message.walk():
+        if part.get_content_type() == "text/html":
+            payload = part.get_payload(decode=True)
+            return payload or b"", str(message.get("Snapshot-Content-Location", "")).strip()
+    raise DataError(f"{name} is an MHTML archive without a page in it.", "Save the page as HTML.")
+
+
+def _fold(lines: list[str]) -> tuple[tuple[str, ...], bool, tuple[int, ...]]:
+    """Lines that hold anything, spaces folded; whether the text was cut; their places among the lines given."""
+    kept: list[str] = []
+    places: list[int] = []
+    total = 0
+    for place, line in enumerate(lines):
+        folded = " ".join(line.split())
+        if not folded:
+            continue
+        places.append(place)
+        if total + len(folded) > MAX_TEXT:
+            return (*kept, folded[: MAX_TEXT - total]), True, tuple(places)
+        kept.append(folded)
+        total += len(folded)
+    return tuple(kept), False, tuple(places)
+
+
+class _PageParser(HTMLParser):
+    """Collects visible lines, meta tags, ``<time>`` elements, JSON-LD and embedded posts."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lines: list[str] = []
+        self.aside_lines: set[int] = set()
+        self.site_lines: set[int] = set()
+        self.meta: list[tuple[str, str]] = []
+        self.times: list[TimeElement] = []
+        self.linked_data: list[dict[str, Any]] = []
+        self.posts: list[str] = []
+        self.nested: list[str] = []
+        self.title = self.language = self.canonical = ""
+        self.broken = 0
+        self._current: list[str] = []
+        self._hidden: list[str] = []
+        self._asides = self._headlines = 0
+        self._script: list[str] | None = None
+        self._is_title = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag in HIDDEN:
+            self._hidden.append(tag)
+            is_linked = tag == "script" and "ld+json" in values.get("type", "").lower()
+            self._script = [] if is_linked else None
+        if BLOCKS.fullmatch(tag):
+            self._break()
+        self._asides += tag in ASIDES
+        self._headlines += tag in HEADLINES
+        self._is_title = tag == "title" if tag != "meta" else self._is_title
+        self._read_attributes(tag, values)
+
+    def _read_attributes(self, tag: str, values: dict[str, str]) -> None:
+        marks = f"{values.get('itemprop', '')} {values.get('class', '')} {values.get('pubdate', '-')}".lower()
+        if tag == "html":
+            self.language = values.get("lang", values.get("xml:lang", "")).lower()
+        elif tag == "meta":
+            name = values.get("property") or values.get("name") or values.get("itemprop") or values.get("http-equiv")
+            if name and values.get("content"):
+                self.meta.append((name.strip().lower(), values["content"].strip()))
+        elif tag == "link" and values.get("rel", "").lower() == "canonical":
+            self.canonical = values.get("href", "").strip()
+        elif tag == "a" and re.search(r"//(?:www\.)?(?:x|twitter)\.com/\w+/status/\d{15,20}", values.get("href", "")):
+            self.posts.append(values["href"])
+        if (tag == "time" or "datetime" in values) and values.get("datetime"):
+            is_modified = bool(re.search(r"modif|updat", marks))
+            # a bare `pubdate` attribute marks the page's own time, as an itemprop or a class does
+            is_own = bool(re.search(r"publi|posted|entry-date|(?<!-)pubdate", marks)) or "pubdate" in values
+            is_aside = self._asides > 0
+            self.times.append(
+                TimeElement(values["datetime"].strip(), is_own and not is_modified, is_modified, is_aside)
+            )
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._hidden and tag == self._hidden[-1]:
+            self._hidden.pop()
+            if self._script is not None and tag == "script":
+                self._read_linked("".join(self._script))
+                self._script = None
+        if tag == "title":
+            self._is_title = False
+        if BLOCKS.fullmatch(tag):
+            self._break()
+        self._asides -= tag in ASIDES and self._asides > 0
+        self._headlines -= tag in HEADLINES and self._headlines > 0
+
+    def handle_data(self, data: str) -> None:
+        if self._script is not None:
+            self._script.append(data)
+        elif self._is_title:
+            self.title += data
+        elif not self._hidden:
+            self._current.append(data)
+
+    def _break(self) -> None:
+        if self._current:
+            if self._asides:
+                self.site_lines.add(len(self.lines))
+            if self._asides or self._headlines:
+                self.aside_lines.add(len(self.lines))
+            self.lines.append("".join(self._current))
+            self._current = []
+
+    def finish(self) -> None:
+        """Close what the page left open."""
+        if self._script is not None:
+            self._read_linked("".join(self._script))
+        self._break()
+
+    def _read_linked(self, text: str) -> None:
+        try:
+            found = json.loads(text, strict=False)
+        except (ValueError, RecursionError):
+            self.broken += 1
+            return
+        waiting = deque([found])
+        while waiting:
+            item = waiting.popleft()
+            if isinstance(item, list):
+                waiting.extend(item)
+            elif isinstance(item, dict):
+                self.linked_data.append(item)
+                own = ("@graph", "mainEntity", "mainEntityOfPage")
+                waiting.extend(v for k, v in item.items() if k in own)
+                for name, value in item.items():
+                    if name not in own:
+                        self._read_nested(value)
+
+    def _read_nested(self, value: Any) -> None:
+        waiting = [value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, list):
+                waiting.extend(item)
+            elif isinstance(item, dict):
+                if isinstance(item.get("datePublished"), str):
+                    self.nested.append(item["datePublished"])
+                waiting.extend(item.values())

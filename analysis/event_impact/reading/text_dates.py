@@ -1,0 +1,294 @@
+"""Dates in visible text, in several languages, with what their place in the page makes of them.
+
+A date on a short line above the article, or beside a word such as *published*, is a stamp of the
+page. Any other date is only mentioned: it may belong to the matter, to a neighbouring headline or
+to a post that the page embeds. An order of day and month that cannot be told gives both readings.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import date, time
+
+from event_impact.reading.stamps import ABBREVIATIONS, Stamp, read_abbreviation
+
+MONTH_NAMES = (
+    "january jan januar jänner janvier janv enero ene gennaio janeiro",
+    "february feb februar février fevrier févr fevr febrero febbraio fevereiro",
+    "march mar märz maerz mär mrz mars marzo março",
+    "april apr avril avr abril abr aprile",
+    "may mai mayo maggio maio",
+    "june jun juni juin junio giugno junho",
+    "july jul juli juillet juil julio luglio julho",
+    "august aug août aout agosto ago",
+    "september sept sep septembre septiembre setiembre settembre setembro",
+    "october oct oktober okt octobre octubre ottobre outubro",
+    "november nov novembre noviembre novembro",
+    "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro",
+)
+MONTHS = {name: number for number, names in enumerate(MONTH_NAMES, start=1) for name in names.split()}
+_MONTH = "|".join(sorted(map(re.escape, MONTHS), key=len, reverse=True))
+_CHINESE = "〇零一二三四五六七八九十"
+
+DATE = re.compile(
+    rf"""
+    (?<![\w])(?P<d1>\d{{1,2}})(?:st|nd|rd|th|er|\.|º)?\s*(?:de\s+|of\s+|-)?(?P<m1>{_MONTH})\b\.?,?[\s-]*(?:de\s+|del\s+)?(?P<y1>\d{{4}})(?!\d)
+  | (?<![\w])(?P<m2>{_MONTH})\b\.?\s*(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{{4}})(?!\d)
+  | (?<![\d/.-])(?P<y3>\d{{4}})(?P<s3>[-/.])(?P<m3>\d{{1,2}})(?P=s3)(?P<d3>\d{{1,2}})(?!\d)
+  | (?<![\d/.-])(?P<a4>\d{{1,2}})(?P<s4>[-/.])(?P<b4>\d{{1,2}})(?P=s4)(?P<y4>\d{{4}})(?!\d|[/.-]\d)
+  | (?P<y5>\d{{4}})\s*[年년]\s*(?P<m5>\d{{1,2}})\s*[月월]\s*(?P<d5>\d{{1,2}})\s*[日일号號]
+  | 令和\s*(?P<e6>\d{{1,2}}|元)\s*年\s*(?P<m6>\d{{1,2}})\s*月\s*(?P<d6>\d{{1,2}})\s*日
+  | (?P<y7>[〇零一二三四五六七八九]{{4}})年(?P<m7>[{_CHINESE}]{{1,2}})月(?P<d7>[{_CHINESE}]{{1,3}})[日号號]
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_ZONE_NAMES = "|".join(sorted(map(re.escape, ABBREVIATIONS), key=len, reverse=True))
+_ZONE = (
+    rf"\(?\s*(?P<zone>(?:(?:UTC|GMT)(?:/(?:UTC|GMT))?\s?[+-]\s?\d{{1,2}}(?::?\d\d)?)|[+-]\d\d(?::?\d\d)?(?!\d)|"
+    rf"(?<![A-Za-z])(?:{_ZONE_NAMES})(?![A-Za-z]))\s*\)?"
+)
+_HALF = "上午|下午|晚上|晚间|晚間|凌晨|早上|中午|午前|午後|오전|오후"
+_CLOCK = rf"""
+    (?P<half>{_HALF})?\s*
+    (?:
+      (?P<h1>\d{{1,2}})(?::|\.(?=\d\d\s?[ap]\.?\s?m\b))(?P<i1>\d\d)(?::(?P<c1>\d\d)(?:\.\d+)?)?(?!\d)
+    | (?P<h2>\d{{1,2}})\s?h\s?(?P<i2>\d\d)?(?![\w])(?!\s*(?:ago\b|old\b))
+    | (?P<h3>\d{{1,2}})[.:]?(?P<i3>(?<=[.:])\d\d)?\s?Uhr
+    | (?P<h4>\d{{1,2}})\s*[时時시点點]\s*(?:(?P<i4>\d{{1,2}})\s*[分분])?(?:\s*(?P<c4>\d{{1,2}})\s*[秒초])?
+    | (?P<h5>\d{{1,2}})(?=\s?[ap]\.?m\b)
+    )
+    (?:\s?(?:Uhr\b))?(?:\s?(?P<ap>[ap])\.?\s?m\b\.?)?
+    (?P<part>\s+d[ae]\s+la?\s+(?:tarde|noche|noite|ma[ñn]ana|manh[ãa])|\s+da\s+(?:tarde|noite|manh[ãa]))?
+"""
+_JOIN = (
+    r"(?:\s*\([^()\d]{1,9}\)|\s*(?:星期|周|週)[一二三四五六日天])?[\s,;·|•/–—-]*"
+    r"(?:T|at|um|à|a\s+las|às|alle\s+ore|kl\.)?\s*"
+)
+CLOCK_AFTER = re.compile(rf"{_JOIN}{_CLOCK}\s*(?:{_ZONE})?", re.IGNORECASE | re.VERBOSE)
+CLOCK_BEFORE = re.compile(
+    rf"{_CLOCK}\s*(?:{_ZONE})?[\s,;·|•–—-]*(?:on|am|le|el|vom)?\s*(?:[A-Za-zÀ-ÿ]{{2,10}}\.?,?\s*)?$",
+    re.IGNORECASE | re.VERBOSE,
+)
+PUBLISHED_WORDS = re.compile(
+    r"publi(?:shed|cado|cada|é|ée|cato)|posted|first\s+(?:posted|seen)|released?\b|veröffentlicht|erschienen|"
+    r"mis en ligne|发布|發布|发表|發表|公開|掲載|配信|입력|등록|게시|기사입력|发稿|发佈",
+    re.IGNORECASE,
+)
+UPDATED_WORDS = re.compile(
+    r"updated?|modified|revised|aktualisiert|geändert|mis à jour|actualizado|actualizada|aggiornato|atualizado|"
+    r"更新|수정|最終更新",
+    re.IGNORECASE,
+)
+LABEL_END = re.compile(
+    r"(?:\s*(?:on|at|am|le|el|il|em|den|by|par|von|por|the|um)\b)?"
+    r"[^A-Za-zÀ-ÿ]*(?:[A-Za-zÀ-ÿ]{2,10}\.?)?[^A-Za-zÀ-ÿ]*"
+)
+"""Between a label and its date stand a small word, a weekday and signs; more words make a sentence."""
+UPDATED_AFTER = re.compile(rf"\s*[(\[]?\s*(?:{UPDATED_WORDS.pattern})", re.IGNORECASE)
+QUOTED_WORDS = re.compile(r"\b(?:as of|at the close|market data|delayed by)\b", re.IGNORECASE)
+"""A line of market quotes is dated, and the page is not."""
+MINUS_OF_ZONE = re.compile(r"(?<=UTC)[\u2212\u2013](?=\d)|(?<=GMT)[\u2212\u2013](?=\d)")
+UNREAD_ZONE = re.compile(
+    r"\s*\(?(?:MSK|NZDT|NZST|EEST|EET|WET|WEST|AKST|AKDT|HST|AST|ADT|NST|NDT|BRT|ART|CLT|CLST|PKT|WIB|ICT|PHT|ACST|"
+    r"ACDT|AWST|SAST|EAT|WAT|CAT|GST|IRST|TRT|MMT|NPT)\b"
+)
+"""Zones that are printed and not read: another one must not be put in their place."""
+EMBEDDED_POST = re.compile(r"\(@\w{1,15}\)\s*$")
+LABEL_REACH = 40
+REST_OF_STAMP_LINE = 40
+LONG_PARAGRAPH = 200
+DATELINE_REACH = 60
+DATELINE_END = re.compile(r"^[^.]{0,40}?(?:\s[-–—]{1,2}\s|—|\)\s?[-–—:])")
+MONTH_FIRST = ("en-us",)
+DAY_FIRST = ("de", "fr", "es", "it", "pt", "nl", "en-gb", "en-au", "en-nz", "en-ie", "en-in", "en-za", "en-hk", "en-sg")
+
+
+@dataclass(frozen=True)
+class TextDate:
+    """A date in the text.
+
+    ``place`` is ``stamp`` (of the page), ``updated``, ``embedded_post`` or ``mention``; several
+    ``stamps`` mean that the same characters can be read in several ways.
+    """
+
+    place: str
+    printed: str
+    stamps: tuple[Stamp, ...]
+    line: int
+    why: str
+
+
+def find_dates(lines: tuple[str, ...], *, language: str = "", asides: frozenset[int] = frozenset()) -> list[TextDate]:
+    """All dates in the visible lines, in their order; in the lines ``asides`` they are only mentioned."""
+    found: list[TextDate] = []
+    is_above = True
+    for number, raw in enumerate(lines):
+        line = MINUS_OF_ZONE.sub("-", unicodedata.normalize("NFKC", raw))
+        taken = 0  # a clock belongs to one date
+        for match in DATE.finditer(line):
+            days = _read_days(match, language)
+            if days:
+                one, taken = _build(line, match, days, number, is_above=is_above, taken=taken)
+                found.append(
+                    replace(one, place="mention", why="in a headline or beside the article")
+                    if number in asides
+                    else one
+                )
+        is_above = is_above and _visible_length(line) < LONG_PARAGRAPH
+    return found
+
+
+def _visible_length(line: str) -> int:
+    """Length in letters of an alphabet: an ideograph or syllable block says more than a letter."""
+    return len(line) + sum(2 for c in line if "\u3040" <= c <= "\ud7a3")
+
+
+def _read_days(match: re.Match[str], language: str) -> tuple[date, ...]:
+    g = match.groupdict()
+    if g["d1"]:
+        return _days((g["y1"], MONTHS[g["m1"].lower()], g["d1"]))
+    if g["m2"]:
+        return _days((g["y2"], MONTHS[g["m2"].lower()], g["d2"]))
+    if g["y3"]:
+        return _days((g["y3"], g["m3"], g["d3"]))
+    if g["y5"]:
+        return _days((g["y5"], g["m5"], g["d5"]))
+    if g["e6"]:
+        return _days((2018 + (1 if g["e6"] == "元" else int(g["e6"])), g["m6"], g["d6"]))
+    if g["y7"]:
+        year = "".join(str("零一二三四五六七八九".index(c.replace("〇", "零"))) for c in g["y7"])
+        return _days((year, _read_chinese(g["m7"]), _read_chinese(g["d7"])))
+    first, second, year = g["a4"], g["b4"], g["y4"]
+    if g["s4"] == "." or language.startswith(DAY_FIRST):
+        return _days((year, second, first))
+    if language.startswith(MONTH_FIRST):
+        return _days((year, first, second))
+    return _days((year, second, first), (year, first, second))
+
+
+def _read_chinese(numeral: str) -> int:
+    digits = "零一二三四五六七八九"
+    tens, found, units = numeral.replace("〇", "零").rpartition("十")
+    if not found:
+        return int("".join(str(digits.index(c)) for c in units))
+    return 10 * (digits.index(tens) if tens else 1) + (digits.index(units) if units else 0)
+
+
+def _days(*triples: tuple[object, object, object]) -> tuple[date, ...]:
+    days: list[date] = []
+    for year, month, day in triples:
+        try:
+            read = date(int(str(year)), int(str(month)), int(str(day)))
+        except ValueError:
+            continue
+        if 1990 <= read.year <= 2100 and read not in days:
+            days.append(read)
+    return tuple(days)
+
+
+def _build(
+    line: str, match: re.Match[str], days: tuple[date, ...], number: int, *, is_above: bool, taken: int
+) -> tuple[TextDate, int]:
+    """The date with its clock, and where the next one may begin to look for its own."""
+    start, end = match.span()
+    clock_match = CLOCK_AFTER.match(line, end)
+    clock = None if clock_match is not None and _is_length(clock_match) else _read_clock(clock_match)
+    if clock is not None and clock_match is not None:
+        is_zoned = not clock_match["zone"] or _zone_of(clock_match)
+        end = clock_match.end() if is_zoned else clock_match.start("zone")
+    else:
+        reach = max(0, start - 40, taken)
+        clock_match = CLOCK_BEFORE.search(line[reach:start])
+        clock = _read_clock(clock_match)
+        if clock is not None and clock_match is not None:
+            start = reach + clock_match.start()
+    printed = line[start:end].strip(" ,;·|()")
+    zone = _zone_of(clock_match) if clock is not None and clock_match is not None else None
+    stamps = tuple(s for day in days for s in _stamp(printed, day, clock, zone))
+    if clock is not None and not zone and UNREAD_ZONE.match(line, end):
+        stamps = tuple(replace(s, is_zone_fixed=True) for s in stamps)
+    place, why = _place(line, start, end, is_above=is_above)
+    return TextDate(place, printed, stamps, number, why), end
+
+
+def _zone_of(match: re.Match[str]) -> str | None:
+    """The zone beside a clock; letters count only in capitals, so that a French `et` is no Eastern Time."""
+    zone = match["zone"]
+    is_word = zone is not None and zone.isascii() and zone.strip().isalpha()
+    return None if is_word and zone != zone.upper() else zone
+
+
+def _is_length(match: re.Match[str]) -> bool:
+    """Whether a clock behind a dot or bar may as well be the length of a video: neither half of the day nor zone."""
+    g = match.groupdict()
+    is_bare = g["h1"] and not (g["c1"] or g["ap"] or g["half"] or g["part"] or g["zone"])
+    return bool(is_bare and len(g["h1"]) == 1 and re.match(r"\s*[·•|]", match[0]))
+
+
+def _read_clock(match: re.Match[str] | None) -> tuple[time, str] | None:
+    if match is None:
+        return None
+    g = match.groupdict()
+    hour = int(next(g[k] for k in ("h1", "h2", "h3", "h4", "h5") if g[k]))
+    minute = next((int(g[k]) for k in ("i1", "i2", "i3", "i4") if g[k]), None)
+    second = next((int(g[k]) for k in ("c1", "c4") if g[k]), None)
+    half, meridiem = g["half"] or "", (g["ap"] or "").lower()
+    if g["part"]:
+        meridiem = "a" if "ma" in g["part"].lower() else "p"
+    if half in ("晚上", "晚间", "晚間") and hour == 12:
+        return None  # the midnight before or after: only the day is sure
+    is_afternoon = (
+        meridiem == "p" or half in ("下午", "晚上", "晚间", "晚間", "午後", "오후") or (half == "中午" and hour < 11)
+    )
+    is_morning = meridiem == "a" or half in ("上午", "凌晨", "早上", "午前", "오전")
+    if meridiem and not 1 <= hour <= 12:
+        return None
+    if is_afternoon and hour < 12:
+        hour += 12
+    elif is_morning and hour == 12:
+        hour = 0
+    try:
+        clock = time(hour, minute or 0, second or 0)
+    except ValueError:
+        return None
+    return clock, "second" if second is not None else "minute" if minute is not None else "hour"
+
+
+def _stamp(printed: str, day: date, clock: tuple[time, str] | None, zone: str | None) -> list[Stamp]:
+    if clock is None:
+        return [Stamp(printed, day)]
+    if not zone:
+        return [Stamp(printed, day, *clock)]
+    return [Stamp(printed, day, *clock, zone=read, zone_basis="printed") for read in read_zone(zone, day, clock[0])]
+
+
+def read_zone(printed: str, day: date, clock: time | None) -> tuple[str, ...]:
+    """The zones that characters beside a clock can mean: an offset, or one or more named zones."""
+    offset = re.fullmatch(r"(?:(?:UTC|GMT)/?){0,2}\s?([+-])\s?(\d{1,2}):?(\d\d)?", printed.strip(), re.IGNORECASE)
+    if offset:
+        sign, hours, minutes = offset[1], int(offset[2]), int(offset[3] or 0)
+        return ("UTC",) if not hours and not minutes else (f"{sign}{hours:02}:{minutes:02}",)
+    return read_abbreviation(printed.strip(), day, clock)
+
+
+def _place(line: str, start: int, end: int, *, is_above: bool) -> tuple[str, str]:
+    before, after = line[max(0, start - LABEL_REACH) : start], line[end:]
+    if EMBEDDED_POST.search(before):
+        return "embedded_post", "the day of a post that the page embeds"
+    if QUOTED_WORDS.search(line):
+        return "mention", "beside quotes of a market"
+    if UPDATED_AFTER.match(after):
+        return "updated", "before a word for updating"
+    labels = [(m.end(), "stamp") for m in PUBLISHED_WORDS.finditer(before) if LABEL_END.fullmatch(before, m.end())]
+    labels += [(m.end(), "updated") for m in UPDATED_WORDS.finditer(before)]
+    # a label belongs to the nearest date, and a sentence about publishing is no label
+    if labels and (len(line) - (end - start)) <= 3 * REST_OF_STAMP_LINE:
+        place = max(labels)[1]
+        return place, "beside a word for publishing" if place == "stamp" else "beside a word for updating"
+    if is_above and len(line) - (end - start) <= REST_OF_STAMP_LINE:
+        return "stamp", "on a short line above the text"
+    if is_above and start <= DATELINE_REACH and DATELINE_END.match(after):
+        return "stamp", "in the dateline that opens the text"
+    return "mention", "within the text"

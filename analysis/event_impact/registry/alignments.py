@@ -1,0 +1,122 @@
+"""Alignments of one story or all of them, for the command line and the alignment notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.config import parse_date, parse_story
+from event_impact.base.errors import AlignmentError
+from event_impact.events.articles import Story, load_stories, load_story
+from event_impact.events.calendars import load_hours
+from event_impact.events.sessions import Alignment, align_story, format_instant
+from event_impact.market.snapshot import MANIFEST_COLUMNS, read_table
+
+
+def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
+    """Sessions of a story's listing whose opening price is embedded; empty where none is."""
+    manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+    held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
+    hours, found = load_hours(story.exchange), pd.DatetimeIndex([])
+    for first, last in zip(held["first_session"], held["last_session"], strict=True):
+        found = found.append(hours.between(pd.Timestamp(first), pd.Timestamp(last)))
+    return found
+
+
+def load_alignments(data: Path, story: str | None = None, *, as_of: str | None = None) -> list[Alignment]:
+    """Alignments of one story, or of all when none is named.
+
+    Opening prices separate report from denial only where the embedded figures have them.
+    """
+    day = parse_date("as_of", as_of) if as_of else None
+    stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
+    return [align_story(s, as_of=day, opens=embedded_opens(s, data)) for s in stories]
+
+
+def load_known_alignments(data: Path, as_of: date) -> tuple[list[Alignment], list[str]]:
+    """Alignments of every story whose event session had begun by ``as_of``, and the names of the others."""
+    label = pd.Timestamp(as_of)
+    known, later = [], []
+    for story in load_stories(data).values():
+        alignment = align_story(story, opens=embedded_opens(story, data))
+        if alignment.last_session <= label:
+            known.append(alignment)
+        else:
+            later.append(story.story)
+    return known, later
+
+
+def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
+    """Alignment rows of several stories, with the story in the first column."""
+    frames = [a.frame().assign(story=a.story.story, identified=a.identification.kind) for a in alignments]
+    frame = pd.concat(frames, ignore_index=True)
+    return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
+
+
+def locate_instants(exchange: str, instants: Iterable[str | pd.Timestamp]) -> pd.DataFrame:
+    """Where news of an instant falls on an exchange, for any calendar and without a story.
+
+    Parameters
+    ----------
+    instants : iterable of str or pandas.Timestamp
+        Each with its zone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an instant: ``instant`` (UTC), ``local`` (clock of the exchange), ``phase``, ``close_session``,
+        ``close_at`` (UTC), ``open_session``, ``is_near_close``.
+
+    Raises
+    ------
+    AlignmentError
+        If the exchange is unknown, or an instant has no zone or lies outside its known sessions.
+    """
+    hours = load_hours(exchange)
+    rows = []
+    for instant in map(pd.Timestamp, instants):
+        if instant.tzinfo is None:
+            raise AlignmentError(f"{instant} names no zone.", "End it with Z, or with an offset such as +01:00.")
+        session = hours.close_session(instant)
+        rows.append(
+            {
+                "instant": format_instant(instant),
+                "local": f"{instant.tz_convert(hours.timezone):%a %Y-%m-%d %H:%M}",
+                "phase": hours.phase(instant),
+                "close_session": str(session.date()),
+                "close_at": format_instant(hours.schedule.at[session, "close"]),
+                "open_session": str(hours.open_session(instant).date()),
+                "is_near_close": hours.is_near_close(instant),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_instants(exchange: str, located: pd.DataFrame) -> str:
+    """Located instants as text for a terminal."""
+    return "\n".join(
+        f"{row.instant} ({row.local} on {exchange}, {row.phase.replace('_', ' ')}): in the return that closes on "
+        f"{row.close_session} ({row.close_at}); first opening price on {row.open_session}"
+        + ("; within ten minutes of the close" if row.is_near_close else "")
+        for row in located.itertuples()
+    )
+
+
+def describe_alignment(alignment: Alignment, *, is_short: bool = False) -> str:
+    """An alignment as text for a terminal."""
+    sessions = ", ".join(str(s.date()) for s in alignment.candidates)
+    head = (
+        f"{alignment.story.story} ({alignment.story.ticker}, {alignment.hours.exchange}): "
+        f"{alignment.identification.kind}; event session {sessions}"
+    )
+    if is_short:
+        return head
+    lines = [head, f"  {alignment.identification.reason}"]
+    for event in alignment.articles:
+        sessions = ", ".join(str(s.date()) for s in event.sessions)
+        lines.append(f"  {event.article.article_id:8} {event.article.role:7} -> {sessions}")
+        lines.append(f"           {event.reason}")
+    return "\n".join(lines)

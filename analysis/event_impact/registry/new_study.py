@@ -1,0 +1,64 @@
+"""A new study from an existing one: the notebooks, the tables and figures, a place for reports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.root import StudyRoot
+
+LEFT_OUT = shutil.ignore_patterns("vintages", "__pycache__", ".ipynb_checkpoints", "*.pyc")
+REPORTS_README = """# Rendered reports
+
+Every run publishes one folder here, named after its date, story and notebook; `index.html` lists them,
+newest first. Nothing in this folder is needed to run the study, and no run changes the folder of another.
+"""
+
+
+def lay_out_study(origin: StudyRoot, target: Path) -> Path:
+    """Copy a study into a new or empty folder, whole or not at all.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds anything, is no folder, or lies inside what is copied.
+    DataError
+        If it cannot be written.
+    """
+    target = Path(os.path.normpath(target.expanduser().absolute()))
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        what = "holds files already" if target.is_dir() else "is no folder"
+        raise ConfigError(f"{target} {what}.", "Name a new or empty folder.")
+    if any(part in (target.resolve(), *target.resolve().parents) for part in (origin.notebooks, origin.data)):
+        raise ConfigError(f"{target} lies inside the study that would be copied.", "Name a folder elsewhere.")
+    staging = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _fill(origin, staging)
+        os.chmod(staging, 0o755)
+        os.replace(staging, target)
+        staging = None
+    except OSError as error:
+        raise DataError(f"{target} cannot be written ({error.strerror}).", "Name a folder you may write to.") from error
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _fill(origin: StudyRoot, folder: Path) -> None:
+    shutil.copytree(origin.notebooks, folder / "notebooks", ignore=LEFT_OUT)
+    shutil.copytree(origin.data, folder / "data", ignore=LEFT_OUT)
+    for path in (folder / "data").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # an installed package may be read-only
+    style = origin.path / "matplotlibrc"
+    if style.is_file():
+        shutil.copy(style, folder / "matplotlibrc")
+    (folder / "reports").mkdir()
+    readme = origin.reports / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else REPORTS_README
+    (folder / "reports" / "README.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,223 @@
+"""Other news of a story's listing that recordings know of: ex-dividend days and earnings announcements.
+
+They are proposed, with the sessions that they can have reached, and enter ``confounders.csv`` only when asked.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.config import StudyConfig
+from event_impact.base.csv_tables import append_row, locked, replace_file
+from event_impact.base.errors import DataError
+from event_impact.events.articles import parse_instant, read_table
+from event_impact.events.confounders import CONFOUNDER_COLUMNS, load_confounders
+from event_impact.events.sessions import Alignment, format_instant
+from event_impact.market.answers import EARNINGS, EARNINGS_HOUR
+from event_impact.market.snapshot import PriceHistory, open_source
+from event_impact.market.vintages import Vintage, iterate_good
+from event_impact.reading.stamps import load_zone, start_of_day
+
+
+@dataclass(frozen=True)
+class OtherNews:
+    """What was found beside the story, in the span from the first estimation session to the last window.
+
+    Attributes
+    ----------
+    recorded : pandas.DataFrame
+        Rows of ``confounders.csv`` in the span, index session.
+    proposed : tuple of dict
+        Rows that ``confounders.csv`` lacks, in its columns, by session.
+    expected : tuple of str
+        Announcements that are only expected, in words: nothing to enter yet.
+    sentences : tuple of str
+        What was looked at, and what could not be.
+    """
+
+    recorded: pd.DataFrame
+    proposed: tuple[dict[str, str], ...]
+    expected: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+    def describe(self, first: pd.Timestamp, last: pd.Timestamp) -> list[str]:
+        """Sentences for a terminal; what falls from ``first`` to ``last`` is listed one by one."""
+        inside = self.recorded[(self.recorded.index >= first) & (self.recorded.index <= last)]
+        lines = [f"{session.date()}: {label} (recorded)" for session, label in inside["label"].items()]
+        near = [r for r in self.proposed if first <= pd.Timestamp(r["session"]) <= last]
+        lines += [f"{r['session']}: {r['label']} (not recorded)" for r in near]
+        if not lines:
+            lines = [f"no other news is known from {first.date()} to {last.date()}, the windows of the plan"]
+        rest = len(self.proposed) - len(near)
+        if rest:
+            lines.append(f"{rest} more of the estimation window are not recorded")
+        return [*lines, *self.expected, *self.sentences]
+
+
+def span_of_windows(alignment: Alignment, config: StudyConfig) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last session of all windows of a plan and of every candidate session."""
+    origin = alignment.event_session
+    first = alignment.hours.offset(origin, min(f for f, _ in (*config.windows, *config.runup)))
+    return first, alignment.hours.offset(origin, max(e for _, e in (*config.windows, alignment.hull)))
+
+
+def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> OtherNews:
+    """Look for ex-dividend days in the recorded prices and for earnings in the downloads.
+
+    Raises
+    ------
+    DataError
+        If the recorded earnings dates or the tables are unsound; prices that cannot be read are a sentence.
+    """
+    story, hours = alignment.story, alignment.hours
+    first = hours.offset(alignment.event_session, -config.gap_sessions - config.estimation_sessions)
+    last = span_of_windows(alignment, config)[1]
+    recorded = load_confounders(story.ticker, data, story=story.story).between(first, last)
+    rows: list[dict[str, str]] = []
+    sentences = []
+    expected: list[str] = []
+    store = open_source(config.source, data, (story.ticker, config.benchmark or story.benchmark))
+    try:
+        history = store.load(story.ticker, story.exchange)
+    except DataError as error:
+        sentences.append(f"ex-dividend days of {story.ticker} could not be read: {error.message}")
+    else:
+        rows += _from_dividends(history, alignment)
+    vintage = _find_earnings(story.ticker, data)
+    if vintage is None:
+        sentences.append(
+            f"earnings dates of {story.ticker}: none downloaded; impact fetch {story.story} asks for them, "
+            "or enter them in data/confounders.csv"
+        )
+    else:
+        until = hours.offset(alignment.event_session, max(config.path[1], alignment.hull[1]))
+        found, expected = _from_earnings(story.ticker, vintage, alignment, until=until)
+        rows += found
+    is_inside = {s.strftime("%Y-%m-%d") for s in hours.between(first, last)}
+    held = {s.strftime("%Y-%m-%d") for s in recorded.index}
+    kept = [r for r in rows if r["session"] in is_inside and r["session"] not in held]
+    return OtherNews(recorded, tuple(_merge_sessions(kept)), tuple(expected), tuple(sentences))
+
+
+def add_confounders(data: Path, rows: tuple[dict[str, str], ...]) -> int:
+    """Append proposed rows to ``confounders.csv``, all or none; returns how many were new.
+
+    Raises
+    ------
+    DataError
+        If the table is damaged or cannot be written.
+    """
+    path = data / "confounders.csv"
+    with locked(data):
+        table = read_table(path, CONFOUNDER_COLUMNS)
+        held = set(zip(table["ticker"], table["session"], strict=True))
+        new = [row for row in rows if (row["ticker"], row["session"]) not in held]
+        content = path.read_bytes()
+        for row in new:
+            content = append_row(content, row, name="confounders.csv")
+        if new:
+            replace_file(path, content)
+    return len(new)
+
+
+def _from_dividends(history: PriceHistory, alignment: Alignment) -> list[dict[str, str]]:
+    zone = load_zone(alignment.hours.timezone)
+    paid = history.frame["dividend"][history.frame["dividend"] > 0]
+    return [
+        _row(
+            history.ticker,
+            session,
+            label=f"Ex-dividend day ({amount:g} a share)",
+            known_from=pd.Timestamp(start_of_day(session.date(), zone)),
+            source=f"dividend column of {history.vintage}",
+            is_masked=False,
+            notes="Total returns add it back. Declared earlier; the day itself stands",
+        )
+        for session, amount in paid.items()
+    ]
+
+
+def _find_earnings(ticker: str, data: Path) -> Vintage | None:
+    """The freshest whole download of a ticker that has its earnings dates."""
+    name = f"earnings/{ticker}.csv"
+    vintages = iterate_good(data / "vintages", (ticker,), [])
+    return next((v for v in vintages if name in v.manifest["files"]), None)
+
+
+def _from_earnings(
+    ticker: str, vintage: Vintage, alignment: Alignment, *, until: pd.Timestamp
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows of past announcements, one for every session that each can have reached; expected ones in words."""
+    where = f"{vintage.name}, earnings/{ticker}.csv"
+    table = pd.read_csv(io.BytesIO(vintage.read(f"earnings/{ticker}.csv")), dtype=str)
+    if list(table.columns) != list(EARNINGS):
+        raise DataError(f"{where}: the columns are not {', '.join(EARNINGS)}.", "Fetch again.")
+    hours, rows, expected = alignment.hours, [], []
+    for record in table.to_dict("records"):
+        earliest = parse_instant(record["announced_earliest"], where)
+        latest = parse_instant(record["announced_latest"], where)
+        if not hours.schedule["close"].iloc[0] < earliest < hours.schedule["close"].iloc[-2]:
+            continue
+        sessions = hours.between(hours.close_session(earliest), hours.close_session(latest - pd.Timedelta(seconds=1)))
+        if record["is_reported"] != "yes":
+            if sessions[-1] >= alignment.event_session and sessions[0] <= until:
+                expected.append(f"{sessions[0].date()}: earnings of {ticker} are expected")
+            continue
+        is_exact = latest - earliest <= EARNINGS_HOUR
+        clock = "the hour as the provider has it" if is_exact else "only the day is known, so each session it can move"
+        rows += [
+            _row(
+                ticker,
+                session,
+                label="Earnings announcement",
+                known_from=earliest,
+                source=f"earnings dates of {vintage.name}",
+                is_masked=True,
+                notes=f"Announced from {format_instant(earliest)}: {clock}. Check it against the firm's release",
+            )
+            for session in sessions
+        ]
+    return rows, expected
+
+
+def _row(
+    ticker: str,
+    session: pd.Timestamp,
+    *,
+    label: str,
+    known_from: pd.Timestamp,
+    source: str,
+    is_masked: bool,
+    notes: str,
+) -> dict[str, str]:
+    return {
+        "ticker": ticker,
+        "session": session.strftime("%Y-%m-%d"),
+        "label": label,
+        "known_from": format_instant(known_from),
+        "source": source,
+        "url": "",
+        "is_masked": "yes" if is_masked else "no",
+        "notes": notes,
+        "own_story": "",
+        "label_without_it": "",
+    }
+
+
+def _merge_sessions(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """One row a session, in order: what falls together is named together, masked if any part is."""
+    merged: dict[str, dict[str, str]] = {}
+    for row in sorted(rows, key=lambda r: (r["session"], r["label"])):
+        first = merged.get(row["session"])
+        if first is None:
+            merged[row["session"]] = row
+            continue
+        joined = {key: f"{first[key]}; {row[key]}" for key in ("label", "source", "notes")}
+        known = max(first["known_from"], row["known_from"])
+        masked = "yes" if "yes" in (first["is_masked"], row["is_masked"]) else "no"
+        merged[row["session"]] = {**first, **joined, "known_from": known, "is_masked": masked}
+    return list(merged.values())

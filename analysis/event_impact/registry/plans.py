@@ -1,0 +1,215 @@
+"""Plans: what will be done to a story, fixed with a hash and a time before it is done.
+
+``data/plans.csv`` is only ever appended to. The report compares its own parameters with the
+plans of its story and says whether they were fixed before the event session opened, after it, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from event_impact.base.config import StudyConfig
+from event_impact.base.csv_tables import append_row, locked, replace_file, start_table
+from event_impact.base.errors import DataError
+from event_impact.events.articles import Story, parse_instant, read_table
+from event_impact.events.sessions import Alignment, format_instant
+
+PLAN_COLUMNS = ("story", "frozen_at", "plan_sha256", "event_session", "plan")
+PLANNED = (
+    "benchmark", "model", "estimation_sessions", "gap_sessions", "windows", "runup", "mask", "equivalence_bound",
+    "significance", "seed",
+)  # fmt: skip
+"""Parameters that decide results. ``as_of``, ``source`` and ``path`` decide what is seen of them."""
+
+PlanKind = Literal["none", "before", "after", "changed_after", "departs"]
+
+
+@dataclass(frozen=True)
+class FrozenPlan:
+    """One row of ``plans.csv``."""
+
+    story: str
+    frozen_at: pd.Timestamp
+    plan_sha256: str
+    event_session: str
+    plan: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PlanStatus:
+    """How a run relates to the plans of its story.
+
+    ``kind``: ``none`` no plan; ``before`` the run follows a plan frozen before the event session opened,
+    and none replaced it; ``after`` it follows one frozen later, the first of the story; ``changed_after`` the
+    plan was changed after the event session opened; ``departs`` the run follows no plan.
+    """
+
+    kind: PlanKind
+    sentence: str
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f'<p class="plan"><b>The plan.</b> {escape(self.sentence)}</p>'
+
+
+def build_plan(story: Story, config: StudyConfig) -> dict[str, Any]:
+    """What a plan fixes: the listing, and every parameter that decides a result."""
+    parameters = config.as_parameters()
+    chosen = {name: parameters[name] for name in PLANNED}
+    chosen["benchmark"] = config.benchmark or story.benchmark
+    return {"story": story.story, "ticker": story.ticker, "exchange": story.exchange, **chosen}
+
+
+def hash_plan(plan: dict[str, Any]) -> str:
+    """sha256 of the plan as canonical JSON."""
+    return hashlib.sha256(_canonical(plan).encode()).hexdigest()
+
+
+def _canonical(plan: dict[str, Any]) -> str:
+    return json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def load_plans(data: Path, story: str) -> tuple[FrozenPlan, ...]:
+    """The frozen plans of a story in the order in which they were frozen.
+
+    Raises
+    ------
+    DataError
+        If a row is damaged, or its plan does not have the hash beside it.
+    """
+    path = data / "plans.csv"
+    if not path.exists():
+        return ()
+    found = []
+    for row in read_table(path, PLAN_COLUMNS).to_dict("records"):
+        if row["story"] != story:
+            continue
+        where = f"plans.csv, {story} {row['frozen_at']}"
+        try:
+            plan = json.loads(row["plan"])
+        except ValueError as error:
+            raise DataError(f"{where}: the plan is not readable.", "Restore the file; it is append-only.") from error
+        if not isinstance(plan, dict) or hash_plan(plan) != row["plan_sha256"]:
+            raise DataError(
+                f"{where}: the plan does not have the hash that stands beside it.",
+                "Restore the file; it is append-only.",
+            )
+        at = parse_instant(row["frozen_at"], where)
+        if found and at < found[-1].frozen_at:
+            raise DataError(f"{where}: the plans are not in the order of time.", "Restore the file; it is append-only.")
+        found.append(FrozenPlan(story, at, row["plan_sha256"], row["event_session"], plan))
+    return tuple(found)
+
+
+def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: datetime) -> tuple[FrozenPlan, bool]:
+    """Append the plan of a story, unless the last one frozen is the same; returns it and whether it is new.
+
+    Raises
+    ------
+    DataError
+        If ``plans.csv`` is damaged, lies in the future, or cannot be written.
+    """
+    story = alignment.story
+    plan = build_plan(story, config)
+    sessions = ";".join(str(s.date()) for s in alignment.candidates)
+    at = pd.Timestamp(now).tz_convert("UTC").floor("s")
+    frozen = FrozenPlan(story.story, at, hash_plan(plan), sessions, plan)
+    with locked(data):
+        held = load_plans(data, story.story)
+        if held and held[-1].plan_sha256 == frozen.plan_sha256:
+            return held[-1], False
+        if held and held[-1].frozen_at > at:
+            raise DataError("the last plan of this story is dated in the future.", "Check the clock of this machine.")
+        path = data / "plans.csv"
+        content = path.read_bytes() if path.exists() else start_table(PLAN_COLUMNS)
+        row = {
+            "story": frozen.story,
+            "frozen_at": format_instant(at),
+            "plan_sha256": frozen.plan_sha256,
+            "event_session": sessions,
+            "plan": _canonical(plan),
+        }
+        replace_file(path, append_row(content, row, name="plans.csv"))
+    return frozen, True
+
+
+def plan_status(
+    story: Story, config: StudyConfig, *, alignment: Alignment, plans: tuple[FrozenPlan, ...]
+) -> PlanStatus:
+    """How the parameters of a run relate to the frozen plans of its story, as one sentence for the report.
+
+    A plan counts as frozen before the event session when it was frozen before that session opened.
+    """
+    if not plans:
+        return PlanStatus(
+            "none",
+            "No plan was frozen for this story: nothing shows that its parameters, the bound for small effects among them, were "
+            "chosen before prices were seen.",
+        )
+    session = alignment.event_session
+    opening = alignment.hours.schedule.at[session, "open"]
+    plan = build_plan(story, config)
+    before = [p for p in plans if p.frozen_at < opening]
+    after = [p for p in plans if p.frozen_at >= opening]
+    label = f"the event session {session.date()}"
+    if hash_plan(plan) not in {p.plan_sha256 for p in plans}:
+        side = "after" if after else "before"
+        return PlanStatus(
+            "departs",
+            f"This run departs from the plan frozen {side} {label} ({_when(plans[-1])}) in "
+            f"{_differences(plans[-1].plan, plan)}.",
+        )
+    return _judge_early(before, after, plan, label) if before else _judge_late(after, plan, label)
+
+
+def _judge_early(before: list[FrozenPlan], after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
+    """The verdict when a plan was frozen before the event session opened."""
+    standing, own = before[-1], hash_plan(plan)
+    changes = [p for p in after if p.plan_sha256 != standing.plan_sha256]
+    if changes:
+        which = {standing.plan_sha256: "the first", changes[-1].plan_sha256: "the changed one"}.get(own, "neither")
+        return PlanStatus(
+            "changed_after",
+            f"The plan frozen before {label} ({_when(standing)}) was changed after its event session "
+            f"({_when(changes[-1])}) in {_differences(standing.plan, changes[-1].plan)}; this run follows {which}.",
+        )
+    if own != standing.plan_sha256:
+        return PlanStatus(
+            "departs",
+            f"This run follows a plan that was replaced before {label}; it departs from the last one "
+            f"({_when(standing)}) in {_differences(standing.plan, plan)}.",
+        )
+    return PlanStatus("before", f"This run follows the plan frozen before {label} opened ({_when(standing)}).")
+
+
+def _judge_late(after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
+    """The verdict when the first plan was frozen after the event session opened."""
+    if len(after) > 1:
+        followed = _last(after, hash_plan(plan))
+        return PlanStatus(
+            "changed_after",
+            f"The plan was frozen after {label} opened ({_when(after[0])}) and changed {len(after) - 1} time(s) since; "
+            f"this run follows the one of {format_instant(followed.frozen_at)}.",
+        )
+    return PlanStatus("after", f"The plan that this run follows was frozen after {label} opened ({_when(after[0])}).")
+
+
+def _last(plans: list[FrozenPlan], own: str) -> FrozenPlan:
+    return next(p for p in reversed(plans) if p.plan_sha256 == own)
+
+
+def _when(plan: FrozenPlan) -> str:
+    return f"{format_instant(plan.frozen_at)}, {plan.plan_sha256[:8]}"
+
+
+def _differences(was: dict[str, Any], now: dict[str, Any]) -> str:
+    names = [name for name in now if was.get(name) != now[name]]
+    return ", ".join(f"{name} ({was.get(name)} to {now[name]})" for name in names) or "nothing that is named"

@@ -1,0 +1,289 @@
+"""Registering a story, and whether recorded prices can serve it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_story
+from event_impact.base.csv_tables import append_row, locked, replace_files
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.events.articles import (
+    ARTICLE_COLUMNS,
+    DENIED,
+    STATES,
+    STORY_COLUMNS,
+    Story,
+    build_stories,
+    read_table,
+)
+from event_impact.events.calendars import load_hours, resolve_alias
+from event_impact.events.peer_lists import PEER_COLUMNS
+from event_impact.events.sessions import Alignment, align_story
+from event_impact.market.checks import refuse_halt
+from event_impact.market.snapshot import MANIFEST_COLUMNS, open_source
+from event_impact.reading.tickers import AMERICAN, resolve_exchange
+from event_impact.registry.alignments import embedded_opens
+
+MAX_TITLE_WORDS = 22
+
+
+@dataclass(frozen=True)
+class NewStory:
+    """What the analyst says about a story."""
+
+    story: str
+    title: str
+    ticker: str
+    exchange: str
+    benchmark: str
+    other_tickers: tuple[str, ...] = ()
+    counterparties: tuple[str, ...] = ()
+    denied: str = "yes"
+    state: str = "open"
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What recorded prices hold for a story."""
+
+    has_prices: bool
+    sentences: tuple[str, ...]
+
+
+def parse_ticker(name: str, value: str) -> str:
+    """A ticker as the price vendor writes it.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    if not TICKER_PATTERN.fullmatch(value):
+        raise ConfigError(
+            f"{name}: expected a ticker such as F, VOW3.DE or 1810.HK, found {value!r}.", "Use the price vendor's form."
+        )
+    return value
+
+
+def known_exchanges(data: Path) -> dict[str, set[str]]:
+    """The exchanges under which the study already knows each ticker, from stories and price files."""
+    known: dict[str, set[str]] = {}
+    for name, columns in (("stories.csv", STORY_COLUMNS), ("manifest.csv", MANIFEST_COLUMNS)):
+        if not (data / name).exists():
+            continue
+        table = read_table(data / name, columns)
+        for ticker, exchange in zip(table["ticker"], table["exchange"], strict=True):
+            if ticker and exchange:
+                known.setdefault(ticker, set()).add(exchange)
+    return known
+
+
+def check_new_id(data: Path, story: str) -> None:
+    """Refuse a malformed id, or one in use.
+
+    Raises
+    ------
+    ConfigError
+        Naming it.
+    """
+    parse_story("story", story)
+    if story in set(read_table(data / "stories.csv", STORY_COLUMNS)["story"]):
+        raise ConfigError(f"the story id {story} is in use.", "Choose another, or add articles to that story.")
+
+
+def check_title(title: str) -> None:
+    """Refuse an empty, long or quoting title.
+
+    Raises
+    ------
+    ConfigError
+        Saying which.
+    """
+    words = len(title.split())
+    if not 1 <= words <= MAX_TITLE_WORDS or re.search(r"[\"“”«»]", title):
+        raise ConfigError(
+            f"the title has {words} words or holds quotation marks.", f"Use 1 to {MAX_TITLE_WORDS} words of your own."
+        )
+
+
+def check_denied(denied: str) -> None:
+    """Refuse anything but ``yes``, ``no`` and ``partial``.
+
+    Raises
+    ------
+    ConfigError
+        Naming the choices.
+    """
+    if denied not in DENIED:
+        raise ConfigError(f"denied: expected one of {', '.join(DENIED)}, found {denied!r}.", "Choose one.")
+
+
+def check_new_story(data: Path, new: NewStory) -> NewStory:
+    """The story with its exchange found, everything else checked; nothing is written.
+
+    Raises
+    ------
+    ConfigError
+        For an id in use, a malformed ticker, an unknown exchange, a ticker of two exchanges.
+    """
+    check_new_id(data, new.story)
+    parse_ticker("ticker", new.ticker)
+    parse_ticker("benchmark", new.benchmark)
+    for ticker in new.other_tickers:
+        parse_ticker("peers", ticker)
+    if new.benchmark == new.ticker:
+        raise ConfigError("the benchmark is the story's own ticker.", "Name a market index or fund.")
+    doubled = [t for t in new.other_tickers if t == new.ticker or new.other_tickers.count(t) > 1]
+    if doubled:
+        raise ConfigError(f"the ticker {doubled[0]} is named twice.", "Name each listing once.")
+    check_title(new.title)
+    if any(";" in name for name in new.counterparties):
+        raise ConfigError("a counterparty holds a semicolon.", "Give the option once for each.")
+    check_denied(new.denied)
+    if new.state not in STATES:
+        raise ConfigError(f"state: expected one of {', '.join(STATES)}, found {new.state!r}.", "Choose one.")
+    exchange = resolve_exchange(new.ticker, resolve_alias(new.exchange), known_exchanges(data))
+    load_hours(exchange)
+    known = known_exchanges(data)
+    for ticker in new.other_tickers:
+        load_hours(resolve_peer(ticker, NewStory(**{**new.__dict__, "exchange": exchange}), known))
+    return NewStory(**{**new.__dict__, "exchange": exchange})
+
+
+def register_story(data: Path, new: NewStory) -> Story:
+    """Append a story to ``stories.csv``, if the registry stays sound with it.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`check_new_story`, or if the table cannot be written.
+    """
+    with locked(data):
+        new = check_new_story(data, new)
+        row = {
+            "story": new.story,
+            "title": new.title,
+            "ticker": new.ticker,
+            "exchange": new.exchange,
+            "benchmark": new.benchmark,
+            "other_tickers": ";".join(new.other_tickers),
+            "counterparties": ";".join(new.counterparties),
+            "denied": new.denied,
+            "tier": "",
+            "embedded": "no",
+            "state": new.state,
+            "notes": new.notes,
+        }
+        path = data / "stories.csv"
+        content = append_row(path.read_bytes(), row, name="stories.csv")
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
+        built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
+        replace_files({path: content, **_with_peers(data, new)})
+    return built[new.story]
+
+
+def resolve_peer(ticker: str, new: NewStory, known: dict[str, set[str]]) -> str:
+    """The exchange of a peer: by its ticker; a bare one keeps the story's calendar when that is American.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be told.
+    """
+    if "." not in ticker and new.exchange in AMERICAN and not known.get(ticker):
+        return new.exchange
+    return resolve_exchange(ticker, "", known)
+
+
+def _with_peers(data: Path, new: NewStory) -> dict[Path, bytes]:
+    """``peers.csv`` with the story's peers, those that the firm has already left as they are; empty without new ones."""
+    path = data / "peers.csv"
+    held = read_table(path, PEER_COLUMNS)
+    there = set(held["peer"][held["ticker"] == new.ticker])
+    known, content = known_exchanges(data), path.read_bytes()
+    wanted = [ticker for ticker in new.other_tickers if ticker not in there]
+    for ticker in wanted:
+        row = {
+            "ticker": new.ticker,
+            "peer": ticker,
+            "exchange": resolve_peer(ticker, new, known),
+            "role": "peer",
+            "peer_set": "",
+            "notes": f"Entered with the story {new.story}.",
+        }
+        content = append_row(content, row, name="peers.csv")
+    return {path: content} if wanted else {}
+
+
+@contextlib.contextmanager
+def rehearsal(data: Path) -> Iterator[Path]:
+    """A passing copy of the tables: what fails there is never begun on the real ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in data.glob("*.csv"):
+            shutil.copy(path, folder)
+        yield Path(folder)
+
+
+def is_embedded(story: Story, data: Path) -> bool:
+    """Whether the snapshot holds prices of the listing and of its benchmark."""
+    return {story.ticker, story.benchmark} <= set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
+
+
+def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
+    """The alignment of a story, with opens counted as prices where they are recorded."""
+    return align_story(story, opens=embedded_opens(story, data) if source == "snapshot" else None)
+
+
+def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> Readiness:
+    """Whether the recorded prices of the listing and its benchmark cover what the plan needs.
+
+    Missing or late prices are sentences: a plan may be frozen before its event. No return is computed.
+
+    Raises
+    ------
+    DataError
+        If prices are recorded but unsound, or the event session lies before the first of them, or trading was
+        halted on it.
+    """
+    session = alignment.event_session
+    benchmark = config.benchmark or story.benchmark
+    store = open_source(config.source, data, (story.ticker, benchmark))
+    embedded = set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
+    sentences = []
+    has_prices = True
+    for ticker in (story.ticker, benchmark):
+        if store.origin_of(ticker) == "snapshot" and ticker not in embedded:
+            has_prices = False
+            sentences.append(
+                f"{ticker}: the {config.source} has no prices. Fetch them (impact fetch {ticker}) and use --source auto, "
+                "or name your own with --source PATH."
+            )
+            continue
+        frame = store.load(ticker, story.exchange).frame
+        first, last = frame.index[0], frame.index[-1]
+        if session < first:
+            raise DataError(
+                f"the event session {session.date()} lies before the first recorded price of {ticker}, {first.date()}.",
+                "If it was not listed yet, there is nothing to study; else record earlier prices (impact fetch).",
+            )
+        if session > last:
+            has_prices = False
+            sentences.append(f"{ticker}: prices end on {last.date()}, before the event session {session.date()}.")
+            continue
+        refuse_halt(frame, session, ticker)
+        needed = config.estimation_sessions + config.gap_sessions
+        held = int((frame.index < session).sum())
+        enough = "enough" if held > needed else f"fewer than the {needed + 1} that the plan needs"
+        sentences.append(f"{ticker}: {held} sessions before the event session, {enough}.")
+        has_prices = has_prices and held > needed
+    return Readiness(has_prices, tuple(sentences))

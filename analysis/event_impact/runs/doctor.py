@@ -1,0 +1,240 @@
+"""Can this machine be trusted with unattended runs? One line a question, and an exit code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from event_impact.base.disk import is_locked
+from event_impact.base.errors import StudyError
+from event_impact.base.root import CHECKOUT, StudyRoot
+from event_impact.events.articles import load_stories
+from event_impact.events.calendars import load_hours
+from event_impact.market.download import last_closed
+from event_impact.market.vintages import choose_vintage, list_vintages
+from event_impact.page.outcomes import worst_code
+from event_impact.runs.freshness import count_closed
+from event_impact.runs.store import is_intact, list_damaged, read_runs
+
+MIN_FREE_BYTES = 500_000_000
+MIN_CALENDAR_DAYS = 90
+MAX_DATA_AGE_SESSIONS = 3
+CLOCK_SLACK = pd.Timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One question and its answer.
+
+    ``state`` is ``ok``, ``warn`` (worth a look, nothing fails) or ``fail``; ``exit_code`` counts for ``fail``.
+    """
+
+    question: str
+    state: str
+    answer: str
+    exit_code: int = 0
+
+
+def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool = True) -> list[Finding]:
+    """Ask everything; a question that cannot be asked is a failure of its own."""
+    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("python", check_python),
+        ("packages", check_packages),
+        ("calendar", lambda: check_calendars(root, at)),
+        ("disk", lambda: check_disk(root, reports)),
+        ("clock", lambda: check_clock(root, reports, at)),
+        ("figures", lambda: check_figures(root, at)),
+        ("locks", lambda: check_locks(reports)),
+        ("leftovers", lambda: check_leftovers(reports)),
+        ("runs", lambda: check_runs(reports)),
+    ]
+    if with_kernel:
+        checks.insert(2, ("kernel", lambda: check_kernel(root)))
+    found: list[Finding] = []
+    for question, check in checks:
+        try:
+            found += list(check())
+        except (StudyError, OSError) as error:
+            found.append(Finding(question, "fail", str(error), getattr(error, "exit_code", 5)))
+    return found
+
+
+def verdict_code(findings: list[Finding]) -> int:
+    """The worst exit code of what failed."""
+    return worst_code(f.exit_code for f in findings if f.state == "fail")
+
+
+def check_python() -> Iterator[Finding]:
+    """The interpreter is one that the package claims."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Finding("python", "ok" if good else "fail", f"{version} at {sys.executable}", 0 if good else 4)
+
+
+def read_requirements() -> list[tuple[str, str]]:
+    """Name and lowest version of every package that runs need, from the installed metadata or pyproject.toml."""
+    try:
+        lines = importlib.metadata.requires("event-impact") or []
+    except importlib.metadata.PackageNotFoundError:
+        import tomllib
+
+        project = CHECKOUT / "pyproject.toml"
+        lines = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    pattern = re.compile(r"([A-Za-z0-9._-]+)\s*(?:>=([0-9.]+))?")
+    matches = [pattern.match(line) for line in lines if "extra ==" not in line]
+    return [(m[1], m[2] or "0") for m in matches if m]
+
+
+def check_packages() -> Iterator[Finding]:
+    """Every package that runs need is there, in a version that was asked for."""
+    wrong = []
+    requirements = read_requirements()
+    for name, lowest in requirements:
+        try:
+            held = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is missing")
+            continue
+        if _numbers(held) < _numbers(lowest):
+            wrong.append(f"{name} {held} is older than {lowest}")
+    text = "; ".join(wrong) or f"{len(requirements)} packages present"
+    yield Finding("packages", "fail" if wrong else "ok", text, 4 if wrong else 0)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def check_kernel(root: StudyRoot) -> Iterator[Finding]:
+    """A kernel starts, runs a line and ends, the way runs start it."""
+    import nbformat
+
+    from event_impact.base.errors import ExecutionError
+    from event_impact.runs.execute import execute_notebook
+    from event_impact.runs.kernel import KernelLimits
+
+    with tempfile.TemporaryDirectory(prefix="impact-doctor-") as name:
+        folder = Path(name)
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import analysis")])
+        nbformat.write(notebook, folder / "line.ipynb")
+        try:
+            execute_notebook(
+                folder / "line.ipynb",
+                folder / "done.ipynb",
+                parameters={},
+                root=root.path,
+                scratch=folder / "k",
+                limits=KernelLimits(execution_timeout_s=60),
+            )
+        except ExecutionError as error:
+            yield Finding("kernel", "fail", str(error), 4)
+            return
+    yield Finding("kernel", "ok", "started, ran a line and ended")
+
+
+def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Finding]:
+    """The calendars of the open stories reach beyond today."""
+    today = pd.Timestamp(at.astimezone(UTC).date())
+    for exchange in sorted({s.exchange for s in load_stories(root.data).values() if s.state == "open"}):
+        last = load_hours(exchange).sessions[-1]
+        left = (last - today).days
+        state = "fail" if left < 0 else "warn" if left < MIN_CALENDAR_DAYS else "ok"
+        answer = f"reaches {last.date()}, {left} days on"
+        yield Finding(f"calendar ({exchange})", state, answer, 3 if state == "fail" else 0)
+
+
+def check_disk(root: StudyRoot, reports: Path) -> Iterator[Finding]:
+    """Reports and downloads can be written, and there is room."""
+    for label, folder, code in (("reports", reports, 5), ("downloads", root.data / "vintages", 3)):
+        place = folder
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            yield Finding(f"disk ({label})", "fail", f"{place} cannot be written", code)
+        elif free < MIN_FREE_BYTES:
+            yield Finding(f"disk ({label})", "fail", f"{free / 1e6:.0f} MB free, less than 500", code)
+        else:
+            yield Finding(f"disk ({label})", "ok", f"{free / 1e9:.1f} GB free at {place}")
+
+
+def check_clock(root: StudyRoot, reports: Path, at: datetime) -> Iterator[Finding]:
+    """Nothing recorded lies in the future of this machine's clock."""
+    stamps = [str(s.run["finished_at"]) for s in read_runs(reports)]
+    stamps += [str(v.manifest.get("recorded_at")) for v in list_vintages(root.data / "vintages")[0]]
+    instants = pd.to_datetime(pd.Series(stamps, dtype=object), utc=True, errors="coerce").dropna()
+    said = pd.Timestamp(at).tz_convert("UTC").strftime("%Y-%m-%d %H:%M UTC")
+    if len(instants) and instants.max() > pd.Timestamp(at) + CLOCK_SLACK:
+        yield Finding("clock", "warn", f"{said}, but {instants.max():%Y-%m-%d %H:%M} UTC is recorded already")
+    else:
+        yield Finding("clock", "ok", said)
+
+
+def check_figures(root: StudyRoot, at: datetime) -> Iterator[Finding]:
+    """The open stories have figures, and fresh ones."""
+    from event_impact.events.calendars import load_hours
+
+    vintages = root.data / "vintages"
+    for fault in list_vintages(vintages)[1]:
+        yield Finding("figures", "warn", fault)
+    for story in load_stories(root.data).values():
+        if story.state != "open":
+            continue
+        choice = choose_vintage(vintages, (story.ticker, story.benchmark))
+        if choice.vintage is None:
+            yield Finding(f"figures ({story.story})", "warn", choice.note)
+            continue
+        hours = load_hours(story.exchange)
+        last = pd.Timestamp(choice.vintage.last_session((story.ticker, story.benchmark)))
+        age = count_closed(hours, last, last_closed_at(hours, at))
+        state = "warn" if age > MAX_DATA_AGE_SESSIONS else "ok"
+        text = f"{choice.vintage.name} ends with {last.date()}, {age} sessions old"
+        yield Finding(f"figures ({story.story})", state, text)
+
+
+def last_closed_at(hours, at: datetime) -> datetime:
+    """The close of the last recorded session, so that a session in its settling time does not count."""
+    return hours.schedule.at[last_closed(hours, at), "close"].to_pydatetime()
+
+
+def check_locks(reports: Path) -> Iterator[Finding]:
+    """Who is at work now. A lock file that no process holds means nothing."""
+    folder = reports / ".locks"
+    held = sorted(p for p in folder.glob("*.lock") if is_locked(p)) if folder.is_dir() else []
+    held += sorted(p for p in folder.glob(".*.lock") if is_locked(p)) if folder.is_dir() else []
+    for path in held:
+        holder = " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+        yield Finding("locks", "ok", f"{path.name} is held ({holder})")
+    if not held:
+        yield Finding("locks", "ok", "none is held")
+
+
+def check_leftovers(reports: Path) -> Iterator[Finding]:
+    """Staging folders of runs that died; the next run of their story clears them."""
+    stale = []
+    for folder in sorted((reports / ".staging").glob("*")) if (reports / ".staging").is_dir() else []:
+        lock = reports / ".locks" / f"{folder.name}.lock"
+        if any(folder.iterdir()) and not is_locked(lock):
+            stale.append(folder.name)
+    text = f"of interrupted runs: {', '.join(stale)}; cleared at their next run" if stale else "none"
+    yield Finding("leftovers", "warn" if stale else "ok", text)
+
+
+def check_runs(reports: Path) -> Iterator[Finding]:
+    """Every published run still holds what it was published with."""
+    damaged = list_damaged(reports)
+    changed = [s.folder.name for s in read_runs(reports) if s.is_good and not is_intact(s.folder)]
+    if damaged or changed:
+        yield Finding("runs", "warn", f"damaged: {', '.join([*damaged, *changed])}")
+    else:
+        yield Finding("runs", "ok", f"{len(read_runs(reports))} published, all whole")

@@ -1,0 +1,405 @@
+"""All notebooks of one story at one date, bound by a front page that says where they agree.
+
+The dossier's folder holds the runs themselves (hard links where the disk allows, copies otherwise), so
+that it can be passed on whole; its front page needs none of them to be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+
+from event_impact.base.config import StudyConfig
+from event_impact.base.disk import write_text, writing
+from event_impact.base.errors import ConfigError, ExecutionError
+from event_impact.base.root import StudyRoot
+from event_impact.page.exhibits import write_csv
+from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_percent
+from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
+from event_impact.page.outcomes import worst_code
+from event_impact.page.provenance import clean, provenance_html, read_commit, read_versions
+from event_impact.page.render import PageFacts, check_page, render_page
+from event_impact.runs.compare import describe_changes, find_previous
+from event_impact.runs.failure import Failure, keep_failure
+from event_impact.runs.index import rebuild_index
+from event_impact.runs.kernel import KernelLimits
+from event_impact.runs.run import (
+    Clock,
+    Prepared,
+    Progress,
+    RunOutcome,
+    RunRequest,
+    digest_package,
+    find_notebook,
+    format_clock,
+    known_parameters,
+    own_story,
+    prepare,
+    read_clock,
+    read_notebook,
+    short_name,
+)
+from event_impact.runs.store import DOSSIER, StoredRun, find_finished, hash_files, open_staging, publish, read_stored
+from event_impact.runs.workers import PartOutcome, run_parts
+
+STORY_NEEDS = ("registry", "prices")
+HEADLINE_NOTEBOOK = "02_event_study"
+PARALLEL = 2
+Perform = Callable[..., list[PartOutcome]]
+
+
+@dataclass(frozen=True)
+class DossierRequest:
+    """One story at one date; ``parameters`` go to every notebook that knows them."""
+
+    root: StudyRoot
+    reports: Path
+    parameters: dict[str, Any]
+    is_forced: bool = False
+    limit: int = PARALLEL
+    limits: KernelLimits = field(default_factory=KernelLimits)
+    clock: Clock = read_clock
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One quantity as the notebooks state it.
+
+    ``values`` maps notebooks to texts; ``is_agreed`` is None where fewer than two state it.
+    """
+
+    name: str
+    values: dict[str, str]
+
+    @property
+    def is_agreed(self) -> bool | None:
+        """Whether all notebooks that state it state the same."""
+        stated = [v for v in self.values.values() if v]
+        return None if len(stated) < 2 else len(set(stated)) == 1
+
+
+def find_story_notebooks(root: StudyRoot) -> list[str]:
+    """Notebooks that study one story: those whose metadata says ``impact.needs``: registry or prices.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    found = []
+    for path in sorted(root.notebooks.glob("[0-9][0-9]_*.ipynb")):
+        declared = read_notebook(find_notebook(root, path.stem)).metadata.get("impact", {})
+        if isinstance(declared, dict) and declared.get("needs") in STORY_NEEDS:
+            found.append(path.stem)
+    if not found:
+        raise ConfigError("no notebook studies one story.", "Say what each needs in its metadata: impact.needs.")
+    return found
+
+
+def run_dossier(
+    request: DossierRequest, *, progress: Progress = lambda _: None, perform: Perform = run_parts
+) -> RunOutcome:
+    """Run every notebook of a story and publish the dossier that binds them.
+
+    Raises
+    ------
+    StudyError
+        With the worst exit code of the parts; the runs that succeeded stay published.
+    """
+    progress("check: notebooks, parameters, articles and prices")
+    parts = [prepare(r) for r in _part_requests(request)]  # refuses before anything is written
+    story = parts[0].story
+    with own_story(request.reports, story, progress):
+        started = format_clock(request.clock())
+        outcomes = perform([p.request for p in parts], limit=request.limit, progress=progress)
+        stored = {o.notebook: read_stored(request.reports / o.folder) for o in outcomes if o.exit_code == 0}
+        failed = [o for o in outcomes if o.exit_code or stored.get(o.notebook) is None]
+        if failed:
+            raise _keep(request, parts[0], outcomes, failed, started)
+        runs = [s for s in stored.values() if s is not None]
+        target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
+        found = None if request.is_forced else find_finished(target)
+        if found:
+            progress("already published: nothing to do (--force executes again)")
+            return RunOutcome(found.folder, False, found.run)
+        return _bind(request, parts, runs, target, started, progress)
+
+
+def _part_requests(request: DossierRequest) -> list[RunRequest]:
+    requests = []
+    for name in find_story_notebooks(request.root):
+        known = known_parameters(read_notebook(find_notebook(request.root, name)))
+        requests.append(
+            RunRequest(
+                name,
+                {key: value for key, value in request.parameters.items() if key in known},
+                request.root,
+                request.reports,
+                is_forced=request.is_forced,
+                limits=request.limits,
+                has_lock=True,
+                clock=request.clock,
+            )
+        )
+    return requests
+
+
+def _hash(runs: list[StoredRun]) -> str:
+    identity = {"parts": [s.folder.name for s in runs], "analysis": digest_package()}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _keep(
+    request: DossierRequest, part: Prepared, outcomes: list[PartOutcome], failed: list[PartOutcome], started: str
+) -> ExecutionError:
+    code = worst_code(o.exit_code or 4 for o in failed)
+    names = ", ".join(o.notebook for o in failed)
+    message = f"{len(failed)} of {len(outcomes)} notebooks failed: {names}."
+    items = "".join(
+        f"<li><b>{escape(o.notebook)}</b>: {escape(o.message or 'published: ' + o.folder)}</li>" for o in outcomes
+    )
+    failure = Failure(
+        story=part.story,
+        title=part.study.story.title,
+        notebook=DOSSIER,
+        as_of=part.study.config.as_of.isoformat(),
+        message=message,
+        exit_code=code,
+        started_at=started,
+        finished_at=format_clock(request.clock()),
+        parameters=part.study.config.as_parameters(),
+    )
+    with writing(request.reports / "failed"):
+        page = keep_failure(request.reports, failure, body_html=f"<h2>The notebooks</h2><ul>{items}</ul>")
+        rebuild_index(request.reports, clock=request.clock)
+    said = " ".join(o.message for o in failed)
+    error = ExecutionError(f"{message} {said}", f"See {page}.")
+    error.exit_code = code
+    return error
+
+
+def _bind(
+    request: DossierRequest,
+    parts: list[Prepared],
+    runs: list[StoredRun],
+    target: Path,
+    started: str,
+    progress: Progress,
+) -> RunOutcome:
+    progress("bind: front page")
+    config, lead = parts[0].study.config, find_lead(runs)
+    agreements = compare_runs(runs)
+    run = compose_run(request, config, runs, lead, agreements, started)
+    page = render_dossier(request, parts, run, runs, lead, agreements, target)
+    with open_staging(request.reports, parts[0].story, target.name) as staging:
+        with writing(staging):
+            for stored in runs:
+                link_tree(stored.folder, staging / "runs" / short_name(stored.notebook))
+            (staging / "results").mkdir()
+            write_text(staging / "results/agreement.csv", write_csv(agreement_frame(agreements)))
+            write_text(staging / "report.html", page)
+            run = {**run, "files": hash_files(staging)}
+            write_text(staging / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False) + "\n")
+        progress("publish")
+        with writing(target):
+            folder, is_new = publish(target, staging)
+    progress("index")
+    with writing(request.reports / "index.html"):
+        rebuild_index(request.reports, clock=request.clock)
+    return RunOutcome(folder, is_new, run)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """A published run inside the dossier: the same bytes, by hard links where the disk allows."""
+
+    def place(one: str, other: str) -> None:
+        try:
+            os.link(one, other)
+        except OSError:
+            shutil.copyfile(one, other)
+
+    shutil.copytree(source, target, copy_function=place)
+
+
+def find_lead(runs: list[StoredRun]) -> StoredRun:
+    """The run whose verdict leads the page: the event study, else the first with a headline, else the first."""
+    with_headline = [s for s in runs if isinstance(s.run.get("headline"), dict) and s.run["headline"]]
+    return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
+
+
+def compare_runs(runs: list[StoredRun]) -> list[Agreement]:
+    """What the notebooks state of the same quantities."""
+    readers: dict[str, Callable[[dict[str, Any]], str]] = {
+        "event session": lambda run: str(run.get("event_session") or ""),
+        "identified": lambda run: str(_table(run, "identified").get("kind") or ""),
+        "abnormal return, headline": lambda run: _estimate(run, "headline"),
+        "outcome, headline": lambda run: _outcome(run, "outcome"),
+        "abnormal return at the open": lambda run: _estimate(run, "companion"),
+        "outcome at the open": lambda run: _outcome(run, "companion_outcome"),
+        "figures": lambda run: str(_table(run, "source").get("vintage") or ""),
+        "status": lambda run: str(run.get("status") or ""),
+    }
+    return [Agreement(name, {s.notebook: read(s.run) for s in runs}) for name, read in readers.items()]
+
+
+def _table(run: dict[str, Any], key: str) -> dict[str, Any]:
+    value = run.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _estimate(run: dict[str, Any], key: str) -> str:
+    value = _table(run, key).get("estimate")
+    return format_percent(value, digits=3) if isinstance(value, (int, float)) else ""
+
+
+def _outcome(run: dict[str, Any], key: str) -> str:
+    value = run.get(key)
+    return OUTCOME_LABELS.get(str(value), str(value)) if value else ""
+
+
+def summarise_agreement(agreements: list[Agreement]) -> str:
+    """Where the notebooks agree and where not, in a sentence or two."""
+    agreed = [a.name for a in agreements if a.is_agreed]
+    differ = [a for a in agreements if a.is_agreed is False]
+    parts = []
+    if agreed:
+        parts.append(f"The notebooks agree on: {'; '.join(agreed)}.")
+    for agreement in differ:
+        stated = "; ".join(f"{notebook}: {value}" for notebook, value in agreement.values.items() if value)
+        parts.append(f"They differ on {agreement.name} ({stated}).")
+    if not differ:
+        parts.append("Nothing that two of them state is stated differently.")
+    return " ".join(parts)
+
+
+def agreement_frame(agreements: list[Agreement]) -> pd.DataFrame:
+    """``results/agreement.csv``: quantity, notebook, value, agrees (empty where nothing can be compared)."""
+    rows = [(a.name, notebook, value, a.is_agreed) for a in agreements for notebook, value in a.values.items()]
+    return pd.DataFrame(rows, columns=["quantity", "notebook", "value", "agrees"], dtype=object)
+
+
+def compose_run(
+    request: DossierRequest,
+    config: StudyConfig,
+    runs: list[StoredRun],
+    lead: StoredRun,
+    agreements: list[Agreement],
+    started: str,
+) -> dict[str, Any]:
+    """``run.json`` of the dossier: the leading verdict, and every part by name."""
+    kept = ("outcome", "companion_outcome", "verdict", "plain", "identified", "event_session", "headline", "companion")
+    inputs: dict[str, str] = {}
+    for stored in runs:
+        inputs |= _table(stored.run, "inputs")
+    return {
+        "schema_version": 1,
+        "story": config.story,
+        "notebook": DOSSIER,
+        "as_of": config.as_of.isoformat(),
+        "status": "final" if all(s.run["status"] == "final" for s in runs) else "open",
+        **{key: lead.run.get(key) for key in kept},
+        "agreement": summarise_agreement(agreements),
+        "parts": [
+            {
+                "notebook": s.notebook,
+                "folder": s.folder.name,
+                "status": s.run["status"],
+                "outcome": s.run.get("outcome"),
+                "verdict": s.run.get("verdict"),
+            }
+            for s in runs
+        ],
+        "parameters": lead.run.get("parameters") or config.as_parameters(),
+        "inputs": inputs,
+        "source": lead.run.get("source"),
+        "vintage": lead.run.get("vintage"),
+        "versions": read_versions(),
+        "commit": read_commit(request.root.path),
+        "started_at": started,
+        "finished_at": format_clock(request.clock()),
+    }
+
+
+def render_dossier(
+    request: DossierRequest,
+    parts: list[Prepared],
+    run: dict[str, Any],
+    runs: list[StoredRun],
+    lead: StoredRun,
+    agreements: list[Agreement],
+    target: Path,
+) -> str:
+    """The front page, checked by the gates of every page."""
+    study = parts[0].study
+    previous = find_previous(request.reports, run, exclude=target.name)
+    label = OUTCOME_LABELS.get(str(run.get("outcome")), "no outcome stated")
+    body = (
+        f"<h1>{escape(study.story.title)}: all notebooks of the story</h1>"
+        f'<section class="verdict" aria-label="Verdict"><p class="question">Verdict of {escape(lead.notebook)}</p>'
+        f'<p class="outcome"><strong>{escape(label.capitalize())}.</strong> {escape(str(run.get("verdict") or ""))}</p>'
+        f"<p>{escape(str(run['agreement']))}</p>"
+        '<p class="plain"><span class="label">In plain words.</span> '
+        f"{escape(str(run.get('plain') or ''))}</p></section>"
+        f"{describe_changes(previous, run)}"
+        f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs)}'
+        f'<h2 id="agreement">Where they agree</h2>{_tabulate_agreement(agreements, runs)}'
+    )
+    figures = next((p.freshness.describe() for p in parts if p.freshness), "none: articles and calendar only")
+    page = render_page(
+        nbformat.v4.new_notebook(),
+        PageFacts(
+            title=f"{study.story.title}: dossier, {run['as_of']}",
+            kicker=f"Event study \u00b7 {run['story']} \u00b7 dossier",
+            facts=(
+                ("ticker", f"{study.story.ticker} ({study.story.exchange})"),
+                ("as of", str(run["as_of"])),
+                ("status", str(run["status"])),
+                ("figures", figures),
+            ),
+            footer="Made by event-impact from the runs in the folder runs/ beside this page.",
+            failure_html=body,
+            provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),
+        ),
+    )
+    check_page(page)
+    return page
+
+
+def _tabulate_runs(runs: list[StoredRun]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
+        f'<td><span class="badge {escape(str(s.run["status"]))}">{escape(str(s.run["status"]))}</span></td>'
+        f"{mark_up_cell(_word_outcome(s.run))}{mark_up_cell(str(s.run.get('finding') or s.run.get('verdict') or ''))}</tr>"
+        for s in runs
+    )
+    heads = ("notebook", "status", "outcome", "what its page opens with")
+    return frame_table("The runs bound here. Their pages lie in runs/.", heads, rows, name="parts")
+
+
+def _word_outcome(run: dict[str, Any]) -> str:
+    """The outcome of the story's headline, or of the pooled stories where a run is about many."""
+    if pooled := _outcome(_table(run, "panel"), "outcome"):
+        return f"{pooled} (stories pooled)"
+    return _outcome(run, "outcome") or f"{NOT_AVAILABLE}: tests no return of the story"
+
+
+def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> str:
+    words = {True: "agree", False: "differ", None: "nothing to compare"}
+    rows = "".join(
+        mark_up_row(
+            a.name, [*(a.values[s.notebook] or NOT_AVAILABLE + ": not stated" for s in runs), words[a.is_agreed]]
+        )
+        for a in agreements
+    )
+    heads = ("quantity", *(s.notebook for s in runs), "together")
+    return frame_table("The same quantity as each notebook states it.", heads, rows, name="agreement")

@@ -1,0 +1,151 @@
+"""Execute one notebook by papermill, and believe it only when every cell ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from event_impact.base.errors import ExecutionError
+from event_impact.page.provenance import RECORD_MIME
+from event_impact.runs.kernel import KernelLimits, kernel_options
+
+MAX_REASON = 300
+"""Characters of a cell's own error message that travel on; the page holds the rest."""
+
+
+def execute_notebook(
+    notebook_path: Path,
+    target: Path,
+    *,
+    parameters: dict[str, Any],
+    root: Path,
+    scratch: Path,
+    limits: KernelLimits,
+) -> nbformat.NotebookNode:
+    """Execute a notebook into ``target`` and check that it ran whole.
+
+    Parameters
+    ----------
+    parameters : dict
+        Injected after the parameters cell; names were checked before.
+    root : pathlib.Path
+        Folder of the study, the kernel's working directory.
+    scratch : pathlib.Path
+        Short private folder for sockets.
+
+    Raises
+    ------
+    ExecutionError
+        If a cell failed, the kernel died, time ran out, or a cell did not run.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    name = notebook_path.stem
+    try:
+        papermill.execute_notebook(
+            escape_braces(notebook_path),
+            escape_braces(target),
+            parameters=parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            log_output=False,
+            cwd=str(root),
+            **kernel_options(scratch, root=root, limits=limits),
+        )
+    except PapermillExecutionError as error:
+        raise ExecutionError(
+            f"{name} failed in cell {find_failing(target, error)}: {shorten(f'{error.ename}: {error.evalue}')}."
+        ) from error
+    except Exception as error:  # a dead kernel, a time-out, a full disk: all end the run
+        raise ExecutionError(f"{name} did not run: {explain(error, limits)}.") from error
+    notebook = nbformat.read(target, as_version=4)
+    check_executed(notebook, name)
+    return notebook
+
+
+def escape_braces(path: Path) -> str:
+    """papermill takes braces in a path for a template."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def shorten(text: str) -> str:
+    """One line of bounded length."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MAX_REASON else flat[: MAX_REASON - 3] + "..."
+
+
+def explain(error: Exception, limits: KernelLimits) -> str:
+    """Why a kernel stopped, in words."""
+    kind = type(error).__name__
+    if kind == "CellTimeoutError":
+        return f"a cell took longer than {limits.execution_timeout_s} seconds"
+    if kind == "DeadKernelError":
+        return "its kernel died (killed, out of memory, or it left by itself)"
+    return f"{kind}: {shorten(str(error)).rstrip('.')}"
+
+
+def find_failing(target: Path, error: Any) -> int:
+    """Number of the failing cell, as a reader counts them in the notebook file: injected cells left out."""
+    try:
+        cells = nbformat.read(target, as_version=4).cells
+    except Exception:  # the partial notebook is damaged; papermill's own count remains
+        return int(error.cell_index) + 1
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    own = [c for c in cells if not set(c.metadata.get("tags", [])) & added]
+    for number, cell in enumerate(own, start=1):
+        if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs):
+            return number
+    return int(error.cell_index) + 1
+
+
+def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Every non-empty code cell ran, and none left an error.
+
+    Raises
+    ------
+    ExecutionError
+        Naming the first cell that did not.
+    """
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise ExecutionError(f"{name}: cell {number} failed: {shorten(f'{output.ename}: {output.evalue}')}.")
+        if cell.execution_count is None:
+            raise ExecutionError(f"{name}: cell {number} did not run.", "The kernel ended before it.")
+
+
+def extract_record(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
+    """The run record that the notebook left among its outputs.
+
+    Raises
+    ------
+    ExecutionError
+        If there is none, more than one, or one of another shape.
+    """
+    found = [
+        output.data[RECORD_MIME]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.get("data", {}).get(RECORD_MIME)
+    ]
+    if len(found) != 1:
+        raise ExecutionError(f"{name} left {len(found)} run records; expected one.", "Its last cell must show one.")
+    record = found[0]
+    if not isinstance(record.get("run"), dict) or not isinstance(record.get("tables"), dict):
+        raise ExecutionError(f"{name} left a run record of an unknown shape.", "Make it with record_study().")
+    return record
+
+
+def tidy_notebook(notebook: nbformat.NotebookNode) -> None:
+    """Take machine paths out of the executed notebook."""
+    metadata = notebook.metadata.get("papermill", {})
+    for key in ("input_path", "output_path"):
+        if key in metadata:
+            metadata[key] = Path(metadata[key]).name

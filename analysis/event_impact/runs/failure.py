@@ -1,0 +1,128 @@
+"""The page of a failed attempt: what failed, where, with which parameters, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from event_impact.base.disk import sync_folder, write_text
+from event_impact.page.markup import frame_table, mark_up_row
+from event_impact.page.provenance import clean
+from event_impact.page.render import PageFacts, check_page, render_page
+from event_impact.runs.execute import tidy_notebook
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+MAX_TRACEBACK_LINES = 40
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One attempt that published nothing."""
+
+    story: str
+    title: str
+    notebook: str
+    as_of: str
+    message: str
+    exit_code: int
+    started_at: str
+    finished_at: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def as_run(self) -> dict[str, Any]:
+        """Its ``run.json``."""
+        record = asdict(self)
+        record["error"] = record.pop("message")
+        del record["title"]
+        return {"schema_version": 1, **record, "status": "failed"}
+
+
+def keep_failure(reports: Path, failure: Failure, *, partial: Path | None = None, body_html: str = "") -> Path:
+    """Keep a failed attempt with its page under ``failed/``; whole or not at all.
+
+    Parameters
+    ----------
+    partial : pathlib.Path, optional
+        The notebook as far as it ran.
+    body_html : str
+        More for the page, already escaped.
+    """
+    notebook = read_partial(partial)
+    short = failure.notebook.split("_", 1)[-1].replace("_", "-")
+    stamp = failure.started_at.replace("-", "").replace(":", "")
+    folder = reports / "failed" / f"{stamp}_{failure.story}_{short}"
+    staging = reports / "failed" / f".{folder.name}-{os.getpid()}"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        if notebook is not None:
+            write_text(staging / "executed.ipynb", nbformat.writes(notebook))
+        write_text(staging / "report.html", render_failure(failure, notebook, body_html))
+        write_text(staging / "run.json", json.dumps(clean(failure.as_run()), indent=1, ensure_ascii=False) + "\n")
+        target, number = folder, 1
+        while target.exists():
+            number += 1
+            target = folder.with_name(f"{folder.name}-{number}")
+        os.rename(staging, target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target / "report.html"
+
+
+def read_partial(partial: Path | None) -> nbformat.NotebookNode | None:
+    """The notebook as far as it ran, if it can be read: a damaged one must not hide the failure itself."""
+    if partial is None or not partial.is_file():
+        return None
+    with contextlib.suppress(Exception):
+        notebook = nbformat.read(partial, as_version=4)
+        tidy_notebook(notebook)
+        return notebook
+    return None
+
+
+def describe_cell(notebook: nbformat.NotebookNode | None) -> str:
+    """The failing cell and the end of its traceback, as text."""
+    for cell in notebook.cells if notebook is not None else ():
+        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
+        if not errors:
+            continue
+        lines = "\n".join(ANSI.sub("", line) for line in errors[0].get("traceback", [])).splitlines()
+        shown = "\n".join(lines[-MAX_TRACEBACK_LINES:])
+        return (
+            f"<h2>The cell that failed</h2><pre>{escape(cell.source)}</pre>"
+            f"<h2>What it said</h2><pre>{escape(shown or errors[0].evalue)}</pre>"
+        )
+    return ""
+
+
+def render_failure(failure: Failure, notebook: nbformat.NotebookNode | None, body_html: str = "") -> str:
+    """The page, checked by the same gates as every other."""
+    rows = "".join(mark_up_row(name, [value]) for name, value in failure.parameters.items())
+    table = frame_table("Parameters of this attempt.", ("parameter", "value"), rows) if rows else ""
+    section = (
+        f'<h1>This run failed</h1><section class="failure" aria-label="Failure"><p>{escape(failure.message)}</p>'
+        f"<p>Nothing was published; runs published before are untouched. The command ended with exit code "
+        f"{failure.exit_code}.</p></section>{body_html}{describe_cell(notebook)}{table}"
+    )
+    page = render_page(
+        nbformat.v4.new_notebook(),
+        PageFacts(
+            title=f"Failed: {failure.title}, {failure.as_of}",
+            kicker=f"Event study \u00b7 {failure.story} \u00b7 {failure.notebook}",
+            facts=(("as of", failure.as_of), ("status", "failed"), ("started", failure.started_at)),
+            footer="Made by event-impact. Nothing of this attempt was published.",
+            failure_html=section,
+        ),
+    )
+    check_page(page)
+    return page

@@ -1,0 +1,458 @@
+"""The life of a run: validate, execute, check, render, publish by one rename.
+
+Nothing is written under ``reports/`` before the request and the data are known to be good. A
+published run is never overwritten; a failed attempt keeps its page and blocks nothing. Wherever
+the runner is stopped, what was published before stays as it was and the next run cleans up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from event_impact.base.config import PARSERS, StudyConfig
+from event_impact.base.disk import write_text, writing
+from event_impact.base.errors import ConfigError, ExecutionError, RenderError
+from event_impact.base.root import PACKAGE, StudyRoot
+from event_impact.market.opened import OpenedStory
+from event_impact.page.format import NAME
+from event_impact.page.provenance import clean, provenance_html, read_commit, read_versions
+from event_impact.page.render import PageFacts, check_page, render_page
+from event_impact.runs.compare import describe_changes, find_previous
+from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
+from event_impact.runs.failure import Failure, keep_failure
+from event_impact.runs.freshness import Freshness, measure_freshness
+from event_impact.runs.index import rebuild_index
+from event_impact.runs.kernel import KernelLimits, clear_scratch, scratch_folder
+from event_impact.runs.store import (
+    StoredRun,
+    clear_staging,
+    find_finished,
+    hash_files,
+    lock_story,
+    open_staging,
+    publish,
+)
+from event_impact.study.opening import align_articles, check_study, open_study
+from event_impact.study.record import input_hashes, resolved_parameters
+
+NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
+Progress = Callable[[str], None]
+Clock = Callable[[], datetime]
+Execute = Callable[..., nbformat.NotebookNode]
+
+
+def read_clock() -> datetime:
+    """The system's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What is asked: one notebook with its parameters, and where the result goes.
+
+    Attributes
+    ----------
+    has_lock : bool
+        The caller already holds the story's lock (a dossier does, for all its notebooks).
+    clock : callable
+        Gives the present instant; tests inject others.
+    """
+
+    notebook: str
+    parameters: dict[str, Any]
+    root: StudyRoot
+    reports: Path
+    is_forced: bool = False
+    limits: KernelLimits = field(default_factory=KernelLimits)
+    has_lock: bool = False
+    clock: Clock = read_clock
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Where the run lies, and whether this call made it."""
+
+    folder: Path
+    is_new: bool
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def page(self) -> Path:
+        """The rendered report."""
+        return self.folder / "report.html"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request found good: the study opened, its inputs hashed, its folder named."""
+
+    request: RunRequest
+    study: OpenedStory
+    notebook_path: Path
+    notebook: nbformat.NotebookNode
+    inputs: dict[str, str]
+    freshness: Freshness | None
+    folder: Path
+
+    @property
+    def story(self) -> str:
+        """Id of the story."""
+        return self.study.story.story
+
+    @property
+    def scratch(self) -> Path:
+        """Where the kernel of this run keeps its sockets."""
+        return (
+            scratch_folder(self.request.reports, self.story)
+            / hashlib.sha256(self.notebook_path.stem.encode()).hexdigest()[:6]
+        )
+
+
+def short_name(notebook: str) -> str:
+    """``02_event_study`` as ``event-study``."""
+    return notebook.split("_", 1)[1].replace("_", "-")
+
+
+def find_notebook(root: StudyRoot, notebook: str) -> Path:
+    """The notebook of a study by its name; nothing outside ``notebooks/`` is ever executed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such notebook.
+    """
+    name = notebook.removesuffix(".ipynb")
+    held = sorted(p.stem for p in root.notebooks.glob("[0-9][0-9]_*.ipynb"))
+    if not NOTEBOOK_NAME.fullmatch(name) or name not in held:
+        raise ConfigError(f"unknown notebook {notebook!r}.", f"The notebooks are: {', '.join(held) or 'none'}.")
+    path = root.notebooks / f"{name}.ipynb"
+    if path.resolve().parent != root.notebooks.resolve() or not path.is_file():
+        raise ConfigError(f"{path.name} leads out of the notebooks of this study.", "Replace the link by the file.")
+    return path
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook file, checked to hold exactly one parameters cell.
+
+    Raises
+    ------
+    ConfigError
+        If it is no notebook, or has no cell tagged ``parameters``.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises many kinds
+        raise ConfigError(f"{path.name} is not a readable notebook ({error}).", "Restore it.") from error
+    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ConfigError(
+            f"{path.name} has {len(tagged)} cells tagged `parameters`; expected one.",
+            "Without it every parameter would silently keep its default.",
+        )
+    return notebook
+
+
+def read_needs(notebook: nbformat.NotebookNode) -> str:
+    """What a notebook needs of a story, by its metadata ``impact.needs``: ``registry`` or ``prices``."""
+    declared = notebook.metadata.get("impact", {})
+    return str(declared.get("needs", "prices")) if isinstance(declared, dict) else "prices"
+
+
+def known_parameters(notebook: nbformat.NotebookNode) -> list[str]:
+    """Names assigned in the parameters cell."""
+    source = next(c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    return re.findall(r"^([a-z_]+)\s*(?::[^=\n]+)?=", source, flags=re.MULTILINE)
+
+
+def prepare(request: RunRequest) -> Prepared:
+    """Check everything that can be checked before a kernel starts.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the request is wrong, or the data cannot serve it.
+    """
+    path = find_notebook(request.root, request.notebook)
+    notebook = read_notebook(path)
+    names = known_parameters(notebook)
+    unknown = sorted(set(request.parameters) - set(names))
+    if unknown:
+        raise ConfigError(
+            f"{path.stem} has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(names)}."
+        )
+    missing = sorted(set(names) - set(PARSERS))
+    if missing:
+        raise ConfigError(f"{path.stem}: the parameters cell assigns {', '.join(missing)}.", "Keep to the known names.")
+    request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
+    config = StudyConfig.from_parameters(**request.parameters)
+    study = open_study(config, request.root.path)
+    if "as_of" not in request.parameters and config.story != StudyConfig().story:
+        raise ConfigError(
+            f"as_of is missing: its default belongs to {StudyConfig().story}, not to {config.story}.",
+            f"Name a session from {align_articles(study).event_session.date()} on, for example with --as-of.",
+        )
+    panel = check_study(study, needs=read_needs(notebook))
+    inputs = input_hashes(study, panel)
+    freshness = measure_freshness(study, panel, request.clock()) if panel is not None else None
+    folder = request.reports / (
+        f"{config.as_of.isoformat()}_{config.story}_{short_name(path.stem)}_{hash_run(path, study, inputs)}"
+    )
+    return Prepared(request, study, path, notebook, inputs, freshness, folder)
+
+
+def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the path of one's own prices made absolute: a kernel runs in a folder of its own."""
+    source = parameters.get("source")
+    if not isinstance(source, str) or source.strip() in ("snapshot", "auto", "") or "\x00" in source:
+        return parameters
+    return {**parameters, "source": str(Path(source).expanduser().resolve())}
+
+
+def hash_run(notebook_path: Path, study: OpenedStory, inputs: dict[str, str]) -> str:
+    """First eight hex digits of the sha256 over everything that decides the results."""
+    identity = {
+        "notebook": notebook_path.stem,
+        "notebook_sha256": hashlib.sha256(notebook_path.read_bytes()).hexdigest(),
+        "story": study.story.story,
+        "as_of": study.config.as_of.isoformat(),
+        "parameters": resolved_parameters(study),
+        "inputs": inputs,
+        "analysis": digest_package(),
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@functools.cache
+def digest_package() -> str:
+    """sha256 over the code and templates of ``analysis/``, by relative path; as they are when first asked."""
+    total = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.is_file() and path.suffix in (".py", ".j2", ".css") and "_study" not in path.parts:
+            total.update(path.relative_to(PACKAGE).as_posix().encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def run_notebook(
+    request: RunRequest, *, progress: Progress = lambda _: None, execute: Execute = execute_notebook
+) -> RunOutcome:
+    """Execute a notebook with its parameters and publish the rendered report.
+
+    A finished run of the same identity is returned as it is, unless forced.
+
+    Raises
+    ------
+    StudyError
+        With the exit code of what went wrong.
+    """
+    progress("check: parameters, articles and prices")
+    prepared = prepare(request)
+    found = None if request.is_forced else find_finished(prepared.folder)
+    if found:
+        return _already(found, progress)
+    lock = contextlib.nullcontext() if request.has_lock else own_story(request.reports, prepared.story, progress)
+    with lock:
+        found = None if request.is_forced else find_finished(prepared.folder)
+        if found:  # another runner was faster
+            return _already(found, progress)
+        return _execute_and_publish(prepared, progress, execute)
+
+
+def _already(found: StoredRun, progress: Progress) -> RunOutcome:
+    progress("already published: nothing to do (--force executes again)")
+    return RunOutcome(found.folder, False, found.run)
+
+
+@contextlib.contextmanager
+def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock of a story, and clear away what its dead runs left behind."""
+    with writing(reports):
+        reports.mkdir(parents=True, exist_ok=True)
+    with lock_story(reports, story):
+        progress("lock: taken")
+        if clear_staging(reports, story):
+            progress("lock: leftovers of an interrupted run removed")
+        with writing(reports):
+            scratch = scratch_folder(reports, story)
+            clear_scratch(scratch)
+        try:
+            yield
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execute) -> RunOutcome:
+    request, started = prepared.request, format_clock(prepared.request.clock())
+    with open_staging(request.reports, prepared.story, prepared.folder.name) as staging:
+        target = staging / "executed.ipynb"
+        try:
+            progress(f"execute: {prepared.notebook_path.stem}")
+            notebook = _execute(prepared, target, execute)
+            progress("check: every cell ran")
+            record = extract_record(notebook, prepared.notebook_path.stem)
+            check_record(prepared, record)
+            run = finish_run(prepared, record["run"], started)
+            progress("render: report.html")
+            page = render_run(prepared, notebook, run)
+            progress("write: page, results, run.json")
+            with writing(staging):
+                write_run(staging, notebook, run, record["tables"], page)
+        except (ExecutionError, RenderError) as error:
+            raise _keep(prepared, target, error, started) from error
+        progress("publish")
+        with writing(prepared.folder):
+            folder, is_new = publish(prepared.folder, staging)
+    progress("index")
+    with writing(request.reports / "index.html"):
+        rebuild_index(request.reports, clock=request.clock)
+    progress("done")
+    return RunOutcome(folder, is_new, run)
+
+
+def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
+    try:
+        return execute(
+            prepared.notebook_path,
+            target,
+            parameters=select_parameters(prepared),
+            root=prepared.request.root.path,
+            scratch=prepared.scratch,
+            limits=prepared.request.limits,
+        )
+    except OSError as error:  # a full disk, no sockets, no processes left
+        raise ExecutionError(
+            f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
+        ) from error
+
+
+def _keep(
+    prepared: Prepared, target: Path, error: ExecutionError | RenderError, started: str
+) -> ExecutionError | RenderError:
+    """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
+    request = prepared.request
+    failure = Failure(
+        story=prepared.story,
+        title=prepared.study.story.title,
+        notebook=prepared.notebook_path.stem,
+        as_of=prepared.study.config.as_of.isoformat(),
+        message=error.message,
+        exit_code=error.exit_code,
+        started_at=started,
+        finished_at=format_clock(request.clock()),
+        parameters=resolved_parameters(prepared.study),
+    )
+    try:
+        page = keep_failure(request.reports, failure, partial=target)
+        rebuild_index(request.reports, clock=request.clock)
+        said = f"See {page}."
+    except (OSError, RenderError) as second:
+        said = f"Its page could not be kept ({second})."
+    return type(error)(error.message, f"{error.hint} {said}".strip())
+
+
+def format_clock(instant: datetime) -> str:
+    """An instant as ``YYYY-MM-DDTHH:MM:SSZ``."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def select_parameters(prepared: Prepared) -> dict[str, Any]:
+    """All validated parameters that the notebook knows."""
+    known = known_parameters(prepared.notebook)
+    return {name: value for name, value in prepared.study.config.as_parameters().items() if name in known}
+
+
+def check_record(prepared: Prepared, record: dict[str, Any]) -> None:
+    """The notebook computed from the very files that were checked, for the very request.
+
+    Raises
+    ------
+    ExecutionError
+        If story, as_of or inputs differ, or a table has a name that is none.
+    """
+    name, run = prepared.notebook_path.stem, record["run"]
+    for key, value in (("story", prepared.story), ("as_of", prepared.study.config.as_of.isoformat())):
+        if run.get(key, value) != value:
+            raise ExecutionError(f"{name}: {key} of the run record is not what was asked.", "Mend the notebook.")
+    read = run.get("inputs", {})
+    moved = sorted(file for file, sha in prepared.inputs.items() if read.get(file, sha) != sha)
+    if moved:
+        raise ExecutionError(f"{name}: {', '.join(moved)} changed while it ran.", "Run again.")
+    for table, text in record["tables"].items():
+        if not NAME.fullmatch(table) or not isinstance(text, str):
+            raise ExecutionError(f"{name}: {table!r} is no name of a table.", "Use snake-case names.")
+
+
+def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[str, Any]:
+    """Add to the notebook's record what only the runner knows."""
+    freshness = prepared.freshness
+    return {
+        **run,
+        "story": prepared.story,
+        "notebook": prepared.notebook_path.stem,
+        "as_of": prepared.study.config.as_of.isoformat(),
+        "parameters": resolved_parameters(prepared.study),
+        "inputs": {**run.get("inputs", {}), **prepared.inputs},
+        "source": freshness.as_record() if freshness else None,
+        "versions": read_versions(),
+        "commit": read_commit(prepared.request.root.path),
+        "started_at": started,
+        "finished_at": format_clock(prepared.request.clock()),
+    }
+
+
+def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[str, Any]) -> str:
+    """The page of a run, checked by its gates."""
+    tidy_notebook(notebook)
+    previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
+    page = render_page(
+        notebook,
+        PageFacts(
+            title=f"{prepared.study.story.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
+            kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
+            facts=masthead(run, prepared),
+            footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
+            changed_html=describe_changes(previous, run),
+            provenance_html=provenance_html(run, prepared.request.notebook),
+        ),
+    )
+    check_page(page)
+    return page
+
+
+def write_run(
+    folder: Path, notebook: nbformat.NotebookNode, run: dict[str, Any], tables: dict[str, str], page: str
+) -> None:
+    """Write page, results and, last, run.json with the sha256 of all of them."""
+    (folder / "results").mkdir()
+    for name, text in tables.items():
+        write_text(folder / "results" / f"{name}.csv", text)
+    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
+    write_text(folder / "report.html", page)
+    run = {**run, "files": hash_files(folder)}
+    write_text(folder / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def masthead(run: dict[str, Any], prepared: Prepared) -> tuple[tuple[str, str], ...]:
+    """The facts at the head of a page."""
+    story = prepared.study.story
+    figures = prepared.freshness.describe() if prepared.freshness else "none: articles and calendar only"
+    return (
+        ("ticker", f"{story.ticker} ({story.exchange})"),
+        ("as of", str(run["as_of"])),
+        ("status", str(run.get("status"))),
+        ("figures", figures),
+    )

@@ -1,0 +1,225 @@
+"""Runs on disk: names, locks, staging, publication by one rename, and reading them back.
+
+Layout under ``reports/``: published runs, ``failed/``, and three folders that start with a dot:
+``.locks`` (one file a story), ``.staging`` (work of the runs that hold those locks), ``.logs``.
+
+Whoever holds the lock of a story knows that everything in that story's staging folder belongs to
+dead runs: :mod:`event_impact.base.disk` has the rule for locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from event_impact.base.disk import hold_lock, sync_folder, writing
+from event_impact.base.errors import ConfigError
+
+RUN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{8}(-\d{1,4})?")
+FAILED_NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[a-z0-9-]+(-\d{1,4})?")
+RUN_FILES = ("report.html", "run.json", "executed.ipynb")
+DOSSIER = "dossier"
+PAGES_OF = {DOSSIER: ("report.html", "run.json")}
+"""Files that a whole run must hold, where they are not :data:`RUN_FILES`."""
+STATUSES = ("final", "open", "failed")
+INDEX_WAIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One folder under ``reports/`` with its readable ``run.json``."""
+
+    folder: Path
+    run: dict[str, Any]
+
+    @property
+    def story(self) -> str:
+        """Id of the story."""
+        return str(self.run["story"])
+
+    @property
+    def notebook(self) -> str:
+        """Name of the notebook, or ``dossier``."""
+        return str(self.run["notebook"])
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was published."""
+        return self.run["status"] != "failed"
+
+    @property
+    def order(self) -> tuple[str, str, bool, str]:
+        """Sorts runs from old to new; a dossier comes after the runs it binds."""
+        return str(self.run["finished_at"]), str(self.run["as_of"]), self.notebook == DOSSIER, self.folder.name
+
+
+def read_stored(folder: Path) -> StoredRun | None:
+    """The run in a folder, or None where its ``run.json`` is missing, damaged or someone else's."""
+    if folder.is_symlink() or not folder.is_dir():
+        return None
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    needed = ("story", "notebook", "as_of", "status", "finished_at")
+    if not isinstance(run, dict) or not all(isinstance(run.get(name), str) for name in needed):
+        return None
+    if run["status"] not in STATUSES or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", run["as_of"]):
+        return None
+    return StoredRun(folder, run)
+
+
+def list_folders(reports: Path) -> list[Path]:
+    """Folders that are named like published runs, damaged ones among them."""
+    return sorted(p for p in _entries(reports) if RUN_NAME.fullmatch(p.name))
+
+
+def read_runs(reports: Path) -> list[StoredRun]:
+    """All published runs, oldest first by the time they finished."""
+    return _read(list_folders(reports))
+
+
+def read_failures(reports: Path) -> list[StoredRun]:
+    """Failed attempts, oldest first."""
+    return _read([p for p in _entries(reports / "failed") if FAILED_NAME.fullmatch(p.name)])
+
+
+def list_damaged(reports: Path) -> list[str]:
+    """Names of run folders whose ``run.json`` cannot be read."""
+    return [folder.name for folder in list_folders(reports) if read_stored(folder) is None]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _read(folders: list[Path]) -> list[StoredRun]:
+    return sorted(filter(None, map(read_stored, folders)), key=lambda stored: stored.order)
+
+
+def find_run(reports: Path, name: str) -> StoredRun:
+    """A run by the name of its folder, an unambiguous beginning of it, or ``latest``.
+
+    Raises
+    ------
+    ConfigError
+        If nothing or more than one run fits, or the name is no name of a run.
+    """
+    held = [*read_runs(reports), *read_failures(reports)]
+    if name == "latest":
+        fitting = held[-1:] if not read_runs(reports) else read_runs(reports)[-1:]
+    else:
+        wanted = Path(name).name if Path(name).resolve().parent in (reports, reports / "failed") else name
+        fitting = [s for s in held if s.folder.name == wanted] or [
+            s for s in held if wanted and (s.folder.name.startswith(wanted) or s.folder.name.endswith(f"_{wanted}"))
+        ]
+    if len(fitting) != 1:
+        found = "no run" if not fitting else f"{len(fitting)} runs, for instance {fitting[0].folder.name}"
+        raise ConfigError(f"{name!r} names {found}.", "List the runs with: impact list")
+    return fitting[0]
+
+
+# ---------------------------------------------------------------- locks
+
+
+@contextlib.contextmanager
+def lock_story(reports: Path, story: str) -> Iterator[None]:
+    """One run of a story at a time.
+
+    Raises
+    ------
+    BusyError
+        If another run of the story is at work.
+    RenderError
+        If ``reports/`` cannot be written.
+    """
+    with hold_lock(reports / ".locks", f"{story}.lock", f"another run of {story} is at work"):
+        yield
+
+
+# ---------------------------------------------------------------- staging and publication
+
+
+@contextlib.contextmanager
+def open_staging(reports: Path, story: str, name: str) -> Iterator[Path]:
+    """A fresh folder for one run; only the holder of the story's lock may call this."""
+    folder = reports / ".staging" / story / name
+    with writing(reports):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_staging(reports: Path, story: str) -> int:
+    """Remove what dead runs of a story left behind; only the holder of its lock may call this."""
+    left = _entries(reports / ".staging" / story)
+    shutil.rmtree(reports / ".staging" / story, ignore_errors=True)
+    return len(left)
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """sha256 of every file of a run but its ``run.json``, which will hold them."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / "run.json")
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def publish(folder: Path, staging: Path) -> tuple[Path, bool]:
+    """Move a whole run into place by one rename; one that says the same as a published one is dropped."""
+    target, number = folder, 1
+    while target.exists() or target.is_symlink():
+        if is_intact(target) and same_results(target, staging):
+            return target, False
+        number += 1
+        target = folder.with_name(f"{folder.name}-{number}")
+    for path in (*(p for p in staging.rglob("*") if p.is_dir()), staging):
+        sync_folder(path)
+    os.rename(staging, target)  # fails where a folder with content appeared meanwhile
+    sync_folder(target.parent)
+    return target, True
+
+
+def same_results(one: Path, other: Path) -> bool:
+    """Whether two runs hold the same results, byte for byte."""
+    names = {p.name for folder in (one, other) for p in (folder / "results").glob("*.csv")}
+    return all(
+        (one / "results" / n).is_file()
+        and (other / "results" / n).is_file()
+        and (one / "results" / n).read_bytes() == (other / "results" / n).read_bytes()
+        for n in names
+    )
+
+
+def find_finished(folder: Path) -> StoredRun | None:
+    """The newest whole run of that identity, if there is one: ``folder`` itself or a numbered sibling."""
+    pattern = re.compile(re.escape(folder.name) + r"(-\d{1,4})?")
+    fitting = [p for p in _entries(folder.parent) if pattern.fullmatch(p.name) and is_intact(p)]
+    return max(filter(None, map(read_stored, fitting)), key=lambda stored: stored.order, default=None)
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether a folder holds a whole published run, with the content it was published with."""
+    stored = read_stored(folder)
+    if stored is None or not stored.is_good:
+        return False
+    files = stored.run.get("files", {})
+    needed = PAGES_OF.get(stored.notebook, RUN_FILES)
+    if not isinstance(files, dict) or not all((folder / name).is_file() for name in needed):
+        return False
+    try:
+        return not files or hash_files(folder) == files
+    except OSError:
+        return False

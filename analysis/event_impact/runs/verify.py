@@ -1,0 +1,273 @@
+"""Recompute a published run from its recorded inputs and compare every number.
+
+The notebook is executed again with the recorded parameters, after the sha256 of every input was compared. Numbers
+must agree to 1e-9, words exactly; the page and the executed notebook must be the published bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.root import StudyRoot
+from event_impact.market.opened import OPTIONAL_TABLES, TABLES
+from event_impact.page.provenance import clean
+from event_impact.runs.execute import execute_notebook, extract_record
+from event_impact.runs.run import (
+    RunRequest,
+    find_notebook,
+    known_parameters,
+    prepare,
+    read_notebook,
+    select_parameters,
+)
+from event_impact.runs.store import DOSSIER, StoredRun, hash_files, read_stored
+
+RELATIVE_TOLERANCE = 1e-9
+ABSOLUTE_TOLERANCE = 1e-12
+"""Below this two numbers near zero are the same: rounding of another processor."""
+COMPARED_FIELDS = (
+    "status", "outcome", "companion_outcome", "verdict", "plain", "identified", "event_session", "vintage",
+    "headline", "companion",
+)  # fmt: skip
+HINT = "The run was changed after publication, or comes from other code; its run.json names the commit."
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A run that agrees with its own inputs."""
+
+    folder: Path
+    n_inputs: int
+    n_tables: int
+    n_numbers: int
+    changed_tables: tuple[str, ...] = ()
+
+
+def verify_run(
+    folder: Path,
+    root: StudyRoot,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    execute: Callable[..., Any] = execute_notebook,
+) -> Verification:
+    """Recompute a published run and compare it with what was published.
+
+    Prices must be the recorded ones. The hand-curated tables grow with every story: where they have changed since, the
+    run is recomputed from today's, and must still say the same.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds no published run of one notebook.
+    DataError
+        If an input has another hash, or a number or word differs: the first one, by file, row and column.
+    """
+    stored = read_published(folder)
+    progress("check: inputs")
+    with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
+        request = RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
+        prepared = prepare(request)
+        changed = compare_inputs(stored.run.get("inputs", {}), prepared.inputs)
+        if changed:
+            progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
+        progress(f"execute: {stored.notebook}")
+        notebook = execute(
+            prepared.notebook_path,
+            Path(scratch) / "executed.ipynb",
+            parameters=select_parameters(prepared),
+            root=root.path,
+            scratch=Path(scratch) / "kernel",
+            limits=request.limits,
+        )
+        record = extract_record(notebook, stored.notebook)
+    progress("compare: every number")
+    try:
+        n_numbers = compare_results(folder / "results", record["tables"])
+        recomputed = json.loads(json.dumps(clean(record["run"]), allow_nan=False))
+        for name in COMPARED_FIELDS:
+            n_numbers += compare_values(stored.run.get(name), recomputed.get(name), f"run.json, {name}")
+    except DataError as error:
+        if not changed:
+            raise
+        hint = f"{', '.join(changed)} changed since the run was made: restore what it was made from, and verify again."
+        raise DataError(error.message, hint) from error
+    compare_files(stored)
+    return Verification(folder, len(prepared.inputs), len(record["tables"]), n_numbers, changed)
+
+
+def read_published(folder: Path) -> StoredRun:
+    """The published run of one notebook in a folder.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    stored = read_stored(folder)
+    if stored is None:
+        raise ConfigError(f"{folder} holds no published run.", "Name the folder of a run, with its run.json.")
+    if not stored.is_good:
+        raise ConfigError(f"{folder.name} is a failed attempt: nothing of it was published.", "Name a published run.")
+    if stored.notebook == DOSSIER:
+        raise ConfigError(f"{folder.name} is a dossier.", "Verify the runs that it gathers, one by one.")
+    return stored
+
+
+def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
+    """The recorded parameters that the notebook takes; the others had no part in the run."""
+    parameters = stored.run.get("parameters")
+    if not isinstance(parameters, dict):
+        raise ConfigError("run.json records no parameters.", "Name a run published by this package.")
+    known = known_parameters(read_notebook(find_notebook(root, stored.notebook)))
+    return {name: value for name, value in parameters.items() if name in known}
+
+
+def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str, ...]:
+    """Every recorded input is at hand with the recorded sha256; returns the hand-curated tables that are not.
+
+    Raises
+    ------
+    DataError
+        Naming the first file of prices that is not, or an input that is gone or new.
+    """
+    tables = {f"data/{name}" for name in (*TABLES, *OPTIONAL_TABLES)}
+    changed = tuple(name for name in sorted(recorded) if name in tables and found.get(name) != recorded[name])
+    for name in sorted(set(recorded) - set(changed)):
+        if name not in found:
+            raise DataError(f"input {name} of the run is not at hand.", "Restore it, or name the study with --root.")
+        if found[name] != recorded[name]:
+            raise DataError(
+                f"input {name} has sha256 {found[name][:12]}..., the run recorded {recorded[name][:12]}....",
+                "Restore the file that the run was made from.",
+            )
+    new = sorted(set(found) - set(recorded))
+    for name in new:
+        if name not in tables:
+            raise DataError(f"input {name} is used now and was not when the run was made.", HINT)
+    return (*changed, *(name for name in new if name in tables))
+
+
+def compare_results(results: Path, tables: dict[str, str]) -> int:
+    """Published and recomputed tables agree cell by cell; gives the count of numbers compared.
+
+    Raises
+    ------
+    DataError
+        Naming file, row and column of the first difference.
+    """
+    published = {path.stem: path for path in sorted(results.glob("*.csv"))}
+    for name in sorted(set(published) | set(tables)):
+        if name not in published:
+            raise DataError(f"results/{name}.csv is missing from the run.", HINT)
+        if name not in tables:
+            raise DataError(f"results/{name}.csv is in the run and is not made by its notebook.", HINT)
+    return sum(
+        compare_table(f"results/{name}.csv", published[name].read_text(encoding="utf-8"), tables[name])
+        for name in sorted(tables)
+    )
+
+
+def compare_table(name: str, published: str, recomputed: str) -> int:
+    """Two CSV texts agree: same columns, same rows, words exactly, numbers to 1e-9.
+
+    Raises
+    ------
+    DataError
+        Naming the first difference.
+    """
+    rows, others = (list(csv.reader(io.StringIO(text))) for text in (published, recomputed))
+    header = rows[0] if rows else []
+    if header != (others[0] if others else []):
+        raise DataError(f"{name}: the columns differ from those recomputed.", HINT)
+    if len(rows) != len(others):
+        raise DataError(f"{name} has {len(rows) - 1} rows, recomputed {len(others) - 1}.", HINT)
+    count = 0
+    for number, (row, other) in enumerate(zip(rows[1:], others[1:], strict=True), start=1):
+        if len(row) != len(header):
+            raise DataError(f"{name}, row {number} has {len(row)} cells for {len(header)} columns.", HINT)
+        for column, cell, fresh in zip(header, row, other, strict=True):
+            if not is_same(cell, fresh):
+                raise _differ(f"{name}, row {number}, column {column}", cell, fresh)
+            count += is_number(cell)
+    return count
+
+
+def compare_values(published: Any, recomputed: Any, where: str) -> int:
+    """Two JSON values agree; gives the count of numbers compared.
+
+    Raises
+    ------
+    DataError
+        Naming the first difference.
+    """
+    if isinstance(published, dict) and isinstance(recomputed, dict):
+        if set(published) != set(recomputed):
+            names = ", ".join(sorted(set(published) ^ set(recomputed)))
+            raise DataError(f"{where}: {names} stands on one side only.", HINT)
+        return sum(compare_values(published[k], recomputed[k], f"{where}.{k}") for k in sorted(published))
+    if not _are_numbers(published, recomputed):
+        if type(published) is not type(recomputed) or published != recomputed:
+            raise _differ(where, published, recomputed)
+        return 0
+    if not math.isclose(published, recomputed, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE):
+        raise _differ(where, published, recomputed)
+    return 1
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell of a CSV holds a finite number."""
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def is_same(cell: str, other: str) -> bool:
+    """Whether two cells say the same: words exactly, numbers to 1e-9."""
+    if cell == other:
+        return True
+    if not (is_number(cell) and is_number(other)):
+        return _is_same_list(cell, other)
+    return math.isclose(float(cell), float(other), rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
+
+
+def _is_same_list(cell: str, other: str) -> bool:
+    """Cells such as ``name=0.1; other=2`` agree when their names and numbers do."""
+    ours, theirs = ([part.partition("=") for part in text.split("; ")] for text in (cell, other))
+    return len(ours) == len(theirs) and all(
+        n == m and e == f == "=" and is_number(v) and is_number(w) and is_same(v, w)
+        for (n, e, v), (m, f, w) in zip(ours, theirs, strict=True)
+    )
+
+
+def compare_files(stored: StoredRun) -> None:
+    """Page and executed notebook are the published bytes; tables were compared by their numbers.
+
+    Raises
+    ------
+    DataError
+        Naming the first file that was changed.
+    """
+    recorded = stored.run.get("files") or {}
+    found = hash_files(stored.folder)
+    for name in sorted(recorded):
+        if not name.startswith("results/") and found.get(name) != recorded[name]:
+            what = "is missing from the run" if name not in found else "was changed after publication"
+            raise DataError(f"{name} {what}.", "Its numbers agree; restore the file, or publish the run again.")
+
+
+def _differ(where: str, published: Any, recomputed: Any) -> DataError:
+    return DataError(f"{where}: published {published!r}, recomputed {recomputed!r}.", HINT)

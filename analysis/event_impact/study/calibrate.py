@@ -1,0 +1,138 @@
+"""Do the tests keep their level for one firm? Everything behind the calibration page, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.root import StudyRoot
+from event_impact.events.articles import load_stories
+from event_impact.events.sessions import align_story
+from event_impact.inference.calibration import (
+    FirmCalibration,
+    Subject,
+    calibrate_history,
+    history_window_rates,
+    simulated_sizes,
+    simulated_window_sizes,
+)
+from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES, Process
+from event_impact.market.returns import ReturnPanel, load_panel
+from event_impact.market.snapshot import MANIFEST_COLUMNS, PriceStore, open_source, read_table
+
+INJECTED = (-0.02, -0.03)
+"""Effects added to every own session to measure power, fractions."""
+SIMULATED_EFFECTS = (0.02, 0.03, 0.05)
+"""Effects added to the event session of a simulation, fractions, on a residual standard deviation of 1.5 %."""
+WINDOWS = ((0, 1), (0, 2), (0, 4))
+WINDOW_LENGTHS = (1, 3, 5, 11)
+MIN_SESSIONS = 100
+
+
+def find_subject(root: StudyRoot, ticker: str) -> Subject:
+    """The firm as the registry or the manifest of the figures knows it.
+
+    Raises
+    ------
+    ConfigError
+        If neither names the ticker.
+    """
+    stories = [s for s in load_stories(root.data).values() if s.ticker == ticker]
+    embedded = [(s.state == "open", align_story(s).event_session, s) for s in stories if s.is_embedded]
+    if embedded:
+        _, session, story = max(embedded, key=lambda found: found[:2])
+        return Subject(ticker, story.exchange, story.benchmark, story.story, session)
+    if stories:
+        return Subject(ticker, stories[0].exchange, stories[0].benchmark, "", None)
+    manifest = read_table(root.data / "manifest.csv", MANIFEST_COLUMNS)
+    rows = manifest[manifest["ticker"] == ticker]
+    if rows.empty:
+        held = ", ".join(sorted(set(manifest["ticker"]) - {""}))
+        raise ConfigError(f"--ticker: {ticker!r} is in no story and no figure file.", f"The figures hold {held}.")
+    return Subject(ticker, rows["exchange"].iloc[0], "SPY", "", None)
+
+
+def calibrate_firm(
+    root: StudyRoot,
+    ticker: str,
+    *,
+    source: str = "snapshot",
+    estimation_sessions: int = 250,
+    gap_sessions: int = 10,
+    n_draws: int,
+    seed: int,
+    processes: tuple[Process, ...] = PROCESSES,
+    progress: Callable[[str], None] = lambda _: None,
+) -> FirmCalibration:
+    """Size and power on the firm's own sessions, then on simulated truth.
+
+    Parameters
+    ----------
+    n_draws : int
+        Simulated histories of each process.
+    processes : tuple of Process
+        One-session processes that are simulated.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the firm is unknown or has too few sessions with complete windows.
+    """
+    subject = find_subject(root, ticker)
+    store = open_source(source, root.data, (subject.ticker, subject.benchmark))
+    progress(f"history of {ticker}")
+    panel, y, design, dates = _load_series(store, subject)
+    sessions = np.arange(estimation_sessions + gap_sessions, len(y))
+    if len(sessions) < MIN_SESSIONS:
+        raise DataError(
+            f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed.",
+            "Use a source with a longer history.",
+        )
+    args = {"sessions": sessions, "estimation_length": estimation_sessions, "gap": gap_sessions}
+    own = calibrate_history(y, design, **args)
+    power = [
+        calibrate_history(y, design, **args, levels=(0.05,), effect=effect).rates.assign(effect=effect)
+        for effect in INJECTED
+    ]
+    windows = history_window_rates(y, design, **args, windows=WINDOWS, levels=(0.05,))
+    progress(f"simulations: {n_draws} draws of each process")
+    effects = (0.0, *(effect / RESIDUAL_STD for effect in SIMULATED_EFFECTS))
+    lengths = {"estimation_length": estimation_sessions, "seed": seed}
+    return FirmCalibration(
+        subject=subject,
+        vintage=panel.vintage,
+        inputs=panel.inputs,
+        estimation_sessions=estimation_sessions,
+        gap_sessions=gap_sessions,
+        n_draws=n_draws,
+        seed=seed,
+        n_sessions=len(sessions),
+        first=dates[sessions[0]],
+        last=dates[sessions[-1]],
+        sizes=own.rates,
+        power=pd.concat(power, ignore_index=True),
+        windows=windows,
+        simulated=simulated_sizes(processes, n_draws=n_draws, effects=effects, **lengths),
+        simulated_gap=simulated_sizes(processes, n_draws=n_draws, gap=gap_sessions, **lengths),
+        simulated_windows=simulated_window_sizes(
+            WINDOW_PROCESSES, WINDOW_LENGTHS, n_draws=max(n_draws // 2, 100), gap=gap_sessions, **lengths
+        ),
+    )
+
+
+def _load_series(
+    store: PriceStore, subject: Subject
+) -> tuple[ReturnPanel, np.ndarray, np.ndarray, pd.DatetimeIndex]:  # fmt: skip
+    """Usable close-to-close returns of firm and benchmark before the cut, consecutive."""
+    last = min(store.load(name, subject.exchange).frame.index[-1] for name in (subject.ticker, subject.benchmark))
+    panel = load_panel(
+        store, subject.ticker, benchmark=subject.benchmark, exchange=subject.exchange, as_of=last.date()
+    )  # fmt: skip
+    returns = panel.returns["close_to_close"].dropna()
+    if subject.before is not None:
+        returns = returns[returns.index < subject.before]
+    y, market = returns[subject.ticker].to_numpy(), returns[subject.benchmark].to_numpy()
+    return panel, y, np.column_stack([np.ones(len(y)), market]), pd.DatetimeIndex(returns.index)

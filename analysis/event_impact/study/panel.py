@@ -1,0 +1,223 @@
+"""All stories of the registry in one sample: the steps of the panel notebook.
+
+Every story goes through the steps of a single study, up to the last session that its figures and ``as_of``
+allow; what cannot be measured is kept with its reason. Pooling is :mod:`event_impact.many.story_panel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from event_impact.base.config import LAST_WINDOW_SESSION, StudyConfig, Window
+from event_impact.base.errors import EstimationError, StudyError
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.models import FACTOR_COLUMNS
+from event_impact.events.articles import Story, load_stories
+from event_impact.events.confounders import load_confounders
+from event_impact.events.sessions import Alignment, align_story
+from event_impact.inference.story_sequence import MAX_SESSIONS
+from event_impact.inference.windows import HEADLINE_KIND
+from event_impact.many.story_panel import (
+    MissingStory,
+    PanelResult,
+    PanelStory,
+    Resolution,
+    SeparateEffects,
+    StoryPanel,
+    StoryWindow,
+    count_in_estimation,
+    cut_window,
+    decide_pooled_outcome,
+    pool_windows,
+)
+from event_impact.many.story_path import trace_path
+from event_impact.market.snapshot import PriceStore, open_source
+from event_impact.study import steps
+from event_impact.study.steps import OpenedStory
+
+DRAWS = 9_999
+US_EXCHANGES = ("XNYS", "XNAS")
+
+
+def gather_panel(study: OpenedStory) -> StoryPanel:
+    """Take every story of the registry as far as its figures and ``as_of`` allow.
+
+    Parameters
+    ----------
+    study : OpenedStory
+        The study that was asked for: its parameters hold for all stories; a benchmark that is named too.
+    """
+    shared = None if study.config.source == "auto" else study.store
+    held: list[PanelStory] = []
+    missing: list[MissingStory] = []
+    for story in load_stories(study.root.data).values():
+        found = measure_story(study, story, shared)
+        (held if isinstance(found, PanelStory) else missing).append(found)  # type: ignore[arg-type]
+    held.sort(key=lambda s: (s.alignment.event_session, s.name))
+    return StoryPanel(study, tuple(held), tuple(missing))
+
+
+def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = None) -> PanelStory | MissingStory:
+    """One story with the parameters of a study, or why it cannot be measured."""
+    label = pd.Timestamp(study.config.as_of)
+    alignment = align_story(story)
+    if alignment.last_session > label:
+        return MissingStory(story, "as_of", f"its articles reach {alignment.last_session.date()}, after as_of")
+    if alignment.hull[1] - alignment.hull[0] >= MAX_SESSIONS:
+        return MissingStory(story, "window", f"its articles span more than {MAX_SESSIONS} sessions")
+    if study.config.model in FACTOR_COLUMNS and story.exchange not in US_EXCHANGES:
+        return MissingStory(story, "model", f"the factors are of the United States, the listing is on {story.exchange}")
+    benchmark = study.config.benchmark or story.benchmark
+    try:
+        store = store or open_source(study.config.source, study.root.data, (story.ticker, benchmark))
+        first, last = _find_reach(store, story, benchmark)
+    except StudyError as error:
+        return MissingStory(story, "no figures", error.message.split(";")[0].rstrip("."))
+    if first > alignment.event_session or last < alignment.last_session:
+        reason = f"its figures run from {first.date()} to {last.date()}, its sessions from "
+        reason += f"{alignment.event_session.date()} to {alignment.last_session.date()}"
+        return MissingStory(story, "figures elsewhere", reason)
+    try:
+        return _measure(study, story, store, alignment, min(label, last))
+    except EstimationError as error:
+        return MissingStory(story, "too few sessions", error.message.rstrip("."))
+    except StudyError as error:
+        return MissingStory(story, "refused", error.message.rstrip("."))
+
+
+def _find_reach(store: PriceStore, story: Story, benchmark: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last session that listing and benchmark both have."""
+    frames = [store.load(ticker, story.exchange).frame for ticker in (story.ticker, benchmark)]
+    return max(f.index[0] for f in frames), min(f.index[-1] for f in frames)
+
+
+def _measure(
+    study: OpenedStory, story: Story, store: PriceStore, alignment: Alignment, last: pd.Timestamp
+) -> PanelStory | MissingStory:
+    hours = alignment.hours
+    as_of = hours.between(alignment.event_session, last)[-1]
+    after = min(max(study.config.path[1], alignment.hull[1] + 1), LAST_WINDOW_SESSION)
+    config = study.config.replace(
+        story=story.story, as_of=as_of.date(), path=f"{min(study.config.path[0], -1)}:{after}"
+    )
+    known_at = hours.schedule.at[as_of, "close"]
+    confounders = load_confounders(story.ticker, study.root.data, known_at=known_at, story=story.story)
+    own = OpenedStory(config, study.root, story, confounders, store)
+    panel = steps.load_returns(own)
+    own_alignment = steps.align(own, panel)
+    measured = steps.measure(own, panel, own_alignment)
+    abnormal = measured[HEADLINE_KIND]
+    assert isinstance(abnormal, AbnormalReturns)  # measure() raises where the headline has none
+    joint = cut_window(abnormal, own_alignment.hull, story=story.story, ticker=story.ticker)
+    if isinstance(joint, str):
+        return MissingStory(story, "incomplete", joint)
+    return PanelStory(own, own_alignment, measured, joint, panel.inputs, panel.vintage)
+
+
+def separate_effects(story: PanelStory) -> SeparateEffects | str:
+    """Report and denial of a story apart, or why not."""
+    found = story.alignment.identification
+    if found.kind != "separable":
+        return found.reason
+    if found.price_between == "close":
+        rows = {r.name: r.contrast for r in steps.assess_story(story.study, story.measured, story.alignment).rows}
+        parts = [rows.get(name) for name in ("report", "denial", "total")]
+        if any(part is None for part in parts):
+            return "the first candidate of the denial is not after the report's"
+        values = [(c.estimate, c.std_error, c.df) for c in parts if c is not None]
+        return SeparateEffects(story.name, "close", *values)
+    if story.alignment.hull != (0, 0):
+        return "only an opening price lies between them, and they may fall in different sessions"
+    values = []
+    for kind in ("close_to_open", "open_to_close", HEADLINE_KIND):
+        abnormal = story.measured[kind]
+        if not isinstance(abnormal, AbnormalReturns):
+            return f"{kind.replace('_', ' ')}: {abnormal.reason}"
+        total = abnormal.sum_window(0, 0)
+        if total.estimate is None or total.standard_error is None:
+            return f"{kind.replace('_', ' ')}: {total.note}"
+        values.append((total.estimate, total.standard_error, abnormal.fit.df))
+    return SeparateEffects(story.name, "open", *values)
+
+
+READINGS: tuple[tuple[str, str, Callable[[Alignment], Window]], ...] = (
+    ("hull", "all candidate sessions (main)", lambda a: a.hull),
+    ("first", "first candidate sessions", lambda a: _resolve(a, 0)),
+    ("last", "last candidate sessions", lambda a: _resolve(a, -1)),
+    ("wider", "one session more on each side", lambda a: (a.hull[0] - 1, a.hull[1] + 1)),
+)
+"""Ways to read uncertain sessions: what decides whether a detection is confirmed."""
+
+
+def _resolve(alignment: Alignment, place: int) -> Window:
+    """From the report's candidate to the first denial's, both the first or both the last one."""
+    chosen = [
+        alignment.relative(sessions)[place]
+        for sessions in (alignment.report_sessions, alignment.denial_sessions)
+        if sessions
+    ]
+    return min(chosen), max(chosen)
+
+
+def assess_panel(panel: StoryPanel) -> PanelResult:
+    """Pool the denied stories, read uncertain sessions every way, separate what can be separated."""
+    config = panel.study.config
+    readings = [_read_again(panel.denied, name, label, rule, config) for name, label, rule in READINGS]
+    main = readings[0].pooled
+    parts = [
+        ("unique", "only stories with unique sessions", [s for s in panel.denied if not s.alignment.is_ambiguous]),
+        ("in_full", "only stories denied in full", [s for s in panel.denied if s.story.denied == "yes"]),
+        ("first_of_firm", "only the first story of each firm", _first_of_firms(panel.denied)),
+    ]
+    readings += [_read_again(held, name, label, READINGS[0][2], config) for name, label, held in parts]
+    apart = [found for s in panel.denied if isinstance(found := separate_effects(s), SeparateEffects)]
+    joint = [s.joint for s in panel.denied if s.name in {e.story for e in apart}]
+    return PanelResult(
+        panel=panel,
+        main=main,
+        outcome=decide_pooled_outcome(
+            main,
+            significance=config.significance,
+            bound=config.equivalence_bound,
+            is_confirmed=_is_confirmed(readings[: len(READINGS)], config),
+        ),
+        resolutions=tuple(readings),
+        separable=tuple(apart),
+        separable_pooled=pool_windows(joint, draws=DRAWS, seed=config.seed),
+        path=trace_path(
+            [(s.name, s.abnormal) for s in panel.denied],
+            path=config.path,
+            estimation_sessions=config.estimation_sessions,
+            gap_sessions=config.gap_sessions,
+        ),
+        n_in_estimation=count_in_estimation([s.joint for s in panel.denied], [s.joint for s in panel.stories]),
+    )
+
+
+def _first_of_firms(stories: Sequence[PanelStory]) -> list[PanelStory]:
+    seen: set[str] = set()
+    return [s for s in stories if not (s.story.ticker in seen or seen.add(s.story.ticker))]  # type: ignore[func-returns-value]
+
+
+def _read_again(
+    stories: Sequence[PanelStory], name: str, label: str, rule: Callable[[Alignment], Window], config: StudyConfig
+) -> Resolution:
+    members, left = [], []
+    for story in stories:
+        cut = story.cut(rule(story.alignment))
+        if isinstance(cut, StoryWindow):
+            members.append(cut)
+        else:
+            left.append((story.name, cut))
+    return Resolution(name, label, pool_windows(members, draws=DRAWS, seed=config.seed), tuple(left))
+
+
+def _is_confirmed(readings: Sequence[Resolution], config: StudyConfig) -> bool:
+    """Whether every reading finds the same sign below the level."""
+    found = [r.pooled for r in readings]
+    if any(p.estimate is None or p.p_value is None for p in found):
+        return False
+    signs = {(p.estimate or 0.0) > 0 for p in found}
+    return len(signs) == 1 and all((p.p_value or 1.0) < config.significance for p in found)

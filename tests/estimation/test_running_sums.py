@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from event_impact.base.errors import EstimationError
+from event_impact.estimation.rolling import fit_rolling, fit_windows
+from event_impact.estimation.running_sums import forecast_from_sums, sum_products
+
+LENGTH, GAP = 60, 10
+
+
+@pytest.fixture(scope="module")
+def series():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(400), rng.standard_t(4, (400, 3)) * 0.01])
+    y = x @ [0.0003, 1.2, -0.4, 0.2] + rng.standard_t(4, 400) * 0.015
+    return y, x
+
+
+EVENTS = np.array([70, 71, 150, 399])
+
+
+def forecasts(y, x, usable=None, events=EVENTS):
+    usable = np.ones(len(y), bool) if usable is None else usable
+    return forecast_from_sums(sum_products(y, x, usable=usable), events=events, estimation_length=LENGTH, gap=GAP)
+
+
+def test_agrees_with_the_orthogonal_fit_of_every_window(series):
+    y, x = series
+    found = forecasts(y, x)
+    exact = fit_rolling(y, x, events=EVENTS, estimation_length=LENGTH, gap=GAP)
+    np.testing.assert_allclose(found.estimate, exact.abnormal_returns[:, 0], rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(found.standard_error, exact.forecast_std[:, 0], rtol=1e-10)
+    np.testing.assert_allclose(found.t, exact.t_values[:, 0], rtol=1e-9)
+    assert (found.df == LENGTH - 4).all()
+
+
+def test_left_out_sessions_are_deleted(series):
+    y, x = series
+    usable = np.ones(len(y), bool)
+    usable[[95, 100, 139]] = False
+    broken = y.copy()
+    broken[[95, 100]] = np.nan
+    found = forecasts(broken, x, usable, events=np.array([150]))
+    window = np.arange(80, 140)
+    kept = window[usable[window]]
+    exact = fit_windows(y, x, estimation=kept, window=np.array([150]))
+    assert found.df[0] == len(kept) - 4
+    assert found.t[0] == pytest.approx(exact.t_values[0, 0], rel=1e-9)
+
+
+def test_an_offset_changes_nothing_and_scale_only_the_unit(series):
+    y, x = series
+    base = forecasts(y, x)
+    moved = forecasts(y + 1e4, x + np.array([0, 5e3, 0, 0]))
+    np.testing.assert_allclose(moved.t, base.t, atol=1e-7)
+    np.testing.assert_allclose(forecasts(100 * y, x).estimate, 100 * base.estimate, rtol=1e-10)
+
+
+def test_models_without_regressors_and_with_a_constant_alone(series):
+    y, _ = series
+    nothing = forecasts(y, np.empty((400, 0)), events=np.array([200]))
+    window = y[130:190]
+    assert nothing.estimate[0] == pytest.approx(y[200])
+    assert nothing.standard_error[0] == pytest.approx(np.sqrt(window @ window / LENGTH))
+    mean = forecasts(y, np.ones((400, 1)), events=np.array([200]))
+    assert mean.estimate[0] == pytest.approx(y[200] - window.mean())
+    assert mean.standard_error[0] == pytest.approx(window.std(ddof=1) * np.sqrt(1 + 1 / LENGTH))
+
+
+def test_refusals(series):
+    y, x = series
+    with pytest.raises(EstimationError, match="within"):
+        forecasts(y, x, events=np.array([69]))
+    broken = np.where(np.arange(400) == 200, np.nan, y)
+    with pytest.raises(EstimationError, match="return on each date"):
+        forecasts(broken, x, np.isfinite(broken), events=np.array([200]))
+    with pytest.raises(EstimationError, match="finite"):
+        sum_products(np.full(400, np.nan), x, usable=np.ones(400, bool))
+    with pytest.raises(EstimationError, match="exactly"):
+        forecasts(x @ [1.0, 2.0, 3.0, 4.0], x)

@@ -1,0 +1,391 @@
+"""Figures show the numbers of their objects, say them in words, and are the same bytes wherever they are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from event_impact.base.config import StudyConfig
+from event_impact.estimation.abnormal import Unmeasured
+from event_impact.events.articles import load_stories
+from event_impact.events.sessions import align_story
+from event_impact.inference.activity_bands import band_activity
+from event_impact.page import figures
+from event_impact.page.exhibits import FigureExhibit
+from event_impact.page.figure_style import house_style, plain_label
+from event_impact.page.timelines import pack_lanes
+from event_impact.study import steps
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One story with everything that the figures take."""
+
+    panel: object
+    alignment: object
+    headline: object
+    rows: list
+
+
+def build_case(**parameters: object) -> Case:
+    """A story without its placebo ranks, which no figure here needs."""
+    study = steps.open_study(StudyConfig.from_parameters(**parameters), ROOT)
+    panel = steps.load_returns(study)
+    alignment = steps.align(study, panel)
+    measured = steps.measure(study, panel, alignment)
+    rows = []
+    for kind, abnormal in measured.items():
+        specification = steps.Specification(kind, "market", study.benchmark, "none", 250, 10)
+        if isinstance(abnormal, Unmeasured):
+            rows.append(steps.unavailable(specification, 0, 0, is_primary=False, reason=abnormal.reason))
+        else:
+            rows.append(
+                steps.assess_window(abnormal, 0, 0, specification=specification, significance=0.05, bound=0.02, seed=1)
+            )
+    return Case(panel, alignment, measured["close_to_close"], rows)
+
+
+CASES = {
+    "focal": {},
+    "event_is_last": {"as_of": "2026-02-02"},
+    "two_candidates": {"story": "stellantis-maserati-2025", "as_of": "2025-07-08"},
+    "no_opens": {"story": "shell-bp-2025", "as_of": "2025-07-10"},
+    "long_hull": {"story": "tsmc-intel-2025-04", "as_of": "2025-05-02"},
+    "other_model": {"model": "ff3"},
+    "no_gap": {"gap_sessions": 0, "runup": "0:0"},
+}
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, Case]:
+    return {name: build_case(**parameters) for name, parameters in CASES.items()}
+
+
+def curve_frame() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    estimate = rng.normal(-0.01, 0.004, 12)
+    return pd.DataFrame(
+        {
+            "model": ["market model", "constant mean", "CAPM with a very long name that needs two lines"] * 4,
+            "gap": ["10", "20"] * 6,
+            "mask": ["kept"] * 12,
+            "estimate": estimate,
+            "ci95_low": estimate - 0.012,
+            "ci95_high": estimate + 0.012,
+            "p": [0.2] * 11 + [np.nan],
+            "is_headline": [i == 3 for i in range(12)],
+        }
+    )
+
+
+def draw_all(case: Case) -> dict[str, FigureExhibit]:
+    hull = case.alignment.hull
+    surprise = band_activity(
+        case.panel.prices, case.alignment.event_session, fitted=case.headline.fit.sessions, path=(-20, 10)
+    )
+    sessions = case.headline.fit.sessions
+    drawn = [
+        figures.draw_publication_intervals(case.alignment),
+        figures.draw_price_and_articles(case.panel, case.alignment),
+        figures.draw_returns(case.rows, 0.05),
+        figures.draw_abnormal_path(case.headline, hull=hull),
+        figures.draw_cumulative(case.headline, hull=hull),
+        figures.draw_estimation_scatter(case.headline),
+        figures.draw_residual_ranks(case.headline),
+        figures.draw_placebo(
+            case.headline.fit.residuals * 50, -0.557, sessions=sessions, p_value=0.43, n=len(sessions)
+        ),
+        figures.draw_specification_curve(curve_frame()),
+        figures.draw_volume_and_range(case.panel, case.alignment, surprise=surprise),
+    ]
+    return {exhibit.name: exhibit for exhibit in drawn}
+
+
+@pytest.fixture(scope="module")
+def focal_figures(cases: dict[str, Case]) -> dict[str, FigureExhibit]:
+    return draw_all(cases["focal"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_story_can_be_drawn_and_described(cases: dict[str, Case], name: str) -> None:
+    exhibits = draw_all(cases[name])
+    assert len(exhibits) == len(set(figures.__all__) - {"draw_placebo_rank"})  # that one hands over to draw_placebo
+    for exhibit in exhibits.values():
+        assert len(exhibit.caption) > 80, exhibit.name
+        assert len(exhibit.description) > 40, exhibit.name
+        for text in (exhibit.caption, exhibit.description):
+            assert not re.search(r"\bnan\b|None|NaT|[^a-z]-\d+\.\d", text), (exhibit.name, text)
+        assert len(exhibit.numbers)
+
+
+def test_svg_is_well_formed_small_and_the_same_twice(
+    cases: dict[str, Case], focal_figures: dict[str, FigureExhibit]
+) -> None:
+    again = draw_all(cases["focal"])
+    for name, exhibit in focal_figures.items():
+        svg = exhibit.to_svg()
+        assert svg == again[name].to_svg() == exhibit.to_svg(), name
+        ElementTree.fromstring(svg)
+        assert len(svg) * 4 / 3 < 120_000, (name, len(svg))
+        assert b"<image" not in svg, name
+        assert b"<metadata>" not in svg, name
+        assert not re.search(rb"\n\s*<", svg), name
+
+
+TWO_SPECIFICATIONS = {
+    "model": ["a", "b"],
+    "estimate": [-0.01, 0.01],
+    "ci95_low": [-0.02, 0.0],
+    "ci95_high": [0.0, 0.02],
+    "p": [0.1, 0.2],
+    "is_headline": [True, False],
+}
+SCRIPT = f"""
+import hashlib, sys
+import matplotlib as mpl
+sys.path.insert(0, sys.argv[1])
+assert mpl.rcParams["lines.linewidth"] == 9
+mpl.rcParams.update({{"font.size": 20, "axes.spines.top": True, "axes.unicode_minus": False, "xtick.labelsize": 3}})
+import pandas as pd
+from event_impact.page.figures import draw_specification_curve
+print(hashlib.sha256(draw_specification_curve(pd.DataFrame({TWO_SPECIFICATIONS})).to_svg()).hexdigest())
+assert "matplotlib.pyplot" not in sys.modules
+assert mpl.rcParams["font.size"] == 20
+"""
+
+
+def test_style_does_not_depend_on_folder_or_settings_and_needs_no_pyplot(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\n")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(ROOT)],
+        cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"},
+    )  # fmt: skip
+    here = figures.draw_specification_curve(pd.DataFrame(TWO_SPECIFICATIONS)).to_svg()
+    assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
+
+
+def test_house_style_puts_settings_back() -> None:
+    before = dict(mpl.rcParams)
+    with house_style():
+        assert mpl.rcParams["axes.spines.top"] is False
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_rows_of_returns_are_the_rows_of_the_table(cases: dict[str, Case]) -> None:
+    case = cases["focal"]
+    exhibit = figures.draw_returns(case.rows, 0.05)
+    for row, drawn in zip(case.rows, exhibit.numbers.itertuples(), strict=True):
+        assert drawn.estimate == row.estimate
+        assert (drawn.ci90_low, drawn.ci90_high, drawn.ci95_low, drawn.ci95_high) == (*row.ci90, *row.ci95)
+        assert drawn.mde80 == row.mde80
+        assert f"{abs(100 * row.estimate):.2f}\u00a0%" in exhibit.description
+        assert f"effect {100 * row.mde80:.2f}\u00a0%" in exhibit.description
+    assert "\u22121.04\u00a0%" in exhibit.description
+
+
+def test_kinds_without_prices_say_why(cases: dict[str, Case]) -> None:
+    exhibit = figures.draw_returns(cases["no_opens"].rows, 0.05)
+    assert exhibit.description.count("not available, no opening prices are recorded") == 2
+    assert (
+        "Circles are opening"
+        not in figures.draw_price_and_articles(cases["no_opens"].panel, cases["no_opens"].alignment).caption
+    )
+
+
+def test_bands_of_the_path_are_the_t_quantiles_of_the_forecast(cases: dict[str, Case]) -> None:
+    abnormal = cases["focal"].headline
+    numbers = figures.draw_abnormal_path(abnormal).numbers.set_index("rel_session")
+    for rel_session, row in abnormal.table.iterrows():
+        assert numbers.at[rel_session, "ar"] == row["ar"]
+        if row["is_estimation"]:
+            assert np.isnan(numbers.at[rel_session, "band95"])
+            continue
+        for level, column in ((0.95, "band90"), (0.975, "band95")):
+            expected = stats.t.ppf(level, abnormal.fit.n_estimation - 2) * row["forecast_std"]
+            assert numbers.at[rel_session, column] == pytest.approx(expected, rel=1e-12)
+
+
+def test_other_news_gets_a_letter_and_stands_in_the_caption(cases: dict[str, Case]) -> None:
+    exhibit = figures.draw_abnormal_path(cases["focal"].headline)
+    named = exhibit.numbers[exhibit.numbers["confounders"] != ""]
+    assert list(named["key"]) == list("abcdefghijklmnopqrstuvwxyz"[: len(named)])
+    assert f"{named['key'].iloc[0]} (\u2212{abs(named['rel_session'].iloc[0])})" in exhibit.caption
+    quiet = figures.draw_abnormal_path(cases["no_opens"].headline)
+    assert "No other news is listed" in quiet.caption
+
+
+def test_strip_claims_only_what_was_given(cases: dict[str, Case]) -> None:
+    case = cases["two_candidates"]
+    assert "report and first denial" not in figures.draw_abnormal_path(case.headline).caption
+    assert "report and first denial" in figures.draw_abnormal_path(case.headline, hull=case.alignment.hull).caption
+
+
+def test_cumulative_sums_and_bands_are_windows_of_their_own(cases: dict[str, Case]) -> None:
+    abnormal = cases["focal"].headline
+    exhibit = figures.draw_cumulative(abnormal)
+    x = abnormal.fit.design_matrix
+    inverse = np.linalg.inv(x.T @ x)
+    windows = list(exhibit.numbers[["first", "last"]].itertuples(index=False, name=None))
+    assert windows == [(-10, last) for last in range(-10, 0)] + [(0, last) for last in range(10)]
+    for row in exhibit.numbers.itertuples():
+        assert row.first == (0 if row.part == "event" else -10)
+        picked = [k for k in range(len(abnormal.table)) if row.first <= abnormal.table.index[k] <= row.last]
+        assert row.car == pytest.approx(abnormal.table["ar"].iloc[picked].sum(), abs=1e-15)
+        total = abnormal.regressors[picked].sum(axis=0)
+        error = abnormal.fit.residual_std * np.sqrt(len(picked) + total @ inverse @ total)
+        assert row.band95 == pytest.approx(stats.t.ppf(0.975, abnormal.fit.df) * error, rel=1e-9)
+    assert list(figures.draw_cumulative(cases["no_gap"].headline).numbers["part"].unique()) == ["event"]
+    assert "No run-up" in figures.draw_cumulative(cases["no_gap"].headline).description
+
+
+def test_incomplete_windows_carry_their_reason(cases: dict[str, Case]) -> None:
+    abnormal = cases["focal"].headline
+    table = abnormal.table.copy()
+    table.loc[3, ["ar", "forecast_std"]] = np.nan
+    holed = dataclasses.replace(abnormal, table=table)
+    exhibit = figures.draw_cumulative(holed)
+    event = exhibit.numbers[exhibit.numbers["part"] == "event"].set_index("last")
+    assert event.loc[2, "note"] == ""
+    assert np.isnan(event.loc[5, "car"])
+    assert event.loc[5, "note"] == "incomplete: 5 of 6 sessions"
+    assert "incomplete: 3 of 4 sessions" in exhibit.caption
+    assert "Sessions 0 to +2:" in exhibit.description
+    assert "No return is recorded for +3" in figures.draw_abnormal_path(holed).caption
+
+
+def test_scatter_shows_the_fit_and_labels_the_highest_leverage(cases: dict[str, Case]) -> None:
+    abnormal = cases["focal"].headline
+    exhibit = figures.draw_estimation_scatter(abnormal)
+    numbers = exhibit.numbers
+    assert (numbers["part"] == "estimation").sum() == 250
+    slope, intercept = np.polyfit(numbers["x"][:250], numbers["y"][:250], 1)
+    assert numbers["fitted"].to_numpy() == pytest.approx(intercept + slope * numbers["x"].to_numpy(), abs=1e-12)
+    assert f"slope +{slope:.2f}" in exhibit.description
+    far = (numbers["x"][:250] - numbers["x"][:250].mean()).abs().idxmax()
+    assert list(numbers.index[numbers["is_labelled"]]) == [far]
+    assert "no single slope" in figures.draw_estimation_scatter(cases["other_model"].headline).caption
+
+
+def test_residuals_and_placebos_are_drawn_as_given(cases: dict[str, Case]) -> None:
+    abnormal = cases["focal"].headline
+    numbers = figures.draw_residual_ranks(abnormal).numbers
+    assert np.array_equal(numbers["ar"][:250], abnormal.fit.residuals)
+    assert numbers["ar"].iloc[250] == abnormal.table.at[0, "ar"]
+    t_values = np.linspace(-3, 3, 40)
+    sessions = pd.bdate_range("2020-01-01", periods=40)
+    placebo = figures.draw_placebo(t_values, -1.5, sessions=sessions, p_value=0.0004, n=40)
+    assert "p\u00a0<\u00a00.001" in placebo.caption
+    assert np.array_equal(placebo.numbers["t"], [*t_values, -1.5])
+
+
+def test_specification_curve_is_sorted_and_needs_one_headline() -> None:
+    frame = curve_frame()
+    exhibit = figures.draw_specification_curve(frame)
+    assert exhibit.numbers["estimate"].is_monotonic_increasing
+    assert sorted(exhibit.numbers["estimate"]) == sorted(frame["estimate"])
+    place = 1 + int((frame["estimate"] < frame.at[3, "estimate"]).sum())
+    assert f"headline is number {place}" in exhibit.description
+    assert "Shared by all: mask: kept" in exhibit.caption
+    outside = sum(low > 0 or high < 0 for low, high in zip(frame["ci95_low"], frame["ci95_high"], strict=True))
+    assert f"leaves out zero in {outside} of" in exhibit.description
+    with pytest.raises(ValueError, match="exactly one headline; found 0"):
+        figures.draw_specification_curve(frame.assign(is_headline=False))
+
+
+def test_activity_bands_are_quantiles_of_the_estimation_window(cases: dict[str, Case]) -> None:
+    case = cases["focal"]
+    fitted = case.headline.fit.sessions
+    frame = band_activity(case.panel.prices, case.alignment.event_session, fitted=fitted, path=(-3, 3))
+    assert list(frame["rel_session"]) == [-3, -2, -1, 0, 1, 2, 3]
+    prices = case.panel.prices
+    event = prices.loc[case.alignment.event_session]
+    drawn = frame.set_index("rel_session").loc[0]
+    assert drawn["log_volume"] == pytest.approx(np.log(event["volume"]))
+    width = np.sqrt(np.log(event["high"] / event["low"]) ** 2 / (4 * np.log(2)))
+    assert drawn["log_range"] == pytest.approx(np.log(width))
+    volumes = sorted(np.log(prices.at[s, "volume"]) for s in fitted)
+    assert drawn["log_volume_mid"] == pytest.approx((volumes[124] + volumes[125]) / 2)
+    position = 0.05 * 249
+    low = volumes[12] + (position - 12) * (volumes[13] - volumes[12])
+    assert drawn["log_volume_low"] == pytest.approx(low)
+    lacking = band_activity(
+        cases["no_opens"].panel.prices, cases["no_opens"].alignment.event_session,
+        fitted=cases["no_opens"].headline.fit.sessions, path=(-3, 3),
+    )  # fmt: skip
+    assert lacking["log_range"].isna().all()
+
+
+def test_prices_meet_at_the_last_close_before_the_event(cases: dict[str, Case]) -> None:
+    case = cases["focal"]
+    numbers = figures.draw_price_and_articles(case.panel, case.alignment).numbers
+    base = numbers[numbers["is_base"]]
+    assert list(base["at"]) == ["2026-01-30T21:00:00Z"]
+    assert base["benchmark_rebased"].iloc[0] == pytest.approx(base["firm"].iloc[0])
+    for row in numbers.itertuples():
+        assert row.firm == case.panel.prices.at[row.session, row.kind]
+    early = figures.draw_price_and_articles(cases["event_is_last"].panel, cases["event_is_last"].alignment)
+    assert early.numbers["session"].max() == pd.Timestamp("2026-02-02")
+
+
+def test_ex_dividend_days_are_named() -> None:
+    case = build_case(story="ford-jv-framework-2026", as_of="2026-02-27")
+    assert "ex-dividend on Fri 2026-02-13" in figures.draw_price_and_articles(case.panel, case.alignment).caption
+
+
+STRANGE = ["huawei-baic-2021", "xiaomi-car-2021", "geely-maserati-2019", "vinci-hoax-2016"]
+
+
+@pytest.mark.parametrize("story", STRANGE)
+def test_publication_intervals_of_other_exchanges(story: str) -> None:
+    alignment = align_story(load_stories(ROOT / "data")[story])
+    exhibit = figures.draw_publication_intervals(alignment)
+    pd.testing.assert_frame_equal(exhibit.numbers, alignment.frame())
+    assert alignment.hours.exchange in exhibit.caption
+    for session in {*alignment.report_sessions, *alignment.denial_sessions}:
+        assert str(session.date()) in exhibit.description
+
+
+def test_lanes_hold_no_two_touching_intervals(cases: dict[str, Case]) -> None:
+    events = [e for e in cases["focal"].alignment.articles if e.article.role == "relay"]
+    gap = pd.Timedelta(hours=1)
+    lanes = pack_lanes(events, gap)
+    for i, one in enumerate(events):
+        for j, other in enumerate(events):
+            if i < j and lanes[i] == lanes[j]:
+                a, b = one.article, other.article
+                assert (
+                    a.published_latest + gap <= b.published_earliest or b.published_latest + gap <= a.published_earliest
+                )
+
+
+def test_labels_are_one_drawable_line() -> None:
+    assert plain_label("Foo\u202e\u200f\nBar\tBaz") == "Foo Bar Baz"
+    assert plain_label("\u798f\u7279 Ford") == "\u25a1\u25a1 Ford"
+    assert len(plain_label("x" * 300, 30)) == 30
+
+
+def test_registry_text_is_text(cases: dict[str, Case]) -> None:
+    """Markup, dollar signs, direction marks and long names from the registry break no figure."""
+    alignment = cases["focal"].alignment
+    hostile = "$\\frac{1$ <script>alert()</script> & \u202e\u798f " + "w" * 300
+    first = alignment.articles[0]
+    event = dataclasses.replace(first, article=dataclasses.replace(first.article, outlet=hostile))
+    changed = dataclasses.replace(alignment, articles=(event, *alignment.articles[1:]))
+    exhibit = figures.draw_publication_intervals(changed)
+    ElementTree.fromstring(exhibit.to_svg())
+    page = exhibit._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,126 @@
+"""All notebooks of a story behind one page that says where they agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from event_impact.base.errors import BusyError, ConfigError, ExecutionError
+from event_impact.base.root import StudyRoot
+from event_impact.page.render import check_page
+from event_impact.runs.dossier import Agreement, DossierRequest, find_story_notebooks, run_dossier, summarise_agreement
+from event_impact.runs.kernel import KernelLimits
+from event_impact.runs.run import run_notebook
+from event_impact.runs.store import is_intact, lock_story, read_failures, read_runs
+from small_study import SHOW, execute_fake, hash_tree, make_study, perform_here, request, write_notebook
+
+OTHER = SHOW.replace('"2026-02-02"', '"2026-02-03"').replace('"outcome": "no_detectable_effect"', '"outcome": "effect"')
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> StudyRoot:
+    """A study with two notebooks of a story and one of something else."""
+    made = make_study(tmp_path / "study")
+    write_notebook(made.notebooks / "02_event_study.ipynb", SHOW)
+    write_notebook(made.notebooks / "05_panel.ipynb", SHOW, needs="panel")
+    return made
+
+
+def ask(root: StudyRoot, **changes: object) -> DossierRequest:
+    parameters = {"story": "ford-xiaomi", "as_of": "2026-02-13", "source": "snapshot", **changes}
+    return DossierRequest(root, root.reports, parameters, limits=KernelLimits(30, 30))
+
+
+def test_only_notebooks_of_a_story_belong(root: StudyRoot) -> None:
+    assert find_story_notebooks(root) == ["01_small", "02_event_study"]
+
+
+def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) -> None:
+    done = run_dossier(ask(root), perform=perform_here)
+    assert re.fullmatch(r"2026-02-13_ford-xiaomi_dossier_[0-9a-f]{8}", done.folder.name)
+    assert is_intact(done.folder)
+    page = done.page.read_text(encoding="utf-8")
+    check_page(page)
+    for part in done.run["parts"]:
+        inside = done.folder / "runs" / part["notebook"].split("_", 1)[1].replace("_", "-")
+        outside = root.reports / part["folder"]
+        for name in ("report.html", "run.json", "results/estimates.csv"):
+            assert (inside / name).read_bytes() == (outside / name).read_bytes()
+        assert f'href="runs/{inside.name}/report.html"' in page
+    assert "The notebooks agree on: event session" in done.run["agreement"]
+    assert "impact dossier ford-xiaomi --as-of 2026-02-13" in page
+    assert "Nothing seen in ford-xiaomi." in page
+    assert done.run["verdict"] == "Nothing seen in ford-xiaomi."
+    again = run_dossier(ask(root), perform=perform_here)
+    assert not again.is_new
+    assert again.folder == done.folder
+    changed = run_dossier(ask(root, seed=3), perform=perform_here)
+    assert changed.is_new
+    assert "seed: 20260202 \u2192 3" in changed.page.read_text(encoding="utf-8")
+
+
+def test_where_notebooks_differ_the_page_says_so(root: StudyRoot) -> None:
+    write_notebook(root.notebooks / "03_other.ipynb", OTHER)
+    done = run_dossier(ask(root), perform=perform_here)
+    assert "They differ on event session (01_small: 2026-02-02" in done.run["agreement"]
+    assert "They differ on outcome, headline" in done.page.read_text(encoding="utf-8")
+    table = (done.folder / "results/agreement.csv").read_text(encoding="utf-8")
+    assert "event session,03_other,2026-02-03,false" in table
+
+
+def test_what_only_one_states_is_no_agreement() -> None:
+    lone = Agreement("x", {"a": "1", "b": ""})
+    assert lone.is_agreed is None
+    assert summarise_agreement([lone]) == "Nothing that two of them state is stated differently."
+
+
+def test_in_processes_a_part_that_dies_fails_the_dossier_and_nothing_else(root: StudyRoot) -> None:
+    write_notebook(root.notebooks / "03_bad.ipynb", f"import os\nos.kill(os.getppid(), {int(signal.SIGKILL)})", SHOW)
+    with pytest.raises(ExecutionError, match="1 of 3 notebooks failed: 03_bad") as caught:
+        run_dossier(ask(root))
+    assert caught.value.exit_code == 4
+    assert {s.notebook for s in read_runs(root.reports)} == {"01_small", "02_event_study"}
+    (failure,) = [f for f in read_failures(root.reports) if f.notebook == "dossier"]
+    page = (failure.folder / "report.html").read_text(encoding="utf-8")
+    check_page(page)
+    assert "03_bad" in page
+    before = hash_tree(root.reports)
+    (root.notebooks / "03_bad.ipynb").unlink()
+    assert run_dossier(ask(root), perform=perform_here).is_new
+    assert before.items() <= hash_tree(root.reports).items()
+
+
+def test_a_wrong_request_writes_nothing(root: StudyRoot) -> None:
+    for changes in ({"story": "no-such"}, {"as_of": "2026-02-14"}, {"as_of": "2026-01-05"}, {"story": "../x"}):
+        with pytest.raises(ConfigError):
+            run_dossier(ask(root, **changes), perform=perform_here)
+    assert not root.reports.exists()
+
+
+def test_a_dossier_and_a_run_of_one_story_exclude_each_other(root: StudyRoot) -> None:
+    with lock_story(make_reports(root), "ford-xiaomi"):
+        with pytest.raises(BusyError):
+            run_dossier(ask(root), perform=perform_here)
+        with pytest.raises(BusyError):
+            run_notebook(request(root), execute=execute_fake)
+
+
+def make_reports(root: StudyRoot) -> Path:
+    root.reports.mkdir()
+    return root.reports
+
+
+def test_the_runs_inside_survive_the_removal_of_those_outside(root: StudyRoot) -> None:
+    import shutil
+
+    done = run_dossier(ask(root), perform=perform_here)
+    for part in done.run["parts"]:
+        shutil.rmtree(root.reports / part["folder"])
+    assert is_intact(done.folder)
+    inside = done.folder / "runs/small/run.json"
+    assert json.loads(inside.read_text(encoding="utf-8"))["story"] == "ford-xiaomi"
+    assert os.stat(inside).st_nlink == 1

@@ -1,0 +1,112 @@
+"""A study of small notebooks, so that the life of a run can be tested in a second."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from event_impact.base.root import StudyRoot
+from event_impact.market.opened import TABLES
+from event_impact.runs.kernel import KernelLimits
+from event_impact.runs.run import RunRequest
+
+ROOT = Path(__file__).resolve().parents[1]
+STORIES = ("ford-xiaomi", "ford-geely-2026", "stellantis-xiaomi-xpeng-2026")
+RECORD = "application/vnd.event-impact.record+json"
+PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nsource: str = "snapshot"\nseed: int = 20260202'
+SHOW = f'''from IPython.display import display
+run = {{
+    "schema_version": 1, "story": story, "as_of": as_of, "status": "final", "outcome": "no_detectable_effect",
+    "companion_outcome": "no_detectable_effect", "verdict": f"Nothing seen in {{story}}.", "plain": "Nothing seen.",
+    "event_session": "2026-02-02", "headline": {{"estimate": -0.01, "n_estimation": 250}}, "companion": {{}},
+    "identified": {{"kind": "joint"}}, "parameters": {{"story": story, "seed": seed}}, "vintage": "none",
+}}
+tables = {{"estimates": f"seed\\n{{seed}}\\n"}}
+display({{"{RECORD}": {{"run": run, "tables": tables}}, "text/plain": "record"}}, raw=True)'''
+
+
+def write_notebook(path: Path, *cells: str, needs: str = "registry", parameters: str = PARAMETERS) -> None:
+    """A notebook: title, parameters cell, the given code cells."""
+    notebook = nbformat.v4.new_notebook(metadata={"impact": {"needs": needs}})
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# A question?"),
+        nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        *(nbformat.v4.new_code_cell(source) for source in cells),
+    ]
+    notebook.cells[-1].metadata["tags"] = ["changes"]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"  # nbformat's own ids are random
+    nbformat.write(notebook, path)
+
+
+def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
+    """A study whose only notebook shows a record at once."""
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "data").mkdir()
+    for name in TABLES:
+        shutil.copy(ROOT / "data" / name, folder / "data" / name)
+    for name in ("stories.csv", "articles.csv"):
+        table = pd.read_csv(folder / "data" / name, dtype=str, keep_default_na=False)
+        table = table[table["story"].isin(STORIES)]
+        if name == "articles.csv":
+            table = table[table["role"].isin(["report", "denial"])]
+        table.to_csv(folder / "data" / name, index=False)
+    if with_prices:
+        shutil.copytree(ROOT / "data/snapshot", folder / "data/snapshot")
+    write_notebook(folder / "notebooks/01_small.ipynb", SHOW)
+    return StudyRoot(folder)
+
+
+def request(root: StudyRoot, notebook: str = "01_small", **changes: object) -> RunRequest:
+    """A request for the focal story, or for other parameters."""
+    settings = {name: changes.pop(name) for name in ("is_forced", "limits", "clock", "reports") if name in changes}
+    settings.setdefault("limits", KernelLimits(execution_timeout_s=30, start_timeout_s=30))
+    settings.setdefault("reports", root.reports)
+    return RunRequest(notebook=notebook, parameters={"story": "ford-xiaomi", **changes}, root=root, **settings)
+
+
+def hash_tree(reports: Path) -> dict[str, str]:
+    """sha256 of every file of every published run."""
+    runs = [p for p in reports.iterdir() if p.name[:4].isdigit()] if reports.is_dir() else []
+    files = [p for run in runs for p in run.rglob("*") if p.is_file()]
+    return {str(p.relative_to(reports)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def execute_fake(notebook_path: Path, target: Path, *, parameters: dict, **_: object) -> nbformat.NotebookNode:
+    """What a kernel would leave of the small notebook, without the second that a kernel takes."""
+    notebook = nbformat.read(notebook_path, as_version=4)
+    count = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+    scope: dict = {"shown": []}
+    code = "\n".join(cell.source for cell in notebook.cells[2:] if cell.cell_type == "code")
+    code = (
+        code.replace("from IPython.display import display\n", "")
+        .replace("display(", "shown.append(")
+        .replace(", raw=True)", ")")
+    )
+    exec(code, {**parameters, **scope})
+    notebook.cells[-1].outputs = [nbformat.v4.new_output("display_data", data=data) for data in scope["shown"]]
+    nbformat.write(notebook, target)
+    return notebook
+
+
+def perform_here(requests: list, *, limit: int = 2, progress=lambda _: None) -> list:
+    """The parts of a dossier one after the other, in this process, without kernels."""
+    from event_impact.base.errors import StudyError
+    from event_impact.runs.run import run_notebook
+    from event_impact.runs.workers import PartOutcome
+
+    outcomes = []
+    for part in requests:
+        try:
+            done = run_notebook(part, execute=execute_fake)
+            outcomes.append(PartOutcome(part.notebook, 0, done.folder.name, done.is_new))
+        except StudyError as error:
+            outcomes.append(PartOutcome(part.notebook, error.exit_code, message=str(error)))
+    return outcomes

@@ -1,0 +1,231 @@
+"""The panel of stories: hand checks against single studies, explicit loops, and what it refuses to pool."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, compute
+from event_impact.base.config import StudyConfig
+from event_impact.many import story_panel
+from event_impact.many.engine import EventWindows, estimate_events
+from event_impact.many.story_panel import StoryWindow, correlate_stories, decide_pooled_outcome, pool_windows
+from event_impact.many.story_path import lay_out_stories, trace_path
+from event_impact.page import panel_figures, panel_tables
+from event_impact.page.verdict import find_forbidden
+from event_impact.study import panel as many
+from event_impact.study import steps
+from scipy import stats
+
+
+@pytest.fixture(scope="module")
+def result():
+    return many.assess_panel(many.gather_panel(steps.open_study(StudyConfig(), ROOT)))
+
+
+def find(result, name):
+    return next(s for s in result.panel.stories if s.name == name)
+
+
+@pytest.mark.parametrize("name", ["ford-xiaomi", "tsmc-intel-2025-04"])
+def test_the_joint_effect_is_the_hull_row_of_the_single_study(result, name):
+    story = find(result, name)
+    single = compute(story=name, as_of=story.study.config.as_of.isoformat())
+    hull = single.alignment.hull
+    row = next(r for r in single.rows if (r.first, r.last) == hull and r.return_kind == "close_to_close")
+    assert story.joint.estimate == pytest.approx(row.estimate, abs=1e-15)
+    assert story.joint.standard_error == pytest.approx(row.standard_error, rel=1e-12)
+    assert story.joint.interval(0.95) == pytest.approx(row.ci95, abs=1e-14)
+
+
+def test_every_story_is_measured_or_missing_with_a_reason(result):
+    panel = result.panel
+    names = [s.name for s in panel.stories] + [m.story.story for m in panel.missing]
+    assert len(names) == len(set(names)) == 56
+    assert all(m.reason and m.kind in panel_tables.MISSING_LABELS for m in panel.missing)
+    assert {s.name for s in panel.controls} == {"ford-byd-2026", "ford-geely-2026"}
+    reasons = {m.story.story: m.kind for m in panel.missing}
+    assert reasons["stellantis-xiaomi-xpeng-2026"] == "as_of"
+    assert reasons["nokia-juniper-2017"] == "no figures"
+    assert reasons["honda-nissan-2024"] == "too few sessions"
+    assert reasons["byd-nio-2024"] == "figures elsewhere"
+    embedded = {m.story.story for m in panel.missing if m.story.is_embedded}
+    assert embedded == {"stellantis-xiaomi-xpeng-2026", "ford-jv-framework-2026"}  # both end after as_of
+
+
+def test_the_pooled_numbers_are_those_of_the_formulas(result):
+    car = np.array([s.joint.estimate for s in result.panel.denied])
+    error = np.array([s.joint.standard_error for s in result.panel.denied])
+    n, z = car.size, car / error
+    main = result.main
+    assert main.n == n == 13
+    assert main.estimate == pytest.approx(car.sum() / n, rel=1e-12)
+    bmp = math.sqrt(n) * z.mean() / z.std(ddof=1)
+    assert main.tests["bmp"].statistic == pytest.approx(bmp, rel=1e-12)
+    assert main.tests["kp_bmp"].statistic == pytest.approx(
+        bmp * math.sqrt((1 - main.correlation.value) / (1 + (n - 1) * main.correlation.value)), rel=1e-12
+    )
+    assert main.recommended == "kp_bmp"
+    assert main.overlap.n_pairs == 1
+    scale = math.sqrt((1 + (n - 1) * main.correlation.value) / (1 - main.correlation.value))
+    half = stats.t.ppf(0.975, n - 1) * car.std(ddof=1) / math.sqrt(n) * scale
+    assert main.ci95 == pytest.approx((car.mean() - half, car.mean() + half), rel=1e-12)
+    assert main.recommended == "kp_bmp"
+    reach = (stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1)) * math.sqrt(1 + (n - 1) * main.correlation.value)
+    inverse = 1 / error
+    ex_ante = reach / math.sqrt(n * inverse.mean() ** 2 - reach**2 * inverse.var(ddof=1))
+    assert main.mde80 == pytest.approx(ex_ante, rel=1e-12)
+
+
+def test_controls_count_among_the_stories_inside_an_estimation_window(result):
+    """The BYD story of January 2026, which nobody denied, lies inside the window of the focal story."""
+    inside = 0
+    for story in result.panel.denied:
+        window = story.abnormal.fit.sessions
+        others = [s for s in result.panel.stories if s.name != story.name and s.story.ticker == story.story.ticker]
+        inside += any(window[0] <= day <= window[-1] for s in others for day in s.joint.sessions)
+    assert result.n_in_estimation == inside == 5
+    assert result.main.overlap.n_in_estimation == 4
+
+
+def test_the_mde_does_not_look_at_the_effects(result):
+    members = [s.joint for s in result.panel.denied]
+    moved = [dataclasses.replace(m, estimate=m.estimate + 0.05) for m in members]
+    assert pool_windows(moved, draws=99, seed=1).mde80 == pool_windows(members, draws=99, seed=1).mde80
+
+
+def window(story, ticker, days, seed, start=0):
+    rng = np.random.default_rng(seed)
+    calendar = pd.bdate_range("2024-01-01", periods=400)
+    residuals = pd.Series(rng.normal(0, 0.01, 200), index=calendar[start : start + 200])
+    abnormal = rng.normal(0, 0.01, len(days))
+    return StoryWindow(
+        story, ticker, calendar[list(days)], abnormal, float(abnormal.sum()), 0.01 * math.sqrt(len(days)), 198,
+        residuals, 0.01,
+    )  # fmt: skip
+
+
+def test_correlation_is_weighted_by_shared_calendar_days():
+    a = window("a", "A", range(300, 302), 1)
+    b = window("b", "B", range(301, 304), 2, start=50)
+    c = window("c", "A", range(301, 302), 3)
+    d = window("d", "D", range(390, 391), 4)
+    both = a.residuals.index.intersection(b.residuals.index)
+    rho_ab = np.corrcoef(a.residuals[both], b.residuals[both])[0, 1]
+    shared = c.residuals.index.intersection(b.residuals.index)
+    rho_cb = np.corrcoef(c.residuals[shared], b.residuals[shared])[0, 1]
+    total = rho_ab / math.sqrt(2 * 3) + 1.0 / math.sqrt(2 * 1) + rho_cb / math.sqrt(3)
+    found = correlate_stories([a, b, c, d])
+    assert found.value == pytest.approx(2 * total / 12, rel=1e-12)
+    assert found.n_pairs == 3
+    assert correlate_stories([a, d]).value == 0.0
+    short = dataclasses.replace(b, residuals=b.residuals.iloc[-15:])
+    assert correlate_stories([a, short]).n_too_short == 1
+    assert story_panel.label_story_blocks([a, d, b, c]).tolist() == [0, 1, 0, 0]
+    overlap = story_panel.count_story_overlaps([a, b, c, d])
+    assert (overlap.n_same_firm_pairs, overlap.n_tickers, overlap.n_sharing_session) == (1, 3, 2)
+
+
+def test_fewer_than_ten_are_not_pooled():
+    members = [window(f"s{k}", f"T{k}", [300 + k], k) for k in range(10)]
+    assert pool_windows(members, draws=99, seed=1).estimate is not None
+    few = pool_windows(members[:9], draws=99, seed=1)
+    assert few.estimate is None
+    assert few.p_value is None
+    assert "9 stories; at least 10" in few.note
+    assert all(not t.is_computed for t in few.tests.values())
+    assert decide_pooled_outcome(few, significance=0.05, bound=0.02, is_confirmed=True) == "insufficient_data"
+
+
+@pytest.mark.parametrize(
+    ("shift", "bound", "is_confirmed", "outcome"),
+    [
+        (0.0, 0.0001, False, "no_detectable_effect"),
+        (0.0, 0.2, False, "smaller_than_bound"),
+        (0.1, 0.02, False, "fragile"),
+        (0.1, 0.02, True, "effect"),
+        (0.1, 0.2, True, "detectable_but_small"),
+    ],
+)
+def test_outcomes_follow_their_rule_and_have_words(result, shift, bound, is_confirmed, outcome):
+    members = [window(f"s{k}", f"T{k}", [300 + k], k) for k in range(12)]
+    mean = np.mean([m.estimate for m in members])
+    moved = [dataclasses.replace(m, estimate=m.estimate - mean + shift) for m in members]
+    pooled = pool_windows(moved, draws=99, seed=1)
+    found = decide_pooled_outcome(pooled, significance=0.05, bound=bound, is_confirmed=is_confirmed)
+    assert found == outcome
+    text = panel_tables.compose_panel(dataclasses.replace(result, main=pooled, outcome=found))
+    assert not find_forbidden(text.verdict + text.plain)
+    assert "searching for denials" in text.verdict
+
+
+def test_readings_resolve_uncertain_sessions(result):
+    saudi = find(result, "tesla-saudi-2023")
+    assert saudi.alignment.is_ambiguous
+    by_name = {name: rule(saudi.alignment) for name, _, rule in many.READINGS}
+    assert by_name == {"hull": (0, 1), "first": (0, 0), "last": (0, 1), "wider": (-1, 2)}
+    first = next(r for r in result.resolutions if r.name == "first").pooled
+    expected = np.mean([s.cut(many.READINGS[1][2](s.alignment)).estimate for s in result.panel.denied])
+    assert first.estimate == pytest.approx(expected, rel=1e-12)
+    assert {r.name for r in result.resolutions if r.pooled.estimate is None} == {"unique", "first_of_firm"}
+
+
+def test_separable_stories_add_up(result):
+    assert {e.story for e in result.separable} == {"statestreet-creditsuisse-2022", "tsmc-intel-2025-04"}
+    for effects in result.separable:
+        assert effects.report[0] + effects.denial[0] == pytest.approx(effects.total[0], abs=1e-12)
+        assert effects.total[:2] == pytest.approx(
+            (find(result, effects.story).joint.estimate, find(result, effects.story).joint.standard_error), rel=1e-10
+        )
+    assert result.separable_pooled.estimate is None
+
+
+def test_the_engine_s_path_is_the_mean_of_the_studies(result):
+    studies = [s.abnormal for s in result.panel.denied]
+    design = lay_out_stories(studies, first=-260, last=0)
+    windows = EventWindows(-260, -11, 0, 0)
+    at = np.full(len(studies), 260)
+    estimates = estimate_events(design, np.arange(len(studies)), at, windows=windows)
+    for k, study in enumerate(studies):
+        single = study.sum_window(0, 0)
+        assert estimates.car[k] == pytest.approx(single.estimate, rel=1e-9)
+        assert estimates.car_std_error[k] == pytest.approx(single.standard_error, rel=1e-9)
+    table = result.path.table.set_index("rel_session")
+    by_hand = np.mean([s.table.loc[-10:0, "ar"].sum() for s in studies])
+    assert table.loc[0, "caar"] == pytest.approx(by_hand, rel=1e-9)
+    assert table.index[-1] == 9  # the focal story has nine sessions after its own by as_of
+    short = trace_path([("one", studies[0])], path=(-10, 10), estimation_sessions=250, gap_sessions=10)
+    assert short.note
+    assert short.table.empty
+
+
+def test_an_early_date_has_too_few_stories_and_still_a_page():
+    config = StudyConfig.from_parameters(story="statestreet-creditsuisse-2022", as_of="2022-06-22")
+    early = many.assess_panel(many.gather_panel(steps.open_study(config, ROOT)))
+    assert early.outcome == "insufficient_data"
+    assert {s.name for s in early.panel.stories} == {"ford-ev-spinoff-2022", "statestreet-creditsuisse-2022"}
+    verdict = panel_tables.compose_panel(early)
+    assert "Nothing is pooled" in verdict.verdict
+    for exhibit in (
+        panel_figures.draw_forest(early),
+        panel_figures.draw_story_path(early),
+        panel_tables.tabulate_readings(early),
+        panel_tables.tabulate_panel_tests(early),
+        panel_tables.tabulate_stories(early.panel.controls, name="controls", what="Undenied stories"),
+        panel_tables.tabulate_missing(early),
+    ):
+        assert exhibit.caption
+    record = panel_tables.record_panel(early, verdict, notebook="05_report_denial_panel")
+    assert record.run["outcome"] is None
+    assert record.run["panel"]["outcome"] == "insufficient_data"
+
+
+def test_tables_hold_the_numbers_of_the_result(result):
+    table = panel_tables.tabulate_readings(result).numbers.set_index("reading")
+    assert table.loc["hull", "estimate"] == result.main.estimate
+    assert len(table) == 7
+    stories = panel_tables.tabulate_stories(result.panel.denied, name="panel_stories", what="Denied stories").numbers
+    assert stories["estimate"].tolist() == [s.joint.estimate for s in result.panel.denied]
+    record = panel_tables.record_panel(result, panel_tables.compose_panel(result), notebook="05_report_denial_panel")
+    assert {"data/snapshot/F.csv", "data/pairs/TSM.csv", "data/stories.csv"} <= set(record.run["inputs"])
