@@ -30,13 +30,13 @@ from event_impact.many import parametric_tests as cross_section_parametric
 from event_impact.many import resampling as cross_section_resampling
 from event_impact.many import sample as cross_section
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.layout import BatchPanel, Design, lay_out_model
+from event_impact.many.layout import BatchDesign, BatchPanel, lay_out_model
 from event_impact.many.sample_events import judge_events, rank_among_pseudo_events
 
 N_TICKERS, N_SESSIONS = 637, 1_663
 
 
-def simulate_panel(n_sessions: int = N_SESSIONS) -> Design:
+def simulate_panel(n_sessions: int = N_SESSIONS) -> BatchDesign:
     """Returns of 637 tickers over six years."""
     rng = np.random.default_rng(1)
     market = rng.normal(0, 0.01, n_sessions)
@@ -46,7 +46,7 @@ def simulate_panel(n_sessions: int = N_SESSIONS) -> Design:
     return lay_out_model(BatchPanel(days, [f"T{i}" for i in range(N_TICKERS)], returns, market, factors), "market")
 
 
-def draw_events(design: Design, n: int, windows: EventWindows) -> tuple[np.ndarray, np.ndarray]:
+def draw_events(design: BatchDesign, n: int, windows: EventWindows) -> tuple[np.ndarray, np.ndarray]:
     """Random cells of the panel that have room for both windows, in no order."""
     rng = np.random.default_rng(n)
     first, stop = -windows.estimation_first, design.outcome.shape[1] - max(windows.event_last, 0)
@@ -64,7 +64,7 @@ def measure(task: Callable[[], object], repeats: int = 3) -> tuple[float, float]
     return min(cpu), min(wall)
 
 
-def run_core(design: Design, tickers: np.ndarray, sessions: np.ndarray, windows: EventWindows, workers: int = 1):
+def run_core(design: BatchDesign, tickers: np.ndarray, sessions: np.ndarray, windows: EventWindows, workers: int = 1):
     """Model, CAR, t, Patell and BMP."""
     found = estimate_events(design, tickers, sessions, windows=windows, workers=workers, keep_model=False)
     scar = found.scar
@@ -74,14 +74,14 @@ def run_core(design: Design, tickers: np.ndarray, sessions: np.ndarray, windows:
 
 
 def run_all(
-    design: Design, tickers: np.ndarray, sessions: np.ndarray, windows: EventWindows, *, ranks: bool, draws: int
+    design: BatchDesign, tickers: np.ndarray, sessions: np.ndarray, windows: EventWindows, *, ranks: bool, draws: int
 ):
     """Every statistic, with or without the day ranks and the resampling."""
     found = estimate_events(design, tickers, sessions, windows=windows)
     return cross_section.assess_sample(design, found, with_ranks=ranks, draws=draws)
 
 
-def loop_statsmodels(design: Design, tickers: np.ndarray, sessions: np.ndarray, windows: EventWindows) -> float:
+def loop_statsmodels(design: BatchDesign, tickers: np.ndarray, sessions: np.ndarray, windows: EventWindows) -> float:
     """What most scripts do: one OLS an event."""
     import statsmodels.api as sm
 
@@ -137,7 +137,7 @@ def describe_machine() -> str:
     return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}"
 
 
-def print_sizes(design: Design, largest: int) -> None:
+def print_sizes(design: BatchDesign, largest: int) -> None:
     """Events per CPU-second and peak memory as the number of events grows."""
     windows = EventWindows(-260, -11, -10, 10)
     three = EventWindows(-260, -11, -1, 1)
@@ -177,7 +177,7 @@ def print_growth(n: int) -> None:
         print(f"| {length} | {width} | {n / core:,.0f} | {n / every:,.0f} |", flush=True)
 
 
-def print_single_events(design: Design, n: int) -> None:
+def print_single_events(design: BatchDesign, n: int) -> None:
     """Tests of single events, and resampling."""
     windows = EventWindows(-260, -11, 0, 0)
     tickers, sessions = draw_events(design, n, windows)
@@ -207,7 +207,7 @@ def print_single_events(design: Design, n: int) -> None:
         print(f"{name}: {1_999 * n / cpu:,.0f} draws x N per CPU-second")
 
 
-def print_peers(design: Design, n: int = 1_000) -> None:
+def print_peers(design: BatchDesign, n: int = 1_000) -> None:
     """The loop that the engine replaces."""
     windows = EventWindows(-260, -11, -10, 10)
     tickers, sessions = draw_events(design, n, windows)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.layout import BatchPanel, Design, lay_out_model
+from event_impact.many.layout import BatchDesign, BatchPanel, lay_out_model
 from event_impact.many.sample import STATISTIC_NAMES, SampleResult, assess_sample
 from event_impact.many.sample_events import judge_events
 
@@ -128,7 +128,7 @@ def print_table(columns: dict[str, Rejections], level: float) -> None:
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
-def read_panel(path: Path, benchmark: str) -> tuple[Design, int]:
+def read_panel(path: Path, benchmark: str) -> tuple[BatchDesign, int]:
     """Returns of a real panel on the market model; absurd returns become gaps, and are counted."""
     table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     value = "ret" if "ret" in table.columns else "close"
@@ -144,7 +144,7 @@ def read_panel(path: Path, benchmark: str) -> tuple[Design, int]:
     return lay_out_model(panel, "market"), int(absurd.to_numpy().sum())
 
 
-def run_placebos(design: Design, *, windows: EventWindows, samples: int, sample_size: int, seed: int) -> None:
+def run_placebos(design: BatchDesign, *, windows: EventWindows, samples: int, sample_size: int, seed: int) -> None:
     """Every session of a panel as a sample of all its tickers, and random samples of single events."""
     n_tickers, n_sessions = design.outcome.shape
     tickers, sessions = (a.ravel() for a in np.meshgrid(np.arange(n_tickers), np.arange(n_sessions), indexing="ij"))

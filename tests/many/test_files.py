@@ -12,7 +12,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.cli.many_events import batch_command
 from event_impact.many import file_tables as batch_tables
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.files import BatchRequest, parse_windows, run_batch
+from event_impact.many.files import BatchRequest, parse_event_windows, run_batch
 from event_impact.many.layout import BatchPanel, lay_out_model
 from event_impact.many.sample import STATISTIC_NAMES
 
@@ -348,7 +348,7 @@ def test_running_again_gives_the_same_bytes(files):
 
 
 def test_windows_are_read_from_text():
-    assert parse_windows("-120:-21", "0:0") == EventWindows(-120, -21, 0, 0)
+    assert parse_event_windows("-120:-21", "0:0") == EventWindows(-120, -21, 0, 0)
 
 
 def test_progress_goes_to_whoever_watches(files):

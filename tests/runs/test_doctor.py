@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> StudyRoot:
     return made
 
 
-def ask(root: StudyRoot, at: datetime = AT) -> dict[str, doctor.Finding]:
+def ask(root: StudyRoot, at: datetime = AT) -> dict[str, doctor.Diagnosis]:
     return {f.question: f for f in examine(root, root.reports, at=at, with_kernel=False)}
 
 

@@ -13,7 +13,7 @@ PARKINSON = 4 * np.log(2)
 MEASURES = ("log_volume", "log_range")
 
 
-def measure_activity(prices: pd.DataFrame) -> pd.DataFrame:
+def compute_log_activity(prices: pd.DataFrame) -> pd.DataFrame:
     """Log volume and log Parkinson range of every session.
 
     ``ln V`` and ``ln sqrt(ln(H/L)^2 / (4 ln 2))`` (Parkinson 1980); missing where volume, high or low is
@@ -58,7 +58,7 @@ def band_activity(
         ``_low`` (5 %), ``_mid`` (median), ``_high`` (95 %) of the estimation window; missing where nothing
         is recorded.
     """
-    activity = measure_activity(prices)
+    activity = compute_log_activity(prices)
     origin = int(activity.index.get_loc(event_session))
     first, last = max(origin + path[0], 0), min(origin + path[1], len(activity) - 1)
     shown = activity.iloc[first : last + 1]

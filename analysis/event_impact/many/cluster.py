@@ -25,7 +25,7 @@ from event_impact.base.root import PACKAGE
 from event_impact.many import file_tables as tables
 from event_impact.many.dependence import MeanCorrelation, mean_correlation
 from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
-from event_impact.many.layout import FACTORS_OF_MODEL, Design, lay_out_model
+from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, lay_out_model
 from event_impact.many.sample import SampleParts, SampleResult, assess_sample, compose_sample, find_scar_spread
 from event_impact.many.sample_days import DaySums, buy_and_hold, gather_day_sums, gather_rank_sums
 from event_impact.many.sample_events import EventPValues, judge_events
@@ -85,7 +85,7 @@ class Partition:
 class Worked:
     """A partition as it lies on a worker: its layout and the estimates of its events."""
 
-    design: Design
+    design: BatchDesign
     estimates: EventEstimates
 
 
@@ -245,7 +245,7 @@ def pick(worked: Worked, chosen: np.ndarray) -> EventEstimates:
     return worked.estimates.select(chosen)
 
 
-def judge(worked: Worked) -> EventPValues:
+def judge_partition(worked: Worked) -> EventPValues:
     """The tests of single events."""
     return judge_events(worked.design, worked.estimates)
 
@@ -274,7 +274,7 @@ def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> W
     low = max(first - windows.n_event + 1 + windows.estimation_first, 0)
     columns = slice(low, min(stop + windows.event_last, worked.design.outcome.shape[1]))
     rows, local = np.unique(events.ticker_index, return_inverse=True)
-    design = Design(
+    design = BatchDesign(
         outcome=np.ascontiguousarray(worked.design.outcome[rows, columns]),
         regressors=tuple(np.ascontiguousarray(x[:, columns]) for x in worked.design.regressors),
         has_intercept=worked.design.has_intercept,
@@ -302,16 +302,16 @@ def correlate_block(cuts: list[Worked], first: int) -> tuple[float, int, int]:
     )
 
 
-def _sum_pairs(design: Design, estimates: EventEstimates) -> tuple[float, int, int]:
+def _sum_pairs(design: BatchDesign, estimates: EventEstimates) -> tuple[float, int, int]:
     n = estimates.car.size
     found = mean_correlation(design, estimates)
     return found.value * n * (n - 1.0) / 2.0 * estimates.windows.n_event, found.n_pairs, found.n_too_short
 
 
-def stack(cuts: list[Worked]) -> tuple[Design, EventEstimates]:
+def stack(cuts: list[Worked]) -> tuple[BatchDesign, EventEstimates]:
     """Several partitions of the same sessions as one."""
     first = cuts[0]
-    design = Design(
+    design = BatchDesign(
         outcome=np.concatenate([cut.design.outcome for cut in cuts]),
         regressors=first.design.regressors,
         has_intercept=first.design.has_intercept,
@@ -380,13 +380,13 @@ class ClusterEngine:
         fields = {"ticker_index": self._places[0], "session_index": self._places[1]}
         return EventEstimates(**{**vars(whole), **fields})
 
-    def _lay_out_nothing(self) -> Design:
+    def _lay_out_nothing(self) -> BatchDesign:
         """An empty layout of the same calendar and model, for events that have no place."""
         model = self._source.model
         named = FACTORS_OF_MODEL.get(model)
         count = int(model == "market") if named is None else len(named) - 1 or 1  # capm has the benchmark
         blank = np.zeros((1, len(self._source.sessions)))
-        return Design(np.full_like(blank, np.nan), (blank,) * count, model != "market_adjusted", model, blank)
+        return BatchDesign(np.full_like(blank, np.nan), (blank,) * count, model != "market_adjusted", model, blank)
 
     def _places_nowhere(self) -> tuple[np.ndarray, np.ndarray]:
         """The places of events that no partition holds, and nowhere for the others."""
@@ -404,7 +404,9 @@ class ClusterEngine:
 
     def judge(self) -> EventPValues:
         """The tests of single events, in the order of the table."""
-        found = self._client.gather([self._client.submit(judge, worked, pure=False) for worked in self._worked])
+        found = self._client.gather(
+            [self._client.submit(judge_partition, worked, pure=False) for worked in self._worked]
+        )
         whole = {name: np.full(self._places[0].size, np.nan) for name in ("t", "sample_quantile", "conformal")}
         for partition, part in zip(self.partitions, found, strict=True):
             for name, values in whole.items():

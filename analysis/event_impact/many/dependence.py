@@ -11,7 +11,7 @@ import numpy as np
 from event_impact.base.result import TestResult, not_computable
 from event_impact.many.engine import EventEstimates
 from event_impact.many.event_days import read_event_days
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 from event_impact.many.parametric_tests import NULL_CAAR, Moments, t_result
 from event_impact.many.residual_pairs import correlate_same_ticker
 
@@ -118,7 +118,7 @@ class MeanCorrelation:
     n_too_short: int
 
 
-def mean_correlation(design: Design, estimates: EventEstimates) -> MeanCorrelation:
+def mean_correlation(design: BatchDesign, estimates: EventEstimates) -> MeanCorrelation:
     """How correlated are the abnormal returns of events that share event days?
 
     rho_ij is the correlation of the two events' estimation residuals on the calendar days that
@@ -147,7 +147,7 @@ def mean_correlation(design: Design, estimates: EventEstimates) -> MeanCorrelati
     return MeanCorrelation(float(value), overlap.n_pairs, round(short + more_short))
 
 
-def _find_own_gaps(design: Design, estimates: EventEstimates, positions: np.ndarray) -> np.ndarray:
+def _find_own_gaps(design: BatchDesign, estimates: EventEstimates, positions: np.ndarray) -> np.ndarray:
     """Which events lack an estimation session that the shared regressors have."""
     if any(regressor.shape[0] > 1 for regressor in design.regressors):
         exists = np.ones(design.outcome.shape[1], dtype=bool)
@@ -204,7 +204,7 @@ def _fill_gaps(residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return residuals, present
 
 
-def _correlate_whole(design: Design, estimates: EventEstimates, whole: np.ndarray) -> tuple[float, int]:
+def _correlate_whole(design: BatchDesign, estimates: EventEstimates, whole: np.ndarray) -> tuple[float, int]:
     """Sum of rho_ij o_ij over pairs of gapless events, and the pairs with too few shared sessions."""
     if whole.size < 2:
         return 0.0, 0
@@ -235,7 +235,7 @@ def _correlate_whole(design: Design, estimates: EventEstimates, whole: np.ndarra
 
 
 def _sum_unit_vectors(
-    design: Design, estimates: EventEstimates, positions: np.ndarray, shifts: np.ndarray, *, need_later: bool
+    design: BatchDesign, estimates: EventEstimates, positions: np.ndarray, shifts: np.ndarray, *, need_later: bool
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """Add up the unit residual vectors of one session's events, cut by every shift at either end."""
     length = estimates.windows.n_estimation
@@ -258,7 +258,7 @@ def _sum_unit_vectors(
 
 
 def _replace_same_firm(
-    design: Design, estimates: EventEstimates, whole: np.ndarray, shifts: np.ndarray
+    design: BatchDesign, estimates: EventEstimates, whole: np.ndarray, shifts: np.ndarray
 ) -> tuple[float, int]:
     """Change of the sum when pairs of one ticker get rho = 1 for the measured one; how many had none."""
     width = estimates.windows.n_event
@@ -286,7 +286,7 @@ def _replace_same_firm(
 
 
 def _correlate_gappy(
-    design: Design, estimates: EventEstimates, whole: np.ndarray, gappy: np.ndarray
+    design: BatchDesign, estimates: EventEstimates, whole: np.ndarray, gappy: np.ndarray
 ) -> tuple[float, float]:
     """The same sum over pairs with at least one event that has gaps of its own."""
     if gappy.size == 0:
@@ -314,7 +314,7 @@ def _correlate_gappy(
 
 
 def _pair_up(
-    design: Design, estimates: EventEstimates, own: np.ndarray, others: np.ndarray, is_gappy: np.ndarray
+    design: BatchDesign, estimates: EventEstimates, own: np.ndarray, others: np.ndarray, is_gappy: np.ndarray
 ) -> tuple[float, float]:
     """Weighted correlations of some gappy events of one session with some others; gappy pairs count half."""
     windows = estimates.windows

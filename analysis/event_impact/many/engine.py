@@ -21,7 +21,7 @@ import numpy as np
 
 from event_impact.base.errors import ConfigError, EstimationError
 from event_impact.estimation.window_sums import sum_windows
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 
 USABLE_SHARE = 0.9  # of the estimation sessions
 DEGENERATE_SHARE = 1e-12  # of a raw sum of squares: below it only rounding is left
@@ -179,7 +179,7 @@ class _Sums:
 
 
 def estimate_events(
-    design: Design,
+    design: BatchDesign,
     ticker_index: np.ndarray,
     session_index: np.ndarray,
     *,
@@ -192,7 +192,7 @@ def estimate_events(
 
     Parameters
     ----------
-    design : Design
+    design : BatchDesign
         Outcome and regressors, from :func:`event_impact.many.layout.lay_out_model`.
     ticker_index, session_index : int arrays (events,)
         Row and column of each event session; a negative number marks an unknown one.
@@ -251,7 +251,7 @@ def find_typical_values(series: np.ndarray, *, looked_at: int = 101) -> np.ndarr
 
 
 def _empty_estimates(
-    tickers: np.ndarray, sessions: np.ndarray, *, design: Design, windows: EventWindows, keep_model: bool
+    tickers: np.ndarray, sessions: np.ndarray, *, design: BatchDesign, windows: EventWindows, keep_model: bool
 ) -> EventEstimates:
     n, j = tickers.size, len(design.regressors)
     kept = n if keep_model else 0
@@ -296,7 +296,7 @@ def _blank(output: EventEstimates, positions: np.ndarray) -> None:
 
 
 def _split_into_blocks(
-    design: Design, output: EventEstimates
+    design: BatchDesign, output: EventEstimates
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Cut the work into (tickers, positions of their events, usable sessions they all share).
 
@@ -330,7 +330,7 @@ def _split_into_blocks(
     return blocks
 
 
-def _estimate_block(design: Design, output: EventEstimates, rows: np.ndarray, events: np.ndarray, shared) -> int:
+def _estimate_block(design: BatchDesign, output: EventEstimates, rows: np.ndarray, events: np.ndarray, shared) -> int:
     windows = output.windows
     lead = max(0, windows.n_estimation - windows.count_needed(design.n_parameters))
     sums, shifts = _sum_block(design, rows, windows=windows, lead=lead, shared=shared)
@@ -357,7 +357,7 @@ def _estimate_block(design: Design, output: EventEstimates, rows: np.ndarray, ev
 
 
 def _sum_block(
-    design: Design, rows: np.ndarray, *, windows: EventWindows, lead: int, shared: np.ndarray | None
+    design: BatchDesign, rows: np.ndarray, *, windows: EventWindows, lead: int, shared: np.ndarray | None
 ) -> tuple[_Sums, tuple[np.ndarray, list[np.ndarray]]]:
     """Window sums of shifted series; sessions that lack anything contribute nothing but a lower count."""
     outcome = design.outcome[rows]
@@ -422,7 +422,7 @@ def _solve(
     row: np.ndarray,
     start: np.ndarray,
     event_start: np.ndarray,
-    design: Design,
+    design: BatchDesign,
 ) -> None:
     """Solve the centred normal equations of a chunk of events, one array operation a matrix entry."""
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from event_impact.many.engine import EventEstimates
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 
 EVENTS_AT_ONCE = 2_048
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def has_intercept(estimates: EventEstimates) -> bool:
     return estimates.n_parameters > estimates.slopes.shape[0]
 
 
-def read_event_days(design: Design, estimates: EventEstimates, positions: np.ndarray) -> EventDays:
+def read_event_days(design: BatchDesign, estimates: EventEstimates, positions: np.ndarray) -> EventDays:
     """Residuals and abnormal returns of the events at ``positions``.
 
     Raises
@@ -104,7 +104,7 @@ def read_event_days(design: Design, estimates: EventEstimates, positions: np.nda
 
 
 def iterate_event_days(
-    design: Design, estimates: EventEstimates, *, at_once: int = EVENTS_AT_ONCE
+    design: BatchDesign, estimates: EventEstimates, *, at_once: int = EVENTS_AT_ONCE
 ) -> Iterator[EventDays]:
     """All used events, a chunk at a time, sorted by ticker."""
     for chunk in _cut_into_chunks(estimates, at_once):
@@ -112,7 +112,7 @@ def iterate_event_days(
 
 
 def map_event_days(
-    design: Design,
+    design: BatchDesign,
     estimates: EventEstimates,
     task: Callable[[EventDays], T],
     *,
@@ -157,7 +157,7 @@ def _scale(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
     return values
 
 
-def read_estimation_regressors(design: Design, estimates: EventEstimates) -> Iterator[np.ndarray]:
+def read_estimation_regressors(design: BatchDesign, estimates: EventEstimates) -> Iterator[np.ndarray]:
     """For each regressor, its estimation window less its mean, array (events, L), NaN where it has a gap."""
     windows = estimates.windows
     for mean, x in zip(estimates.regressor_means, design.regressors, strict=True):

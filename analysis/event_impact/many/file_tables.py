@@ -47,7 +47,7 @@ class EventTable:
     aligned: AlignedEvents | None = None
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def _read_csv_or_parquet(path: Path) -> pd.DataFrame:
     """A CSV or Parquet file as a frame, with the errors of reading said in one sentence."""
     if not path.is_file():
         raise DataError(f"Expected a CSV or Parquet file, found none at {path}.", "Check the path.")
@@ -76,7 +76,7 @@ def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str
         For unreadable dates or numbers, repeated rows, infinite values, values below -100 %, or
         (unless ``allow_large``) a median size above 0.2, which speaks of percent or of prices.
     """
-    table = read_table(path) if tickers is None else read_tickers(path, tickers)
+    table = _read_csv_or_parquet(path) if tickers is None else read_tickers(path, tickers)
     if set(LONG_COLUMNS) <= set(table.columns):
         wide = _widen(table, path)
     else:
@@ -152,7 +152,7 @@ def survey_returns(path: Path) -> ParquetExtent:
 
 
 def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
-    """Some tickers of a Parquet file of returns, as :func:`read_table` would give them."""
+    """Some tickers of a Parquet file of returns, as :func:`_read_csv_or_parquet` would give them."""
     import pyarrow.parquet as pq
 
     try:
@@ -241,7 +241,7 @@ def _check_sizes(wide: pd.DataFrame, path: Path, *, allow_large: bool) -> None:
 
 def read_factors(path: Path, model: str) -> pd.DataFrame:
     """Daily factors as fractions, a frame of sessions x the factors that the model needs."""
-    table = read_table(path)
+    table = _read_csv_or_parquet(path)
     needed = FACTORS_OF_MODEL[model]
     lacking = [name for name in ("date", *needed) if name not in table.columns]
     if lacking:
@@ -319,7 +319,7 @@ def read_events(path: Path) -> pd.DataFrame:
     DataError
         If a column is missing, there is no row, or an ``event_id`` is empty or repeated.
     """
-    table = read_table(path)
+    table = _read_csv_or_parquet(path)
     if "session" not in table.columns and "date" in table.columns:
         table = table.rename(columns={"date": "session"})
     if has_instants(table):

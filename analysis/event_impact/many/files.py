@@ -92,7 +92,7 @@ class BatchOutcome:
     sample: dict[str, Any]
 
 
-def parse_windows(estimation: str, event: str) -> EventWindows:
+def parse_event_windows(estimation: str, event: str) -> EventWindows:
     """Both windows from ``first:last`` texts.
 
     Raises
@@ -136,7 +136,7 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     from event_impact.many import file_tables as tables
     from event_impact.many.cluster import choose_scheduler, open_client
 
-    windows = parse_windows(request.estimation, request.event)
+    windows = parse_event_windows(request.estimation, request.event)
     _check_model(request)
     scheduler = choose_scheduler(request.scheduler, request.returns)
     events = tables.read_events(request.events)

@@ -84,7 +84,7 @@ class BatchPanel:
 
 
 @dataclass(frozen=True)
-class Design:
+class BatchDesign:
     """One model laid out for the engine.
 
     Attributes
@@ -113,7 +113,7 @@ class Design:
         return int(self.has_intercept) + len(self.regressors)
 
 
-def lay_out_model(panel: BatchPanel, model: str) -> Design:
+def lay_out_model(panel: BatchPanel, model: str) -> BatchDesign:
     """Turn a panel and a model identifier into outcome and regressors.
 
     ``market``: returns on the benchmark, K = 2. ``market_adjusted``: return minus benchmark, K = 0;
@@ -132,13 +132,13 @@ def lay_out_model(panel: BatchPanel, model: str) -> Design:
         raise ConfigError(f"Unknown batch model {model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
     nothing = np.zeros((1, panel.sessions.size))
     if model == "constant_mean":
-        return Design(panel.returns, (), True, model, nothing)
+        return BatchDesign(panel.returns, (), True, model, nothing)
     if model in FACTORS_OF_MODEL:
         return _lay_out_factors(panel, model)
     benchmark = _benchmark_rows(panel, model)
     if model == "market":
-        return Design(panel.returns, (benchmark,), True, model, nothing)
-    return Design(panel.returns - benchmark, (), model == "market_adjusted_demeaned", model, benchmark)
+        return BatchDesign(panel.returns, (benchmark,), True, model, nothing)
+    return BatchDesign(panel.returns - benchmark, (), model == "market_adjusted_demeaned", model, benchmark)
 
 
 def _benchmark_rows(panel: BatchPanel, model: str) -> np.ndarray:
@@ -147,7 +147,7 @@ def _benchmark_rows(panel: BatchPanel, model: str) -> np.ndarray:
     return np.atleast_2d(panel.benchmark)
 
 
-def _lay_out_factors(panel: BatchPanel, model: str) -> Design:
+def _lay_out_factors(panel: BatchPanel, model: str) -> BatchDesign:
     missing = [name for name in FACTORS_OF_MODEL[model] if name not in panel.factors]
     if missing:
         raise DataError(f"Model {model} needs the factors {', '.join(missing)}.", "Give a table of daily factors.")
@@ -156,4 +156,4 @@ def _lay_out_factors(panel: BatchPanel, model: str) -> Design:
         regressors: tuple[np.ndarray, ...] = (_benchmark_rows(panel, model) - risk_free,)
     else:
         regressors = tuple(panel.factors[name][None, :] for name in FACTORS_OF_MODEL[model][1:])
-    return Design(panel.returns - risk_free, regressors, True, model, risk_free)
+    return BatchDesign(panel.returns - risk_free, regressors, True, model, risk_free)

@@ -11,11 +11,11 @@ import numpy as np
 
 from event_impact.estimation.window_sums import sum_windows
 from event_impact.many.engine import CELLS_PER_BLOCK, EVENTS_PER_BLOCK, EventEstimates, find_typical_values
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 
 
 def correlate_same_ticker(
-    design: Design, estimates: EventEstimates, first: np.ndarray, second: np.ndarray, *, shift: int, fewest: int
+    design: BatchDesign, estimates: EventEstimates, first: np.ndarray, second: np.ndarray, *, shift: int, fewest: int
 ) -> tuple[float, int]:
     """Sum of the residual correlations of pairs of events, and the pairs with too few shared sessions.
 
@@ -50,7 +50,7 @@ def correlate_same_ticker(
 
 
 def _correlate_block(
-    design: Design,
+    design: BatchDesign,
     estimates: EventEstimates,
     first: np.ndarray,
     second: np.ndarray,
@@ -89,7 +89,7 @@ def _correlate_block(
     return total, short
 
 
-def _fill_series(design: Design, rows: np.ndarray, *, lead: int) -> tuple[list[np.ndarray], np.ndarray]:
+def _fill_series(design: BatchDesign, rows: np.ndarray, *, lead: int) -> tuple[list[np.ndarray], np.ndarray]:
     """Outcome and regressors shifted by typical values, zeros where a session is not usable."""
     parts = [design.outcome[rows], *(x[rows] if x.shape[0] > 1 else x for x in design.regressors)]
     usable = np.ones(parts[0].shape, dtype=bool)

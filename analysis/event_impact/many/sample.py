@@ -26,7 +26,7 @@ from event_impact.many.dependence import (
     two_way_clustered_t,
 )
 from event_impact.many.engine import EventEstimates, EventWindows
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 from event_impact.many.sample_days import (
     DaySums,
     DayTable,
@@ -75,7 +75,7 @@ class SampleResult:
 
 
 def assess_sample(
-    design: Design,
+    design: BatchDesign,
     estimates: EventEstimates,
     *,
     draws: int = DEFAULT_DRAWS,
@@ -88,7 +88,7 @@ def assess_sample(
 
     Parameters
     ----------
-    design : Design
+    design : BatchDesign
         The layout that the estimates were made from.
     estimates : EventEstimates
         With their models kept.

@@ -13,7 +13,7 @@ from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many.engine import EventEstimates
 from event_impact.many.event_days import EventDays, iterate_event_days, map_event_days
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class DaySums:
 
 
 def gather_day_sums(
-    design: Design,
+    design: BatchDesign,
     chosen: EventEstimates,
     *,
     workers: int = 1,
@@ -120,7 +120,7 @@ def gather_day_sums(
 
 
 def gather_rank_sums(
-    design: Design,
+    design: BatchDesign,
     chosen: EventEstimates,
     *,
     day_spread: np.ndarray,
@@ -158,7 +158,7 @@ def gather_rank_sums(
     return totals
 
 
-def buy_and_hold(design: Design, chosen: EventEstimates) -> np.ndarray:
+def buy_and_hold(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Buy-and-hold abnormal return of each event: prod(1 + y) - prod(1 + expected y) over the event window.
 
     y is the total return: what the model took off (benchmark, risk-free rate) is put back on both

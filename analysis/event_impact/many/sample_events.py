@@ -10,7 +10,7 @@ from scipy.special import stdtr
 from event_impact.base.result import TestResult, not_computable
 from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
 from event_impact.many.event_days import EventDays, has_intercept, iterate_event_days, read_estimation_regressors
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 from event_impact.many.parametric_tests import SMALLEST_P, normal_result
 
 FEWEST_PSEUDO_EVENTS = 20
@@ -34,7 +34,7 @@ class EventPValues:
     conformal: np.ndarray
 
 
-def judge_events(design: Design, estimates: EventEstimates) -> EventPValues:
+def judge_events(design: BatchDesign, estimates: EventEstimates) -> EventPValues:
     """p of each event on its own.
 
     ``sample_quantile`` = min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a})/(L + 1)) with a the abnormal
@@ -53,7 +53,7 @@ def judge_events(design: Design, estimates: EventEstimates) -> EventPValues:
     return EventPValues(t, quantile, conformal)
 
 
-def _judge_single_sessions(design: Design, days: EventDays) -> tuple[np.ndarray, np.ndarray]:
+def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.ndarray, np.ndarray]:
     ar = days.abnormal
     present = np.isfinite(days.residuals)
     size = present.sum(axis=1) + 1.0
@@ -103,7 +103,7 @@ class PseudoEventRanks:
     test: TestResult
 
 
-def rank_among_pseudo_events(design: Design, estimates: EventEstimates) -> PseudoEventRanks:
+def rank_among_pseudo_events(design: BatchDesign, estimates: EventEstimates) -> PseudoEventRanks:
     """How unusual is each SCAR among those of all earlier start dates of the same ticker?
 
     Estimation and event window are moved to every earlier session whose event window ends before
@@ -142,7 +142,7 @@ def rank_among_pseudo_events(design: Design, estimates: EventEstimates) -> Pseud
 
 
 def _scar_of_every_session(
-    design: Design, tickers: np.ndarray, n_sessions: int, *, windows: EventWindows
+    design: BatchDesign, tickers: np.ndarray, n_sessions: int, *, windows: EventWindows
 ) -> np.ndarray:
     sessions = np.tile(np.arange(n_sessions), tickers.size)
     found = estimate_events(design, np.repeat(tickers, n_sessions), sessions, windows=windows, keep_model=False)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 from event_impact.many.sample_days import gather_day_sums, tabulate_days
 
 SHORTEST_PATH = 5
@@ -87,7 +87,7 @@ def trace_path(
     return StoryPath(table, names, left)
 
 
-def lay_out_stories(members: Sequence[AbnormalReturns], *, first: int, last: int) -> Design:
+def lay_out_stories(members: Sequence[AbnormalReturns], *, first: int, last: int) -> BatchDesign:
     """Responses and regressors of several studies on one axis of rel_sessions, NaN where one has none.
 
     Sessions of the estimation range that a study left out stay left out.
@@ -106,4 +106,4 @@ def lay_out_stories(members: Sequence[AbnormalReturns], *, first: int, last: int
             values[row, place] = study.design.regressors[name].to_numpy(dtype=float)[start:stop]
     nothing = np.zeros((1, width))
     model = members[0].design.model
-    return Design(response, tuple(regressors.values()), "intercept" in names, model, nothing)
+    return BatchDesign(response, tuple(regressors.values()), "intercept" in names, model, nothing)

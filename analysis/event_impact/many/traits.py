@@ -11,7 +11,7 @@ import numpy as np
 from event_impact.base.errors import ConfigError, EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.many.engine import EventEstimates
-from event_impact.many.layout import Design
+from event_impact.many.layout import BatchDesign
 from event_impact.many.parametric_tests import t_result
 from event_impact.many.sample import DEFAULT_DRAWS, DEFAULT_SEED, SampleResult, assess_sample
 
@@ -112,7 +112,7 @@ def _report(
 
 
 def assess_groups(
-    design: Design,
+    design: BatchDesign,
     estimates: EventEstimates,
     labels: np.ndarray,
     *,

@@ -17,7 +17,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import read_table
 from event_impact.events.calendars import load_hours
 from event_impact.market.checks import check_prices, check_sessions, parse_prices, refuse
-from event_impact.market.vintages import Choice, Vintage, choose_vintage, find_last
+from event_impact.market.vintages import Vintage, VintageChoice, choose_vintage, find_last
 
 MANIFEST_COLUMNS = (
     "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
@@ -94,11 +94,11 @@ class PriceStore:
         ``snapshot``, ``auto`` or the path of a file or folder.
     data : pathlib.Path
         The ``data/`` folder of the study.
-    choice : Choice, optional
+    choice : VintageChoice, optional
         For ``auto``: the vintage that serves, or why the snapshot does.
     """
 
-    def __init__(self, source: str, data: Path, choice: Choice | None = None) -> None:
+    def __init__(self, source: str, data: Path, choice: VintageChoice | None = None) -> None:
         self.source = source
         self.data = data
         self._vintage = choice.vintage if choice else None

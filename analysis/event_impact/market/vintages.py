@@ -82,7 +82,7 @@ class Vintage:
 
 
 @dataclass(frozen=True)
-class Choice:
+class VintageChoice:
     """The vintage that serves ``source = auto``, None for the snapshot, and why."""
 
     vintage: Vintage | None
@@ -136,13 +136,13 @@ def iterate_good(vintages: Path, tickers: tuple[str, ...], faults: list[str]) ->
             yield vintage
 
 
-def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> Choice:
+def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> VintageChoice:
     """The freshest whole vintage that holds all tickers, else none: then the snapshot serves."""
     faults: list[str] = []
     vintage = next(iterate_good(vintages, tickers, faults), None)
     if vintage is None:
         faults.append(f"no whole vintage holds {' and '.join(tickers)}")
-    return Choice(vintage, "; ".join(faults))
+    return VintageChoice(vintage, "; ".join(faults))
 
 
 def find_last(vintages: Path, ticker: str) -> Vintage | None:

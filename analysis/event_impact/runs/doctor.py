@@ -33,7 +33,7 @@ CLOCK_SLACK = pd.Timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One question and its answer.
 
     ``state`` is ``ok``, ``warn`` (worth a look, nothing fails) or ``fail``; ``exit_code`` counts for ``fail``.
@@ -45,9 +45,9 @@ class Finding:
     exit_code: int = 0
 
 
-def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool = True) -> list[Finding]:
+def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool = True) -> list[Diagnosis]:
     """Ask everything; a question that cannot be asked is a failure of its own."""
-    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
         ("python", check_python),
         ("packages", check_packages),
         ("calendar", lambda: check_calendars(root, at)),
@@ -60,25 +60,25 @@ def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool =
     ]
     if with_kernel:
         checks.insert(2, ("kernel", lambda: check_kernel(root)))
-    found: list[Finding] = []
+    found: list[Diagnosis] = []
     for question, check in checks:
         try:
             found += list(check())
         except (StudyError, OSError) as error:
-            found.append(Finding(question, "fail", str(error), getattr(error, "exit_code", 5)))
+            found.append(Diagnosis(question, "fail", str(error), getattr(error, "exit_code", 5)))
     return found
 
 
-def verdict_code(findings: list[Finding]) -> int:
+def verdict_code(findings: list[Diagnosis]) -> int:
     """The worst exit code of what failed."""
     return worst_code(f.exit_code for f in findings if f.state == "fail")
 
 
-def check_python() -> Iterator[Finding]:
+def check_python() -> Iterator[Diagnosis]:
     """The interpreter is one that the package claims."""
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
-    yield Finding("python", "ok" if good else "fail", f"{version} at {sys.executable}", 0 if good else 4)
+    yield Diagnosis("python", "ok" if good else "fail", f"{version} at {sys.executable}", 0 if good else 4)
 
 
 def read_requirements() -> list[tuple[str, str]]:
@@ -95,7 +95,7 @@ def read_requirements() -> list[tuple[str, str]]:
     return [(m[1], m[2] or "0") for m in matches if m]
 
 
-def check_packages() -> Iterator[Finding]:
+def check_packages() -> Iterator[Diagnosis]:
     """Every package that runs need is there, in a version that was asked for."""
     wrong = []
     requirements = read_requirements()
@@ -108,14 +108,14 @@ def check_packages() -> Iterator[Finding]:
         if _numbers(held) < _numbers(lowest):
             wrong.append(f"{name} {held} is older than {lowest}")
     text = "; ".join(wrong) or f"{len(requirements)} packages present"
-    yield Finding("packages", "fail" if wrong else "ok", text, 4 if wrong else 0)
+    yield Diagnosis("packages", "fail" if wrong else "ok", text, 4 if wrong else 0)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def check_kernel(root: StudyRoot) -> Iterator[Finding]:
+def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
     """A kernel starts, runs a line and ends, the way runs start it."""
     import nbformat
 
@@ -137,12 +137,12 @@ def check_kernel(root: StudyRoot) -> Iterator[Finding]:
                 limits=KernelLimits(execution_timeout_s=60),
             )
         except ExecutionError as error:
-            yield Finding("kernel", "fail", str(error), 4)
+            yield Diagnosis("kernel", "fail", str(error), 4)
             return
-    yield Finding("kernel", "ok", "started, ran a line and ended")
+    yield Diagnosis("kernel", "ok", "started, ran a line and ended")
 
 
-def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Finding]:
+def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
     """The calendars of the open stories reach beyond today."""
     today = pd.Timestamp(at.astimezone(UTC).date())
     for exchange in sorted({s.exchange for s in load_stories(root.data).values() if s.state == "open"}):
@@ -150,10 +150,10 @@ def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Finding]:
         left = (last - today).days
         state = "fail" if left < 0 else "warn" if left < MIN_CALENDAR_DAYS else "ok"
         answer = f"reaches {last.date()}, {left} days on"
-        yield Finding(f"calendar ({exchange})", state, answer, 3 if state == "fail" else 0)
+        yield Diagnosis(f"calendar ({exchange})", state, answer, 3 if state == "fail" else 0)
 
 
-def check_disk(root: StudyRoot, reports: Path) -> Iterator[Finding]:
+def check_disk(root: StudyRoot, reports: Path) -> Iterator[Diagnosis]:
     """Reports and downloads can be written, and there is room."""
     for label, folder, code in (("reports", reports, 5), ("downloads", root.data / "vintages", 3)):
         place = folder
@@ -161,45 +161,45 @@ def check_disk(root: StudyRoot, reports: Path) -> Iterator[Finding]:
             place = place.parent
         free = shutil.disk_usage(place).free
         if not place.is_dir() or not os.access(place, os.W_OK):
-            yield Finding(f"disk ({label})", "fail", f"{place} cannot be written", code)
+            yield Diagnosis(f"disk ({label})", "fail", f"{place} cannot be written", code)
         elif free < MIN_FREE_BYTES:
-            yield Finding(f"disk ({label})", "fail", f"{free / 1e6:.0f} MB free, less than 500", code)
+            yield Diagnosis(f"disk ({label})", "fail", f"{free / 1e6:.0f} MB free, less than 500", code)
         else:
-            yield Finding(f"disk ({label})", "ok", f"{free / 1e9:.1f} GB free at {place}")
+            yield Diagnosis(f"disk ({label})", "ok", f"{free / 1e9:.1f} GB free at {place}")
 
 
-def check_clock(root: StudyRoot, reports: Path, at: datetime) -> Iterator[Finding]:
+def check_clock(root: StudyRoot, reports: Path, at: datetime) -> Iterator[Diagnosis]:
     """Nothing recorded lies in the future of this machine's clock."""
     stamps = [str(s.run["finished_at"]) for s in read_runs(reports)]
     stamps += [str(v.manifest.get("recorded_at")) for v in list_vintages(root.data / "vintages")[0]]
     instants = pd.to_datetime(pd.Series(stamps, dtype=object), utc=True, errors="coerce").dropna()
     said = pd.Timestamp(at).tz_convert("UTC").strftime("%Y-%m-%d %H:%M UTC")
     if len(instants) and instants.max() > pd.Timestamp(at) + CLOCK_SLACK:
-        yield Finding("clock", "warn", f"{said}, but {instants.max():%Y-%m-%d %H:%M} UTC is recorded already")
+        yield Diagnosis("clock", "warn", f"{said}, but {instants.max():%Y-%m-%d %H:%M} UTC is recorded already")
     else:
-        yield Finding("clock", "ok", said)
+        yield Diagnosis("clock", "ok", said)
 
 
-def check_figures(root: StudyRoot, at: datetime) -> Iterator[Finding]:
+def check_figures(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
     """The open stories have figures, and fresh ones."""
     from event_impact.events.calendars import load_hours
 
     vintages = root.data / "vintages"
     for fault in list_vintages(vintages)[1]:
-        yield Finding("figures", "warn", fault)
+        yield Diagnosis("figures", "warn", fault)
     for story in load_stories(root.data).values():
         if story.state != "open":
             continue
         choice = choose_vintage(vintages, (story.ticker, story.benchmark))
         if choice.vintage is None:
-            yield Finding(f"figures ({story.story})", "warn", choice.note)
+            yield Diagnosis(f"figures ({story.story})", "warn", choice.note)
             continue
         hours = load_hours(story.exchange)
         last = pd.Timestamp(choice.vintage.last_session((story.ticker, story.benchmark)))
         age = count_closed(hours, last, last_closed_at(hours, at))
         state = "warn" if age > MAX_DATA_AGE_SESSIONS else "ok"
         text = f"{choice.vintage.name} ends with {last.date()}, {age} sessions old"
-        yield Finding(f"figures ({story.story})", state, text)
+        yield Diagnosis(f"figures ({story.story})", state, text)
 
 
 def last_closed_at(hours, at: datetime) -> datetime:
@@ -207,19 +207,19 @@ def last_closed_at(hours, at: datetime) -> datetime:
     return hours.schedule.at[last_closed(hours, at), "close"].to_pydatetime()
 
 
-def check_locks(reports: Path) -> Iterator[Finding]:
+def check_locks(reports: Path) -> Iterator[Diagnosis]:
     """Who is at work now. A lock file that no process holds means nothing."""
     folder = reports / ".locks"
     held = sorted(p for p in folder.glob("*.lock") if is_locked(p)) if folder.is_dir() else []
     held += sorted(p for p in folder.glob(".*.lock") if is_locked(p)) if folder.is_dir() else []
     for path in held:
         holder = " ".join(path.read_text(encoding="utf-8", errors="replace").split())
-        yield Finding("locks", "ok", f"{path.name} is held ({holder})")
+        yield Diagnosis("locks", "ok", f"{path.name} is held ({holder})")
     if not held:
-        yield Finding("locks", "ok", "none is held")
+        yield Diagnosis("locks", "ok", "none is held")
 
 
-def check_leftovers(reports: Path) -> Iterator[Finding]:
+def check_leftovers(reports: Path) -> Iterator[Diagnosis]:
     """Staging folders of runs that died; the next run of their story clears them."""
     stale = []
     for folder in sorted((reports / ".staging").glob("*")) if (reports / ".staging").is_dir() else []:
@@ -227,14 +227,14 @@ def check_leftovers(reports: Path) -> Iterator[Finding]:
         if any(folder.iterdir()) and not is_locked(lock):
             stale.append(folder.name)
     text = f"of interrupted runs: {', '.join(stale)}; cleared at their next run" if stale else "none"
-    yield Finding("leftovers", "warn" if stale else "ok", text)
+    yield Diagnosis("leftovers", "warn" if stale else "ok", text)
 
 
-def check_runs(reports: Path) -> Iterator[Finding]:
+def check_runs(reports: Path) -> Iterator[Diagnosis]:
     """Every published run still holds what it was published with."""
     damaged = list_damaged(reports)
     changed = [s.folder.name for s in read_runs(reports) if s.is_good and not is_intact(s.folder)]
     if damaged or changed:
-        yield Finding("runs", "warn", f"damaged: {', '.join([*damaged, *changed])}")
+        yield Diagnosis("runs", "warn", f"damaged: {', '.join([*damaged, *changed])}")
     else:
-        yield Finding("runs", "ok", f"{len(read_runs(reports))} published, all whole")
+        yield Diagnosis("runs", "ok", f"{len(read_runs(reports))} published, all whole")

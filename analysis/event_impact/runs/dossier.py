@@ -45,8 +45,8 @@ from event_impact.runs.run import (
     known_parameters,
     own_story,
     prepare,
-    read_clock,
     read_notebook,
+    read_system_clock,
     short_name,
 )
 from event_impact.runs.store import DOSSIER, StoredRun, find_finished, hash_files, open_staging, publish, read_stored
@@ -68,7 +68,7 @@ class DossierRequest:
     is_forced: bool = False
     limit: int = PARALLEL
     limits: KernelLimits = field(default_factory=KernelLimits)
-    clock: Clock = read_clock
+    clock: Clock = read_system_clock
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
         return "failed", "no good run yet"
     last, newest = max(good, key=lambda s: s.order), max(runs, key=lambda s: s.order)
     behind = _sessions_behind(last, at)
-    age = f"last good run as of {last.run['as_of']}, finished {show_instant(last.run['finished_at'])} UTC{_describe_age(last, at)}"
+    age = f"last good run as of {last.run['as_of']}, finished {_show_minute(last.run['finished_at'])} UTC{_describe_age(last, at)}"
     if not newest.is_good:
         return "stale", f"{age}; a later attempt failed"
     if last.run["status"] == "open" and behind is not None and behind >= STALE_SESSIONS:
@@ -149,7 +149,7 @@ def _render_story(story: str, runs: list[StoredRun], reports: Path, at: datetime
     )
 
 
-def show_instant(text: str) -> str:
+def _show_minute(text: str) -> str:
     """``2026-02-13T22:05:00Z`` as ``2026-02-13 22:05``; anything else as it is."""
     match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}):\d{2}Z", text)
     return f"{match[1]} {match[2]}" if match else text
@@ -164,5 +164,5 @@ def _render_row(stored: StoredRun, reports: Path) -> str:
     return (
         f'<tr><th scope="row"><a href="{escape(address)}">{escape(stored.notebook)}, {mark_up(run["as_of"])}</a></th>'
         f'<td><span class="badge {status}">{status}</span></td>'
-        f"{mark_up_cell(outcome)}{mark_up_cell(short)}{mark_up_cell(show_instant(run['finished_at']))}</tr>"
+        f"{mark_up_cell(outcome)}{mark_up_cell(short)}{mark_up_cell(_show_minute(run['finished_at']))}</tr>"
     )

@@ -28,7 +28,7 @@ from event_impact.market.download import last_closed
 from event_impact.page.outcomes import INTERRUPTED, worst_code
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
-from event_impact.runs.run import Clock, Progress, RunOutcome, format_clock, read_clock
+from event_impact.runs.run import Clock, Progress, RunOutcome, format_clock, read_system_clock
 from event_impact.runs.store import DOSSIER, StoredRun, is_intact, read_runs
 
 NOTIFY_TIMEOUT_S = 60
@@ -144,7 +144,7 @@ def run_nightly(
     at: datetime,
     fetch: Fetch | None,
     dossier: Dossier,
-    clock: Clock = read_clock,
+    clock: Clock = read_system_clock,
     progress: Progress = lambda _: None,
 ) -> Summary:
     """Serve every open story as it stands at an instant.

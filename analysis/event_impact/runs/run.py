@@ -54,7 +54,7 @@ Clock = Callable[[], datetime]
 Execute = Callable[..., nbformat.NotebookNode]
 
 
-def read_clock() -> datetime:
+def read_system_clock() -> datetime:
     """The system's clock, in UTC."""
     return datetime.now(UTC)
 
@@ -78,7 +78,7 @@ class RunRequest:
     is_forced: bool = False
     limits: KernelLimits = field(default_factory=KernelLimits)
     has_lock: bool = False
-    clock: Clock = read_clock
+    clock: Clock = read_system_clock
 
 
 @dataclass(frozen=True)
