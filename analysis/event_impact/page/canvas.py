@@ -1,0 +1,207 @@
+"""Small drawings as inline SVG: text that can be selected, titles on marks, colours that follow the page.
+
+Every mark carries its colour as an attribute, so that it stands alone in JupyterLab, and a class, so that the
+style sheet of a page can change it in the dark. A drawing is made twice where a phone needs one of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import escape
+
+import pandas as pd
+
+WIDE_DAYS, WIDE_CLOCK, NARROW = 656, 416, 358
+"""Widths for which drawings are laid out, CSS pixels."""
+PAINTS = {
+    "ink": "#111111", "soft": "#555555", "rule": "#999999", "faint": "#d4d4d4", "dots": "#a6a6a6", "zone": "#e3eef7",
+    "zone-text": "#00598c", "report": "#d55e00", "report-text": "#a34700", "denial": "#0072b2",
+    "denial-text": "#00598c", "joint": "#111111", "joint-text": "#111111", "paper": "#ffffff",
+}  # fmt: skip
+"""Okabe and Ito's vermilion and blue for report and denial, darker for text; black for their sum."""
+CHARACTER_WIDTH = 0.58
+"""Mean width of a character of the page's font, in its size."""
+
+
+def measure_text(text: str, size: float) -> float:
+    """Width of a text, near enough to keep labels apart."""
+    return len(text) * size * CHARACTER_WIDTH
+
+
+@dataclass
+class Canvas:
+    """An SVG under construction, in CSS pixels."""
+
+    width: float
+    height: float
+    parts: list[str] = field(default_factory=list)
+
+    def add(self, tag: str, paint: str, *, title: str = "", content: str = "", **attributes: object) -> None:
+        """Append one element in one of the paints."""
+        shown = "".join(
+            f' {name.rstrip("_").replace("_", "-")}="{_shorten(value)}"'
+            for name, value in attributes.items()
+            if value is not None
+        )
+        inner = (f"<title>{escape(title)}</title>" if title else "") + content
+        head = f'<{tag} class="p-{paint}" color="{PAINTS[paint]}"{shown}'
+        self.parts.append(f"{head}>{inner}</{tag}>" if inner else f"{head}/>")
+
+    def rect(self, x: float, y: float, width: float, height: float, paint: str, *, title: str = "") -> None:
+        """A filled rectangle."""
+        self.add("rect", paint, title=title, x=x, y=y, width=width, height=height, fill="currentColor")
+
+    def line(
+        self,
+        x1: float,
+        y1: float,
+        x2: float,
+        y2: float,
+        paint: str,
+        *,
+        width: float = 1,
+        dash: str = "",
+        title: str = "",
+    ) -> None:
+        """A straight line."""
+        self.add(
+            "line",
+            paint,
+            title=title,
+            x1=x1,
+            y1=y1,
+            x2=x2,
+            y2=y2,
+            stroke="currentColor",
+            stroke_width=width,
+            stroke_dasharray=dash or None,
+        )
+
+    def path(self, points: list[tuple[float, float]], paint: str, *, width: float = 1.5, title: str = "") -> None:
+        """A line through points."""
+        steps = "L".join(f"{_shorten(x)} {_shorten(y)}" for x, y in points)
+        self.add("path", paint, title=title, d=f"M{steps}", fill="none", stroke="currentColor", stroke_width=width)
+
+    def area(self, points: list[tuple[float, float]], paint: str, *, opacity: float = 1, title: str = "") -> None:
+        """A filled polygon."""
+        steps = " ".join(f"{_shorten(x)},{_shorten(y)}" for x, y in points)
+        self.add("polygon", paint, title=title, points=steps, fill="currentColor", opacity=opacity)
+
+    def dots(self, points: list[tuple[float, float]], radius: float, paint: str) -> None:
+        """Many equal dots as one element: a page carries hundreds of them."""
+        steps = "".join(f"M{_shorten(x)} {_shorten(y)}h0" for x, y in points)
+        self.add(
+            "path", paint, d=steps, stroke="currentColor", stroke_width=2 * radius, stroke_linecap="round", fill="none"
+        )
+
+    def mark(self, shape: str, x: float, y: float, paint: str, *, size: float = 7, title: str = "") -> None:
+        """An estimate (``diamond``), a close (``square``), an open (``ring``) or a day (``dot``)."""
+        if shape == "diamond":
+            points = f"{_shorten(x)},{_shorten(y - size)} {_shorten(x + size)},{_shorten(y)} "
+            points += f"{_shorten(x)},{_shorten(y + size)} {_shorten(x - size)},{_shorten(y)}"
+            self.add(
+                "polygon",
+                paint,
+                title=title,
+                points=points,
+                fill="currentColor",
+                stroke=PAINTS["paper"],
+                stroke_width=1.2,
+            )
+        elif shape == "square":
+            self.rect(x - size * 0.65, y - size * 0.65, size * 1.3, size * 1.3, paint, title=title)
+        else:
+            is_ring = shape == "ring"
+            self.add(
+                "circle", paint, title=title, cx=x, cy=y, r=size * 0.68, fill=PAINTS["paper"] if is_ring else "currentColor",
+                stroke="currentColor" if is_ring else None, stroke_width=1.6 if is_ring else None,
+            )  # fmt: skip
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        paint: str = "ink",
+        size: float = 12.5,
+        anchor: str = "start",
+        is_bold: bool = False,
+        has_halo: bool = False,
+    ) -> None:
+        """A label; a halo keeps it readable over marks."""
+        weight = 700 if is_bold else None
+        if has_halo:
+            self.add(
+                "text", "paper", content=escape(text), x=x, y=y, font_size=size, text_anchor=anchor, fill="none",
+                stroke="currentColor", stroke_width=4, stroke_linejoin="round", aria_hidden="true", font_weight=weight,
+            )  # fmt: skip
+        self.add(
+            "text", paint, content=escape(text), x=x, y=y, font_size=size, text_anchor=anchor, fill="currentColor",
+            font_weight=weight,
+        )  # fmt: skip
+
+    def to_svg(self, label: str, *, variant: str = "") -> str:
+        """The finished picture with its description."""
+        name = f' class="{variant}"' if variant else ""
+        return (
+            f'<svg{name} viewBox="0 0 {_shorten(self.width)} {_shorten(self.height)}" role="img" '
+            f'aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg" '
+            f'font-family="system-ui, Segoe UI, Roboto, DejaVu Sans, sans-serif">{"".join(self.parts)}</svg>'
+        )
+
+
+def _shorten(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}".rstrip("0").rstrip(".")
+    return escape(str(value))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the first screens: the same marks laid out for a page and for a phone.
+
+    Attributes
+    ----------
+    name : str
+        Snake-case id; also the name of its CSV.
+    title, subtitle : str
+        Set above it: what it shows, and how to read it.
+    description : str
+        Alternative text: what a reader who cannot see it would be told.
+    numbers : pandas.DataFrame
+        What was drawn.
+    draw : callable
+        Lays the drawing out for a width.
+    """
+
+    name: str
+    title: str
+    subtitle: str
+    description: str
+    numbers: pd.DataFrame
+    draw: Callable[[float], Canvas]
+    width: float = WIDE_DAYS
+
+    def _repr_html_(self) -> str:
+        label = self.description
+        wide = self.draw(self.width).to_svg(label, variant="wide")
+        narrow = self.draw(NARROW).to_svg(label, variant="narrow")
+        return (
+            f'<figure id="{self.name}" class="drawing"><figcaption><strong>{escape(self.title)}</strong> '
+            f"<span>{escape(self.subtitle)}</span></figcaption>{wide}{narrow}</figure>"
+        )
+
+
+def choose_ticks(low: float, high: float, *, most: int) -> list[float]:
+    """Round values between two ends, at most so many."""
+    span = high - low
+    for power in range(math.floor(math.log10(span)) - 2, math.floor(math.log10(span)) + 2):
+        for factor in (1, 2, 5):
+            step = factor * 10.0**power
+            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+            if last - first + 1 <= most:
+                return [k * step for k in range(first, last + 1)]
+    return [low, high]

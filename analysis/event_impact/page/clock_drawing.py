@@ -1,0 +1,187 @@
+"""When the news came, and the first prices after it: articles' intervals over the hours of the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from event_impact.page.canvas import WIDE_CLOCK, Canvas, Drawing, measure_text
+
+TOP, ROW, PRICE_ROOM, AXIS_ROOM = 10, 56, 96, 34
+Span = tuple[pd.Timestamp, pd.Timestamp]
+SHORTEST_BAR = 3.0
+"""An article known to the second is drawn as a mark of this width, in pixels."""
+
+
+@dataclass(frozen=True)
+class NewsInterval:
+    """When one article became public.
+
+    ``is_open_ended`` says that no printed clock gives its earliest bound: the bar fades in.
+    """
+
+    label: str
+    role: str
+    earliest: pd.Timestamp
+    latest: pd.Timestamp
+    is_open_ended: bool = False
+
+
+@dataclass(frozen=True)
+class PricePoint:
+    """A price on the clock: ``close`` or ``open``."""
+
+    kind: str
+    at: pd.Timestamp
+    price: float
+
+
+def draw_clock(
+    news: Sequence[NewsInterval],
+    prices: Sequence[PricePoint],
+    open_hours: Sequence[tuple[pd.Timestamp, pd.Timestamp]],
+    *,
+    zone: str,
+    between: str,
+    title: str,
+    subtitle: str,
+    description: str,
+    name: str = "clock",
+    width: float = WIDE_CLOCK,
+) -> Drawing:
+    """Articles as bars over the open hours, prices as marks below.
+
+    Parameters
+    ----------
+    between : str
+        Said above the dotted line between the prices, such as ``no price for 65 hours``.
+    zone : str
+        Zone of the day labels, the exchange's.
+    """
+    numbers = pd.DataFrame(
+        [
+            *(
+                {"mark": n.label, "kind": n.role, "earliest": n.earliest, "latest": n.latest, "price": None}
+                for n in news
+            ),
+            *({"mark": p.kind, "kind": "price", "earliest": p.at, "latest": p.at, "price": p.price} for p in prices),
+        ]
+    )
+    instants = [at for n in news for at in (n.earliest, n.latest)] + [p.at for p in prices]
+    pad = (max(instants) - min(instants)) * 0.06
+    start, end = min(instants) - pad, max(instants) + pad
+
+    def draw(width: float) -> Canvas:
+        return _draw(width, news, prices, open_hours, (start, end), zone, between)
+
+    return Drawing(name, title, subtitle, description, numbers, draw, width)
+
+
+def _draw(
+    width: float,
+    news: Sequence[NewsInterval],
+    prices: Sequence[PricePoint],
+    open_hours: Sequence[tuple[pd.Timestamp, pd.Timestamp]],
+    span: Span,
+    zone: str,
+    between: str,
+) -> Canvas:
+    start, end = span
+    row = ROW if width > 400 else 36
+    bottom = TOP + row * len(news) + PRICE_ROOM
+    canvas = Canvas(width, bottom + AXIS_ROOM)
+
+    def at(instant: pd.Timestamp) -> float:
+        return 4 + (width - 8) * float((instant - start) / (end - start))
+
+    for opens, closes in open_hours:
+        left, right = max(opens, start), min(closes, end)
+        if left < right:
+            canvas.rect(at(left), TOP - 6, at(right) - at(left), bottom - TOP + 6, "zone", title="exchange open")
+    for number, item in enumerate(news):
+        _draw_news(canvas, item, at(item.earliest), at(item.latest), TOP + row * (number + 0.5))
+    _draw_prices(canvas, prices, [at(p.at) for p in prices], bottom - PRICE_ROOM + 34, between)
+    canvas.line(4, bottom, width - 4, bottom, "ink")
+    _draw_days(canvas, span, at, bottom, zone)
+    return canvas
+
+
+def _draw_news(canvas: Canvas, item: NewsInterval, left: float, right: float, y: float) -> None:
+    said = f"{item.label}: {item.earliest:%d %b %H:%M} to {item.latest:%d %b %H:%M} UTC"
+    if right - left < SHORTEST_BAR:
+        canvas.rect(left - SHORTEST_BAR / 2, y - 11, SHORTEST_BAR, 22, item.role, title=said)
+    elif item.is_open_ended:
+        steps = 6
+        for step in range(steps):
+            part = left + (right - left) * step / steps
+            canvas.add(
+                "rect", item.role, title=said, x=part, y=y - 3, width=(right - left) / steps, height=6,
+                fill="currentColor", opacity=(step + 1) / steps,
+            )  # fmt: skip
+    else:
+        canvas.rect(left, y - 3, right - left, 6, item.role, title=said)
+    paint, wide = f"{item.role}-text", measure_text(item.label, 12.5)
+    if right + 8 + wide <= canvas.width:
+        canvas.text(right + 8, y + 4, item.label, paint=paint, has_halo=True)
+    elif left - 8 - wide >= 0:
+        canvas.text(left - 8, y + 4, item.label, paint=paint, anchor="end", has_halo=True)
+    else:
+        middle = min(max((left + right) / 2, wide / 2 + 2), canvas.width - wide / 2 - 2)
+        canvas.text(middle, y - 9, item.label, paint=paint, anchor="middle", has_halo=True)
+
+
+def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y: float, between: str) -> None:
+    if not prices:
+        canvas.text(canvas.width / 2, y, "no price recorded", paint="soft", anchor="middle", has_halo=True)
+        return
+    canvas.line(x[0], y, x[-1], y, "rule", dash="1.5 3")
+    if between:
+        half = measure_text(between, 12.5) / 2
+        middle = min(max((x[0] + x[-1]) / 2, half + 2), canvas.width - half - 2)
+        canvas.text(middle, y - 12, between, paint="soft", anchor="middle", has_halo=True)
+    reach = -1e9
+    for number, (point, place) in enumerate(zip(prices, x, strict=True)):
+        canvas.mark(
+            "square" if point.kind == "close" else "ring", place, y, "ink", title=f"{point.kind} {point.price:g}"
+        )
+        value = f"{point.price:.2f}"
+        wide = max(measure_text(point.kind, 12.5), measure_text(value, 13) * 1.08)
+        following = x[number + 1] if number + 1 < len(x) else 1e9
+        crowds = following - place < wide + 6
+        anchor, left = ("end", place - wide) if crowds else ("middle", place - wide / 2)
+        if left < reach:
+            anchor, left = "start", max(place - 5, reach)
+        anchor, place_text = ("start", left) if anchor == "start" else (anchor, place + (5 if anchor == "end" else 0))
+        if anchor == "middle":
+            place_text = min(max(place_text, wide / 2 + 1), canvas.width - wide / 2 - 1)
+        elif anchor == "start" and place_text + wide > canvas.width:
+            anchor, place_text = "end", canvas.width - 1
+        canvas.text(place_text, y + 24, point.kind, paint="soft", anchor=anchor)
+        canvas.text(place_text, y + 40, value, size=13, anchor=anchor, is_bold=True)
+        reach = left + wide + 6
+
+
+def _draw_days(
+    canvas: Canvas,
+    span: Span,
+    at: Callable[[pd.Timestamp], float],
+    bottom: float,
+    zone: str,
+) -> None:
+    """Local midnights, labelled with the day that begins; as many as have room."""
+    start, end = (instant.tz_convert(zone) for instant in span)
+    days = [d for d in pd.date_range(start.normalize(), end, freq="D") if d >= start]
+    if not days:
+        days = [start]
+    reach = -1e9
+    for day in days:
+        x = at(day.tz_convert("UTC"))
+        text = f"{day:%a} {day.day} {day:%b}"
+        wide = measure_text(text, 12)
+        left = min(max(x - wide / 2, 0), canvas.width - wide)
+        canvas.line(x, bottom, x, bottom + 5, "ink")
+        if left > reach + 8:
+            canvas.text(left, bottom + 20, text, size=12)
+            reach = left + wide

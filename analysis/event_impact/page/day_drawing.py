@@ -1,0 +1,173 @@
+"""Effects among ordinary days: one dot a day, estimates with their intervals below, what would have been seen shaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from event_impact.page.canvas import Canvas, Drawing, choose_ticks, measure_text
+from event_impact.page.format import format_number
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+STACK_HEIGHT, ROW_HEIGHT, AXIS_HEIGHT, TOP = 300, 46, 46, 4
+LARGEST_DOT, SMALLEST_DOT, MOST_DOTS = 4.0, 1.3, 2_000
+"""Radii, and a number; where more stand or even the smallest do not fit, bars take the place of dots."""
+N_BARS = 60
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One estimate below the dots.
+
+    ``role`` is ``report``, ``denial`` or ``joint``; ends of the interval may be infinite, or missing with it.
+    """
+
+    label: str
+    role: str
+    estimate: float
+    interval: tuple[float, float] | None
+
+
+def draw_days(
+    ordinary: Array,
+    effects: Sequence[Effect],
+    *,
+    seen_from: float | None,
+    axis_label: str,
+    title: str,
+    subtitle: str,
+    description: str,
+    name: str = "days",
+    has_dots: bool = True,
+) -> Drawing:
+    """Ordinary days as dots, effects below them, and the zone that would have been seen four times in five.
+
+    Parameters
+    ----------
+    ordinary : array, shape (n,)
+        Abnormal returns of ordinary days, fractions.
+    seen_from : float or None
+        Smallest size found four times in five, a fraction; None where it is not known.
+    """
+    kinds = ["ordinary"] * len(ordinary) + [effect.label for effect in effects]
+    lows = [None] * len(ordinary) + [e.interval[0] if e.interval else None for e in effects]
+    highs = [None] * len(ordinary) + [e.interval[1] if e.interval else None for e in effects]
+    numbers = pd.DataFrame(
+        {"mark": kinds, "value": [*map(float, ordinary), *(e.estimate for e in effects)], "low": lows, "high": highs}
+    )
+
+    def draw(width: float) -> Canvas:
+        return _draw(width, ordinary, effects, seen_from, axis_label, has_dots=has_dots)
+
+    return Drawing(name, title, subtitle, description, numbers, draw)
+
+
+def _draw(
+    width: float,
+    ordinary: Array,
+    effects: Sequence[Effect],
+    seen_from: float | None,
+    axis_label: str,
+    *,
+    has_dots: bool,
+) -> Canvas:
+    stack = STACK_HEIGHT if width > 400 else 220
+    base = TOP + stack
+    bottom = base + 6 + ROW_HEIGHT * len(effects)
+    canvas = Canvas(width, bottom + AXIS_HEIGHT)
+    reach = [*np.abs(ordinary), *(abs(e.estimate) for e in effects), seen_from or 0.0]
+    reach += [abs(end) for e in effects if e.interval for end in e.interval if np.isfinite(end)]
+    limit = 1.06 * float(max(reach))
+
+    def at(value: float) -> float:
+        return width / 2 + min(max(value, -limit), limit) / limit * (width / 2 - 4)
+
+    if seen_from is not None:
+        _shade(canvas, at, seen_from, limit, bottom)
+    if has_dots:
+        _stack(canvas, at, ordinary, base, stack - 48)
+    canvas.line(4, base, width - 4, base, "faint")
+    canvas.line(at(0), TOP + 4, at(0), bottom, "rule")
+    for number, effect in enumerate(effects):
+        _draw_effect(canvas, at, effect, base + 24 + ROW_HEIGHT * number, stem_from=base)
+    canvas.line(4, bottom, width - 4, bottom, "ink")
+    ticks = choose_ticks(-100 * limit, 100 * limit, most=7 if width > 400 else 5)
+    for tick in ticks:
+        digits = 0 if all(abs(t - round(t)) < 1e-9 for t in ticks) else 1
+        text = format_number(tick, digits=digits) + ("\u00a0%" if tick == ticks[-1] else "")
+        half = measure_text(text, 12) / 2
+        x = at(tick / 100)
+        canvas.line(x, bottom, x, bottom + 5, "ink")
+        canvas.text(min(max(x, half), width - half), bottom + 18, text, size=12, anchor="middle")
+    canvas.text(4, bottom + 36, axis_label, paint="soft", size=12)
+    return canvas
+
+
+def _shade(canvas: Canvas, at: Callable[[float], float], seen_from: float, limit: float, bottom: float) -> None:
+    left, right = at(-seen_from), at(seen_from)
+    said = f"\u00b1{100 * seen_from:.2g}\u00a0%"
+    title = f"moves of {said} or more would have been seen four times in five"
+    canvas.rect(4, TOP, max(left - 4, 0), bottom - TOP, "zone", title=title)
+    canvas.rect(right, TOP, max(canvas.width - 4 - right, 0), bottom - TOP, "zone", title=title)
+    lines = ("would have been", "seen 4 times in 5", f"from {said}")
+    room = canvas.width - 4 - right
+    x, anchor = (right + 8, "start") if room > measure_text(lines[1], 12.5) + 8 else (canvas.width - 8, "end")
+    for number, line in enumerate(lines):
+        canvas.text(x, TOP + 16 + 16 * number, line, paint="zone-text", anchor=anchor, has_halo=anchor == "end")
+    if left - 4 > measure_text(lines[0], 12.5) + 8:
+        canvas.text(left - 8, TOP + 16, "would have been", paint="zone-text", anchor="end")
+        canvas.text(left - 8, TOP + 32, "seen", paint="zone-text", anchor="end")
+
+
+def _stack(canvas: Canvas, at: Callable[[float], float], values: Array, base: float, room: float) -> None:
+    x = np.array([at(v) for v in values])
+    radius = LARGEST_DOT if len(values) <= MOST_DOTS else 0.0
+    while radius >= SMALLEST_DOT:
+        pitch = 2 * radius + 0.4
+        column = np.round((x - canvas.width / 2) / (pitch * 1.15)).astype(int)
+        heights = np.bincount(column - column.min()) if len(column) else np.zeros(1, dtype=int)
+        if heights.max() * pitch <= room:
+            break
+        radius -= 0.2
+    if radius < SMALLEST_DOT:
+        counts, edges = np.histogram(x, bins=N_BARS)
+        for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
+            height = room * count / counts.max()
+            canvas.rect(float(left), base - height, float(right - left) - 0.5, height, "dots", title=f"{count} days")
+        return
+    level: dict[int, int] = {}
+    points = []
+    for place in column.tolist():
+        level[place] = level.get(place, 0) + 1
+        points.append((canvas.width / 2 + place * pitch * 1.15, base - radius - 1 - (level[place] - 1) * pitch))
+    canvas.dots(points, radius, "dots")
+
+
+def _draw_effect(canvas: Canvas, at: Callable[[float], float], effect: Effect, y: float, *, stem_from: float) -> None:
+    x = at(effect.estimate)
+    said = f"{effect.label} {format_number(100 * effect.estimate, digits=1)}\u00a0%"
+    if effect.interval is not None:
+        low, high = (at(end) for end in effect.interval)
+        interval = " to ".join(
+            format_number(100 * end, digits=1) if np.isfinite(end) else ("\u2212\u221e" if end < 0 else "+\u221e")
+            for end in effect.interval
+        )
+        canvas.line(low, y, high, y, effect.role, width=3.5, title=f"95 % interval {interval} %")
+        text = f"95\u00a0% interval {interval}" if canvas.width > 400 else interval
+        wide = measure_text(text, 12.5)
+        place, anchor = (high + 8, "start") if high + 8 + wide < canvas.width else (low - 8, "end")
+        if anchor == "end" and low - 8 - wide < 0:
+            place, anchor, y_text = canvas.width / 2, "middle", y - 8
+        else:
+            y_text = y + 4
+        canvas.text(place, y_text, text, anchor=anchor, paint=f"{effect.role}-text", has_halo=True)
+    canvas.line(x, stem_from, x, y, effect.role, dash="2 3")
+    canvas.mark("diamond", x, y, effect.role, title=said)
+    half = measure_text(said, 13) / 2
+    canvas.text(
+        min(max(x, half + 4), canvas.width - half - 4), y + 22, said, paint=f"{effect.role}-text", size=13,
+        anchor="middle", is_bold=True, has_halo=True,
+    )  # fmt: skip
