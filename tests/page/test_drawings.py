@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
-
 from event_impact.page.canvas import NARROW, PAINTS, WIDE_CLOCK, WIDE_DAYS, choose_ticks
 from event_impact.page.clock_drawing import NewsInterval, PricePoint, draw_clock
 from event_impact.page.day_drawing import Effect, draw_days
@@ -104,7 +104,7 @@ def test_labels_of_neighbouring_prices_stand_apart():
         left = float(x) - {"start": 0, "middle": wide / 2, "end": wide}[anchor]
         spans.append((left, left + wide))
     assert len(spans) == 3
-    assert all(a[1] <= b[0] + 3 for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] <= b[0] + 3 for a, b in pairwise(spans))
 
 
 def test_ticks_are_round_and_inside():
