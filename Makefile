@@ -1,9 +1,9 @@
-# Each target sets itself up: a local .venv from the lock, by uv when pip can bring it, else by pip.
+# Each target sets itself up: a local .venv from one of the two locks, by the locked uv, else by pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test lab example bench calibrate browser chaos lock clean
+.PHONY: report test types docs lab example bench calibrate browser chaos portability build lock clean
 
 report: $(VENV)/.runtime
 	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
@@ -11,7 +11,15 @@ report: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
 
-lab: $(VENV)/.lab
+types: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+
+lab: $(VENV)/.dev
 	$(BIN)/jupyter lab notebooks/start.ipynb
 
 example: $(VENV)/.runtime
@@ -31,35 +39,44 @@ browser: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m slow
 
-# every lock holds the runtime versions; the tests' lock holds all optional parts but the lab
+# the numbers on other processors' kernels, which the linear algebra library can be told to use here
+portability: $(VENV)/.dev
+	for kernel in Haswell SkylakeX Zen Prescott; do for threads in 1 2; do \
+	  echo "$$kernel, $$threads threads"; \
+	  OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads \
+	    $(BIN)/python -m pytest -q tests/estimation tests/inference || exit 1; \
+	done; done
+
+# the wheel from the source archive, so that nothing but what git knows gets in
+build: $(VENV)/.dev
+	$(BIN)/uv build --no-build-isolation --python $(BIN)/python --out-dir dist
+
+# runtime and build backend in one lock, all extras in the other; an extra never moves a runtime version
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	--no-emit-find-links pyproject.toml
-lock: $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet uv
-	$(LOCK) --output-file requirements.lock
-	for extra in cluster ingest lab; do \
-	  $(LOCK) --extra $$extra --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
-	done
-	$(LOCK) --extra dev --extra cluster --extra ingest --constraint requirements.lock --output-file requirements-dev.lock
+BACKEND = $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'])"
+lock: $(VENV)/.dev
+	$(BACKEND) | $(LOCK) - --output-file requirements.lock
+	$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
-# one environment, filled from the lock that the target needs
+# one environment, filled from the lock that the target needs; the locked build backend serves the project itself
 define fill
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
-	@if [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); then :; \
-	 else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@test -x $(BIN)/uv || sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock > $(VENV)/uv.lock
+	@test -x $(BIN)/uv || $(PIP) --require-hashes -r $(VENV)/uv.lock 2>/dev/null || true
+	@if test -x $(BIN)/uv && $(UV) --require-hashes -r $(1); then :; else $(PIP) --require-hashes -r $(1); fi
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	$(call fill,requirements.lock)
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	$(call fill,requirements-dev.lock)
-
-$(VENV)/.lab: requirements-lab.lock pyproject.toml
-	$(call fill,requirements-lab.lock)
+	@touch $(VENV)/.runtime

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,7 +12,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "nbconvert": "nbconvert-core"}
+CONDA_NAMES = {
+    "dask": "distributed",
+    "jupyter-client": "jupyter_client",
+    "matplotlib": "matplotlib-base",
+    "nbconvert": "nbconvert-core",
+}
 FROM_PYPI = {"exchange-calendars", "yfinance"}
 
 
@@ -21,6 +28,10 @@ def normal(name: str) -> str:
 @pytest.fixture(scope="module")
 def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements(project: dict, *extras: str) -> list[str]:
+    return project["dependencies"] + [r for extra in extras for r in project["optional-dependencies"][extra]]
 
 
 def split(requirement: str) -> tuple[str, str]:
@@ -41,7 +52,7 @@ def test_environment_and_pyproject_agree(project):
             conda[name] = entry[len(name) :]
     assert conda.pop("python") == project["requires-python"]
     conda.pop("pip")
-    wanted = dict(split(r) for r in project["dependencies"] + project["optional-dependencies"]["lab"])
+    wanted = dict(split(r) for r in requirements(project, *project["optional-dependencies"]))
     assert pip == {name: wanted[name] for name in FROM_PYPI}
     expected = {CONDA_NAMES.get(n, n): bound for n, bound in wanted.items() if n not in FROM_PYPI}
     assert conda == expected
@@ -54,18 +65,37 @@ def read_lock(name: str) -> dict[str, str]:
     return {normal(n): v for n, v in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", text, flags=re.MULTILINE)}
 
 
-@pytest.mark.parametrize("extra", ["", "cluster", "dev", "ingest", "lab"])
-def test_locks_hold_every_requirement_within_its_bound(project, extra):
-    lock = read_lock(f"requirements{'-' + extra if extra else ''}.lock")
-    runtime = read_lock("requirements.lock")
-    wanted = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
-    for requirement in wanted:
-        name, bound = split(requirement)
-        assert name in lock, f"{name} is not locked"
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_hold_every_requirement_within_its_bound(project, name):
+    lock, runtime = read_lock(name), read_lock("requirements.lock")
+    extras = project["optional-dependencies"] if name == "requirements-dev.lock" else ()
+    for requirement in requirements(project, *extras):
+        distribution, bound = split(requirement)
+        assert distribution in lock, f"{distribution} is not locked"
         least = tuple(int(p) for p in bound.removeprefix(">=").split("."))
-        held = tuple(int(p) for p in re.findall(r"\d+", lock[name])[: len(least)])
+        held = tuple(int(p) for p in re.findall(r"\d+", lock[distribution])[: len(least)])
         assert held >= least
     assert {n: lock[n] for n in runtime} == runtime  # an extra never moves a runtime version
+
+
+def test_there_are_two_locks_and_none_of_another_tool():
+    assert {p.name for p in ROOT.glob("*.lock")} - {"uv.lock"} == {"requirements.lock", "requirements-dev.lock"}
+    assert "uv.lock" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_what_the_package_imports_is_declared(project):
+    """In the runtime list or an extra that a user can ask for; ``dev`` is for those who work on it."""
+    imported = set()
+    for path in (ROOT / "analysis" / "event_impact").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.partition(".")[0])
+    foreign = imported - sys.stdlib_module_names - {"event_impact"}
+    extras = set(project["optional-dependencies"]) - {"dev"}
+    declared = {split(r)[0] for r in requirements(project, *extras)} | {"distributed"}
+    assert {normal(name) for name in foreign} - declared == set()
 
 
 def test_every_locked_line_has_a_hash():
@@ -99,10 +129,10 @@ def test_the_readme_names_commands_that_exist(project):
 
 
 def test_the_readme_names_every_part_of_the_house():
-    """The architecture section matches the code: all rooms, all modules above them, all notebooks."""
-    readme = (ROOT / "README.md").read_text()
-    parts = {p.name for p in (ROOT / "analysis").glob("*.py")} - {"__init__.py"}
-    parts |= {f"{p.name}/" for p in (ROOT / "analysis").iterdir() if (p / "__init__.py").is_file()}
+    """The architecture section matches the code: all rooms, all notebooks."""
+    readme, package = (ROOT / "README.md").read_text(), ROOT / "analysis" / "event_impact"
+    parts = {p.name for p in package.glob("*.py")} - {"__init__.py"}
+    parts |= {f"{p.name}/" for p in package.iterdir() if (p / "__init__.py").is_file()}
     parts |= {p.stem if p.stem[0].isdigit() else p.name for p in (ROOT / "notebooks").glob("*.ipynb")}
     assert [name for name in sorted(parts) if f"{name}`" not in readme] == []
     named = re.findall(r"`([a-z_]+\.py)`", readme)
