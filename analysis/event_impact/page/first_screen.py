@@ -1,0 +1,126 @@
+"""The first screen of a page: the finding, three sentences, two drawings, three rows, one line.
+
+What only the runner knows (pages beside this one, what changed since the previous run) is filled in when the page is
+rendered, into the elements named by ``SIBLINGS`` and ``CHANGES``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+
+import pandas as pd
+
+from event_impact.page.canvas import Drawing
+from event_impact.page.markup import mark_up
+
+SIBLINGS = '<nav class="siblings" aria-label="Other pages of this story" data-provenance></nav>'
+CHANGES = '<span class="changes" data-provenance></span>'
+CHIPS = {
+    "effect": ("\u25cf", "found", "found"),
+    "found": ("\u25cf", "found", "found"),
+    "fragile": ("\u25c9", "found, fragile", "doubt"),
+    "untested": ("\u25c9", "found, untested", "doubt"),
+    "detectable_but_small": ("\u25c6", "found, small", "found"),
+    "borderline": ("\u25d0", "borderline", "border"),
+    "smaller_than_bound": ("\u25c7", "small, shown", "small"),
+    "no_detectable_effect": ("\u25cb", "not detectable", "none"),
+    "insufficient_data": ("\u2013", "too few data", "none"),
+    "aligned": ("\u25f7", "times only", "none"),
+    "no_bars": ("\u2013", "no minute prices", "none"),
+    "failed": ("\u2715", "failed", "failed"),
+}
+"""Outcome -> glyph, word, class of its chip: colour is never alone."""
+
+
+def chip(outcome: str) -> str:
+    """The outcome as a small label."""
+    glyph, word, look = CHIPS[outcome]
+    return f'<span class="chip {look}"><span aria-hidden="true">{glyph}</span> {word}</span>'
+
+
+def read_outcome(outcome: str) -> str:
+    """The word of an outcome, as tables print it."""
+    return CHIPS[outcome][1]
+
+
+@dataclass(frozen=True)
+class ScreenRow:
+    """A row of the first table; ``cells`` stand under its columns, an empty one prints nothing.
+
+    ``weight`` is ``headline`` (set off), ``plain`` or ``beside`` (grey: shown, not part of the finding).
+    """
+
+    label: str
+    cells: tuple[str, ...]
+    weight: str = "plain"
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """What a reader has in ten seconds.
+
+    Attributes
+    ----------
+    firm, story : str
+        ``Ford (F, NYSE)`` and what the story is about.
+    finding : str
+        The first-level heading, two lines at most.
+    sentences : tuple of str
+        Size and how common; what is ruled out; what can be told apart. Sixty words together.
+    columns : tuple of str
+        Heads of the table, the first of them over the row labels.
+    notes : tuple of (str, str)
+        Bold lead and text of the closing line.
+    """
+
+    firm: str
+    story: str
+    prices_to: date | None
+    status: str
+    outcome: str
+    finding: str
+    sentences: tuple[str, ...]
+    drawings: tuple[Drawing, ...]
+    columns: tuple[str, ...]
+    rows: tuple[ScreenRow, ...]
+    notes: tuple[tuple[str, str], ...]
+    numbers: pd.DataFrame
+    name: str = "first_screen"
+
+    @property
+    def text(self) -> str:
+        """Finding and sentences as plain text."""
+        return " ".join((self.finding, *self.sentences))
+
+    def _repr_html_(self) -> str:
+        until = f" \u00b7 prices to {self.prices_to.day} {self.prices_to:%b %Y}" if self.prices_to else ""
+        drawings = "".join(drawing._repr_html_() for drawing in self.drawings)
+        notes = " ".join(f"<strong>{escape(lead)}</strong> {mark_up(text)}" for lead, text in self.notes)
+        return (
+            '<section class="first-screen" aria-label="Finding">'
+            f'<p class="line"><span><strong>{escape(self.firm)}</strong> \u00b7 {escape(self.story)}{until} \u00b7 '
+            f"<strong>{escape(self.status)}</strong> {chip(self.outcome)}</span>{SIBLINGS}</p>"
+            f"<h1>{mark_up(self.finding)}</h1>"
+            f'<p class="deck">{mark_up(" ".join(self.sentences))}</p>'
+            f'<div class="pair">{drawings}</div>{self._table()}'
+            f'<p class="foot">{notes} {CHANGES}</p></section>'
+        )
+
+    def _table(self) -> str:
+        """Three rows; on a phone each becomes a line with its estimate and a list of the rest."""
+        if not self.rows:
+            return ""
+        heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in self.columns)
+        body = ""
+        for row in self.rows:
+            cells = "".join(
+                f'<td data-label="{escape(head)}">{mark_up(cell)}</td>'
+                for head, cell in zip(self.columns[1:], row.cells, strict=True)
+            )
+            body += f'<tr class="{row.weight}"><th scope="row">{mark_up(row.label)}</th>{cells}</tr>'
+        return (
+            f'<div class="screen-table"><table><caption class="unseen">{escape(self.columns[0])}</caption>'
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
