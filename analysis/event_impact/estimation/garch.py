@@ -73,6 +73,11 @@ class GarchFit:
         """Forecast over average standard deviation, sqrt(h_E / s2); above one in a stressed market."""
         return np.sqrt(self.forecast_variance / self.target_variance)
 
+    def forecast_ahead(self, steps: int) -> np.ndarray:
+        """h of the session ``steps`` after the event day, made before it: (a + b)^steps of its distance to s2, (n,)."""
+        persistence = (self.alpha + self.beta) ** steps
+        return self.target_variance + persistence * (self.forecast_variance - self.target_variance)
+
 
 def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> GarchFit:
     """Estimate every window's GARCH(1,1) and carry its variance to the event day.

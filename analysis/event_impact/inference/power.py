@@ -86,6 +86,19 @@ def provable_bound(std_error: float, *, df: float, power: float = 0.80, level: f
     return float((stats.t.ppf(1.0 - level, df) + stats.t.ppf((1.0 + power) / 2.0, df)) * std_error)
 
 
+def chance_to_show_reversal(std_error: float, *, df: float, half_width: float, bound: float) -> float | None:
+    """Chance that the sum of a perfect reversal would be shown to lie inside the bound.
+
+    The interval of the sum, ``half_width`` to each side, must lie inside +-bound, which an estimate around zero does with
+    probability 2 F_t((bound - half_width) / se) - 1. None where the half-width reaches the bound: no data could have
+    shown it, and the half-width is the least that could be proved.
+    """
+    _require_positive("std_error", std_error)
+    if half_width >= bound:
+        return None
+    return float(2.0 * stats.t.cdf((bound - half_width) / std_error, df) - 1.0)
+
+
 def significance_filter(effect: float, std_error: float, *, df: float, level: float = 0.05) -> SignificanceFilter:
     """Power, exaggeration and sign error of significant estimates of a true effect, by exact integration.
 
