@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from event_impact.inference.deciding_rule import invert_rule
-from event_impact.inference.outcome_rule import Evidence, judge_evidence
+from event_impact.inference.outcome_rule import RowTests, judge_row
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.power import chance_to_show_reversal
 from scipy import stats
@@ -16,8 +16,8 @@ SMALL, WIDE = (-0.01, 0.012), (-0.04, 0.03)
 
 def judge(conformal, fhs, t, *, p_star=None, times=1, intervals=(WIDE,), level=0.05):
     combined = max(p for p in (conformal, fhs, -1) if p is not None) if p_star is None else p_star
-    found = Evidence(conformal, fhs, t, combined, times)
-    return judge_evidence(found, intervals, level=level, bound=0.02)
+    found = RowTests(conformal, fhs, t, combined, times)
+    return judge_row(found, intervals, level=level, bound=0.02)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_tesla_in_april_2024_is_borderline():
     assert t.p_value < 0.05
     assert 100 * np.ravel(rule.interval(0.05)) == pytest.approx([-11.489307, 0.316066], abs=1e-4)
     ends = np.ravel(rule.interval(0.10))
-    found = Evidence(rule.p_conformal[0], rule.p_fhs[0], t.p_value, rule.p_star[0])
-    judged = judge_evidence(found, [tuple(ends)], level=0.05, bound=0.02)
+    found = RowTests(rule.p_conformal[0], rule.p_fhs[0], t.p_value, rule.p_star[0])
+    judged = judge_row(found, [tuple(ends)], level=0.05, bound=0.02)
     assert (judged.outcome, judged.rejecting) == ("borderline", ("t",))
 
 

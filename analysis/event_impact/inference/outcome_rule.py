@@ -14,7 +14,7 @@ NERVOUS_DAY, CALM_DAY = "nervous", "calm"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RowTests:
     """p-values of one row, each multiplied by ``times`` for what was tested together with it.
 
     Attributes
@@ -56,9 +56,7 @@ class Judgement:
     day: str = ""
 
 
-def judge_evidence(
-    found: Evidence, intervals: Sequence[tuple[float, float]], *, level: float, bound: float
-) -> Judgement:
+def judge_row(found: RowTests, intervals: Sequence[tuple[float, float]], *, level: float, bound: float) -> Judgement:
     """The first outcome that applies; a detection is ``fragile`` until specifications support it.
 
     Parameters
