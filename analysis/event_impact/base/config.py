@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -136,7 +137,7 @@ def parse_windows(name: str, value: Any, *, single: bool = False) -> tuple[Windo
 
 def parse_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """One of a fixed set of words."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one of these.")
     return value
 
@@ -276,7 +277,7 @@ class StudyConfig:
         return f"<table><caption>Parameters</caption><tbody>{rows}</tbody></table>"
 
 
-PARSERS = {
+PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "story": parse_story,
     "as_of": parse_date,
     "source": parse_source,

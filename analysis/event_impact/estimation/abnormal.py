@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from event_impact.base.errors import EstimationError
+from event_impact.base.places import place_of
 from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
 from event_impact.estimation.models import GARCH_MODELS, Design, ModelFit, choose_estimation, fit_model
@@ -99,12 +100,12 @@ class AbnormalReturns:
         if not self.fit.has_error:
             raise EstimationError(f"{self.fit.model} has no forecast covariance: {self.fit.why_no_error}.", "")
         if self.garch is not None:
-            return forecast_covariances(self.window_fits(first, last), self.garch)[0]
+            return np.asarray(forecast_covariances(self.window_fits(first, last), self.garch)[0])
         return self.fit.residual_std**2 * self.fit.forecast_factor(self.window_regressors(first, last))
 
     def window_regressors(self, first: int, last: int) -> np.ndarray:
         """(m, K) regressors of a window."""
-        return self.regressors[self.table.index.get_indexer(range(first, last + 1))]
+        return self.regressors[self.table.index.get_indexer(pd.RangeIndex(first, last + 1))]
 
     def window_fits(self, first: int, last: int) -> WindowFits:
         """The event's least-squares fit in the form that the rank tests take: estimation sessions, gap, window.
@@ -122,7 +123,7 @@ class AbnormalReturns:
 
     def _positions(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         sessions = self.design.response.index
-        origin = int(sessions.get_loc(self.event_session))
+        origin = place_of(sessions, self.event_session)
         estimation = sessions.get_indexer(self.fit.sessions)
         between = np.arange(estimation[-1] + 1, origin + first)
         usable = np.asarray(sessions.isin(self.design.usable))
@@ -138,7 +139,7 @@ class AbnormalReturns:
 
     def _repr_html_(self) -> str:
         near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]
-        return f"<p>{self.return_kind}, {self.design.model}</p>{near.to_html(float_format='%.4f')}"
+        return f"<p>{self.return_kind}, {self.design.model}</p>{near.to_html(float_format='{:.4f}'.format)}"
 
 
 def measure_abnormal_returns(
@@ -172,7 +173,7 @@ def measure_abnormal_returns(
         design, event_session, length=estimation_sessions, gap=gap_sessions, masked=masked
     )
     fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=dropped)
-    origin = int(sessions.get_loc(event_session))
+    origin = place_of(sessions, event_session)
     first, last = max(path[0], -origin), min(path[1], len(sessions) - 1 - origin)
     rows = sessions[origin + first : origin + last + 1]
     regressors = design.regressors.loc[rows].to_numpy(dtype=float)
@@ -215,7 +216,8 @@ def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
     for rel_session in table.index[table["forecast_std"].notna()]:
         if not rel_session <= last_fitted:
             error = float(np.sqrt(found.forecast_covariance(rel_session, rel_session)[0, 0]))
-            table.loc[rel_session, ["forecast_std", "t"]] = error, table.at[rel_session, "ar"] / error
+            table.loc[rel_session, "forecast_std"] = error
+    table["t"] = table["ar"] / table["forecast_std"]
     table["p_t"] = 2 * stats.t.sf(np.abs(table["t"]), plain.fit.df)
     return dataclasses.replace(found, table=table)
 

@@ -25,13 +25,13 @@ RANGE_LAGS = (5, 22)
 def log_volume(prices: pd.DataFrame) -> pd.Series:
     """ln(shares traded), missing where none were."""
     volume = prices["volume"].astype(float)
-    return np.log(volume.where(volume > 0.0))
+    return pd.Series(np.log(volume.where(volume > 0.0)))
 
 
 def log_range(prices: pd.DataFrame) -> pd.Series:
     """ln of Parkinson's standard deviation, sqrt((ln H/L)^2 / (4 ln 2)); missing where high equals low."""
-    width = np.log(prices["high"].astype(float) / prices["low"].astype(float))
-    return np.log(width.where(width > 0.0)) - 0.5 * np.log(PARKINSON)
+    width = pd.Series(np.log(prices["high"].astype(float) / prices["low"].astype(float)))
+    return pd.Series(np.log(width.where(width > 0.0)) - 0.5 * np.log(PARKINSON))
 
 
 def build_volume_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, benchmark: str) -> Design:

@@ -41,14 +41,14 @@ def forecast_covariances(fits: WindowFits, garch: GarchParameters | None = None)
         Of the same estimation windows; None for a constant variance.
     """
     if garch is None:
-        return fits.forecast_scale * (fits.residual_std**2)[:, None, None]
+        return np.asarray(fits.forecast_scale * (fits.residual_std**2)[:, None, None])
     length, m = fits.n_estimation, fits.window_length
     target = np.mean(fits.residuals**2, axis=1)
     path = np.concatenate([fits.residuals, fits.gap_abnormal_returns], axis=1) ** 2 / target[:, None]
     variances = variance_path(path, garch.alpha, garch.beta) * target[:, None]
     basis, rows = fits.estimation_coordinates, fits.window_coordinates
     inner = (basis * variances[:, :length, None]).swapaxes(1, 2) @ basis
-    covariance = rows @ inner @ rows.swapaxes(1, 2)
+    covariance: np.ndarray = rows @ inner @ rows.swapaxes(1, 2)
     persistence = (garch.alpha + garch.beta)[:, None] ** np.arange(m)
     ahead = target[:, None] + persistence * (variances[:, -1] - target)[:, None]
     diagonal = np.arange(m)

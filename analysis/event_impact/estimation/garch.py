@@ -71,7 +71,7 @@ class GarchFit:
     @property
     def volatility_state(self) -> np.ndarray:
         """Forecast over average standard deviation, sqrt(h_E / s2); above one in a stressed market."""
-        return np.sqrt(self.forecast_variance / self.target_variance)
+        return np.asarray(np.sqrt(self.forecast_variance / self.target_variance))
 
     def forecast_ahead(self, steps: int) -> np.ndarray:
         """h of the session ``steps`` after the event day, made before it: (a + b)^steps of its distance to s2, (n,)."""
@@ -165,7 +165,8 @@ def _loss(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:
         np.multiply(alpha, square, out=scratch)
         variance += scratch
         variance += floor
-    return logs + np.log(product) + ratios
+    logs += np.log(product) + ratios
+    return logs
 
 
 def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -254,19 +255,19 @@ def _best_in_triangle(here: np.ndarray, gradient: np.ndarray, curvature: np.ndar
     aa, ab, bb = curvature[0] + damping * trace, curvature[1], curvature[2] + damping * trace
     determinant = aa * bb - ab * ab
     newton = np.stack([ab * gradient[1] - bb * gradient[0], ab * gradient[0] - aa * gradient[1]]) / determinant
-    offsets = [newton.T]
+    candidates = [newton.T]
     for start, direction in _EDGES:
         base = start - here
         bent = aa * base[:, 0] + ab * base[:, 1], ab * base[:, 0] + bb * base[:, 1]
         slope = direction[0] * (gradient[0] + bent[0]) + direction[1] * (gradient[1] + bent[1])
         bend = direction[0] ** 2 * aa + 2 * direction[0] * direction[1] * ab + direction[1] ** 2 * bb
         along = np.clip(-slope / bend, 0.0, MAX_PERSISTENCE)
-        offsets.append(base + along[:, None] * direction)
-    offsets = np.stack(offsets)
+        candidates.append(base + along[:, None] * direction)
+    offsets = np.stack(candidates)
     da, db = offsets[..., 0], offsets[..., 1]
     model = gradient[0] * da + gradient[1] * db + 0.5 * (aa * da**2 + 2 * ab * da * db + bb * db**2)
     inside = here + offsets[0]
     is_outside = (inside < 0.0).any(axis=1) | (inside.sum(axis=1) > MAX_PERSISTENCE)
     model[0, is_outside] = np.inf
     chosen = here + offsets[np.argmin(model, axis=0), np.arange(len(here))]
-    return np.clip(chosen, 0.0, MAX_PERSISTENCE)
+    return np.asarray(np.clip(chosen, 0.0, MAX_PERSISTENCE))

@@ -214,17 +214,18 @@ class ModelFit:
     @property
     def leverages(self) -> np.ndarray:
         """h_t of every estimation session, (L,)."""
-        return np.einsum("ij,jk,ik->i", self.design_matrix, self.cross_product_inverse, self.design_matrix)
+        inverse = self.cross_product_inverse
+        return np.asarray(np.einsum("ij,jk,ik->i", self.design_matrix, inverse, self.design_matrix))
 
     def forecast_factor(self, regressors: np.ndarray) -> np.ndarray:
         """G = I + X1 (X0'X0)^-1 X1', (m, m): the forecast covariance over s2."""
-        return np.eye(len(regressors)) + regressors @ self.cross_product_inverse @ regressors.T
+        return np.asarray(np.eye(len(regressors)) + regressors @ self.cross_product_inverse @ regressors.T)
 
     def _repr_html_(self) -> str:
         rows = pd.DataFrame({"coefficient": self.coefficients, "standard error": self.coefficient_errors})
         return (
             f"<p>{MODEL_LABELS.get(self.model, self.model)}: L = {self.n_estimation}, residual std {self.residual_std:.4%}, "
-            f"R2 {self.r_squared:.3f}</p>{rows.to_html(float_format='%.4f')}"
+            f"R2 {self.r_squared:.3f}</p>{rows.to_html(float_format='{:.4f}'.format)}"
         )
 
 

@@ -41,7 +41,7 @@ class PeerFit:
 
     def predict(self, donors: np.ndarray) -> np.ndarray:
         """Counterfactual returns, (m,) from (m, J)."""
-        return self.intercept + np.asarray(donors) @ self.weights
+        return np.asarray(self.intercept + np.asarray(donors) @ self.weights)
 
 
 def fit_ridge(returns: np.ndarray, donors: np.ndarray, *, penalties: tuple[float, ...] = PENALTIES) -> PeerFit:

@@ -56,27 +56,27 @@ class WindowFits:
     @property
     def n_estimation(self) -> int:
         """Sessions in each estimation window, L."""
-        return self.residuals.shape[1]
+        return int(self.residuals.shape[1])
 
     @property
     def window_length(self) -> int:
         """Sessions in each event window, m."""
-        return self.abnormal_returns.shape[1]
+        return int(self.abnormal_returns.shape[1])
 
     @property
     def estimation_leverage(self) -> np.ndarray:
         """Leverage of each estimation day, (n, L); each row sums to K."""
-        return np.einsum("nlk,nlk->nl", self.estimation_coordinates, self.estimation_coordinates)
+        return np.asarray(np.einsum("nlk,nlk->nl", self.estimation_coordinates, self.estimation_coordinates))
 
     @property
     def leverage(self) -> np.ndarray:
         """x'(X0'X0)^-1 x of each event day, (n, m)."""
-        return np.einsum("nmk,nmk->nm", self.window_coordinates, self.window_coordinates)
+        return np.asarray(np.einsum("nmk,nmk->nm", self.window_coordinates, self.window_coordinates))
 
     @property
     def forecast_scale(self) -> np.ndarray:
         """G = I + X1 (X0'X0)^-1 X1', the forecast covariance over s^2, (n, m, m)."""
-        return np.eye(self.window_length) + self.window_coordinates @ self.window_coordinates.swapaxes(1, 2)
+        return np.asarray(np.eye(self.window_length) + self.window_coordinates @ self.window_coordinates.swapaxes(1, 2))
 
     @property
     def forecast_std(self) -> np.ndarray:
@@ -86,23 +86,23 @@ class WindowFits:
     @property
     def t_values(self) -> np.ndarray:
         """Abnormal return over its forecast standard deviation, (n, m); t(L - K) under normal errors."""
-        return self.abnormal_returns / self.forecast_std
+        return np.asarray(self.abnormal_returns / self.forecast_std)
 
     @property
     def car(self) -> np.ndarray:
         """Sum of the abnormal returns of each window, (n,)."""
-        return self.abnormal_returns.sum(axis=1)
+        return np.asarray(self.abnormal_returns.sum(axis=1))
 
     @property
     def car_std(self) -> np.ndarray:
         """s sqrt(1'G1): the estimation error is shared by the days of a window, so not sqrt(m) s (Salinger 1992)."""
         summed = self.window_coordinates.sum(axis=1)
-        return self.residual_std * np.sqrt(self.window_length + np.einsum("nk,nk->n", summed, summed))
+        return np.asarray(self.residual_std * np.sqrt(self.window_length + np.einsum("nk,nk->n", summed, summed)))
 
     @property
     def scar(self) -> np.ndarray:
         """CAR over its own forecast standard deviation, (n,)."""
-        return self.car / self.car_std
+        return np.asarray(self.car / self.car_std)
 
 
 def fit_rolling(
@@ -239,7 +239,7 @@ def fit_stack(
     coefficients = np.linalg.solve(triangle, projected[:, :, None])[:, :, 0] if n_regressors else projected
 
     def predict_error(later: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return later - level[:, None] - np.einsum("nmk,nk->nm", rows - shift[:, None, :], coefficients)
+        return np.asarray(later - level[:, None] - np.einsum("nmk,nk->nm", rows - shift[:, None, :], coefficients))
 
     abnormal = predict_error(event_returns, event_design)
     gap_abnormal = predict_error(gap_returns, gap_design)
@@ -279,7 +279,7 @@ def _constant_columns(design: np.ndarray) -> np.ndarray:
     if design.shape[2] == 0:
         return np.zeros(0, dtype=bool)
     reference = design[:1, :1, :]
-    return (design == reference).all(axis=(0, 1)) & (reference[0, 0] != 0.0)
+    return np.asarray((design == reference).all(axis=(0, 1)) & (reference[0, 0] != 0.0))
 
 
 def _centres(returns: np.ndarray, design: np.ndarray, *, has_constant: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -42,12 +42,12 @@ class CounterfactualFits:
     @property
     def n_estimation(self) -> int:
         """L."""
-        return self.residuals.shape[1]
+        return int(self.residuals.shape[1])
 
     @property
     def window_length(self) -> int:
         """m."""
-        return self.abnormal_returns.shape[1]
+        return int(self.abnormal_returns.shape[1])
 
 
 def fit_counterfactual(
@@ -65,7 +65,7 @@ def fit_counterfactual(
     refitted = solve(y[None, both], design[None, both])
 
     def error(positions: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (y[positions] - design[positions] @ b[0])[None]
+        return np.asarray(y[positions] - design[positions] @ b[0])[None]
 
     return CounterfactualFits(
         coefficients=coefficients,
@@ -103,4 +103,4 @@ def standardised_sums(
     """Sum of the prediction errors over each window in units of sqrt(m) residuals, (n,): ranked, never looked up."""
     rows = events[:, None] + np.arange(first, last + 1)
     errors = y[rows] - np.einsum("nmk,nk->nm", design[rows], coefficients)
-    return errors.sum(axis=1) / (spread * np.sqrt(last - first + 1))
+    return np.asarray(errors.sum(axis=1) / (spread * np.sqrt(last - first + 1)))

@@ -36,7 +36,7 @@ class RollingForecasts:
     @property
     def t(self) -> np.ndarray:
         """Prediction-error t values, (n,)."""
-        return self.estimate / self.standard_error
+        return np.asarray(self.estimate / self.standard_error)
 
 
 @dataclass(frozen=True)
@@ -144,5 +144,5 @@ def forecast_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_leng
     if (squares <= 1e-12 * total).any():
         raise EstimationError("a window is explained exactly by its regressors.", "Check the series.")
     estimate = rows[:, k] - np.einsum("nk,nk->n", rows[:, :k], coefficients)
-    error = np.sqrt(squares / df * (1.0 + leverage))
-    return RollingForecasts(estimate * sums.scale, error * sums.scale, df)
+    spread = np.sqrt(squares / df * (1.0 + leverage))
+    return RollingForecasts(estimate * sums.scale, spread * sums.scale, df)

@@ -6,11 +6,14 @@ An article is never a point in time: it carries the half-open interval
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
@@ -106,9 +109,9 @@ class Story:
         """The story without articles that were published after the close of ``as_of``."""
         hours = load_hours(self.exchange)
         label = pd.Timestamp(as_of)
-        limit = hours.schedule.at[label, "close"] if hours.is_session(label) else label.tz_localize("UTC")
+        limit = hours.close_at(label) if hours.is_session(label) else label.tz_localize("UTC")
         known = tuple(article for article in self.articles if article.published_latest <= limit)
-        return Story(**{**self.__dict__, "articles": known})
+        return dataclasses.replace(self, articles=known)
 
 
 def _show_articles(articles: tuple[Article, ...]) -> str:
@@ -172,7 +175,7 @@ def _check(condition: bool, where: str, what: str, hint: str = "Mend the row; se
         raise DataError(f"{where}: {what}.", hint)
 
 
-def _build_article(row: dict[str, str]) -> Article:
+def _build_article(row: Mapping[Hashable, str]) -> Article:
     where = f"articles.csv, {row['article_id'] or 'a row without article_id'}"
     earliest = parse_instant(row["published_earliest"], where)
     latest = parse_instant(row["published_latest"], where)
@@ -187,11 +190,11 @@ def _build_article(row: dict[str, str]) -> Article:
             ZoneInfo(row["zone"])
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise DataError(f"{where}: zone {row['zone']!r} is unknown.", "Use an IANA name.") from error
-    fields = {name: row[name] for name in ARTICLE_COLUMNS}
+    fields: dict[str, Any] = {name: row[name] for name in ARTICLE_COLUMNS}
     return Article(**{**fields, "published_earliest": earliest, "published_latest": latest})
 
 
-def _build_story(row: dict[str, str], articles: tuple[Article, ...]) -> Story:
+def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> Story:
     where = f"stories.csv, {row['story'] or 'a row without story'}"
     _check(row["denied"] in DENIED, where, f"denied {row['denied']!r} is none of {', '.join(DENIED)}")
     _check(row["state"] in STATES, where, f"state {row['state']!r} is none of {', '.join(STATES)}")
@@ -199,11 +202,11 @@ def _build_story(row: dict[str, str], articles: tuple[Article, ...]) -> Story:
     _check(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
     _check_order(articles)
     split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
-    fields = {name: row[name] for name in STORY_COLUMNS if name != "embedded"}
+    fields: dict[str, Any] = {name: row[name] for name in STORY_COLUMNS if name != "embedded"} | split
     shares = row.get("shares_outstanding", "")
     _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")
     return Story(
-        **{**fields, **split},
+        **fields,
         is_embedded=row["embedded"] == "yes",
         articles=articles,
         shares_outstanding=int(shares) if shares else None,

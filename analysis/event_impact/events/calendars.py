@@ -13,6 +13,7 @@ import exchange_calendars
 import pandas as pd
 
 from event_impact.base.errors import AlignmentError
+from event_impact.base.places import place_of
 
 FIRST_DAY = pd.Timestamp("1998-12-01")
 LAST_DAY = pd.Timestamp("2027-12-31")
@@ -32,7 +33,7 @@ class SessionHours:
     @property
     def sessions(self) -> pd.DatetimeIndex:
         """All sessions, tz-naive."""
-        return self.schedule.index
+        return pd.DatetimeIndex(self.schedule.index)
 
     @property
     def city(self) -> str:
@@ -43,10 +44,23 @@ class SessionHours:
         """Whether the exchange trades on that date."""
         return label in self.schedule.index
 
+    def open_at(self, session: pd.Timestamp) -> pd.Timestamp:
+        """When a session opens."""
+        return self._read("open", session)
+
+    def close_at(self, session: pd.Timestamp) -> pd.Timestamp:
+        """When a session closes."""
+        return self._read("close", session)
+
+    def _read(self, column: str, session: pd.Timestamp) -> pd.Timestamp:
+        instant = self.schedule.at[session, column]
+        assert isinstance(instant, pd.Timestamp)  # the library fills both for each session
+        return instant
+
     def session_at(self, column: str, instant: pd.Timestamp) -> pd.Timestamp:
         """First session whose ``open`` or ``close`` lies strictly after an instant."""
         try:
-            position = self.schedule[column].searchsorted(instant, side="right")
+            position = int(self.schedule[column].searchsorted(instant, side="right"))
         except pd.errors.OutOfBoundsDatetime as error:
             raise AlignmentError(
                 f"{instant} lies outside the known sessions of {self.exchange}.", "Use a year of our time."
@@ -59,7 +73,7 @@ class SessionHours:
             raise AlignmentError(
                 f"{instant} lies before the first known session of {self.exchange}.", "Use a later time."
             )
-        return self.schedule.index[position]
+        return self.sessions[position]
 
     def close_session(self, instant: pd.Timestamp) -> pd.Timestamp:
         """First session whose close-to-close return contains news of that instant."""
@@ -77,7 +91,7 @@ class SessionHours:
             return "lunch_break" if has_break and row["break_start"] <= instant < row["break_end"] else "in_session"
         local_day = instant.tz_convert(self.timezone).tz_localize(None).normalize()
         if local_day in self.schedule.index:
-            return "pre_open" if instant < self.schedule.at[local_day, "open"] else "after_close"
+            return "pre_open" if instant < self.open_at(local_day) else "after_close"
         return "weekend" if local_day.day_of_week >= 5 else "holiday"
 
     def phases(self, first: pd.Timestamp, last: pd.Timestamp) -> tuple[str, ...]:
@@ -97,12 +111,11 @@ class SessionHours:
 
     def is_near_close(self, instant: pd.Timestamp) -> bool:
         """Whether an instant lies within the last ten minutes before a close."""
-        return self.schedule.at[self.close_session(instant), "close"] - instant <= NEAR_CLOSE
+        return self.close_at(self.close_session(instant)) - instant <= NEAR_CLOSE
 
     def neighbours(self, day: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
         """The sessions around a date that is none."""
-        position = self.sessions.searchsorted(day)
-        position = min(max(position, 1), len(self.sessions) - 1)
+        position = min(max(int(self.sessions.searchsorted(day)), 1), len(self.sessions) - 1)
         return self.sessions[position - 1], self.sessions[position]
 
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
@@ -111,7 +124,7 @@ class SessionHours:
 
     def offset(self, session: pd.Timestamp, steps: int) -> pd.Timestamp:
         """The session that many sessions later (earlier when negative)."""
-        position = self.sessions.get_loc(session) + steps
+        position = place_of(self.sessions, session) + steps
         if not 0 <= position < len(self.sessions):
             raise AlignmentError(
                 f"no session {steps:+d} from {session.date()} on {self.exchange}.", "Shorten the window."

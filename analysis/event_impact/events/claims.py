@@ -7,6 +7,7 @@ move: the vocabulary of statistics says which.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def load_claims(articles: tuple[Article, ...], data: Path) -> tuple[Claim, ...]:
     return tuple(Claim(**{name: row[name] for name in CLAIM_COLUMNS}) for row in rows.to_dict("records"))
 
 
-def _check(row: dict[str, str]) -> None:
+def _check(row: Mapping[Hashable, str]) -> None:
     where = f"claims.csv, {row['claim_id'] or 'a row without claim_id'}"
     for name, words in (("kind", CLAIM_KINDS), ("statistic", tuple(CLAIM_STATISTICS)), ("status", CLAIM_STATUSES)):
         if row[name] not in words:

@@ -29,12 +29,12 @@ class Candidates:
     @property
     def is_known(self) -> np.ndarray:
         """Whether both ends lie in the calendar."""
-        return (self.first != OUTSIDE) & (self.last != OUTSIDE)
+        return np.asarray((self.first != OUTSIDE) & (self.last != OUTSIDE))
 
     @property
     def is_unique(self) -> np.ndarray:
         """Whether one session only is possible."""
-        return self.is_known & (self.first == self.last)
+        return np.asarray(self.is_known & (self.first == self.last))
 
 
 def find_candidates(hours: SessionHours, earliest: np.ndarray, latest: np.ndarray) -> Candidates:

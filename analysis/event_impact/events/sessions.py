@@ -15,6 +15,7 @@ from datetime import date
 import pandas as pd
 
 from event_impact.base.errors import AlignmentError, ConfigError
+from event_impact.base.places import place_of
 from event_impact.events.articles import Article, Story
 from event_impact.events.calendars import SessionHours, load_hours
 
@@ -133,15 +134,15 @@ class Alignment:
         """
         role = "report" if self.report_sessions else "denial"
         events = [e.article for e in self.articles if e.article.role == role]
-        opens = self.hours.schedule.at[self.event_session, "open"]
+        opens = self.hours.open_at(self.event_session)
         if opens <= min(a.published_earliest for a in events):
             return "no"
         return "yes" if opens >= min(a.published_latest for a in events) else "perhaps"
 
     def relative(self, sessions: tuple[pd.Timestamp, ...]) -> tuple[int, ...]:
         """Sessions as rel_sessions of the event session."""
-        origin = int(self.hours.sessions.get_loc(self.event_session))
-        return tuple(int(self.hours.sessions.get_loc(s)) - origin for s in sessions)
+        origin = place_of(self.hours.sessions, self.event_session)
+        return tuple(place_of(self.hours.sessions, s) - origin for s in sessions)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -240,7 +241,7 @@ def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: Sessio
             f"and {format_both(article.published_latest, hours)} ({_basis(article.latest_basis)})"
         )
     if len(sessions) == 1:
-        close = hours.schedule.at[sessions[0], "close"]
+        close = hours.close_at(sessions[0])
         text = (
             f"{when}; the first close after that is {hours.exchange} {sessions[0].date()} ({format_both(close, hours)})"
         )

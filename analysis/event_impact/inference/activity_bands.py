@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from event_impact.base.places import place_of
+
 LOW, HIGH = 0.05, 0.95
 PARKINSON = 4 * np.log(2)
 MEASURES = ("log_volume", "log_range")
@@ -59,7 +61,7 @@ def band_activity(
         is recorded.
     """
     activity = compute_log_activity(prices)
-    origin = int(activity.index.get_loc(event_session))
+    origin = place_of(activity.index, event_session)
     first, last = max(origin + path[0], 0), min(origin + path[1], len(activity) - 1)
     shown = activity.iloc[first : last + 1]
     columns: dict[str, object] = {"rel_session": np.arange(first, last + 1) - origin, "session": shown.index}

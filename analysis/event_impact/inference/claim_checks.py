@@ -188,7 +188,7 @@ def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ..
         raise StudyError(f"{article.article_id} prints no clock time without a zone.")
     hours = alignment.hours
     session = alignment.event_session
-    opens, closes = hours.schedule.at[session, "open"], hours.schedule.at[session, "close"]
+    opens, closes = hours.open_at(session), hours.close_at(session)
     readings = []
     for offset in range(EASTERNMOST, WESTERNMOST - 1, -1):
         instant = (local - pd.Timedelta(hours=offset)).tz_localize("UTC")
@@ -205,7 +205,7 @@ def find_clock(claim: Claim, context: ClaimContext) -> Finding:
     article = next(e.article for e in context.alignment.articles if e.article.article_id == claim.article_id)
     readings = read_clock(article, context.alignment)
     hours = context.alignment.hours
-    close = hours.schedule.at[context.alignment.event_session, "close"]
+    close = hours.close_at(context.alignment.event_session)
     own = close.tz_convert(hours.timezone).utcoffset() / pd.Timedelta(hours=1)
     before = [r for r in readings if r.is_before_close]
     east = [r for r in readings if r.utc_offset >= own]
@@ -241,7 +241,7 @@ def find_delay(name: str, context: ClaimContext) -> Finding:
     reports, denials = _report_and_denials(context)
     hours = context.alignment.hours
     first, last = min(a.published_earliest for a in reports), min(a.published_latest for a in reports)
-    limit = hours.schedule.at[hours.open_session(first), "open"]
+    limit = hours.open_at(hours.open_session(first))
     hour = pd.Timedelta(hours=1)
     shortest = [max(d.published_earliest - last, pd.Timedelta(0)) / hour for d in denials]
     longest = [(d.published_latest - first) / hour for d in denials]
@@ -276,7 +276,7 @@ def find_closed_window(name: str, context: ClaimContext) -> Finding:
     is_shut = is_one and hours.phase(first) in SHUT and hours.phase(last) in SHUT
     possible = any(hours.phase(a.published_earliest) in SHUT or hours.phase(a.last_instant) in SHUT for a in articles)
     decision = "supported" if is_shut else "untestable" if possible else "contradicted"
-    span = (hours.schedule.at[session, "open"] - first) / pd.Timedelta(hours=1)
+    span = (hours.open_at(session) - first) / pd.Timedelta(hours=1)
     measures = (("hours from the earliest bound to the next open", float(span), "hours"),)
     return Finding(name, decision, measures, "supported if every bound lies between one close and the next open")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
 from event_impact.estimation.estimators import ESTIMATORS
@@ -106,7 +107,7 @@ class _Pool:
         y = abnormal.design.response.to_numpy(dtype=float)
         design = abnormal.design.regressors.to_numpy(dtype=float)
         usable = np.asarray(sessions.isin(abnormal.design.usable))
-        event = int(sessions.get_loc(abnormal.event_session))
+        event = place_of(sessions, abnormal.event_session)
         eligible = [_eligible(len(y), event, length, gap, w, usable).positions for w in windows]
         positions = np.unique(np.concatenate(eligible)) if eligible else np.empty(0, dtype=int)
         garch = counterfactual = None

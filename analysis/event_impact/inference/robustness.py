@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from event_impact.base.errors import EstimationError
+from event_impact.base.places import place_of
 from event_impact.estimation.models import MIN_USABLE_SHARE, Design
 from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.running_sums import RunningSums, forecast_from_sums, sum_products
@@ -391,7 +392,7 @@ def placebo_positions(candidate: Candidate, event_session: pd.Timestamp, news: p
     sessions = pd.DatetimeIndex(design.response.index)
     positions = eligible_placebo_sessions(
         len(sessions),
-        int(sessions.get_loc(event_session)),
+        place_of(sessions, event_session),
         estimation_length=choice.estimation_sessions,
         gap=choice.gap_sessions,
         news=[int(p) for p in sessions.get_indexer(news) if p >= 0],

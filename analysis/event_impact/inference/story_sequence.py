@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.forecast import estimate_garch, forecast_covariances
@@ -242,7 +243,7 @@ def _placebo_windows(
     windows = {"estimation_length": length, "gap": gap, "first": hull[0], "last": hull[1]}
     eligible = eligible_placebo_sessions(
         len(sessions),
-        int(sessions.get_loc(abnormal.event_session)),
+        place_of(sessions, abnormal.event_session),
         **windows,
         news=[int(p) for p in sessions.get_indexer(news) if p >= 0],
         usable=np.asarray(sessions.isin(abnormal.design.usable)),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from event_impact.base.places import place_of
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchDesign
@@ -97,7 +98,7 @@ def lay_out_stories(members: Sequence[AbnormalReturns], *, first: int, last: int
     regressors = {name: np.full((len(members), width), np.nan) for name in names if name != "intercept"}
     for row, study in enumerate(members):
         sessions = pd.DatetimeIndex(study.design.response.index)
-        origin = int(sessions.get_loc(study.event_session))
+        origin = place_of(sessions, study.event_session)
         start, stop = max(origin + first, 0), min(origin + last + 1, len(sessions))
         place = slice(start - origin - first, stop - origin - first)
         is_kept = (sessions[start:stop] > study.fit.sessions[-1]) | sessions[start:stop].isin(study.fit.sessions)

@@ -71,11 +71,11 @@ def parse_daily(
     """
     where = f"the provider's answer for {answer.ticker}"
     frame = _check_shape(answer.frame, where)
-    sessions = _to_sessions(frame.index, hours, where)
+    sessions = _to_sessions(pd.DatetimeIndex(frame.index), hours, where)
     notes = []
     frame = frame.set_axis(sessions)
-    if frame.index.has_duplicates:
-        day = frame.index[frame.index.duplicated()][0].date()
+    if sessions.has_duplicates:
+        day = sessions[sessions.duplicated()][0].date()
         raise refuse(where, f"the session {day} occurs more than once", AGAIN)
     if not frame.index.is_monotonic_increasing:
         frame = frame.sort_index()
@@ -88,7 +88,7 @@ def parse_daily(
         raise refuse(where, "there is no row of a closed session", AGAIN)
     table = pd.DataFrame({name: frame[column] for column, name in COLUMNS.items()})
     table.insert(0, "ticker", answer.ticker)
-    table.insert(0, "date", frame.index.strftime("%Y-%m-%d"))
+    table.insert(0, "date", pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
     table = table.reset_index(drop=True)
     prices = parse_prices(table, where)
     check_prices(prices, where)
@@ -168,7 +168,7 @@ def parse_intraday(answer: Answer) -> pd.DataFrame:
         raise refuse(where, "a price is not positive", AGAIN)
     table = frame.rename(columns=names).reset_index(drop=True)
     table.insert(0, "ticker", answer.ticker)
-    table.insert(0, "minute", frame.index.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"))
+    table.insert(0, "minute", pd.DatetimeIndex(frame.index).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"))
     return table.loc[:, list(INTRADAY)]
 
 

@@ -90,7 +90,7 @@ def _to_sessions(dates: pd.Series, where: str) -> pd.DatetimeIndex:
 
 def _refuse_first(bad: pd.Series, where: str, what: str) -> None:
     if bad.any():
-        raise refuse(where, f"{what} on {bad.idxmax().date()}")
+        raise refuse(where, f"{what} on {bad.index[bad][0].date()}")
 
 
 def check_prices(frame: pd.DataFrame, where: str) -> None:
@@ -110,7 +110,7 @@ def check_prices(frame: pd.DataFrame, where: str) -> None:
     factor = with_dividend / frame["close"].shift()
     jump = (factor > MAX_PRICE_FACTOR) | (factor < 1 / MAX_PRICE_FACTOR)
     if jump.any():
-        day = jump.idxmax()
+        day = jump.index[jump][0]
         raise refuse(
             where,
             f"the close changes by a factor of {factor[day]:.3g} on {day.date()}",
@@ -134,7 +134,7 @@ def check_sessions(frame: pd.DataFrame, hours: SessionHours, where: str, *, allo
             f"{extra[0].date()} is no session of {hours.exchange} ({len(extra)} such rows)",
             "Check the exchange of the story and the dates of the file.",
         )
-    missing = expected.difference(frame.index).difference(allowed_missing)
+    missing = expected.difference(pd.DatetimeIndex(frame.index)).difference(allowed_missing)
     if len(missing):
         raise refuse(
             where,
@@ -151,9 +151,7 @@ def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None
     DataError
         If the session has no row, or no volume.
     """
-    is_traded = session in frame.index and not (
-        "volume" in frame.columns and pd.notna(frame.at[session, "volume"]) and frame.at[session, "volume"] == 0
-    )
+    is_traded = session in frame.index and not ("volume" in frame.columns and frame["volume"].at[session] == 0)
     if not is_traded:
         what = "no row" if session not in frame.index else "no volume"
         raise DataError(

@@ -59,7 +59,7 @@ class ReturnPanel:
     @property
     def opens(self) -> pd.DatetimeIndex:
         """Sessions whose opening price is recorded."""
-        return self.prices.index[self.prices["open"].notna()]
+        return self.sessions[self.prices["open"].notna()]
 
     @property
     def has_open(self) -> bool:
@@ -69,7 +69,7 @@ class ReturnPanel:
     @property
     def sessions(self) -> pd.DatetimeIndex:
         """Sessions of the firm up to as_of."""
-        return self.prices.index
+        return pd.DatetimeIndex(self.prices.index)
 
     def _repr_html_(self) -> str:
         last = self.returns["close_to_close"].tail(5).map(lambda r: f"{100 * r:+.2f} %")
@@ -125,7 +125,7 @@ def doubt_steps(closes: pd.Series, ticker: str) -> tuple[str, ...]:
     """Steps from close to close that a split leaves behind where prices were not adjusted for it, in words."""
     ratio = (closes / closes.shift()).dropna()
     found = []
-    for session, value in ratio.items():
+    for session, value in zip(ratio.index, ratio, strict=True):
         step = value if value > 1 else 1 / value
         if step > SPLIT_STEP and abs(step - round(2 * step) / 2) < SPLIT_TOLERANCE * step:
             found.append(
@@ -167,7 +167,7 @@ def load_panel(
     shared = shared[shared <= label]
     if len(shared) < 2:
         raise DataError(f"{ticker} and {benchmark} share no sessions up to {as_of}.", "Check the files.")
-    pieces, notes = {}, []
+    pieces, notes = {}, list[str]()
     for name, history in histories.items():
         pieces[name], said = faultless_returns(history)
         notes.extend((*said, *doubt_steps(history.frame["close"].loc[:label], name)))

@@ -50,7 +50,8 @@ def adjust_for_splits(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFram
     """The old history on the new one's footing: prices and dividends divided by every split since."""
     old, notes = old.copy(), []
     known = old["split"] if "split" in old.columns else pd.Series(0.0, index=old.index)
-    for session, ratio in new["split"][~new["split"].isin([0.0, 1.0])].items():
+    splits = new["split"][~new["split"].isin([0.0, 1.0])]
+    for session, ratio in zip(splits.index, splits, strict=True):
         if known.get(session, 0.0) == ratio:
             continue
         before = old.index < session
@@ -98,22 +99,22 @@ def compare_history(
         for name in ("close", "open"):
             changed = differs(before[name], after[name], PRICE_TOLERANCE, CENT_TOLERANCE)
             if changed.any():
-                day = changed.idxmax()
-                revisions.append(
-                    f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} "
-                    f"from {before.at[day, name]:.6g} to {after.at[day, name]:.6g}"
-                )
+                revisions.append(_tell_change(name, changed, before[name], after[name]))
         changed = (before["dividend"] - after["dividend"]).abs() > DIVIDEND_TOLERANCE
         if changed.any():
-            day = changed.idxmax()
-            revisions.append(
-                f"dividend of {int(changed.sum())} sessions changed, the first {day.date()} "
-                f"from {before.at[day, 'dividend']:.6g} to {after.at[day, 'dividend']:.6g}"
-            )
+            revisions.append(_tell_change("dividend", changed, before["dividend"], after["dividend"]))
     moved = int(((before["volume"] - after["volume"]).abs() > 0.05 * before["volume"]).sum())
     if moved and factor is None:
         notes.append(f"volume of {moved} sessions changed by more than 5 %")
     return Comparison(ticker, against, len(both), tuple(revisions), tuple(notes))
+
+
+def _tell_change(name: str, changed: pd.Series, before: pd.Series, after: pd.Series) -> str:
+    day = changed.index[changed][0]
+    return (
+        f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} "
+        f"from {before.at[day]:.6g} to {after.at[day]:.6g}"
+    )
 
 
 def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, against: str) -> Comparison:
@@ -129,7 +130,7 @@ def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, again
     changed = differs(before, after, SNAPSHOT_TOLERANCE, CENT_TOLERANCE)
     said = f"{int(changed.sum())} of {len(both)} closes differ from {against} by more than {SNAPSHOT_TOLERANCE:.1%}"
     if changed.mean() > SNAPSHOT_SHARE:
-        return Comparison(ticker, against, len(both), (f"{said}, the first on {changed.idxmax().date()}",), ())
+        return Comparison(ticker, against, len(both), (f"{said}, the first on {changed.index[changed][0].date()}",), ())
     return Comparison(ticker, against, len(both), (), (said,) if changed.any() else ())
 
 

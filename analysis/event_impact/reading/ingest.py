@@ -294,7 +294,7 @@ def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, Fingerp
 
 def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest, url: str) -> dict[str, str] | None:
     """The row of the same text at the same address, or without one at the same time."""
-    row = articles[articles["article_id"] == copy.article_id].iloc[0].to_dict()
+    row = {str(name): cell for name, cell in articles[articles["article_id"] == copy.article_id].iloc[0].items()}
     if request.role != row["role"] and not request.keeps_role:
         return None
     bounds = (show_instant(request.interval.earliest), show_instant(request.interval.latest))
@@ -316,12 +316,12 @@ def _compose(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     remarks: list[str] = []
     role, kind = request.role, request.source_kind or KIND_OF_ROLE[request.role]
-    of_copy = "" if copy is None else articles.set_index("article_id").at[copy.article_id, "story"]
+    of_copy = "" if copy is None else articles.set_index("article_id")["story"].loc[copy.article_id]
     if copy is not None:
         share = "the same text as" if copy.is_identical else f"{copy.share:.0%} of its runs of words stand in"
         remarks.append(f"a copy: {share} {copy.article_id} (story {of_copy})")
         if of_copy == request.story and not request.keeps_role:
-            first = articles.set_index("article_id").at[copy.article_id, "role"]
+            first = articles.set_index("article_id")["role"].loc[copy.article_id]
             if {first, role} == {"report", "denial"}:
                 raise DataError(
                     f"{examined.page.name} repeats {copy.article_id}, a {first}, and is to be a {role}: one of them is no "

@@ -180,7 +180,9 @@ def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:
     for part in message.walk():
         if part.get_content_type() == "text/html":
             payload = part.get_payload(decode=True)
-            return payload or b"", str(message.get("Snapshot-Content-Location", "")).strip()
+            return payload if isinstance(payload, bytes) else b"", str(
+                message.get("Snapshot-Content-Location", "")
+            ).strip()
     raise DataError(f"{name} is an MHTML archive without a page in it.", "Save the page as HTML.")
 
 

@@ -10,10 +10,10 @@ import pandas as pd
 
 from event_impact.base.config import parse_date, parse_story
 from event_impact.base.errors import AlignmentError
-from event_impact.events.articles import Story, load_stories, load_story
+from event_impact.events.articles import Story, load_stories, load_story, read_table
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import Alignment, align_story, format_instant
-from event_impact.market.snapshot import MANIFEST_COLUMNS, read_table
+from event_impact.market.snapshot import MANIFEST_COLUMNS
 
 
 def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
@@ -22,7 +22,7 @@ def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
     held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
     hours, found = load_hours(story.exchange), pd.DatetimeIndex([])
     for first, last in zip(held["first_session"], held["last_session"], strict=True):
-        found = found.append(hours.between(pd.Timestamp(first), pd.Timestamp(last)))
+        found = found.union(hours.between(pd.Timestamp(first), pd.Timestamp(last)))
     return found
 
 
@@ -87,7 +87,7 @@ def locate_instants(exchange: str, instants: Iterable[str | pd.Timestamp]) -> pd
                 "local": f"{instant.tz_convert(hours.timezone):%a %Y-%m-%d %H:%M}",
                 "phase": hours.phase(instant),
                 "close_session": str(session.date()),
-                "close_at": format_instant(hours.schedule.at[session, "close"]),
+                "close_at": format_instant(hours.close_at(session)),
                 "open_session": str(hours.open_session(instant).date()),
                 "is_near_close": hours.is_near_close(instant),
             }
@@ -98,10 +98,10 @@ def locate_instants(exchange: str, instants: Iterable[str | pd.Timestamp]) -> pd
 def describe_instants(exchange: str, located: pd.DataFrame) -> str:
     """Located instants as text for a terminal."""
     return "\n".join(
-        f"{row.instant} ({row.local} on {exchange}, {row.phase.replace('_', ' ')}): in the return that closes on "
-        f"{row.close_session} ({row.close_at}); first opening price on {row.open_session}"
-        + ("; within ten minutes of the close" if row.is_near_close else "")
-        for row in located.itertuples()
+        f"{row['instant']} ({row['local']} on {exchange}, {row['phase'].replace('_', ' ')}): in the return that closes "
+        f"on {row['close_session']} ({row['close_at']}); first opening price on {row['open_session']}"
+        + ("; within ten minutes of the close" if row["is_near_close"] else "")
+        for row in located.to_dict("records")
     )
 
 

@@ -47,7 +47,10 @@ class OtherNews:
     def describe(self, first: pd.Timestamp, last: pd.Timestamp) -> list[str]:
         """Sentences for a terminal; what falls from ``first`` to ``last`` is listed one by one."""
         inside = self.recorded[(self.recorded.index >= first) & (self.recorded.index <= last)]
-        lines = [f"{session.date()}: {label} (recorded)" for session, label in inside["label"].items()]
+        lines = [
+            f"{session.date()}: {label} (recorded)"
+            for session, label in zip(inside.index, inside["label"], strict=True)
+        ]
         near = [r for r in self.proposed if first <= pd.Timestamp(r["session"]) <= last]
         lines += [f"{r['session']}: {r['label']} (not recorded)" for r in near]
         if not lines:
@@ -137,7 +140,7 @@ def _from_dividends(history: PriceHistory, alignment: Alignment) -> list[dict[st
             is_masked=False,
             notes="Total returns add it back. Declared earlier; the day itself stands",
         )
-        for session, amount in paid.items()
+        for session, amount in zip(paid.index, paid, strict=True)
     ]
 
 

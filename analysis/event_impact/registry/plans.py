@@ -88,7 +88,7 @@ def load_plans(data: Path, story: str) -> tuple[FrozenPlan, ...]:
     path = data / "plans.csv"
     if not path.exists():
         return ()
-    found = []
+    found: list[FrozenPlan] = []
     for row in read_table(path, PLAN_COLUMNS).to_dict("records"):
         if row["story"] != story:
             continue
@@ -155,7 +155,7 @@ def plan_status(
             "chosen before prices were seen.",
         )
     session = alignment.event_session
-    opening = alignment.hours.schedule.at[session, "open"]
+    opening = alignment.hours.open_at(session)
     plan = build_plan(story, config)
     before = [p for p in plans if p.frozen_at < opening]
     after = [p for p in plans if p.frozen_at >= opening]

@@ -28,7 +28,7 @@ TIMEOUT_S = 30
 def read_url(address: str) -> bytes:
     """The content behind an address of the library."""
     with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:
-        return answer.read(MAX_BYTES)
+        return bytes(answer.read(MAX_BYTES))
 
 
 def fetch_factors(first: str, *, read: Callable[[str], bytes] = read_url) -> pd.DataFrame:

@@ -1,0 +1,18 @@
+"""Where a label stands in an index that holds it once."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def place_of(index: pd.Index, label: object) -> int:
+    """The place of a label, counted from 0.
+
+    Raises
+    ------
+    KeyError
+        If the index does not hold it.
+    """
+    place = index.get_loc(label)
+    assert isinstance(place, int), f"{label} stands there more than once"
+    return place
