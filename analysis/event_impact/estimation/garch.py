@@ -76,7 +76,7 @@ class GarchFit:
     def forecast_ahead(self, steps: int) -> np.ndarray:
         """h of the session ``steps`` after the event day, made before it: (a + b)^steps of its distance to s2, (n,)."""
         persistence = (self.alpha + self.beta) ** steps
-        return self.target_variance + persistence * (self.forecast_variance - self.target_variance)
+        return np.asarray(self.target_variance + persistence * (self.forecast_variance - self.target_variance))
 
 
 def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> GarchFit:

@@ -31,7 +31,7 @@ def compute_log_activity(prices: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Same index; columns :data:`MEASURES`, natural logarithms.
     """
-    width = np.log(prices["high"].astype(float) / prices["low"].astype(float))
+    width = pd.Series(np.log(prices["high"].astype(float) / prices["low"].astype(float)))
     volume = prices["volume"].astype(float)
     return pd.DataFrame(
         {

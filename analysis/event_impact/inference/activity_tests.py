@@ -65,7 +65,7 @@ def _assess_one(found: AbnormalReturns, rel_session: int) -> Surprise:
         "t": prediction_error_t(total.estimate, total.standard_error, found.fit.df),
         "sample_quantile": sample_quantile(total.abnormal, found.fit.residuals),
     }
-    session = pd.Timestamp(found.table.at[rel_session, "session"])
+    session = pd.Timestamp(found.table["session"].loc[rel_session])
     return Surprise(kind, rel_session, session, total.estimate, total.standard_error, tests)
 
 

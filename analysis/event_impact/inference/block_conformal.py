@@ -71,7 +71,7 @@ def block_p_values(sums: np.ndarray, event_position: int) -> np.ndarray:
     """Share of blocks at least as large in absolute value as the event's, which counts itself by its index."""
     size = np.abs(sums)
     others = np.count_nonzero(size >= size[:, event_position : event_position + 1], axis=1)
-    return others / sums.shape[1]
+    return np.asarray(others / sums.shape[1])
 
 
 def conformal_p_values(fits: WindowFits) -> np.ndarray:

@@ -8,6 +8,7 @@ is divided by its own standard error, because that ratio depends least on the un
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ class BlockBootstrap:
 
 def default_block_length(n_sessions: int, window_length: int) -> int:
     """L^(1/3), the rate that minimises the error of a block variance, but not less than the window."""
-    return max(window_length, round(n_sessions ** (1.0 / 3.0)))
+    return max(window_length, round(math.pow(n_sessions, 1.0 / 3.0)))
 
 
 def bootstrap_car(
@@ -136,4 +137,4 @@ def _studentised(sample: np.ndarray, basis: np.ndarray, *, window: np.ndarray, s
     before, after = sample[:, : len(basis)], sample[:, len(basis) :]
     projected = before @ basis
     ssr = np.einsum("nl,nl->n", before, before) - np.einsum("nk,nk->n", projected, projected)
-    return (after.sum(axis=1) - projected @ window) / (np.sqrt(ssr / df) * spread)
+    return np.asarray((after.sum(axis=1) - projected @ window) / (np.sqrt(ssr / df) * spread))

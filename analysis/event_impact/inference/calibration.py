@@ -100,7 +100,7 @@ def _sample_quantile_p_values(fits: WindowFits) -> np.ndarray:
     """min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a}) / (L + 1)) of every window."""
     below = np.count_nonzero(fits.residuals <= fits.abnormal_returns, axis=1)
     above = np.count_nonzero(fits.residuals >= fits.abnormal_returns, axis=1)
-    return np.minimum(1.0, 2.0 * (1 + np.minimum(below, above)) / (fits.n_estimation + 1))
+    return np.asarray(np.minimum(1.0, 2.0 * (1 + np.minimum(below, above)) / (fits.n_estimation + 1)))
 
 
 def fit_simulated(returns: SimulatedReturns, *, estimation_length: int, gap: int) -> WindowFits:
@@ -150,7 +150,7 @@ def simulated_sizes(
         under GARCH also ``stressed`` and ``calm``, the tenths of draws with the highest and lowest
         true standard deviation on the event day.
     """
-    rows: list[dict] = []
+    rows: list[dict[str, object]] = []
     for process in processes:
         rng = np.random.default_rng([seed, *process.name.encode()])
         tables: dict[float, list[pd.DataFrame]] = {effect: [] for effect in effects}
@@ -184,7 +184,7 @@ def simulated_window_sizes(
     levels: Sequence[float] = LEVELS,
 ) -> pd.DataFrame:
     """Rejection rates of the window tests; the effect, in residual standard deviations, is spread over the window."""
-    rows: list[dict] = []
+    rows: list[dict[str, object]] = []
     window_lengths = tuple(window_lengths)
     for process in processes:
         for m in window_lengths:
@@ -360,7 +360,7 @@ def _volatility_groups(event_std: np.ndarray, *, has_garch: bool) -> dict[str, n
     return groups
 
 
-def _rates(p_values: pd.DataFrame, levels: Sequence[float]) -> list[dict]:
+def _rates(p_values: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, object]]:
     n = len(p_values)
     rows = []
     for test in p_values.columns:

@@ -162,7 +162,7 @@ def measure_candidates(
         assert total.standard_error is not None
         test = prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df)
         rule = invert_rule(abnormal.window_fits(rel_session, rel_session))
-        session = abnormal.table.at[rel_session, "session"]
+        session = abnormal.table["session"].loc[rel_session]
         sessions.append(CandidateSession(rel_session, session, rule, test.p_value))
         statistics.append(abs(total.estimate / total.standard_error))
     largest = max(statistics)

@@ -7,6 +7,7 @@ the measurement beside it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -180,11 +181,10 @@ def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ..
     StudyError
         If the article prints no minute.
     """
-    try:
+    local = None
+    with contextlib.suppress(ValueError):
         local = pd.Timestamp(article.time_as_printed)
-    except ValueError:
-        local = pd.NaT
-    if local is pd.NaT or local.tz is not None or article.precision not in ("minute", "second"):
+    if not isinstance(local, pd.Timestamp) or local.tz is not None or article.precision not in ("minute", "second"):
         raise StudyError(f"{article.article_id} prints no clock time without a zone.")
     hours = alignment.hours
     session = alignment.event_session
@@ -206,7 +206,7 @@ def find_clock(claim: Claim, context: ClaimContext) -> Finding:
     readings = read_clock(article, context.alignment)
     hours = context.alignment.hours
     close = hours.close_at(context.alignment.event_session)
-    own = close.tz_convert(hours.timezone).utcoffset() / pd.Timedelta(hours=1)
+    own = (close.tz_convert(hours.timezone).tz_localize(None) - close.tz_localize(None)) / pd.Timedelta(hours=1)
     before = [r for r in readings if r.is_before_close]
     east = [r for r in readings if r.utc_offset >= own]
     measures = (

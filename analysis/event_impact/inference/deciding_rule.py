@@ -55,7 +55,7 @@ class ConformalRoots:
     def rank(self, estimate: np.ndarray) -> np.ndarray:
         """p of a true effect of zero: the share of blocks as large, the event's own counted."""
         as_large = (self.rises >= estimate[:, None]) & (self.falls >= -estimate[:, None])
-        return (1 + np.count_nonzero(as_large, axis=1)) / (self.rises.shape[1] + 1)
+        return np.asarray((1 + np.count_nonzero(as_large, axis=1)) / (self.rises.shape[1] + 1))
 
     def ends(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """C+ and C-, (n,) each."""
@@ -87,7 +87,7 @@ class FilteredSizes:
     def rank(self, estimate: np.ndarray) -> np.ndarray:
         """p: (1 + #) / (L + 1)."""
         as_large = self.sizes >= np.abs(estimate)[:, None]
-        return (1 + np.count_nonzero(as_large, axis=1)) / (self.sizes.shape[1] + 1)
+        return np.asarray((1 + np.count_nonzero(as_large, axis=1)) / (self.sizes.shape[1] + 1))
 
     def ends(self, level: float) -> np.ndarray:
         """F, (n,)."""
@@ -124,12 +124,12 @@ class Thresholds:
     @property
     def up(self) -> np.ndarray:
         """D+."""
-        return np.maximum(self.conformal_up, self.fhs)
+        return np.asarray(np.maximum(self.conformal_up, self.fhs))
 
     @property
     def down(self) -> np.ndarray:
         """D-."""
-        return np.maximum(self.conformal_down, self.fhs)
+        return np.asarray(np.maximum(self.conformal_down, self.fhs))
 
     def facing(self, estimate: np.ndarray) -> np.ndarray:
         """The threshold on the side of each estimate."""
@@ -180,7 +180,7 @@ class DecidingRule:
     @property
     def window_length(self) -> int:
         """m."""
-        return self.conformal.rises.shape[1] + 1 - self.filtered.sizes.shape[1]
+        return int(self.conformal.rises.shape[1] + 1 - self.filtered.sizes.shape[1])
 
     @property
     def p_conformal(self) -> np.ndarray:
@@ -195,7 +195,7 @@ class DecidingRule:
     @property
     def p_star(self) -> np.ndarray:
         """The larger of the two: what decides."""
-        return np.maximum(self.p_conformal, self.p_fhs)
+        return np.asarray(np.maximum(self.p_conformal, self.p_fhs))
 
     def thresholds(self, level: float) -> Thresholds:
         """C+, C-, F and D+, D- at one level."""
@@ -203,7 +203,7 @@ class DecidingRule:
 
     def is_detected(self, level: float) -> np.ndarray:
         """Whether the estimate lies beyond its threshold: exactly where p* < level."""
-        return np.abs(self.estimate) > self.thresholds(level).facing(self.estimate)
+        return np.asarray(np.abs(self.estimate) > self.thresholds(level).facing(self.estimate))
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the effects that p* does not reject at the level; the widest of both tests on each side."""

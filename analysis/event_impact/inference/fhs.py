@@ -112,7 +112,7 @@ def filtered_p_values(fits: WindowFits, garch: GarchFit) -> np.ndarray:
 
 def _rank(standardised: np.ndarray, z: np.ndarray) -> np.ndarray:
     """(1 + #{|z_t| >= |z|}) / (L + 1) from |z_t| of (n, L)."""
-    return (1 + np.count_nonzero(standardised >= np.abs(z)[:, None], axis=1)) / (standardised.shape[1] + 1)
+    return np.asarray((1 + np.count_nonzero(standardised >= np.abs(z)[:, None], axis=1)) / (standardised.shape[1] + 1))
 
 
 def fhs_test(fits: WindowFits) -> TestResult:

@@ -116,11 +116,11 @@ def eligible_placebo_sessions(
     )
 
 
-def placebo_p_values(statistics: np.ndarray, placebo: np.ndarray) -> np.ndarray:
+def placebo_p_values(statistics: np.ndarray | float, placebo: np.ndarray) -> np.ndarray:
     """(1 + #{|placebo| >= |statistic|}) / (n + 1) for one or many statistics."""
     ranked = np.sort(np.abs(np.asarray(placebo, dtype=float)))
     size = np.abs(np.asarray(statistics, dtype=float))
-    return (1 + len(ranked) - np.searchsorted(ranked, size, side="left")) / (len(ranked) + 1)
+    return np.asarray((1 + len(ranked) - np.searchsorted(ranked, size, side="left")) / (len(ranked) + 1))
 
 
 def placebo_test(

@@ -52,7 +52,7 @@ def power_of_t_test(effect: np.ndarray | float, std_error: float, *, df: float, 
     _require_positive("std_error", std_error)
     critical = stats.t.ppf(1.0 - level / 2.0, df)
     shift = np.abs(np.asarray(effect, dtype=float)) / std_error
-    return stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+    return np.asarray(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
 
 
 def equivalence_p_value(estimate: float, std_error: float, *, df: float, bound: float) -> float:

@@ -6,6 +6,8 @@ error and few independent blocks. A pseudo-event carries both, because each has 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from event_impact.base.result import TestResult
@@ -46,7 +48,7 @@ def pseudo_event_test(
     starts : ndarray (n,), optional
         Pseudo-event sessions; default every earlier session whose windows end before the event's gap.
     """
-    windows = {"estimation_length": estimation_length, "gap": gap, "first": first, "last": last}
+    windows: Any = {"estimation_length": estimation_length, "gap": gap, "first": first, "last": last}
     if starts is None:
         starts = eligible_placebo_sessions(len(y), event, **windows).positions
     statistic = pseudo_event_scars(y, design, starts=np.array([event]), **windows)[0]

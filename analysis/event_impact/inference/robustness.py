@@ -145,10 +145,10 @@ class SpecificationCurve:
     @property
     def same_sign_share(self) -> float | None:
         """Share of the eligible specifications with the sign of the headline."""
-        if not self.headline.is_computed:
+        if self.headline.estimate is None:
             return None
-        sign = np.sign(self.headline.estimate)
-        return float(np.mean([np.sign(e.estimate) == sign for e in self.computed]))
+        signs = np.sign([e.estimate for e in self.computed if e.estimate is not None])
+        return float(np.mean(signs == np.sign(self.headline.estimate)))
 
     @property
     def flips(self) -> tuple[SpecificationEstimate, ...]:
@@ -224,7 +224,7 @@ def estimate_curve(
     else:
         placebo = placebo_t_values([candidates[i] for i in joint], common)
         event_t = np.array([estimates[i].t for i in joint], dtype=float)
-        critical = stats.t.isf(significance / 2, [estimates[i].df for i in joint])
+        critical = np.asarray(stats.t.isf(significance / 2, [estimates[i].df for i in joint]))
         tests = assess_curve(event_t, placebo, critical=critical)
         adjusted = dict(zip(joint, tests.adjusted, strict=True))
     finished = tuple(
@@ -332,7 +332,7 @@ def _filter_all(fits: list[WindowFits | None]) -> list[float | None]:
         if fit is not None:
             groups.setdefault((fit.n_estimation, fit.gap_abnormal_returns.shape[1]), []).append(i)
     for members in groups.values():
-        own = [fits[i] for i in members]
+        own = [fit for i in members if (fit := fits[i]) is not None]
         ranks = rank_filtered(
             np.concatenate([f.residuals for f in own]),
             np.concatenate([f.abnormal_returns[:, 0] for f in own]),
@@ -402,7 +402,7 @@ def placebo_positions(candidate: Candidate, event_session: pd.Timestamp, news: p
         return positions
     kept = np.concatenate([[0], np.cumsum(~sessions.isin(candidate.masked))])
     counts = kept[positions - choice.gap_sessions] - kept[positions - choice.gap_sessions - choice.estimation_sessions]
-    return positions[counts >= MIN_USABLE_SHARE * choice.estimation_sessions]
+    return np.asarray(positions[counts >= MIN_USABLE_SHARE * choice.estimation_sessions])
 
 
 def _intersect(pools: Iterable[np.ndarray]) -> np.ndarray:

@@ -227,7 +227,7 @@ def joint_f_values(abnormal_returns: np.ndarray, forecast_scale: np.ndarray, *, 
     """F = a'G^-1 a / (m s^2) of n windows, (n, m) and (n, m, m) to (n,); Chow's predictive test."""
     solved = np.linalg.solve(forecast_scale, abnormal_returns[:, :, None])[:, :, 0]
     m = abnormal_returns.shape[1]
-    return np.einsum("nm,nm->n", abnormal_returns, solved) / (m * np.asarray(residual_std) ** 2)
+    return np.asarray(np.einsum("nm,nm->n", abnormal_returns, solved) / (m * np.asarray(residual_std) ** 2))
 
 
 def joint_test(effects: WindowEffects, placebo: np.ndarray, *, minimum: int = MIN_PLACEBO_SESSIONS) -> TestResult:

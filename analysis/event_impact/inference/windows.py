@@ -211,9 +211,8 @@ def assess_window(
 
 def _list_news(abnormal: AbnormalReturns, first: int, last: int) -> tuple[str, ...]:
     """Sessions of a window with recorded other news, in words."""
-    labels = abnormal.confounders.loc[first:last]
-    sessions = abnormal.table["session"]
-    return tuple(f"{sessions[at].date()}, {label}" for at, label in labels[labels != ""].items())
+    labels, sessions = abnormal.confounders.loc[first:last], abnormal.table["session"].loc[first:last]
+    return tuple(f"{at.date()}, {label}" for at, label in zip(sessions, labels, strict=True) if label != "")
 
 
 def _note(used: int, asked: int, dropped: str) -> str:

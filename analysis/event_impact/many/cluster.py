@@ -467,7 +467,7 @@ class ClusterEngine:
         held = [(part.positions[c]) for part, c in zip(self.partitions, chosen, strict=True) if c.size]
         for where, values in zip(held, self._client.gather(self._submit(hold, chosen)), strict=True):
             whole[where] = values
-        return whole[positions]
+        return np.asarray(whole[positions])
 
     def _start_correlation(self, chosen: list[np.ndarray], sample: EventEstimates) -> list[Any]:
         if sample.car.size < 2:

@@ -159,7 +159,7 @@ def _find_own_gaps(design: BatchDesign, estimates: EventEstimates, positions: np
     totals = np.concatenate([[0], np.cumsum(exists)])
     start = np.maximum(estimates.session_index[positions] + windows.estimation_first, 0)
     stop = estimates.session_index[positions] + windows.estimation_last + 1
-    return estimates.n_estimation[positions] < totals[stop] - totals[start]
+    return np.asarray(estimates.n_estimation[positions] < totals[stop] - totals[start])
 
 
 @dataclass(frozen=True)
@@ -212,24 +212,24 @@ def _correlate_whole(design: BatchDesign, estimates: EventEstimates, whole: np.n
     width, length = windows.n_event, windows.n_estimation
     shifts = np.arange(min(width, length))
     sessions, first, counts = np.unique(estimates.session_index[whole], return_index=True, return_counts=True)
-    recent: dict[int, tuple[np.ndarray, np.ndarray, int]] = {}
+    recent: dict[int, tuple[np.ndarray, int]] = {}
     total, short = 0.0, 0
-    for session, start, count in zip(sessions, first, counts, strict=True):
+    for session, start, count in zip(sessions.tolist(), first.tolist(), counts.tolist(), strict=True):
         early, late, own, shared = _sum_unit_vectors(
             design, estimates, whole[start : start + count], shifts, need_later=sessions.size > 1
         )
         total += width * 0.5 * (float(early[0] @ early[0]) - own)
         short += count * (count - 1) // 2 * int(shared[0] < FEWEST_SHARED_SESSIONS)
         for shift in range(1, width):
-            before = recent.get(int(session) - shift)
+            before = recent.get(session - shift)
             if before is None:
                 continue
             if shift >= shifts.size or shared[shift] < FEWEST_SHARED_SESSIONS:
                 short += count * before[1]
                 continue
             total += (width - shift) * float(before[0][shift, shift:] @ late[shift, : length - shift])
-        recent[int(session)] = (early, count)
-        recent.pop(int(session) - width, None)
+        recent[session] = (early, count)
+        recent.pop(session - width, None)
     change, same_short = _replace_same_firm(design, estimates, whole, shifts)
     return total + change, short - same_short
 
@@ -266,9 +266,9 @@ def _replace_same_firm(
     order = np.lexsort((session, ticker))
     pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     for step, gap in iterate_same_firm_gaps(ticker[order], session[order], width):
-        for shift in np.flatnonzero(np.bincount(gap[gap < width])):
+        for shift in np.flatnonzero(np.bincount(gap[gap < width])).tolist():
             earlier = np.flatnonzero(gap == shift)
-            pairs.setdefault(int(shift), []).append((order[earlier], order[earlier + step]))
+            pairs.setdefault(shift, []).append((order[earlier], order[earlier + step]))
     change, short = 0.0, 0
     for shift, parts in pairs.items():
         earlier, later = (np.concatenate([part[side] for part in parts]) for side in (0, 1))

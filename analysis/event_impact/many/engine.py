@@ -127,7 +127,7 @@ class EventEstimates:
     @property
     def is_used(self) -> np.ndarray:
         """Which events have an estimate."""
-        return self.reason == USED
+        return np.asarray(self.reason == USED)
 
     @property
     def df(self) -> np.ndarray:
@@ -137,22 +137,30 @@ class EventEstimates:
     @property
     def car_std_error(self) -> np.ndarray:
         """Standard error of the CAR with the whole forecast covariance."""
-        return self.residual_std * np.sqrt(self.car_factor)
+        return np.asarray(self.residual_std * np.sqrt(self.car_factor))
 
     @property
     def scar(self) -> np.ndarray:
         """CAR over its standard error: t with L_i - K degrees of freedom under normal errors."""
-        return self.car / self.car_std_error
+        return np.asarray(self.car / self.car_std_error)
 
     @property
     def intercept(self) -> np.ndarray:
         """Estimated intercepts."""
-        return self.outcome_mean - (self.slopes * self.regressor_means).sum(axis=0)
+        return np.asarray(self.outcome_mean - (self.slopes * self.regressor_means).sum(axis=0))
 
     def select(self, positions: np.ndarray) -> EventEstimates:
         """The same estimates for some of the events."""
-        single = ("ticker_index", "session_index", "reason", "n_estimation", "car", "residual_std")
-        single += ("car_factor", "outcome_mean")
+        single = [
+            "ticker_index",
+            "session_index",
+            "reason",
+            "n_estimation",
+            "car",
+            "residual_std",
+            "car_factor",
+            "outcome_mean",
+        ]
         double = ("slopes", "regressor_means", "cholesky")
         return EventEstimates(
             **{name: getattr(self, name)[positions] for name in single},
@@ -330,7 +338,9 @@ def _split_into_blocks(
     return blocks
 
 
-def _estimate_block(design: BatchDesign, output: EventEstimates, rows: np.ndarray, events: np.ndarray, shared) -> int:
+def _estimate_block(
+    design: BatchDesign, output: EventEstimates, rows: np.ndarray, events: np.ndarray, shared: np.ndarray | None
+) -> int:
     windows = output.windows
     lead = max(0, windows.n_estimation - windows.count_needed(design.n_parameters))
     sums, shifts = _sum_block(design, rows, windows=windows, lead=lead, shared=shared)
@@ -431,10 +441,10 @@ def _solve(
     in_event = row * sums.event_y.shape[1] + event_start
 
     def at(table: np.ndarray) -> np.ndarray:
-        return table[0].take(start) if table.shape[0] == 1 else table.ravel().take(in_estimation)
+        return np.asarray(table[0].take(start) if table.shape[0] == 1 else table.ravel().take(in_estimation))
 
     def at_event(table: np.ndarray) -> np.ndarray:
-        return table[0].take(event_start) if table.shape[0] == 1 else table.ravel().take(in_event)
+        return np.asarray(table[0].take(event_start) if table.shape[0] == 1 else table.ravel().take(in_event))
 
     width = windows.n_event
     count = at(sums.count)

@@ -54,23 +54,23 @@ class EventDays:
     @property
     def day_factor(self) -> np.ndarray:
         """C_it = 1 + 1/L_i + (x - xbar)'(X_c'X_c)^-1(x - xbar), array (events, W)."""
-        return 1.0 + self._mean_share + np.square(self.whitened).sum(axis=0)
+        return np.asarray(1.0 + self._mean_share + np.square(self.whitened).sum(axis=0))
 
     @property
     def cumulative_factor(self) -> np.ndarray:
         """Variance of the CAR from the first event session to each, in units of s^2, (events, W)."""
         days = np.arange(1, self.abnormal.shape[1] + 1)
-        return days + days**2 * self._mean_share + np.square(self.whitened.cumsum(axis=2)).sum(axis=0)
+        return np.asarray(days + days**2 * self._mean_share + np.square(self.whitened.cumsum(axis=2)).sum(axis=0))
 
     @property
     def standardised(self) -> np.ndarray:
         """SAR_it = AR_it / (s_i sqrt(C_it)), array (events, W)."""
-        return self.abnormal / (self.estimates.residual_std[:, None] * np.sqrt(self.day_factor))
+        return np.asarray(self.abnormal / (self.estimates.residual_std[:, None] * np.sqrt(self.day_factor)))
 
 
 def has_intercept(estimates: EventEstimates) -> bool:
     """Whether the model estimated a mean."""
-    return estimates.n_parameters > estimates.slopes.shape[0]
+    return estimates.n_parameters > len(estimates.slopes)
 
 
 def read_event_days(design: BatchDesign, estimates: EventEstimates, positions: np.ndarray) -> EventDays:
@@ -141,10 +141,10 @@ def _window_of(series: np.ndarray, estimates: EventEstimates, first: int, length
     row = estimates.ticker_index if series.shape[0] > 1 else np.zeros_like(start)
     if start.size and start.min() < 0:
         columns = start[:, None] + np.arange(length)
-        cut = series[row[:, None], np.maximum(columns, 0)]
+        cut: np.ndarray = series[row[:, None], np.maximum(columns, 0)]
         cut[columns < 0] = np.nan
         return cut
-    return np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[row, start]
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[row, start])
 
 
 def _centre(values: np.ndarray, mean: np.ndarray) -> np.ndarray:

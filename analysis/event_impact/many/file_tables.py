@@ -144,7 +144,7 @@ def survey_returns(path: Path) -> ParquetExtent:
                 tickers = tickers.union(pd.Index(part["ticker"].astype(str).unique()))
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
-    held = tuple(tickers.sort_values()) if is_long else tuple(names[1:])
+    held = tuple(map(str, tickers.sort_values() if is_long else names[1:]))
     rows = int(file.metadata.num_rows)
     return ParquetExtent(
         held, _read_dates(pd.Series(dates), path).sort_values(), is_long, rows if is_long else rows * len(held)
@@ -197,9 +197,9 @@ def _read_numbers(wide: pd.DataFrame, path: Path) -> pd.DataFrame:
         numbers = pd.to_numeric(column, errors="coerce")
         bad = numbers.isna() & column.notna()
         if bad.any():
-            at = bad.idxmax()
+            at = bad.index[bad][0]
             raise DataError(
-                f"Expected a number for {name} on {at.date()} in {path}, found {wide.loc[at, name]!r}.",
+                f"Expected a number for {name} on {at.date()} in {path}, found {column.loc[at]!r}.",
                 "Leave the cell empty where there is no return.",
             )
         wide = wide.assign(**{name: numbers})
@@ -299,7 +299,7 @@ def build_panel(
     market = returns[benchmark].to_numpy()
     if not np.isfinite(market).any():
         raise DataError(f"Benchmark {benchmark} has no return in {path}.", "Add its returns.")
-    aligned = {} if factors is None else {name: factors[name].reindex(returns.index).to_numpy() for name in factors}
+    aligned = {} if factors is None else {str(n): factors[n].reindex(returns.index).to_numpy() for n in factors}
     return BatchPanel(
         sessions=returns.index.to_numpy(),
         tickers=tuple(returns.columns),
@@ -369,7 +369,7 @@ def place_on(
     if aligned is not None:
         events = events.assign(session=aligned.session)
     tickers = events["ticker"].astype(object).where(events["ticker"].notna(), "").astype(str)
-    ticker_index = pd.Index(held).get_indexer(tickers)
+    ticker_index = pd.Index(held).get_indexer(pd.Index(tickers))
     dates = _parse_sessions(events["session"])
     session_index = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
     labels = events["session"].astype(object).where(events["session"].notna(), "").astype(str)
@@ -383,11 +383,9 @@ def place_on(
     twice = (
         pd.DataFrame({"t": ticker_index, "s": session_index}).duplicated() & (ticker_index >= 0) & (session_index >= 0)
     )
-    first_of = {}
     if twice.any():
         keys = list(zip(ticker_index.tolist(), session_index.tolist(), strict=True))
-        for at, key in enumerate(keys):
-            first_of.setdefault(key, at)
+        first_of = {key: at for at, key in reversed(list(enumerate(keys)))}
         for at in np.flatnonzero(twice):
             reason[at] = f"same ticker and session as event {events['event_id'].iloc[first_of[keys[at]]]}"
         ticker_index = np.where(twice, -1, ticker_index)
@@ -408,7 +406,7 @@ def _parse_sessions(column: pd.Series) -> pd.Series:
 def _explain_session(label: str, date: pd.Timestamp, sessions: pd.DatetimeIndex) -> str:
     if pd.isna(date):
         return f"{label!r} is not a session date like 2026-02-02" if label else "no session is given"
-    place = sessions.searchsorted(date)
+    place = int(sessions.searchsorted(date))
     if place == 0:
         return f"{label} lies before the first session {sessions[0].date()}"
     if place == sessions.size:

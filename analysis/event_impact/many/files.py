@@ -197,7 +197,9 @@ def _compute_here(
 
     returns = tables.read_returns(request.returns, allow_large=request.allow_large)
     returns = tables.lay_calendar(returns, request.calendar, request.returns)
-    factors = tables.read_factors(request.factors, request.model) if request.model in FACTORS_OF_MODEL else None
+    factors = None
+    if request.factors and request.model in FACTORS_OF_MODEL:
+        factors = tables.read_factors(request.factors, request.model)
     panel = tables.build_panel(returns, benchmark=request.benchmark, factors=factors, path=request.returns)
     placed = tables.place_events(events, panel, aligned)
     design = lay_out_model(panel, request.model)

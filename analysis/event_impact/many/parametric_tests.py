@@ -204,11 +204,11 @@ def crude_dependence_t(
     df = length - max(1, n_parameters)
     if df < 1:
         reason = f"needs more than {max(1, n_parameters)} estimation sessions, found {length}"
-        return tuple(not_computable(name, reason, null=NULL_CAAR) for name in names)
+        return not_computable(names[0], reason, null=NULL_CAAR), not_computable(names[1], reason, null=NULL_CAAR)
     std = float(aar.std(ddof=1))
     if std <= 0:
         reason = "the average abnormal returns of the estimation window have no spread"
-        return tuple(not_computable(name, reason, null=NULL_CAAR) for name in names)
+        return not_computable(names[0], reason, null=NULL_CAAR), not_computable(names[1], reason, null=NULL_CAAR)
     plain = caar / (std * math.sqrt(n_event))
     corrected = plain / math.sqrt(1.0 + n_event / length)
     return t_result(names[0], corrected, df, note="variance times 1 + W/L"), t_result(names[1], plain, df)

@@ -7,6 +7,7 @@ comparison and is marked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -235,7 +236,7 @@ def describe_penalised(
     returns: np.ndarray,
     regressors: np.ndarray,
     *,
-    fit,
+    fit: Callable[[np.ndarray, np.ndarray], PeerFit],
     n_estimation: int,
     first_peer: int,
 ) -> AdjustedEstimate:
@@ -251,10 +252,10 @@ def describe_penalised(
     first_peer : int
         Column of the first peer; a benchmark may stand before it.
     """
-    before: PeerFit = fit(returns[:n_estimation], regressors[:n_estimation])
+    before = fit(returns[:n_estimation], regressors[:n_estimation])
     later = returns[n_estimation:] - before.predict(regressors[n_estimation:])
     own = np.r_[0:n_estimation, len(returns) - 1]
-    refit: PeerFit = fit(returns[own], regressors[own])
+    refit = fit(returns[own], regressors[own])
     ranks = rank_filtered(before.residuals, later[-1:], leverage=np.zeros(1), following=later[None, :-1])
     size = np.abs(refit.residuals)
     return AdjustedEstimate(

@@ -179,7 +179,7 @@ def cumulative_rank_tests(sums: RankSums, *, n_event: int, n_events: int, name: 
     statistics = day_rank_statistics(sums)[-n_event:]
     if n_events < 2 or not np.isfinite(statistics).all() or days <= n_event:
         reason = ONE_EVENT if n_events == 1 else "the ranks have no spread" if n_events else "no event could be used"
-        return tuple(not_computable(each, reason, null=null) for each in names)
+        return not_computable(names[0], reason, null=null), not_computable(names[1], reason, null=null)
     plain = float(statistics.sum()) / math.sqrt(n_event)
     factor = math.sqrt((days - 1) / (days - n_event))
     note = f"times sqrt((T - 1)/(T - W)), T = {days}"
@@ -198,7 +198,7 @@ def grank_tests(sums: RankSums, *, n_events: int) -> tuple[TestResult, TestResul
     days = int(present.sum())
     if n_events < 2 or days < 4:
         reason = ONE_EVENT if n_events == 1 else f"needs two events and 3 estimation sessions, found {n_events} events"
-        return tuple(not_computable(name, reason, null=null) for name in ("grank_t", "grank_z"))
+        return not_computable("grank_t", reason, null=null), not_computable("grank_z", reason, null=null)
     mean = sums.total[present] / sums.count[present]
     variance = float((sums.count[present] / n_events * np.square(mean)).mean())
     z_independent = float(sums.total[-1]) / math.sqrt(sums.last_variance)

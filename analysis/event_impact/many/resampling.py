@@ -128,7 +128,7 @@ def _block_t(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     mean = total / n
     spread = np.square(sums - sizes * mean[..., None]).sum(axis=-1) * (blocks / (blocks - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return total / np.sqrt(spread)
+        return np.asarray(total / np.sqrt(spread))
 
 
 def bhar_skewness_adjusted(bhar: np.ndarray, *, draws: int, seed: int) -> TestResult:

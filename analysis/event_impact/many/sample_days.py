@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, stdtr
@@ -94,7 +95,7 @@ class DaySums:
         """Sums of both parts."""
         if other is None:
             return self
-        merged = {}
+        merged: dict[str, Any] = {}
         for name, value in vars(self).items():
             more = getattr(other, name)
             merged[name] = value.merge(more) if isinstance(value, parametric.Moments) else value + more

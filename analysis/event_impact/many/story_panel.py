@@ -7,7 +7,7 @@ need, so that overlap and correlation are found pair by pair, on calendar days.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -168,7 +168,8 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
     if n < max(fewest, 2):
         note = f"{n} {'story' if n == 1 else 'stories'}; at least {max(fewest, 2)} are pooled"
         empty = {name: not_computable(name, note) for name in PANEL_STATISTICS}
-        return PooledEffect(n, *[None] * 7, empty, overlap, correlation, "", note, note)
+        nothing = (None,) * 7
+        return PooledEffect(n, *nothing, empty, overlap, correlation, "", note, note)
     tests = _run_tests(members, correlation.value, draws=draws, seed=seed)
     longest = max(m.length for m in members)
     recommended, why = recommend_statistic(overlap, n, n_event=longest, tests=tests)
@@ -252,7 +253,7 @@ def shared_days(one: StoryWindow, other: StoryWindow) -> int:
     return len(one.sessions.intersection(other.sessions))
 
 
-def _iterate_pairs(members: Sequence[StoryWindow]):
+def _iterate_pairs(members: Sequence[StoryWindow]) -> Iterator[tuple[StoryWindow, StoryWindow]]:
     for i, one in enumerate(members):
         for other in members[i + 1 :]:
             yield one, other
