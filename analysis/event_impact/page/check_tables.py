@@ -9,204 +9,118 @@ from event_impact.estimation.abnormal import AbnormalReturns, Unmeasured
 from event_impact.estimation.dummies import DummyRegression
 from event_impact.inference.control_tests import ControlResult
 from event_impact.inference.diagnostics import StudyDiagnostics
+from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_number, format_p, format_percent, format_session, or_reason
+from event_impact.page.format import format_number, format_plain, format_session
 
 
 def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
     """What in the estimation window could spoil the tests."""
-    if isinstance(found, Unmeasured):
-        empty = pd.DataFrame({"value": [f"n/a: {found.reason}"]}, index=["all"])
-        return TableExhibit("diagnostics", empty, "Diagnostics of the estimation window.", empty.reset_index(), "check")
-    d = found.diagnostics
-    rows: list[tuple[str, str, float | None, float | None, str]] = [
-        _test_row("autocorrelation of residuals (Ljung-Box)", d.ljung_box),
-        _test_row("autocorrelation of their squares (ARCH LM)", d.arch_lm),
-        _test_row("normality (Jarque-Bera)", d.jarque_bera),
-        ("kurtosis of residuals", _plain(d.kurtosis), d.kurtosis, None, "3 under a normal"),
-        ("skewness of residuals", format_number(d.skewness), d.skewness, None, "0 under a normal"),
-        (
-            "leverage of the event session",
-            _plain(d.event_leverage, 4),
-            d.event_leverage,
-            None,
-            "how far its benchmark return lies from those of the fit, which it did not enter",
-        ),
-        (
-            "largest leverage in the window",
-            _plain(d.largest_leverage, 3),
-            d.largest_leverage,
-            None,
-            f"{format_session(found.largest_leverage_session)}; the average is {_plain(found.average_leverage, 3)}",
-        ),
-        (
-            "volatility at the event",
-            f"{_plain(d.volatility_state)} times the window's",
-            d.volatility_state,
-            None,
-            "GARCH forecast made at the close before; 1 is the average of the window",
-        ),
-        *_beta_rows(found),
-    ]
-    return TableExhibit(
-        name="diagnostics",
-        cells=pd.DataFrame(
-            {
-                "value": [value for _, value, *_ in rows],
-                "p": [format_p(p) if p is not None else "no test" for *_, p, _ in rows],
-                "how to read it": [text for *_, text in rows],
-            },
-            index=[name for name, *_ in rows],
-        ),
-        row_header="check",
-        caption=(
-            "Diagnostics of the estimation window, close to close. The t test needs normal, independent residuals of "
-            "constant spread; the rank tests need no normal law, FHS no constant spread. No check here changes a result: "
-            "together they say which of the tests to trust."
-        ),
-        numbers=pd.DataFrame(
-            {
-                "check": [name for name, *_ in rows],
-                "value": [number for _, _, number, *_ in rows],
-                "p_value": [p for *_, p, _ in rows],
-                "note": [text for *_, text in rows],
-            }
-        ),
+    facts = [Fact("all", f"n/a: {found.reason}", None)] if isinstance(found, Unmeasured) else _list_checks(found)
+    columns = (
+        Column("check", "check", of="quantity"),
+        Column("", "value", of="said"),
+        Column("value"),
+        Column("p_value", "p", "p", missing="no test"),
+        Column("note", "how to read it"),
     )
+    caption = (
+        "Diagnostics of the estimation window, close to close. The t test needs normal, independent residuals of "
+        "constant spread; the rank tests need no normal law, FHS no constant spread. No check here changes a result: "
+        "together they say which of the tests to trust."
+    )
+    return declare_table("diagnostics", facts, columns, caption=caption)
 
 
-def _beta_rows(found: StudyDiagnostics) -> list[tuple[str, str, float | None, float | None, str]]:
-    beta = found.diagnostics.beta_stability
-    if beta is None:
-        return [("stability of beta", "n/a", None, None, "the model has no slope on a market")]
-    first, second = (format_session(s) for s in found.dropped_sessions)
-    rows: list[tuple[str, str, float | None, float | None, str]] = [
-        ("beta, whole window", _plain(beta.full), beta.full, None, ""),
-        ("beta, first half", _plain(beta.first_half), beta.first_half, None, ""),
-        ("beta, second half", _plain(beta.second_half), beta.second_half, None, ""),
-        _test_row("same coefficients in both halves (Chow)", beta.test),
-        (
-            "beta without the two sessions of highest leverage",
-            _plain(beta.without_two_highest_leverage),
-            beta.without_two_highest_leverage,
-            None,
-            f"{first} and {second}",
-        ),
+def _list_checks(found: StudyDiagnostics) -> list[Fact]:
+    d, average = found.diagnostics, format_plain(found.average_leverage, digits=3)
+    largest = f"{format_session(found.largest_leverage_session)}; the average is {average}"
+    far = "how far its benchmark return lies from those of the fit, which it did not enter"
+    state = f"{format_plain(d.volatility_state)} times the window's"
+    forecast = "GARCH forecast made at the close before; 1 is the average of the window"
+    facts = [
+        _say_test("autocorrelation of residuals (Ljung-Box)", d.ljung_box),
+        _say_test("autocorrelation of their squares (ARCH LM)", d.arch_lm),
+        _say_test("normality (Jarque-Bera)", d.jarque_bera),
+        _say_value("kurtosis of residuals", d.kurtosis, "3 under a normal"),
+        Fact("skewness of residuals", format_number(d.skewness), d.skewness, None, "0 under a normal"),
+        _say_value("leverage of the event session", d.event_leverage, far, digits=4),
+        _say_value("largest leverage in the window", d.largest_leverage, largest, digits=3),
+        Fact("volatility at the event", state, d.volatility_state, None, forecast),
     ]
-    doubtful = ", ".join(str(s.date()) for s in found.doubtful_sessions)
+    beta = d.beta_stability
+    if beta is None:
+        return [*facts, Fact("stability of beta", "n/a", None, None, "the model has no slope on a market")]
+    dropped = " and ".join(map(format_session, found.dropped_sessions))
+    facts += [
+        _say_value("beta, whole window", beta.full),
+        _say_value("beta, first half", beta.first_half),
+        _say_value("beta, second half", beta.second_half),
+        _say_test("same coefficients in both halves (Chow)", beta.test),
+        _say_value("beta without the two sessions of highest leverage", beta.without_two_highest_leverage, dropped),
+    ]
     if found.beta_without_doubtful is not None:
-        value = found.beta_without_doubtful
+        doubtful = ", ".join(str(s.date()) for s in found.doubtful_sessions)
         note = f"{doubtful}: closing prints of the benchmark that the data notes call doubtful"
-        rows.append(("beta without doubtful closing prints", _plain(value), value, None, note))
-    return rows
+        facts.append(_say_value("beta without doubtful closing prints", found.beta_without_doubtful, note))
+    return facts
 
 
-def _test_row(label: str, test: TestResult) -> tuple[str, str, float | None, float | None, str]:
-    return label, _plain(test.statistic or 0.0), test.statistic, test.p_value, f"{test.null}; {test.distribution}"
+def _say_value(name: str, value: float, note: str = "", *, digits: int = 2) -> Fact:
+    return Fact(name, format_plain(value, digits=digits), value, None, note)
 
 
-def _plain(value: float, digits: int = 2) -> str:
-    return format_number(value, digits=digits, sign=False)
+def _say_test(name: str, test: TestResult) -> Fact:
+    said = format_plain(test.statistic or 0.0)
+    return Fact(name, said, test.statistic, test.p_value, f"{test.null}; {test.distribution}")
 
 
 def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) -> TableExhibit:
     """Sessions on which the tests should reject, and sessions on which they should not."""
-    cells = pd.DataFrame(
-        {
-            "what happened": [c.control.label for c in controls],
-            "expected": [c.control.expected.replace("_", " ") for c in controls],
-            "abnormal return": [or_reason(c.estimate, format_percent, c.note) for c in controls],
-            "p t": [_p(c, "t") for c in controls],
-            "p conformal": [_p(c, "conformal") for c in controls],
-            "p FHS": [_p(c, "fhs") for c in controls],
-            "as expected": [_say(c.is_as_expected(significance)) for c in controls],
-        },
-        index=[f"{c.control.ticker} {c.control.session.date()}".replace("-", "\u2011") for c in controls],
+    columns = (
+        Column("", "session", of=lambda c: f"{c.control.ticker} {c.control.session.date()}".replace("-", "\u2011")),
+        Column("ticker", of="control.ticker"),
+        Column("session", of="control.session"),
+        Column("label", "what happened", of="control.label"),
+        Column("expected", "expected", lambda expected: expected.replace("_", " "), of="control.expected"),
+        Column("estimate", "abnormal return", "percent", why="note"),
+        Column("p_t", "p t", "p", of="tests.t.p_value"),
+        Column("p_conformal", "p conformal", "p", of="tests.conformal.p_value"),
+        Column("p_fhs", "p FHS", "p", of="tests.fhs.p_value"),
+        Column("is_as_expected", "as expected", "yes", of=lambda c: c.is_as_expected(significance)),
+        Column("source", of="control.source"),
+        Column("note"),
     )
-    none = "" if len(controls) else " n/a: no controls are recorded for this firm up to the as-of session."
     met = sum(c.is_as_expected(significance) is True for c in controls)
-    count = f" {met} of {len(controls)} are as expected." if len(controls) else ""
-    return TableExhibit(
-        name="controls",
-        cells=cells,
-        row_header="session",
-        caption=(
-            f"Controls: the same tests on sessions of known news, market model, close to close. A test rejects when the "
-            f"larger of the conformal and the FHS p lies below {significance:g}. The sessions were chosen after their "
-            f"returns were known, so they check the machinery and say nothing of its error rates.{count}{none}"
-        ),
-        numbers=pd.DataFrame(
-            [
-                {
-                    "ticker": c.control.ticker,
-                    "session": c.control.session,
-                    "label": c.control.label,
-                    "expected": c.control.expected,
-                    "estimate": c.estimate,
-                    **{f"p_{name}": c.tests[name].p_value if name in c.tests else None for name in _TESTS},
-                    "is_as_expected": c.is_as_expected(significance),
-                    "source": c.control.source,
-                    "note": c.note,
-                }
-                for c in controls
-            ],
-            columns=[
-                "ticker", "session", "label", "expected", "estimate", *(f"p_{name}" for name in _TESTS),
-                "is_as_expected", "source", "note",
-            ],
-        ),
-    )  # fmt: skip
-
-
-_TESTS = ("t", "conformal", "fhs")
-
-
-def _p(control: ControlResult, name: str) -> str:
-    test = control.tests.get(name)
-    return format_p(test.p_value) if test is not None and test.p_value is not None else "n/a"
-
-
-def _say(is_as_expected: bool | None) -> str:
-    return {True: "yes", False: "no", None: "n/a"}[is_as_expected]
+    none = " n/a: no controls are recorded for this firm up to the as-of session."
+    caption = (
+        f"Controls: the same tests on sessions of known news, market model, close to close. A test rejects when the "
+        f"larger of the conformal and the FHS p lies below {significance:g}. The sessions were chosen after their "
+        "returns were known, so they check the machinery and say nothing of its error rates."
+        + (f" {met} of {len(controls)} are as expected." if controls else none)
+    )
+    return declare_table("controls", controls, columns, caption=caption)
 
 
 def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:
     """The abnormal returns as coefficients of one dummy a session, beside the prediction errors."""
-    caption = (
-        "The same by regression: one least-squares fit over estimation and event sessions with a dummy for each event "
-        "session, computed by statsmodels. Coefficients and standard errors must equal the prediction errors."
+    columns = (
+        Column("rel_session"),
+        Column("session", "session", "session"),
+        Column("coefficient", "coefficient of the dummy", "percent", digits=4),
+        Column("coefficient_error", "standard error", "size", digits=4),
+        Column("ar", "prediction error", "percent", digits=4),
+        Column("forecast_std", "forecast error", "size", digits=4),
     )
     if isinstance(found, Unmeasured):
-        cells = pd.DataFrame({"value": [f"n/a: {found.reason}"]}, index=["dummies"])
-        return TableExhibit(
-            name="dummy_regression", cells=cells, row_header="session", caption=caption, numbers=cells.reset_index()
-        )
-    errors = [float(v) ** 0.5 for v in found.covariance.diagonal()]
-    rows = abnormal.table.loc[0 : len(errors) - 1]
-    gap = max(abs(float(a) - float(b)) for a, b in zip(found.effects, rows["ar"], strict=True))
-    cells = pd.DataFrame(
-        {
-            "coefficient of the dummy": [format_percent(float(v), digits=4) for v in found.effects],
-            "standard error": [format_percent(v, digits=4, sign=False) for v in errors],
-            "prediction error": [format_percent(float(v), digits=4) for v in rows["ar"]],
-            "forecast error": [format_percent(float(v), digits=4, sign=False) for v in rows["forecast_std"]],
-        },
-        index=[format_session(s) for s in rows["session"]],
+        rows, said = pd.DataFrame(), f"n/a: {found.reason}."
+    else:
+        n = len(found.effects)
+        rows = abnormal.table.loc[0 : n - 1].reset_index()
+        rows = rows.assign(coefficient=found.effects, coefficient_error=found.covariance.diagonal() ** 0.5)
+        said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
+    caption = (
+        "The same by regression: one least-squares fit over estimation and event sessions with a dummy for each event "
+        f"session, computed by statsmodels. Coefficients and standard errors must equal the prediction errors. {said}"
     )
-    numbers = pd.DataFrame(
-        {
-            "rel_session": list(rows.index),
-            "session": list(rows["session"]),
-            "coefficient": list(found.effects),
-            "coefficient_error": errors,
-            "ar": list(rows["ar"]),
-            "forecast_std": list(rows["forecast_std"]),
-        }
-    )
-    return TableExhibit(
-        name="dummy_regression",
-        cells=cells,
-        row_header="session",
-        caption=f"{caption} Largest difference here: {gap:.1e}.",
-        numbers=numbers,
-    )
+    return declare_table("dummy_regression", rows, columns, caption=caption)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 
 import matplotlib as mpl
@@ -98,15 +98,19 @@ class TableExhibit:
         Text as shown; the index holds the row headers, the columns the column headers with units.
     numbers : pandas.DataFrame
         The same facts unrounded.
+    aligned : tuple of bool
+        Which columns of the cells hold numbers.
+    has_headline : bool
+        Whether the first row is set off.
     """
 
     name: str
     cells: pd.DataFrame
     caption: str
     numbers: pd.DataFrame
-    row_header: str = ""
-    row_classes: dict[str, str] = field(default_factory=dict)
+    aligned: tuple[bool, ...] = ()
     is_folded: bool = False
+    has_headline: bool = False
 
     def __post_init__(self) -> None:
         _check_exhibit(self.name, self.caption)
@@ -114,19 +118,19 @@ class TableExhibit:
     def _repr_html_(self) -> str:
         if self.cells.empty:  # a frame of heads over nothing: its caption says why
             return f'<p class="empty-table">{mark_up_caption(self.caption, "")}</p>'
-        rows = "".join(
-            mark_up_row(label, row, row_class=self.row_classes.get(str(label), ""))
-            for label, row in zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True)
-        )
-        heads = (self.row_header, *map(str, self.cells.columns))
-        table = frame_table(self.caption, heads, rows, name=self.name)
+        rows = [
+            mark_up_row(label, row, row_class="headline" * (self.has_headline and not k))
+            for k, (label, row) in enumerate(zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True))
+        ]
+        heads = (self.cells.index.name or "", *map(str, self.cells.columns))
+        table = frame_table(self.caption, heads, "".join(rows), name=self.name)
         if not self.is_folded:
             return table
         return f'<details class="fold"><summary>{mark_up(find_title(self.caption))}</summary>{table}</details>'
 
     def to_latex(self) -> str:
         """The table for a paper."""
-        return format_latex(self.cells.rename_axis(self.row_header or None), caption=self.caption, name=self.name)
+        return format_latex(self.cells, caption=self.caption, name=self.name)
 
 
 Exhibit = FigureExhibit | TableExhibit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import date
 
 import pandas as pd
@@ -20,6 +21,11 @@ def format_percent(value: float, *, digits: int = 2, sign: bool = True) -> str:
     if float(f"{abs(100 * value):.{digits}f}") == 0:
         return text
     return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def format_share(value: float) -> str:
+    """A share or probability as a percentage."""
+    return format_size(value, digits=1) if value >= 0.001 else "<\u00a00.1\u00a0%"
 
 
 def format_interval(bounds: tuple[float, float], *, digits: int = 2) -> str:
@@ -48,9 +54,29 @@ def format_number(value: float, *, digits: int = 2, sign: bool = True) -> str:
     return (MINUS if value < 0 else "+" if sign else "") + text
 
 
-def format_count(value: int) -> str:
+def format_size(value: float, *, digits: int = 2) -> str:
+    """A fraction as a percentage without a sign."""
+    return format_percent(value, digits=digits, sign=False)
+
+
+def format_plain(value: float, *, digits: int = 2) -> str:
+    """A plain number that shows a sign only below zero."""
+    return format_number(value, digits=digits, sign=False)
+
+
+def format_count(value: float) -> str:
     """A whole number with thin groups."""
-    return f"{value:,}".replace(",", "\u202f")
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
+def format_money(value: float, *, sign: bool = True) -> str:
+    """An amount in billions."""
+    return f"{format_number(value / 1e9, sign=sign)}\u00a0bn"
+
+
+def format_times(log_ratio: float) -> str:
+    """The logarithm of a ratio as the ratio."""
+    return format_plain(math.exp(log_ratio))
 
 
 def format_session(value: pd.Timestamp | date) -> str:
@@ -58,7 +84,12 @@ def format_session(value: pd.Timestamp | date) -> str:
     return value.strftime("%a %Y-%m-%d")
 
 
-def or_reason(value: float | None, formatter, reason: str) -> str:
+def format_yes(value: bool) -> str:
+    """``yes`` or ``no``."""
+    return "yes" if value else "no"
+
+
+def or_reason(value: float | None, formatter: Callable[[float], str], reason: str) -> str:
     """A formatted number, or ``n/a: reason``."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return f"{NOT_AVAILABLE}: {reason}" if reason else NOT_AVAILABLE

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-
-import pandas as pd
 
 from event_impact.inference.parametric import interval
 from event_impact.inference.power import detectable_effect
@@ -15,10 +13,10 @@ from event_impact.many.story_panel import (
     FEWEST_POOLED,
     PanelResult,
     PanelStory,
-    PooledEffect,
     Resolution,
     SeparateEffects,
 )
+from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import (
     OUTCOME_LABELS,
@@ -26,7 +24,7 @@ from event_impact.page.format import (
     format_number,
     format_p,
     format_percent,
-    or_reason,
+    format_size,
     p_equals,
 )
 from event_impact.page.panel_figures import kind_of
@@ -121,23 +119,19 @@ def compose_panel(result: PanelResult) -> PanelVerdict:
     return verdict
 
 
-def _unsigned(value: float) -> str:
-    return format_percent(value, sign=False)
-
-
 def _say_pooled(result: PanelResult) -> str:
     main, config = result.main, result.panel.study.config
     if main.estimate is None or main.ci95 is None or main.ci90 is None:
         return f"Nothing is pooled: {main.note}. The stories are listed one by one."
     if main.p_value is None:
         return f"The mean of {main.n} denied stories is {format_percent(main.estimate)}; no statistic can judge it."
-    bound = _unsigned(config.equivalence_bound)
+    bound = format_size(config.equivalence_bound)
     measure = (
         f"{format_percent(main.estimate)} over {main.n} denied stories (95\u00a0% interval {format_interval(main.ci95)} from "
         f"their spread; {STATISTIC_LABELS[main.recommended]} {p_equals(main.p_value)})"
     )
     reach = (
-        f"By that statistic an effect of {_unsigned(main.mde80)} or more in every story would have been seen four times in five"
+        f"By that statistic an effect of {format_size(main.mde80)} or more in every story would have been seen four times in five"
         if main.mde80 is not None
         else "The stories are too unequally noisy for that statistic to see any common effect four times in five"
     )
@@ -212,11 +206,14 @@ def _say_controls(result: PanelResult) -> str:
 
 
 def _say_missing(result: PanelResult) -> str:
-    held = result.panel
-    counts = Counter(m.kind for m in held.missing)
+    held, parts = result.panel, _count_missing(result)
     total = len(held.stories) + len(held.missing)
-    parts = "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k])
     return f"Of {total} registered stories {len(held.stories)} are measured" + (f"; {parts}." if parts else ".")
+
+
+def _count_missing(result: PanelResult) -> str:
+    counts = Counter(m.kind for m in result.panel.missing)
+    return "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k])
 
 
 def _say_plainly(result: PanelResult) -> str:
@@ -247,243 +244,166 @@ def _say_plainly(result: PanelResult) -> str:
 def tabulate_readings(result: PanelResult) -> TableExhibit:
     """The pooled estimate, read every way: the main sample first."""
     shown = result.resolutions
-    cells = pd.DataFrame(
-        {
-            "stories": [str(r.pooled.n) for r in shown],
-            "mean": [or_reason(r.pooled.estimate, format_percent, "too few") for r in shown],
-            "95 % interval": [format_interval(r.pooled.ci95) if r.pooled.ci95 else "n/a" for r in shown],
-            "p": [or_reason(r.pooled.p_value, format_p, "") for r in shown],
-            "by": [RECOMMENDED_LABELS.get(r.pooled.recommended, "n/a") for r in shown],
-            "detectable 4 in 5 from": [or_reason(r.pooled.mde80, _unsigned, "") for r in shown],
-            "weighted by precision": [_say_weighted(r.pooled) for r in shown],
-        },
-        index=[r.label for r in shown],
+    columns = (
+        Column("", "sample and sessions", of="label"),
+        Column("reading", of="name"),
+        Column("n", "stories", "whole", of="pooled.n"),
+        Column("estimate", "mean", "percent", of="pooled.estimate", missing="n/a: too few"),
+        Column("standard_error", of="pooled.standard_error"),
+        Column("ci90_low", of=lambda r: r.pooled.ci90 and r.pooled.ci90[0]),
+        Column("ci90_high", of=lambda r: r.pooled.ci90 and r.pooled.ci90[1]),
+        Column("ci95", "95 % interval", "interval", of="pooled.ci95"),
+        Column("", "p", "p", of="pooled.p_value"),
+        Column("recommended", "by", lambda name: RECOMMENDED_LABELS.get(name, "n/a"), of="pooled.recommended"),
+        Column("p", of="pooled.p_value"),
+        Column("mde80", "detectable 4 in 5 from", "size", of="pooled.mde80"),
+        Column("", "weighted by precision", of=_say_weighted),
+        Column("weighted_estimate", of="pooled.weighted_estimate"),
+        Column("weighted_error", of="pooled.weighted_error"),
+        Column("mean_correlation", of="pooled.correlation.value"),
+        Column("pairs_sharing_days", of="pooled.overlap.n_pairs"),
+        Column("left_out", of=lambda r: ";".join(name for name, _ in r.left_out)),
+        Column("note", of="pooled.note"),
     )
     left = [f"{r.label}: {name} ({why})" for r in shown for name, why in r.left_out]
-    return TableExhibit(
-        name="pooled",
-        cells=cells,
-        row_header="sample and sessions",
-        caption=(
-            "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
-            f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
-            "statistic (BMP, adjusted where event windows share days). What could have been detected is "
-            "an effect common to all stories, by the same statistic, from the standard errors of the stories and not from "
-            "the estimate; events that raise the variance need more. Weighted by precision, each story counts by one "
-            "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
-            "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
-        ),
-        numbers=pd.DataFrame([_pooled_record(r) for r in shown]),
+    caption = (
+        "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
+        f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
+        "statistic (BMP, adjusted where event windows share days). What could have been detected is "
+        "an effect common to all stories, by the same statistic, from the standard errors of the stories and not from "
+        "the estimate; events that raise the variance need more. Weighted by precision, each story counts by one "
+        "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
+        "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
     )
+    return declare_table("pooled", shown, columns, caption=caption)
 
 
-def _say_weighted(pooled: PooledEffect) -> str:
-    if pooled.weighted_estimate is None or pooled.weighted_error is None:
-        return "n/a"
-    return f"{format_percent(pooled.weighted_estimate)} (s.e. {_unsigned(pooled.weighted_error)})"
-
-
-def _pooled_record(reading: Resolution) -> dict[str, object]:
-    p = reading.pooled
-    return {
-        "reading": reading.name,
-        "n": p.n,
-        "estimate": p.estimate,
-        "standard_error": p.standard_error,
-        "ci90_low": p.ci90[0] if p.ci90 else None,
-        "ci90_high": p.ci90[1] if p.ci90 else None,
-        "ci95_low": p.ci95[0] if p.ci95 else None,
-        "ci95_high": p.ci95[1] if p.ci95 else None,
-        "recommended": p.recommended,
-        "p": p.p_value,
-        "mde80": p.mde80,
-        "weighted_estimate": p.weighted_estimate,
-        "weighted_error": p.weighted_error,
-        "mean_correlation": p.correlation.value,
-        "pairs_sharing_days": p.overlap.n_pairs,
-        "left_out": ";".join(name for name, _ in reading.left_out),
-        "note": p.note,
-    }
+def _say_weighted(reading: Resolution) -> str | None:
+    estimate, error = reading.pooled.weighted_estimate, reading.pooled.weighted_error
+    return None if estimate is None or error is None else f"{format_percent(estimate)} (s.e. {format_size(error)})"
 
 
 def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
     """Every statistic of the main sample, the recommended one marked."""
-    main = result.main
-    tests = list(main.tests.values())
-    cells = pd.DataFrame(
-        {
-            "statistic": [or_reason(t.statistic, format_number, t.note) for t in tests],
-            "against": [t.distribution or "n/a" for t in tests],
-            "p": [or_reason(t.p_value, format_p, "") for t in tests],
-            "note": [t.note if t.p_value is not None else "" for t in tests],
-        },
-        index=[STATISTIC_LABELS[t.name] + (" (read first)" if t.name == main.recommended else "") for t in tests],
+    main, overlap = result.main, result.main.overlap
+    columns = (
+        Column("", "test", of=lambda t: STATISTIC_LABELS[t.name] + " (read first)" * (t.name == main.recommended)),
+        Column("test", of="name"),
+        Column("statistic", "statistic", "number", why="note"),
+        Column("distribution", "against", lambda distribution: distribution or "n/a"),
+        Column("df"),
+        Column("p", "p", "p", of="p_value"),
+        Column("is_recommended", of=lambda t: t.name == main.recommended),
+        Column("null"),
+        Column("", "note", of=lambda t: t.note if t.p_value is not None else ""),
+        Column("note"),
     )
-    numbers = pd.DataFrame(
-        [
-            {
-                "test": t.name, "statistic": t.statistic, "distribution": t.distribution, "df": t.df, "p": t.p_value,
-                "is_recommended": t.name == main.recommended, "null": t.null, "note": t.note,
-            }
-            for t in tests
-        ]
-    )  # fmt: skip
-    overlap = main.overlap
-    return TableExhibit(
-        name="pooled_tests",
-        cells=cells,
-        row_header="test",
-        caption=(
-            f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
-            f"event sessions; {overlap.n_pairs} "
-            f"{'pair shares' if overlap.n_pairs == 1 else 'pairs share'} days of their windows, mean correlation "
-            f"{format_number(main.correlation.value, digits=4)}. Null of most: a mean effect of zero; the rank and "
-            "sign tests compare with ordinary days or with symmetry. One of many small p-values is no finding: the "
-            "recommended statistic was chosen by the overlaps alone."
-        ),
-        numbers=numbers,
+    caption = (
+        f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
+        f"event sessions; {overlap.n_pairs} "
+        f"{'pair shares' if overlap.n_pairs == 1 else 'pairs share'} days of their windows, mean correlation "
+        f"{format_number(main.correlation.value, digits=4)}. Null of most: a mean effect of zero; the rank and "
+        "sign tests compare with ordinary days or with symmetry. One of many small p-values is no finding: the "
+        "recommended statistic was chosen by the overlaps alone."
     )
+    return declare_table("pooled_tests", main.tests.values(), columns, caption=caption)
 
 
 def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:
     """Stories one by one: sessions, what is identified, joint effect."""
-    cells = pd.DataFrame(
-        {
-            "listing": [f"{s.story.ticker} ({s.story.exchange})" for s in stories],
-            "sessions": [_span(s) for s in stories],
-            "denied": [{"yes": "yes", "partial": "in part", "no": "no"}[s.story.denied] for s in stories],
-            "identified": [s.alignment.identification.kind.replace("_", " ") for s in stories],
-            "joint effect": [format_percent(s.joint.estimate) for s in stories],
-            "95 % interval": [format_interval(s.joint.interval(0.95)) for s in stories],
-            "MDE 80 %": [_unsigned(detectable_effect(s.joint.standard_error, df=s.joint.df)) for s in stories],
-            "other news": [_news(s) for s in stories],
-            "estimation": [s.note or f"{s.abnormal.fit.n_estimation} sessions" for s in stories],
-        },
-        index=[s.name for s in stories],
+    columns = (
+        Column("story", "story", of="name"),
+        Column("ticker", of="story.ticker"),
+        Column("exchange", of="story.exchange"),
+        Column("benchmark", of="study.benchmark"),
+        Column("", "listing", of=lambda s: f"{s.story.ticker} ({s.story.exchange})"),
+        Column("", "sessions", of=_span),
+        Column("denied", "denied", DENIED_LABELS.__getitem__, of="story.denied"),
+        Column("kind", of=kind_of),
+        Column("identified", "identified", lambda kind: kind.replace("_", " "), of="alignment.identification.kind"),
+        Column("event_session", of="alignment.event_session"),
+        Column("first", of=lambda s: s.alignment.hull[0]),
+        Column("last", of=lambda s: s.alignment.hull[1]),
+        Column("is_ambiguous", of="alignment.is_ambiguous"),
+        Column("estimate", "joint effect", "percent", of="joint.estimate"),
+        Column("standard_error", of="joint.standard_error"),
+        Column("df", of="joint.df"),
+        Column("ci95", "95 % interval", "interval", of=lambda s: s.joint.interval(0.95)),
+        Column("", "MDE 80 %", "size", of=lambda s: detectable_effect(s.joint.standard_error, df=s.joint.df)),
+        Column("", "other news", of=_news),
+        Column("", "estimation", of=lambda s: s.note or f"{s.abnormal.fit.n_estimation} sessions"),
+        Column("n_estimation", of="abnormal.fit.n_estimation"),
+        Column("as_of", of=lambda s: s.study.config.as_of.isoformat()),
+        Column("vintage"),
+        Column("note"),
     )
-    records = [
-        {
-            "story": s.name,
-            "ticker": s.story.ticker,
-            "exchange": s.story.exchange,
-            "benchmark": s.study.benchmark,
-            "denied": s.story.denied,
-            "kind": kind_of(s),
-            "identified": s.alignment.identification.kind,
-            "event_session": s.alignment.event_session,
-            "first": s.alignment.hull[0],
-            "last": s.alignment.hull[1],
-            "is_ambiguous": s.alignment.is_ambiguous,
-            "estimate": s.joint.estimate,
-            "standard_error": s.joint.standard_error,
-            "df": s.joint.df,
-            "ci95_low": s.joint.interval(0.95)[0],
-            "ci95_high": s.joint.interval(0.95)[1],
-            "n_estimation": s.abnormal.fit.n_estimation,
-            "as_of": s.study.config.as_of.isoformat(),
-            "vintage": s.vintage,
-            "note": s.note,
-        }
-        for s in stories
-    ]
-    none = "" if stories else " None can be measured here."
-    return TableExhibit(
-        name=name,
-        cells=cells,
-        row_header="story",
-        caption=(
-            f"{what}, story by story: abnormal return over every session that the report or the first denial can have "
-            "reached, each from the market model or the model asked for, on the story's own estimation window. Other "
-            f"news listed for those sessions is part of the effect.{none}"
-        ),
-        numbers=pd.DataFrame(records),
+    caption = (
+        f"{what}, story by story: abnormal return over every session that the report or the first denial can have "
+        "reached, each from the market model or the model asked for, on the story's own estimation window. Other "
+        f"news listed for those sessions is part of the effect.{'' if stories else ' None can be measured here.'}"
     )
+    return declare_table(name, stories, columns, caption=caption)
+
+
+DENIED_LABELS = {"yes": "yes", "partial": "in part", "no": "no"}
 
 
 def _span(story: PanelStory) -> str:
-    first, last = story.joint.sessions[0].date(), story.joint.sessions[-1].date()
-    return str(first) if first == last else f"{first} to {last}"
+    return " to ".join(dict.fromkeys(str(story.joint.sessions[k].date()) for k in (0, -1)))
 
 
 def _news(story: PanelStory) -> str:
     held = story.study.confounders
-    labels = [label for s in story.joint.sessions if (label := held.label_of(s))]
-    return "; ".join(labels) or "none listed"
+    return "; ".join(label for s in story.joint.sessions if (label := held.label_of(s))) or "none listed"
 
 
 def tabulate_separable(result: PanelResult) -> TableExhibit:
     """Report, denial and sum where a price surely lies between them."""
-    shown, pooled = result.separable, result.separable_pooled
-    cells = pd.DataFrame(
-        {
-            "price between": [e.price for e in shown],
-            "report": [_say_effect(e.report) for e in shown],
-            "denial": [_say_effect(e.denial) for e in shown],
-            "sum": [_say_effect(e.total) for e in shown],
-        },
-        index=[e.story for e in shown],
-    )
+    pooled = result.separable_pooled
+    columns = [Column("story", "story"), Column("price_between", "price between", of="price")]
+    for name, head in (("report", "report"), ("denial", "denial"), ("total", "sum")):
+        columns += [
+            Column("", head, "written", of=_effect(name, _say_effect)),
+            Column(f"{name}_estimate", of=_effect(name, lambda effect: effect[0])),
+            Column(f"{name}_standard_error", of=_effect(name, lambda effect: effect[1])),
+            Column(f"{name}_df", of=_effect(name, lambda effect: effect[2])),
+            Column(f"{name}_ci95", kind="interval", of=_effect(name, lambda effect: interval(*effect, 0.95))),
+        ]
     mean = (
         f"Mean of the sums: {format_percent(pooled.estimate)}, 95 % interval {format_interval(pooled.ci95)}."
         if pooled.estimate is not None and pooled.ci95 is not None
         else f"Not pooled: {pooled.note}."
     )
-    return TableExhibit(
-        name="separable",
-        cells=cells,
-        row_header="story",
-        caption=(
-            "Stories whose report and denial a price surely separates: effect of the sessions before the denial, from the "
-            f"denial on, and both together, with 95 % intervals. {mean} Where articles may have fallen on "
-            "either side of a price the story is not listed here."
-        ),
-        numbers=pd.DataFrame([_separate_record(e) for e in shown]),
+    caption = (
+        "Stories whose report and denial a price surely separates: effect of the sessions before the denial, from the "
+        f"denial on, and both together, with 95 % intervals. {mean} Where articles may have fallen on "
+        "either side of a price the story is not listed here."
     )
+    return declare_table("separable", result.separable, columns, caption=caption)
+
+
+def _effect(name: str, take: Callable[[tuple[float, float, int]], object]) -> Callable[[SeparateEffects], object]:
+    return lambda effects: take(getattr(effects, name))
 
 
 def _say_effect(effect: tuple[float, float, int]) -> str:
     return f"{format_percent(effect[0])} ({format_interval(interval(*effect, 0.95))})"
 
 
-def _separate_record(effects: SeparateEffects) -> dict[str, object]:
-    record: dict[str, object] = {"story": effects.story, "price_between": effects.price}
-    for name in ("report", "denial", "total"):
-        estimate, error, df = getattr(effects, name)
-        low, high = interval(estimate, error, df, 0.95)
-        record |= {
-            f"{name}_estimate": estimate, f"{name}_standard_error": error, f"{name}_df": df,
-            f"{name}_ci95_low": low, f"{name}_ci95_high": high,
-        }  # fmt: skip
-    return record
-
-
 def tabulate_missing(result: PanelResult) -> TableExhibit:
     """Registered stories that are not in the sample, and why."""
     shown = sorted(result.panel.missing, key=lambda m: (list(MISSING_LABELS).index(m.kind), m.story.story))
-    cells = pd.DataFrame(
-        {
-            "listing": [f"{m.story.ticker} ({m.story.exchange})" for m in shown],
-            "denied": [m.story.denied for m in shown],
-            "why not": [m.reason for m in shown],
-        },
-        index=[m.story.story for m in shown],
+    columns = (
+        Column("story", "story", of="story.story"),
+        Column("ticker", of="story.ticker"),
+        Column("exchange", of="story.exchange"),
+        Column("", "listing", of=lambda m: f"{m.story.ticker} ({m.story.exchange})"),
+        Column("", "denied", of="story.denied"),
+        Column("kind"),
+        Column("reason", "why not"),
     )
-    counts = Counter(m.kind for m in shown)
-    listed = "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k]) or "none"
-    return TableExhibit(
-        name="missing_stories",
-        cells=cells,
-        row_header="story",
-        caption=(
-            f"Registered stories that are not measured here: {listed}. Fetched figures (source=auto), or your own, "
-            "bring in those that lack them."
-        ),
-        numbers=pd.DataFrame(
-            [
-                {"story": m.story.story, "ticker": m.story.ticker, "exchange": m.story.exchange, "kind": m.kind, "reason": m.reason}
-                for m in shown
-            ],
-            columns=["story", "ticker", "exchange", "kind", "reason"],
-        ),
-        is_folded=True,
-    )  # fmt: skip
+    caption = (
+        f"Registered stories that are not measured here: {_count_missing(result) or 'none'}. Fetched figures "
+        "(source=auto), or your own, bring in those that lack them."
+    )
+    return declare_table("missing_stories", shown, columns, caption=caption, is_folded=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.windows import WindowEstimate
+from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import FigureExhibit, TableExhibit
 from event_impact.page.figure_style import (
     BLACK,
@@ -16,7 +15,7 @@ from event_impact.page.figure_style import (
     new_figure,
     use_percent,
 )
-from event_impact.page.format import RETURN_LABELS, format_number, format_p, format_percent, or_reason
+from event_impact.page.format import RETURN_LABELS, format_p, format_plain, format_size
 from event_impact.page.tables import label_row
 
 CURVE_STYLES = {"close_to_close": (BLACK, "-"), "close_to_open": (BLUE, "--")}
@@ -24,59 +23,44 @@ CURVE_STYLES = {"close_to_close": (BLACK, "-"), "close_to_open": (BLUE, "--")}
 
 def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibit:
     """Detectable effects and the equivalence test of every window."""
-    frame = power.windows
-    keys = [
-        ("found 1 in 2 from", "mde50", _size),
-        ("found 4 in 5 from", "mde80", _size),
-        ("found 9 in 10 from", "mde90", _size),
-        ("bound provable 4 in 5", "provable_bound", _size),
-        ("smallest bound", "smallest_bound", _size),
-        (f"p inside {_size(power.bound)}", "p_equivalence", format_p),
-    ]
-    cells = {
-        label: [or_reason(row.get(name), show, "") for row in frame.to_dict("records")] for label, name, show in keys
-    }
+    columns = (
+        Column("label", "return and window"),
+        Column("mde50", "found 1 in 2 from", "size"),
+        Column("mde80", "found 4 in 5 from", "size"),
+        Column("mde90", "found 9 in 10 from", "size"),
+        Column("provable_bound", "bound provable 4 in 5", "size"),
+        Column("smallest_bound", "smallest bound", "size"),
+        Column("p_equivalence", f"p inside {format_size(power.bound)}", "p"),
+    )
     notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
     missing = f" n/a: {'; '.join(notes)}." if notes else ""
-    return TableExhibit(
-        name="power",
-        cells=pd.DataFrame(cells, index=[label_row(r) for r in rows]),
-        row_header="return and window",
-        caption=(
-            "What could have been found: true effects that an unadjusted 5 % t test finds once in two, four times in "
-            "five, nine times in ten, and the bound that an equivalence test passes four times in five when nothing "
-            "happened. These four come from the standard error alone. The last two use the estimate: the tightest "
-            f"bound it can be shown to lie inside, and the p of lying inside the bound set beforehand (two one-sided "
-            f"t tests).{missing}"
-        ).replace("5 % t", "5\u00a0% t"),
-        numbers=frame,
+    caption = (
+        "What could have been found: true effects that an unadjusted 5\u00a0% t test finds once in two, four times in "
+        "five, nine times in ten, and the bound that an equivalence test passes four times in five when nothing "
+        "happened. These four come from the standard error alone. The last two use the estimate: the tightest "
+        f"bound it can be shown to lie inside, and the p of lying inside the bound set beforehand (two one-sided "
+        f"t tests).{missing}"
     )
+    shown = power.windows.assign(label=list(map(label_row, rows)))
+    return declare_table("power", shown, columns, caption=caption, numbers=power.windows)
 
 
 def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
     """What reaching significance would have done to the estimate of a true effect."""
-    frame = power.filter
-    cells = pd.DataFrame(
-        {
-            "return": [RETURN_LABELS[kind] for kind in frame["return_kind"]],
-            "power": [_share(v) for v in frame["power"]],
-            "exaggerated by": [f"{format_number(v, digits=1, sign=False)} times" for v in frame["exaggeration"]],
-            "wrong sign": [_share(v) for v in frame["sign_error"]],
-        },
-        index=[_size(v) for v in frame["effect"]],
+    columns = (
+        Column("effect", "true effect", "size"),
+        Column("return_kind", "return", RETURN_LABELS.__getitem__),
+        Column("power", "power", "share"),
+        Column("", "exaggerated by", "written", of=lambda row: f"{format_plain(row['exaggeration'], digits=1)} times"),
+        Column("sign_error", "wrong sign", "share"),
     )
-    none = "" if len(frame) else " n/a: the model has no standard error."
-    return TableExhibit(
-        name="significance_filter",
-        cells=cells,
-        row_header="true effect",
-        caption=(
-            f"What significance does to an estimate, before any is seen. If the true effect were as in the first "
-            f"column, a t test at {power.significance:g} would reject with the given power; the estimates that it let "
-            f"through would be too large by the given factor on average, and have the wrong sign that often.{none}"
-        ),
-        numbers=frame,
+    none = "" if len(power.filter) else " n/a: the model has no standard error."
+    caption = (
+        "What significance does to an estimate, before any is seen. If the true effect were as in the first "
+        f"column, a t test at {power.significance:g} would reject with the given power; the estimates that it let "
+        f"through would be too large by the given factor on average, and have the wrong sign that often.{none}"
     )
+    return declare_table("significance_filter", power.filter, columns, caption=caption, numbers=power.filter)
 
 
 @in_house_style
@@ -90,11 +74,13 @@ def draw_equivalence(power: PowerStudy) -> FigureExhibit:
         axes.plot(curve["bound"], curve["p_equivalence"], color=colour, linestyle=dash, label=RETURN_LABELS[str(kind)])
         row = power.windows[(power.windows["return_kind"] == kind) & power.windows["is_primary"]].iloc[0]
         said.append(
-            f"{RETURN_LABELS[str(kind)].capitalize()}: p {format_p(row['p_equivalence'])} at {_size(power.bound)}, below "
-            f"0.05 from {_size(row['smallest_bound'])}."
+            f"{RETURN_LABELS[str(kind)].capitalize()}: p {format_p(row['p_equivalence'])} at {format_size(power.bound)}, below "
+            f"0.05 from {format_size(row['smallest_bound'])}."
         )
     axes.axhline(0.05, color=MID_GREY, linewidth=0.9, linestyle=":")
-    axes.axvline(power.bound, color=MID_GREY, linewidth=0.9, linestyle="-.", label=f"bound set, {_size(power.bound)}")
+    axes.axvline(
+        power.bound, color=MID_GREY, linewidth=0.9, linestyle="-.", label=f"bound set, {format_size(power.bound)}"
+    )
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
     axes.set_ylabel("equivalence p")
@@ -114,11 +100,3 @@ def draw_equivalence(power: PowerStudy) -> FigureExhibit:
         description="Curves of the equivalence p against the bound. " + " ".join(said),
         numbers=power.curves,
     )
-
-
-def _size(value: float) -> str:
-    return format_percent(value, sign=False)
-
-
-def _share(value: float) -> str:
-    return format_percent(value, digits=1, sign=False) if value >= 0.001 else "<\u00a00.1\u00a0%"

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pandas as pd
 
+from event_impact.base.result import TestResult, not_computable
 from event_impact.inference.leave_out import LeftOutDay
 from event_impact.inference.robustness import (
     DIMENSIONS,
@@ -14,14 +15,14 @@ from event_impact.inference.robustness import (
     SpecificationEstimate,
     curve_frame,
 )
+from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import (
     OUTCOME_LABELS,
-    format_interval,
     format_number,
     format_p,
     format_percent,
-    format_session,
+    format_size,
     or_reason,
     p_equals,
 )
@@ -173,236 +174,177 @@ def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(labels), numbers, frame[["is_headline"]]], axis=1)
 
 
-def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
-    """The headline, and every specification that differs from it in one choice."""
-    headline = curve.headline
-    near = [
-        e for e in curve.estimates if len(e.choice.differs_in(headline.choice)) == 1 and (e.is_computed or e.note)
-    ]  # fmt: skip
-    near.sort(key=lambda e: DIMENSIONS.index(e.choice.differs_in(headline.choice)[0]))
-    rows = [headline, *near]
-    names = ["headline: " + headline.choice.model, *(_name_difference(e, headline) for e in near)]
-    cells = pd.DataFrame(_columns(rows), index=names)
-    numbers = curve_frame(curve)
-    return TableExhibit(
-        name="single_choices",
-        cells=cells,
-        row_header="what is chosen otherwise",
-        row_classes={names[0]: "primary"},
-        caption=(
-            "One choice at a time. Each row changes a single choice of the headline; leaving listed news days out counts as one "
-            "only where such a day lies in the estimation window. The adjusted p is step-down maxT "
-            "over the whole curve and n/a where a specification has too few earlier sessions of its own. The CSV holds "
-            "every combination."
-        ),
-        numbers=numbers,
+def _estimate_columns(*, has_adjusted: bool) -> tuple[Column, ...]:
+    """What is read of a specification; their CSV is that of the whole curve."""
+    adjusted = (Column("p_adjusted", "p adjusted", "p"),) if has_adjusted else ()
+    return (
+        Column("estimate", "estimate", "percent", why="note"),
+        Column("standard_error", "s.e.", "size"),
+        Column("", "95 % interval", "interval", of="ci95"),
+        Column("t", "t", "number"),
+        Column("p_conformal", "p conformal", "p"),
+        Column("p_fhs", "p FHS", "p"),
+        *adjusted,
+        Column("", "outcome", CURVE_OUTCOMES.__getitem__, of="outcome"),
     )
 
 
-def _name_difference(estimate: SpecificationEstimate, headline: SpecificationEstimate) -> str:
-    (name,) = estimate.choice.differs_in(headline.choice)
-    value = label_value(name, getattr(estimate.choice, name))
-    return value if name == "model" else f"{DIMENSION_LABELS[name]}: {value}"
+def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
+    """The headline, and every specification that differs from it in one choice."""
+    headline = curve.headline
+    near = [e for e in curve.estimates if len(e.choice.differs_in(headline.choice)) == 1 and (e.is_computed or e.note)]
+    near.sort(key=lambda e: DIMENSIONS.index(e.choice.differs_in(headline.choice)[0]))
 
+    def label(estimate: SpecificationEstimate) -> str:
+        if estimate is headline:
+            return f"headline: {headline.choice.model}"
+        (name,) = estimate.choice.differs_in(headline.choice)
+        value = label_value(name, getattr(estimate.choice, name))
+        return value if name == "model" else f"{DIMENSION_LABELS[name]}: {value}"
 
-def _columns(rows: list[SpecificationEstimate]) -> dict[str, list[str]]:
-    return {
-        "estimate": [or_reason(e.estimate, format_percent, e.note) for e in rows],
-        "s.e.": [or_reason(e.standard_error, lambda v: format_percent(v, sign=False), "") for e in rows],
-        "95 % interval": [format_interval(e.ci95) if e.ci95 else "n/a" for e in rows],
-        "t": [or_reason(e.t, format_number, "") for e in rows],
-        "p conformal": [or_reason(e.p_conformal, format_p, "") for e in rows],
-        "p FHS": [or_reason(e.p_fhs, format_p, "") for e in rows],
-        "p adjusted": [or_reason(e.p_adjusted, format_p, "") for e in rows],
-        "outcome": [CURVE_OUTCOMES[e.outcome] for e in rows],
-    }
+    columns = (Column("", "what is chosen otherwise", of=label), *_estimate_columns(has_adjusted=True))
+    caption = (
+        "One choice at a time. Each row changes a single choice of the headline; leaving listed news days out counts as one "
+        "only where such a day lies in the estimation window. The adjusted p is step-down maxT "
+        "over the whole curve and n/a where a specification has too few earlier sessions of its own. The CSV holds "
+        "every combination."
+    )
+    return declare_table(
+        "single_choices", [headline, *near], columns, caption=caption, numbers=curve_frame(curve), has_headline=True
+    )
 
 
 def tabulate_choices(curve: SpecificationCurve) -> TableExhibit:
     """For each value of each choice: how many specifications, their estimates, and how many flip."""
-    headline = curve.headline
-    records = []
-    for name in DIMENSIONS:
-        values = dict.fromkeys(getattr(e.choice, name) for e in curve.estimates)
-        for value in values:
-            members = [e for e in curve.estimates if getattr(e.choice, name) == value]
-            known = [e for e in members if e.estimate is not None]
-            records.append(
-                {
-                    "choice": name,
-                    "value": value,
-                    "n_listed": len(members),
-                    "n_computed": len(known),
-                    "estimate_low": min((e.estimate for e in known), default=None),
-                    "estimate_high": max((e.estimate for e in known), default=None),
-                    "p_conformal_low": min((e.p_conformal for e in known), default=None),
-                    "n_flips": sum(e.outcome != headline.outcome for e in known),
-                    "reason": "" if known else next(e.note for e in members),
-                }
-            )
-    numbers = pd.DataFrame(records)
-    cells = pd.DataFrame(
-        {
-            "specifications": [
-                str(r["n_computed"]) if r["n_computed"] == r["n_listed"] else f"{r['n_computed']} of {r['n_listed']}"
-                for r in records
-            ],
-            "lowest estimate": [or_reason(r["estimate_low"], format_percent, r["reason"]) for r in records],
-            "highest estimate": [or_reason(r["estimate_high"], format_percent, "") for r in records],
-            "smallest conformal p": [or_reason(r["p_conformal_low"], format_p, "") for r in records],
-            "outcome flips in": [str(r["n_flips"]) if r["n_computed"] else "n/a" for r in records],
-        },
-        index=[f"{DIMENSION_LABELS[r['choice']]}: {label_value(r['choice'], r['value'])}" for r in records],
+    rows = [
+        (name, value, [e for e in curve.estimates if getattr(e.choice, name) == value])
+        for name in DIMENSIONS
+        for value in dict.fromkeys(getattr(e.choice, name) for e in curve.estimates)
+    ]
+    columns = (
+        Column("", "choice", of=lambda r: f"{DIMENSION_LABELS[r['choice']]}: {label_value(r['choice'], r['value'])}"),
+        Column("choice"),
+        Column("value"),
+        Column("", "specifications", of=_say_computed),
+        Column("n_listed"),
+        Column("n_computed"),
+        Column("estimate_low", "lowest estimate", "percent", why="reason"),
+        Column("estimate_high", "highest estimate", "percent"),
+        Column("p_conformal_low", "smallest conformal p", "p"),
+        Column("", "outcome flips in", "whole", of=lambda r: r["n_flips"] if r["n_computed"] else None),
+        Column("n_flips"),
+        Column("reason"),
     )
-    return TableExhibit(
-        name="specification_choices",
-        cells=cells,
-        row_header="choice",
-        caption=(
-            "Every choice and what it does. Each row gathers the specifications that share one choice; the smallest p "
-            "is not adjusted for the number of specifications."
-        ),
-        numbers=numbers,
+    caption = (
+        "Every choice and what it does. Each row gathers the specifications that share one choice; the smallest p "
+        "is not adjusted for the number of specifications."
     )
+    records = [_gather(name, value, members, curve.headline.outcome) for name, value, members in rows]
+    return declare_table("specification_choices", records, columns, caption=caption)
+
+
+def _gather(name: str, value: object, members: list[SpecificationEstimate], outcome: str) -> dict[str, object]:
+    known = [e for e in members if e.estimate is not None]
+    estimates = [e.estimate for e in known]
+    return {
+        "choice": name,
+        "value": value,
+        "n_listed": len(members),
+        "n_computed": len(known),
+        "estimate_low": min(estimates, default=None),
+        "estimate_high": max(estimates, default=None),
+        "p_conformal_low": min((e.p_conformal for e in known), default=None),
+        "n_flips": sum(e.outcome != outcome for e in known),
+        "reason": "" if known else members[0].note,
+    }
+
+
+def _say_computed(record: dict[str, object]) -> str:
+    computed, listed = record["n_computed"], record["n_listed"]
+    return str(computed) if computed == listed else f"{computed} of {listed}"
 
 
 def tabulate_curve_tests(curve: SpecificationCurve) -> TableExhibit:
     """maxT and the joint tests of the curve, or why there are none."""
+    columns = [Column("test", "test", TEST_LABELS.__getitem__, of="name"), Column("statistic")]
+    p_value = Column("p", "p", "p", of="p_value", why="note")
     if curve.tests is None:
-        cells = pd.DataFrame({"p": [f"n/a: {curve.reason}"] * len(TEST_LABELS)}, index=list(TEST_LABELS.values()))
-        numbers = pd.DataFrame({"test": list(TEST_LABELS), "statistic": None, "p": None, "note": curve.reason})
+        tests = tuple(not_computable(name, curve.reason) for name in TEST_LABELS)
+        columns += [p_value, Column("note")]
     else:
         tests = curve.tests.all
-        cells = pd.DataFrame(
-            {
-                "null hypothesis": [t.null for t in tests],
-                "statistic": [_statistic(t.name, t.statistic) for t in tests],
-                "p": [or_reason(t.p_value, format_p, t.note) for t in tests],
-                "against": [t.distribution for t in tests],
-            },
-            index=[TEST_LABELS[t.name] for t in tests],
-        )
-        numbers = pd.DataFrame(
-            {
-                "test": [t.name for t in tests],
-                "statistic": [t.statistic for t in tests],
-                "p": [t.p_value for t in tests],
-                "n_placebo": curve.n_placebo,
-                "n_specifications": curve.n_joint,
-                "null": [t.null for t in tests],
-            }
-        )
-    return TableExhibit(
-        name="curve_tests",
-        cells=cells,
-        row_header="test",
-        caption=(
-            "The curve as a whole. Every test repeats all specifications at the same earlier sessions, so that their "
-            "correlation is in the null. maxT divides each |t| by its root mean square there and takes the largest."
-        ),
-        numbers=numbers,
+        columns += [
+            Column("", "null hypothesis", of="null"),
+            Column("", "statistic", "written", of=_say_statistic),
+            p_value,
+            Column("", "against", of="distribution"),
+            Column("n_placebo", of=lambda _: curve.n_placebo),
+            Column("n_specifications", of=lambda _: curve.n_joint),
+            Column("null"),
+        ]
+    caption = (
+        "The curve as a whole. Every test repeats all specifications at the same earlier sessions, so that their "
+        "correlation is in the null. maxT divides each |t| by its root mean square there and takes the largest."
     )
+    return declare_table("curve_tests", tests, columns, caption=caption)
 
 
-def _statistic(name: str, value: float | None) -> str:
-    if value is None:
-        return "n/a"
-    return f"{value:.0%}".replace("%", "\u00a0%") if name == "share" else format_number(value, sign=name != "max_t")
+def _say_statistic(test: TestResult) -> str | None:
+    if test.statistic is None:
+        return None
+    if test.name == "share":
+        return format_size(test.statistic, digits=0)
+    return format_number(test.statistic, sign=test.name != "max_t")
 
 
 def tabulate_unavailable(curve: SpecificationCurve) -> TableExhibit:
     """Specifications that were listed and could not be computed, gathered by reason."""
-    lacking = [e for e in curve.estimates if not e.is_computed]
-    columns = ["model", "estimation_sessions", "gap_sessions", "reason"]
-    listed = [(e.choice.model, e.choice.estimation_sessions, e.choice.gap_sessions, e.note) for e in lacking]
-    numbers = pd.DataFrame([(*key, n) for key, n in Counter(listed).items()], columns=[*columns, "count"])
-    cells = pd.DataFrame(
-        {
-            "estimation sessions": numbers["estimation_sessions"].map(str).tolist(),
-            "gap": numbers["gap_sessions"].map(str).tolist(),
-            "specifications": numbers["count"].map(str).tolist(),
-            "reason": [f"n/a: {why}" for why in numbers["reason"]],
-        },
-        index=numbers["model"].tolist(),
+    lacking = (e for e in curve.estimates if not e.is_computed)
+    counts = Counter((e.choice.model, e.choice.estimation_sessions, e.choice.gap_sessions, e.note) for e in lacking)
+    columns = (
+        Column("model", "model"),
+        Column("estimation_sessions", "estimation sessions", "whole"),
+        Column("gap_sessions", "gap", "whole"),
+        Column("", "specifications", "whole", of="count"),
+        Column("reason", "reason", "n/a: {}".format),
+        Column("count"),
     )
-    said = "" if lacking else " There is none."
-    return TableExhibit(
-        name="specifications_not_computed",
-        cells=cells,
-        row_header="model",
-        caption=f"Specifications that the figures do not allow.{said}",
-        numbers=numbers,
-        is_folded=len(numbers) > 6,
-    )
+    names = ("model", "estimation_sessions", "gap_sessions", "reason")
+    rows = [{**dict(zip(names, key, strict=True)), "count": n} for key, n in counts.items()]
+    caption = f"Specifications that the figures do not allow.{'' if rows else ' There is none.'}"
+    return declare_table("specifications_not_computed", rows, columns, caption=caption, is_folded=len(rows) > 6)
 
 
 def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: SpecificationEstimate) -> TableExhibit:
     """The headline without each news session of its estimation window."""
-    cells = pd.DataFrame(
-        {
-            "left out": [d.label for d in days],
-            "estimate": [format_percent(d.estimate) for d in days],
-            "change": [format_percent(d.change, digits=3) for d in days],
-            "t": [format_number(d.t) for d in days],
-            "p conformal": [format_p(d.p_conformal) for d in days],
-        },
-        index=[format_session(d.session) for d in days],
-    )
-    numbers = pd.DataFrame(
-        [
-            {
-                "session": d.session,
-                "label": d.label,
-                "estimate": d.estimate,
-                "standard_error": d.standard_error,
-                "change": d.change,
-                "p_conformal": d.p_conformal,
-            }
-            for d in days
-        ],
-        columns=["session", "label", "estimate", "standard_error", "change", "p_conformal"],
+    columns = (
+        Column("session", "session", "session"),
+        Column("label", "left out"),
+        Column("estimate", "estimate", "percent"),
+        Column("standard_error"),
+        Column("change", "change", "percent", digits=3),
+        Column("", "t", "number", of="t"),
+        Column("p_conformal", "p conformal", "p"),
     )
     with_all = or_reason(headline.estimate, format_percent, headline.note)
-    said = (
-        f" The largest change is {format_percent(max(days, key=lambda d: abs(d.change)).change, digits=3)}."
-        if days
-        else " No recorded news session lies in the estimation window."
-    )
-    return TableExhibit(
-        name="left_out_days",
-        cells=cells,
-        row_header="session",
-        caption=f"The headline ({with_all} with all) without one news session of the estimation window.{said}",
-        numbers=numbers,
-    )
+    said = "No recorded news session lies in the estimation window."
+    if days:
+        said = f"The largest change is {format_percent(max((d.change for d in days), key=abs), digits=3)}."
+    caption = f"The headline ({with_all} with all) without one news session of the estimation window. {said}"
+    return declare_table("left_out_days", days, columns, caption=caption)
 
 
 def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
     """The market model with all peers of the same calendar, and without each."""
-    cells = pd.DataFrame(_columns(rows), index=[e.choice.model for e in rows]).drop(columns="p adjusted")
-    numbers = pd.DataFrame(
-        [
-            {
-                "peers": e.choice.model,
-                "estimate": e.estimate,
-                "standard_error": e.standard_error,
-                "t": e.t,
-                "p_conformal": e.p_conformal,
-                "p_fhs": e.p_fhs,
-                "outcome": e.outcome,
-                "note": e.note,
-            }
-            for e in rows
-        ]
+    columns = (
+        Column("peers", "peers in the market model", of="choice.model"),
+        *_estimate_columns(has_adjusted=False),
+        Column("outcome"),
+        Column("note"),
     )
-    return TableExhibit(
-        name="left_out_peers",
-        cells=cells,
-        row_header="peers in the market model",
-        caption=(
-            "Peers, one left out at a time. Where peers react to the same news, their reaction is deducted from the "
-            "estimate; read the difference from the headline as spillover and news of the industry, not as error, "
-            "and not as the better number."
-        ),
-        numbers=numbers,
+    caption = (
+        "Peers, one left out at a time. Where peers react to the same news, their reaction is deducted from the "
+        "estimate; read the difference from the headline as spillover and news of the industry, not as error, "
+        "and not as the better number."
     )
+    return declare_table("left_out_peers", rows, columns, caption=caption)

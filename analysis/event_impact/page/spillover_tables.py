@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
 
 from event_impact.events.sessions import Alignment
 from event_impact.many.peer_tests import PeerEstimate, Spillover
+from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import (
-    format_interval,
     format_number,
-    format_p,
     format_percent,
+    format_plain,
     format_session,
-    or_reason,
+    format_size,
     p_equals,
 )
 from event_impact.page.verdict import ListedVerdict, find_forbidden
@@ -100,218 +100,106 @@ def _say_unreadable(spillover: Spillover) -> str:
 
 def tabulate_peers(spillover: Spillover) -> TableExhibit:
     """Each firm on its own, with its own recorded news."""
+    columns = (
+        Column("ticker", "firm"),
+        Column("role", "role", ROLE_LABELS.__getitem__),
+        Column("exchange"),
+        Column("", "session", of=lambda p: f"{p.session.date()}, {p.exchange}" if p.session else p.exchange),
+        Column("session"),
+        Column("estimate", "abnormal return", "percent", why="note"),
+        Column("standard_error"),
+        Column("ci95", "95 % interval", "interval"),
+        Column("", "t", "number", of="tests.t.statistic"),
+        Column("p_t", of="tests.t.p_value"),
+        Column("p_sample_quantile", of="tests.sample_quantile.p_value"),
+        Column("p_conformal", "p conformal", "p", of="tests.conformal.p_value"),
+        Column("n_estimation", of="abnormal.fit.n_estimation"),
+        Column("", "own news of that session", of=lambda p: (p.own_news or "none recorded") if p.is_measured else None),
+        Column("own_news"),
+        Column("is_clean"),
+        Column("", "reading", of=_read_peer),
+        Column("note"),
+    )
+    caption = (
+        "Other firms, each by its own model. A firm with recorded news of its own that session shows that news "
+        "together with everything else, so it is set apart from the clean donors. That no news is recorded "
+        "does not mean that there was none."
+    )
     everyone = [*spillover.peers, *(f.estimate for f in spillover.foreign)]
-    cells = pd.DataFrame(
-        {
-            "role": [ROLE_LABELS[p.role] for p in everyone],
-            "session": [f"{p.session.date()}, {p.exchange}" if p.session else p.exchange for p in everyone],
-            "abnormal return": [or_reason(p.estimate, format_percent, p.note) for p in everyone],
-            "95 % interval": [format_interval(p.ci95) if p.ci95 else "n/a" for p in everyone],
-            "t": [_statistic(p, "t") for p in everyone],
-            "p conformal": [_p(p, "conformal") for p in everyone],
-            "own news of that session": [_own_news(p) for p in everyone],
-            "reading": [_reading(p) for p in everyone],
-        },
-        index=[p.ticker for p in everyone],
-    )
-    return TableExhibit(
-        name="peers",
-        cells=cells,
-        row_header="firm",
-        caption=(
-            "Other firms, each by its own model. A firm with recorded news of its own that session shows that news "
-            "together with everything else, so it is set apart from the clean donors. That no news is recorded "
-            "does not mean that there was none."
-        ),
-        numbers=pd.DataFrame([_peer_record(p) for p in everyone]),
-    )
+    return declare_table("peers", everyone, columns, caption=caption)
 
 
-def _statistic(peer: PeerEstimate, name: str) -> str:
-    return or_reason(peer.tests[name].statistic, format_number, "") if name in peer.tests else "n/a"
-
-
-def _p(peer: PeerEstimate, name: str) -> str:
-    return or_reason(peer.tests[name].p_value, format_p, "") if name in peer.tests else "n/a"
-
-
-def _own_news(peer: PeerEstimate) -> str:
-    return "n/a" if not peer.is_measured else peer.own_news or "none recorded"
-
-
-def _reading(peer: PeerEstimate) -> str:
+def _read_peer(peer: PeerEstimate) -> str | None:
     if not peer.is_measured:
-        return "n/a"
+        return None
     if peer.own_news:
         return "uninterpretable: own news"
     return "donor" if peer.is_clean else "descriptive"
 
 
-def _peer_record(peer: PeerEstimate) -> dict[str, object]:
-    low, high = peer.ci95 or (None, None)
-    tests = {
-        f"p_{n}": peer.tests[n].p_value if n in peer.tests else None for n in ("t", "sample_quantile", "conformal")
-    }
-    return {
-        "ticker": peer.ticker,
-        "role": peer.role,
-        "exchange": peer.exchange,
-        "session": peer.session,
-        "estimate": peer.estimate,
-        "standard_error": peer.standard_error,
-        "ci95_low": low,
-        "ci95_high": high,
-        **tests,
-        "n_estimation": peer.abnormal.fit.n_estimation if peer.abnormal else None,
-        "own_news": peer.own_news,
-        "is_clean": peer.is_clean,
-        "note": peer.note,
-    }
-
-
 def tabulate_groups(spillover: Spillover) -> TableExhibit:
     """Tests of the peers together."""
-    records = [
+    space = spillover.in_space
+    rows: list[dict[str, object]] = [
         {
-            "group": g.name,
-            "members": ";".join(g.members),
-            "portfolio": g.portfolio,
-            "mean_correlation": g.mean_correlation,
-            "test": t.name,
-            "statistic": t.statistic,
-            "df": t.df,
-            "p": t.p_value,
-            "note": t.note,
+            "group": g.name, "members": ";".join(g.members), "portfolio": g.portfolio,
+            "mean_correlation": g.mean_correlation, "test": t,
         }
         for g in spillover.groups
         for t in g.tests
-    ]
-    space, donors = spillover.in_space, spillover.clean
-    records.append(
-        {
-            "group": "the firm among clean donors",
-            "members": ";".join(d.ticker for d in donors),
-            "portfolio": None,
-            "mean_correlation": None,
-            "test": space.name,
-            "statistic": space.statistic,
-            "df": None,
-            "p": space.p_value,
-            "note": space.note,
-        }
-    )
-    numbers = pd.DataFrame(records)
-    cells = pd.DataFrame(
-        {
-            "average abnormal return": [or_reason(r["portfolio"], format_percent, _why_no_average(r)) for r in records],
-            "mean correlation": [or_reason(r["mean_correlation"], format_number, _why_no_average(r)) for r in records],
-            "statistic": [_group_statistic(r) for r in records],
-            "p": [or_reason(r["p"], format_p, str(r["note"])) for r in records],
-        },
-        index=[f"{r['group']}: {GROUP_TEST_LABELS[str(r['test'])]}" for r in records],
-    )
-    return TableExhibit(
-        name="peer_groups",
-        cells=cells,
-        row_header="group and test",
-        caption=(
-            "The peers together. Firms of one day share its shocks, so plain averages of their t values reject far too "
-            "often; the adjusted statistics divide by what the mean correlation of their residuals implies, and the "
-            "portfolio tests one series; the null is a mean abnormal return of zero. The last row ranks the firm "
-            f"itself, its gap over its root mean square before the event, among clean donors: {space.note}."
+    ]  # fmt: skip
+    donors = ";".join(d.ticker for d in spillover.clean)
+    rows.append({"group": "the firm among clean donors", "members": donors, "test": space, "why": "one firm"})
+    columns = (
+        Column("", "group and test", of=lambda r: f"{r['group']}: {GROUP_TEST_LABELS[r['test'].name]}"),
+        Column("group"),
+        Column("members"),
+        Column("portfolio", "average abnormal return", "percent", why="why"),
+        Column("mean_correlation", "mean correlation", "number", why="why"),
+        Column("test", of="test.name"),
+        Column(
+            "statistic",
+            "statistic",
+            "number",
+            of="test.statistic",
+            why=lambda r: "a rank" if r["test"].p_value is not None else "",
         ),
-        numbers=numbers,
+        Column("df", of="test.df"),
+        Column("p", "p", "p", of="test.p_value", why="test.note"),
+        Column("note", of="test.note"),
     )
+    caption = (
+        "The peers together. Firms of one day share its shocks, so plain averages of their t values reject far too "
+        "often; the adjusted statistics divide by what the mean correlation of their residuals implies, and the "
+        "portfolio tests one series; the null is a mean abnormal return of zero. The last row ranks the firm "
+        f"itself, its gap over its root mean square before the event, among clean donors: {space.note}."
+    )
+    return declare_table("peer_groups", rows, columns, caption=caption)
 
 
-def _why_no_average(record: dict[str, object]) -> str:
-    return "one firm" if record["test"] == "in_space" else ""
-
-
-def _group_statistic(record: dict[str, object]) -> str:
-    value = record["statistic"]
-    if not isinstance(value, float):
-        return "n/a: a rank" if record["p"] is not None else "n/a"
-    return format_number(value)
+def _why_no_statistic(row: dict[str, Any]) -> str:
+    return "a rank" if row["test"].p_value is not None else ""
 
 
 def tabulate_adjusted(spillover: Spillover) -> TableExhibit:
     """The market model beside every comparison with peers."""
-    rows = spillover.adjusted
-    cells = pd.DataFrame(
-        {
-            "peers": [", ".join(a.donors) or "none" for a in rows],
-            "estimate": [or_reason(a.estimate, format_percent, a.note) for a in rows],
-            "residual s.d.": [or_reason(a.residual_std, lambda v: format_percent(v, sign=False), "") for a in rows],
-            "sum of peer weights": [or_reason(a.weight_sum, format_number, "") for a in rows],
-            "p conformal": [or_reason(a.p_conformal, format_p, "") for a in rows],
-            "p FHS": [or_reason(a.p_fhs, format_p, "") for a in rows],
-        },
-        index=[a.label for a in rows],
+    columns = (
+        Column("label", "comparison"),
+        Column("", "peers", of=lambda a: ", ".join(a.donors) or "none"),
+        Column("donors", of=lambda a: ";".join(a.donors)),
+        Column("estimate", "estimate", "percent", why="note"),
+        Column("residual_std", "residual s.d.", "size"),
+        Column("weight_sum", "sum of peer weights", "number"),
+        Column("p_conformal", "p conformal", "p"),
+        Column("p_fhs", "p FHS", "p"),
+        Column("note"),
     )
-    return TableExhibit(
-        name="peer_adjusted",
-        cells=cells,
-        row_header="comparison",
-        row_classes={rows[0].label: "primary"},
-        caption=(
-            "The firm against its peers. If peers react by a share of the firm's reaction, that share times the sum of "
-            "weights is missing from the estimate: a smaller number is no better number. Ridge and synthetic control "
-            "have no standard error here and are ranked after a refit with the event session."
-        ),
-        numbers=pd.DataFrame(
-            [
-                {
-                    "label": a.label,
-                    "donors": ";".join(a.donors),
-                    "estimate": a.estimate,
-                    "residual_std": a.residual_std,
-                    "weight_sum": a.weight_sum,
-                    "p_conformal": a.p_conformal,
-                    "p_fhs": a.p_fhs,
-                    "note": a.note,
-                }
-                for a in rows
-            ]
-        ),
+    caption = (
+        "The firm against its peers. If peers react by a share of the firm's reaction, that share times the sum of "
+        "weights is missing from the estimate: a smaller number is no better number. Ridge and synthetic control "
+        "have no standard error here and are ranked after a refit with the event session."
     )
-
-
-def tabulate_foreign(spillover: Spillover) -> TableExhibit:
-    """Coefficients of listings that trade at other hours."""
-    records = []
-    for found in spillover.foreign:
-        abnormal = found.estimate.abnormal
-        if abnormal is None:
-            records.append({"ticker": found.estimate.ticker, "quantity": "estimate", "note": found.estimate.note})
-            continue
-        fit = abnormal.fit
-        base = {"ticker": found.estimate.ticker}
-        for name, value in fit.coefficients.items():
-            error = float(fit.coefficient_errors[name])
-            records.append({**base, "quantity": str(name), "value": float(value), "standard_error": error})
-        records.append({**base, "quantity": "lead_check_t", "value": found.lead_t})
-        records.append({**base, "quantity": "n_irregular", "value": float(found.n_irregular)})
-        records.append({**base, "quantity": "n_estimation", "value": float(fit.n_estimation)})
-        records.append({**base, "quantity": "abnormal_return", "value": found.estimate.estimate,
-                        "standard_error": found.estimate.standard_error})  # fmt: skip
-    numbers = pd.DataFrame(records, columns=["ticker", "quantity", "value", "standard_error", "note"])
-    cells = pd.DataFrame(
-        {"value": [_foreign_value(r) for r in records]},
-        index=[f"{r['ticker']}: {FOREIGN_LABELS.get(r['quantity'], r['quantity'])}" for r in records],
-    )
-    none = "" if records else " The story names none."
-    return TableExhibit(
-        name="foreign_listings",
-        cells=cells,
-        row_header="listing and quantity",
-        caption=(
-            "Listings with other trading hours, explained by the home session that closed before their own and by the "
-            "one that closes after it, with a coefficient each. Dates are never matched blindly: a foreign session "
-            f"ends before the home session of the same date begins.{none}"
-        ),
-        numbers=numbers,
-    )
+    return declare_table("peer_adjusted", spillover.adjusted, columns, caption=caption, has_headline=True)
 
 
 FOREIGN_LABELS = {
@@ -324,15 +212,56 @@ FOREIGN_LABELS = {
 }
 
 
-def _foreign_value(record: dict[str, object]) -> str:
-    value, name = record.get("value"), record["quantity"]
+def tabulate_foreign(spillover: Spillover) -> TableExhibit:
+    """Coefficients of listings that trade at other hours."""
+    rows: list[dict[str, object]] = []
+    for found in spillover.foreign:
+        peer, abnormal = found.estimate, found.estimate.abnormal
+        if abnormal is None:
+            rows.append({"ticker": peer.ticker, "quantity": "estimate", "note": peer.note})
+            continue
+        fit = abnormal.fit
+        for name, value, error in (
+            *(
+                (str(name), float(value), float(fit.coefficient_errors[name]))
+                for name, value in fit.coefficients.items()
+            ),
+            ("lead_check_t", found.lead_t, None),
+            ("n_irregular", float(found.n_irregular), None),
+            ("n_estimation", float(fit.n_estimation), None),
+            ("abnormal_return", peer.estimate, peer.standard_error),
+        ):
+            rows.append({"ticker": peer.ticker, "quantity": name, "value": value, "standard_error": error})
+    columns = (
+        Column(
+            "",
+            "listing and quantity",
+            of=lambda r: f"{r['ticker']}: {FOREIGN_LABELS.get(r['quantity'], r['quantity'])}",
+        ),
+        Column("ticker"),
+        Column("quantity"),
+        Column("", "value", of=_say_foreign, why="note"),
+        Column("value"),
+        Column("standard_error"),
+        Column("note"),
+    )
+    none = "" if rows else " The story names none."
+    caption = (
+        "Listings with other trading hours, explained by the home session that closed before their own and by the "
+        "one that closes after it, with a coefficient each. Dates are never matched blindly: a foreign session "
+        f"ends before the home session of the same date begins.{none}"
+    )
+    return declare_table("foreign_listings", rows, columns, caption=caption)
+
+
+def _say_foreign(row: dict[str, Any]) -> str | None:
+    value, name, error = row.get("value"), row["quantity"], row.get("standard_error")
     if value is None:
-        return f"n/a: {record.get('note', '')}"
+        return None
     if name in ("n_irregular", "n_estimation"):
         return f"{value:.0f}"
     if name == "abnormal_return":
-        return f"{format_percent(float(value))} (s.e. {format_percent(float(record['standard_error']), sign=False)})"
-    if name == "lead_check_t":
-        return format_number(float(value))
-    error = format_number(float(record["standard_error"]), digits=4, sign=False)
-    return f"{format_number(float(value), digits=4)} (s.e. {error})"
+        return f"{format_percent(value)} (s.e. {format_size(error)})"
+    if error is None:
+        return format_number(value)
+    return f"{format_number(value, digits=4)} (s.e. {format_plain(error, digits=4)})"
