@@ -89,10 +89,9 @@ def compare(*configs: StudyConfig) -> TableExhibit:
     index = [f"{label}, {name}" for label in ("headline", "companion") for name in names]
     return TableExhibit(
         name="comparison",
-        cells=pd.DataFrame(columns, index=index),
+        cells=pd.DataFrame(columns, index=pd.Index(index, name="quantity")),
         caption="Parameter sets side by side. Looking at several and reporting the one that is liked is not a test.",
         numbers=pd.DataFrame(records),
-        row_header="quantity",
     )
 
 

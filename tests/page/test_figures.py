@@ -170,7 +170,7 @@ assert mpl.rcParams["font.size"] == 20
 def test_style_does_not_depend_on_folder_or_settings_and_needs_no_pyplot(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\n")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(ROOT)],
+        [sys.executable, "-c", SCRIPT, str(ROOT / "analysis")],
         cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"},
     )  # fmt: skip
     here = figures.draw_specification_curve(pd.DataFrame(TWO_SPECIFICATIONS)).to_svg()

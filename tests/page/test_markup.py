@@ -107,6 +107,6 @@ def test_a_table_without_rows_is_a_sentence():
     from event_impact.page.exhibits import TableExhibit
 
     empty = pd.DataFrame({"a": [], "b": []})
-    shown = TableExhibit("nothing", empty, "What else happened. None is recorded.", empty, "row")._repr_html_()
+    shown = TableExhibit("nothing", empty, "What else happened. None is recorded.", empty)._repr_html_()
     assert "<table" not in shown
     assert "None is recorded." in shown

@@ -19,9 +19,9 @@ HOSTILE = 'A & B_{1} 5 % of $x <b> \\input{a} ~^| "q" \u202ertl'
 def exhibit() -> TableExhibit:
     cells = pd.DataFrame(
         {"return": ["-", "-"], "estimate, %": ["\u22121.04\u00a0%", "+0.16\u00a0%"], "on": ["2026-02-02", "w" * 60]},
-        index=[HOSTILE, "sessions 0 to +1"],
+        index=pd.Index([HOSTILE, "sessions 0 to +1"], name="return"),
     )
-    return TableExhibit("effects", cells, f"Effects & more. {HOSTILE}.", cells, row_header="return")
+    return TableExhibit("effects", cells, f"Effects & more. {HOSTILE}.", cells, aligned=(False, True, False))
 
 
 def publish(folder: Path, exhibit: TableExhibit, status: str = "final") -> StoredRun:
@@ -33,9 +33,11 @@ def publish(folder: Path, exhibit: TableExhibit, status: str = "final") -> Store
 
 
 def test_a_page_gives_back_the_cells_it_was_made_from(exhibit: TableExhibit) -> None:
-    ((name, (caption, cells)),) = read_tables(exhibit._repr_html_()).items()
-    assert name == "effects"
-    assert caption == exhibit.caption
+    ((name, found),) = read_tables(exhibit._repr_html_()).items()
+    cells = found.cells
+    assert name == found.name == "effects"
+    assert found.caption == exhibit.caption
+    assert found.aligned == exhibit.aligned
     assert cells.index.name == "return"
     assert cells.to_numpy().tolist() == exhibit.cells.to_numpy().tolist()
     assert [label.replace("\u00a0", " ") for label in cells.index] == list(exhibit.cells.index)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 
 import matplotlib as mpl
 import pandas as pd
@@ -18,7 +20,7 @@ from matplotlib.figure import Figure
 
 from event_impact.page.figure_style import house_style
 from event_impact.page.format import NAME
-from event_impact.page.markup import find_title, frame_table, mark_up, mark_up_caption, mark_up_row
+from event_impact.page.markup import align_decimals, find_title, frame_table, mark_up, mark_up_caption, mark_up_row
 
 SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
 DECIMALS = re.compile(rb"(\.\d\d)\d+")
@@ -118,32 +120,36 @@ class TableExhibit:
     def _repr_html_(self) -> str:
         if self.cells.empty:  # a frame of heads over nothing: its caption says why
             return f'<p class="empty-table">{mark_up_caption(self.caption, "")}</p>'
+        rooms = zip(*self._rooms(), strict=True)
         rows = [
-            mark_up_row(label, row, row_class="headline" * (self.has_headline and not k))
-            for k, (label, row) in enumerate(zip(self.cells.index, self.cells.to_numpy().tolist(), strict=True))
+            mark_up_row(label, row, row_class="headline" * (self.has_headline and not k), rooms=room)
+            for k, (label, row, room) in enumerate(zip(self.cells.index, self.cells.to_numpy(), rooms, strict=True))
         ]
         heads = (self.cells.index.name or "", *map(str, self.cells.columns))
-        table = frame_table(self.caption, heads, "".join(rows), name=self.name)
+        table = frame_table(self.caption, heads, "".join(rows), name=self.name, aligned=self.aligned)
         if not self.is_folded:
             return table
         return f'<details class="fold"><summary>{mark_up(find_title(self.caption))}</summary>{table}</details>'
 
+    def _rooms(self) -> Iterator[list[int | None]]:
+        """For each column the room after its numbers; None in columns of text."""
+        for k, is_number in zip_longest(range(self.cells.shape[1]), self.aligned):
+            yield align_decimals(self.cells.iloc[:, k]) if is_number else [None] * len(self.cells)
+
     def to_latex(self) -> str:
-        """The table for a paper."""
-        return format_latex(self.cells, caption=self.caption, name=self.name)
+        """The table for a paper, in the booktabs package and for any engine."""
+        plain = pd.DataFrame({"": [_escape_latex(label) for label in self.cells.index]})
+        for k, rooms in enumerate(self._rooms()):
+            cells = zip(self.cells.iloc[:, k], rooms, strict=True)
+            plain[k] = [_escape_latex(cell) + r"\phantom{0}" * (room or 0) for cell, room in cells]
+        plain.columns = [_escape_latex(head) for head in (self.cells.index.name or "", *self.cells.columns)]
+        return plain.to_latex(
+            index=False, escape=False, caption=_escape_latex(self.caption), label=f"tab:{self.name}", position="htbp",
+            column_format="l" + "".join("lr"[bool(a)] for _, a in zip_longest(self.cells.columns, self.aligned)),
+        )  # fmt: skip
 
 
 Exhibit = FigureExhibit | TableExhibit
-
-
-def format_latex(cells: pd.DataFrame, *, caption: str, name: str) -> str:
-    """Cells as a LaTeX table of the booktabs package, for any engine."""
-    plain = cells.map(_escape_latex)
-    plain.columns = [_escape_latex(column) for column in plain.columns]
-    headers = [_escape_latex(label) for label in plain.index]
-    plain.insert(0, _escape_latex(cells.index.name or ""), headers, allow_duplicates=True)
-    title = _escape_latex(caption)
-    return plain.to_latex(index=False, escape=False, caption=title, label=f"tab:{name}", position="htbp")
 
 
 def _escape_latex(text: object) -> str:

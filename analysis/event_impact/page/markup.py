@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
+from itertools import zip_longest
 
 INSTANT = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}Z)?)?"
 LONGEST_WORD = 24
@@ -18,6 +19,7 @@ STACK_COLUMNS, STACK_ROWS = 4, 8
 DENSE_COLUMNS = 9
 """Columns from which a table is set smaller, so that it fits beside the contents on a common screen."""
 ROW_TAG = re.compile(r"<(tr|th|td)(?=[ >])")
+FRACTION = re.compile(r"\.\d+(?=\D*$)")
 SENTENCE = re.compile(r".+?[.?!](?=\s|$)", re.DOTALL)
 
 
@@ -37,20 +39,37 @@ def mark_up(text: object) -> str:
     return "".join((*parts, escape(plain[end:])))
 
 
-def mark_up_cell(text: object) -> str:
-    """A data cell."""
-    return f"<td{_room(text)}>{mark_up(text)}</td>"
+def mark_up_cell(text: object, room: int | None = None) -> str:
+    """A data cell; ``room`` as :func:`align_decimals` gives it."""
+    return f"<td{_classes(text, '' if room is None else f'num d{room}')}>{mark_up(text)}</td>"
 
 
-def mark_up_row(header: object, values: Iterable[object], *, row_class: str = "") -> str:
+def mark_up_row(
+    header: object, values: Iterable[object], *, row_class: str = "", rooms: Iterable[int | None] = ()
+) -> str:
     """A row with its header; ``row_class`` is trusted."""
     attribute = f' class="{escape(row_class)}"' if row_class else ""
-    cells = "".join(map(mark_up_cell, values))
-    return f'<tr{attribute}><th scope="row"{_room(header)}>{mark_up(header)}</th>{cells}</tr>'
+    cells = "".join(mark_up_cell(value, room) for value, room in zip_longest(values, rooms))
+    return f'<tr{attribute}><th scope="row"{_classes(header)}>{mark_up(header)}</th>{cells}</tr>'
 
 
-def _room(text: object) -> str:
-    return ' class="long"' if len(str(text)) >= LONG_CELL else ""
+def _classes(text: object, look: str = "") -> str:
+    held = " ".join(filter(None, (look, "long" if len(str(text)) >= LONG_CELL else "")))
+    return f' class="{held}"' if held else ""
+
+
+def align_decimals(cells: Iterable[str]) -> list[int | None]:
+    """How many figures wide the room after each number of a column is, so that the points stand below each other.
+
+    None for a cell that gives a reason in place of a number.
+    """
+    held = list(cells)
+    widths = [len(match[0]) if (match := FRACTION.search(cell)) else 0 for cell in held]
+    room = max(widths, default=0)
+    return [
+        None if cell.startswith("n/a:") else (room - width) * any(map(str.isdigit, cell))
+        for cell, width in zip(held, widths, strict=True)
+    ]
 
 
 def find_title(caption: str) -> str:
@@ -68,15 +87,28 @@ def mark_up_caption(caption: str, kind: str) -> str:
     return f'{number}<span class="title">{mark_up(title)}</span>{mark_up(rest)}'
 
 
-def frame_table(caption: str, heads: Iterable[str], rows: str, *, name: str = "", is_numbered: bool = True) -> str:
+def frame_table(
+    caption: str,
+    heads: Iterable[str],
+    rows: str,
+    *,
+    name: str = "",
+    is_numbered: bool = True,
+    aligned: Iterable[bool] = (),
+) -> str:
     """A table in a frame that scrolls by finger and keyboard; ``rows`` are finished rows, an empty head stays empty.
+
+    ``aligned`` marks the columns of numbers after the row headers.
 
     A small table of many columns can also be stacked by the style sheet. Its cells then carry the head of their
     column, and every part its role, because browsers forget what a table is once it is laid out as anything else.
     """
     heads = list(heads)
     is_stacked = len(heads) >= STACK_COLUMNS and rows.count("<tr") <= STACK_ROWS
-    head = "".join(f'<th scope="col">{mark_up(h)}</th>' if h else "<td></td>" for h in heads)
+    head = "".join(
+        f'<th scope="col"{look}>{mark_up(h)}</th>' if h else "<td></td>"
+        for h, look in zip_longest(heads, ("", *(' class="num"' * a for a in aligned)), fillvalue="")
+    )
     parts = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
     if is_stacked:
         parts = (

@@ -14,7 +14,7 @@ import pandas as pd
 
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError
-from event_impact.page.exhibits import format_latex
+from event_impact.page.exhibits import TableExhibit
 from event_impact.runs.store import StoredRun
 
 FORMATS = ("latex", "csv")
@@ -43,22 +43,23 @@ def export_run(stored: StoredRun, target: Path, *, form: str) -> list[Path]:
         if form == "csv":
             return [Path(shutil.copyfile(path, target / path.name)) for path in tables]
         written = []
-        for name, (caption, cells) in page.items():
+        for name, exhibit in page.items():
             path = target / f"{name}.tex"
-            write_text(path, format_latex(cells, caption=caption, name=name))
+            write_text(path, exhibit.to_latex())
             written.append(path)
         return written
 
 
-def read_tables(page: str) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Caption and cells of every named table of a page; the first column becomes the index."""
+def read_tables(page: str) -> dict[str, TableExhibit]:
+    """Every named table of a page, as far as it shows: the first column becomes the index."""
     reader = _TableReader()
     reader.feed(page)
     tables = {}
     for name, (caption, rows) in reader.tables.items():
         (corner, *heads), *body = rows
         index = pd.Index([row[0] for row in body], name=corner or None)
-        tables[name] = caption, pd.DataFrame([row[1:] for row in body], index=index, columns=heads)
+        cells = pd.DataFrame([row[1:] for row in body], index=index, columns=heads)
+        tables[name] = TableExhibit(name, cells, caption, cells, tuple(reader.aligned[name][1:]))
     return tables
 
 
@@ -68,6 +69,7 @@ class _TableReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.tables: dict[str, tuple[str, list[list[str]]]] = {}
+        self.aligned: dict[str, list[bool]] = {}
         self._name = ""
         self._place = ""
         self._is_number = False
@@ -77,13 +79,16 @@ class _TableReader(HTMLParser):
         if tag == "table":
             self._name = values.get("id") or ""
             if self._name:
-                self.tables[self._name] = "", []
+                self.tables[self._name], self.aligned[self._name] = ("", []), []
         elif tag == "tr" and self._name:
             self.tables[self._name][1].append([])
         elif tag in ("td", "th", "caption"):
             self._place = tag
             if self._name and tag != "caption":
-                self.tables[self._name][1][-1].append("")
+                rows = self.tables[self._name][1]
+                rows[-1].append("")
+                if len(rows) == 1:
+                    self.aligned[self._name].append(values.get("class") == "num")
         self._is_number = values.get("class") == "number"
 
     def handle_endtag(self, tag: str) -> None:
