@@ -40,7 +40,7 @@ def test_a_moved_control_computes_that_study(monkeypatch):
     show_changed(StudyConfig(), window=(0, 3), model="constant_mean")
     verdict, estimates, figure = shown
     wanted = compute_study(StudyConfig().replace(windows="0:0,0:3", model="constant_mean"))
-    assert verdict.verdict == wanted.verdict.verdict
+    assert verdict.text == wanted.verdict.text
     assert estimates.numbers["last"].max() == 3
     assert figure.name == "cumulative"
     shown.clear()

@@ -48,7 +48,7 @@ def test_no_estimate_is_counted_twice(curve):
     row = steps.confirm_detections(found.study, found.panel, found.alignment, found.rows)[0]
     assert (row.outcome, row.is_curve_tested) == ("fragile", False)
     verdict = compose_verdict([row, *found.rows[1:]], found.alignment, found.study.config)
-    assert "fragile only because too few earlier sessions" in verdict.headline_sentence
+    assert "fragile only because too few earlier sessions" in verdict.sentences[0]
     assert "could not be tested" in verdict.plain
 
 

@@ -80,8 +80,8 @@ def test_the_verdict_holds_its_numbers_and_the_joint_sentence(focal):
         p_equals(headline.p_value("conformal")),
         format_percent(headline.mde80, sign=False),
     ):
-        assert text in verdict.headline_sentence
-    assert "only their joint effect" in verdict.joint_sentence
+        assert text in verdict.sentences[0]
+    assert "only their joint effect" in verdict.sentences[2]
     assert verdict.status == "final"
 
 
@@ -94,9 +94,9 @@ def test_no_outcome_is_worded_with_a_forbidden_claim(focal):
             for row in focal.rows
         ]
         verdict = compose_verdict(rows, focal.alignment, focal.study.config)
-        assert not find_forbidden(verdict.verdict)
+        assert not find_forbidden(verdict.text)
         assert not find_forbidden(verdict.plain)
-        assert "None" not in verdict.verdict
+        assert "None" not in verdict.text
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_an_interval_that_excludes_zero_is_said(focal):
         dataclasses.replace(r, ci95=(-0.09, -0.001)) if r.is_primary and r.return_kind == "close_to_close" else r
         for r in focal.rows
     ]
-    assert "excludes zero" in compose_verdict(rows, focal.alignment, focal.study.config).headline_sentence
+    assert "excludes zero" in compose_verdict(rows, focal.alignment, focal.study.config).sentences[0]
 
 
 def test_an_open_window_is_a_row_with_a_note():
@@ -147,8 +147,8 @@ def test_separate_sessions_give_separate_effects():
     assert report.estimate + denial.estimate == pytest.approx(total.estimate, rel=1e-12)
     assert report.std_error**2 + denial.std_error**2 != pytest.approx(total.std_error**2, rel=1e-6)
     verdict = compose_verdict(story.rows, story.alignment, story.study.config, sequence=sequence)
-    assert "Before the denial" in verdict.sequence_sentence
-    assert "Nothing here may be called a reversal" in verdict.sequence_sentence
+    assert "Before the denial" in verdict.sentences[3]
+    assert "Nothing here may be called a reversal" in verdict.sentences[3]
     focal_sequence = compute()
     joint = steps.assess_story(focal_sequence.study, focal_sequence.measured, focal_sequence.alignment)
     assert joint.row("report") is None
@@ -163,8 +163,8 @@ def test_uncertain_sessions_show_every_candidate():
     assert [r.name for r in sequence.rows] == ["total", "session 0", "session 1"]
     assert "232 of 250 estimation sessions" in find_primary(story.rows, "close_to_close").note
     verdict = compose_verdict(story.rows, story.alignment, story.study.config, sequence=sequence)
-    assert "candidate sessions" in verdict.headline_sentence
-    assert "all candidate sessions" in verdict.sequence_sentence
+    assert "candidate sessions" in verdict.sentences[0]
+    assert "all candidate sessions" in verdict.sentences[3]
 
 
 def test_a_model_without_a_standard_error_claims_no_interval_and_no_power():
@@ -174,7 +174,7 @@ def test_a_model_without_a_standard_error_claims_no_interval_and_no_power():
     robust = compute(model="robust", windows="0:0,0:2", runup="-5:-1")
     sequence = steps.assess_story(robust.study, robust.measured, robust.alignment)
     verdict = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence)
-    text = f"{verdict.verdict} {verdict.plain}"
+    text = f"{verdict.text} {verdict.plain}"
     assert "interval by ranks" in text
     assert "four times in five" not in text
     assert "0.00\u00a0% to 0.00" not in text
@@ -196,7 +196,21 @@ def test_separate_effects_without_a_standard_error_are_never_a_reversal():
     sequence = steps.assess_story(robust.study, robust.measured, robust.alignment)
     assert sequence.reversal is None
     assert all(row.contrast is None and row.estimate is not None and row.rank_p for row in sequence.rows)
-    text = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence).verdict
+    text = compose_verdict(robust.rows, robust.alignment, robust.study.config, sequence=sequence).text
     assert ("No reversal can be claimed" in text) == (
         len(sequence.rows) > 1 or sequence.rows[0].first < sequence.rows[0].last
     )
+
+
+def test_a_verdict_refuses_a_forbidden_wording_and_drops_what_is_not_said():
+    from event_impact.page.verdict import Verdict
+
+    said = Verdict("Panel", "Which?", ("First <b>.", "", "Second."), plain="Plainly.", outcome="fragile")
+    assert said.text == "First <b>. Second."
+    page = said._repr_html_()
+    assert "<strong>Detected, but fragile.</strong> First &lt;b&gt;.</p><p>Second.</p>" in page
+    assert "In plain words.</span> Plainly." in page
+    assert "In plain words" not in Verdict("Robustness", "Which?", ("One.",))._repr_html_()
+    for sentences, plain in ((("It had no effect.",), ""), (("Fine.",), "It fell because of it.")):
+        with pytest.raises(ValueError, match="forbidden wording"):
+            Verdict("Panel", "Which?", sentences, plain=plain)

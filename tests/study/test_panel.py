@@ -16,6 +16,7 @@ from event_impact.page import panel_figures, panel_tables
 from event_impact.page.verdict import find_forbidden
 from event_impact.study import panel as many
 from event_impact.study import steps
+from event_impact.study.record import record_panel
 from scipy import stats
 
 
@@ -156,8 +157,8 @@ def test_outcomes_follow_their_rule_and_have_words(result, shift, bound, is_conf
     found = decide_pooled_outcome(pooled, significance=0.05, bound=bound, is_confirmed=is_confirmed)
     assert found == outcome
     text = panel_tables.compose_panel(dataclasses.replace(result, main=pooled, outcome=found))
-    assert not find_forbidden(text.verdict + text.plain)
-    assert "searching for denials" in text.verdict
+    assert not find_forbidden(text.text + text.plain)
+    assert "searching for denials" in text.text
 
 
 def test_readings_resolve_uncertain_sessions(result):
@@ -206,7 +207,7 @@ def test_an_early_date_has_too_few_stories_and_still_a_page():
     assert early.outcome == "insufficient_data"
     assert {s.name for s in early.panel.stories} == {"ford-ev-spinoff-2022", "statestreet-creditsuisse-2022"}
     verdict = panel_tables.compose_panel(early)
-    assert "Nothing is pooled" in verdict.verdict
+    assert "Nothing is pooled" in verdict.text
     for exhibit in (
         panel_figures.draw_forest(early),
         panel_figures.draw_story_path(early),
@@ -216,7 +217,7 @@ def test_an_early_date_has_too_few_stories_and_still_a_page():
         panel_tables.tabulate_missing(early),
     ):
         assert exhibit.caption
-    record = panel_tables.record_panel(early, verdict, notebook="05_report_denial_panel")
+    record = record_panel(early, verdict, notebook="05_report_denial_panel")
     assert record.run["outcome"] is None
     assert record.run["panel"]["outcome"] == "insufficient_data"
 
@@ -227,5 +228,5 @@ def test_tables_hold_the_numbers_of_the_result(result):
     assert len(table) == 7
     stories = panel_tables.tabulate_stories(result.panel.denied, name="panel_stories", what="Denied stories").numbers
     assert stories["estimate"].tolist() == [s.joint.estimate for s in result.panel.denied]
-    record = panel_tables.record_panel(result, panel_tables.compose_panel(result), notebook="05_report_denial_panel")
+    record = record_panel(result, panel_tables.compose_panel(result), notebook="05_report_denial_panel")
     assert {"data/snapshot/F.csv", "data/pairs/TSM.csv", "data/stories.csv"} <= set(record.run["inputs"])

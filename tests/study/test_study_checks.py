@@ -143,9 +143,9 @@ def test_an_opening_price_before_the_report_is_no_measure_of_it():
     companion = next(r for r in found.rows if r.is_primary and r.return_kind == "close_to_open")
     assert companion.caution == steps.CAUTIONS["no"]
     verdict = compose_verdict(found.rows, found.alignment, found.study.config)
-    assert "companion: n/a" in verdict.companion_sentence  # no opens are recorded there
+    assert "companion: n/a" in verdict.sentences[1]  # no opens are recorded there
     moved = [dataclasses.replace(r, estimate=0.01, ci95=(0.0, 0.02)) if r is companion else r for r in found.rows]
-    assert "holds none of the news" in compose_verdict(moved, found.alignment, found.study.config).companion_sentence
+    assert "holds none of the news" in compose_verdict(moved, found.alignment, found.study.config).sentences[1]
 
 
 def test_a_return_without_any_number_takes_one_row():

@@ -26,7 +26,7 @@ from event_impact.page.format import (
     or_reason,
     p_equals,
 )
-from event_impact.page.verdict import ListedVerdict, find_forbidden
+from event_impact.page.verdict import Verdict
 
 DIMENSION_LABELS = {
     "model": "model",
@@ -57,21 +57,10 @@ CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "detected on its own"}
 
 def compose_robustness(
     curve: SpecificationCurve, confirmation: Confirmation, *, ticker: str, significance: float
-) -> ListedVerdict:
-    """The choices that would flip the outcome, and what the curve says as a whole.
-
-    Raises
-    ------
-    ValueError
-        If a sentence holds a forbidden wording.
-    """
+) -> Verdict:
+    """The choices that would flip the outcome, and what the curve says as a whole."""
     sentences = (_say_flips(curve), _say_range(curve), _say_tests(curve, significance), _say_rule(curve, confirmation))
-    verdict = ListedVerdict("Robustness",
-        f"Which choices would flip the outcome for {ticker}?", tuple(s for s in sentences if s)
-    )  # fmt: skip
-    if broken := find_forbidden(verdict.text):
-        raise ValueError(f"the robustness verdict holds a forbidden wording: {', '.join(broken)}")
-    return verdict
+    return Verdict("Robustness", f"Which choices would flip the outcome for {ticker}?", sentences)
 
 
 def _say_flips(curve: SpecificationCurve) -> str:

@@ -16,7 +16,7 @@ from event_impact.page.format import (
     format_size,
     p_equals,
 )
-from event_impact.page.verdict import ListedVerdict, find_forbidden
+from event_impact.page.verdict import Verdict
 
 GROUP_TEST_LABELS = {
     "kp_bmp": "adjusted BMP (Kolari and Pynnönen)",
@@ -29,14 +29,8 @@ GROUP_TEST_LABELS = {
 ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 
 
-def compose_spillover(spillover: Spillover, alignment: Alignment, *, significance: float) -> ListedVerdict:
-    """Who moved, what the comparison with peers deducts, and what cannot be read at all.
-
-    Raises
-    ------
-    ValueError
-        If a sentence holds a forbidden wording.
-    """
+def compose_spillover(spillover: Spillover, alignment: Alignment, *, significance: float) -> Verdict:
+    """Who moved, what the comparison with peers deducts, and what cannot be read at all."""
     question = f"Did other firms move on {format_session(alignment.event_session)}, with {alignment.story.ticker}?"
     sentences = (
         _say_group(spillover, significance),
@@ -44,10 +38,7 @@ def compose_spillover(spillover: Spillover, alignment: Alignment, *, significanc
         _say_in_space(spillover),
         _say_unreadable(spillover),
     )
-    verdict = ListedVerdict("Spillover", question, tuple(s for s in sentences if s))
-    if broken := find_forbidden(verdict.text):
-        raise ValueError(f"the spillover verdict holds a forbidden wording: {', '.join(broken)}")
-    return verdict
+    return Verdict("Spillover", question, sentences)
 
 
 def _say_group(spillover: Spillover, significance: float) -> str:

@@ -41,59 +41,46 @@ FORBIDDEN = (
 """Wordings that claim more than one event can show; no generated text may match."""
 
 
+def find_forbidden(text: str) -> list[str]:
+    """Forbidden wordings that a text contains."""
+    return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What was found, how sure, and what could have been seen, in words.
 
     Attributes
     ----------
+    label : str
+        What it is about; also what a screen reader calls it.
+    sentences : tuple of str
+        The first carries the finding.
+    plain : str
+        A paragraph for readers without statistics, where there is one.
+    outcome, companion_outcome : str or None
+        Outcomes of headline and companion; None where no rule decides.
     status : str
         ``final`` when every declared window is complete at as_of, else ``open``.
-    outcome, companion_outcome : str
-        Outcomes of headline and companion.
-    headline_sentence, companion_sentence, joint_sentence : str
-        One sentence each; ``verdict`` joins them.
-    plain : str
-        A paragraph for readers without statistics.
-    """
 
-    question: str
-    status: str
-    outcome: str
-    companion_outcome: str
-    headline_sentence: str
-    companion_sentence: str
-    joint_sentence: str
-    sequence_sentence: str
-    plain: str
-
-    @property
-    def verdict(self) -> str:
-        """The sentences together."""
-        parts = (self.headline_sentence, self.companion_sentence, self.joint_sentence, self.sequence_sentence)
-        return " ".join(filter(None, parts))
-
-    def _repr_html_(self) -> str:
-        return (
-            f'<section class="verdict" aria-label="Verdict">'
-            f'<p class="question">{escape(self.question)}</p>'
-            f'<p class="outcome"><strong>{escape(OUTCOME_LABELS[self.outcome].capitalize())}.</strong> '
-            f"{escape(self.headline_sentence)}</p><p>{escape(self.companion_sentence)}</p>"
-            f'<p class="joint">{escape(" ".join(filter(None, (self.joint_sentence, self.sequence_sentence))))}</p>'
-            f'<p class="plain"><span class="label">In plain words.</span> {escape(self.plain)}</p></section>'
-        )
-
-
-@dataclass(frozen=True)
-class ListedVerdict:
-    """A verdict of several sentences, the first of which carries the finding.
-
-    ``label`` names the section to a screen reader.
+    Raises
+    ------
+    ValueError
+        If a sentence holds a forbidden wording.
     """
 
     label: str
     question: str
     sentences: tuple[str, ...]
+    plain: str = ""
+    outcome: str | None = None
+    companion_outcome: str | None = None
+    status: str = "final"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentences", tuple(filter(None, self.sentences)))
+        if broken := find_forbidden(f"{self.text} {self.plain}"):
+            raise ValueError(f"{self.label}: the verdict holds a forbidden wording: {', '.join(broken)}")
 
     @property
     def text(self) -> str:
@@ -101,31 +88,13 @@ class ListedVerdict:
         return " ".join(self.sentences)
 
     def _repr_html_(self) -> str:
-        first, *others = self.sentences
-        rest = "".join(f"<p>{escape(sentence)}</p>" for sentence in others)
+        first, *others = map(escape, self.sentences)
+        mark = f"<strong>{escape(OUTCOME_LABELS[self.outcome].capitalize())}.</strong> " if self.outcome else ""
+        rest = "".join(f"<p>{sentence}</p>" for sentence in others)
+        plain = '<p class="plain"><span class="label">In plain words.</span> ' + escape(self.plain) + "</p>"
         return (
-            f'<section class="verdict" aria-label="{escape(self.label)}">'
-            f'<p class="question">{escape(self.question)}</p><p class="outcome">{escape(first)}</p>{rest}</section>'
-        )
-
-
-def find_forbidden(text: str) -> list[str]:
-    """Forbidden wordings that a text contains."""
-    return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
-
-
-@dataclass(frozen=True)
-class AlignmentVerdict:
-    """Which sessions the articles can have reached, and what that allows to be said."""
-
-    question: str
-    sentence: str
-    reason: str
-
-    def _repr_html_(self) -> str:
-        return (
-            f'<section class="verdict" aria-label="Verdict"><p class="question">{escape(self.question)}</p>'
-            f'<p class="outcome">{escape(self.sentence)}</p><p class="joint">{escape(self.reason)}</p></section>'
+            f'<section class="verdict" aria-label="{escape(self.label)}"><p class="question">{escape(self.question)}</p>'
+            f'<p class="outcome">{mark}{first}</p>{rest}{plain if self.plain else ""}</section>'
         )
 
 
@@ -142,13 +111,10 @@ def say_alignment(alignment: Alignment) -> str:
     return f"On {alignment.hours.exchange}, {text}."
 
 
-def compose_alignment(alignment: Alignment) -> AlignmentVerdict:
+def compose_alignment(alignment: Alignment) -> Verdict:
     """The verdict of the alignment alone."""
-    return AlignmentVerdict(
-        question=f"Which sessions of {alignment.story.ticker} can the articles have reached ({alignment.story.title})?",
-        sentence=say_alignment(alignment),
-        reason=alignment.identification.reason,
-    )
+    question = f"Which sessions of {alignment.story.ticker} can the articles have reached ({alignment.story.title})?"
+    return Verdict("Alignment", question, (say_alignment(alignment), alignment.identification.reason))
 
 
 def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:
@@ -169,31 +135,22 @@ def compose_verdict(
     *,
     sequence: StorySequence | None = None,
 ) -> Verdict:
-    """Compose the verdict of a study from its rows, its sequence and from what is identified.
-
-    Raises
-    ------
-    ValueError
-        If a composed sentence holds a forbidden wording.
-    """
+    """The verdict of a study from its rows, its sequence and from what is identified."""
     headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
-    story = alignment.story
-    verdict = Verdict(
-        question=_ask(alignment),
-        status="final" if is_complete(rows, config) else "open",
+    return Verdict(
+        "Verdict",
+        _ask(alignment),
+        (
+            _say_headline(headline, alignment, config),
+            _say_companion(companion, config),
+            alignment.identification.reason,
+            _say_sequence(sequence, config) if sequence else "",
+        ),
+        plain=_say_plainly(headline, companion, alignment, config),
         outcome=headline.outcome,
         companion_outcome=companion.outcome,
-        headline_sentence=_say_headline(headline, alignment, config),
-        companion_sentence=_say_companion(companion, config),
-        joint_sentence=alignment.identification.reason,
-        sequence_sentence=_say_sequence(sequence, config) if sequence else "",
-        plain=_say_plainly(headline, companion, alignment, config),
+        status="final" if is_complete(rows, config) else "open",
     )
-    for sentence in (verdict.verdict, verdict.plain):
-        broken = find_forbidden(sentence.replace(story.title, ""))
-        if broken:
-            raise ValueError(f"the verdict holds a forbidden wording: {', '.join(broken)}")
-    return verdict
 
 
 def _ask(alignment: Alignment) -> str:

@@ -17,9 +17,8 @@ from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.exhibits import Exhibit, write_csv
 from event_impact.page.markup import frame_table, mark_up_row
-from event_impact.page.panel_tables import PanelVerdict
 from event_impact.page.provenance import RECORD_MIME, SCHEMA_VERSION, clean
-from event_impact.page.verdict import ListedVerdict, Verdict, find_primary, say_alignment
+from event_impact.page.verdict import Verdict, find_primary, say_alignment
 from event_impact.study import steps
 from event_impact.study.opening import list_side_inputs
 
@@ -69,13 +68,13 @@ def record_study(
     alignment: Alignment,
     notebook: str,
     exhibits: tuple[Exhibit, ...] = (),
-    finding: ListedVerdict | None = None,
+    finding: Verdict | None = None,
 ) -> RunRecord:
     """Gather everything that a run of one story publishes.
 
     Parameters
     ----------
-    finding : ListedVerdict, optional
+    finding : Verdict, optional
         What the page itself opens with, where that is not the verdict of the study.
     """
     headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
@@ -87,8 +86,8 @@ def record_study(
         "status": verdict.status,
         "outcome": verdict.outcome,
         "companion_outcome": verdict.companion_outcome,
-        "verdict": verdict.verdict,
-        "finding": finding.text if finding else verdict.verdict,
+        "verdict": verdict.text,
+        "finding": finding.text if finding else verdict.text,
         "plain": verdict.plain,
         "identified": alignment.identification.as_record(),
         "event_session": alignment.event_session.date().isoformat(),
@@ -150,7 +149,7 @@ def path_frame(study: OpenedStory, measured: Measured) -> pd.DataFrame:
 
 
 def record_panel(
-    result: PanelResult, verdict: PanelVerdict, *, notebook: str, exhibits: tuple[Exhibit, ...] = ()
+    result: PanelResult, verdict: Verdict, *, notebook: str, exhibits: tuple[Exhibit, ...] = ()
 ) -> RunRecord:
     """Gather what a run of the panel publishes.
 
@@ -167,8 +166,8 @@ def record_panel(
         "status": "final",
         "outcome": None,
         "companion_outcome": None,
-        "verdict": verdict.verdict,
-        "finding": verdict.verdict,
+        "verdict": verdict.text,
+        "finding": verdict.text,
         "plain": verdict.plain,
         "identified": alignment.identification.as_record(),
         "event_session": alignment.event_session.date().isoformat(),
