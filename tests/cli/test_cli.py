@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from event_impact.base.errors import ConfigError
+from event_impact.base.root import IMPORT_ROOT
 from event_impact.cli.main import main, split_assignments
 from event_impact.market.snapshot import open_source
 from stories import ROOT
@@ -279,7 +280,7 @@ def test_help_is_light():
 
     heavy = "('pandas', 'numpy', 'papermill', 'matplotlib')"
     code = f"import sys, event_impact.cli.main; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=IMPORT_ROOT, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.root import IMPORT_ROOT
 from event_impact.cli.many_events import batch_command
 from event_impact.many import file_tables as batch_tables
 from event_impact.many.engine import EventWindows, estimate_events
@@ -370,9 +371,8 @@ def test_progress_goes_to_whoever_watches(files):
 
 def test_importing_the_command_loads_nothing_heavy():
     code = "import sys, event_impact.many.files; print([m for m in ('numpy', 'pandas', 'scipy') if m in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=IMPORT_ROOT, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_formula_quoting_leaves_other_text_alone():

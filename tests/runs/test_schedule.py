@@ -72,7 +72,7 @@ def test_odd_folders_reach_the_shell_as_one_word(tmp_path: Path) -> None:
     assert "%" not in cron_block(made).splitlines()[1].replace(r"\%", "")
     command = cron_block(made).splitlines()[1].split(None, 5)[5].replace(r"\%", "%")  # as cron hands it on
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
-    assert done.stdout == f"-m event_impact.cli.main --root {odd} --quiet nightly --notify mail -s 'x y' me\n"
+    assert done.stdout == f"-P -m event_impact.cli.main --root {odd} --quiet nightly --notify mail -s 'x y' me\n"
     assert not list(tmp_path.rglob("bad"))
     with pytest.raises(ConfigError):
         Schedule(Path("/srv/a\nb"))

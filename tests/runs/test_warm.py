@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
+from event_impact.base.root import IMPORT_ROOT
 from event_impact.runs import warm
-from stories import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +44,10 @@ def test_a_dead_process_is_not_taken():
 
 def test_it_dies_with_its_runner():
     code = (
-        "import os, signal; from analysis.reporting import warm; warm.start_waiting();"
+        "import os, signal; from event_impact.runs import warm; warm.start_waiting();"
         "print(warm._waiting[0].pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=IMPORT_ROOT, capture_output=True, text=True, check=False)
     pid = int(done.stdout)
     try:
         handle = os.pidfd_open(pid)

@@ -9,11 +9,22 @@ from pathlib import Path
 from event_impact.base.errors import ConfigError
 
 ROOT_VARIABLE = "IMPACT_ROOT"
+SAFE_PATH = "PYTHONSAFEPATH"
+"""Python then keeps the working folder out of the places it imports from."""
 PACKAGE = Path(__file__).resolve().parents[1]
 IMPORT_ROOT = PACKAGE.parent
 CHECKOUT = IMPORT_ROOT.parent
 """In a checkout the package lies in ``analysis/``, beside ``notebooks/`` and ``data/``."""
 PACKAGED_STUDY = PACKAGE / "_study"
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """The environment of a Python started from this one: this package first, and nothing from its working folder.
+
+    A desk may hold ``event_impact/``, ``statistics/`` or ``calendar.py`` of its own.
+    """
+    paths = [str(IMPORT_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), SAFE_PATH: "1", **more}
 
 
 @dataclass(frozen=True)

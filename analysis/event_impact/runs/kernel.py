@@ -21,7 +21,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Dict as DictTrait
 from traitlets.config import Config
 
-from event_impact.base.root import IMPORT_ROOT
+from event_impact.base.root import child_environment
 from event_impact.runs.warm import discard_waiting, take_waiting, tell
 
 MAX_SOCKET_PATH = 96
@@ -43,7 +43,7 @@ class KernelLimits:
 class GuardedKernelManager(AsyncKernelManager):
     """Starts the kernel through :mod:`event_impact.runs.kernel_launch`, with an environment of its own."""
 
-    environment = DictTrait(help="Variables added to the environment of the kernel").tag(config=True)
+    environment = DictTrait(help="The environment of the kernel").tag(config=True)
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         """The command line: this interpreter, whatever kernelspecs are installed."""
@@ -57,7 +57,7 @@ class GuardedKernelManager(AsyncKernelManager):
         ]
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
-        kw["env"] = {**os.environ, **self.environment}
+        kw["env"] = self.environment
         return await super()._async_pre_start_kernel(**kw)
 
     pre_start_kernel = _async_pre_start_kernel
@@ -128,13 +128,11 @@ def can_use_sockets(address: str) -> bool:
 
 
 def kernel_environment(scratch: Path, *, root: Path, limits: KernelLimits) -> dict[str, str]:
-    """Variables of the kernel: the study's root, this package importable, settings of its own."""
-    paths = [str(IMPORT_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {
-        "IMPACT_ROOT": str(root),
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "IPYTHONDIR": str(scratch / "ipython"),
-        "IMPACT_KERNEL_MEMORY": str(limits.memory_bytes or ""),
-        "IMPACT_KERNEL_PARENT": str(os.getpid()),
-    }
+    """Environment of the kernel: the study's root, this package importable, settings of its own."""
+    return child_environment(
+        IMPACT_ROOT=str(root),
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+        IPYTHONDIR=str(scratch / "ipython"),
+        IMPACT_KERNEL_MEMORY=str(limits.memory_bytes or ""),
+        IMPACT_KERNEL_PARENT=str(os.getpid()),
+    )

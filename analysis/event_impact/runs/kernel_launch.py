@@ -60,8 +60,6 @@ def wait_for_order() -> None:
 def main() -> None:
     """Become the kernel."""
     die_with_parent(int(os.environ.pop("IMPACT_KERNEL_PARENT", "0") or 0))
-    if sys.path and sys.path[0] in ("", os.getcwd()):  # a file beside the notebook must not shadow a package
-        sys.path.pop(0)
     if sys.argv[1:] == [WAIT]:
         wait_for_order()
     limit_memory(os.environ.pop("IMPACT_KERNEL_MEMORY", ""))

@@ -51,7 +51,7 @@ class Schedule:
     @property
     def words(self) -> list[str]:
         """The command, word by word."""
-        head = [self.python, "-m", "event_impact.cli.main", "--root", str(self.root), "--quiet", "nightly"]
+        head = [self.python, "-P", "-m", "event_impact.cli.main", "--root", str(self.root), "--quiet", "nightly"]
         return [*head, *self.arguments]
 
     @property

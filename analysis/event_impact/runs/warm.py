@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 
-from event_impact.base.root import IMPORT_ROOT
+from event_impact.base.root import child_environment
 
 WAIT = "--wait"
 _waiting: list[subprocess.Popen[bytes]] = []
@@ -20,13 +20,8 @@ _waiting: list[subprocess.Popen[bytes]] = []
 
 def start_waiting() -> None:
     """Start a process that will become the next kernel of this runner."""
-    paths = [str(IMPORT_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
-        "IMPACT_KERNEL_PARENT": str(os.getpid()),
-        "JPY_PARENT_PID": str(os.getpid()),  # read when ipykernel is imported
-    }
+    own = str(os.getpid())
+    environment = child_environment(IMPACT_KERNEL_PARENT=own, JPY_PARENT_PID=own)  # both are read at the start
     with contextlib.suppress(OSError):  # without one, the kernel is started when it is needed
         _waiting.append(
             subprocess.Popen(

@@ -5,13 +5,15 @@ A worker that dies takes nothing with it; when the runner dies, its workers and 
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from event_impact.base.errors import StudyError
+from event_impact.base.root import SAFE_PATH
 from event_impact.runs.kernel_launch import die_with_parent
 from event_impact.runs.run import RunRequest, run_notebook
 
@@ -55,7 +57,8 @@ def run_parts(requests: list[RunRequest], *, limit: int = 2, progress: Progress 
                 number, request = waiting.pop(0)
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(request, sender), daemon=True)
-                process.start()
+                with _safe_path():
+                    process.start()
                 sender.close()
                 running[receiver] = (number, process)
             for receiver in wait(list(running)):
@@ -78,6 +81,19 @@ def run_parts(requests: list[RunRequest], *, limit: int = 2, progress: Progress 
             process.kill()
             process.join()
     return [outcomes[number] for number in range(len(requests))]
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes take their environment from this one's: none may import from the working folder."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def _work(request: RunRequest, sender: Connection) -> None:
