@@ -18,7 +18,7 @@ CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
     "nbconvert": "nbconvert-core",
 }
-FROM_PYPI = {"exchange-calendars", "yfinance"}
+FROM_PYPI = {"exchange-calendars", "filelock", "yfinance"}
 
 
 def normal(name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.errors import ConfigError, DataError, RenderError
 from event_impact.base.root import IMPORT_ROOT
 from event_impact.cli.many_events import batch_command
 from event_impact.many import file_tables as batch_tables
@@ -250,6 +250,14 @@ def test_missing_files_are_exit_3(files):
 def test_out_that_is_a_file_is_exit_2(files):
     (files / "out").write_text("", encoding="utf-8")
     call(files, expect=ConfigError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_out_that_cannot_be_written_is_exit_5_before_any_work(files, monkeypatch):
+    monkeypatch.setattr("event_impact.cli.many_events.run_batch", lambda *_, **__: pytest.fail("work was begun"))
+    refused = call(files, "--out", "/proc/foo", expect=RenderError).exception
+    assert refused.exit_code == 5
+    assert refused.message.startswith("/proc/foo cannot be written")
 
 
 def test_text_cannot_become_a_spreadsheet_formula(files, wide):

@@ -379,7 +379,7 @@ def test_a_disk_that_refuses_leaves_no_part(data: Path, yahoo: FakeYahoo, monkey
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("event_impact.market.vintages.os.rename", refuse)
+        patch.setattr("event_impact.base.disk.os.rename", refuse)
         with pytest.raises(DataError, match="No space left"):
             fetch(data, yahoo, at=TUESDAY)
     assert vintage_names(data) == [good.folder.name]

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from event_impact.base.clock import format_instant
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories, load_story
 from event_impact.reading import ingest
 from event_impact.reading.evidence import Evidence
 from event_impact.reading.ingest import ArticleRequest, add_article, examine_page
-from event_impact.reading.proposals import bound_by_hand, propose, show_instant, use
+from event_impact.reading.proposals import bound_by_hand, propose, use
 from event_impact.reading.stamps import Interval
 from event_impact.registry.new_study import lay_out_study
 
@@ -57,7 +58,7 @@ def judge(row: dict[str, str]) -> str:
         return "refused"
     if proposal.interval is None:
         return "missed" if row["earliest"] else "undecided"
-    found = (show_instant(proposal.interval.earliest), show_instant(proposal.interval.latest))
+    found = (format_instant(proposal.interval.earliest), format_instant(proposal.interval.latest))
     return "right" if found == (row["earliest"], row["latest"]) else "wrong"
 
 
@@ -104,7 +105,7 @@ class TestProposals:
         settled = page.replace(b"</title>", b'</title><meta name="pubdate" content="2026-03-02">')
         proposal = examine_page(settled, name="p", saved_at=SAVED_AT).proposal
         assert proposal.verdict == "found"
-        assert show_instant(proposal.interval.earliest) == "2026-03-01T10:00:00Z"
+        assert format_instant(proposal.interval.earliest) == "2026-03-01T10:00:00Z"
 
     def test_the_analyst_chooses(self):
         proposal = examine("disagree.html").proposal
@@ -122,7 +123,7 @@ class TestProposals:
         assert (post.kind, post.printed) == ("not_earlier_than", "February 1, 2026")
         assert (monday.kind, monday.printed) == ("relative", "Monday")
         chosen = use(examine("embedded_post.txt").proposal, 2).interval
-        assert (show_instant(chosen.earliest), show_instant(chosen.latest)) == (
+        assert (format_instant(chosen.earliest), format_instant(chosen.latest)) == (
             "2026-02-01T10:00:00Z", "2026-02-09T12:00:00Z",
         )  # fmt: skip
         assert (chosen.earliest_basis, chosen.latest_basis) == ("start_of_named_day", "assumed")
@@ -131,8 +132,8 @@ class TestProposals:
         from datetime import date
 
         named = {e.printed: e.interval for e in examine("embedded_post.txt", anchor=date(2026, 2, 4)).proposal.evidence}
-        assert show_instant(named["Monday"].earliest) == "2026-02-01T10:00:00Z"
-        assert show_instant(named["Monday"].latest) == "2026-02-03T12:00:00Z"
+        assert format_instant(named["Monday"].earliest) == "2026-02-01T10:00:00Z"
+        assert format_instant(named["Monday"].latest) == "2026-02-03T12:00:00Z"
         alone = examine("no_date.html").proposal.evidence
         assert all(e.problem == "no day to count from" for e in alone if e.kind == "relative")
 
@@ -217,7 +218,8 @@ def request(examined, role: str = "relay", **changes) -> ArticleRequest:
 
 
 def bytes_of(data: Path) -> dict[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(data.iterdir()) if p.is_file()}
+    tables = (p for p in sorted(data.iterdir()) if p.is_file() and p.name != ".lock")
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in tables}
 
 
 @pytest.mark.usefixtures("no_library")
@@ -235,7 +237,7 @@ class TestRegistry:
         assert article.article_id == "FX-L18"
         assert (article.role, article.source_kind, article.confidence) == ("relay", "relay", "medium")
         assert (article.zone, article.zone_basis, article.precision) == ("America/New_York", "printed", "minute")
-        assert show_instant(article.published_earliest) == "2026-02-03T19:05:00Z"
+        assert format_instant(article.published_earliest) == "2026-02-03T19:05:00Z"
         assert article.url == "https://courier.example/arvo"
         assert page.fingerprint.text_sha256 in article.notes
 
@@ -336,11 +338,11 @@ class TestRegistry:
         def fail(*args):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("event_impact.base.csv_tables.os.fsync", fail)
+        monkeypatch.setattr("event_impact.base.disk.os.fsync", fail)
         with pytest.raises(DataError, match="No space left on device"):
             add_article(own_study.data, page, request(page))
         assert (own_study.data / "articles.csv").read_bytes() == before
-        assert [p.name for p in own_study.data.glob(".*")] == [".gitattributes"]
+        assert [p.name for p in own_study.data.glob(".*")] == [".gitattributes", ".lock"]
 
     def test_every_page_makes_a_row_that_the_registry_accepts(self, own_study):
         """Rows keep the rules of the shipped registry: bases, widths, edges of named days."""
@@ -364,7 +366,7 @@ def test_dates_of_the_site_around_an_article_are_no_evidence_of_its_own():
     )
     found = examine_page(page, name="page", saved_at=datetime(2026, 3, 1, tzinfo=UTC)).proposal
     assert found.verdict == "found"
-    assert show_instant(found.interval.earliest) == "2026-02-03T18:28:00Z"
+    assert format_instant(found.interval.earliest) == "2026-02-03T18:28:00Z"
     beside = [e for e in found.evidence if "beside the article" in e.source]
     assert len(beside) == 2
     assert all(e.kind == "mention" for e in beside)
@@ -415,7 +417,7 @@ def test_what_misled_once_misleads_no_more(lang, head, body, zone, found):
     page = HEAD.format(lang=lang, head=head, body=body).encode()
     proposal = examine_page(page, name="page", saved_at=datetime(2026, 3, 1, tzinfo=UTC), zone=zone).proposal
     bounds = proposal.interval
-    assert (bounds and (show_instant(bounds.earliest), show_instant(bounds.latest))) == found
+    assert (bounds and (format_instant(bounds.earliest), format_instant(bounds.latest))) == found
 
 
 def test_the_library_is_no_witness_of_its_own_reading():
@@ -468,22 +470,23 @@ def test_cells_are_one_line_without_hidden_signs():
 def test_all_files_or_none(tmp_path, monkeypatch):
     """A disk that fills up at the second file leaves the first as it was; a link is followed."""
     from event_impact.base import csv_tables as tables
+    from event_impact.base import disk
 
     one, two, real = tmp_path / "one.csv", tmp_path / "two.csv", tmp_path / "real.csv"
     one.write_bytes(b"1")
     real.write_bytes(b"r")
     two.symlink_to(real)
-    tables.replace_files({one: b"2", two: b"s"})
+    tables.replace_tables({one: b"2", two: b"s"})
     assert (one.read_bytes(), real.read_bytes(), two.is_symlink()) == (b"2", b"s", True)
-    made = tables.tempfile.mkstemp
+    stage = disk._stage
 
-    def full(prefix, dir):
-        if "real" in prefix:
+    def full(target, content):
+        if target.name == "real.csv":
             raise OSError(28, "No space left on device")
-        return made(prefix=prefix, dir=dir)
+        return stage(target, content)
 
-    monkeypatch.setattr(tables.tempfile, "mkstemp", full)
+    monkeypatch.setattr(disk, "_stage", full)
     with pytest.raises(DataError, match="nothing was changed"):
-        tables.replace_files({one: b"3", two: b"t"})
+        tables.replace_tables({one: b"3", two: b"t"})
     assert (one.read_bytes(), real.read_bytes()) == (b"2", b"s")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.csv", "real.csv", "two.csv"]

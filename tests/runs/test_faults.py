@@ -17,7 +17,6 @@ import pytest
 from event_impact.base.errors import BusyError, DataError, ExecutionError, RenderError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
-from event_impact.runs import run as life
 from event_impact.runs.execute import check_executed, execute_notebook
 from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import run_notebook
@@ -212,7 +211,7 @@ def test_a_full_disk_at_the_rename(root: StudyRoot, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("event_impact.runs.store.os.rename", refuse)
+        patch.setattr("event_impact.base.disk.os.rename", refuse)
         with pytest.raises(RenderError, match="No space left") as caught:
             run_notebook(request(root, seed=12), execute=execute_fake)
     assert caught.value.exit_code == 5
@@ -224,11 +223,11 @@ def test_an_index_that_cannot_be_written_is_not_called_success(
 ) -> None:
     before = hash_tree(root.reports)
 
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(life, "rebuild_index", refuse)
+        patch.setattr("event_impact.base.disk.os.replace", refuse)
         with pytest.raises(RenderError) as caught:
             run_notebook(request(root, seed=13), execute=execute_fake)
     assert caught.value.exit_code == 5

@@ -1,36 +1,85 @@
-"""Adding rows to the hand-curated tables: whole or not at all, nothing else touched.
+"""The hand-curated tables: read as text, added to whole or not at all, nothing else touched.
 
-The bytes that stand there are kept as they are; the new content is written beside the file and takes its
-place by one rename. Writers of the same folder wait for each other.
+The bytes that stand there are kept as they are. Writers of the same folder wait for each other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import io
-import os
-import tempfile
 import unicodedata
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pandas as pd
+
+from event_impact.base.disk import hold_lock, replace_files
 from event_impact.base.errors import DataError
+
+WAIT_S = 60.0
+"""A writer of tables is done within a moment; after a minute something is wrong."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against other writers until the block ends."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be opened ({error.strerror}).", "Check the path.") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    """Hold the tables of a folder against other writers until the block ends.
+
+    Raises
+    ------
+    BusyError
+        If another writer holds them for longer than a minute.
+    DataError
+        If the folder cannot be written.
+    """
+    with hold_lock(folder, ".lock", f"the tables in {folder} are being written", wait_s=WAIT_S, refusal=DataError):
         yield
-    finally:
-        os.close(descriptor)
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A hand-curated CSV as text, with exactly the expected columns at its left.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable or has other columns.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the file and its rights.") from error
+    return parse_table(content, columns, name=path.name)
+
+
+def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.DataFrame:
+    """The content of such a file as :func:`read_table` gives it.
+
+    Raises
+    ------
+    DataError
+        If it is no CSV, or has other columns.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
+            table = pd.read_csv(
+                io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8", index_col=False
+            )
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{name} has rows with more cells than its header.", "Take out commas at the ends of lines."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{name} is not a readable CSV: {error}.", "Restore it from the repository.") from error
+    if tuple(table.columns[: len(columns)]) != columns:
+        raise DataError(
+            f"{name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}.",
+            "See data/README.md.",
+        )
+    return table
 
 
 def append_row(content: bytes, row: dict[str, str], *, name: str) -> bytes:
@@ -63,49 +112,12 @@ def start_table(columns: tuple[str, ...]) -> bytes:
     return (",".join(columns) + "\n").encode()
 
 
-def replace_files(contents: dict[Path, bytes]) -> None:
-    """Put new content in the place of files: all are written beside them first, then each takes its place by a rename.
-
-    A link is followed: what it names is replaced.
+def replace_tables(contents: Mapping[Path, bytes]) -> None:
+    """Put new content in the place of tables, of all or none; a link is followed: what it names is replaced.
 
     Raises
     ------
     DataError
         If a folder cannot be written; every file is then as it was.
     """
-    staged: list[tuple[Path, str]] = []
-    path = next(iter(contents))
-    try:
-        for named, content in contents.items():
-            path = named.resolve()
-            descriptor, staging = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            staged.append((path, staging))
-            with os.fdopen(descriptor, "wb") as handle:
-                handle.write(content)
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.chmod(staging, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        while staged:
-            path, staging = staged[0]
-            os.replace(staging, path)
-            staged.pop(0)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written ({error.strerror}); nothing was changed.",
-            "Check permissions and free space, or work on a copy (impact init DIR).",
-        ) from error
-    finally:
-        for _, staging in staged:
-            with contextlib.suppress(OSError):
-                os.unlink(staging)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put new content in the place of one file, as :func:`replace_files` does.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be written; the file is then as it was.
-    """
-    replace_files({path: content})
+    replace_files({path.resolve(): content for path, content in contents.items()}, refusal=DataError)

@@ -1,20 +1,26 @@
-"""Locks, forced writes and renames: what makes files on disk whole or absent.
+"""Locks and the one atomic writer: what the study publishes is whole on disk, or absent.
 
-Stale rule: a lock is a kernel lock (flock) on an open file, so it lasts exactly as long as the
-process that took it. A leftover lock file says nothing; it is simply taken.
+A file is written beside its target, forced to disk, and takes its place by one rename; a folder is filled in a
+staging folder of its own and published the same way. Wherever a writer is stopped, readers find the old or the new.
+
+Stale rule: a lock is a kernel lock on an open file, so it lasts exactly as long as the process that took it. A
+leftover lock file says nothing; it is simply taken. A file system without such locks is refused, not worked around.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import itertools
 import os
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.errors import BusyError, RenderError, StudyError
 
 
@@ -31,41 +37,48 @@ def hold_lock(
     StudyError
         Of the kind ``refusal``, if the file cannot be written.
     """
+    path = folder / name
+    lock = FileLock(path, timeout=wait_s, mode=0o644, poll_interval=0.02, on_acquired=_say_who_holds)
     with writing(folder, refusal=refusal):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            holder = read_holder(path)
+            said = f" ({holder})" if holder else ""
+            raise BusyError(f"{busy}{said}.", "Wait for it to end; its lock goes with its process.") from error
     try:
-        _take(descriptor, busy, time.monotonic() + wait_s)
-        with contextlib.suppress(OSError):  # who holds it is a courtesy; a full disk must not undo the lock
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()} since {now()}\n".encode(), 0)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _take(descriptor: int, busy: str, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                holder = " ".join(os.pread(descriptor, 200, 0).decode(errors="replace").split())
-                said = f" ({holder})" if holder else ""
-                raise BusyError(f"{busy}{said}.", "Wait for it to end; its lock goes with its process.") from error
-            time.sleep(0.02)
+def _say_who_holds(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # a courtesy; a full disk must not undo the lock
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, f"pid {os.getpid()} since {format_instant(read_system_clock())}\n".encode())
+
+
+def read_holder(path: Path) -> str:
+    """Who a lock file names; empty where it names nobody."""
+    try:
+        return " ".join(path.read_text(encoding="utf-8", errors="replace")[:200].split())
+    except OSError:  # Windows locks the content too
+        return ""
 
 
 def is_locked(path: Path) -> bool:
     """Whether some process holds a lock file now."""
+    if not path.is_file():
+        return False
+    lock = FileLock(path, timeout=0)
     try:
-        with open(path, encoding="utf-8") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire()
+    except Timeout:
         return True
     except OSError:
         return False
+    lock.release()
     return False
 
 
@@ -84,39 +97,146 @@ def writing(place: Path, *, refusal: type[StudyError] = RenderError) -> Iterator
         reason = error.strerror or str(error)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise refusal(
-            f"{place} cannot be written ({reason}); nothing was published.",
+            f"{place} cannot be written ({reason}); nothing was changed.",
             "Free some space and run again." if full else "Make the folder writable, or choose another.",
         ) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write and force to disk."""
-    with open(path, "w", encoding="utf-8", newline="\n") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
+def make_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> Path:
+    """A folder that can be written into, made with those above it where it is missing.
+
+    Raises
+    ------
+    StudyError
+        Of the kind ``refusal``, if it cannot be made or nothing can be written into it.
+    """
+    with writing(folder, refusal=refusal):
+        folder.mkdir(parents=True, exist_ok=True)
+        _stage(folder / "probe", b"").unlink()
+    return folder
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Replace a file at once: readers see the old text or the new one."""
-    staging = path.with_name(f".{path.name}-{os.getpid()}")
+def check_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> None:
+    """Refuse a folder that could not be written into, before any work for it; leave no trace of the question.
+
+    Raises
+    ------
+    StudyError
+        Of the kind ``refusal``, as :func:`make_folder`.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    make_folder(folder, refusal=refusal)
+    for path in missing:
+        path.rmdir()
+
+
+def replace_files(contents: Mapping[Path, str | bytes], *, refusal: type[StudyError] = RenderError) -> None:
+    """Give files new content: all are written beside their targets first, then each takes its place by one rename.
+
+    A file that stands there keeps its rights, a new one has those that the user gives new files.
+
+    Raises
+    ------
+    StudyError
+        Of the kind ``refusal``, if one cannot be written; every file is then as it was.
+    """
+    staged: dict[Path, Path] = {}
     try:
-        write_text(staging, text)
-        os.replace(staging, path)
-        sync_folder(path.parent)
+        for target, content in contents.items():
+            with writing(target, refusal=refusal):
+                staged[target] = _stage(target, content.encode() if isinstance(content, str) else content)
+        for target, staging in staged.items():
+            with writing(target, refusal=refusal):
+                os.replace(staging, target)
+                _sync(target.parent)
     finally:
-        staging.unlink(missing_ok=True)
+        for staging in staged.values():
+            with contextlib.suppress(OSError):
+                staging.unlink()
 
 
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _stage(target: Path, content: bytes) -> Path:
+    """A hidden file beside a target, with the target's rights, forced to disk."""
+    staging = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with open(staging, "xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        if target.exists():
+            shutil.copymode(target, staging)
+    except OSError:
+        with contextlib.suppress(OSError):
+            staging.unlink()
+        raise
+    return staging
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file of a staging folder: UTF-8, its line ends as they are."""
+    path.write_bytes(text.encode())
+
+
+@contextlib.contextmanager
+def staging_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> Iterator[Path]:
+    """An empty folder to fill and to publish by :func:`publish_folder`; what is left of it goes with the block.
+
+    Only one process at a time may use the name: what stands there belongs to a dead one.
+    """
+    with writing(folder, refusal=refusal):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish_folder(staging: Path, target: Path, *, refusal: type[StudyError] = RenderError) -> Path:
+    """Force a filled staging folder to disk and move it into place by one rename.
+
+    Raises
+    ------
+    StudyError
+        Of the kind ``refusal``, if the disk refuses, or something stands there already.
+    """
+    with writing(target, refusal=refusal):
+        for path in (*staging.rglob("*"), staging):
+            _sync(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(staging, target)  # fails where a folder with content appeared meanwhile
+        _sync(target.parent)
+    return target
+
+
+def remove_folder(folder: Path, trash: Path) -> None:
+    """Take a folder away by one rename first, so that no reader ever sees half of it."""
+    with writing(folder):
+        trash.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(trash, ignore_errors=True)
+        os.rename(folder, trash)
+        _sync(folder.parent)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def numbered_names(folder: Path) -> Iterator[Path]:
+    """The path given, then the same with ``-2``, ``-3``, ... behind it."""
+    yield folder
+    for number in itertools.count(2):
+        yield folder.with_name(f"{folder.name}-{number}")
+
+
+def find_free_name(folder: Path) -> Path:
+    """The first of :func:`numbered_names` where nothing stands."""
+    return next(path for path in numbered_names(folder) if not os.path.lexists(path))
+
+
+def _sync(path: Path) -> None:
+    """Force a file or the entries of a folder to disk, so that it survives a power cut."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def now() -> str:
-    """The present instant, UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -87,15 +86,15 @@ def show(ctx: click.Context, examined: Any) -> None:
 
 def record_of(examined: Any) -> dict[str, Any]:
     """What was read, as JSON values."""
-    from event_impact.reading.proposals import show_instant
+    from event_impact.base.clock import format_instant
 
     proposal = examined.proposal
     bounds = proposal.interval
     return {
         "verdict": proposal.verdict,
         "reason": proposal.reason,
-        "published_earliest": show_instant(bounds.earliest) if bounds else None,
-        "published_latest": show_instant(bounds.latest) if bounds else None,
+        "published_earliest": format_instant(bounds.earliest) if bounds else None,
+        "published_latest": format_instant(bounds.latest) if bounds else None,
         "outlet": examined.outlet,
         "listings": [list(entry) for entry in examined.listings],
         "evidence": [
@@ -104,8 +103,8 @@ def record_of(examined: Any) -> dict[str, Any]:
                 "kind": item.kind,
                 "source": item.source,
                 "printed": item.printed,
-                "earliest": show_instant(item.interval.earliest) if item.interval else None,
-                "latest": show_instant(item.interval.latest) if item.interval else None,
+                "earliest": format_instant(item.interval.earliest) if item.interval else None,
+                "latest": format_instant(item.interval.latest) if item.interval else None,
                 "problem": item.problem,
             }
             for number, item in enumerate(proposal.evidence, start=1)
@@ -605,6 +604,7 @@ DEFAULT_DRAWS = 4000
 def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: str, reports: str | None) -> None:
     """Measure size and power of every single-firm test; prints the path of a page of its own."""
     from event_impact.base.config import parse_benchmark, parse_source
+    from event_impact.base.disk import make_folder, replace_files
     from event_impact.base.errors import ConfigError
     from event_impact.page.calibration_page import list_exhibits, render_calibration
     from event_impact.page.exhibits import write_csv
@@ -619,14 +619,9 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
     )
     page = render_calibration(found)
     folder = find_reports(root, reports)
-    results = folder / f"calibration_{name}"
-    results.mkdir(parents=True, exist_ok=True)
-    for exhibit in list_exhibits(found):
-        (results / f"{exhibit.name}.csv").write_text(write_csv(exhibit.numbers), encoding="utf-8")
-    target = folder / f"calibration_{name}.html"
-    staging = folder / f".calibration-{os.getpid()}.html"
-    staging.write_text(page, encoding="utf-8")
-    os.replace(staging, target)
+    target, results = folder / f"calibration_{name}.html", make_folder(folder / f"calibration_{name}")
+    tables = {results / f"{exhibit.name}.csv": write_csv(exhibit.numbers) for exhibit in list_exhibits(found)}
+    replace_files({**tables, target: page})
     say(ctx, str(target), {"page": str(target), "ticker": name, "sessions": found.n_sessions, "draws": draws})
 
 

@@ -220,6 +220,9 @@ def align(
     exchange: str | None,
 ) -> None:
     """Show which sessions the articles of STORY can have reached, and what is identified."""
+    from pathlib import Path
+
+    from event_impact.base.disk import replace_files
     from event_impact.base.root import find_root
     from event_impact.registry.alignments import describe_alignment, frame_alignments, load_alignments
 
@@ -230,7 +233,7 @@ def align(
         raise ConfigError("name one story, or --all.", "List them with: impact stories")
     alignments = load_alignments(find_root(ctx.obj["root"]).data, story, as_of=as_of)
     if out:
-        frame_alignments(alignments).to_csv(out, index=False, lineterminator="\n")
+        replace_files({Path(out): frame_alignments(alignments).to_csv(index=False, lineterminator="\n")})
     if ctx.obj["as_json"]:
         print(json.dumps({a.story.story: a.identification.as_record() for a in alignments}, ensure_ascii=False))
         return

@@ -50,9 +50,13 @@ def batch_command(context: click.Context, **options: Any) -> None:
     import json
     import sys
 
-    from event_impact.base.errors import DataError
+    from event_impact.base.disk import check_folder
+    from event_impact.base.errors import ConfigError, DataError
 
     request = BatchRequest(**options)
+    if request.out.is_file():
+        raise ConfigError(f"{request.out} is a file.", "Name a folder for --out.")
+    check_folder(request.out)
     settings = context.obj or {}
     quiet, as_json = bool(settings.get("quiet")), bool(settings.get("as_json"))
     show = not quiet and sys.stderr.isatty()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
 
@@ -128,36 +128,6 @@ def _show_articles(articles: tuple[Article, ...]) -> str:
     )
     with pd.option_context("display.max_colwidth", None):
         return frame.to_html(index=False)
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """A hand-curated CSV as text, with exactly the expected columns at its left.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, unreadable or has other columns.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
-    except pd.errors.ParserWarning as error:
-        raise DataError(
-            f"{path.name} has rows with more cells than its header.", "Take out commas at the ends of lines."
-        ) from error
-    except FileNotFoundError as error:
-        raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the file and its rights.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} is not a readable CSV: {error}.", "Restore it from the repository.") from error
-    if tuple(table.columns[: len(columns)]) != columns:
-        raise DataError(
-            f"{path.name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}.",
-            "See data/README.md.",
-        )
-    return table
 
 
 def parse_instant(text: str, where: str) -> pd.Timestamp:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import DataError
-from event_impact.events.articles import Article, read_table
+from event_impact.events.articles import Article
 
 CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason")
 CLAIM_KINDS = ("price", "timing", "mechanism", "documentary", "promotional", "opinion", "outlook")

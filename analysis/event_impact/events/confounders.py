@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from event_impact.base.config import parse_date
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.events.articles import parse_instant, read_table
+from event_impact.events.articles import parse_instant
 
 CONFOUNDER_COLUMNS = (
     "ticker", "session", "label", "known_from", "source", "url", "is_masked", "notes", "own_story", "label_without_it",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import DataError
-from event_impact.events.articles import read_table
 
 CONTROL_COLUMNS = ("ticker", "session", "label", "expected", "source")
 EXPECTATIONS = ("must_reject", "must_not_reject")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import DataError
-from event_impact.events.articles import read_table
 
 PEER_COLUMNS = ("ticker", "peer", "exchange", "role", "peer_set", "notes")
 PEER_ROLES = ("peer", "counterparty")

@@ -14,6 +14,7 @@ from datetime import date
 
 import pandas as pd
 
+from event_impact.base.clock import format_instant
 from event_impact.base.errors import AlignmentError, ConfigError
 from event_impact.base.places import place_of
 from event_impact.events.articles import Article, Story
@@ -168,11 +169,6 @@ class Alignment:
                 "reason": [e.reason for e in self.articles],
             }
         )
-
-
-def format_instant(instant: pd.Timestamp) -> str:
-    """An instant as ``YYYY-MM-DDTHH:MM:SSZ``."""
-    return instant.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_both(instant: pd.Timestamp, hours: SessionHours) -> str:

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import DataError
-from event_impact.events.articles import read_table
 from event_impact.events.calendars import load_hours
 
 VENUE_COLUMNS = (

@@ -410,25 +410,21 @@ def describe_sample(result: SampleResult, *, request: BatchRequest, reasons: lis
 
 
 def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") -> None:
-    """Write events.csv, aar.csv and sample.json, each whole or not at all."""
+    """Write events.csv, aar.csv and sample.json, all or none.
+
+    Raises
+    ------
+    RenderError
+        If the folder cannot be written.
+    """
     import json
 
-    from event_impact.base.errors import ConfigError
+    from event_impact.base.disk import make_folder, replace_files
 
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file.", "Name a folder for --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    text = {
-        "events.csv": outcome.events.to_csv(index=False, lineterminator="\n"),
-        "aar.csv": outcome.aar.to_csv(index=False, lineterminator="\n"),
-        "sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n",
-    }
-    for name, content in text.items():
-        part = out / f".{name}.part"
-        part.write_text(content, encoding="utf-8")
-        part.replace(out / name)
-    if table_format == "parquet":
-        for name, table in (("events", outcome.events), ("aar", outcome.aar)):
-            part = out / f".{name}.parquet.part"
-            table.to_parquet(part, index=False)
-            part.replace(out / f"{name}.parquet")
+    contents: dict[str, str | bytes] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
+    for name, table in (("events", outcome.events), ("aar", outcome.aar)):
+        contents[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n")
+        if table_format == "parquet":
+            contents[f"{name}.parquet"] = table.to_parquet(index=False)
+    make_folder(out)
+    replace_files({out / name: content for name, content in contents.items()})

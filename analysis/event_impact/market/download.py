@@ -16,7 +16,7 @@ import pandas as pd
 
 from event_impact import __version__
 from event_impact.base.config import FETCH_HISTORY_DAYS, SETTLE_MINUTES, TICKER_PATTERN
-from event_impact.base.disk import hold_lock, writing
+from event_impact.base.disk import hold_lock
 from event_impact.base.errors import ConfigError, DataError, RevisionError, StudyError
 from event_impact.events.articles import load_stories
 from event_impact.events.calendars import SessionHours, load_hours
@@ -207,8 +207,7 @@ def fetch_vintage(
         moment = recorded_at or at
         stamp = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         manifest = _describe(request, provider, moment, got, factor_note)
-        with writing(vintages, refusal=DataError):
-            vintage = write_vintage(vintages, stamp, got.files, manifest)
+        vintage = write_vintage(vintages, stamp, got.files, manifest)
         progress(f"recorded: {vintage.folder}")
         return FetchOutcome(vintage, True, notes)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.events.articles import read_table
 from event_impact.events.calendars import load_hours
 from event_impact.market.checks import check_prices, check_sessions, parse_prices, refuse
 from event_impact.market.vintages import Vintage, VintageChoice, choose_vintage, find_last

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from event_impact.base.disk import sync_folder
+from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
 from event_impact.base.errors import DataError
 
 VINTAGE_NAME = re.compile(r"\d{8}T\d{6}Z(-\d{1,3})?")
@@ -151,37 +149,17 @@ def find_last(vintages: Path, ticker: str) -> Vintage | None:
 
 
 def write_vintage(vintages: Path, stamp: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Vintage:
-    """Write a whole vintage and move it into place by one rename.
+    """Write a whole vintage and move it into place by one rename; the caller holds the lock of the folder.
 
     Raises
     ------
-    OSError
+    DataError
         If the disk refuses; nothing remains then.
     """
-    staging = vintages / ".staging" / f"{stamp}-{os.getpid()}"
-    shutil.rmtree(staging.parent, ignore_errors=True)  # the caller holds the lock: these are dead downloads
-    staging.mkdir(parents=True)
-    try:
+    with staging_folder(vintages / ".staging", refusal=DataError) as staging, writing(vintages, refusal=DataError):
         for name, content in files.items():
-            path = staging / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, content)
-        _write(staging / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
-        for folder in (*(p for p in staging.rglob("*") if p.is_dir()), staging):
-            sync_folder(folder)
-        target, number = vintages / stamp, 1
-        while target.exists():
-            number += 1
-            target = vintages / f"{stamp}-{number}"
-        os.rename(staging, target)
-        sync_folder(vintages)
-    finally:
-        shutil.rmtree(staging.parent, ignore_errors=True)
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content)
+        write_text(staging / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        target = publish_folder(staging, find_free_name(vintages / stamp), refusal=DataError)
     return Vintage(target, manifest)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with open(path, "wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from event_impact.base.disk import writing
+from event_impact.base.disk import replace_files
 from event_impact.base.errors import RenderError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -66,10 +66,4 @@ def print_page(page: Path, target: Path) -> None:
             raise RenderError(
                 f"{browser} wrote no PDF (exit code {done.returncode}: {said[:200]}).", "Print from a browser."
             )
-        with writing(target):
-            staging = target.with_name(f".{target.name}-{os.getpid()}")
-            try:
-                staging.write_bytes(content)
-                os.replace(staging, target)
-            finally:
-                staging.unlink(missing_ok=True)
+        replace_files({target: content})

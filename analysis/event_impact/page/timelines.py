@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from event_impact.base.clock import format_instant
 from event_impact.events.calendars import SessionHours
-from event_impact.events.sessions import Alignment, EventSession, format_both, format_instant
+from event_impact.events.sessions import Alignment, EventSession, format_both
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.exhibits import FigureExhibit
 from event_impact.page.figure_style import (

@@ -13,8 +13,8 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import DataError
-from event_impact.events.articles import read_table
 
 FINGERPRINT_COLUMNS = ("article_id", "text_sha256", "runs", "sketch")
 RUN = 5

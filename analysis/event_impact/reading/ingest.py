@@ -6,7 +6,6 @@ address, hashes, and the analyst's own short paraphrase. Nothing of its text.
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -15,9 +14,18 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from event_impact.base.csv_tables import append_row, clean_cell, locked, replace_files, start_table
+from event_impact.base.clock import format_instant
+from event_impact.base.csv_tables import (
+    append_row,
+    clean_cell,
+    locked,
+    parse_table,
+    read_table,
+    replace_tables,
+    start_table,
+)
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, build_stories, read_table
+from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, build_stories
 from event_impact.events.sessions import align_story
 from event_impact.reading.evidence import MENTION, STRUCTURED, TIME_ELEMENT, gather_evidence
 from event_impact.reading.fingerprints import (
@@ -31,7 +39,7 @@ from event_impact.reading.fingerprints import (
     load_fingerprints,
 )
 from event_impact.reading.pages import SavedPage, is_sound_address, read_page
-from event_impact.reading.proposals import Proposal, add_relative_days, propose, show_instant
+from event_impact.reading.proposals import Proposal, add_relative_days, propose
 from event_impact.reading.stamps import Interval, load_zone
 from event_impact.reading.tickers import Listing, find_listings
 
@@ -258,12 +266,12 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
             return Added(copy.article_id, there, held[request.story], copy, False, ("this page is recorded already",))
         row, remarks = _compose(examined, request, articles, copy, url)
         content = append_row((data / "articles.csv").read_bytes(), row, name="articles.csv")
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
+        table = parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
         story = build_stories(stories, table)[request.story]
         if not story.is_draft:
             align_story(story)
         prints = _fingerprints_with(data, articles, examined.fingerprint, row["article_id"])
-        replace_files({data / "fingerprints.csv": prints, data / "articles.csv": content})
+        replace_tables({data / "fingerprints.csv": prints, data / "articles.csv": content})
     return Added(row["article_id"], row, story, copy, True, remarks)
 
 
@@ -297,7 +305,7 @@ def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest
     row = {str(name): cell for name, cell in articles[articles["article_id"] == copy.article_id].iloc[0].items()}
     if request.role != row["role"] and not request.keeps_role:
         return None
-    bounds = (show_instant(request.interval.earliest), show_instant(request.interval.latest))
+    bounds = (format_instant(request.interval.earliest), format_instant(request.interval.latest))
     is_there = url == row["url"] if url else bounds == (row["published_earliest"], row["published_latest"])
     return row if copy.is_identical and row["story"] == request.story and is_there else None
 
@@ -347,8 +355,8 @@ def _compose(
         "role": role,
         "source_kind": kind,
         "outlet": outlet,
-        "published_earliest": show_instant(interval.earliest),
-        "published_latest": show_instant(interval.latest),
+        "published_earliest": format_instant(interval.earliest),
+        "published_latest": format_instant(interval.latest),
         "earliest_basis": interval.earliest_basis,
         "latest_basis": interval.latest_basis,
         "time_as_printed": proposal.printed if proposal.chosen is not None else "none",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
-from zoneinfo import ZoneInfo
 
+from event_impact.base.clock import format_instant
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.reading.evidence import LIBRARY, MENTION, RANK_NAMES, Evidence, combine_clock_of_day
 from event_impact.reading.pages import SavedPage
@@ -306,9 +306,4 @@ def _zone_words(item: Evidence) -> str:
 
 
 def _show(interval: Interval) -> str:
-    return f"[{show_instant(interval.earliest)}, {show_instant(interval.latest)})"
-
-
-def show_instant(instant: datetime) -> str:
-    """An instant as ``articles.csv`` writes it."""
-    return instant.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"[{format_instant(interval.earliest)}, {format_instant(interval.latest)})"

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from event_impact.base.clock import format_instant
 from event_impact.base.config import parse_date, parse_story
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import AlignmentError
-from event_impact.events.articles import Story, load_stories, load_story, read_table
+from event_impact.events.articles import Story, load_stories, load_story
 from event_impact.events.calendars import load_hours
-from event_impact.events.sessions import Alignment, align_story, format_instant
+from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.snapshot import MANIFEST_COLUMNS
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
+from event_impact.base.disk import publish_folder, staging_folder, write_text, writing
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 
-LEFT_OUT = shutil.ignore_patterns("vintages", "__pycache__", ".ipynb_checkpoints", "*.pyc")
+LEFT_OUT = shutil.ignore_patterns("vintages", ".lock", "__pycache__", ".ipynb_checkpoints", "*.pyc")
 REPORTS_README = """# Rendered reports
 
 Every run publishes one folder here, named after its date, story and notebook; `index.html` lists them,
@@ -34,20 +34,11 @@ def lay_out_study(origin: StudyRoot, target: Path) -> Path:
         raise ConfigError(f"{target} {what}.", "Name a new or empty folder.")
     if any(part in (target.resolve(), *target.resolve().parents) for part in (origin.notebooks, origin.data)):
         raise ConfigError(f"{target} lies inside the study that would be copied.", "Name a folder elsewhere.")
-    staging = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        _fill(origin, staging)
-        os.chmod(staging, 0o755)
-        os.replace(staging, target)
-        staging = None
-    except OSError as error:
-        raise DataError(f"{target} cannot be written ({error.strerror}).", "Name a folder you may write to.") from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-    return target
+    name = f".{target.name}-{os.getpid()}"
+    with staging_folder(target.with_name(name), refusal=DataError) as staging:
+        with writing(target, refusal=DataError):
+            _fill(origin, staging)
+        return publish_folder(staging, target, refusal=DataError)
 
 
 def _fill(origin: StudyRoot, folder: Path) -> None:
@@ -61,4 +52,4 @@ def _fill(origin: StudyRoot, folder: Path) -> None:
     (folder / "reports").mkdir()
     readme = origin.reports / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else REPORTS_README
-    (folder / "reports" / "README.md").write_text(text, encoding="utf-8")
+    write_text(folder / "reports" / "README.md", text)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from event_impact.base.clock import format_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import append_row, locked, replace_file
+from event_impact.base.csv_tables import append_row, locked, read_table, replace_tables
 from event_impact.base.errors import DataError
-from event_impact.events.articles import parse_instant, read_table
+from event_impact.events.articles import parse_instant
 from event_impact.events.confounders import CONFOUNDER_COLUMNS, load_confounders
-from event_impact.events.sessions import Alignment, format_instant
+from event_impact.events.sessions import Alignment
 from event_impact.market.answers import EARNINGS, EARNINGS_HOUR
 from event_impact.market.snapshot import PriceHistory, open_source
 from event_impact.market.vintages import Vintage, iterate_good
@@ -123,7 +124,7 @@ def add_confounders(data: Path, rows: tuple[dict[str, str], ...]) -> int:
         for row in new:
             content = append_row(content, row, name="confounders.csv")
         if new:
-            replace_file(path, content)
+            replace_tables({path: content})
     return len(new)
 
 

@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from event_impact.base.clock import format_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import append_row, locked, replace_file, start_table
+from event_impact.base.csv_tables import append_row, locked, read_table, replace_tables, start_table
 from event_impact.base.errors import DataError
-from event_impact.events.articles import Story, parse_instant, read_table
-from event_impact.events.sessions import Alignment, format_instant
+from event_impact.events.articles import Story, parse_instant
+from event_impact.events.sessions import Alignment
 
 PLAN_COLUMNS = ("story", "frozen_at", "plan_sha256", "event_session", "plan")
 PLANNED = (
@@ -137,7 +138,7 @@ def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: d
             "event_session": sessions,
             "plan": _canonical(plan),
         }
-        replace_file(path, append_row(content, row, name="plans.csv"))
+        replace_tables({path: append_row(content, row, name="plans.csv")})
     return frozen, True
 
 

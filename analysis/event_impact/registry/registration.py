@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 import shutil
 import tempfile
@@ -11,20 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_story
-from event_impact.base.csv_tables import append_row, locked, replace_files
+from event_impact.base.csv_tables import append_row, locked, parse_table, read_table, replace_tables
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.events.articles import (
-    ARTICLE_COLUMNS,
-    DENIED,
-    STATES,
-    STORY_COLUMNS,
-    Story,
-    build_stories,
-    read_table,
-)
+from event_impact.events.articles import ARTICLE_COLUMNS, DENIED, STATES, STORY_COLUMNS, Story, build_stories
 from event_impact.events.calendars import load_hours, resolve_alias
 from event_impact.events.peer_lists import PEER_COLUMNS
 from event_impact.events.sessions import Alignment, align_story
@@ -186,9 +175,9 @@ def register_story(data: Path, new: NewStory) -> Story:
         }
         path = data / "stories.csv"
         content = append_row(path.read_bytes(), row, name="stories.csv")
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
+        table = parse_table(content, STORY_COLUMNS, name="stories.csv")
         built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
-        replace_files({path: content, **_with_peers(data, new)})
+        replace_tables({path: content, **_with_peers(data, new)})
     return built[new.story]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from event_impact.base.disk import is_locked
+from event_impact.base.disk import is_locked, read_holder
 from event_impact.base.errors import StudyError
 from event_impact.base.root import CHECKOUT, StudyRoot
 from event_impact.events.articles import load_stories
@@ -210,11 +210,9 @@ def last_closed_at(hours, at: datetime) -> datetime:
 def check_locks(reports: Path) -> Iterator[Diagnosis]:
     """Who is at work now. A lock file that no process holds means nothing."""
     folder = reports / ".locks"
-    held = sorted(p for p in folder.glob("*.lock") if is_locked(p)) if folder.is_dir() else []
-    held += sorted(p for p in folder.glob(".*.lock") if is_locked(p)) if folder.is_dir() else []
+    held = sorted(path for path in folder.glob("*.lock") if is_locked(path))
     for path in held:
-        holder = " ".join(path.read_text(encoding="utf-8", errors="replace").split())
-        yield Diagnosis("locks", "ok", f"{path.name} is held ({holder})")
+        yield Diagnosis("locks", "ok", f"{path.name} is held ({read_holder(path)})")
     if not held:
         yield Diagnosis("locks", "ok", "none is held")
 
@@ -222,7 +220,7 @@ def check_locks(reports: Path) -> Iterator[Diagnosis]:
 def check_leftovers(reports: Path) -> Iterator[Diagnosis]:
     """Staging folders of runs that died; the next run of their story clears them."""
     stale = []
-    for folder in sorted((reports / ".staging").glob("*")) if (reports / ".staging").is_dir() else []:
+    for folder in sorted((reports / ".staging").glob("*")):
         lock = reports / ".locks" / f"{folder.name}.lock"
         if any(folder.iterdir()) and not is_locked(lock):
             stale.append(folder.name)

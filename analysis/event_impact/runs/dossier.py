@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 
+from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import StudyConfig
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError, ExecutionError
@@ -34,19 +35,16 @@ from event_impact.runs.failure import Failure, keep_failure
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import (
-    Clock,
     Prepared,
     Progress,
     RunOutcome,
     RunRequest,
     digest_package,
     find_notebook,
-    format_clock,
     known_parameters,
     own_story,
     prepare,
     read_notebook,
-    read_system_clock,
     short_name,
 )
 from event_impact.runs.store import DOSSIER, StoredRun, find_finished, hash_files, open_staging, publish, read_stored
@@ -120,7 +118,7 @@ def run_dossier(
     parts = [prepare(r) for r in _part_requests(request)]  # refuses before anything is written
     story = parts[0].story
     with own_story(request.reports, story, progress):
-        started = format_clock(request.clock())
+        started = format_instant(request.clock())
         outcomes = perform([p.request for p in parts], limit=request.limit, progress=progress)
         stored = {o.notebook: read_stored(request.reports / o.folder) for o in outcomes if o.exit_code == 0}
         failed = [o for o in outcomes if o.exit_code or stored.get(o.notebook) is None]
@@ -176,7 +174,7 @@ def _keep(
         message=message,
         exit_code=code,
         started_at=started,
-        finished_at=format_clock(request.clock()),
+        finished_at=format_instant(request.clock()),
         parameters=part.study.config.as_parameters(),
     )
     with writing(request.reports / "failed"):
@@ -211,11 +209,9 @@ def _bind(
             run = {**run, "files": hash_files(staging)}
             write_text(staging / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False) + "\n")
         progress("publish")
-        with writing(target):
-            folder, is_new = publish(target, staging)
+        folder, is_new = publish(target, staging)
     progress("index")
-    with writing(request.reports / "index.html"):
-        rebuild_index(request.reports, clock=request.clock)
+    rebuild_index(request.reports, clock=request.clock)
     return RunOutcome(folder, is_new, run)
 
 
@@ -326,7 +322,7 @@ def compose_run(
         "versions": read_versions(),
         "commit": read_commit(request.root.path),
         "started_at": started,
-        "finished_at": format_clock(request.clock()),
+        "finished_at": format_instant(request.clock()),
     }
 
 

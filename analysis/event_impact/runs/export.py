@@ -6,13 +6,12 @@ digit; the unrounded numbers are the run's own CSV files.
 
 from __future__ import annotations
 
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 
-from event_impact.base.disk import write_text, writing
+from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError
 from event_impact.page.exhibits import TableExhibit
 from event_impact.runs.store import StoredRun
@@ -38,16 +37,12 @@ def export_run(stored: StoredRun, target: Path, *, form: str) -> list[Path]:
     page = read_tables((stored.folder / "report.html").read_text(encoding="utf-8")) if form == "latex" else {}
     if form == "latex" and not page:
         raise ConfigError(f"the page of {stored.folder.name} names no table.", "Export its CSV: --format csv.")
-    with writing(target):
-        target.mkdir(parents=True, exist_ok=True)
-        if form == "csv":
-            return [Path(shutil.copyfile(path, target / path.name)) for path in tables]
-        written = []
-        for name, exhibit in page.items():
-            path = target / f"{name}.tex"
-            write_text(path, exhibit.to_latex())
-            written.append(path)
-        return written
+    contents: dict[Path, str | bytes] = {target / path.name: path.read_bytes() for path in tables}
+    if form == "latex":
+        contents = {target / f"{name}.tex": exhibit.to_latex() for name, exhibit in page.items()}
+    make_folder(target)
+    replace_files(contents)
+    return list(contents)
 
 
 def read_tables(page: str) -> dict[str, TableExhibit]:

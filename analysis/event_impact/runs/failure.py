@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import nbformat
 
-from event_impact.base.disk import sync_folder, write_text
+from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.provenance import clean
 from event_impact.page.render import PageFacts, check_page, render_page
@@ -60,23 +59,12 @@ def keep_failure(reports: Path, failure: Failure, *, partial: Path | None = None
     short = failure.notebook.split("_", 1)[-1].replace("_", "-")
     stamp = failure.started_at.replace("-", "").replace(":", "")
     folder = reports / "failed" / f"{stamp}_{failure.story}_{short}"
-    staging = reports / "failed" / f".{folder.name}-{os.getpid()}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
+    with staging_folder(folder.with_name(f".{folder.name}-{os.getpid()}")) as staging, writing(folder):
         if notebook is not None:
             write_text(staging / "executed.ipynb", nbformat.writes(notebook))
         write_text(staging / "report.html", render_failure(failure, notebook, body_html))
         write_text(staging / "run.json", json.dumps(clean(failure.as_run()), indent=1, ensure_ascii=False) + "\n")
-        target, number = folder, 1
-        while target.exists():
-            number += 1
-            target = folder.with_name(f"{folder.name}-{number}")
-        os.rename(staging, target)
-        sync_folder(target.parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return target / "report.html"
+        return publish_folder(staging, find_free_name(folder)) / "report.html"
 
 
 def read_partial(partial: Path | None) -> nbformat.NotebookNode | None:

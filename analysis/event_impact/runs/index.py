@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from event_impact.base.disk import hold_lock, replace_text
+from event_impact.base.disk import hold_lock, replace_files
 from event_impact.base.errors import AlignmentError
 from event_impact.events.calendars import load_hours
 from event_impact.page.format import OUTCOME_LABELS
@@ -34,7 +34,7 @@ def rebuild_index(reports: Path, *, clock: Callable[[], datetime] = lambda: date
     with hold_lock(reports / ".locks", ".index.lock", "the index is being rebuilt", wait_s=LOCK_WAIT_S):
         page = render_index(reports, at=clock())
         check_page(page)
-        replace_text(target, page)
+        replace_files({target: page})
     return target
 
 

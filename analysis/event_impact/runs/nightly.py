@@ -18,8 +18,9 @@ from typing import Any
 
 import pandas as pd
 
+from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS, StudyConfig
-from event_impact.base.disk import hold_lock, replace_text, writing
+from event_impact.base.disk import hold_lock, make_folder, replace_files
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import Story, load_stories
@@ -28,7 +29,7 @@ from event_impact.market.download import last_closed
 from event_impact.page.outcomes import INTERRUPTED, worst_code
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
-from event_impact.runs.run import Clock, Progress, RunOutcome, format_clock, read_system_clock
+from event_impact.runs.run import Progress, RunOutcome
 from event_impact.runs.store import DOSSIER, StoredRun, is_intact, read_runs
 
 NOTIFY_TIMEOUT_S = 60
@@ -162,8 +163,8 @@ def run_nightly(
         If ``reports/`` cannot be written.
     """
     with hold_lock(reports / ".locks", ".nightly.lock", "another nightly run is at work"):
-        started, journal = format_clock(clock()), Journal(reports / ".logs", clock)
-        journal.write("begin", serving=format_clock(at))
+        started, journal = format_instant(clock()), Journal(reports / ".logs", clock)
+        journal.write("begin", serving=format_instant(at))
         outcomes: list[StoryOutcome] = []
         codes: list[int] = []
         try:
@@ -179,13 +180,11 @@ def run_nightly(
             codes.append(5)
         code = worst_code(codes)
         notes = tuple(filter(None, (journal.fault, "" if outcomes else "no story is open")))
-        summary = Summary(format_clock(at), started, format_clock(clock()), code, tuple(outcomes), notes)
+        summary = Summary(format_instant(at), started, format_instant(clock()), code, tuple(outcomes), notes)
         journal.write("end", exit_code=code)
-        with writing(reports):
-            text = json.dumps(summary.as_record(), indent=1, ensure_ascii=False) + "\n"
-            (reports / ".logs").mkdir(parents=True, exist_ok=True)
-            replace_text(reports / ".logs" / SUMMARY, text)
-            rebuild_index(reports, clock=clock)
+        text = json.dumps(summary.as_record(), indent=1, ensure_ascii=False) + "\n"
+        replace_files({make_folder(reports / ".logs") / SUMMARY: text})
+        rebuild_index(reports, clock=clock)
     return summary
 
 

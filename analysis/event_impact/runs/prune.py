@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.disk import sync_folder, writing
+from event_impact.base.disk import remove_folder
 from event_impact.base.errors import BusyError, ConfigError
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.store import StoredRun, is_intact, lock_story, read_failures, read_runs
@@ -58,22 +56,13 @@ def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
             removed += [s.folder.name for s in old]
             continue
         try:
-            with lock_story(reports, story), writing(reports):
+            with lock_story(reports, story):
                 for stored in old:
-                    remove_run(reports, stored)
-                    removed.append(stored.folder.name)
+                    name = stored.folder.name
+                    remove_folder(stored.folder, reports / ".staging" / story / f"removed-{name}")
+                    removed.append(name)
         except BusyError:
             busy.append(story)
     if removed and not is_trial:
         rebuild_index(reports)
     return Pruned(tuple(removed), tuple(busy))
-
-
-def remove_run(reports: Path, stored: StoredRun) -> None:
-    """Take a run away by one rename first, so that no reader ever sees half of it."""
-    trash = reports / ".staging" / stored.story / f"removed-{stored.folder.name}"
-    trash.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(trash, ignore_errors=True)
-    os.rename(stored.folder, trash)
-    sync_folder(stored.folder.parent)
-    shutil.rmtree(trash, ignore_errors=True)

@@ -16,12 +16,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import PARSERS, StudyConfig
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError, ExecutionError, RenderError
@@ -50,13 +50,7 @@ from event_impact.study.record import input_hashes, resolved_parameters
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
 Progress = Callable[[str], None]
-Clock = Callable[[], datetime]
 Execute = Callable[..., nbformat.NotebookNode]
-
-
-def read_system_clock() -> datetime:
-    """The system's clock, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -280,8 +274,6 @@ def _already(found: StoredRun, progress: Progress) -> RunOutcome:
 @contextlib.contextmanager
 def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
     """Hold the lock of a story, and clear away what its dead runs left behind."""
-    with writing(reports):
-        reports.mkdir(parents=True, exist_ok=True)
     with lock_story(reports, story):
         progress("lock: taken")
         if clear_staging(reports, story):
@@ -296,7 +288,7 @@ def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
 
 
 def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execute) -> RunOutcome:
-    request, started = prepared.request, format_clock(prepared.request.clock())
+    request, started = prepared.request, format_instant(prepared.request.clock())
     with open_staging(request.reports, prepared.story, prepared.folder.name) as staging:
         target = staging / "executed.ipynb"
         try:
@@ -314,11 +306,9 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
         except (ExecutionError, RenderError) as error:
             raise _keep(prepared, target, error, started) from error
         progress("publish")
-        with writing(prepared.folder):
-            folder, is_new = publish(prepared.folder, staging)
+        folder, is_new = publish(prepared.folder, staging)
     progress("index")
-    with writing(request.reports / "index.html"):
-        rebuild_index(request.reports, clock=request.clock)
+    rebuild_index(request.reports, clock=request.clock)
     progress("done")
     return RunOutcome(folder, is_new, run)
 
@@ -352,7 +342,7 @@ def _keep(
         message=error.message,
         exit_code=error.exit_code,
         started_at=started,
-        finished_at=format_clock(request.clock()),
+        finished_at=format_instant(request.clock()),
         parameters=resolved_parameters(prepared.study),
     )
     try:
@@ -362,11 +352,6 @@ def _keep(
     except (OSError, RenderError) as second:
         said = f"Its page could not be kept ({second})."
     return type(error)(error.message, f"{error.hint} {said}".strip())
-
-
-def format_clock(instant: datetime) -> str:
-    """An instant as ``YYYY-MM-DDTHH:MM:SSZ``."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def select_parameters(prepared: Prepared) -> dict[str, Any]:
@@ -410,7 +395,7 @@ def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[st
         "versions": read_versions(),
         "commit": read_commit(prepared.request.root.path),
         "started_at": started,
-        "finished_at": format_clock(prepared.request.clock()),
+        "finished_at": format_instant(prepared.request.clock()),
     }
 
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.disk import replace_text, writing
+from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError
 
 TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -155,10 +155,8 @@ def remove_cron(root: Path) -> bool:
 
 def install_systemd(schedule: Schedule, units: Path) -> None:
     """Write service and timer, and start the timer."""
-    with writing(units, refusal=DataError):
-        units.mkdir(parents=True, exist_ok=True)
-        for name, text in systemd_units(schedule).items():
-            replace_text(units / name, text)
+    make_folder(units, refusal=DataError)
+    replace_files({units / name: text for name, text in systemd_units(schedule).items()}, refusal=DataError)
     _succeed(_run(["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
     _succeed(_run(["systemctl", "--user", "enable", "--now", f"{schedule.unit}.timer"]), "starting the timer")
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from event_impact.base.disk import hold_lock, sync_folder, writing
+from event_impact.base.disk import hold_lock, numbered_names, publish_folder, staging_folder
 from event_impact.base.errors import ConfigError
 
 RUN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{8}(-\d{1,4})?")
@@ -154,14 +154,8 @@ def lock_story(reports: Path, story: str) -> Iterator[None]:
 @contextlib.contextmanager
 def open_staging(reports: Path, story: str, name: str) -> Iterator[Path]:
     """A fresh folder for one run; only the holder of the story's lock may call this."""
-    folder = reports / ".staging" / story / name
-    with writing(reports):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    try:
+    with staging_folder(reports / ".staging" / story / name) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear_staging(reports: Path, story: str) -> int:
@@ -179,17 +173,12 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 def publish(folder: Path, staging: Path) -> tuple[Path, bool]:
     """Move a whole run into place by one rename; one that says the same as a published one is dropped."""
-    target, number = folder, 1
-    while target.exists() or target.is_symlink():
+    for target in numbered_names(folder):
+        if not os.path.lexists(target):
+            break
         if is_intact(target) and same_results(target, staging):
             return target, False
-        number += 1
-        target = folder.with_name(f"{folder.name}-{number}")
-    for path in (*(p for p in staging.rglob("*") if p.is_dir()), staging):
-        sync_folder(path)
-    os.rename(staging, target)  # fails where a folder with content appeared meanwhile
-    sync_folder(target.parent)
-    return target, True
+    return publish_folder(staging, target), True
 
 
 def same_results(one: Path, other: Path) -> bool:

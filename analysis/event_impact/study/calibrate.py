@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories
@@ -21,7 +22,7 @@ from event_impact.inference.calibration import (
 )
 from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES, Process
 from event_impact.market.returns import ReturnPanel, load_panel
-from event_impact.market.snapshot import MANIFEST_COLUMNS, PriceStore, open_source, read_table
+from event_impact.market.snapshot import MANIFEST_COLUMNS, PriceStore, open_source
 
 INJECTED = (-0.02, -0.03)
 """Effects added to every own session to measure power, fractions."""
