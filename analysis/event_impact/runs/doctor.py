@@ -125,7 +125,7 @@ def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
 
     with tempfile.TemporaryDirectory(prefix="impact-doctor-") as name:
         folder = Path(name)
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import analysis")])
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import event_impact")])
         nbformat.write(notebook, folder / "line.ipynb")
         try:
             execute_notebook(
