@@ -224,7 +224,7 @@ def test_align_writes_a_table(call, tmp_path):
     target = tmp_path / "all.csv"
     assert call("align", "--all", "--out", str(target)).exit_code == 0
     table = pd.read_csv(target)
-    assert table["story"].nunique() == 56
+    assert table["story"].nunique() == 57
     assert table["reason"].str.len().min() > 20
 
 

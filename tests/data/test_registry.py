@@ -24,13 +24,14 @@ Tables = dict[str, pd.DataFrame]
 
 COLUMNS = {
     "stories": "story title ticker exchange benchmark other_tickers counterparties denied tier embedded state notes "
-    "shares_outstanding shares_as_of shares_source",
+    "shares_outstanding shares_as_of shares_source bar_benchmark confounders_searched",
     "articles": "story article_id role source_kind outlet published_earliest published_latest earliest_basis "
     "latest_basis time_as_printed zone zone_basis precision url paraphrase confidence notes",
     "confounders": "ticker session label known_from source url is_masked notes own_story label_without_it",
     "claims": "claim_id article_id paraphrase kind statistic status reason",
     "peers": "ticker peer exchange role peer_set notes",
-    "manifest": "file sha256 rows first_session last_session ticker currency exchange open_available vintage source",
+    "manifest": "file sha256 rows first_session last_session ticker currency exchange open_available vintage source "
+    "bar_minutes label shift_minutes zone",
     "faults": "ticker session field fault action source",
     "controls": "ticker session label expected source",
 }
@@ -51,7 +52,7 @@ VOCABULARY = {
     ("stories", "state"): "open closed",
     ("articles", "role"): "report denial relay other",
     ("articles", "source_kind"): "origin wire relay syndication statement",
-    ("articles", "earliest_basis"): "printed start_of_named_day order known_not_yet_public assumed",
+    ("articles", "earliest_basis"): "printed decoded start_of_named_day order known_not_yet_public assumed",
     ("articles", "latest_basis"): "printed decoded relay end_of_named_day order assumed",
     ("articles", "zone_basis"): "printed site_convention inferred unstated",
     ("articles", "precision"): "second minute hour day",
@@ -64,6 +65,7 @@ VOCABULARY = {
     ("claims", "status"): "supported contradicted untestable documentary timing_impossible computed",
     ("peers", "role"): "peer counterparty",
     ("manifest", "open_available"): "yes no",
+    ("manifest", "label"): "start end",
     ("controls", "expected"): "must_reject must_not_reject",
     ("faults", "action"): "mask_return spans_two_sessions use_close use_zero report",
 }
@@ -74,6 +76,8 @@ MAY_BE_EMPTY = {
     ("stories", "shares_outstanding"),
     ("stories", "shares_as_of"),
     ("stories", "shares_source"),
+    ("stories", "bar_benchmark"),
+    ("stories", "confounders_searched"),
     ("articles", "zone"),
     ("articles", "url"),
     ("articles", "notes"),
@@ -84,6 +88,10 @@ MAY_BE_EMPTY = {
     ("peers", "peer_set"),
     ("manifest", "ticker"),
     ("manifest", "currency"),
+    ("manifest", "bar_minutes"),
+    ("manifest", "label"),
+    ("manifest", "shift_minutes"),
+    ("manifest", "zone"),
     ("faults", "session"),
 }
 UNIT = {"second": pd.Timedelta(seconds=1), "minute": pd.Timedelta(minutes=1), "hour": pd.Timedelta(hours=1)}
@@ -136,7 +144,8 @@ def check_schema(tables: Tables) -> list[str]:
             if (name, column) not in MAY_BE_EMPTY and (table[column] == "").any():
                 found.append(f"{name}.{column}: empty cell")
     for (name, column), words in VOCABULARY.items():
-        if column in tables[name] and (strangers := set(tables[name][column]) - set(words.split())):
+        allowed = {*words.split(), *([""] if (name, column) in MAY_BE_EMPTY else [])}
+        if column in tables[name] and (strangers := set(tables[name][column]) - allowed):
             found.append(f"{name}.{column}: unknown {sorted(strangers)}")
     return found
 
@@ -241,6 +250,8 @@ def check_precision(tables: Tables) -> list[str]:
                 found.append(f"{row.article_id}: width {width} for a stamp of precision {row.precision}")
         if row.latest_basis == "decoded" and row.earliest_basis == "printed":
             found.append(f"{row.article_id}: a decoded clock is no printed one")
+        if row.earliest_basis == "decoded" and (row.source_kind, row.latest_basis) != ("statement", "decoded"):
+            found.append(f"{row.article_id}: only an identifier issued with the statement bounds it from below")
     return found
 
 
@@ -348,7 +359,9 @@ def check_shares(tables: Tables) -> list[str]:
 def check_manifest(tables: Tables) -> list[str]:
     manifest = tables["manifest"].set_index("file")
     on_disk = {
-        p.relative_to(DATA).as_posix() for folder in ("snapshot", "pairs") for p in (DATA / folder).glob("*.csv")
+        p.relative_to(DATA).as_posix()
+        for folder in ("snapshot", "pairs", "bars")
+        for p in (DATA / folder).glob("*.csv")
     }
     found = [f"manifest and folder differ: {set(manifest.index) ^ on_disk}"] if set(manifest.index) != on_disk else []
     for file, row in manifest[manifest.index.isin(on_disk)].iterrows():
@@ -356,13 +369,15 @@ def check_manifest(tables: Tables) -> list[str]:
         table = pd.read_csv(path, dtype=str)
         if hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
             found.append(f"{file}: hash")
-        if (str(len(table)), table["date"].iloc[0], table["date"].iloc[-1]) != tuple(
-            row[["rows", "first_session", "last_session"]]
-        ):
+        is_bars = path.parent.name == "bars"
+        days = table["label"].str[:10] if is_bars else table["date"]
+        if (str(len(table)), days.iloc[0], days.iloc[-1]) != tuple(row[["rows", "first_session", "last_session"]]):
             found.append(f"{file}: extent")
+        if is_bars != bool(row["bar_minutes"] and row["label"] and row["shift_minutes"] and row["zone"]):
+            found.append(f"{file}: what its labels mean")
         if ("open" in table) != (row["open_available"] == "yes"):
             found.append(f"{file}: open_available")
-        if row["ticker"] != ("" if path.stem == "factors" else path.stem):
+        if row["ticker"] != ("" if path.stem == "factors" else path.stem.split("_")[0]):
             found.append(f"{file}: ticker")
     return found
 
@@ -371,7 +386,8 @@ def check_faults(tables: Tables) -> list[str]:
     """Half days listed as missing are the missing ones; every other fault with a session has its row."""
     faults = tables["faults"]
     found = []
-    for file, row in tables["manifest"].set_index("file").iterrows():
+    daily = tables["manifest"][~tables["manifest"]["file"].str.startswith("bars/")]
+    for file, row in daily.set_index("file").iterrows():
         days = pd.read_csv(DATA / file, usecols=["date"])["date"]
         wanted = calendar_of(row["exchange"]).sessions_in_range(days.iloc[0], days.iloc[-1]).strftime("%Y-%m-%d")
         missing = faults[(faults["ticker"] == row["ticker"]) & (faults["action"] == "spans_two_sessions")]["session"]
@@ -431,12 +447,12 @@ def test_tables_keep_the_rule(tables: Tables, check: Callable[[Tables], list[str
 
 def test_sizes_and_both_source_articles(tables: Tables) -> None:
     assert {name: len(table) for name, table in tables.items()} == {
-        "stories": 56,
-        "articles": 124,
+        "stories": 57,
+        "articles": 129,
         "confounders": 73,
         "claims": 114,
         "peers": 25,
-        "manifest": 17,
+        "manifest": 22,
         "faults": 21,
         "controls": 11,
     }
@@ -503,7 +519,7 @@ DAMAGES = [
     (check_schema, put("articles", "FX-R0", "role", "rumour")),
     (check_schema, put("claims", "S0-01", "status", "true")),
     (check_schema, put("claims", "S0-01", "statistic", "t_test")),
-    (check_schema, put("articles", "FX-L3", "earliest_basis", "decoded")),
+    (check_precision, put("articles", "FX-L3", "earliest_basis", "decoded")),
     (check_schema, put("articles", "FX-R0", "outlet", "")),
     (check_links, drop_rows("articles", "story", "msc-easyjet-2025")),
     (check_links, put("stories", "msc-easyjet-2025", "story", "../etc")),
@@ -546,6 +562,8 @@ DAMAGES = [
     (check_manifest, put("manifest", "snapshot/F.csv", "rows", "1357")),
     (check_manifest, put("manifest", "pairs/BK.csv", "open_available", "yes")),
     (check_manifest, drop_rows("manifest", "file", "pairs/TSM.csv")),
+    (check_manifest, put("manifest", "bars/TSLA_5m_2024.csv", "zone", "")),
+    (check_schema, put("manifest", "bars/TSLA_5m_2024.csv", "label", "middle")),
     (check_faults, drop_rows("faults", "session", "2026-02-16")),
     (check_faults, put("faults", "TM", "session", "2025-10-04")),
     (check_controls, put("controls", "F", "session", "2025-02-08")),

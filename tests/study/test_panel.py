@@ -43,7 +43,7 @@ def test_the_joint_effect_is_the_hull_row_of_the_single_study(result, name):
 def test_every_story_is_measured_or_missing_with_a_reason(result):
     panel = result.panel
     names = [s.name for s in panel.stories] + [m.story.story for m in panel.missing]
-    assert len(names) == len(set(names)) == 56
+    assert len(names) == len(set(names)) == 57
     assert all(m.reason and m.kind in panel_tables.MISSING_LABELS for m in panel.missing)
     assert {s.name for s in panel.controls} == {"ford-byd-2026", "ford-geely-2026"}
     reasons = {m.story.story: m.kind for m in panel.missing}

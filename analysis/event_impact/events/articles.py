@@ -34,6 +34,10 @@ ROLES = ("report", "denial", "relay", "other")
 PRECISIONS = ("second", "minute", "hour", "day")
 DENIED = ("yes", "no", "partial")
 STATES = ("open", "closed")
+DECODED_EARLIEST = (
+    "a clock decoded from an identifier is an upper bound only, unless the identifier was issued with the statement "
+    "itself and bounds it from above as well"
+)
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
@@ -88,6 +92,8 @@ class Story:
     shares_outstanding: int | None = None
     shares_as_of: str = ""
     shares_source: str = ""
+    bar_benchmark: str = ""
+    confounders_searched: str = ""
 
     @property
     def is_draft(self) -> bool:
@@ -151,7 +157,8 @@ def _build_article(row: Mapping[Hashable, str]) -> Article:
     latest = parse_instant(row["published_latest"], where)
     _check(bool(row["article_id"]), where, "article_id is empty")
     _check(earliest < latest, where, f"published_earliest {earliest} is not before published_latest {latest}")
-    _check(row["earliest_basis"] != "decoded", where, "a clock decoded from an identifier is an upper bound only")
+    is_issued = row["source_kind"] == "statement" and row["latest_basis"] == "decoded"
+    _check(row["earliest_basis"] != "decoded" or is_issued, where, DECODED_EARLIEST)
     _check(row["role"] in ROLES, where, f"role {row['role']!r} is none of {', '.join(ROLES)}")
     _check(row["precision"] in PRECISIONS, where, f"precision {row['precision']!r} is none of {', '.join(PRECISIONS)}")
     _check(not row["url"] or row["url"].startswith(("http://", "https://")), where, f"url {row['url']!r} is no address")
@@ -181,7 +188,7 @@ def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> 
         articles=articles,
         shares_outstanding=int(shares) if shares else None,
         shares_as_of=row.get("shares_as_of", ""),
-        shares_source=row.get("shares_source", ""),
+        **{name: row.get(name, "") for name in ("shares_source", "bar_benchmark", "confounders_searched")},
     )
 
 

@@ -122,6 +122,19 @@ class SessionHours:
         """Sessions from first to last, both included."""
         return self.sessions[(self.sessions >= first) & (self.sessions <= last)]
 
+    def stretches(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+        """Unbroken hours of trading between two sessions: one row a session, two where a lunch break divides it.
+
+        Columns session, part (0 or 1), opens_at, closes_at.
+        """
+        rows = []
+        for session, (opens, rest, back, closes) in zip(
+            (days := self.between(first, last)), self.schedule.loc[days].to_numpy(), strict=True
+        ):
+            halves = [(opens, closes)] if pd.isna(rest) else [(opens, rest), (back, closes)]
+            rows += [(session, part, *half) for part, half in enumerate(halves)]
+        return pd.DataFrame(rows, columns=["session", "part", "opens_at", "closes_at"])
+
     def offset(self, session: pd.Timestamp, steps: int) -> pd.Timestamp:
         """The session that many sessions later (earlier when negative)."""
         position = place_of(self.sessions, session) + steps

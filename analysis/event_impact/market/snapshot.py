@@ -23,6 +23,7 @@ MANIFEST_COLUMNS = (
     "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
     "exchange", "open_available", "vintage", "source",
 )  # fmt: skip
+BARS_FOLDER = "bars/"
 FAULT_COLUMNS = ("ticker", "session", "field", "fault", "action", "source")
 EMBEDDED = ("snapshot", "pairs")
 
@@ -59,6 +60,12 @@ class PriceHistory:
     def fault_sessions(self, action: str) -> pd.DatetimeIndex:
         """Sessions with a known fault that calls for an action."""
         return pd.DatetimeIndex(pd.to_datetime(self.faults["session"][self.faults["action"] == action]))
+
+
+def read_manifest(data: Path) -> pd.DataFrame:
+    """The embedded files of daily figures, one row each; bars of minutes stand in the same table and are left out."""
+    manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+    return manifest[~manifest["file"].str.startswith(BARS_FOLDER)]
 
 
 def digest(content: bytes) -> str:
@@ -108,7 +115,7 @@ class PriceStore:
         faults = read_table(data / "faults.csv", FAULT_COLUMNS)
         self._faults = faults if source in ("snapshot", "auto") else faults.iloc[:0]
         if source in ("snapshot", "auto"):
-            self._manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+            self._manifest = read_manifest(data)
         else:
             self._files = self._list_own_files(Path(source).expanduser())
 
@@ -234,7 +241,7 @@ class PriceStore:
             where = f"data/vintages/{vintage.folder.name}/factors.csv"
             named = f"factors of {vintage.name}"
             return self._check_factors(read_frame(Path("factors.csv"), content), where), {where: digest(content)}, named
-        manifest = read_table(self.data / "manifest.csv", MANIFEST_COLUMNS)
+        manifest = read_manifest(self.data)
         row = manifest[manifest["file"] == "snapshot/factors.csv"]
         if row.empty:
             raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")

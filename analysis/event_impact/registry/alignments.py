@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.config import parse_date, parse_story
-from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import AlignmentError
 from event_impact.events.articles import Story, load_stories, load_story
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import Alignment, align_story
-from event_impact.market.snapshot import MANIFEST_COLUMNS
+from event_impact.market.snapshot import read_manifest
 
 
 def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
     """Sessions of a story's listing whose opening price is embedded; empty where none is."""
-    manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+    manifest = read_manifest(data)
     held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
     hours, found = load_hours(story.exchange), pd.DatetimeIndex([])
     for first, last in zip(held["first_session"], held["last_session"], strict=True):
@@ -58,12 +57,12 @@ def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
     return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
 
 
-def locate_instants(exchange: str, instants: Iterable[str | datetime]) -> pd.DataFrame:
+def locate_instants(exchange: str, instants: Iterable[str | pd.Timestamp]) -> pd.DataFrame:
     """Where news of an instant falls on an exchange, for any calendar and without a story.
 
     Parameters
     ----------
-    instants : iterable of str or datetime
+    instants : iterable of str or pandas.Timestamp
         Each with its zone.
 
     Returns

@@ -18,7 +18,7 @@ from event_impact.events.calendars import load_hours, resolve_alias
 from event_impact.events.peer_lists import PEER_COLUMNS
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.checks import refuse_halt
-from event_impact.market.snapshot import MANIFEST_COLUMNS, open_source
+from event_impact.market.snapshot import MANIFEST_COLUMNS, open_source, read_manifest
 from event_impact.reading.tickers import AMERICAN, resolve_exchange
 from event_impact.registry.alignments import embedded_opens
 
@@ -225,7 +225,7 @@ def rehearsal(data: Path) -> Iterator[Path]:
 
 def is_embedded(story: Story, data: Path) -> bool:
     """Whether the snapshot holds prices of the listing and of its benchmark."""
-    return {story.ticker, story.benchmark} <= set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
+    return {story.ticker, story.benchmark} <= set(read_manifest(data)["ticker"])
 
 
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
@@ -247,7 +247,7 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     session = alignment.event_session
     benchmark = config.benchmark or story.benchmark
     store = open_source(config.source, data, (story.ticker, benchmark))
-    embedded = set(read_table(data / "manifest.csv", MANIFEST_COLUMNS)["ticker"])
+    embedded = set(read_manifest(data)["ticker"])
     sentences = []
     has_prices = True
     for ticker in (story.ticker, benchmark):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories
@@ -22,7 +21,7 @@ from event_impact.inference.calibration import (
 )
 from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES, Process
 from event_impact.market.returns import ReturnPanel, load_panel
-from event_impact.market.snapshot import MANIFEST_COLUMNS, PriceStore, open_source
+from event_impact.market.snapshot import PriceStore, open_source, read_manifest
 
 INJECTED = (-0.02, -0.03)
 """Effects added to every own session to measure power, fractions."""
@@ -48,7 +47,7 @@ def find_subject(root: StudyRoot, ticker: str) -> Subject:
         return Subject(ticker, story.exchange, story.benchmark, story.story, session)
     if stories:
         return Subject(ticker, stories[0].exchange, stories[0].benchmark, "", None)
-    manifest = read_table(root.data / "manifest.csv", MANIFEST_COLUMNS)
+    manifest = read_manifest(root.data)
     rows = manifest[manifest["ticker"] == ticker]
     if rows.empty:
         held = ", ".join(sorted(set(manifest["ticker"]) - {""}))

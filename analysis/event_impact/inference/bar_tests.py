@@ -1,0 +1,208 @@
+"""Tests of a window of bars: a circular placebo decides, with every clock carried to the event's clocks.
+
+All take the smooth scale by clock and the factor of the whole session into account; a factor cannot tell a move from a
+session that became more volatile with the window itself, and the page says so beside every verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
+from event_impact.inference.multiplicity import holm
+from event_impact.inference.sequence import FiellerSet, WindowEffects, contrast, fieller_set
+
+MIN_EFFECTIVE = 20
+"""Below so many independent placebos, L / m, the larger p of placebo and companion decides."""
+MIN_VERDICT_SESSIONS = 5
+"""With fewer sessions figures are shown without a verdict."""
+MIN_CLOCK_SESSIONS = 19
+"""The same clock cannot reach 5 % with fewer sessions; 39 for Holm over two windows."""
+LONGEST_OWN_RANK = 2
+"""Windows of so few bars are also ranked among the session's own."""
+POWER = 0.8
+SHARE_COVERAGE = 0.90
+SHARE_BOUNDS = (0.5, 1.5)
+"""A reversal: the whole interval of the share taken back lies inside."""
+
+
+@dataclass(frozen=True)
+class BarTest:
+    """One window of bars, tested; a row of ``results/minutes.csv`` but for its instants.
+
+    ``p_star`` decides: the placebo's p, or the larger of it and the companion's where L / m is below
+    :data:`MIN_EFFECTIVE`. ``ci90`` and ``ci95`` invert it. ``mde80`` is that of the placebo.
+    """
+
+    n_bars: int
+    estimate: float
+    se_raw: float
+    t_raw: float
+    p_raw: float
+    se_scaled: float
+    t_scaled: float
+    day_factor: float
+    p_placebo: float
+    p_without_factor: float
+    p_smallest: float
+    n_effective: float
+    p_companion: float
+    p_star: float
+    is_companion_deciding: bool
+    p_same_clock: float | None
+    p_own_session: float | None
+    ci90: tuple[float, float] | None
+    ci95: tuple[float, float] | None
+    mde80: float | None
+    mde80_companion: float | None
+    p_holm: float | None = None
+    outcome: str = ""
+
+    @property
+    def smallest_bound(self) -> float | None:
+        """The larger end of the 90 % interval in absolute value."""
+        return None if self.ci90 is None else max(map(abs, self.ci90))
+
+
+def placebo_moves(pool: np.ndarray, window: BarSum) -> np.ndarray:
+    """P(j) = sum_i d(i0 + i) u((j + i) mod L) for each of the L shifts j of scaled residuals u: (..., L).
+
+    With u over its session's median move, times the event session's, this is what decides. NaN where a shift meets a
+    missing return.
+    """
+    moves = np.zeros_like(pool)
+    for i in range(window.scale.shape[-1]):
+        moves += window.scale[..., i, None] * np.roll(pool, -i, axis=-1)
+    return moves
+
+
+def placebo_p(moves: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(1 + #{|P| >= size}) / (L + 1) over the shifts that are complete."""
+    reached = (np.abs(moves) >= np.asarray(size)[..., None]).sum(axis=-1)
+    return np.asarray((1 + reached) / (1 + np.isfinite(moves).sum(axis=-1)))
+
+
+def critical_placebo(moves: np.ndarray, level: float) -> float:
+    """The move that the placebo test must exceed at a level; infinite where it can reject nothing."""
+    known = np.sort(np.abs(moves[np.isfinite(moves)]))[::-1]
+    rank = math.ceil(round(level * (len(known) + 1), 9)) - 1
+    return float(known[rank - 1]) if rank > 0 else math.inf
+
+
+def power_effect(moves: np.ndarray, threshold: float, share: float = POWER) -> float | None:
+    """Smallest effect with which so large a share of the signed placebos reach a threshold; None if none can."""
+    needed = np.sort(threshold - moves[np.isfinite(moves)])
+    found = float(needed[math.ceil(round(share * len(needed), 9)) - 1])
+    return found if math.isfinite(found) else None
+
+
+def same_clock_p(fit: BarFit, window: BarSum) -> float | None:
+    """Rank of the window among the same clocks of the earlier sessions, each over its own median move."""
+    sums = (fit.residuals * window.weights).sum(axis=-1) / fit.session_moves
+    known = sums[np.isfinite(sums)]
+    if len(known) < MIN_CLOCK_SESSIONS:
+        return None
+    reached = np.abs(known) * fit.event_move >= abs(float(window.estimate)) * window.own_share
+    return float((1 + reached.sum()) / (1 + len(known)))
+
+
+def own_session_p(fit: BarFit, window: BarSum, first: int) -> float | None:
+    """Rank of a short window among the session's other windows, each carried to its clocks; None for longer ones."""
+    m = window.scale.shape[-1]
+    if m > LONGEST_OWN_RANK:
+        return None
+    u = np.lib.stride_tricks.sliding_window_view(fit.event_residuals / fit.scale, m)
+    moves = np.abs(u @ window.scale)
+    others = np.delete(moves, np.arange(max(first - m + 1, 0), min(first + m, len(moves))))
+    return float((1 + (others >= abs(float(window.estimate))).sum()) / (1 + len(others)))
+
+
+def assess_bars(fit: BarFit, first: int, n_bars: int, *, minutes: int, significance: float) -> BarTest:
+    """Estimate and test one window of ``n_bars`` returns from clock ``first`` on."""
+    window = sum_bars(fit, first, n_bars)
+    moves, plain = (placebo_moves(pool, window) for pool in fit.pools)
+    h = float(window.own_share)
+    estimate, k, df = float(window.estimate), float(fit.day_factor), int(fit.df)
+    n_known = int(np.isfinite(moves).sum())
+    p_placebo = float(placebo_p(moves, abs(estimate) * window.own_share))
+    t_raw, t_scaled = (estimate / float(error) for error in (window.raw_std_error, window.scaled_std_error))
+    p_companion = float(2 * stats.t.sf(abs(t_scaled) / k, df))
+    is_companion = n_known / n_bars < MIN_EFFECTIVE and minutes > 1
+
+    def half_width(level: float) -> float:
+        by_t = float(stats.t.ppf(1 - level / 2, df)) * k * float(window.scaled_std_error)
+        return max(critical_placebo(moves, level) / h, by_t if is_companion else 0.0)
+
+    halves = [half_width(level) for level in (0.10, 0.05)]
+    ends = [(estimate - half, estimate + half) if math.isfinite(half) else None for half in halves]
+    threshold = critical_placebo(moves, significance) / h
+    return BarTest(
+        n_bars=n_bars,
+        estimate=estimate,
+        se_raw=float(window.raw_std_error),
+        t_raw=t_raw,
+        p_raw=float(2 * stats.t.sf(abs(t_raw), df)),
+        se_scaled=float(window.scaled_std_error),
+        t_scaled=t_scaled,
+        day_factor=k,
+        p_placebo=p_placebo,
+        p_without_factor=float(placebo_p(plain, abs(estimate) * window.own_share)),
+        p_smallest=1 / (n_known + 1),
+        n_effective=n_known / n_bars,
+        p_companion=p_companion,
+        p_star=max(p_placebo, p_companion) if is_companion else p_placebo,
+        is_companion_deciding=is_companion and p_companion > p_placebo,
+        p_same_clock=same_clock_p(fit, window),
+        p_own_session=own_session_p(fit, window, first),
+        ci90=ends[0],
+        ci95=ends[1],
+        mde80=power_effect(moves / h, threshold),
+        mde80_companion=power_effect(moves / h, half_width(significance)) if is_companion else None,
+    )
+
+
+def decide_bars(
+    tests: list[BarTest | None], *, n_sessions: int, significance: float, bound: float
+) -> list[BarTest | None]:
+    """Holm over the declared windows, and the outcome of each; with fewer than five sessions no verdict."""
+    if n_sessions < MIN_VERDICT_SESSIONS:
+        return [t and dataclasses.replace(t, outcome="insufficient_data") for t in tests]
+    adjusted = holm([t.p_star if t else None for t in tests])
+    return [
+        t and dataclasses.replace(t, p_holm=p, outcome=_outcome(t, p, significance, bound))
+        for t, p in zip(tests, adjusted, strict=True)
+    ]
+
+
+def _outcome(test: BarTest, p_holm: float | None, level: float, bound: float) -> str:
+    p = test.p_star if p_holm is None else p_holm
+    is_small = test.ci90 is not None and max(map(abs, test.ci90)) < bound
+    if level <= p < 2 * level and min(test.p_placebo, test.p_companion, test.p_raw) < level:
+        return "borderline"
+    if p < level:
+        return "detectable_but_small" if is_small else "found"
+    return "smaller_than_bound" if is_small else "no_detectable_effect"
+
+
+def share_taken_back(fit: BarFit, first: tuple[int, int], second: tuple[int, int]) -> FiellerSet:
+    """Fieller's set of -second / first, windows as (first clock, bars), with the day factor in the covariance k^2 V."""
+    x, d2 = fit.event_design, fit.scale**2
+    covariance = float(fit.scaled_variance) * (np.diag(d2) + x @ fit.scaled_leverage @ x.T)
+    effects = WindowEffects(fit.event_residuals, float(fit.day_factor) ** 2 * covariance, 1.0, int(fit.df))
+    legs = [
+        contrast(effects, sum_bars(fit, *leg).weights, name=name)
+        for leg, name in ((first, "first"), (second, "second"))
+    ]
+    return fieller_set(legs[0], legs[1], effects=effects, coverage=SHARE_COVERAGE)
+
+
+def is_reversal(first: BarTest, second: BarTest, share: FiellerSet, *, significance: float) -> bool:
+    """Both found, of opposite sign, and the whole 90 % interval of the share taken back inside (1/2, 3/2)."""
+    found = all(t.p_holm is not None and t.p_holm < significance for t in (first, second))
+    inside = share.is_bounded and SHARE_BOUNDS[0] < share.lower and share.upper < SHARE_BOUNDS[1]
+    return found and first.estimate * second.estimate < 0 and inside

@@ -1,0 +1,174 @@
+"""Where bars come from: the embedded files, vintages of downloads, or the user's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.csv_tables import read_table
+from event_impact.base.errors import DataError
+from event_impact.market.bars import LABELS, Bars, Convention, build_bars
+from event_impact.market.checks import refuse
+from event_impact.market.snapshot import BARS_FOLDER, MANIFEST_COLUMNS, digest, read_frame
+from event_impact.market.vintages import list_vintages
+
+BAR_COLUMNS = ("bar_minutes", "label", "shift_minutes", "zone")
+"""Columns of a manifest that say what the labels of a file of bars mean."""
+CLOCKS = {"starts_at": "start", "ends_at": "end"}
+OWN_CLOCK = f"Name the time column starts_at or ends_at, or add a manifest.csv of file,{','.join(BAR_COLUMNS)}."
+
+
+@dataclass(frozen=True)
+class BarRequest:
+    """Which bars are asked for: ``source`` is ``snapshot``, ``auto`` or a path; ``minutes`` the length wanted."""
+
+    source: str
+    data: Path
+    exchange: str
+    session: pd.Timestamp
+    minutes: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Raw bars with a column ``label``, what that means, and the files they come from."""
+
+    files: dict[str, str]
+    raw: pd.DataFrame
+    convention: Convention
+    vintage: str
+
+
+def find_bars(ticker: str, request: BarRequest) -> Bars | None:
+    """Bars of a ticker that hold a session, the longest that make the wanted length; None where there is none.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged or its labels are contradicted, or only longer bars are recorded.
+    """
+    if request.source in ("snapshot", "auto"):
+        parts = (_downloaded(ticker, request.data) if request.source == "auto" else []) or _embedded(ticker, request)
+    else:
+        parts = _own(ticker, Path(request.source).expanduser())
+    lengths = {part.convention.bar_minutes for part in parts}
+    fitting = [minutes for minutes in lengths if request.minutes % minutes == 0]
+    if lengths and not fitting:
+        recorded = " and ".join(map(str, sorted(lengths)))
+        raise DataError(
+            f"{ticker}: bars of {recorded} minutes are recorded, not of {request.minutes}.",
+            f"Ask for bar_minutes={min(lengths)}.",
+        )
+    chosen = [part for part in parts if part.convention.bar_minutes == max(fitting)] if fitting else []
+    if not chosen:
+        return None
+    files = {name: sha for part in chosen for name, sha in part.files.items()}
+    if len({part.convention for part in chosen}) > 1:
+        raise refuse(f"bars of {ticker} in {', '.join(files)}", "their labels mean different things", "Name one file.")
+    bars = build_bars(
+        pd.concat([part.raw for part in chosen], ignore_index=True),
+        chosen[0].convention,
+        ticker=ticker,
+        exchange=request.exchange,
+        files=files,
+        vintage="; ".join(dict.fromkeys(part.vintage for part in chosen)),
+    )
+    return bars if (bars.regular["session"] == request.session).any() else None
+
+
+def _embedded(ticker: str, request: BarRequest) -> list[_Part]:
+    manifest = read_table(request.data / "manifest.csv", MANIFEST_COLUMNS)
+    day = request.session.date().isoformat()
+    rows = manifest[manifest["file"].str.startswith(BARS_FOLDER) & (manifest["ticker"] == ticker)]
+    parts = []
+    for row in rows[(rows["first_session"] <= day) & (rows["last_session"] >= day)].to_dict("records"):
+        raw, sha = _read(request.data / row["file"])
+        if row["sha256"] != sha:
+            raise DataError(
+                f"data/{row['file']} has another hash than the manifest.", "Restore it from the repository."
+            )
+        parts.append(_Part({f"data/{row['file']}": sha}, raw, _convention(row), row["vintage"]))
+    return parts
+
+
+def _downloaded(ticker: str, data: Path) -> list[_Part]:
+    """Recorded bars of each length, labelled by the UTC instant at which they begin; each as it was recorded first.
+
+    A bar that was still running at the instant of the download is no bar.
+    """
+    parts: dict[int, list[_Part]] = {}
+    for vintage in list_vintages(data / "vintages")[0]:
+        recorded_at = pd.to_datetime(vintage.folder.name[:16], format="%Y%m%dT%H%M%SZ", utc=True)
+        names = [n for n in vintage.manifest["files"] if n.startswith("intraday/") and n.endswith(f"/{ticker}.csv")]
+        for name in names if names and not vintage.find_fault() else []:
+            raw, sha = _read(vintage.folder / name)
+            minutes = int(name.split("/")[1].removesuffix("m"))
+            ends = pd.to_datetime(raw["label"], utc=True) + pd.Timedelta(minutes=minutes)
+            files = {f"data/vintages/{vintage.folder.name}/{name}": sha}
+            part = _Part(files, raw[ends <= recorded_at], Convention(minutes, "start"), vintage.name)
+            parts.setdefault(minutes, []).append(part)
+    return [_merge(held) for held in parts.values()]
+
+
+def _merge(parts: list[_Part]) -> _Part:
+    raw = pd.concat([part.raw for part in parts]).drop_duplicates("label").sort_values("label", ignore_index=True)
+    files = {name: sha for part in parts for name, sha in part.files.items()}
+    return _Part(files, raw, parts[0].convention, "; ".join(part.vintage for part in parts))
+
+
+def _own(ticker: str, path: Path) -> list[_Part]:
+    """One's own files: named after their ticker or with a column of it; labels as their column or a manifest says."""
+    if not path.exists():
+        raise DataError(f"bars: {path} does not exist.", "Name a CSV or Parquet file, or a folder of them.")
+    folder = path if path.is_dir() else path.parent
+    said = folder / "manifest.csv"
+    rows = read_table(said, ("file", *BAR_COLUMNS)).set_index("file").T.to_dict() if said.is_file() else {}
+    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".csv", ".parquet") and p != said]
+    parts = []
+    for file in files if path == folder else [path]:
+        raw, sha = _read(file)
+        is_own = raw["ticker"].astype(str) == ticker if "ticker" in raw.columns else file.stem.split("_")[0] == ticker
+        raw = raw[np.broadcast_to(is_own, len(raw))].reset_index(drop=True)
+        if len(raw):
+            name = file.name
+            convention = _convention(rows[name]) if name in rows else _read_clock(raw, name)
+            raw = raw.rename(columns=dict.fromkeys(CLOCKS, "label"))
+            parts.append(_Part({name: sha}, raw, convention, f"own file: {name}"))
+    return parts
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, str]:
+    """A raw table and its sha256; the time column of downloads is named as ours."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the path.") from error
+    return read_frame(path, content).rename(columns={"minute": "label"}), digest(content)
+
+
+def _read_clock(raw: pd.DataFrame, name: str) -> Convention:
+    """What the time column of a file says of itself, and the usual step between its bars."""
+    clock = next((column for column in CLOCKS if column in raw.columns), None)
+    if clock is None:
+        raise refuse(name, "nothing says whether its labels are the start or the end of a bar", OWN_CLOCK)
+    steps = pd.to_datetime(raw[clock], utc=True, errors="coerce").diff().dt.total_seconds() / 60
+    return _convention({"bar_minutes": steps[steps > 0].mode().min(), "label": CLOCKS[clock]})
+
+
+def _convention(row: Mapping[Any, Any]) -> Convention:
+    try:
+        minutes, zone = float(row["bar_minutes"]), str(row.get("zone") or "UTC")
+        pd.Timestamp("2000-01-01").tz_localize(zone)
+        convention = Convention(int(minutes), str(row["label"]), int(row.get("shift_minutes") or 0), zone)
+        if convention.label in LABELS and minutes == convention.bar_minutes and 1 <= minutes <= 60:
+            return convention
+        reason = "expected 1 to 60 whole minutes and a label that is start or end"
+    except (ValueError, KeyError) as error:
+        reason = str(error)
+    said = ", ".join(f"{name}={row.get(name, '')}" for name in BAR_COLUMNS)
+    raise DataError(f"a file of bars says {said}: {reason}.", "See data/README.md.")

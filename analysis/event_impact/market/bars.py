@@ -1,0 +1,217 @@
+"""Bars of minutes: each with its own start and end, whatever the labels of its source mean.
+
+A bar is ``[starts_at, ends_at)`` in UTC and carries the last price of its minutes, at ``ends_at``. The label of a
+source is the start or the end of a bar, by some clock and perhaps off by a minute: a :class:`Convention` says which,
+and the volume of the open, the largest of the day, must not contradict it. A missing bar is missing; no price is
+carried forward.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from event_impact.events.calendars import load_hours
+from event_impact.market.checks import MAX_PRICE_FACTOR, refuse
+
+LABELS = ("start", "end")
+HALT_MINUTES = 5
+"""So long without a bar inside trading hours is listed as a halt."""
+SPLIT_FACTOR, SPLIT_NEAR = 1.9, 0.04
+"""A step of at least so much between two bars of a session, so near (relative) a whole or half ratio, is a split."""
+MIN_OPENING_RATIO = 0.75
+"""Volume of a first bar that is wholly after the open, over the second's: medians of real files are 1.1 to 1.9."""
+MAX_EARLY_RATIO = 0.15
+"""Volume of the last bar before the open over the first after it: larger only where labels are misread."""
+OPENING_SURGE, LATE_MINUTES = 2.0, 60
+"""First two bars over the session's median, where bars begin that late after the open: an opening by a wrong clock."""
+MIN_JUDGED_SESSIONS = 3
+JUDGE = "Check label, shift_minutes and zone of the file: its labels mean something else."
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What the labels of a source mean.
+
+    Attributes
+    ----------
+    bar_minutes : int
+    label : str
+        ``start`` or ``end`` of the bar.
+    shift_minutes : int
+        Minutes from the label to that instant; other than zero only where it was inferred.
+    zone : str
+        Clock of labels that carry none.
+    """
+
+    bar_minutes: int
+    label: str
+    shift_minutes: int = 0
+    zone: str = "UTC"
+
+    @property
+    def next_likely(self) -> Convention | None:
+        """The reading with no shift; None where none was inferred."""
+        return dataclasses.replace(self, shift_minutes=0) if self.shift_minutes else None
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Checked bars of one ticker.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        label and ends_at (UTC), close, volume, session and part (0, or 1 after a lunch break), since: minutes from the
+        open of that stretch to the end of the bar, and is_extended: outside trading hours, kept and not used.
+    files : dict of str to str
+        Files read, with their sha256.
+    notes : tuple of str
+        What a reader must know of them, in words.
+    """
+
+    ticker: str
+    exchange: str
+    convention: Convention
+    frame: pd.DataFrame
+    files: dict[str, str]
+    vintage: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def regular(self) -> pd.DataFrame:
+        """Bars of trading hours."""
+        return self.frame[~self.frame["is_extended"]]
+
+    def relabel(self, convention: Convention) -> Bars:
+        """The same bars of trading hours under another reading of their labels, which the volume may contradict."""
+        frame = place_bars(self.frame, self.exchange, convention).assign(is_extended=self.frame["is_extended"])
+        return dataclasses.replace(self, convention=convention, frame=frame)
+
+    def list_halts(self, sessions: tuple[pd.Timestamp, ...]) -> list[str]:
+        """Stretches of at least five minutes of trading hours without a bar, in words."""
+        held, bar = self.regular[self.regular["session"].isin(sessions)], self.convention.bar_minutes
+        steps = held.groupby(["session", "part"])["since"].diff()
+        return [
+            f"{self.ticker}: no bar from {end - pd.Timedelta(minutes=step):%Y-%m-%d %H:%M} to "
+            f"{end - pd.Timedelta(minutes=bar):%H:%M} UTC."
+            for end, step in zip(held["ends_at"], steps, strict=True)
+            if step - bar >= HALT_MINUTES
+        ]
+
+
+def place_bars(raw: pd.DataFrame, exchange: str, convention: Convention) -> pd.DataFrame:
+    """Rows with a label (UTC), with the end and the session of each bar.
+
+    A bar that holds any of the trading hours is regular; the part of it before the open held no trading.
+    """
+    is_start = convention.label == "start"
+    ends = raw["label"] + pd.Timedelta(minutes=convention.shift_minutes + is_start * convention.bar_minutes)
+    week = pd.Timedelta(days=7)
+    days = raw["label"].iloc[[0, -1]].dt.tz_localize(None).dt.normalize()
+    stretches = load_hours(exchange).stretches(days.iloc[0] - week, days.iloc[1] + week)
+    starts = ends - pd.Timedelta(minutes=convention.bar_minutes)
+    held = stretches.iloc[stretches["closes_at"].searchsorted(starts, side="right")].set_index(raw.index)
+    since = (ends - held["opens_at"]).dt.total_seconds() / 60
+    return raw.assign(ends_at=ends, session=held["session"], part=held["part"], since=since, is_extended=since <= 0)
+
+
+def build_bars(
+    raw: pd.DataFrame, convention: Convention, *, ticker: str, exchange: str, files: dict[str, str], vintage: str
+) -> Bars:
+    """Check a raw table of label, close and, where recorded, volume.
+
+    Raises
+    ------
+    DataError
+        For labels that are no instants, repeated, out of order or closer than a bar; prices that are none; bars of
+        mixed length; a split inside a session; hours or an opening volume that contradict the labels.
+    """
+    where = f"bars of {ticker} in {', '.join(files)}"
+    table = _read_table(raw, convention, where)
+    priced = table[table["close"].notna()].reset_index(drop=True)
+    if priced.empty:
+        raise refuse(where, "no bar has a price")
+    frame = place_bars(priced, exchange, convention)
+    regular = frame[~frame["is_extended"]]
+    if regular.empty:
+        raise refuse(where, f"no bar lies in the hours of {exchange}", "Check the zone of its labels.")
+    _check_steps(regular, convention.bar_minutes, where)
+    notes = _judge_volume(frame, regular, convention.bar_minutes, where)
+    for count, what in (
+        (len(table) - len(priced), "carry no price and count as missing"),
+        (len(frame) - len(regular), "lie outside trading hours and are not used"),
+    ):
+        notes += [f"{count} bars {what}."] if count else []
+    return Bars(ticker, exchange, convention, frame, files, vintage, tuple(f"{ticker}: {note}" for note in notes))
+
+
+def _read_table(raw: pd.DataFrame, convention: Convention, where: str) -> pd.DataFrame:
+    """Labels in UTC with numbers; refuses what is none, repeated, out of order or overlaps."""
+    missing = [name for name in ("label", "close") if name not in raw.columns]
+    if missing or raw.empty:
+        raise refuse(where, f"the columns {', '.join(missing)} are missing" if missing else "there are no rows")
+    try:
+        labels = pd.to_datetime(raw["label"])
+        labels = labels if labels.dt.tz is not None else labels.dt.tz_localize(convention.zone)
+        numbers = raw.reindex(columns=["close", "volume"]).apply(pd.to_numeric)
+    except (ValueError, TypeError, AttributeError) as error:  # no instant, mixed zones, a clock that does not exist
+        raise refuse(where, f"a label is no instant, or a figure no number ({error})") from error
+    if (numbers["close"] <= 0).any() or (numbers["volume"] < 0).any() or np.isinf(numbers).any(axis=None):
+        raise refuse(where, "a close is not positive, or a volume is negative")
+    table: pd.DataFrame = numbers.assign(label=labels.dt.tz_convert("UTC")).reset_index(drop=True)
+    steps = table["label"].diff().dt.total_seconds().to_numpy()[1:] / 60
+    for bad, what in (
+        (steps == 0, "a bar occurs more than once"),
+        (steps < 0, "the bars are not in order"),
+        (steps < convention.bar_minutes, f"bars of {convention.bar_minutes} minutes overlap"),
+    ):
+        if bad.any():
+            raise refuse(where, f"{what} at {table['label'].iloc[int(bad.argmax()) + 1]}")
+    return table
+
+
+def _check_steps(regular: pd.DataFrame, minutes: int, where: str) -> None:
+    stretch = regular.groupby(["session", "part"])
+    usual = stretch["since"].agg(lambda since: since.diff().median())
+    if (regular["since"] % minutes).nunique() > 1 or (usual > minutes).any():
+        raise refuse(where, f"its bars are not all of {minutes} minutes", "Give one length of bar a file.")
+    step = np.exp(np.abs(np.log(regular["close"]).groupby(regular["session"]).diff().to_numpy()))
+    is_split = (step > SPLIT_FACTOR) & (np.abs(step - np.round(2 * step) / 2) < SPLIT_NEAR * step)
+    if (broken := is_split | (step > MAX_PRICE_FACTOR)).any():
+        at = regular["ends_at"].iloc[int(broken.argmax())]
+        raise refuse(
+            where,
+            f"the price changes by a factor of {step[broken].max():.3g} inside a session, at {at}",
+            "A split or another unit: use one adjusted series.",
+        )
+
+
+def _judge_volume(frame: pd.DataFrame, regular: pd.DataFrame, minutes: int, where: str) -> list[str]:
+    """Refuse labels that put the opening's volume elsewhere than at the open; gives what could not be judged."""
+    traded = regular[regular["volume"].notna() & (regular["part"] == 0)]
+    if traded["session"].nunique() < MIN_JUDGED_SESSIONS or not traded["volume"].any():
+        return ["Too little volume is recorded to vouch for what the labels mean."]
+    order = traded.groupby("session").cumcount()
+    first, second = (traded[order == k].set_index("session") for k in (0, 1))
+    outside = frame[frame["is_extended"]].set_index("session")
+    early = outside["volume"][outside["since"] > -minutes]
+    before = (early / first["volume"].reindex(early.index)).median()
+    ratio, begins = (first["volume"] / second["volume"]).median(), first["since"] - minutes
+    usual = traded.groupby("session")["volume"].median()
+    surge = (first["volume"].combine(second["volume"], max) / usual).median()
+    if (begins == 0).all() and ratio < MIN_OPENING_RATIO:
+        said = f"the first bar after the open holds {ratio:.2f} times the volume of the second, as part of a bar would"
+    elif before > MAX_EARLY_RATIO:
+        said = f"the last bar before the open holds {before:.2f} times the volume of the first after it"
+    elif (begins > LATE_MINUTES).all() and surge > OPENING_SURGE:
+        said = f"the volume of an opening stands {begins.median():.0f} minutes after the open"
+    elif outside["volume"].median() > traded["volume"].median():
+        said = "more is traded outside trading hours than in them"
+    else:
+        is_late = bool((begins > 0).all())
+        return ["No bar holds the open, so its volume cannot vouch for what the labels mean."] if is_late else []
+    raise refuse(where, said, JUDGE)
