@@ -8,6 +8,17 @@ import pandas as pd
 def place_of(index: pd.Index, label: object) -> int:
     """The place of a label, counted from 0.
 
+    Parameters
+    ----------
+    index : pandas.Index
+        Without repeats.
+    label : object
+        One of its labels, for instance a session.
+
+    Returns
+    -------
+    int
+
     Raises
     ------
     KeyError

@@ -63,7 +63,17 @@ class TestResult:
 
 
 def show_tests(tests: Iterable[TestResult]) -> str:
-    """Tests as an HTML table: null, statistic, p and what they are compared with, or the reason why not."""
+    """Tests as an HTML table: null, statistic, p and what they are compared with, or the reason why not.
+
+    Parameters
+    ----------
+    tests : iterable of TestResult
+
+    Returns
+    -------
+    str
+        HTML.
+    """
     rows = []
     for test in tests:
         shown = [f"{value:.4g}" if value is not None else "" for value in (test.statistic, test.p_value)]
@@ -75,5 +85,20 @@ def show_tests(tests: Iterable[TestResult]) -> str:
 
 
 def not_computable(name: str, reason: str, *, null: str = "") -> TestResult:
-    """A test that cannot be computed here, with the reason in words."""
+    """A test that cannot be computed here, with the reason in words.
+
+    Parameters
+    ----------
+    name : str
+        Of the test.
+    reason : str
+        Why there is no number; it is printed in its place.
+    null : str
+        What the test would have asked, in words.
+
+    Returns
+    -------
+    TestResult
+        Without statistic and p.
+    """
     return TestResult(name=name, null=null, note=reason)

@@ -29,7 +29,13 @@ def child_environment(**more: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class StudyRoot:
-    """The folders of one study."""
+    """The folders of one study.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Its top folder, which holds ``notebooks/`` and ``data/stories.csv``.
+    """
 
     path: Path
 
@@ -61,6 +67,15 @@ def holds_study(path: Path) -> bool:
 
 def find_root(explicit: str | Path | None = None) -> StudyRoot:
     """Find the study: explicit path, ``IMPACT_ROOT``, nearest parent folder, packaged copy.
+
+    Parameters
+    ----------
+    explicit : str or pathlib.Path, optional
+        A folder that somebody named; it wins, and is refused if it holds no study.
+
+    Returns
+    -------
+    StudyRoot
 
     Raises
     ------

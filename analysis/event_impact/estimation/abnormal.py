@@ -20,7 +20,21 @@ from event_impact.estimation.rolling_estimators import CounterfactualFits, fit_c
 
 @dataclass(frozen=True)
 class WindowSum:
-    """A cumulative abnormal return with its standard error; ``note`` says why either is missing."""
+    """A cumulative abnormal return with its standard error; ``note`` says why either is missing.
+
+    Attributes
+    ----------
+    first, last : int
+        The window in rel_sessions, both ends included.
+    estimate : float or None
+        Sum of its abnormal returns, a fraction; None where the window is not complete.
+    standard_error : float or None
+        s sqrt(w'Gw) with the whole forecast covariance; None where the model has none.
+    abnormal : ndarray (m,)
+        Its abnormal returns, fractions.
+    note : str
+        Why a number is missing.
+    """
 
     first: int
     last: int
@@ -163,6 +177,11 @@ def measure_abnormal_returns(
     labels : dict, optional
         Confounders by session, carried into the table.
 
+    Returns
+    -------
+    AbnormalReturns
+        The fit, and a table with one row a rel_session of the path.
+
     Raises
     ------
     EstimationError
@@ -224,7 +243,13 @@ def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
 
 @dataclass(frozen=True)
 class Unmeasured:
-    """A return kind that cannot be measured, with the reason."""
+    """A return kind that cannot be measured, with the reason.
+
+    Attributes
+    ----------
+    reason : str
+        In words.
+    """
 
     reason: str
 

@@ -42,6 +42,11 @@ def build_volume_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *,
     prices, benchmark_prices : pandas.DataFrame
         Same index session; ``volume`` in shares, ``dividend`` on its ex-date.
 
+    Returns
+    -------
+    Design
+        Natural logarithms of shares; index session.
+
     Raises
     ------
     EstimationError
@@ -67,6 +72,18 @@ def build_volume_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *,
 
 def build_range_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, benchmark: str) -> Design:
     """Log range of a firm with its own means over 1, 5 and 22 sessions and the benchmark's range.
+
+    Parameters
+    ----------
+    prices, benchmark_prices : pandas.DataFrame
+        Same index session; ``high`` and ``low`` in the currency of each listing.
+    benchmark : str
+        Its ticker, for labels.
+
+    Returns
+    -------
+    Design
+        Natural logarithms of Parkinson's standard deviation; index session.
 
     Raises
     ------
@@ -106,6 +123,22 @@ def measure_activity(
     path: tuple[int, int] = (0, 0),
 ) -> AbnormalReturns:
     """Prediction errors of log volume or log range around a session; regressors that never vary are left out.
+
+    Parameters
+    ----------
+    design : Design
+        From :func:`build_volume_design` or :func:`build_range_design`.
+    event_session : pandas.Timestamp
+        rel_session 0.
+    estimation_sessions, gap_sessions : int
+        Lengths of the estimation window and of the gap.
+    path : (int, int)
+        First and last rel_session.
+
+    Returns
+    -------
+    AbnormalReturns
+        In units of the design: natural logarithms, not fractions.
 
     Raises
     ------

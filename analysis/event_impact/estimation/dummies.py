@@ -19,7 +19,17 @@ from event_impact.estimation.models import check_rank
 
 @dataclass(frozen=True)
 class DummyRegression:
-    """Coefficients of one dummy a session, their classical covariance and degrees of freedom."""
+    """Coefficients of one dummy a session, their classical covariance and degrees of freedom.
+
+    Attributes
+    ----------
+    effects : ndarray (m,)
+        Coefficient of each dummy: the prediction error of its session, a fraction.
+    covariance : ndarray (m, m)
+        Classical, s^2 G: that of the prediction errors.
+    df : int
+        L - K.
+    """
 
     effects: np.ndarray
     covariance: np.ndarray
@@ -41,6 +51,10 @@ def regress_with_dummies(
         Row of each dummy; a row named twice is the same effect twice and is refused.
     covariance : str
         Only ``nonrobust``.
+
+    Returns
+    -------
+    DummyRegression
 
     Raises
     ------

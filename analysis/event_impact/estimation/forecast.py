@@ -27,7 +27,17 @@ class GarchParameters:
 
 
 def estimate_garch(residuals: np.ndarray) -> GarchParameters:
-    """GARCH(1,1) parameters of every row of residuals, (n, L)."""
+    """GARCH(1,1) parameters of every row of residuals, (n, L).
+
+    Parameters
+    ----------
+    residuals : ndarray (n, L)
+        Fractions, in order of time.
+
+    Returns
+    -------
+    GarchParameters
+    """
     fitted = fit_garch(residuals)
     return GarchParameters(fitted.alpha, fitted.beta)
 
@@ -39,6 +49,11 @@ def forecast_covariances(fits: WindowFits, garch: GarchParameters | None = None)
     ----------
     garch : GarchParameters, optional
         Of the same estimation windows; None for a constant variance.
+
+    Returns
+    -------
+    ndarray (n, m, m)
+        In squared fractions.
     """
     if garch is None:
         return np.asarray(fits.forecast_scale * (fits.residual_std**2)[:, None, None])

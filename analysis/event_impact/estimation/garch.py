@@ -90,6 +90,11 @@ def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> Gar
         Realised abnormal returns between the estimation window and the event day, in order. None or
         no columns when the event follows the estimation window at once.
 
+    Returns
+    -------
+    GarchFit
+        Parameters (n,), variances (n, L) and their forecast for the event day (n,), squared fractions.
+
     Raises
     ------
     EstimationError

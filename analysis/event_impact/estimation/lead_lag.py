@@ -47,6 +47,10 @@ def match_sessions(foreign_closes: pd.Series, home_closes: pd.Series) -> Matched
     ----------
     foreign_closes, home_closes : pandas.Series
         Index session label, values closing instants in UTC, ascending.
+
+    Returns
+    -------
+    MatchedSessions
     """
     foreign = foreign_closes.to_numpy()
     home = home_closes.to_numpy()
@@ -81,6 +85,11 @@ def build_lead_lag_design(
         Simple close-to-close total returns by own session, fractions.
     has_lead : bool
         Add the home session after next; its coefficient should be near zero, which checks the matching.
+
+    Returns
+    -------
+    Design
+        Index foreign session.
 
     Raises
     ------

@@ -113,6 +113,11 @@ def build_design(
     peers : tuple of str
         Columns of ``returns`` that join the regressors of the models in :data:`PEER_MODELS`.
 
+    Returns
+    -------
+    Design
+        Response (T,) and regressors (T, K) on the sessions of ``returns``, fractions.
+
     Raises
     ------
     EstimationError
@@ -271,6 +276,24 @@ def choose_estimation(
 ) -> tuple[pd.DatetimeIndex, str]:
     """The sessions that the model is fitted on, and in words why any of those asked for is missing.
 
+    Parameters
+    ----------
+    design : Design
+        The model.
+    event_session : pandas.Timestamp
+        rel_session 0.
+    length, gap : int
+        Sessions asked for, and sessions left between them and the event.
+    masked : pandas.DatetimeIndex, optional
+        Sessions to leave out.
+
+    Returns
+    -------
+    sessions : pandas.DatetimeIndex
+        Those that are usable, at most ``length``.
+    dropped : str
+        In words why others are missing; empty where none is.
+
     Raises
     ------
     EstimationError
@@ -294,6 +317,20 @@ def choose_estimation(
 
 def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int) -> tuple[np.ndarray, np.ndarray]:
     """Response (L,) and regressors (L, K) of the estimation window, found fit for estimation.
+
+    Parameters
+    ----------
+    design : Design
+        The model.
+    sessions : pandas.DatetimeIndex
+        The estimation window.
+    asked_sessions : int
+        How many were asked for.
+
+    Returns
+    -------
+    response : ndarray (L,)
+    regressors : ndarray (L, K)
 
     Raises
     ------

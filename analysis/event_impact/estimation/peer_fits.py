@@ -54,6 +54,11 @@ def fit_ridge(returns: np.ndarray, donors: np.ndarray, *, penalties: tuple[float
     returns, donors : ndarray (L,), (L, J)
         Fractions.
 
+    Returns
+    -------
+    PeerFit
+        Weights in units of the donors' returns.
+
     Raises
     ------
     EstimationError
@@ -86,6 +91,15 @@ def fit_synthetic_control(returns: np.ndarray, donors: np.ndarray) -> PeerFit:
 
     The problem is convex; its solution is a least-squares fit with the sum constraint on some subset of the donors,
     so every subset is solved and the best admissible one taken. Exact for up to ten donors.
+
+    Parameters
+    ----------
+    returns, donors : ndarray (L,), (L, J)
+        Fractions.
+
+    Returns
+    -------
+    PeerFit
 
     Raises
     ------

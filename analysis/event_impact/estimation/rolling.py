@@ -133,6 +133,11 @@ def fit_rolling(
     first, last : int
         Event window in relative sessions, both ends included.
 
+    Returns
+    -------
+    WindowFits
+        One fit an event position.
+
     Raises
     ------
     EstimationError
@@ -180,6 +185,11 @@ def fit_windows(
     between : ndarray (n, g), optional
         Positions after the estimation window and before the event, through which a variance
         recursion is carried.
+
+    Returns
+    -------
+    WindowFits
+        One fit a window.
     """
     estimation, window = np.atleast_2d(estimation), np.atleast_2d(window)
     if between is None:
@@ -214,6 +224,11 @@ def fit_stack(
         Event days.
     gap_returns, gap_design : ndarray (n, g), (n, g, K), optional
         Sessions between the two.
+
+    Returns
+    -------
+    WindowFits
+        One fit a window.
 
     Raises
     ------

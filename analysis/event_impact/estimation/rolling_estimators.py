@@ -79,7 +79,25 @@ def fit_counterfactual(
 def solve_rolling(
     y: np.ndarray, design: np.ndarray, solve: Solve, *, events: np.ndarray, estimation_length: int, gap: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (n, K) and root mean squared residual (n,) of the estimation window of every event position."""
+    """Coefficients (n, K) and root mean squared residual (n,) of the estimation window of every event position.
+
+    Parameters
+    ----------
+    y, design : ndarray (T,), (T, K)
+        One firm, fractions.
+    solve : callable
+        From (L,) and (L, K) to coefficients (K,).
+    events : ndarray (n,)
+        Positions in ``y``.
+    estimation_length, gap : int
+        L and the sessions between the estimation window and the event session.
+
+    Returns
+    -------
+    coefficients : ndarray (n, K)
+    spread : ndarray (n,)
+        Root mean squared residual, fractions.
+    """
     coefficients, spread = [], []
     for start in range(0, len(events), CHUNK):
         rows = events[start : start + CHUNK, None] + np.arange(-gap - estimation_length, -gap)

@@ -71,6 +71,10 @@ def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.nda
     usable : ndarray (T,) of bool
         Sessions that count in estimation windows.
 
+    Returns
+    -------
+    RunningSums
+
     Raises
     ------
     EstimationError
@@ -108,6 +112,11 @@ def forecast_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_leng
     ----------
     events : ndarray (n,)
         Positions; their own values must be finite.
+
+    Returns
+    -------
+    RollingForecasts
+        Prediction error, its standard error and its degrees of freedom, (n,) each.
 
     Raises
     ------

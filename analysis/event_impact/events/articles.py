@@ -43,7 +43,29 @@ INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 @dataclass(frozen=True)
 class Article:
-    """One published text, with the bounds of when it became public."""
+    """One published text, with the bounds of when it became public.
+
+    Attributes
+    ----------
+    story : str
+        Id of its story.
+    article_id : str
+        Its own id.
+    role : str
+        ``report``, ``denial``, ``relay`` or ``other``; reports and denials define the event, relays bound them.
+    source_kind : str
+        ``origin``, ``wire``, ``relay``, ``syndication`` or ``statement``.
+    outlet : str
+        Who published it.
+    published_earliest, published_latest : pandas.Timestamp
+        In UTC; it became public at or after the first and before the second.
+    earliest_basis, latest_basis : str
+        What each bound rests on; ``assumed`` where nothing but judgement.
+    time_as_printed, zone, zone_basis, precision : str
+        The clock that the page prints, the zone it is read in and why, and how fine it is.
+    url, paraphrase, confidence, notes : str
+        Where it is, what it says in our words, how sure its bounds are, anything else.
+    """
 
     story: str
     article_id: str
@@ -74,7 +96,35 @@ class Article:
 
 @dataclass(frozen=True)
 class Story:
-    """A chain of articles about one matter, and the one listing used for inference."""
+    """A chain of articles about one matter, and the one listing used for inference.
+
+    Attributes
+    ----------
+    story : str
+        Its id.
+    title : str
+        One line.
+    ticker, exchange : str
+        The one listing that is used for inference, and the market identifier of its exchange.
+    benchmark : str
+        Ticker of what explains an ordinary session.
+    other_tickers, counterparties : tuple of str
+        Other listings of the firm; other firms of the story.
+    denied : str
+        ``yes``, ``no`` or ``partial``.
+    tier, notes : str
+        How well it is sourced; anything else.
+    is_embedded : bool
+        Whether its prices come with the study.
+    state : str
+        ``open`` or ``closed``; nightly runs serve the open ones.
+    articles : tuple of Article
+        In the order of the table.
+    shares_outstanding : int or None
+        All classes, counted before the event.
+    shares_as_of, shares_source : str
+        When, and by whom.
+    """
 
     story: str
     title: str
@@ -137,7 +187,25 @@ def _show_articles(articles: tuple[Article, ...]) -> str:
 
 
 def parse_instant(text: str, where: str) -> pd.Timestamp:
-    """An instant written ``YYYY-MM-DDTHH:MM:SSZ``."""
+    """An instant written ``YYYY-MM-DDTHH:MM:SSZ``.
+
+    Parameters
+    ----------
+    text : str
+        As it stands in a table.
+    where : str
+        Table and row, for the refusal.
+
+    Returns
+    -------
+    pandas.Timestamp
+        In UTC.
+
+    Raises
+    ------
+    DataError
+        If it is written otherwise, or names no instant.
+    """
     if INSTANT.fullmatch(text):
         try:
             return pd.Timestamp(text)
@@ -212,6 +280,11 @@ def load_stories(data: Path, *, with_drafts: bool = False) -> dict[str, Story]:
     with_drafts : bool
         Also those without a report or denial yet: registered, but with nothing that defines their event.
 
+    Returns
+    -------
+    dict of str to Story
+        By id, in the order of the table.
+
     Raises
     ------
     DataError
@@ -244,6 +317,17 @@ def build_stories(stories: pd.DataFrame, articles: pd.DataFrame) -> dict[str, St
 
 def load_story(story: str, data: Path) -> Story:
     """One story of the registry.
+
+    Parameters
+    ----------
+    story : str
+        Its id.
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    Story
 
     Raises
     ------

@@ -24,7 +24,18 @@ NEAR_CLOSE = pd.Timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class SessionHours:
-    """Opens and closes of one exchange, and the questions that articles ask of them."""
+    """Opens and closes of one exchange, and the questions that articles ask of them.
+
+    Attributes
+    ----------
+    exchange : str
+        Market identifier (ISO 10383).
+    timezone : str
+        IANA name.
+    schedule : pandas.DataFrame
+        Index session, tz-naive; columns open, break_start, break_end, close: instants in UTC, breaks missing
+        where there is none.
+    """
 
     exchange: str
     timezone: str
@@ -156,6 +167,16 @@ def resolve_alias(exchange: str) -> str:
 @lru_cache(maxsize=32)
 def load_hours(exchange: str) -> SessionHours:
     """Hours of an exchange, by its ISO 10383 market identifier.
+
+    Parameters
+    ----------
+    exchange : str
+        Market identifier, such as XNYS.
+
+    Returns
+    -------
+    SessionHours
+        From :data:`FIRST_DAY` to :data:`LAST_DAY`, or as far as the library knows its holidays.
 
     Raises
     ------

@@ -67,6 +67,17 @@ def load_claims(articles: tuple[Article, ...], data: Path) -> tuple[Claim, ...]:
 
     Pass the articles that were known at ``as_of``, so that a run never judges what was not yet published.
 
+    Parameters
+    ----------
+    articles : tuple of Article
+        Whose claims are wanted.
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    tuple of Claim
+
     Raises
     ------
     DataError

@@ -53,6 +53,11 @@ def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None =
     story : str
         The story that is studied: its own report is not listed as other news.
 
+    Returns
+    -------
+    Confounders
+        In order of time.
+
     Raises
     ------
     DataError

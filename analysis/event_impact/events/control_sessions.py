@@ -16,7 +16,19 @@ EXPECTATIONS = ("must_reject", "must_not_reject")
 
 @dataclass(frozen=True)
 class Control:
-    """One session of one listing with what a sound test says of it."""
+    """One session of one listing with what a sound test says of it.
+
+    Attributes
+    ----------
+    ticker : str
+    session : pandas.Timestamp
+    label : str
+        What happened, or that nothing did.
+    expected : str
+        ``must_reject`` or ``must_not_reject``: what a sound test says of the session.
+    source : str
+        Where that is recorded.
+    """
 
     ticker: str
     session: pd.Timestamp
@@ -27,6 +39,15 @@ class Control:
 
 def load_controls(data: Path) -> tuple[Control, ...]:
     """All controls, in the order of ``controls.csv``.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    tuple of Control
 
     Raises
     ------

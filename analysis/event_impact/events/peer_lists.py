@@ -36,6 +36,17 @@ class Peer:
 def load_peers(ticker: str, data: Path) -> tuple[Peer, ...]:
     """The peers and counterparties of a firm, in the order of ``peers.csv``; empty when none is listed.
 
+    Parameters
+    ----------
+    ticker : str
+        The firm.
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    tuple of Peer
+
     Raises
     ------
     DataError

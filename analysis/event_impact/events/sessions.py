@@ -97,7 +97,21 @@ class Identification:
 
 @dataclass(frozen=True)
 class Alignment:
-    """A story brought onto the calendar of its exchange."""
+    """A story brought onto the calendar of its exchange.
+
+    Attributes
+    ----------
+    story : Story
+        As known at ``as_of``, its bounds tightened by order.
+    hours : SessionHours
+        Calendar of the listing.
+    articles : tuple of EventSession
+        Each article with the sessions that it can have reached.
+    identification : Identification
+        What the prices can tell apart.
+    report_sessions, denial_sessions : tuple of pandas.Timestamp
+        Candidate sessions of the first report and of the first denial; empty where none is recorded.
+    """
 
     story: Story
     hours: SessionHours
@@ -326,6 +340,10 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
         Leave out what was not yet public at the close of this session, and refuse one before the event.
     opens : pandas.DatetimeIndex, optional
         Sessions whose opening price is recorded, left out for all; where it is not, only the close separates.
+
+    Returns
+    -------
+    Alignment
 
     Raises
     ------

@@ -69,6 +69,15 @@ class Venue:
 def load_venues(data: Path) -> tuple[Venue, ...]:
     """The venue table, checked.
 
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    tuple of Venue
+
     Raises
     ------
     DataError
@@ -96,7 +105,22 @@ def load_venues(data: Path) -> tuple[Venue, ...]:
 
 
 def first_prices(venues: tuple[Venue, ...], exchange: str, instant: pd.Timestamp) -> pd.DataFrame:
-    """First possible price on each venue that trades a listing of ``exchange``, earliest first."""
+    """First possible price on each venue that trades a listing of ``exchange``, earliest first.
+
+    Parameters
+    ----------
+    venues : tuple of Venue
+        From :func:`load_venues`.
+    exchange : str
+        Market identifier of the listing.
+    instant : pandas.Timestamp
+        When the text was public, UTC.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a venue, with its label and ``first_price_at`` in UTC.
+    """
     rows = [
         {"venue": v.venue, "label": v.label, "first_price_at": v.first_price_after(instant), "notes": v.notes}
         for v in venues

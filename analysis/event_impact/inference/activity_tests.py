@@ -46,6 +46,17 @@ def assess_surprises(found: AbnormalReturns, first: int, last: int) -> list[Surp
     """Surprise of every session from ``first`` to ``last``, each predicted from the sessions before it.
 
     The skewed residuals of log volume make the t test reject too often above and too rarely below; the ranks do not.
+
+    Parameters
+    ----------
+    found : AbnormalReturns
+        Of log volume or log range.
+    first, last : int
+        rel_sessions, both included.
+
+    Returns
+    -------
+    list of Surprise
     """
     return [_assess_one(found, k) for k in range(first, last + 1)]
 

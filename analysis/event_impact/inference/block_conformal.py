@@ -75,7 +75,17 @@ def block_p_values(sums: np.ndarray, event_position: int) -> np.ndarray:
 
 
 def conformal_p_values(fits: WindowFits) -> np.ndarray:
-    """p of every window, without the intervals, (n,)."""
+    """p of every window, without the intervals, (n,).
+
+    Parameters
+    ----------
+    fits : WindowFits
+        n windows of m sessions.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     sums = circular_sums(refit_residuals(fits), fits.window_length)
     return block_p_values(sums, fits.n_estimation)
 

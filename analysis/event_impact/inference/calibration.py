@@ -225,6 +225,11 @@ def calibrate_history(
     effect : float
         Injected into each placebo session, a fraction: zero measures size, anything else power. Every
         session has its own estimation window, so an injected effect never enters another's.
+
+    Returns
+    -------
+    HistoryCalibration
+        Rejection rates of every test with their intervals.
     """
     fits = fit_rolling(y, design, events=sessions, estimation_length=estimation_length, gap=gap)
     garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
@@ -260,6 +265,23 @@ def history_window_rates(
     """Rates of the window tests on the firm's own placebo sessions, one row a window, test and level.
 
     Windows of neighbouring sessions overlap, so the interval takes its variance from blocks of L sessions.
+
+    Parameters
+    ----------
+    y, design : ndarray (T,), (T, K)
+        One firm.
+    sessions : ndarray (n,)
+        Positions of the placebo sessions.
+    estimation_length, gap : int
+        L and the sessions between the estimation window and the event session.
+    windows : iterable of (int, int)
+        First and last rel_session.
+    levels : sequence of float
+        Nominal sizes.
+
+    Returns
+    -------
+    pandas.DataFrame
     """
     rows = []
     for first, last in windows:

@@ -80,7 +80,20 @@ class ClaimContext:
 
 
 def check_claims(claims: tuple[Claim, ...], context: ClaimContext) -> tuple[CheckedClaim, ...]:
-    """Decide every ``computed`` claim and measure beside every other that names a statistic."""
+    """Decide every ``computed`` claim and measure beside every other that names a statistic.
+
+    Parameters
+    ----------
+    claims : tuple of Claim
+        Those of the articles known at ``as_of``.
+    context : ClaimContext
+        What the study measured.
+
+    Returns
+    -------
+    tuple of CheckedClaim
+        In the same order.
+    """
     found: dict[tuple[str, str], Finding] = {}
     checked = []
     for claim in claims:
@@ -175,6 +188,18 @@ class ClockReading:
 
 def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ...]:
     """The printed clock of an article in every whole-hour zone, against the event session.
+
+    Parameters
+    ----------
+    article : Article
+        With the time that its page prints.
+    alignment : Alignment
+        Of its story.
+
+    Returns
+    -------
+    tuple of ClockReading
+        From the easternmost zone to the westernmost.
 
     Raises
     ------

@@ -87,6 +87,10 @@ def diagnose(fits: WindowFits, returns: np.ndarray, design: np.ndarray, *, slope
     slope : int or None
         Column of the design whose stability is checked; None for a model without a slope.
 
+    Returns
+    -------
+    Diagnostics
+
     Raises
     ------
     EstimationError
@@ -204,6 +208,10 @@ def slope_without(returns: np.ndarray, design: np.ndarray, *, sessions: np.ndarr
     ----------
     sessions : ndarray of int
         Offsets in the estimation window.
+
+    Returns
+    -------
+    float
     """
     kept = np.setdiff1d(np.arange(len(returns)), sessions)
     b, _ = _least_squares(returns[kept], design[kept])

@@ -53,6 +53,11 @@ def value_in_currency(
         Index session; closing prices in the currency of the listing.
     shares : int or None
         All classes, counted before the event.
+
+    Returns
+    -------
+    DollarEffect
+        In the currency of the listing; its ``note`` says why a number is missing.
     """
     before = closes[closes.index < event_session]
     reason = ""

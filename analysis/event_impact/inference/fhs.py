@@ -84,6 +84,11 @@ def rank_filtered(
         Realised abnormal returns through the gap.
     level : float
         The interval covers 1 - level.
+
+    Returns
+    -------
+    FilteredRanks
+        p (n,) and half the width of the interval of effects that the ranks do not reject.
     """
     residuals = np.atleast_2d(residuals)
     abnormal_returns, leverage = np.atleast_1d(abnormal_returns), np.atleast_1d(leverage)
@@ -116,7 +121,17 @@ def _rank(standardised: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def fhs_test(fits: WindowFits) -> TestResult:
-    """FHS of the first window of ``fits`` as a test result; n/a for windows of several sessions."""
+    """FHS of the first window of ``fits`` as a test result; n/a for windows of several sessions.
+
+    Parameters
+    ----------
+    fits : WindowFits
+        The event's fit.
+
+    Returns
+    -------
+    TestResult
+    """
     if fits.window_length != 1:
         return not_computable(
             "fhs", f"FHS ranks one session; this window has {fits.window_length}: see the block-conformal p.", null=NULL

@@ -57,6 +57,11 @@ def leave_out_days(
     left_out : pandas.DatetimeIndex
         Sessions that the headline leaves out already.
 
+    Returns
+    -------
+    tuple of LeftOutDay
+        One a labelled session of the estimation window, in the order of ``labels``.
+
     Raises
     ------
     EstimationError

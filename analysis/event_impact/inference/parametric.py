@@ -13,6 +13,19 @@ def prediction_error_t(estimate: float, standard_error: float, df: int, *, note:
     """Is the abnormal return zero, if sessions are independent and normal?
 
     ``t = a / (s sqrt(w'Gw))`` against t(L - K), two-sided (Karafiath and Spencer 1991).
+
+    Parameters
+    ----------
+    estimate, standard_error : float
+        Fractions.
+    df : int
+        L - K.
+    note : str
+        Said with the result.
+
+    Returns
+    -------
+    TestResult
     """
     statistic = estimate / standard_error
     return TestResult(
@@ -27,11 +40,38 @@ def prediction_error_t(estimate: float, standard_error: float, df: int, *, note:
 
 
 def interval(estimate: float, standard_error: float, df: int, level: float) -> tuple[float, float]:
-    """The t interval with confidence ``level`` (0.90, 0.95), fractions."""
+    """The t interval with confidence ``level`` (0.90, 0.95), fractions.
+
+    Parameters
+    ----------
+    estimate, standard_error : float
+        Fractions.
+    df : int
+        L - K.
+    level : float
+        Confidence.
+
+    Returns
+    -------
+    low, high : float
+        Fractions.
+    """
     half = float(stats.t.ppf(0.5 + level / 2, df)) * standard_error
     return estimate - half, estimate + half
 
 
 def is_inside(low: float, high: float, bound: float) -> bool:
-    """Whether an interval lies inside +-bound."""
+    """Whether an interval lies inside +-bound.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of an interval, fractions.
+    bound : float
+        delta, positive.
+
+    Returns
+    -------
+    bool
+    """
     return math.isfinite(low) and -bound < low and high < bound

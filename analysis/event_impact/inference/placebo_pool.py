@@ -75,6 +75,11 @@ def rank_windows(
     ----------
     news : pandas.DatetimeIndex
         Sessions of the story's other articles and masked confounders, which no placebo may be near.
+
+    Returns
+    -------
+    dict of (int, int) to PlaceboRank
+        By window; those that are not complete are left out.
     """
     pool = _Pool.gather(abnormal, windows, estimation_sessions, gap_sessions)
     near = [int(p) for p in pool.sessions.get_indexer(news) if p >= 0]

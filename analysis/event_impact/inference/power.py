@@ -42,6 +42,20 @@ def detectable_effect(std_error: float, *, df: float, power: float = 0.80, level
     """Smallest effect an unadjusted two-sided t test finds with the given power.
 
     (t_{1 - level/2} + t_{power}) se; the usual central-t approximation, 2.82 se at 5 % and 80 %.
+
+    Parameters
+    ----------
+    std_error : float
+        A fraction.
+    df : float
+        Degrees of freedom.
+    power, level : float
+        Of the test.
+
+    Returns
+    -------
+    float
+        A fraction.
     """
     _require_positive("std_error", std_error)
     return float((stats.t.ppf(1.0 - level / 2.0, df) + stats.t.ppf(power, df)) * std_error)

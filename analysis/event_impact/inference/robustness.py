@@ -81,6 +81,31 @@ class SpecificationEstimate:
     """One specification at the event, or the reason why it has no number.
 
     ``p_adjusted`` is the step-down maxT p; None for specifications without enough placebo sessions of their own.
+
+    Attributes
+    ----------
+    choice : Choice
+        What identifies it.
+    is_headline : bool
+        Whether it is the declared one.
+    estimate, standard_error : float or None
+        Of the event session, fractions.
+    df : int or None
+        L - K.
+    p_t, p_conformal, p_fhs : float or None
+        Unadjusted.
+    ci90, ci95 : (float, float) or None
+        Fractions.
+    outcome : str
+        By the rule of a single row.
+    n_estimation : int or None
+        Sessions used.
+    n_placebo : int
+        Its own eligible placebo sessions.
+    p_adjusted : float or None
+        Step-down maxT.
+    note : str
+        Why a number is missing.
     """
 
     choice: Choice
@@ -206,6 +231,10 @@ def estimate_curve(
         Sessions near which no placebo session may lie.
     minimum : int
         Placebo sessions that a p needs.
+
+    Returns
+    -------
+    SpecificationCurve
     """
     estimates = estimate_specifications(
         candidates, event_session, headline=headline, significance=significance, bound=bound
@@ -237,7 +266,24 @@ def estimate_curve(
 def estimate_specifications(
     candidates: list[Candidate], event_session: pd.Timestamp, *, headline: Choice, significance: float, bound: float
 ) -> list[SpecificationEstimate]:
-    """Estimate every specification at the event, without placebo sessions."""
+    """Estimate every specification at the event, without placebo sessions.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+        All on the same sessions.
+    event_session : pandas.Timestamp
+        rel_session 0.
+    headline : Choice
+        One of the candidates.
+    significance, bound : float
+        Level, and delta as a fraction.
+
+    Returns
+    -------
+    list of SpecificationEstimate
+        In the order of the candidates.
+    """
     fits = [_fit_candidate(c, event_session) for c in candidates]
     p_filtered = _filter_all([f for f, _ in fits])
     return [
@@ -247,7 +293,19 @@ def estimate_specifications(
 
 
 def confirm_curve(curve: SpecificationCurve, *, min_sign_share: float, max_p: float) -> Confirmation:
-    """Whether the curve supports a detection: one sign, and a maximum that placebo sessions rarely reach."""
+    """Whether the curve supports a detection: one sign, and a maximum that placebo sessions rarely reach.
+
+    Parameters
+    ----------
+    curve : SpecificationCurve
+        With its placebo tests, where there are enough sessions for them.
+    min_sign_share, max_p : float
+        The thresholds, declared in :mod:`event_impact.base.config`.
+
+    Returns
+    -------
+    Confirmation
+    """
     share, count = curve.same_sign_share, len(curve.computed)
     p_value = curve.tests.max_t.p_value if curve.tests else None
     if share is None:

@@ -31,6 +31,11 @@ def sample_quantile(abnormal: np.ndarray, residuals: np.ndarray) -> TestResult:
         (1,); longer windows are refused with a reason.
     residuals : numpy.ndarray
         (L,) residuals of the estimation window.
+
+    Returns
+    -------
+    TestResult
+        p = min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a}) / (L + 1)).
     """
     if len(abnormal) != 1:
         return not_computable("sample_quantile", "defined for one-session windows only", null=SQ_NULL)
@@ -52,6 +57,10 @@ def conformal(fits: WindowFits) -> TestResult:
     ----------
     fits : WindowFits
         The event's own fit, one window; longer windows are refused with a reason.
+
+    Returns
+    -------
+    TestResult
     """
     if fits.window_length != 1:
         return not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL)

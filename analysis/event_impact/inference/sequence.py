@@ -44,7 +44,18 @@ class WindowEffects:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A linear combination of abnormal returns, c'a, with variance s^2 c'Gc and t(L - K)."""
+    """A linear combination of abnormal returns, c'a, with variance s^2 c'Gc and t(L - K).
+
+    Attributes
+    ----------
+    name : str
+    weights : ndarray (m,)
+        c.
+    estimate, std_error : float
+        Fractions.
+    df : int
+        L - K.
+    """
 
     name: str
     weights: np.ndarray

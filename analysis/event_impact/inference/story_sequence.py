@@ -135,6 +135,10 @@ def assess_sequence(
         candidate; every other kind has a total only.
     report_candidates, denial_candidates : tuple of int
         Candidate rel_sessions; empty where there is no such article.
+
+    Returns
+    -------
+    StorySequence
     """
     total = abnormal.sum_window(*hull)
     if total.estimate is None or hull[1] - hull[0] + 1 > MAX_SESSIONS:

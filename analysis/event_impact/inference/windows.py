@@ -32,7 +32,15 @@ OUTCOMES = (
 
 @dataclass(frozen=True)
 class Specification:
-    """What identifies a row besides its window."""
+    """What identifies a row besides its window.
+
+    Attributes
+    ----------
+    return_kind, model, benchmark, mask : str
+        As the parameters name them.
+    estimation_sessions, gap_sessions : int
+        As asked for.
+    """
 
     return_kind: str
     model: str
@@ -176,6 +184,11 @@ def assess_window(
         Of what resamples; each window draws from a stream of its own, so that no row depends on another.
     placebo : PlaceboRank, optional
         The window's ranks among earlier sessions of the firm, when they were computed.
+
+    Returns
+    -------
+    WindowEstimate
+        Complete, or with the reason why it has no number.
     """
     is_primary = (first, last) == (0, 0) and specification.return_kind in (HEADLINE_KIND, COMPANION_KIND)
     total = abnormal.sum_window(first, last)
@@ -258,6 +271,18 @@ def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: fl
     """Holm over headline and companion; the adjusted p decides the companion's outcome.
 
     The headline was declared first and stands unadjusted.
+
+    Parameters
+    ----------
+    rows : list of WindowEstimate
+        Of all kinds and windows.
+    significance, bound : float
+        Level, and delta as a fraction.
+
+    Returns
+    -------
+    list of WindowEstimate
+        In the same order.
     """
     primary = [i for i, row in enumerate(rows) if row.is_primary]
     adjusted = holm([rows[i].rank_p for i in primary])
@@ -285,6 +310,10 @@ def apply_confirmation(
         The numbers behind that, or why there is no curve. Rows that are no detection stay as they are.
     is_tested : bool
         Whether the curve could be tested as a whole.
+
+    Returns
+    -------
+    WindowEstimate
     """
     if row.outcome != "fragile":
         return row
@@ -316,5 +345,15 @@ def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:
 
 
 def estimates_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
-    """``results/estimates.csv``: one row a window and return kind."""
+    """``results/estimates.csv``: one row a window and return kind.
+
+    Parameters
+    ----------
+    rows : list of WindowEstimate
+
+    Returns
+    -------
+    pandas.DataFrame
+        Fractions; missing numbers stay missing.
+    """
     return pd.DataFrame([row.as_record() for row in rows])

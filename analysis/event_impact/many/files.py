@@ -124,6 +124,11 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     watch : callable, optional
         ``watch(label, total)`` returns a context manager whose ``update(n)`` is told of progress.
 
+    Returns
+    -------
+    BatchOutcome
+        Every event with its estimate or its reason, and the tests of the sample.
+
     Raises
     ------
     ConfigError
@@ -411,6 +416,15 @@ def describe_sample(result: SampleResult, *, request: BatchRequest, reasons: lis
 
 def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") -> None:
     """Write events.csv, aar.csv and sample.json, all or none.
+
+    Parameters
+    ----------
+    outcome : BatchOutcome
+        From :func:`run_batch`.
+    out : pathlib.Path
+        Folder, made where it is missing.
+    table_format : str
+        ``csv``, or ``parquet`` for Parquet files beside the CSV.
 
     Raises
     ------

@@ -106,7 +106,21 @@ class AdjustedEstimate:
 def measure_peer(
     abnormal: AbnormalReturns, *, ticker: str, role: str, exchange: str, own_news: str
 ) -> PeerEstimate:  # fmt: skip
-    """The peer's own abnormal return on the event session."""
+    """The peer's own abnormal return on the event session.
+
+    Parameters
+    ----------
+    abnormal : AbnormalReturns
+        Of the peer, on its own sessions.
+    ticker, role, exchange : str
+        Who it is.
+    own_news : str
+        What it reported itself that day; empty where nothing is recorded.
+
+    Returns
+    -------
+    PeerEstimate
+    """
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
         return lacking_peer(ticker, role=role, exchange=exchange, reason="no return on the event session")
@@ -154,6 +168,11 @@ def assess_group(name: str, peers: list[PeerEstimate], portfolio: AbnormalReturn
         Measured ones.
     portfolio : AbnormalReturns or None
         The same model on their equally weighted return.
+
+    Returns
+    -------
+    GroupTests
+        Tests that count the peers' correlation, or the reason why there is none.
     """
     members = tuple(p.ticker for p in peers)
     names = ("kp_bmp", "adjusted_patell", "portfolio_t", "portfolio_sample_quantile", "portfolio_conformal")
@@ -185,6 +204,17 @@ def rank_in_space(firm: AbnormalReturns, donors: list[PeerEstimate]) -> TestResu
     """Rank of the firm's |abnormal return| over its pre-event root mean square among the clean donors'.
 
     p = #{ratio >= the firm's} / (J + 1), the firm counted, so that it cannot fall below 1 / (J + 1).
+
+    Parameters
+    ----------
+    firm : AbnormalReturns
+        The firm of the story.
+    donors : list of PeerEstimate
+        Without news of their own.
+
+    Returns
+    -------
+    TestResult
     """
     if not donors:
         return not_computable("in_space", "no clean donor has figures", null=RANK_NULL)
@@ -251,6 +281,10 @@ def describe_penalised(
         session is treated like every other.
     first_peer : int
         Column of the first peer; a benchmark may stand before it.
+
+    Returns
+    -------
+    AdjustedEstimate
     """
     before = fit(returns[:n_estimation], regressors[:n_estimation])
     later = returns[n_estimation:] - before.predict(regressors[n_estimation:])
@@ -290,7 +324,23 @@ class ForeignListing:
 
 @dataclass(frozen=True)
 class Spillover:
-    """Everything that the other firms show on the day of the event."""
+    """Everything that the other firms show on the day of the event.
+
+    Attributes
+    ----------
+    firm : AbnormalReturns
+        The firm of the story.
+    peers : tuple of PeerEstimate
+        Listings with the same sessions.
+    foreign : tuple of ForeignListing
+        Listings with other hours.
+    groups : tuple of GroupTests
+        Means over peers that share a day.
+    in_space : TestResult
+        The firm's rank among clean peers.
+    adjusted : tuple of AdjustedEstimate
+        The firm after its peers are allowed for.
+    """
 
     firm: AbnormalReturns
     peers: tuple[PeerEstimate, ...]

@@ -86,7 +86,22 @@ class StoryWindow:
 
 
 def cut_window(abnormal: AbnormalReturns, window: tuple[int, int], *, story: str, ticker: str) -> StoryWindow | str:
-    """One window of one story, or the reason why there is none."""
+    """One window of one story, or the reason why there is none.
+
+    Parameters
+    ----------
+    abnormal : AbnormalReturns
+        Of the story.
+    window : (int, int)
+        First and last rel_session.
+    story, ticker : str
+        Whose it is.
+
+    Returns
+    -------
+    StoryWindow or str
+        The reason, where the window is not complete.
+    """
     try:
         total = abnormal.sum_window(*window)
     except EstimationError as error:
@@ -162,6 +177,11 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
         Of the resampling tests.
     fewest : int
         Below this number nothing is pooled, and ``note`` says so.
+
+    Returns
+    -------
+    PooledEffect
+        With its ``note`` where nothing is pooled.
     """
     overlap, correlation = count_story_overlaps(members), correlate_stories(members)
     n = len(members)
@@ -323,6 +343,11 @@ def decide_pooled_outcome(pooled: PooledEffect, *, significance: float, bound: f
     is_confirmed : bool
         Every reading of uncertain sessions finds the same sign below the level; without it a
         detection is ``fragile``.
+
+    Returns
+    -------
+    str
+        As outcomes of single rows.
     """
     if pooled.p_value is None or pooled.ci90 is None:
         return "insufficient_data"

@@ -56,6 +56,10 @@ def trace_path(
     ----------
     path : (int, int)
         Asked first and last rel_session.
+
+    Returns
+    -------
+    StoryPath
     """
     first = max(path[0], -gap_sessions)
     reach = [min(path[1], int(a.table.index[a.table["ar"].notna()].max())) for _, a in members]

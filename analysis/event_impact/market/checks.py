@@ -146,6 +146,15 @@ def check_sessions(frame: pd.DataFrame, hours: SessionHours, where: str, *, allo
 def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None:
     """Refuse an event session on which nothing was traded: its price would be that of another day.
 
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Index session; ``volume`` in shares, where it is recorded.
+    session : pandas.Timestamp
+        The event session.
+    ticker : str
+        For the refusal.
+
     Raises
     ------
     DataError

@@ -72,7 +72,17 @@ class FetchRequest:
 
 @dataclass(frozen=True)
 class FetchOutcome:
-    """The vintage that holds the answer, whether it is new, and what was said."""
+    """The vintage that holds the answer, whether it is new, and what was said.
+
+    Attributes
+    ----------
+    vintage : Vintage
+        What was recorded, now or before.
+    is_new : bool
+        False where the provider said nothing new.
+    notes : tuple of str
+        What was said of the figures and stops nothing.
+    """
 
     vintage: Vintage
     is_new: bool
@@ -145,7 +155,27 @@ def plan_fetch(
 
 
 def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETTLE_MINUTES) -> pd.Timestamp:
-    """The last session whose close lies at least ``settle_minutes`` before an instant."""
+    """The last session whose close lies at least ``settle_minutes`` before an instant.
+
+    Parameters
+    ----------
+    hours : SessionHours
+        Calendar of the listing.
+    at : datetime.datetime
+        With its zone.
+    settle_minutes : int
+        A provider needs that long to record a close.
+
+    Returns
+    -------
+    pandas.Timestamp
+        The session.
+
+    Raises
+    ------
+    DataError
+        If none has closed by then.
+    """
     limit = pd.Timestamp(at).tz_convert("UTC") - pd.Timedelta(minutes=settle_minutes)
     position = int(hours.schedule["close"].searchsorted(limit, side="right"))
     if position == 0:

@@ -21,7 +21,21 @@ OPTIONAL_TABLES = ("plans.csv",)
 
 @dataclass(frozen=True)
 class OpenedStory:
-    """One story, opened: its articles, what else happened, and the prices of its source."""
+    """One story, opened: its articles, what else happened, and the prices of its source.
+
+    Attributes
+    ----------
+    config : StudyConfig
+        The validated parameters.
+    root : StudyRoot
+        The folders of the study.
+    story : Story
+        Its articles.
+    confounders : Confounders
+        Other recorded news of the listing, as known at ``as_of``.
+    store : PriceStore
+        The source of its prices.
+    """
 
     config: StudyConfig
     root: StudyRoot

@@ -101,7 +101,20 @@ def total_returns(prices: pd.DataFrame) -> pd.DataFrame:
 
 
 def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Total returns with those that are known to be wrong taken out, and what was taken out."""
+    """Total returns with those that are known to be wrong taken out, and what was taken out.
+
+    Parameters
+    ----------
+    history : PriceHistory
+        Prices with the faults that are known of them.
+
+    Returns
+    -------
+    returns : pandas.DataFrame
+        As :func:`total_returns`, fractions; missing where they are known to be wrong.
+    notes : tuple of str
+        What was taken out, in words.
+    """
     returns = total_returns(history.frame)
     notes = []
     masked = returns.index.intersection(history.fault_sessions("mask_return"))
@@ -146,6 +159,26 @@ def load_panel(
     with_factors: bool = False,
 ) -> ReturnPanel:
     """Returns of a firm and its benchmark (and peers of the same sessions), cut at ``as_of``.
+
+    Parameters
+    ----------
+    store : PriceStore
+        Where prices come from.
+    ticker, benchmark : str
+        The listing, and what explains its ordinary sessions.
+    exchange : str
+        Market identifier of both.
+    as_of : datetime.date
+        The last session whose close may be seen.
+    others : tuple of str
+        Peers of the same sessions.
+    with_factors : bool
+        Whether daily factors are read as well.
+
+    Returns
+    -------
+    ReturnPanel
+        On the sessions that firm and benchmark share, up to ``as_of``.
 
     Raises
     ------

@@ -267,6 +267,11 @@ def open_source(source: str, data: Path, tickers: tuple[str, ...] = ()) -> Price
     tickers : tuple of str
         For ``auto``: the listing and its benchmark, which must come from one download.
 
+    Returns
+    -------
+    PriceStore
+        Of the embedded figures, of the freshest whole vintage, or of the files that were named.
+
     Raises
     ------
     ConfigError, DataError

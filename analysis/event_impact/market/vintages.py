@@ -135,7 +135,20 @@ def iterate_good(vintages: Path, tickers: tuple[str, ...], faults: list[str]) ->
 
 
 def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> VintageChoice:
-    """The freshest whole vintage that holds all tickers, else none: then the snapshot serves."""
+    """The freshest whole vintage that holds all tickers, else none: then the snapshot serves.
+
+    Parameters
+    ----------
+    vintages : pathlib.Path
+        Their folder.
+    tickers : tuple of str
+        All must come from one download.
+
+    Returns
+    -------
+    VintageChoice
+        With what was passed over, and why.
+    """
     faults: list[str] = []
     vintage = next(iterate_good(vintages, tickers, faults), None)
     if vintage is None:

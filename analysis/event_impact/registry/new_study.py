@@ -21,6 +21,18 @@ newest first. Nothing in this folder is needed to run the study, and no run chan
 def lay_out_study(origin: StudyRoot, target: Path) -> Path:
     """Copy a study into a new or empty folder, whole or not at all.
 
+    Parameters
+    ----------
+    origin : StudyRoot
+        The study to copy; its vintages and runs stay behind.
+    target : pathlib.Path
+        A new or empty folder.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
     Raises
     ------
     ConfigError

@@ -62,7 +62,18 @@ class PlanStatus:
 
 
 def build_plan(story: Story, config: StudyConfig) -> dict[str, Any]:
-    """What a plan fixes: the listing, and every parameter that decides a result."""
+    """What a plan fixes: the listing, and every parameter that decides a result.
+
+    Parameters
+    ----------
+    story : Story
+    config : StudyConfig
+
+    Returns
+    -------
+    dict
+        Plain JSON values.
+    """
     parameters = config.as_parameters()
     chosen = {name: parameters[name] for name in PLANNED}
     chosen["benchmark"] = config.benchmark or story.benchmark
@@ -113,6 +124,22 @@ def load_plans(data: Path, story: str) -> tuple[FrozenPlan, ...]:
 def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: datetime) -> tuple[FrozenPlan, bool]:
     """Append the plan of a story, unless the last one frozen is the same; returns it and whether it is new.
 
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    alignment : Alignment
+        Of the story.
+    config : StudyConfig
+        The parameters that are fixed.
+    now : datetime.datetime
+        The present instant; it is written down with the plan.
+
+    Returns
+    -------
+    plan : FrozenPlan
+    is_new : bool
+
     Raises
     ------
     DataError
@@ -148,6 +175,20 @@ def plan_status(
     """How the parameters of a run relate to the frozen plans of its story, as one sentence for the report.
 
     A plan counts as frozen before the event session when it was frozen before that session opened.
+
+    Parameters
+    ----------
+    story : Story
+    config : StudyConfig
+        Of the run.
+    alignment : Alignment
+        Of the story.
+    plans : tuple of FrozenPlan
+        In the order in which they were frozen.
+
+    Returns
+    -------
+    PlanStatus
     """
     if not plans:
         return PlanStatus(
