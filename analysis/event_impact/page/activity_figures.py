@@ -5,32 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
 
 from event_impact.events.sessions import Alignment
 from event_impact.market.returns import ReturnPanel
+from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import (
-    BLACK,
-    BLUE,
-    MID_GREY,
-    VERMILLION,
-    in_house_style,
-    legend_above,
-    new_figure,
-    shade_hull,
-    signed_whole,
-    use_event_time,
-)
-from event_impact.page.format import format_number, format_session
+from event_impact.page.figure_style import BLACK, BLUE, MID_GREY, VERMILLION, signed_whole
+from event_impact.page.format import format_plain, format_session
 
 MEASURES = {"log_volume": ("volume", BLACK, "o"), "log_range": ("high-low range", BLUE, "s")}
 RATIOS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
 
 
-@in_house_style
+@style.in_house_style
 def draw_volume_and_range(panel: ReturnPanel, alignment: Alignment, *, surprise: pd.DataFrame) -> FigureExhibit:
     """Volume and high-low range as multiples of their ordinary level, with the band of ordinary sessions.
 
@@ -41,34 +31,29 @@ def draw_volume_and_range(panel: ReturnPanel, alignment: Alignment, *, surprise:
         ``_low``, ``_mid`` and ``_high`` (5 %, median, 95 % of the estimation window), natural logarithms;
         see :func:`event_impact.inference.activity_bands.band_activity`.
     """
-    figure = new_figure(height=4.6)
+    figure = style.new_figure(4.6)
     panes = figure.subplots(2, 1, sharex=True)
     for axes, name in zip(panes, MEASURES, strict=True):
         _draw_measure(axes, surprise, name, alignment.hull)
-    use_event_time(panes[1])
-    handles = [
-        Line2D([], [], color=BLACK, marker="o", linestyle="-", linewidth=1, label="volume"),
-        Line2D([], [], color=BLUE, marker="s", linestyle="-", linewidth=1, label="high-low range"),
+    style.use_event_time(panes[1])
+    handles = (
+        *(style.key(label, colour, marker, linewidth=1) for label, colour, marker in MEASURES.values()),
         Patch(facecolor="#dcdcdc", edgecolor=MID_GREY, label="90 % of the estimation window"),
-        Line2D([], [], color=VERMILLION, marker="D", linestyle="", label="session 0"),
-    ]
-    legend_above(panes[0], handles, columns=2)
-    return FigureExhibit(
-        name="volume_and_range",
-        figure=figure,
-        caption=(
-            f"Volume and high-low range of {panel.ticker} as multiples of their median in the estimation window; each "
-            "step of the scale doubles. In the grey band lie the middle nine tenths of the estimation sessions. Session "
-            f"0 is {format_session(alignment.event_session)}; the blue strip reaches from the first to the last "
-            "candidate session. Neither "
-            "measure has a direction: a busy or wide session shows attention, whatever its reason."
-        ),
-        description=" ".join(_describe(surprise, name) for name in MEASURES),
-        numbers=surprise,
+        style.key("session 0", VERMILLION, "D", linestyle=""),
     )
+    style.legend_above(panes[0], handles)
+    caption = (
+        f"Volume and high-low range of {panel.ticker} as multiples of their median in the estimation window; each "
+        "step of the scale doubles. In the grey band lie the middle nine tenths of the estimation sessions. Session "
+        f"0 is {format_session(alignment.event_session)}; the blue strip reaches from the first to the last "
+        "candidate session. Neither "
+        "measure has a direction: a busy or wide session shows attention, whatever its reason."
+    )
+    description = " ".join(_describe(surprise, name) for name in MEASURES)
+    return FigureExhibit("volume_and_range", figure, caption, description, surprise)
 
 
-def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> np.ndarray:
+def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> NDArray[np.float64]:
     """A measure over its median, as it is drawn."""
     return np.exp(surprise[name + suffix].to_numpy(dtype=float) - surprise[f"{name}_mid"].to_numpy(dtype=float))
 
@@ -76,15 +61,14 @@ def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> np.ndarray:
 def _draw_measure(axes: Axes, surprise: pd.DataFrame, name: str, hull: tuple[int, int]) -> None:
     label, colour, marker = MEASURES[name]
     x = surprise["rel_session"].to_numpy()
-    shade_hull(axes, hull)
+    style.shade_hull(axes, hull)
     values = _ratios(surprise, name)
     axes.set_yscale("log")
     axes.set_ylabel(f"{label}\n(× median)")
     if not np.isfinite(values).any():
-        axes.text(0.5, 0.5, f"n/a: no {label} is recorded", transform=axes.transAxes, ha="center", va="center",
-                  bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
-        axes.yaxis.set_major_locator(NullLocator())
-        axes.yaxis.set_minor_locator(NullLocator())
+        style.write_missing(axes, f"no {label} is recorded")
+        for locate in (axes.yaxis.set_major_locator, axes.yaxis.set_minor_locator):
+            locate(NullLocator())
         return
     low, high = _ratios(surprise, name, "_low"), _ratios(surprise, name, "_high")
     axes.fill_between(x, low, high, facecolor="#dcdcdc", alpha=0.8, edgecolor=MID_GREY, linewidth=0.7, zorder=0.5)
@@ -104,12 +88,10 @@ def _describe(surprise: pd.DataFrame, name: str) -> str:
     if not len(values):
         return f"{label}: none is recorded."
     low, high = (float(_ratios(surprise, name, suffix)[0]) for suffix in ("_low", "_high"))
-    near = ", ".join(
-        f"{signed_whole(k)}: {format_number(values[k], sign=False)}" for k in range(-2, 3) if k in values.index
-    )
+    near = ", ".join(f"{signed_whole(k)}: {format_plain(values[k])}" for k in range(-2, 3) if k in values.index)
     top = int(values.idxmax())
     return (
         f"{label} over its median, session by session near the event: {near}; the band runs from "
-        f"{format_number(low, sign=False)} to {format_number(high, sign=False)}, and the largest value is "
-        f"{format_number(values[top], sign=False)} on session {signed_whole(top)}."
+        f"{format_plain(low)} to {format_plain(high)}, and the largest value is "
+        f"{format_plain(values[top])} on session {signed_whole(top)}."
     )

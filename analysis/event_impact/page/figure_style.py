@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from event_impact.base.root import CHECKOUT, PACKAGED_STUDY
@@ -29,7 +32,11 @@ PALE_BLUE, PALE_GREY, MID_GREY, CLOSED_GREY = "#cfe5f3", "#e6e6e6", "#767676", "
 
 ROLE_COLOURS = {"report": VERMILLION, "denial": BLUE, "relay": "#595959", "other": BLACK}
 ROLE_MARKERS = {"report": "o", "denial": "s", "relay": "|", "other": "D"}
+WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+"""Behind text that crosses lines."""
 LABEL_LENGTH = 46
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @lru_cache(maxsize=1)
@@ -47,20 +54,57 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def in_house_style(draw):
+def in_house_style(draw: Callable[P, R]) -> Callable[P, R]:
     """Run a figure function in the house style."""
 
     @wraps(draw)
-    def drawn(*args, **kwargs):
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
         with house_style():
             return draw(*args, **kwargs)
 
     return drawn
 
 
-def new_figure(height: float = 3.6, width: float = 6.2) -> Figure:
-    """A figure of the house width (in) that belongs to no window and no global state."""
-    return Figure(figsize=(width, height), layout="constrained")
+def new_figure(height: float) -> Figure:
+    """A figure of the house width that belongs to no window and no global state."""
+    return Figure(figsize=(6.2, height), layout="constrained")
+
+
+def new_axes(height: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
+    figure = new_figure(height)
+    return figure, figure.add_subplot()
+
+
+def key(label: str, colour: str = BLACK, marker: str = "", **style: Any) -> Line2D:
+    """An entry of a legend: a line, a mark, or a line with its marks."""
+    return Line2D([], [], label=label, color=colour, marker=marker, **{"linestyle": "-", **style})
+
+
+def use_rows(axes: Axes, labels: Sequence[str], axis_label: str) -> None:
+    """One row a label, the first on top, on a percent scale with its zero."""
+    axes.axvline(0, color=MID_GREY, linewidth=1, zorder=0.5)
+    axes.set_yticks([-i for i in range(len(labels))], labels, parse_math=False)
+    axes.set_ylim(0.5 - max(len(labels), 1), 0.75)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    use_percent(axes.xaxis, axis_label)
+
+
+def draw_interval(
+    axes: Axes, y: float, row: Any, look: tuple[str, str], *, width: float = 1.6, name: str = "ci95"
+) -> None:
+    """An estimate with its interval on a row; ``look`` is a colour and a marker."""
+    colour, marker = look
+    low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    axes.plot([low, high], [y, y], color=colour, linewidth=width, linestyle="-")
+    axes.plot(row.estimate, y, color=colour, marker=marker, markersize=7, markeredgecolor="white")
+
+
+def write_missing(axes: Axes, text: str, at: tuple[float, float] | None = None) -> None:
+    """Say in a figure why something is not drawn: at a place, or in the middle."""
+    placed: dict[str, Any] = {} if at else {"transform": axes.transAxes}
+    axes.text(*(at or (0.5, 0.5)), f"n/a: {text}", ha="center", va="center", parse_math=False, bbox=WHITE, **placed)
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +157,7 @@ def shade_hull(axes: Axes, hull: tuple[int, int]) -> None:
         axes.axvline(edge, color=BLUE, linewidth=0.7, zorder=0.7)
 
 
-def legend_above(axes: Axes, handles: Iterable | None = None, *, columns: int = 2) -> None:
+def legend_above(axes: Axes, handles: Iterable[Artist] | None = None, *, columns: int = 2) -> None:
     """A legend over the axes, where it can hide nothing."""
     axes.legend(
         **({} if handles is None else {"handles": list(handles)}),

@@ -8,7 +8,6 @@ No figure computes a statistic, saves a file or changes a global setting.
 from event_impact.page.activity_figures import draw_volume_and_range
 from event_impact.page.fit_figures import (
     draw_estimation_scatter,
-    draw_placebo,
     draw_placebo_rank,
     draw_residual_ranks,
 )
@@ -20,7 +19,6 @@ __all__ = [
     "draw_abnormal_path",
     "draw_cumulative",
     "draw_estimation_scatter",
-    "draw_placebo",
     "draw_placebo_rank",
     "draw_price_and_articles",
     "draw_publication_intervals",

@@ -6,89 +6,75 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from event_impact.estimation.abnormal import AbnormalReturns
-from event_impact.estimation.models import MODEL_LABELS, ModelFit
+from event_impact.estimation.models import MODEL_LABELS
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power import detectable_effect
+from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import (
-    BLUE,
-    MID_GREY,
-    VERMILLION,
-    in_house_style,
-    legend_above,
-    new_figure,
-    use_percent,
-)
+from event_impact.page.figure_style import BLUE, MID_GREY, VERMILLION, key
 from event_impact.page.format import (
     MINUS,
     RETURN_LABELS,
     format_count,
     format_number,
     format_percent,
+    format_plain,
     format_session,
+    format_size,
     p_equals,
 )
 
-REGRESSOR_LABELS = {"market_beta": "benchmark return", "mkt_rf": "market return over the riskless rate"}
 MOST_BINS = 45
 
 
-@in_house_style
+@style.in_house_style
 def draw_estimation_scatter(abnormal: AbnormalReturns) -> FigureExhibit:
     """Firm against benchmark over the estimation window with the fitted line and the event session.
 
     Models with another number of regressors than one have no such picture; for them the residuals
     are drawn instead, with the reason in the caption.
     """
-    slopes = [name for name in abnormal.fit.coefficients.index if name != "intercept"]
-    if len(slopes) != 1 or "intercept" not in abnormal.fit.coefficients.index:
-        exhibit = _draw_residuals(abnormal, name="estimation_scatter")
-        why = (
-            f" The {MODEL_LABELS[abnormal.design.model]} model has no single slope, so its residuals are shown in "
-            "place of a scatter."
-        ).replace("model model", "model")
-        return FigureExhibit(exhibit.name, exhibit.figure, exhibit.caption + why, exhibit.description, exhibit.numbers)
+    fit, model = abnormal.fit, MODEL_LABELS[abnormal.design.model]
+    slopes = [name for name in fit.coefficients.index if name != "intercept"]
+    if len(slopes) != 1 or len(fit.coefficients) != 2:
+        found = _draw_residuals(abnormal, name="estimation_scatter")
+        kind = model.removesuffix(" model")
+        why = f" The {kind} model has no single slope, so its residuals are shown in place of a scatter."
+        return FigureExhibit(found.name, found.figure, found.caption + why, found.description, found.numbers)
     slope = slopes[0]
     numbers = _scatter_frame(abnormal, slope)
-    figure = new_figure(height=4.4)
-    axes = figure.add_subplot()
+    figure, axes = style.new_axes(4.4)
     _draw_scatter(axes, numbers, abnormal)
-    benchmark = "the market" if slope == "mkt_rf" else abnormal.design.benchmark
-    use_percent(axes.xaxis, REGRESSOR_LABELS.get(slope, slope) + ("" if slope == "mkt_rf" else f", {benchmark}"))
-    use_percent(axes.yaxis, "firm return" + (" over the riskless rate" if slope == "mkt_rf" else ""))
-    fit = abnormal.fit
-    event = numbers[numbers["part"] == "event"].iloc[0]
-    far = numbers[numbers["is_labelled"]].iloc[0]
-    return FigureExhibit(
-        name="estimation_scatter",
-        figure=figure,
-        caption=(
-            f"Firm and {benchmark} on the {fit.n_estimation} sessions that fit the "
-            f"{MODEL_LABELS[abnormal.design.model]} (circles), {format_session(fit.sessions[0])} to "
-            f"{format_session(fit.sessions[-1])}, {RETURN_LABELS[abnormal.return_kind]}. The line is the fitted normal "
-            "return; the diamond is the event session, which did not help to fit it, and its abnormal return is its "
-            "distance from the line, straight up or down. The session with a date pulls at the line hardest (leverage "
-            f"{far['leverage']:.2f}; all leverages sum to {len(fit.coefficients)})."
-        ),
-        description=(
-            f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
-            f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope "
-            f"{format_number(fit.coefficients[slope])} ({_slope_error(fit, slope)}), R squared "
-            f"{fit.r_squared:.2f}. On the event session the benchmark returned {format_percent(event['x'])} and the "
-            f"firm {format_percent(event['y'])}, against {format_percent(event['fitted'])} on the line. The session of "
-            f"highest leverage is {far['session'].date()} with {format_percent(far['x'])} and "
-            f"{format_percent(far['y'])}."
-        ),
-        numbers=numbers,
+    benchmark, x_label, y_label = (
+        ("the market", "market return over the riskless rate", "firm return over the riskless rate")
+        if slope == "mkt_rf"
+        else (abnormal.design.benchmark, f"benchmark return, {abnormal.design.benchmark}", "firm return")
     )
-
-
-def _slope_error(fit: ModelFit, slope: str) -> str:
-    if not fit.has_error:
-        return "no standard error"
-    return f"standard error {format_number(fit.coefficient_errors[slope], sign=False)}"
+    style.use_percent(axes.xaxis, x_label)
+    style.use_percent(axes.yaxis, y_label)
+    event, far = numbers.iloc[-1], numbers[numbers["is_labelled"]].iloc[0]
+    error = f"standard error {format_plain(fit.coefficient_errors[slope])}" if fit.has_error else "no standard error"
+    caption = (
+        f"Firm and {benchmark} on the {fit.n_estimation} sessions that fit the "
+        f"{model} (circles), {format_session(fit.sessions[0])} to "
+        f"{format_session(fit.sessions[-1])}, {RETURN_LABELS[abnormal.return_kind]}. The line is the fitted normal "
+        "return; the diamond is the event session, which did not help to fit it, and its abnormal return is its "
+        "distance from the line, straight up or down. The session with a date pulls at the line hardest (leverage "
+        f"{far['leverage']:.2f}; all leverages sum to {len(fit.coefficients)})."
+    )
+    description = (
+        f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
+        f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope "
+        f"{format_number(fit.coefficients[slope])} ({error}), R squared "
+        f"{fit.r_squared:.2f}. On the event session the benchmark returned {format_percent(event['x'])} and the "
+        f"firm {format_percent(event['y'])}, against {format_percent(event['fitted'])} on the line. The session of "
+        f"highest leverage is {far['session'].date()} with {format_percent(far['x'])} and "
+        f"{format_percent(far['y'])}."
+    )
+    return FigureExhibit("estimation_scatter", figure, caption, description, numbers)
 
 
 def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
@@ -114,7 +100,7 @@ def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
 
 def _draw_scatter(axes: Axes, numbers: pd.DataFrame, abnormal: AbnormalReturns) -> None:
     cloud = numbers[numbers["part"] == "estimation"]
-    event = numbers[numbers["part"] == "event"].iloc[0]
+    event = numbers.iloc[-1]
     axes.axhline(0, color="#cccccc", linewidth=0.7)
     axes.axvline(0, color="#cccccc", linewidth=0.7)
     axes.plot(cloud["x"], cloud["y"], "o", color=MID_GREY, markerfacecolor="none", markersize=4.5, markeredgewidth=0.8,
@@ -129,136 +115,85 @@ def _draw_scatter(axes: Axes, numbers: pd.DataFrame, abnormal: AbnormalReturns) 
     axes.annotate(str(far["session"].date()), (far["x"], far["y"]), xytext=(-7 if is_right else 7, 7),
                   textcoords="offset points", ha="right" if is_right else "left")  # fmt: skip
     axes.margins(0.07)
-    legend_above(axes, columns=2)
+    style.legend_above(axes)
 
 
-@in_house_style
+@style.in_house_style
 def draw_residual_ranks(abnormal: AbnormalReturns) -> FigureExhibit:
     """Residuals of the estimation window with the event session's abnormal return among them."""
     return _draw_residuals(abnormal, name="residual_ranks")
 
 
 def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
-    fit = abnormal.fit
-    total = abnormal.sum_window(0, 0)
+    fit, total = abnormal.fit, abnormal.sum_window(0, 0)
     numbers = pd.DataFrame({"session": fit.sessions, "part": "estimation", "ar": fit.residuals})
-    event = pd.DataFrame({"session": [abnormal.event_session], "part": "event", "ar": [total.estimate]})
-    figure = new_figure(height=3.8)
-    axes = figure.add_subplot()
+    figure, axes = style.new_axes(3.8)
     _draw_histogram(axes, fit.residuals)
-    handles = []
-    text = f"The event session's abnormal return is n/a: {total.note}."
-    has_mde = total.standard_error is not None
-    if total.estimate is not None and total.standard_error is None:
-        numbers = pd.concat([numbers, event], ignore_index=True)
-        handles = [_mark_event(axes, total.estimate, f"event session {format_percent(total.estimate)}")]
-        text = (
-            f"The event session's abnormal return is {format_percent(total.estimate)}; there is no minimum detectable "
-            f"effect: {total.note}."
-        )
-    elif total.estimate is not None and total.standard_error is not None:
-        numbers = pd.concat([numbers, event], ignore_index=True)
-        mde = detectable_effect(total.standard_error, df=fit.df)
-        handles = [
-            _mark_event(axes, total.estimate, f"event session {format_percent(total.estimate)}"),
-            _mark_pair(axes, mde, f"±MDE, {format_percent(mde, sign=False)}"),
-        ]
-        text = (
-            f"The event session's abnormal return is {format_percent(total.estimate)}; the minimum detectable effect "
-            f"is {format_percent(mde, sign=False)}."
-        )
-    use_percent(axes.xaxis, "abnormal return or residual of one session")
+    handles, text, lines = [_histogram_key(f"{fit.n_estimation} residuals")], f"n/a: {total.note}", ""
+    if total.estimate is not None:
+        numbers.loc[len(numbers)] = [abnormal.event_session, "event", total.estimate]
+        text = format_percent(total.estimate)
+        handles.append(_mark_event(axes, total.estimate, f"event session {text}"))
+        if total.standard_error is None:
+            text += f"; there is no minimum detectable effect: {total.note}"
+        else:
+            size = format_size(mde := detectable_effect(total.standard_error, df=fit.df))
+            for side in (-mde, mde):
+                axes.axvline(side, color=BLUE, linestyle="--", linewidth=1.4)
+            handles.append(key(f"±MDE, {size}", BLUE, linestyle="--", linewidth=1.4))
+            text += f"; the minimum detectable effect is {size}"
+            lines = " Dashed lines: minus and plus the minimum detectable effect (80\u00a0% power, 5\u00a0% level)."
+    style.use_percent(axes.xaxis, "abnormal return or residual of one session")
     axes.set_ylabel("sessions")
-    legend_above(axes, [_histogram_handle(f"{fit.n_estimation} residuals"), *handles], columns=2)
-    return FigureExhibit(
-        name=name,
-        figure=figure,
-        caption=(
-            f"Residuals of the {fit.n_estimation} estimation sessions ({RETURN_LABELS[abnormal.return_kind]}, "
-            f"{MODEL_LABELS[abnormal.design.model]}): how far ordinary sessions lay from the model. The diamond "
-            "is the event session; the more residuals lie beyond it, the more ordinary it was. The rank tests count "
-            "them."
-            + (
-                " Dashed lines: minus and plus the minimum detectable effect (80 % power, 5 % level)."
-                if has_mde
-                else ""
-            )
-        )
-        .replace("80 %", "80\u00a0%")
-        .replace("5 % level", "5\u00a0% level"),
-        description=(
-            f"Histogram of {fit.n_estimation} residuals from {format_percent(fit.residuals.min())} to "
-            f"{format_percent(fit.residuals.max())}, standard deviation "
-            f"{format_percent(fit.residual_std, sign=False)}. {text}"
-        ),
-        numbers=numbers,
+    style.legend_above(axes, handles)
+    caption = (
+        f"Residuals of the {fit.n_estimation} estimation sessions ({RETURN_LABELS[abnormal.return_kind]}, "
+        f"{MODEL_LABELS[abnormal.design.model]}): how far ordinary sessions lay from the model. The diamond "
+        "is the event session; the more residuals lie beyond it, the more ordinary it was. The rank tests count "
+        f"them.{lines}"
     )
+    description = (
+        f"Histogram of {fit.n_estimation} residuals from {format_percent(fit.residuals.min())} to "
+        f"{format_percent(fit.residuals.max())}, standard deviation {format_size(fit.residual_std)}. The event "
+        f"session's abnormal return is {text}."
+    )
+    return FigureExhibit(name, figure, caption, description, numbers)
 
 
-@in_house_style
-def draw_placebo(
-    t_values: np.ndarray,
-    event_t: float,
-    *,
-    sessions: pd.DatetimeIndex,
-    p_value: float | None,
-    n: int,
-    reason: str = "",
-) -> FigureExhibit:
-    """The same t statistic on dates without the event, and where the event's lies among them.
-
-    Parameters
-    ----------
-    t_values : numpy.ndarray
-        (n,) prediction-error t of the placebo dates.
-    event_t : float
-        The event session's own.
-    sessions : pandas.DatetimeIndex
-        (n,) the placebo dates.
-    p_value : float or None
-        Of the placebo test, as computed; None where there are too few dates.
-    n : int
-        Number of placebo dates, as the test counts them.
-    reason : str
-        Why there is no p.
-    """
-    figure = new_figure(height=3.8)
-    axes = figure.add_subplot()
-    if n:
-        _draw_histogram(axes, t_values)
+@style.in_house_style
+def draw_placebo_rank(rank: PlaceboRank) -> FigureExhibit:
+    """The same t statistic on dates without the event, and where the event's lies among them."""
+    values, own, n = rank.statistics, rank.statistic, format_count(rank.count)
+    figure, axes = style.new_axes(3.8)
+    span, extent = "none of which exists", "is empty"
+    if len(values):
+        _draw_histogram(axes, values)
+        span = f"{rank.sessions.min().date()} to {rank.sessions.max().date()}"
+        extent = f"from {format_number(float(values.min()))} to {format_number(float(values.max()))}"
     handles = [
-        _histogram_handle(f"{format_count(n)} placebo dates"),
-        _mark_event(axes, event_t, f"event, t = {format_number(event_t)}"),
-        axes.axvline(-event_t, color=BLUE, linestyle="--", linewidth=1.4, label="equally far on the other side"),
+        _histogram_key(f"{n} placebo dates"),
+        _mark_event(axes, own, f"event, t = {format_number(own)}"),
+        axes.axvline(-own, color=BLUE, linestyle="--", linewidth=1.4, label="equally far on the other side"),
     ]
     axes.set_xlabel("t statistic of one session")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}".replace("-", MINUS) if x else "0")
     axes.set_ylabel("placebo dates")
-    legend_above(axes, handles, columns=2)
-    numbers = pd.DataFrame({"session": sessions, "part": "placebo", "t": t_values})
-    event = pd.DataFrame({"session": [pd.NaT], "part": ["event"], "t": [event_t]})
-    said = f"n/a: {reason}" if p_value is None else p_equals(p_value)
-    span = f"{sessions.min().date()} to {sessions.max().date()}" if n else "none of which exists"
-    extent = (
-        f"from {format_number(float(t_values.min()))} to {format_number(float(t_values.max()))}" if n else "is empty"
+    style.legend_above(axes, handles)
+    numbers = pd.DataFrame({"session": rank.sessions, "part": "placebo", "t": values})
+    numbers.loc[len(numbers)] = [pd.NaT, "event", own]
+    said = f"n/a: {rank.test.note}" if rank.test.p_value is None else p_equals(rank.test.p_value)
+    caption = (
+        f"The whole procedure run on {n} sessions on which no event of this story fell, "
+        f"{span}. Bars: t statistics of those dates; diamond: the event session. The share of dates at least as far "
+        f"from zero, on either side, is what the placebo p-value measures ({said})."
     )
-    return FigureExhibit(
-        name="placebo",
-        figure=figure,
-        caption=(
-            f"The whole procedure run on {format_count(n)} sessions on which no event of this story fell, "
-            f"{span}. Bars: t statistics of those dates; diamond: the event session. The share of dates at least as far "
-            f"from zero, on either side, is what the placebo p-value measures ({said})."
-        ),
-        description=(
-            f"Histogram of {format_count(n)} placebo t statistics {extent}; the event's is {format_number(event_t)}, "
-            f"placebo p: {said}."
-        ),
-        numbers=pd.concat([numbers, event], ignore_index=True),
+    description = (
+        f"Histogram of {n} placebo t statistics {extent}; the event's is {format_number(own)}, placebo p: {said}."
     )
+    return FigureExhibit("placebo", figure, caption, description, numbers)
 
 
-def _draw_histogram(axes: Axes, values: np.ndarray) -> None:
+def _draw_histogram(axes: Axes, values: NDArray[np.float64]) -> None:
     """Outlined bars whose edges fall on zero, of one width, at most MOST_BINS of them."""
     edges = np.histogram_bin_edges(values, bins="fd")
     width = max(edges[1] - edges[0], (edges[-1] - edges[0]) / MOST_BINS)
@@ -268,31 +203,11 @@ def _draw_histogram(axes: Axes, values: np.ndarray) -> None:
     axes.margins(y=0.12)
 
 
-def _histogram_handle(label: str) -> Line2D:
-    return Line2D(
-        [], [], marker="s", markersize=9, color="#d9d9d9", markeredgecolor=MID_GREY, linestyle="", label=label
-    )
+def _histogram_key(label: str) -> Line2D:
+    return key(label, "#d9d9d9", "s", markersize=9, markeredgecolor=MID_GREY, linestyle="")
 
 
 def _mark_event(axes: Axes, value: float, label: str) -> Line2D:
     axes.axvline(value, color=VERMILLION, linewidth=1.8)
-    return axes.plot([value], [0.94], "D", color=VERMILLION, markersize=9, markeredgecolor="white", label=label,
-                     transform=axes.get_xaxis_transform(), clip_on=False)[0]  # fmt: skip
-
-
-def _mark_pair(axes: Axes, value: float, label: str) -> Line2D:
-    for sign in (-1, 1):
-        line = axes.axvline(sign * value, color=BLUE, linestyle="--", linewidth=1.4, label=label)
-    return line
-
-
-def draw_placebo_rank(rank: PlaceboRank) -> FigureExhibit:
-    """The placebo sessions of one window with the event among them."""
-    return draw_placebo(
-        rank.statistics,
-        rank.statistic,
-        sessions=rank.sessions,
-        p_value=rank.test.p_value,
-        n=rank.count,
-        reason=rank.test.note,
-    )
+    look = {"color": VERMILLION, "markersize": 9, "markeredgecolor": "white", "clip_on": False}
+    return axes.plot([value], [0.94], "D", label=label, transform=axes.get_xaxis_transform(), **look)[0]

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.windows import WindowEstimate
+from event_impact.page import figure_style as style
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import FigureExhibit, TableExhibit
-from event_impact.page.figure_style import (
-    BLACK,
-    BLUE,
-    MID_GREY,
-    in_house_style,
-    legend_above,
-    new_figure,
-    use_percent,
-)
+from event_impact.page.figure_style import BLACK, BLUE, MID_GREY
 from event_impact.page.format import RETURN_LABELS, format_p, format_plain, format_size
 from event_impact.page.tables import label_row
 
@@ -63,11 +56,10 @@ def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
     return declare_table("significance_filter", power.filter, columns, caption=caption, numbers=power.filter)
 
 
-@in_house_style
+@style.in_house_style
 def draw_equivalence(power: PowerStudy) -> FigureExhibit:
     """p of "the effect lies inside the bound" at every bound, for the declared rows."""
-    figure = new_figure(height=3.4)
-    axes = figure.add_subplot()
+    figure, axes = style.new_axes(3.4)
     said = []
     for kind, curve in power.curves.groupby("return_kind", sort=False):
         colour, dash = CURVE_STYLES[str(kind)]
@@ -84,19 +76,15 @@ def draw_equivalence(power: PowerStudy) -> FigureExhibit:
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
     axes.set_ylabel("equivalence p")
-    use_percent(axes.xaxis, "bound on the absolute effect")
+    style.use_percent(axes.xaxis, "bound on the absolute effect")
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
-    legend_above(axes, columns=3)
+    style.legend_above(axes, columns=3)
     if not said:
         said = ["n/a: the model has no standard error."]
-    return FigureExhibit(
-        name="equivalence",
-        figure=figure,
-        caption=(
-            "How small can the effect be shown to be? At each bound, the p of two one-sided tests that the effect of the "
-            "event session lies inside it. Where a curve falls below the dotted line (0.05) the data rule out a larger "
-            "effect; read the whole curve rather than the one bound that was set."
-        ),
-        description="Curves of the equivalence p against the bound. " + " ".join(said),
-        numbers=power.curves,
+    caption = (
+        "How small can the effect be shown to be? At each bound, the p of two one-sided tests that the effect of the "
+        "event session lies inside it. Where a curve falls below the dotted line (0.05) the data rule out a larger "
+        "effect; read the whole curve rather than the one bound that was set."
     )
+    description = "Curves of the equivalence p against the bound. " + " ".join(said)
+    return FigureExhibit("equivalence", figure, caption, description, power.curves)

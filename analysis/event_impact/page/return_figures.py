@@ -5,6 +5,7 @@ Nothing is estimated here; intervals and bands come from the same functions as t
 
 from __future__ import annotations
 
+from itertools import product
 from string import ascii_lowercase
 
 import numpy as np
@@ -17,39 +18,20 @@ from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.models import MODEL_LABELS
 from event_impact.inference.parametric import interval
 from event_impact.inference.windows import WindowEstimate
+from event_impact.page import figure_style as style
+from event_impact.page.columns import Column, frame_rows
 from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import (
-    BLACK,
-    BLUE,
-    MID_GREY,
-    PALE_GREY,
-    VERMILLION,
-    in_house_style,
-    legend_above,
-    new_figure,
-    plain_label,
-    shade_hull,
-    signed_whole,
-    use_event_time,
-    use_percent,
-)
-from event_impact.page.format import (
-    RETURN_LABELS,
-    format_interval,
-    format_percent,
-    format_session,
-)
+from event_impact.page.figure_style import BLACK, BLUE, MID_GREY, PALE_GREY, VERMILLION, signed_whole
+from event_impact.page.format import RETURN_LABELS, format_interval, format_percent, format_session, format_size
 
-KIND_STYLES = {
-    "close_to_close": (BLACK, "o"),
-    "close_to_open": (BLUE, "s"),
-    "open_to_close": (VERMILLION, "D"),
-}
+LOOKS = {"close_to_close": (BLACK, "o"), "close_to_open": (BLUE, "s"), "open_to_close": (VERMILLION, "D")}
+EDGES = {"band90": 0.90, "band95": 0.95}
+BANDS = (("band95", "#ececec", ":", "95 % band"), ("band90", "#d9d9d9", "--", "90 % band"))
 MAX_KEYED_NEWS = 14
 """Other news named in a caption; the CSV always holds all of it."""
 
 
-@in_house_style
+@style.in_house_style
 def draw_returns(rows: list[WindowEstimate], significance: float) -> FigureExhibit:
     """The three kinds of return of the event session side by side.
 
@@ -61,56 +43,53 @@ def draw_returns(rows: list[WindowEstimate], significance: float) -> FigureExhib
         Level at which the study decides; for the caption.
     """
     chosen = [row for row in rows if (row.first, row.last) == (0, 0)]
-    figure = new_figure(height=1.3 + 0.72 * len(chosen))
-    axes = figure.add_subplot()
-    axes.axvline(0, color=MID_GREY, linewidth=1)
+    figure, axes = style.new_axes(1.3 + 0.72 * len(chosen))
+    labels = [RETURN_LABELS[row.return_kind] + ("\n(headline)" if i == 0 else "") for i, row in enumerate(chosen)]
+    style.use_rows(axes, labels, "abnormal return of the event session")
     for place, row in enumerate(chosen):
         _draw_row(axes, -place, row)
-    labels = [RETURN_LABELS[row.return_kind] + ("\n(headline)" if i == 0 else "") for i, row in enumerate(chosen)]
-    axes.set_yticks([-i for i in range(len(chosen))], labels)
-    axes.set_ylim(0.6 - len(chosen), 0.75)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    use_percent(axes.xaxis, "abnormal return of the event session")
-    legend_above(
-        axes,
-        [
-            Line2D([], [], color=BLACK, linewidth=5, alpha=0.55, label="90 % interval"),
-            Line2D([], [], color=BLACK, linewidth=1.4, label="95 %"),
-            Patch(facecolor=PALE_GREY, edgecolor=MID_GREY, hatch="///", label="below the MDE (80 % power)"),
-        ],
-        columns=3,
+    band = {"facecolor": PALE_GREY, "edgecolor": MID_GREY, "hatch": "///"}
+    handles = (
+        style.key("90 % interval", linewidth=5, alpha=0.55),
+        style.key("95 %", linewidth=1.4),
+        Patch(**band, label="below the MDE (80 % power)"),
     )
+    style.legend_above(axes, handles, columns=3)
     spec = chosen[0].specification
     caption = (
         f"Abnormal return of the event session, measured three ways ({MODEL_LABELS[spec.model]}, benchmark "
         f"{spec.benchmark}). Mark: estimate; thick bar: 90 % interval; thin bar: 95 % interval. The hatched band "
         "reaches from minus to plus the minimum detectable effect: a true effect inside it would be found by a "
-        f"5 % t test less than four times in five. The study decides by rank tests at the {significance:.0%} level, "
+        f"5\u00a0% t test less than four times in five. The study decides by rank tests at the {significance:.0%} level, "
         "not by whether a bar crosses zero."
-    ).replace("5 % t", "5\u00a0% t")
-    return FigureExhibit(
-        name="returns",
-        figure=figure,
-        caption=caption,
-        description="Dot-and-interval chart of three returns on one percent scale. "
-        + " ".join(map(_describe_row, chosen)),
-        numbers=_returns_frame(chosen),
     )
+    description = "Dot-and-interval chart of three returns on one percent scale. " + " ".join(
+        map(_describe_row, chosen)
+    )
+    return FigureExhibit("returns", figure, caption, description, frame_rows(chosen, NUMBERS))
+
+
+NUMBERS = (
+    Column("return_kind"),
+    Column("estimate"),
+    Column("ci90", kind="interval"),
+    Column("ci95", kind="interval"),
+    Column("mde80"),
+    Column("note", of=lambda row: row.as_record()["note"]),
+)
 
 
 def _draw_row(axes: Axes, y: float, row: WindowEstimate) -> None:
-    colour, marker = KIND_STYLES[row.return_kind]
+    colour, marker = LOOKS[row.return_kind]
     if row.estimate is None or row.ci90 is None or row.ci95 is None or row.mde80 is None:
-        axes.text(0, y, f"n/a: {plain_label(row.note)}", ha="center", va="center", parse_math=False,
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})  # fmt: skip
+        style.write_missing(axes, style.plain_label(row.note), (0, y))
         return
     axes.fill_betweenx([y - 0.3, y + 0.3], -row.mde80, row.mde80, facecolor=PALE_GREY, edgecolor="#b5b5b5", hatch="///")
     axes.plot(row.ci95, [y, y], color=colour, linestyle="-", linewidth=1.4, marker="|", markersize=9)
     axes.plot(row.ci90, [y, y], color=colour, linestyle="-", linewidth=5, alpha=0.55, solid_capstyle="butt")
     axes.plot(row.estimate, y, color=colour, marker=marker, markersize=8, markeredgecolor="white")
-    axes.text(row.estimate, y + 0.35, format_percent(row.estimate), ha="center", va="bottom", color=colour,
-              bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+    said = format_percent(row.estimate)
+    axes.text(row.estimate, y + 0.35, said, ha="center", va="bottom", color=colour, bbox={**style.WHITE, "pad": 1})
 
 
 def _describe_row(row: WindowEstimate) -> str:
@@ -119,16 +98,11 @@ def _describe_row(row: WindowEstimate) -> str:
         return f"{label}: not available, {row.note}."
     return (
         f"{label}: {format_percent(row.estimate)}, 90 % interval {format_interval(row.ci90)}, 95 % interval "
-        f"{format_interval(row.ci95)}, minimum detectable effect {format_percent(row.mde80, sign=False)}."
+        f"{format_interval(row.ci95)}, minimum detectable effect {format_size(row.mde80)}."
     )
 
 
-def _returns_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
-    names = ["return_kind", "estimate", "ci90_low", "ci90_high", "ci95_low", "ci95_high", "mde80", "note"]
-    return pd.DataFrame([row.as_record() for row in rows])[names]
-
-
-@in_house_style
+@style.in_house_style
 def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None = None) -> FigureExhibit:
     """Abnormal returns session by session with the forecast bands of ordinary sessions.
 
@@ -139,54 +113,46 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] | Non
         session 0 is, and the caption says so.
     """
     numbers = _path_frame(abnormal)
-    figure = new_figure(height=4.0)
-    axes = figure.add_subplot()
-    shade_hull(axes, hull or (0, 0))
+    figure, axes = style.new_axes(4.0)
+    style.shade_hull(axes, hull or (0, 0))
     _draw_bands(axes, numbers)
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
-    outside = numbers[~numbers["is_estimation"]]
-    inside = numbers[numbers["is_estimation"] & (numbers["key"] == "")]
     axes.vlines(numbers["rel_session"], 0, numbers["ar"], color=MID_GREY, linewidth=0.8)
-    axes.plot(inside["rel_session"], inside["ar"], "o", color=MID_GREY, markerfacecolor="white")
-    quiet = outside[outside["key"] == ""]
-    axes.plot(quiet["rel_session"], quiet["ar"], "o", color=BLACK)
-    named = numbers[(numbers["key"] != "") & numbers["ar"].notna()]
-    for is_fitted, fill in ((False, VERMILLION), (True, "white")):
-        part = named[named["is_estimation"] == is_fitted]
-        axes.plot(part["rel_session"], part["ar"], "D", color=VERMILLION, markerfacecolor=fill)
-    for row in named.itertuples():
-        axes.annotate(row.key, (row.rel_session, row.ar), xytext=(0, 6 if row.ar >= 0 else -6),
-                      textcoords="offset points", ha="center", va="bottom" if row.ar >= 0 else "top",
-                      color=VERMILLION)  # fmt: skip
+    has_news = (numbers["key"] != "") & numbers["ar"].notna()
+    for is_fitted, is_named in product((True, False), (False, True)):
+        part = numbers[(numbers["is_estimation"] == is_fitted) & (has_news == is_named)]
+        colour = VERMILLION if is_named else MID_GREY if is_fitted else BLACK
+        fill = "white" if is_fitted else colour
+        axes.plot(part["rel_session"], part["ar"], "D" if is_named else "o", color=colour, markerfacecolor=fill)
+    for row in numbers[has_news].itertuples():
+        side = 1 if row.ar >= 0 else -1
+        axes.annotate(row.key, (row.rel_session, row.ar), xytext=(0, 6 * side), textcoords="offset points", ha="center",
+                      va="bottom" if side > 0 else "top", color=VERMILLION)  # fmt: skip
     axes.margins(y=0.12)
-    use_event_time(axes)
-    use_percent(axes.yaxis, "abnormal return")
-    legend_above(axes, _path_handles(bool(numbers["is_estimation"].any()), bool(len(named))), columns=2)
-    return FigureExhibit(
-        name="abnormal_path",
-        figure=figure,
-        caption=_path_caption(abnormal, numbers, hull),
-        description=_path_description(abnormal, numbers),
-        numbers=numbers,
-    )
+    style.use_event_time(axes)
+    style.use_percent(axes.yaxis, "abnormal return")
+    handles = [style.key("abnormal return", marker="o", linestyle="")]
+    if has_news.any():
+        handles.append(style.key("with other known news", VERMILLION, "D", linestyle=""))
+    if numbers["is_estimation"].any():
+        hollow = style.key("hollow: estimation residual", MID_GREY, "o", markerfacecolor="white", linestyle="")
+        handles.append(hollow)
+    style.legend_above(axes, [*handles, *_band_handles()])
+    caption, description = _path_caption(abnormal, numbers, hull), _path_description(abnormal, numbers)
+    return FigureExhibit("abnormal_path", figure, caption, description, numbers)
 
 
 def _path_frame(abnormal: AbnormalReturns) -> pd.DataFrame:
     """The table of the path with the half widths of its bands and a letter for every session with other news."""
     table = abnormal.table.reset_index()
-    for level, name in ((0.90, "band90"), (0.95, "band95")):
+    for name, level in EDGES.items():
         table[name] = [interval(0.0, std, abnormal.fit.df, level)[1] for std in table["forecast_std"]]
     table["confounders"] = abnormal.confounders.to_numpy()
-    has_news = table["confounders"] != ""
-    keys = iter(_letters(int(has_news.sum())))
-    table["key"] = [next(keys) if news else "" for news in has_news]
-    columns = ["rel_session", "session", "ar", "forecast_std", "band90", "band95", "is_estimation", "key"]
-    return table[[*columns, "confounders"]]
-
-
-def _letters(count: int) -> list[str]:
-    doubled = [a + b for a in ascii_lowercase for b in ascii_lowercase]
-    return [*ascii_lowercase, *doubled][:count]
+    letters = (a + b for a, b in product(("", *ascii_lowercase), ascii_lowercase))
+    table["key"] = [next(letters) if news else "" for news in table["confounders"]]
+    return table[
+        [*abnormal.table.index.names, "session", "ar", "forecast_std", *EDGES, "is_estimation", "key", "confounders"]
+    ]
 
 
 def _draw_bands(axes: Axes, numbers: pd.DataFrame, x: str = "rel_session") -> None:
@@ -194,37 +160,15 @@ def _draw_bands(axes: Axes, numbers: pd.DataFrame, x: str = "rel_session") -> No
     places = numbers[x].to_numpy(dtype=float)
     if len(places) == 1:
         numbers, places = numbers.iloc[[0, 0]], places + np.array([-0.4, 0.4])
-    for name, shade, dash in (("band95", "#ececec", ":"), ("band90", "#d9d9d9", "--")):
+    for name, shade, dash, _ in BANDS:
         half = numbers[name].to_numpy(dtype=float)
         axes.fill_between(places, -half, half, facecolor=shade, alpha=0.75, edgecolor="none", zorder=0.5)
         for sign in (-1, 1):
             axes.plot(places, sign * half, color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.6)
 
 
-def _band_handles() -> list:
-    return [
-        Line2D([], [], color=MID_GREY, linewidth=0.9, linestyle="--", label="90 % band"),
-        Line2D([], [], color=MID_GREY, linewidth=0.9, linestyle=":", label="95 % band"),
-    ]
-
-
-def _path_handles(has_estimation: bool, has_news: bool) -> list:
-    handles = [Line2D([], [], color=BLACK, marker="o", linestyle="", label="abnormal return")]
-    if has_news:
-        handles.append(Line2D([], [], color=VERMILLION, marker="D", linestyle="", label="with other known news"))
-    if has_estimation:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=MID_GREY,
-                marker="o",
-                markerfacecolor="white",
-                linestyle="",
-                label="hollow: estimation residual",
-            )
-        )
-    return [*handles, *_band_handles()]
+def _band_handles() -> list[Line2D]:
+    return [style.key(label, MID_GREY, linewidth=0.9, linestyle=dash) for *_, dash, label in reversed(BANDS)]
 
 
 def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame, hull: tuple[int, int] | None) -> str:
@@ -260,7 +204,8 @@ def _news_key(numbers: pd.DataFrame) -> str:
         return " No other news is listed for these sessions."
     shown = named.head(MAX_KEYED_NEWS)
     listed = "; ".join(
-        f"{row.key} ({signed_whole(row.rel_session)}) {plain_label(row.confounders, 90)}" for row in shown.itertuples()
+        f"{row.key} ({signed_whole(row.rel_session)}) {style.plain_label(row.confounders, 90)}"
+        for row in shown.itertuples()
     )
     more = f"; {len(named) - len(shown)} more in the CSV" if len(named) > len(shown) else ""
     return f" Other news: {listed}{more}."
@@ -281,10 +226,10 @@ def _path_description(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
 
 def _say_band(row: pd.Series, band: str, level: str) -> str:
     half = row[band]
-    return f"the {level} % band is " + (f"±{format_percent(half, sign=False)}" if half == half else "n/a")
+    return f"the {level} % band is " + (f"±{format_size(half)}" if half == half else "n/a")
 
 
-@in_house_style
+@style.in_house_style
 def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None = None) -> FigureExhibit:
     """Cumulative abnormal returns from the event session on, and over the run-up, each from zero.
 
@@ -292,21 +237,20 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None =
     so it grows with their number and with the error of the estimated model.
     """
     numbers = _cumulative_frame(abnormal)
-    figure = new_figure(height=3.8)
-    axes = figure.add_subplot()
-    shade_hull(axes, hull or (0, 0))
+    figure, axes = style.new_axes(3.8)
+    style.shade_hull(axes, hull or (0, 0))
     axes.axhline(0, color=MID_GREY, linewidth=0.8)
-    styles = {"run-up": (BLUE, "s", "--"), "event": (BLACK, "o", "-")}
+    looks = {"run-up": (BLUE, "s", "--"), "event": (BLACK, "o", "-")}
     handles = []
     for part, frame in numbers.groupby("part", sort=False):
-        colour, marker, dash = styles[str(part)]
+        colour, marker, dash = looks[str(part)]
         _draw_bands(axes, frame, x="last")
         label = f"from session {signed_whole(frame['first'].iloc[0])}"
         handles += axes.plot(frame["last"], frame["car"], color=colour, marker=marker, linestyle=dash, label=label)
     axes.margins(y=0.1)
-    use_event_time(axes)
-    use_percent(axes.yaxis, "cumulative abnormal return")
-    legend_above(axes, [*handles, *_band_handles()], columns=2)
+    style.use_event_time(axes)
+    style.use_percent(axes.yaxis, "cumulative abnormal return")
+    style.legend_above(axes, [*handles, *_band_handles()])
     event = numbers[numbers["part"] == "event"]
     known = event[event["car"].notna()]
     last = known.iloc[-1]
@@ -335,18 +279,13 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None =
         if len(runup)
         else "No run-up is drawn."
     )
-    return FigureExhibit(
-        name="cumulative",
-        figure=figure,
-        caption=caption,
-        description=(
-            f"Line of cumulative abnormal returns with bands that widen. Session 0: "
-            f"{format_percent(known['car'].iloc[0])}, {_say_band(known.iloc[0], 'band95', '95')}. "
-            f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, "
-            f"{_say_band(last, 'band95', '95')}. {before}"
-        ),
-        numbers=numbers,
+    description = (
+        f"Line of cumulative abnormal returns with bands that widen. Session 0: "
+        f"{format_percent(known['car'].iloc[0])}, {_say_band(known.iloc[0], 'band95', '95')}. "
+        f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, "
+        f"{_say_band(last, 'band95', '95')}. {before}"
     )
+    return FigureExhibit("cumulative", figure, caption, description, numbers)
 
 
 def _cumulative_frame(abnormal: AbnormalReturns) -> pd.DataFrame:
@@ -360,17 +299,7 @@ def _cumulative_frame(abnormal: AbnormalReturns) -> pd.DataFrame:
     for part, first, last in windows:
         total = abnormal.sum_window(first, last)
         error = np.nan if total.standard_error is None else total.standard_error
-        rows.append(
-            {
-                "part": part,
-                "first": first,
-                "last": last,
-                "session": table.loc[last, "session"],
-                "car": np.nan if total.estimate is None else total.estimate,
-                "standard_error": error,
-                "band90": interval(0.0, error, abnormal.fit.df, 0.90)[1],
-                "band95": interval(0.0, error, abnormal.fit.df, 0.95)[1],
-                "note": total.note,
-            }
-        )
-    return pd.DataFrame(rows)
+        edges = (interval(0.0, error, abnormal.fit.df, level)[1] for level in EDGES.values())
+        estimate = np.nan if total.estimate is None else total.estimate
+        rows.append((part, first, last, table.loc[last, "session"], estimate, error, *edges, total.note))
+    return pd.DataFrame(rows, columns=["part", "first", "last", "session", "car", "standard_error", *EDGES, "note"])

@@ -7,20 +7,11 @@ from textwrap import wrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
+from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import (
-    BLACK,
-    BLUE,
-    MID_GREY,
-    VERMILLION,
-    in_house_style,
-    legend_above,
-    new_figure,
-    plain_label,
-    use_percent,
-)
+from event_impact.page.figure_style import BLACK, BLUE, MID_GREY, VERMILLION
 from event_impact.page.format import format_count, format_interval, format_percent, p_equals
 
 NUMBER_COLUMNS = ("estimate", "ci95_low", "ci95_high", "p", "is_headline")
@@ -31,7 +22,7 @@ LABEL_WIDTH = 27
 """Characters a line of the labels beside the choices; longer ones take more lines."""
 
 
-@in_house_style
+@style.in_house_style
 def draw_specification_curve(frame: pd.DataFrame) -> FigureExhibit:
     """Estimates of all specifications above the choices that made them, the headline marked.
 
@@ -56,7 +47,7 @@ def draw_specification_curve(frame: pd.DataFrame) -> FigureExhibit:
     choices = [name for name in frame.columns if name not in NUMBER_COLUMNS]
     varied = {name: list(dict.fromkeys(frame[name])) for name in choices if frame[name].nunique() > 1}
     rows = sum(_wrap(text).count("\n") + 1 for name, options in varied.items() for text in (name, *options))
-    figure = new_figure(height=3.0 + ROW_INCHES * rows)
+    figure = style.new_figure(3.0 + ROW_INCHES * rows)
     if varied:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, max(ROW_INCHES * rows, 0.4)])
         _draw_choices(lower, numbers, varied)
@@ -66,60 +57,55 @@ def draw_specification_curve(frame: pd.DataFrame) -> FigureExhibit:
     _draw_estimates(upper, numbers)
     bottom.set_xlabel("specifications, sorted by estimate")
     upper.set_xlim(0.3, len(numbers) + 0.7)
-    return FigureExhibit(
-        name="specification_curve",
-        figure=figure,
-        caption=_caption(numbers, [f"{name}: {frame[name].iloc[0]}" for name in choices if name not in varied]),
-        description=_description(numbers, varied),
-        numbers=numbers,
-    )
+    shared = [f"{name}: {frame[name].iloc[0]}" for name in choices if name not in varied]
+    caption, description = _caption(numbers, shared), _description(numbers, varied)
+    return FigureExhibit("specification_curve", figure, caption, description, numbers)
 
 
 def _excludes_zero(numbers: pd.DataFrame) -> pd.Series:
     return (numbers["ci95_low"] > 0) | (numbers["ci95_high"] < 0)
 
 
-def _strokes(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertical strokes as one broken line, which takes a tenth of the space of separate ones."""
-    gap = np.full(len(x), np.nan)
-    return np.column_stack([x, x, gap]).ravel(), np.column_stack([low, high, gap]).ravel()
-
-
 def _draw_estimates(axes: Axes, numbers: pd.DataFrame) -> None:
     outside = _excludes_zero(numbers)
-    width = float(np.clip(260 / len(numbers), 0.8, 4))
-    handles = []
-    for mask, colour, label, dash in (
-        (~outside, "#b5b5b5", "95 % interval holds zero", "-"),
-        (outside, BLUE, "does not", "-"),
-    ):
+    is_long = len(numbers) > MOST_MARKS
+    look = {"linestyle": "-" if is_long else "", "marker": "" if is_long else "o"}
+    handles = [
+        style.key("estimate", **look),
+        style.key("headline", VERMILLION, "D", markersize=8, linestyle="--", linewidth=1),
+    ]
+    for mask, colour, label in ((~outside, "#b5b5b5", "95 % interval holds zero"), (outside, BLUE, "does not")):
         part = numbers[mask]
         if len(part):
-            x, y = _strokes(part["place"].to_numpy(), part["ci95_low"].to_numpy(), part["ci95_high"].to_numpy())
-            axes.plot(x, y, color=colour, linewidth=width, linestyle=dash, solid_capstyle="butt")
-            handles.append(Line2D([], [], color=colour, linewidth=4, label=label))
-    is_long = len(numbers) > MOST_MARKS
-    axes.plot(
-        numbers["place"], numbers["estimate"], color=BLACK, linestyle="-" if is_long else "",
-        marker="" if is_long else "o", markersize=float(np.clip(250 / len(numbers), 1.8, 5)),
-    )  # fmt: skip
+            _draw_strokes(axes, part["place"], part["ci95_low"], part["ci95_high"], colour, len(numbers))
+            handles.append(style.key(label, colour, linewidth=4))
+    size = float(np.clip(250 / len(numbers), 1.8, 5))
+    axes.plot(numbers["place"], numbers["estimate"], color=BLACK, markersize=size, **look)
     axes.axhline(0, color=BLACK, linewidth=0.8)
+    head = _mark_headline(axes, numbers)
+    axes.plot(head["place"], head["estimate"], "D", color=VERMILLION, markersize=8, markeredgecolor="white")
+    style.use_percent(axes.yaxis, "abnormal return", ticks=6)
+    axes.tick_params(axis="x", length=0, labelbottom=False)
+    style.legend_above(axes, handles)
+
+
+def _draw_strokes(axes: Axes, x: pd.Series, low: ArrayLike, high: ArrayLike, colour: str, n: int) -> None:
+    """Vertical strokes as one broken line, which takes a tenth of the space of separate ones."""
+    gap = np.full(len(x), np.nan)
+    xs, ys = np.column_stack([x, x, gap]).ravel(), np.column_stack([low, high, gap]).ravel()
+    width = float(np.clip(260 / n, 0.8, 4))
+    axes.plot(xs, ys, color=colour, linewidth=width, linestyle="-", solid_capstyle="butt")
+
+
+def _mark_headline(axes: Axes, numbers: pd.DataFrame) -> pd.Series:
     head = numbers[numbers["is_headline"]].iloc[0]
     axes.axvline(head["place"], color=VERMILLION, linewidth=1, linestyle="--", zorder=0.9)
-    axes.plot(head["place"], head["estimate"], "D", color=VERMILLION, markersize=8, markeredgecolor="white")
-    use_percent(axes.yaxis, "abnormal return", ticks=6)
-    axes.tick_params(axis="x", length=0, labelbottom=False)
-    headline = Line2D([], [], color=VERMILLION, marker="D", markersize=8, linestyle="--", linewidth=1, label="headline")
-    estimate = Line2D([], [], color=BLACK, marker="" if is_long else "o", linestyle="-" if is_long else "",
-                      label="estimate")  # fmt: skip
-    legend_above(axes, [estimate, headline, *handles], columns=2)
+    return head
 
 
 def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list]) -> None:
     """One line an option, a tick where a specification takes it; options stand under their choice."""
-    head = numbers[numbers["is_headline"]].iloc[0]
-    axes.axvline(head["place"], color=VERMILLION, linewidth=1, linestyle="--", zorder=0.9)
-    width = float(np.clip(260 / len(numbers), 0.8, 4))
+    head = _mark_headline(axes, numbers)
     y, places, labels, headings = 0.0, [], [], []
     for name, options in varied.items():
         for option in (None, *options):
@@ -131,9 +117,10 @@ def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list]) ->
             if option is None:
                 headings.append(y)
             else:
-                taken = numbers.loc[numbers[name] == option, "place"].to_numpy(dtype=float)
-                axes.plot(*_strokes(taken, np.full(len(taken), y - 0.34), np.full(len(taken), y + 0.34)),
-                          color=MID_GREY, linewidth=width, solid_capstyle="butt")  # fmt: skip
+                taken = numbers.loc[numbers[name] == option, "place"]
+                _draw_strokes(
+                    axes, taken, np.full(len(taken), y - 0.34), np.full(len(taken), y + 0.34), MID_GREY, len(numbers)
+                )
                 if head[name] == option:
                     axes.plot(head["place"], y, "D", color=VERMILLION, markersize=5.5, markeredgecolor="white")
             y += 1 + extra
@@ -148,7 +135,7 @@ def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list]) ->
 
 
 def _wrap(text: object) -> str:
-    return "\n".join(wrap(plain_label(str(text), 2 * LABEL_WIDTH), LABEL_WIDTH)) or "none"
+    return "\n".join(wrap(style.plain_label(str(text), 2 * LABEL_WIDTH), LABEL_WIDTH)) or "none"
 
 
 def _caption(numbers: pd.DataFrame, fixed: list[str]) -> str:

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import matplotlib.dates as mdates
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from event_impact.base.clock import format_instant
 from event_impact.events.calendars import SessionHours
 from event_impact.events.sessions import Alignment, EventSession, format_both
 from event_impact.market.returns import ReturnPanel
+from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
 from event_impact.page.figure_style import (
     BLACK,
@@ -26,9 +27,6 @@ from event_impact.page.figure_style import (
     PALE_BLUE,
     ROLE_COLOURS,
     ROLE_MARKERS,
-    in_house_style,
-    new_figure,
-    plain_label,
     signed_whole,
 )
 from event_impact.page.format import format_session
@@ -38,6 +36,7 @@ MAX_NAMED_RELAYS = 3
 MARGIN = pd.Timedelta(hours=2)
 DAYS_WITH_HOURS, DAYS_WITH_HOURS_BESIDE_PRICES = 5.3, 3.8
 """A longer axis has no room for hours, only for days; labels of prices take room from it."""
+DASHES = {"open": (0, (4, 3)), "close": "-"}
 GROUP_NAMES = {"relay": "relays", "other": "other items", "report": "reports", "denial": "denials"}
 
 
@@ -95,17 +94,16 @@ def _draw_hours(axes: Axes, alignment: Alignment, span: _Span) -> None:
         if session in _candidates(alignment):
             axes.axvspan(max(row["open"], span.start), min(row["close"], span.end), facecolor=PALE_BLUE, hatch="///",
                          edgecolor="#9cc7e2", linewidth=0, zorder=-0.1)  # fmt: skip
-        for kind, dash in (("open", (0, (4, 3))), ("close", "-")):
+        for kind, dash in DASHES.items():
             if span.start < row[kind] < span.end:
                 axes.axvline(row[kind], color=MID_GREY, linewidth=0.9, linestyle=dash, zorder=0.2)
 
 
-def _hours_handles(exchange: str) -> list:
+def _hours_handles(exchange: str) -> list[Artist]:
     return [
         Patch(facecolor=CLOSED_GREY, label=f"{exchange} closed"),
         Patch(facecolor=PALE_BLUE, edgecolor="#9cc7e2", hatch="///", linewidth=0, label="candidate session"),
-        Line2D([], [], color=MID_GREY, linewidth=0.9, linestyle=(0, (4, 3)), label="open"),
-        Line2D([], [], color=MID_GREY, linewidth=0.9, linestyle="-", label="close"),
+        *(style.key(kind, MID_GREY, linewidth=0.9, linestyle=dash) for kind, dash in DASHES.items()),
     ]
 
 
@@ -164,7 +162,7 @@ def _arrange(alignment: Alignment, span: _Span) -> list[tuple[str, list[EventSes
 
 def _name(event: EventSession) -> str:
     """The outlet of an article, or its id where the figures' font lacks the signs of its writing."""
-    label = plain_label(event.article.outlet, 48)
+    label = style.plain_label(event.article.outlet, 48)
     return event.article.article_id if "\u25a1" in label else label
 
 
@@ -209,7 +207,7 @@ def _label_sessions(axes: Axes, alignment: Alignment, span: _Span, y: float) -> 
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1})  # fmt: skip
 
 
-@in_house_style
+@style.in_house_style
 def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     """When each article can have become public, against the hours of the exchange."""
     span = _publication_span(alignment)
@@ -218,7 +216,7 @@ def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     heights = [
         1.0 if len(events) == 1 else 0.75 + 0.3 * max(lane) for (_, events), lane in zip(rows, lanes, strict=True)
     ]
-    figure = new_figure(height=1.75 + 0.43 * sum(heights))
+    figure = style.new_figure(1.75 + 0.43 * sum(heights))
     axes = figure.add_subplot()
     _draw_hours(axes, alignment, span)
     y = 0.75
@@ -236,13 +234,8 @@ def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     axes.spines["top"].set_visible(True)
     _use_clock(axes, span, alignment.hours, top=axes, longest=DAYS_WITH_HOURS)
     _legend_over(figure, _hours_handles(alignment.hours.exchange), 4)
-    return FigureExhibit(
-        name="publication_intervals",
-        figure=figure,
-        caption=_publication_caption(alignment, span),
-        description=_publication_description(alignment),
-        numbers=alignment.frame(),
-    )
+    caption, description = _publication_caption(alignment, span), _publication_description(alignment)
+    return FigureExhibit("publication_intervals", figure, caption, description, alignment.frame())
 
 
 def _publication_caption(alignment: Alignment, span: _Span) -> str:
@@ -261,7 +254,7 @@ def _publication_caption(alignment: Alignment, span: _Span) -> str:
 
 def _publication_description(alignment: Alignment) -> str:
     said = ". ".join(
-        f"{e.article.role.capitalize()}, {plain_label(e.article.outlet, 60)}: between "
+        f"{e.article.role.capitalize()}, {style.plain_label(e.article.outlet, 60)}: between "
         f"{format_both(e.article.published_earliest, alignment.hours)} and "
         f"{format_both(e.article.published_latest, alignment.hours)}"
         for e in _tested(alignment)
@@ -314,7 +307,7 @@ def _price_frame(panel: ReturnPanel, alignment: Alignment) -> pd.DataFrame:
 
 def _draw_prices(axes: Axes, frame: pd.DataFrame, panel: ReturnPanel) -> list:
     """Firm black with open and close marks, solid while the exchange trades; benchmark dashed."""
-    firm, market = plain_label(panel.ticker, 12), plain_label(panel.benchmark, 12)
+    firm, market = style.plain_label(panel.ticker, 12), style.plain_label(panel.benchmark, 12)
     handles = axes.plot(frame["at"], frame["benchmark_rebased"], color=BLUE, linestyle="--", linewidth=1.2,
                         label=f"{market}, rebased")  # fmt: skip
     axes.plot(frame["at"], frame["firm"], color=BLACK, linestyle=":", linewidth=1.2)
@@ -328,7 +321,7 @@ def _draw_prices(axes: Axes, frame: pd.DataFrame, panel: ReturnPanel) -> list:
     return handles
 
 
-@in_house_style
+@style.in_house_style
 def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureExhibit:
     """Prices and publication intervals on one clock."""
     frame = _price_frame(panel, alignment)
@@ -336,7 +329,7 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     span = _Span(min(first, frame["at"].iloc[0]) - 3 * MARGIN, frame["at"].iloc[-1] + 3 * MARGIN)
     shown = [e for e in alignment.articles if span.holds(e)]
     roles = [role for role in ("report", "denial", "relay", "other") if any(e.article.role == role for e in shown)]
-    figure = new_figure(height=3.9 + 0.22 * len(roles))
+    figure = style.new_figure(3.9 + 0.22 * len(roles))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 0.26 * max(len(roles), 1)])
     for axes in (upper, lower):
         _draw_hours(axes, alignment, span)
@@ -354,17 +347,13 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     upper.tick_params(axis="x", length=0, which="both", labelbottom=False)
     upper.spines["bottom"].set_visible(False)
     upper.spines["top"].set_visible(True)
-    upper.set_ylabel(f"price of {plain_label(panel.ticker, 12)}", parse_math=False)
+    upper.set_ylabel(f"price of {style.plain_label(panel.ticker, 12)}", parse_math=False)
     _use_clock(lower, span, alignment.hours, top=upper, longest=DAYS_WITH_HOURS_BESIDE_PRICES)
     upper.tick_params(axis="x", which="both", labelbottom=False)
     _legend_over(figure, [*handles, *_hours_handles(alignment.hours.exchange)], 3)
-    return FigureExhibit(
-        name="price_and_articles",
-        figure=figure,
-        caption=_price_caption(panel, alignment, frame),
-        description=_price_description(panel, frame, first),
-        numbers=frame.assign(at=[format_instant(t) for t in frame["at"]]),
-    )
+    caption, description = _price_caption(panel, alignment, frame), _price_description(panel, frame, first)
+    numbers = frame.assign(at=[format_instant(t) for t in frame["at"]])
+    return FigureExhibit("price_and_articles", figure, caption, description, numbers)
 
 
 def _mark_dividends(axes: Axes, frame: pd.DataFrame) -> None:
