@@ -429,3 +429,44 @@ def test_bad_panels_are_refused_with_the_place():
         lay_out_model(BatchPanel(panel.sessions, panel.tickers, panel.returns, panel.benchmark), "ff3")
     with pytest.raises(ConfigError, match="garch"):
         lay_out_model(panel, "garch")
+
+
+@pytest.mark.parametrize("model", ["scholes_williams", "lead_lag"])
+def test_thin_trading_models_equal_explicit_fits(model):
+    rng = np.random.default_rng(0)
+    market = rng.normal(0, 0.01, 300)
+    returns = 0.9 * market + 0.3 * np.r_[0, market[:-1]] + rng.normal(0, 0.02, (2, 300))
+    returns[1, 150] = np.nan
+    panel = BatchPanel(np.datetime64("2020-01-01") + np.arange(300), ("A", "B"), returns, market)
+    design = lay_out_model(panel, model)
+    windows = EventWindows(-130, -11, -1, 1)
+    found = estimate_events(design, np.array([0, 1, 0]), np.array([131, 200, 298]), windows=windows)
+    assert found.is_used.tolist() == [True, True, False]  # the last session has no next one
+    around = np.column_stack([np.r_[np.nan, market[:-1]], market, np.r_[market[1:], np.nan]])
+    days = np.array([t for t in range(70, 190) if t != 150])
+    one = np.column_stack([np.ones(300), market if model == "scholes_williams" else around])
+    instrument = np.column_stack([np.ones(300), around.sum(axis=1)]) if model == "scholes_williams" else one
+    x, z = one[days], instrument[days]
+    solve = np.linalg.inv(z.T @ x)
+    beta = solve @ z.T @ returns[1, days]
+    residual = returns[1, days] - x @ beta
+    total = one[199:202].sum(axis=0)
+    assert found.car[1] == pytest.approx((returns[1, 199:202] - one[199:202] @ beta).sum(), rel=1e-9)
+    assert found.residual_std[1] == pytest.approx(np.sqrt(residual @ residual / (119 - x.shape[1])), rel=1e-9)
+    assert found.car_factor[1] == pytest.approx(3 + total @ solve @ (z.T @ z) @ solve.T @ total, rel=1e-9)
+    sums = read_event_days(design, found, np.array([0, 1]))
+    np.testing.assert_allclose(sums.abnormal.sum(axis=1), found.car[:2], rtol=1e-9)
+    np.testing.assert_allclose(sums.cumulative_factor[:, -1], found.car_factor[:2], rtol=1e-9)
+
+
+def test_models_of_single_studies_are_refused_by_name():
+    panel = BatchPanel(np.datetime64("2020-01-01") + np.arange(9), ("A",), np.zeros((1, 9)), np.zeros(9))
+    with pytest.raises(ConfigError, match="garch_market is fitted event by event"):
+        lay_out_model(panel, "garch_market")
+
+
+def test_the_usable_share_is_a_choice():
+    assert EventWindows(-100, -11, 0, 0).count_needed(2) == 81
+    assert EventWindows(-100, -11, 0, 0, usable_share=0.5).count_needed(2) == 45
+    with pytest.raises(ConfigError, match="usable share"):
+        EventWindows(usable_share=0.0)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from click.testing import CliRunner
 from event_impact.base.errors import ConfigError, DataError, RenderError
 from event_impact.base.root import IMPORT_ROOT
@@ -18,7 +19,8 @@ from event_impact.many.layout import BatchPanel, lay_out_model
 from event_impact.many.sample import STATISTIC_NAMES
 
 EVENT_COLUMNS = (
-    "event_id,ticker,session,status,reason,n_estimation,car,car_std_error,scar,t,p_t,p_sample_quantile,p_conformal"
+    "event_id,ticker,session,status,reason,n_estimation,car,car_std_error,scar,t,p_t,p_sample_quantile,p_conformal,"
+    "bhar,first,last"
 )
 
 
@@ -118,7 +120,7 @@ def test_rejected_events_are_listed_with_their_reasons(files, wide):
         ("g", "T01", "2025-06-02", "same ticker and session as event a"),
         ("h", "T02", "2024-03-04", "of 250 estimation sessions usable, 225 needed"),
         ("i", "T02", "2024-01-02", "leaves the calendar"),
-        ("j", "T03", "2025-06-02", "a return of the event window is missing"),
+        ("j", "T03", "2025-06-02", "no return on 2025-06-03: suspended, or missing in the file"),
         ("k", "T03", "2025-06-02T14:30Z", "is not a session date"),
         ("l", "", "2025-06-02", "no ticker is given"),
         ("m", "T04", "", "no session is given"),
@@ -164,8 +166,6 @@ def change(frame, row, column, value):
 BAD_RETURNS = {
     "percent": (lambda f: f * 100, "look like percent"),
     "prices": (lambda f: 50 * (1 + f).cumprod(), "look like prices"),
-    "infinite": (lambda f: change(f, 7, "T03", "inf"), "infinite returns, the first of T03 on 2024-01-11"),
-    "below": (lambda f: change(f, 7, "T03", -1.2), "below -100 %, the first of T03 on 2024-01-11"),
     "text": (lambda f: change(f, 7, "T03", "n.a."), "Expected a number for T03 on 2024-01-11"),
     "no benchmark": (lambda f: f.drop(columns="SPY"), "Benchmark SPY is not among the 14 tickers"),
     "empty benchmark": (lambda f: f.assign(SPY=np.nan), "Benchmark SPY has no return"),
@@ -331,11 +331,167 @@ def test_factor_models_read_their_factors(files, wide):
 def test_groups_and_traits_are_in_the_sample(files):
     sample = run_batch(request(files, group="kind", traits=("size",))).sample
     assert {name: group["n"] for name, group in sample["groups"].items()} == {"denial": 7, "report": 7}
-    assert set(sample["traits"]) == {"wls", "ols_hc3"}
+    assert set(sample["traits"]) == {"wls", "ols_hc3", "ols_clustered"}
     assert set(sample["traits"]["wls"]) == {"intercept", "size"}
+    events = run_batch(request(files)).events
+    kind = pd.read_csv(files / "events.csv")["kind"]
+    cars = [events.loc[kind == name, "car"] for name in ("denial", "report")]
+    difference = sample["group_difference"]["ols_hc3"]
+    assert difference["kind=report"]["coefficient"] == pytest.approx(cars[1].mean() - cars[0].mean())
+    assert difference["ols_hc3_kind"]["statistic"] == pytest.approx(difference["kind=report"]["statistic"] ** 2)
     events = pd.read_csv(files / "events.csv").head(9)
     events.to_csv(files / "events.csv", index=False)
     assert "at least 10 events" in run_batch(request(files, traits=("size",))).sample["traits"]["note"]
+
+
+def test_more_than_two_groups_are_compared_at_once(files):
+    events = pd.read_csv(files / "events.csv")
+    events["kind"] = np.array(["a", "b", "c"])[np.arange(14) % 3]
+    events.to_csv(files / "events.csv", index=False)
+    sample = run_batch(request(files, group="kind")).sample
+    joint = sample["group_difference"]["ols_hc3"]["ols_hc3_kind"]
+    assert joint["distribution"] == "F(2, 11)"
+    cars = run_batch(request(files)).events["car"].to_numpy()
+    x = sm.add_constant(pd.get_dummies(events["kind"], drop_first=True).to_numpy(dtype=float))
+    expected = sm.OLS(cars, x).fit(cov_type="HC3", use_t=True).f_test(np.eye(3)[1:])
+    assert joint["p"] == pytest.approx(float(expected.pvalue), rel=1e-7)
+
+
+def test_several_windows_are_adjusted_for_their_number(files):
+    result = call(files, "--windows", "-1:1,0:0,0:4")
+    assert result.exit_code == 0
+    sample = json.loads((files / "out" / "sample.json").read_text(encoding="utf-8"))
+    windows = sample["windows"]
+    assert [(w["first"], w["last"]) for w in windows] == [(-1, 1), (0, 0), (0, 4)]
+    assert windows[0]["tests"] == sample["tests"]
+    assert (sample["window"], windows[0]["caar"]) == ("-1:1", sample["caar"])
+    p = sorted(w["p"] for w in windows)
+    assert min(w["p_holm"] for w in windows) == pytest.approx(min(1, 3 * p[0]))
+    events = pd.read_csv(files / "out" / "events.csv")
+    assert len(events) == 3 * 14
+    alone = run_batch(request(files, event="0:4"))
+    np.testing.assert_array_equal(events.loc[events["last"] == 4, "car"], alone.events["car"])
+    low, high = windows[1]["ci95"]
+    assert low < windows[1]["caar"] < high
+    assert pd.read_csv(files / "out" / "aar.csv")["first"].tolist() == [-1] * 3 + [0] * 6
+
+
+def test_both_spellings_of_the_estimation_window_say_the_same(files):
+    call(files, "--estimation-sessions", "120", "--gap-sessions", "5")
+    first = json.loads((files / "out" / "sample.json").read_text(encoding="utf-8"))
+    call(files, "--estimation", "-125:-6", "--event", "-1:1")
+    assert first == json.loads((files / "out" / "sample.json").read_text(encoding="utf-8"))
+    assert first["estimation_window"] == "-125:-6"
+
+
+def test_the_usable_share_admits_an_event_with_a_short_history(files):
+    events = pd.DataFrame({"ticker": ["T01", "T02"], "session": ["2025-06-02", "2024-10-01"]})
+    events.to_csv(files / "events.csv", index=False)
+    assert "225 needed" in run_batch(request(files)).events["reason"][1]
+    assert run_batch(request(files, usable_share=0.6)).events["status"].tolist() == ["used", "used"]
+
+
+def test_impossible_returns_cost_only_the_events_that_hold_them(files, wide):
+    returns = wide.copy()
+    returns.loc["2025-06-03", "T03"] = -16.75
+    returns.loc["2024-05-02", "T04"] = -1.2
+    returns.loc["2024-05-03", "T05"] = np.inf
+    returns.to_csv(files / "returns.csv")
+    events = pd.DataFrame({"ticker": ["T03", "T04", "T05"], "session": "2025-06-02"})
+    events.to_csv(files / "events.csv", index=False)
+    outcome = run_batch(request(files, estimation="-300:-11"))
+    assert outcome.events["status"].tolist() == ["rejected", "used", "used"]
+    assert outcome.events["reason"].tolist() == ["the return of -16.75 on 2025-06-03 is impossible", "", ""]
+    assert outcome.events["n_estimation"].tolist() == [290, 289, 289]
+    assert outcome.sample["impossible_returns"] == 3
+
+
+def test_a_delisted_share_is_named_as_such(files, wide):
+    returns = wide.copy()
+    returns.loc["2025-06-03":, "T03"] = np.nan
+    returns.to_csv(files / "returns.csv")
+    pd.DataFrame({"ticker": ["T03", "T04"], "session": "2025-06-02"}).to_csv(files / "events.csv", index=False)
+    found = run_batch(request(files)).events["reason"]
+    assert found.tolist() == ["no return from 2025-06-03 on: delisted, or the file ends", ""]
+
+
+SPREADSHEETS = {
+    "semicolons": ({"sep": ";"}, "utf-8", ""),
+    "decimal commas": ({"sep": ";", "decimal": ","}, "utf-8-sig", ""),
+    "a line that names the separator": ({"sep": ";", "decimal": ","}, "utf-8-sig", "sep=;\n"),
+    "tabs in UTF-16": ({"sep": "\t", "decimal": ","}, "utf-16", ""),
+    "dotted days": ({"sep": ";", "decimal": ",", "date_format": "%d.%m.%Y"}, "utf-8-sig", ""),
+    "commas and a mark": ({}, "utf-8-sig", ""),
+}
+
+
+@pytest.mark.parametrize("name", SPREADSHEETS)
+def test_what_a_spreadsheet_wrote_is_read(files, wide, name):
+    expected = run_batch(request(files)).events
+    options, encoding, before = SPREADSHEETS[name]
+    (files / "returns.csv").write_text(before + wide.to_csv(**options), encoding=encoding)
+    events = pd.read_csv(files / "events.csv", parse_dates=["session"])
+    (files / "events.csv").write_text(before + events.to_csv(index=False, **options), encoding=encoding)
+    pd.testing.assert_frame_equal(run_batch(request(files)).events, expected)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: f.to_csv(sep=";", decimal=",").replace(",", ".", 5), "decimal commas and decimal points"),
+        (lambda f: f.to_csv(date_format="%m/%d/%Y"), "Expected dates like 2026-02-02"),
+        (lambda f: f.stack().rename("move").rename_axis(["date", "ticker"]).to_csv(), "found move beside"),
+    ],
+)
+def test_what_can_be_read_two_ways_is_refused_in_one_sentence(files, wide, spoil, words):
+    (files / "returns.csv").write_text(spoil(wide), encoding="utf-8")
+    error = call(files, expect=DataError).exception
+    assert words in error.message
+    assert error.message.count(". ") == 0
+
+
+def test_a_long_table_may_call_its_returns_returns(files, wide):
+    expected = run_batch(request(files)).events
+    wide.stack().rename("returns").rename_axis(["date", "ticker"]).to_csv(files / "returns.csv")
+    pd.testing.assert_frame_equal(run_batch(request(files)).events, expected)
+
+
+def test_buy_and_hold_is_compared_as_asked(files, wide):
+    events = pd.read_csv(files / "events.csv").assign(match="T01 T02")
+    events.loc[3, "match"] = "T01 NOPE"
+    events.to_csv(files / "events.csv", index=False)
+    at = wide.index.get_indexer(pd.to_datetime(events["session"]))
+
+    def held(tickers, k):
+        return np.mean([np.prod(1 + wide[t].to_numpy()[at[k] - 1 : at[k] + 2]) - 1 for t in tickers])
+
+    own = np.array([held([t], k) for k, t in enumerate(events["ticker"])])
+    against = run_batch(request(files, bhar="benchmark")).events["bhar"]
+    np.testing.assert_allclose(against, own - [held(["SPY"], k) for k in range(14)], rtol=1e-9)
+    matched = run_batch(request(files, bhar="match"))
+    expected = own - [held(["T01", "T02"], k) for k in range(14)]
+    assert np.isnan(matched.events["bhar"][3])
+    np.testing.assert_allclose(matched.events["bhar"].drop(3), np.delete(expected, 3), rtol=1e-9)
+    assert "found 13" in matched.sample["tests"]["bhar_skewness_adjusted"]["note"]
+
+
+def test_volume_and_volatility_are_measured_in_logarithms(files, wide):
+    volume = np.exp(15 + 0.3 * wide / 0.01)
+    volume.to_csv(files / "volume.csv")
+    outcome = run_batch(request(files, returns=files / "volume.csv", measure="volume"))
+    (np.log(volume) / 1000).to_csv(files / "returns.csv")
+    logs = run_batch(request(files))
+    np.testing.assert_allclose(outcome.events["t"], logs.events["t"], rtol=1e-6)
+    assert outcome.events["bhar"].isna().all()
+    assert "only returns are held" in outcome.sample["tests"]["bhar_skewness_adjusted"]["note"]
+    assert "persistent" in outcome.sample["recommendation"]
+    wide.to_csv(files / "returns.csv")
+    found = run_batch(request(files, measure="volatility", model="constant_mean")).events
+    k = wide.index.get_loc(pd.Timestamp(found["session"][2]))
+    gap = np.log((wide["T02"] - wide["SPY"]).abs().to_numpy())
+    assert found["car"][2] == pytest.approx(gap[k - 1 : k + 2].sum() - 3 * gap[k - 260 : k - 10].mean(), rel=1e-9)
+    with pytest.raises(ConfigError, match="its own mean"):
+        run_batch(request(files, measure="volatility"))
 
 
 def test_parquet_beside_the_csv_and_json_on_request(files):

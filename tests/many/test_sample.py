@@ -17,7 +17,8 @@ from event_impact.many import rank_tests as ranks
 from event_impact.many.dependence import (
     calendar_time_t,
     count_overlaps,
-    label_blocks,
+    cut_blocks,
+    ibragimov_mueller_t,
     mean_correlation,
     two_way_clustered_t,
 )
@@ -233,7 +234,75 @@ def test_overlaps_equal_a_loop():
 
 
 def test_blocks_are_runs_of_windows_that_touch():
-    assert label_blocks(np.array([10, 14, 19, 30, 12]), 5).tolist() == [0, 0, 1, 2, 0]
+    found = cut_blocks(np.array([10, 14, 19, 30, 12]), 5, at_least=3)
+    assert found.label.tolist() == [0, 0, 1, 2, 0]
+    assert (found.n_cut, found.note) == (0, "")
+
+
+def test_chains_are_cut_where_the_fewest_shared_days_are_lost():
+    sessions = np.array([0, 0, 1, 1, 2, 6, 7, 7, 8, 8, 40])  # a chain with one weak place, and one event far away
+    found = cut_blocks(sessions, 5, at_least=3)
+    assert found.label.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2]
+    across = [(a, b) for a in sessions[:5] for b in sessions[5:10] if b - a < 5]
+    assert found.n_cut == len(across) == 1
+    assert "1 pairs" in found.note
+    assert cut_blocks(np.zeros(9, dtype=int), 3).label.tolist() == [0] * 9  # one date cannot be cut
+
+
+def test_every_pair_that_is_cut_is_counted():
+    rng = np.random.default_rng(8)
+    sessions = rng.integers(0, 30, 60)
+    found = cut_blocks(sessions, 4)
+    assert np.unique(found.label).size == 8
+    cut = [
+        (i, j)
+        for i, j in itertools.combinations(range(60), 2)
+        if abs(sessions[i] - sessions[j]) < 4 and found.label[i] != found.label[j]
+    ]
+    assert found.n_cut == len(cut)
+    order = np.argsort(sessions, kind="stable")
+    assert (np.diff(found.label[order]) >= 0).all()
+
+
+def test_staggered_samples_have_every_test_by_blocks():
+    returns, market = simulate(n_tickers=40, common=0.2)
+    _, _, result = assess(returns, market, np.arange(40), 100 + np.arange(40))
+    for name in ("two_way_clustered_t", "ibragimov_mueller_t", "wild_bootstrap", "event_block_bootstrap"):
+        assert result.tests[name].is_computed, name
+        assert "chains of shared days cut" in result.tests[name].note
+    assert "twice as large" in result.recommendation
+
+
+def test_block_means_are_tested_by_their_own_spread():
+    car, block = np.array([0.01, 0.03, -0.02, 0.05, 0.01]), np.array([0, 0, 1, 2, 2])
+    found = ibragimov_mueller_t(car, block)
+    expected = scipy.stats.ttest_1samp([0.02, -0.02, 0.03], 0)
+    assert (found.statistic, found.p_value) == pytest.approx((expected.statistic, expected.pvalue))
+    assert not ibragimov_mueller_t(car, np.zeros(5, dtype=int)).is_computed
+
+
+def test_calendar_time_alpha_equals_an_explicit_regression():
+    returns, market = simulate(n_tickers=6, common=0.2)
+    tickers, sessions = np.arange(6), np.array([100, 102, 103, 130, 131, 160])
+    _, _, result = assess(returns, market, tickers, sessions)
+    days, portfolio = sorted({s + k for s in sessions for k in range(-1, 4)}), []
+    for day in days:
+        inside = [i for i, s in zip(tickers, sessions, strict=True) if s - 1 <= day <= s + 3]
+        portfolio.append(returns[inside, day].mean())
+    fit = sm.OLS(portfolio, sm.add_constant(market[days])).fit(cov_type="HC3", use_t=True)
+    found = result.tests["calendar_time_alpha"]
+    assert found.statistic == pytest.approx(fit.tvalues[0], rel=1e-8)
+    assert found.df == len(days) - 2
+    assert f"alpha {fit.params[0]:.6g} a day" in found.note
+
+
+def test_statistics_that_do_not_keep_their_size_say_so():
+    returns, market = simulate(n_tickers=5)
+    _, _, apart = assess(returns, market, np.arange(5), 100 + 20 * np.arange(5))
+    assert "rejects 11 %" in apart.tests["grank_t"].note
+    assert "at 1 %" not in apart.tests["kp_bmp"].note
+    _, _, together = assess(returns, market, np.arange(5), np.full(5, 100))
+    assert "1.6 to 2.5 %" in together.tests["kp_bmp"].note
 
 
 def test_same_events_in_another_order_say_the_same():
@@ -333,6 +402,7 @@ def test_small_samples_have_numbers_or_reasons_but_never_blanks():
         "patell",
         "adjusted_patell",
         "calendar_time_t",
+        "calendar_time_alpha",
     ]
     assert one.recommended == ""
     assert "event itself" in one.recommendation

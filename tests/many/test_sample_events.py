@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import scipy.stats
 import statsmodels.api as sm
-from event_impact.base.errors import ConfigError, EstimationError
+from event_impact.base.errors import EstimationError
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchPanel, lay_out_model
-from event_impact.many.sample import assess_sample
-from event_impact.many.sample_events import judge_events, rank_among_pseudo_events
-from event_impact.many.traits import assess_groups, regress_on_traits
+from event_impact.many.resampling import wild_term_test
+from event_impact.many.sample_events import judge_events, replay_at_placebo_dates
+from event_impact.many.traits import lay_out_traits, regress_on_traits
 
 ONE_DAY = EventWindows(-70, -11, 0, 0)
 
@@ -64,35 +64,26 @@ def test_longer_windows_have_no_rank_p_values():
     assert np.isfinite(found.t[estimates.is_used]).all()
 
 
-def test_pseudo_event_ranks_equal_a_loop_over_earlier_starts():
-    windows = EventWindows(-50, -11, -1, 2)
-    design, estimates = make("market", windows, missing=0.01)
-    found = rank_among_pseudo_events(design, estimates)
-    signed, spread = 0.0, 0.0
-    for i in np.flatnonzero(estimates.is_used):
-        ticker, session = estimates.ticker_index[i], estimates.session_index[i]
-        earlier = np.array([s for s in range(330) if s + 2 <= session - 11])
-        scars = np.array([])
-        if earlier.size:
-            pseudo = estimate_events(design, np.full(earlier.size, ticker), earlier, windows=windows)
-            scars = pseudo.scar[pseudo.is_used]
-        assert found.n_pseudo[i] == scars.size
-        if scars.size < 20:
-            assert np.isnan(found.p_value[i])
-            continue
-        own = estimates.scar[i]
-        assert found.p_value[i] == pytest.approx((1 + (np.abs(scars) >= abs(own)).sum()) / (scars.size + 1))
-        n = scars.size
-        signed += (1 + (scars < own).sum()) / (n + 2) - 0.5
-        spread += n / (12 * (n + 2))
-    assert found.test.statistic == pytest.approx(signed / math.sqrt(spread))
-    assert np.isfinite(found.p_value).sum() > 10
+def test_placebo_dates_move_the_whole_sample_back():
+    windows = EventWindows(-50, -11, -1, 1)
+    design, estimates = make("market", windows)
+    chosen = estimates.select(np.flatnonzero(estimates.session_index > 240))
+    found = replay_at_placebo_dates(design, chosen, most=9)
+    assert found.shifts.tolist() == [12 + 3 * k for k in range(9)]
+    for k in (0, 8):
+        moved = estimate_events(design, chosen.ticker_index, chosen.session_index - found.shifts[k], windows=windows)
+        assert found.caar[k] == pytest.approx(moved.car.mean())
+        expected = scipy.stats.ttest_1samp(moved.scar, 0).statistic
+        assert found.statistic[k] == pytest.approx(expected, rel=1e-8)
+    own = scipy.stats.ttest_1samp(chosen.scar, 0).statistic
+    assert found.p_value == (1 + (np.abs(found.statistic) >= abs(own)).sum()) / 10
 
 
-def test_pseudo_events_need_a_history():
+def test_placebo_dates_end_where_the_history_does():
     design, estimates = make("market")
-    few = rank_among_pseudo_events(design, estimates.select(np.array([0, 6])))
-    assert "0 events" in few.test.note
+    found = replay_at_placebo_dates(design, estimates)
+    assert found.shifts.size == 0
+    assert found.p_value is None
 
 
 def make_traits(n=40):
@@ -102,9 +93,23 @@ def make_traits(n=40):
     return 0.01 + 0.02 * traits["size"] + rng.normal(0, errors), errors, traits
 
 
+def regress(car, errors, traits, *, ticker=None, block=None, draws=0, fewest=10):
+    n = car.size
+    return regress_on_traits(
+        car,
+        errors,
+        lay_out_traits(traits, n, fewest=fewest),
+        ticker=np.arange(n) if ticker is None else ticker,
+        block=np.arange(n) if block is None else block,
+        draws=draws,
+        seed=1,
+    )
+
+
 def test_trait_regressions_equal_statsmodels():
     car, errors, traits = make_traits()
-    weighted, robust = regress_on_traits(car, errors, traits=traits)
+    ticker, block = np.arange(40) % 9, np.arange(40) // 6
+    weighted, robust, clustered = regress(car, errors, traits, ticker=ticker, block=block)
     x = sm.add_constant(np.column_stack(list(traits.values())))
     wls = sm.WLS(car, x, weights=1 / errors**2).fit()
     hc3 = sm.OLS(car, x).fit(cov_type="HC3", use_t=True)
@@ -113,28 +118,60 @@ def test_trait_regressions_equal_statsmodels():
         np.testing.assert_allclose(found.std_errors, expected.bse, rtol=1e-9)
         np.testing.assert_allclose([t.p_value for t in found.tests], expected.pvalues, rtol=1e-8)
     assert weighted.names == ("intercept", "size", "is_denial")
+    two_way = (
+        sm.OLS(car, x)
+        .fit()
+        .get_robustcov_results(
+            cov_type="cluster", groups=np.column_stack([ticker, block]), use_correction=True, df_correction=True
+        )
+    )
+    correction = math.sqrt(39 / 37)  # statsmodels also counts the regressors
+    np.testing.assert_allclose(clustered.std_errors, two_way.bse / correction, rtol=1e-8)
+    assert {test.df for test in clustered.tests} == {6}
+
+
+def test_words_are_categories_tested_together():
+    car, errors, _ = make_traits()
+    kind = np.array(["report", "denial", "rumour", "denial"] * 10)
+    _, robust, clustered = regress(car, errors, {"kind": kind}, block=np.arange(40) // 4, draws=199)
+    assert robust.names == ("intercept", "kind=report", "kind=rumour")
+    x = sm.add_constant(np.column_stack([kind == "report", kind == "rumour"]).astype(float))
+    expected = sm.OLS(car, x).fit(cov_type="HC3", use_t=True).f_test(np.eye(3)[1:])
+    assert robust.terms[0].statistic == pytest.approx(float(expected.statistic), rel=1e-8)
+    assert robust.terms[0].p_value == pytest.approx(float(expected.pvalue), rel=1e-8)
+    assert [test.name for test in clustered.terms] == ["ols_clustered_kind", "wild_kind"]
+    assert 0 < clustered.terms[1].p_value <= 1
+
+
+def test_wild_term_test_equals_refits():
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(24), rng.normal(size=24), rng.normal(size=24)])
+    y, block = rng.normal(size=24), np.repeat(np.arange(8), 3)
+
+    def wald(outcome):
+        beta = np.linalg.lstsq(x, outcome, rcond=None)[0]
+        scores = np.array([x[block == g].T @ (outcome - x @ beta)[block == g] for g in range(8)])
+        inverse = np.linalg.inv(x.T @ x)
+        spread = (inverse @ scores.T @ scores @ inverse)[1:, 1:]
+        return beta[1:] @ np.linalg.solve(spread, beta[1:])
+
+    found = wild_term_test(x, y, [1, 2], block, name="wild", draws=99, seed=5)
+    assert found.statistic == pytest.approx(wald(y), rel=1e-8)
+    flips = np.random.default_rng(5).integers(0, 2, size=(99, 8)) * 2.0 - 1.0
+    drawn = [wald(y.mean() + (y - y.mean()) * signs[block]) for signs in flips]
+    assert found.p_value == (1 + sum(d >= wald(y) * (1 - 1e-12) for d in drawn)) / 100
 
 
 def test_trait_regressions_refuse_what_they_cannot_answer():
     car, errors, traits = make_traits(9)
     with pytest.raises(EstimationError, match="at least 10 events, found 9"):
-        regress_on_traits(car, errors, traits=traits)
+        regress(car, errors, traits)
     car, errors, traits = make_traits()
     with pytest.raises(EstimationError, match="repeat each other"):
-        regress_on_traits(car, errors, traits={**traits, "again": traits["size"] * 3})
+        regress(car, errors, {**traits, "again": traits["size"] * 3})
     with pytest.raises(EstimationError, match="size is missing or infinite for 1 of 40"):
-        regress_on_traits(car, errors, traits={"size": np.r_[np.nan, traits["size"][1:]]})
-    _, robust = regress_on_traits(car, errors, traits={"only": np.eye(40)[0]})
+        regress(car, errors, {"size": np.r_[np.nan, traits["size"][1:]]})
+    _, robust, _ = regress(car, errors, {"only": np.eye(40)[0]})
     assert "HC3 divides by zero" in robust.tests[1].note
-
-
-def test_groups_are_samples_of_their_own():
-    design, estimates = make("market", EventWindows(-70, -11, 0, 1))
-    labels = np.where(estimates.ticker_index < 2, "a", "b")
-    found = assess_groups(design, estimates, labels, draws=0)
-    alone = assess_sample(design, estimates.select(np.flatnonzero(labels == "b")), draws=0)
-    assert list(found) == ["a", "b"]
-    assert found["b"].tests["bmp"] == alone.tests["bmp"]
-    assert found["a"].n + found["b"].n == int(estimates.is_used.sum())
-    with pytest.raises(ConfigError, match="one group label"):
-        assess_groups(design, estimates, labels[1:])
+    *_, one_date = regress(car, errors, traits, block=np.zeros(40, dtype=int))
+    assert "too few firms or blocks" in one_date.tests[1].note

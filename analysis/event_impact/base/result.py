@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -57,6 +57,10 @@ class TestResult:
     def is_computed(self) -> bool:
         """Whether there is a number to show."""
         return self.p_value is not None or self.statistic is not None
+
+    def with_note(self, more: str) -> TestResult:
+        """The same with something more to know; a test that has its reason already keeps it alone."""
+        return replace(self, note="; ".join(filter(None, (self.note, more)))) if more and self.is_computed else self
 
     def _repr_html_(self) -> str:
         return show_tests((self,))

@@ -22,13 +22,19 @@ from event_impact.many.files import BatchRequest, run_batch, write_batch
 @click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--model", default="market", show_default=True, help="Model of normal returns.")
-@click.option("--estimation", default="-260:-11", show_default=True, help="Estimation window, first:last.")
-@click.option("--event", "event", default="-1:1", show_default=True, help="Event window, first:last.")
+@click.option("--windows", default="-1:1", show_default=True, help="Event windows first:last,..., the first declared.")
+@click.option("--estimation-sessions", default=250, show_default=True, type=click.IntRange(5))
+@click.option("--gap-sessions", default=10, show_default=True, type=click.IntRange(0), help="Between it and session 0.")
+@click.option("--estimation", default=None, help="The estimation window as first:last in place of those two.")
+@click.option("--event", "event", default=None, help="One event window, first:last, in place of --windows.")
+@click.option("--usable-share", default=0.9, show_default=True, help="Of the estimation sessions, that an event needs.")
 @click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
 @click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option("--factors", default=None, type=click.Path(path_type=Path), help="Daily factors: date,rf,mkt_rf,...")
 @click.option("--group", default=None, help="Column of the events that splits the sample.")
-@click.option("--trait", "traits", multiple=True, help="Numeric column to regress the CARs on; may be repeated.")
+@click.option("--trait", "traits", multiple=True, help="Column to regress the CARs on, numbers or words; repeatable.")
+@click.option("--measure", type=click.Choice(["returns", "volume", "volatility"]), default="returns", show_default=True)
+@click.option("--bhar", default="model", show_default=True, help="model, benchmark, or a column of matched tickers.")
 @click.option("--draws", default=1_999, show_default=True, type=click.IntRange(0, 1_000_000))
 @click.option("--seed", default=20260202, show_default=True, type=click.IntRange(0))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Threads.")
@@ -53,7 +59,7 @@ def batch_command(context: click.Context, **options: Any) -> None:
     from event_impact.base.disk import check_folder
     from event_impact.base.errors import ConfigError, DataError
 
-    request = BatchRequest(**options)
+    request = _request_batch(**options)
     if request.out.is_file():
         raise ConfigError(f"{request.out} is a file.", "Name a folder for --out.")
     check_folder(request.out)
@@ -75,3 +81,12 @@ def batch_command(context: click.Context, **options: Any) -> None:
     if rejected and not quiet:
         click.echo(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}", err=True)
     click.echo(json.dumps(outcome.sample, allow_nan=False) if as_json else str(request.out))
+
+
+def _request_batch(
+    *, windows: str, event: str | None, estimation: str | None, estimation_sessions: int, gap_sessions: int, **rest: Any
+) -> BatchRequest:
+    """Both spellings of the windows: sessions and gap, or first and last."""
+    asked = (event or windows).split(",")
+    span = estimation or f"{-gap_sessions - estimation_sessions}:{-gap_sessions - 1}"
+    return BatchRequest(**rest, estimation=span, event=asked[0], windows=tuple(asked))

@@ -26,8 +26,21 @@ from event_impact.many import file_tables as tables
 from event_impact.many.dependence import MeanCorrelation, mean_correlation
 from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, lay_out_model
-from event_impact.many.sample import SampleParts, SampleResult, assess_sample, compose_sample, find_scar_spread
-from event_impact.many.sample_days import DaySums, buy_and_hold, gather_day_sums, gather_rank_sums
+from event_impact.many.sample import (
+    SampleParts,
+    SampleResult,
+    assess_sample,
+    compose_sample,
+    find_scar_spread,
+    lay_out_portfolio,
+)
+from event_impact.many.sample_days import (
+    DaySums,
+    buy_and_hold,
+    gather_day_sums,
+    gather_rank_sums,
+    total_by_session,
+)
 from event_impact.many.sample_events import EventPValues, judge_events
 
 if TYPE_CHECKING:
@@ -233,9 +246,11 @@ def work_on(source: Source, partition: Partition, windows: EventWindows) -> Work
     """On a worker: read the tickers of a partition and estimate its events."""
     wanted = list(dict.fromkeys((*partition.tickers, source.benchmark)))
     returns = tables.read_returns(source.returns, allow_large=source.allow_large, tickers=wanted)
+    returns, _ = tables.set_aside_impossible(returns, allow_large=source.allow_large)
     returns = returns.reindex(index=source.sessions, columns=wanted)
     factors = tables.read_factors(source.factors, source.model) if source.factors else None
-    panel = tables.build_panel(returns, benchmark=source.benchmark, factors=factors, path=source.returns)
+    tables.check_benchmark(returns, source.benchmark, source.returns)
+    panel = tables.build_panel(returns, benchmark=source.benchmark, factors=factors)
     design = lay_out_model(panel, source.model)
     return Worked(design, estimate_events(design, partition.ticker, partition.session, windows=windows))
 
@@ -265,6 +280,11 @@ def hold(worked: Worked, chosen: np.ndarray) -> np.ndarray:
     return buy_and_hold(worked.design, pick(worked, chosen))
 
 
+def sum_sessions(worked: Worked, chosen: np.ndarray) -> np.ndarray:
+    """Summed outcome of some used events by session, beside the shared regressors."""
+    return lay_out_portfolio(worked.design, total_by_session(worked.design, pick(worked, chosen)))
+
+
 def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> Worked:
     """What the events of sessions ``first`` to ``stop - 1``, and those whose windows reach in, need of a partition."""
     windows = worked.estimates.windows
@@ -280,7 +300,7 @@ def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> W
         has_intercept=worked.design.has_intercept,
         model=worked.design.model,
         subtracted=worked.design.subtracted[:1, columns],
-    )
+    )  # no instrument: the slopes are known, and only residuals are wanted
     moved = {"ticker_index": local.astype(np.int64), "session_index": events.session_index - low}
     return Worked(design, EventEstimates(**{**vars(events), **moved}))
 
@@ -384,7 +404,8 @@ class ClusterEngine:
         """An empty layout of the same calendar and model, for events that have no place."""
         model = self._source.model
         named = FACTORS_OF_MODEL.get(model)
-        count = int(model == "market") if named is None else len(named) - 1 or 1  # capm has the benchmark
+        own = {"market": 1, "scholes_williams": 1, "lead_lag": 3}
+        count = own.get(model, 0) if named is None else len(named) - 1 or 1  # capm has the benchmark
         blank = np.zeros((1, len(self._source.sessions)))
         return BatchDesign(np.full_like(blank, np.nan), (blank,) * count, model != "market_adjusted", model, blank)
 
@@ -440,8 +461,10 @@ class ClusterEngine:
             futures = self._submit(rank_days, chosen, sums.standardised.std, find_scar_spread(sample))
             ranked = self._add_up_ranks(futures, on_progress)
         bhar = self._gather_held(chosen, positions) if draws > 0 else None
+        held = self._client.gather(self._submit(sum_sessions, chosen))
+        portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
         correlation = self._finish_correlation(pairs, sample)
-        return compose_sample(sample, SampleParts(sums, ranked, correlation, bhar), draws=draws, seed=seed)
+        return compose_sample(sample, SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed)
 
     def _add_up(self, futures: list[Any], on_progress: Any, count: Callable[[DaySums], int]) -> DaySums:
         total: DaySums | None = None

@@ -17,6 +17,7 @@ from event_impact.many.residual_pairs import correlate_same_ticker
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
 EVENTS_AT_ONCE = 4_096
+ENOUGH_BLOCKS = 8  # 2^8 sign patterns, 7 degrees of freedom; the sizes are in calibration/
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,54 @@ def iterate_same_firm_gaps(ticker: np.ndarray, session: np.ndarray, width: int) 
         yield step, gap
 
 
-def label_blocks(session_index: np.ndarray, n_event: int) -> np.ndarray:
-    """Number the runs of events whose windows chain into each other; runs share no event day."""
-    sessions = np.unique(session_index)
-    starts_run = np.concatenate([[False], np.diff(sessions) >= n_event])
-    return np.cumsum(starts_run)[np.searchsorted(sessions, session_index)]
+@dataclass(frozen=True)
+class DateBlocks:
+    """Groups of events by date, for statistics that allow for any dependence within a group.
+
+    Attributes
+    ----------
+    label : int array (events,)
+        Number of the group of each event, by date.
+    n_cut : int
+        Pairs of events that share event days and were put into different groups.
+    """
+
+    label: np.ndarray
+    n_cut: int
+
+    @property
+    def note(self) -> str:
+        """What was cut; empty where groups share no day."""
+        return f"chains of shared days cut where fewest are lost ({self.n_cut} pairs)" if self.n_cut else ""
+
+
+def cut_blocks(session_index: np.ndarray, n_event: int, *, at_least: int = ENOUGH_BLOCKS) -> DateBlocks:
+    """Group events whose windows chain into each other, and cut chains where the least dependence is lost.
+
+    Runs of windows that share no day are blocks. While there are fewer than ``at_least``, the place is cut that
+    loses the fewest shared event days for the events on its smaller side; events of one session stay together.
+    """
+    sessions, place = np.unique(session_index, return_inverse=True)
+    count = np.bincount(place)
+    days = np.zeros(sessions.size)  # that windows on either side of the gap before each session share
+    for step in range(1, min(n_event, sessions.size)):
+        gap = sessions[step:] - sessions[:-step]
+        shared = np.where(gap < n_event, count[step:] * count[:-step], 0)
+        for later in range(step):
+            days[later + 1 : later + 1 + shared.size] += shared * np.maximum(n_event - gap, 0)
+    starts = days == 0
+    while starts.sum() < min(at_least, sessions.size):
+        block = np.cumsum(starts) - 1
+        before = np.cumsum(count) - count
+        left = before - before[starts][block]
+        right = np.bincount(block, weights=count)[block] - left
+        loss = np.where(starts, np.inf, days / np.maximum(np.minimum(left, right), 1))
+        starts[int(np.argmin(loss))] = True
+    block, n_cut = np.cumsum(starts) - 1, 0
+    for step in range(1, min(n_event, sessions.size)):
+        is_cut = (sessions[step:] - sessions[:-step] < n_event) & (block[step:] != block[:-step])
+        n_cut += int((count[step:] * count[:-step])[is_cut].sum())
+    return DateBlocks(block[place], n_cut)
 
 
 @dataclass(frozen=True)
@@ -116,6 +160,13 @@ class MeanCorrelation:
     value: float
     n_pairs: int
     n_too_short: int
+
+
+def dependence_factor(mean_correlation: float, n: int) -> float:
+    """What shared days do to the standard error of the mean of n CARs; never below 1."""
+    if mean_correlation >= 1.0:
+        return math.inf
+    return max(1.0, math.sqrt(max(1.0 + (n - 1) * mean_correlation, 0.0) / (1.0 - mean_correlation)))
 
 
 def mean_correlation(design: BatchDesign, estimates: EventEstimates) -> MeanCorrelation:
@@ -372,27 +423,85 @@ def calendar_time_t(portfolio: np.ndarray, *, inflation: float = 1.0) -> TestRes
     return t_result("calendar_time_t", t / math.sqrt(inflation), days - 1, null=null, note=note)
 
 
+def calendar_time_alpha(portfolio: np.ndarray, regressors: np.ndarray) -> TestResult:
+    """Does the portfolio of firms in their event window earn more than its factors explain, a calendar day?
+
+    OLS of the portfolio's daily outcome on the model's regressors over the D days, HC3 errors because the number of
+    firms changes (MacKinnon and White 1985), t(D - K). Fama (1998); Mitchell and Stafford (2000).
+
+    Parameters
+    ----------
+    portfolio : array (days,)
+        Equally weighted returns, or excess returns, of the firms in their window.
+    regressors : array (days, J)
+    """
+    name, null = "calendar_time_alpha", "the alpha of the portfolio of firms in their event window is zero"
+    x = np.column_stack([np.ones(portfolio.size), regressors])
+    df = portfolio.size - x.shape[1]
+    if df < 2 or np.linalg.matrix_rank(x) < x.shape[1] or not np.isfinite(x).all():
+        reason = f"needs {x.shape[1] + 2} calendar sessions with regressors that vary, found {portfolio.size}"
+        return not_computable(name, reason, null=null)
+    inverse = np.linalg.inv(x.T @ x)
+    beta = inverse @ (x.T @ portfolio)
+    leverage = np.minimum(np.einsum("ij,jk,ik->i", x, inverse, x), 1 - 1e-8)
+    bread = x @ inverse * ((portfolio - x @ beta) / (1 - leverage))[:, None]
+    error = math.sqrt(float((bread.T @ bread)[0, 0]))
+    if error <= 0:
+        return not_computable(name, "the portfolio's returns have no spread", null=null)
+    return t_result(
+        name, float(beta[0]) / error, df, null=null, note=f"alpha {beta[0]:.6g} a day over {portfolio.size} days"
+    )
+
+
+def ibragimov_mueller_t(car: np.ndarray, block: np.ndarray) -> TestResult:
+    """Do the mean CARs of blocks of dates agree on zero? t of the block means, t(G - 1).
+
+    Whatever the dependence within blocks; conservative where blocks differ in variance. Events of small blocks
+    count for more than in the CAAR. Ibragimov and Müller (2010).
+    """
+    name, null = "ibragimov_mueller_t", "the mean CAR of every block of dates is zero"
+    means = np.bincount(block, weights=car) / np.bincount(block)
+    t = float(Moments.of(means).t)
+    if not math.isfinite(t):
+        return not_computable(name, f"needs at least 2 blocks of dates that differ, found {means.size}", null=null)
+    return t_result(name, t, means.size - 1, null=null, note=f"{means.size} blocks")
+
+
+def cluster_covariance(
+    x: np.ndarray, residual: np.ndarray, ticker: np.ndarray, block: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int], str]:
+    """Covariance of least-squares coefficients, clustered by firm plus by block less by both, the clusters, and a note.
+
+    Each part with G/(G - 1); where the two-way variance of a coefficient is not positive, the larger one-way part
+    stands in for all, and the note says so. Cameron, Gelbach and Miller (2011).
+    """
+    labels = [np.unique(each, return_inverse=True)[1] for each in (ticker, block)]
+    labels.append(np.unique(labels[0] * (labels[1].max(initial=0) + 1) + labels[1], return_inverse=True)[1])
+    scores, parts, sizes = x * residual[:, None], [], []
+    for label in labels:
+        sizes.append(int(label.max(initial=-1)) + 1)
+        sums = np.column_stack([np.bincount(label, weights=column) for column in scores.T])
+        parts.append(sizes[-1] / max(sizes[-1] - 1, 1) * sums.T @ sums)
+    meat, larger = parts[0] + parts[1] - parts[2], max(parts[:2], key=np.trace)
+    inverse = np.linalg.inv(x.T @ x)
+    covariance, one_way = inverse @ meat @ inverse, inverse @ larger @ inverse
+    is_whole = (np.diag(covariance) > np.diag(one_way) * 1e-12).all()
+    note = "" if is_whole else "two-way variance not positive, the larger one-way variance used"
+    return (covariance if is_whole else one_way), (sizes[0], sizes[1]), note
+
+
 def two_way_clustered_t(car: np.ndarray, ticker: np.ndarray, block: np.ndarray) -> TestResult:
     """Is the mean CAR zero when events of one firm and events of one date depend on each other?
 
-    Variance of the mean clustered by firm plus by date less by both, each with G/(G - 1);
-    t with min(G) - 1 degrees of freedom. Cameron, Gelbach and Miller (2011).
+    :func:`cluster_covariance` of a mean; t with min(G) - 1 degrees of freedom.
     """
-    name, n = "two_way_clustered_t", car.size
-    labels = [np.unique(each, return_inverse=True)[1] for each in (ticker, block)]
-    labels.append(labels[0] * (labels[1].max(initial=0) + 1) + labels[1])
-    sizes = [np.unique(each).size for each in labels]
-    if min(sizes[:2]) < 2:
+    name = "two_way_clustered_t"
+    covariance, sizes, fallback = cluster_covariance(np.ones((car.size, 1)), car - car.mean(), ticker, block)
+    if min(sizes) < 2:
         reason = f"needs at least 2 firms and 2 dates, found {sizes[0]} and {sizes[1]}"
         return not_computable(name, reason, null=NULL_CAAR)
-    gap = car - car.mean()
-    parts = []
-    for label, groups in zip(labels, sizes, strict=True):
-        sums = np.bincount(np.unique(label, return_inverse=True)[1], weights=gap)
-        parts.append(groups / (groups - 1) * float(np.square(sums).sum()) / n**2)
-    variance, note = parts[0] + parts[1] - parts[2], f"{sizes[0]} firms, {sizes[1]} dates"
-    if variance <= max(parts[:2]) * 1e-12:
-        variance, note = max(parts[:2]), note + "; two-way variance not positive, the larger one-way variance used"
+    variance = float(covariance[0, 0])
     if variance <= 0:
-        return not_computable(name, f"all {n} CARs are equal, so they have no spread", null=NULL_CAAR)
-    return t_result(name, float(car.mean()) / math.sqrt(variance), min(sizes[:2]) - 1, note=note)
+        return not_computable(name, f"all {car.size} CARs are equal, so they have no spread", null=NULL_CAAR)
+    note = f"{sizes[0]} firms, {sizes[1]} dates"
+    return t_result(name, float(car.mean()) / math.sqrt(variance), min(sizes) - 1, note=note).with_note(fallback)

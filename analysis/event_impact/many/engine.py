@@ -49,12 +49,15 @@ class EventWindows:
         The estimation window, before the event window.
     event_first, event_last : int
         The event window.
+    usable_share : float
+        Share of the estimation sessions that an event needs.
     """
 
     estimation_first: int = -260
     estimation_last: int = -11
     event_first: int = -1
     event_last: int = 1
+    usable_share: float = USABLE_SHARE
 
     def __post_init__(self) -> None:
         if self.estimation_first > self.estimation_last or self.event_first > self.event_last:
@@ -64,6 +67,8 @@ class EventWindows:
                 f"The estimation window ends at {self.estimation_last}, the event window begins at {self.event_first}.",
                 "Choose an estimation window that ends before the event window begins.",
             )
+        if not 0 < self.usable_share <= 1:
+            raise ConfigError(f"A usable share of {self.usable_share} is not above 0 and at most 1.", "Write 0.9.")
 
     @property
     def n_estimation(self) -> int:
@@ -76,8 +81,8 @@ class EventWindows:
         return self.event_last - self.event_first + 1
 
     def count_needed(self, n_parameters: int) -> int:
-        """Usable estimation sessions that an event needs: max(K + 2, 0.9 L)."""
-        return max(n_parameters + 2, math.ceil(USABLE_SHARE * self.n_estimation - 1e-9))
+        """Usable estimation sessions that an event needs: max(K + 2, share of L)."""
+        return max(n_parameters + 2, math.ceil(self.usable_share * self.n_estimation - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -371,7 +376,8 @@ def _sum_block(
 ) -> tuple[_Sums, tuple[np.ndarray, list[np.ndarray]]]:
     """Window sums of shifted series; sessions that lack anything contribute nothing but a lower count."""
     outcome = design.outcome[rows]
-    regressors = [x[rows] if x.shape[0] > 1 else x for x in design.regressors]
+    series = design.regressors if design.instrument is None else (*design.regressors, design.instrument)
+    regressors = [x[rows] if x.shape[0] > 1 else x for x in series]
     if shared is not None:
         usable = shared[None, :]
     else:
@@ -454,10 +460,15 @@ def _solve(
     mean_x = [at(x) / safe for x in sums.x]
     gap = [at_event(x) - width * mean for x, mean in zip(sums.event_x, mean_x, strict=True)]
     raw_xx = [at(table) for table in sums.xx]
-    factor, is_dependent = _factorise(raw_xx, mean_x, safe, j)
-    z_y = _forward([at(xy) - sum_y * mean for xy, mean in zip(sums.xy, mean_x, strict=True)], factor)
-    z_gap = _forward(gap, factor)
+    cross_y = [at(xy) - sum_y * mean for xy, mean in zip(sums.xy, mean_x, strict=True)]
     ssr = raw_yy - sum_y * mean_y
+    if design.instrument is None:
+        factor, is_dependent = _factorise(raw_xx, mean_x, safe, j)
+        z_y = _forward(cross_y, factor)
+    else:
+        factor, z_y, surplus, is_dependent = _use_instrument(raw_xx, mean_x, safe, cross_y)
+        ssr += surplus
+    z_gap = _forward(gap[:j], factor)
     car = at_event(sums.event_y) - width * mean_y
     car_factor = np.full(chunk.size, float(width))
     if design.has_intercept:
@@ -501,6 +512,22 @@ def _factorise(
             else:
                 factor.append(entry / factor[b * (b + 1) // 2 + b])
     return factor, is_dependent
+
+
+def _use_instrument(
+    raw: list[np.ndarray], means: list[np.ndarray], count: np.ndarray, cross_y: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:
+    """One slope cov(z, y)/cov(z, x), in the terms that the least-squares path goes on with.
+
+    The factor f = cov(z, x)/sd(z) gives the slope as b = u/f and the forecast's share as (d/f)^2, as a Cholesky
+    factor would; third comes what the sum of squared residuals has beyond -u^2, as b is not the least-squares slope.
+    """
+    xx, zx, zz = (raw[k] - count * means[a] * means[b] for k, (a, b) in enumerate(((0, 0), (1, 0), (1, 1))))
+    fails = np.square(zx) <= COLLINEAR_SHARE * np.maximum(xx * zz, np.finfo(float).tiny)
+    factor = np.where(fails, 1.0, zx / np.sqrt(np.where(fails, 1.0, zz)))
+    slope = cross_y[1] / np.where(fails, 1.0, zx)
+    scaled = slope * factor
+    return [factor], [scaled], np.square(scaled) - 2 * slope * cross_y[0] + np.square(slope) * xx, fails
 
 
 def _forward(right: list[np.ndarray], factor: list[np.ndarray]) -> list[np.ndarray]:

@@ -6,9 +6,11 @@ cannot be placed keeps its row and gets a reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,10 @@ from event_impact.many.layout import FACTORS_OF_MODEL, BatchPanel
 LARGE_MEDIAN = 0.2  # of absolute returns: a fraction of that size is no typical daily return
 MISSING_MARKS = ("", "nan", "na", "n/a", "null", "none")
 LONG_COLUMNS = ("date", "ticker", "ret")
+RETURN_NAMES = ("return", "returns")  # understood in place of ``ret``
+SNIFFED_BYTES = 65_536
+DOTTED_DAY = r"\d{1,2}\.\d{1,2}\.\d{4}"
+MEASURES = ("returns", "volume", "volatility")
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,38 @@ def _read_csv_or_parquet(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         # "NA" and "NAN" are tickers; only an empty cell is missing
         text = dict.fromkeys(("event_id", "ticker", "date", "session", EARLIEST, LATEST, EXCHANGE), str)
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+        table: pd.DataFrame = pd.read_csv(
+            path, dtype=text, keep_default_na=False, na_values=[""], **sniff_dialect(path)
+        )
+        return table
     except (ValueError, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {first}.", "Give a CSV in UTF-8 or a Parquet file.") from error
+
+
+def sniff_dialect(path: Path) -> dict[str, Any]:
+    """How a spreadsheet wrote its CSV: encoding by its mark, semicolons or tabs, decimal commas, a ``sep=`` line.
+
+    Raises
+    ------
+    DataError
+        If numbers with decimal commas and with decimal points stand in one file.
+    """
+    with path.open("rb") as file:
+        raw = file.read(SNIFFED_BYTES)
+    is_wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    start = raw.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
+    first, _, rest = start.partition("\n")
+    skipped = int(first.strip().lower().startswith("sep="))
+    separator = first.strip()[4:5] if skipped else max(",;\t", key=first.count)
+    found = {"sep": separator or ",", "skiprows": skipped, "encoding": "utf-16" if is_wide else "utf-8-sig"}
+    if separator == ",":
+        return found
+    cells = rest.replace("\r", "").replace('"', "").replace("\n", separator).split(separator)
+    marks = {mark for cell in cells for mark in ",." if re.fullmatch(rf"[+-]?\d+\{mark}\d+(?:[eE][+-]?\d+)?", cell)}
+    if len(marks) > 1:
+        raise DataError(f"{path} has decimal commas and decimal points.", "Write all numbers one way.")
+    return found | {"decimal": "," if "," in marks else "."}
 
 
 def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str] | None = None) -> pd.DataFrame:
@@ -73,10 +107,10 @@ def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str
     Raises
     ------
     DataError
-        For unreadable dates or numbers, repeated rows, infinite values, values below -100 %, or
-        (unless ``allow_large``) a median size above 0.2, which speaks of percent or of prices.
+        For unreadable dates or numbers, repeated rows, or (unless ``allow_large``) a median size above 0.2, which
+        speaks of percent or of prices.
     """
-    table = _read_csv_or_parquet(path) if tickers is None else read_tickers(path, tickers)
+    table = _name_returns(_read_csv_or_parquet(path), path) if tickers is None else read_tickers(path, tickers)
     if set(LONG_COLUMNS) <= set(table.columns):
         wide = _widen(table, path)
     else:
@@ -164,6 +198,17 @@ def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read: {error}.", "Give a Parquet file of returns.") from error
 
 
+def _name_returns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The long form under its own names; another third column is refused."""
+    if not {"date", "ticker"} <= set(table.columns) or "ret" in table.columns:
+        return table
+    understood = [name for name in RETURN_NAMES if name in table.columns]
+    if len(understood) != 1:
+        others = ", ".join(str(name) for name in table.columns if name not in ("date", "ticker"))
+        raise DataError(f"Expected date,ticker,ret in {path}, found {others} beside date and ticker.", "Name it ret.")
+    return table.rename(columns={understood[0]: "ret"})
+
+
 def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if table["ticker"].isna().any():
         raise DataError(f"{int(table['ticker'].isna().sum())} rows of {path} have no ticker.", "Name or remove them.")
@@ -182,13 +227,22 @@ def _read_dates(labels: pd.Series, path: Path) -> pd.DatetimeIndex:
     """Session labels from dates; a time of day is refused rather than cut off."""
     if pd.api.types.is_numeric_dtype(labels):
         raise DataError(f"Expected dates like 2026-02-02 in {path}, found the number {labels.iloc[0]}.", "Write dates.")
-    dates = pd.to_datetime(labels, errors="coerce", format=None if labels.dtype.kind == "M" else "ISO8601")
+    dates = _parse_dates(labels)
     if dates.isna().any():
         bad = labels[dates.isna().to_numpy()].iloc[0]
         raise DataError(f"Expected dates like 2026-02-02 in {path}, found {bad!r}.", "Write every date as YYYY-MM-DD.")
     if dates.dt.tz is not None or (dates != dates.dt.normalize()).any():
         raise DataError(f"Expected session dates in {path}, found times of day.", "Write every date as YYYY-MM-DD.")
     return pd.DatetimeIndex(dates.astype("datetime64[s]"), name="date")
+
+
+def _parse_dates(labels: pd.Series, *, utc: bool = False) -> pd.Series:
+    """ISO dates, or days written 2.2.2026 as no locale writes months; NaT for anything else."""
+    if labels.dtype.kind == "M":
+        return pd.to_datetime(labels, errors="coerce", utc=utc)
+    held = labels.dropna().astype(str)
+    is_dotted = bool(held.size) and bool(held.str.fullmatch(DOTTED_DAY).all())
+    return pd.Series(pd.to_datetime(labels, errors="coerce", format="%d.%m.%Y" if is_dotted else "ISO8601", utc=utc))
 
 
 def _read_numbers(wide: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -208,35 +262,44 @@ def _read_numbers(wide: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _check_sizes(wide: pd.DataFrame, path: Path, *, allow_large: bool) -> None:
     values = wide.to_numpy()
-    infinite = np.argwhere(np.isinf(values))
-    if infinite.size:
-        row, column = infinite[0]
-        raise DataError(
-            f"{path} has {len(infinite)} infinite returns, the first of {wide.columns[column]} "
-            f"on {wide.index[row].date()}.",
-            "A price of zero usually lies behind it.",
-        )
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise DataError(f"{path} holds no return.", "Check the columns and the missing-value marks.")
-    if allow_large:
-        return
     median = float(np.median(np.abs(finite)))
-    if median > LARGE_MEDIAN:
+    if median > LARGE_MEDIAN and not allow_large:
         kind = "prices" if (finite > 0).all() else "percent"
         cure = "C_t/C_(t-1) - 1" if kind == "prices" else "the values divided by 100"
         raise DataError(
             f"Expected returns as fractions in {path}, found a median size of {median:.3g}: these look like {kind}.",
             f"Give {cure}, or pass --allow-large if they are right.",
         )
-    below = np.argwhere(values < -1.0)
-    if below.size:
-        row, column = below[0]
-        raise DataError(
-            f"{path} has {len(below)} returns below -100 %, the first of {wide.columns[column]} "
-            f"on {wide.index[row].date()} ({values[row, column]:.4g}).",
-            "Repair the price behind it, or pass --allow-large if it is right.",
-        )
+
+
+def set_aside_impossible(wide: pd.DataFrame, *, allow_large: bool = False) -> tuple[pd.DataFrame, pd.Series]:
+    """Returns without what no share can do, below -100 % or infinite, and those values by date and ticker.
+
+    ``allow_large`` keeps finite values, as returns in percent or of spreads are meant.
+    """
+    values = wide.to_numpy()
+    is_impossible = np.isinf(values) if allow_large else np.isinf(values) | (values < -1.0)
+    if not is_impossible.any():
+        return wide, pd.Series(dtype=float)
+    rows, columns = np.nonzero(is_impossible)
+    places = pd.MultiIndex.from_arrays([wide.index[rows], wide.columns[columns]])
+    return wide.mask(is_impossible), pd.Series(values[rows, columns], index=places)
+
+
+def measure_activity(wide: pd.DataFrame, measure: str, benchmark: str) -> pd.DataFrame:
+    """What a sample is about, in logarithms where it is not returns.
+
+    ``volume``: the logarithm of the file's volumes (Ajinkya and Jain 1989). ``volatility``: of the returns' distance
+    from the benchmark's, so that the mean over a window is the log of a typical move against the usual one. Where it is
+    zero there is no logarithm, and the session counts as missing.
+    """
+    if measure == "returns":
+        return wide
+    size = wide if measure == "volume" else wide.sub(wide[benchmark], axis=0).abs()
+    return pd.DataFrame(np.log(size.where(size > 0)))
 
 
 def read_factors(path: Path, model: str) -> pd.DataFrame:
@@ -250,6 +313,9 @@ def read_factors(path: Path, model: str) -> pd.DataFrame:
     factors.index = _read_dates(pd.Series(factors.index), path)
     factors = _read_numbers(factors, path)
     _check_sizes(factors, path, allow_large=False)
+    infinite = int(np.isinf(factors.to_numpy()).sum())
+    if infinite:
+        raise DataError(f"{path} has {infinite} infinite factor returns.", "Leave the cell empty where there is none.")
     return factors
 
 
@@ -282,29 +348,31 @@ def lay_sessions(dates: pd.DatetimeIndex, mic: str | None, path: Path) -> pd.Dat
     return pd.DatetimeIndex(sessions.astype("datetime64[s]"))
 
 
-def build_panel(
-    returns: pd.DataFrame, *, benchmark: str, factors: pd.DataFrame | None = None, path: Path
-) -> BatchPanel:
-    """The engine's panel from a frame of sessions x tickers.
+def check_benchmark(returns: pd.DataFrame, benchmark: str, path: Path) -> None:
+    """Refuse a benchmark that is not among the tickers, or has no return.
 
     Raises
     ------
     DataError
-        If the benchmark is not among the tickers, or has no return.
     """
     if benchmark not in returns.columns:
         raise DataError(
             f"Benchmark {benchmark} is not among the {returns.shape[1]} tickers of {path}.", "Add its returns."
         )
-    market = returns[benchmark].to_numpy()
-    if not np.isfinite(market).any():
+    if not np.isfinite(returns[benchmark].to_numpy()).any():
         raise DataError(f"Benchmark {benchmark} has no return in {path}.", "Add its returns.")
-    aligned = {} if factors is None else {str(n): factors[n].reindex(returns.index).to_numpy() for n in factors}
+
+
+def build_panel(returns: pd.DataFrame, *, benchmark: str, factors: pd.DataFrame | None = None) -> BatchPanel:
+    """The engine's panel from a frame of sessions x tickers that has the benchmark."""
+    aligned = {}
+    if factors is not None:
+        aligned = {str(name): factors[name].reindex(returns.index).to_numpy() for name in factors}
     return BatchPanel(
         sessions=returns.index.to_numpy(),
         tickers=tuple(returns.columns),
         returns=returns.to_numpy().T,
-        benchmark=market,
+        benchmark=returns[benchmark].to_numpy(),
         factors=aligned,
     )
 
@@ -397,10 +465,9 @@ def _parse_sessions(column: pd.Series) -> pd.Series:
     """Session dates of the events; NaT where a cell is no date."""
     if pd.api.types.is_numeric_dtype(column):
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]")
-    text = column if column.dtype.kind == "M" else column.astype(object)
-    dates = pd.to_datetime(text, errors="coerce", format=None if column.dtype.kind == "M" else "ISO8601", utc=True)
-    dates = dates.dt.tz_localize(None)
-    return dates.where(dates == dates.dt.normalize()).astype("datetime64[s]")
+    dates = _parse_dates(column, utc=True).dt.tz_localize(None)
+    days: pd.Series = dates.where(dates == dates.dt.normalize()).astype("datetime64[s]")
+    return days
 
 
 def _explain_session(label: str, date: pd.Timestamp, sessions: pd.DatetimeIndex) -> str:
@@ -414,8 +481,22 @@ def _explain_session(label: str, date: pd.Timestamp, sessions: pd.DatetimeIndex)
     return f"{label} is not a session; its neighbours are {sessions[place - 1].date()} and {sessions[place].date()}"
 
 
-def explain_rejections(table: EventTable, estimates: EventEstimates) -> list[str]:
-    """The reason of every event that has no estimate, in words; empty for the used ones."""
+def explain_rejections(
+    table: EventTable,
+    estimates: EventEstimates,
+    *,
+    panel: BatchPanel | None = None,
+    impossible: pd.Series | None = None,
+) -> list[str]:
+    """The reason of every event that has no estimate, in words; empty for the used ones.
+
+    Parameters
+    ----------
+    panel : BatchPanel, optional
+        Where it is at hand, the missing session is named, and whether the ticker ends there.
+    impossible : Series, optional
+        Values that were set aside, by date and ticker.
+    """
     windows = estimates.windows
     needed = windows.count_needed(estimates.n_parameters)
     words = {
@@ -432,9 +513,28 @@ def explain_rejections(table: EventTable, estimates: EventEstimates) -> list[str
         if code == batch.TOO_FEW_SESSIONS:
             have = int(estimates.n_estimation[at])
             reasons[at] = f"{have} of {windows.n_estimation} estimation sessions usable, {needed} needed"
+        elif code == batch.MISSING_EVENT_SESSION and panel is not None:
+            reasons[at] = _explain_missing(panel, estimates, int(at), impossible) or words[code]
         else:
             reasons[at] = words[code]
     return reasons
+
+
+def _explain_missing(panel: BatchPanel, estimates: EventEstimates, at: int, impossible: pd.Series | None) -> str:
+    """Which return of the event window is missing, and how the ticker goes on."""
+    row, windows = int(estimates.ticker_index[at]), estimates.windows
+    session = int(estimates.session_index[at])
+    has_own = np.isfinite(panel.returns[row])
+    window = np.arange(session + windows.event_first, session + windows.event_last + 1)
+    gone = window[~has_own[window]]
+    if not gone.size:
+        return ""
+    day, ticker = pd.Timestamp(panel.sessions[gone[0]]), panel.tickers[row]
+    if impossible is not None and (day, ticker) in impossible.index:
+        return f"the return of {impossible[(day, ticker)]:.4g} on {day.date()} is impossible"
+    if not has_own[gone[0] :].any():
+        return f"no return from {day.date()} on: delisted, or the file ends"
+    return f"no return on {day.date()}: suspended, or missing in the file"
 
 
 def quote_formulas(column: Sequence[str]) -> list[str]:

@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from event_impact.base.result import TestResult
     from event_impact.many.engine import EventEstimates, EventWindows
     from event_impact.many.event_instants import AlignedEvents
     from event_impact.many.file_tables import EventTable
+    from event_impact.many.layout import BatchDesign, BatchPanel
     from event_impact.many.sample import SampleResult
     from event_impact.many.sample_events import EventPValues
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,19 @@ class BatchRequest:
     table_format : str
         ``csv``, or ``parquet`` for Parquet beside the CSV.
     factors : Path, optional
+    windows : tuple of str
+        Event windows, the first of them declared; empty for ``event`` alone.
+    usable_share : float
+        Share of the estimation sessions that an event needs.
+    measure : str
+        ``returns``, ``volume`` (the file holds volumes) or ``volatility`` (of returns).
+    bhar : str
+        What buy-and-hold returns are compared with: ``model``, ``benchmark``, or a column of the events file that
+        names a matched firm, or several for a portfolio of them, separated by spaces.
     group : str, optional
         A column of the events file that splits the sample.
     traits : tuple of str
-        Numeric columns of the events file to regress the CARs on.
+        Columns of the events file to regress the CARs on; words are taken as categories.
     draws, seed : int
     allow_large : bool
     workers : int
@@ -73,6 +80,15 @@ class BatchRequest:
     workers: int = 2
     ambiguous: str = "reject"
     scheduler: str | None = None
+    windows: tuple[str, ...] = ()
+    usable_share: float = 0.9
+    measure: str = "returns"
+    bhar: str = "model"
+
+    @property
+    def all_windows(self) -> tuple[str, ...]:
+        """Event windows in the order asked for."""
+        return self.windows or (self.event,)
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,54 @@ class BatchOutcome:
     sample: dict[str, Any]
 
 
-def parse_event_windows(estimation: str, event: str) -> EventWindows:
+@dataclass(frozen=True)
+class WindowWork:
+    """A batch computed for one event window.
+
+    Attributes
+    ----------
+    reasons : list of str
+        Why an event has no estimate; empty for the used ones.
+    assess : callable
+        The statistics of some of the events, by their positions.
+    """
+
+    windows: EventWindows
+    estimates: EventEstimates
+    p_values: EventPValues
+    result: SampleResult
+    reasons: list[str]
+    assess: Callable[[np.ndarray], SampleResult]
+
+
+@dataclass(frozen=True)
+class OpenedBatch:
+    """A batch with its files read; ``work`` estimates and tests one event window.
+
+    Attributes
+    ----------
+    placed : EventTable
+    panel : BatchPanel or None
+        None on a cluster, whose workers hold the returns.
+    design : BatchDesign or None
+    impossible : Series
+        Returns that no share can have, by date and ticker, set aside.
+    """
+
+    request: BatchRequest
+    placed: EventTable
+    panel: BatchPanel | None
+    design: BatchDesign | None
+    impossible: pd.Series
+    compute: Callable[[EventWindows, Any], WindowWork]
+
+    def work(self, event: str, watch: Any = None) -> WindowWork:
+        """One event window, ``first:last``."""
+        windows = parse_event_windows(self.request.estimation, event, usable_share=self.request.usable_share)
+        return self.compute(windows, watch or _watch_nothing)
+
+
+def parse_event_windows(estimation: str, event: str, *, usable_share: float = 0.9) -> EventWindows:
     """Both windows from ``first:last`` texts.
 
     Raises
@@ -103,7 +166,7 @@ def parse_event_windows(estimation: str, event: str) -> EventWindows:
     from event_impact.base.errors import ConfigError
     from event_impact.many.engine import EventWindows
 
-    bounds = []
+    bounds: list[int] = []
     for name, text in (("estimation", estimation), ("event", event)):
         parts = text.split(":")
         try:
@@ -112,7 +175,7 @@ def parse_event_windows(estimation: str, event: str) -> EventWindows:
             message = f"Expected the {name} window as first:last, found {text!r}."
             raise ConfigError(message, "Write for example -260:-11.") from None
         bounds += [first, last]
-    return EventWindows(*bounds)
+    return EventWindows(bounds[0], bounds[1], bounds[2], bounds[3], usable_share)
 
 
 def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
@@ -136,106 +199,148 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     DataError
         If the files cannot serve it.
     """
-    import numpy as np
+    from event_impact.many.sample_tables import describe_batch
 
+    with contextlib.ExitStack() as stack:
+        opened = open_batch(request, stack)
+        return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.all_windows]))
+
+
+def open_batch(request: BatchRequest, stack: contextlib.ExitStack) -> OpenedBatch:
+    """Read the files of a batch; ``stack`` closes a cluster's client."""
     from event_impact.many import file_tables as tables
     from event_impact.many.cluster import choose_scheduler, open_client
 
-    windows = parse_event_windows(request.estimation, request.event)
+    for event in request.all_windows:
+        parse_event_windows(request.estimation, event, usable_share=request.usable_share)
     _check_model(request)
     scheduler = choose_scheduler(request.scheduler, request.returns)
     events = tables.read_events(request.events)
     _check_columns(events, request)
     aligned = tables.align_table(events, calendar=request.calendar, ambiguous=request.ambiguous)
-    with contextlib.ExitStack() as stack:
-        watching = watch or _watch_nothing
-        if scheduler is None:
-            work = _compute_here(request, events, aligned, windows, watching)
-        else:
-            client = stack.enter_context(open_client(scheduler))
-            work = _compute_on_cluster(request, events, aligned, windows, watching, client)
-        reasons = tables.explain_rejections(work.placed, work.estimates)
-        sample = describe_sample(work.result, request=request, reasons=[r for r in reasons if r])
-        if aligned is not None:
-            sample |= {"n_ambiguous": int(aligned.is_ambiguous.sum()), "ambiguous": request.ambiguous}
-        used = np.flatnonzero(work.estimates.is_used)
-        if request.group and used.size:
-            sample["groups"] = _assess_groups(work, used, request)
-        if request.traits and used.size:
-            sample["traits"] = _regress_traits(work.estimates.select(used), work.placed.frame.iloc[used], request)
-        table = _tabulate_events(work.placed, work.estimates, work.p_values, reasons)
-        return BatchOutcome(table, _tabulate_days(work.result), sample)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """A batch computed, here or on a cluster; ``assess`` does the same for some of its events."""
-
-    placed: EventTable
-    estimates: EventEstimates
-    p_values: EventPValues
-    result: SampleResult
-    assess: Callable[[np.ndarray], SampleResult]
+    if scheduler is None:
+        return _open_here(request, events, aligned)
+    _check_cluster(request)
+    return _open_on_cluster(request, events, aligned, stack.enter_context(open_client(scheduler)))
 
 
 def _check_model(request: BatchRequest) -> None:
     from event_impact.base.errors import ConfigError
-    from event_impact.many.layout import BATCH_MODELS, FACTORS_OF_MODEL
+    from event_impact.many.file_tables import MEASURES
+    from event_impact.many.layout import FACTORS_OF_MODEL, check_batch_model
 
-    if request.model not in BATCH_MODELS:
-        raise ConfigError(f"Unknown batch model {request.model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
+    check_batch_model(request.model)
     if request.model in FACTORS_OF_MODEL and request.factors is None:
         raise ConfigError(f"Model {request.model} needs daily factors.", "Name their file with --factors.")
     if request.ambiguous not in ("reject", "first", "last"):
         raise ConfigError(f"Unknown choice {request.ambiguous!r} for --ambiguous.", "Use reject, first or last.")
+    if request.measure not in MEASURES:
+        raise ConfigError(f"Unknown measure {request.measure!r}.", f"Use one of {', '.join(MEASURES)}.")
+    if request.measure == "volatility" and request.model != "constant_mean":
+        raise ConfigError("Volatility is compared with its own mean.", "Add --model constant_mean.")
+    if request.measure == "volume" and request.model not in ("market", "constant_mean"):
+        raise ConfigError(f"Model {request.model} explains returns, not volume.", "Use market or constant_mean.")
 
 
-def _compute_here(
-    request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None, windows: EventWindows, watch: Any
-) -> _Work:
+def _check_cluster(request: BatchRequest) -> None:
+    from event_impact.base.errors import ConfigError
+
+    asked = [f"--{name}" for name, plain in (("measure", "returns"), ("bhar", "model")) if vars(request)[name] != plain]
+    if asked:
+        raise ConfigError(f"{' and '.join(asked)} need the returns in one process.", "Leave --scheduler out.")
+
+
+def _open_here(request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None) -> OpenedBatch:
     """In this process, on some threads."""
     from event_impact.many import file_tables as tables
-    from event_impact.many.engine import estimate_events
     from event_impact.many.layout import FACTORS_OF_MODEL, lay_out_model
-    from event_impact.many.sample import assess_sample
-    from event_impact.many.sample_events import judge_events
 
-    returns = tables.read_returns(request.returns, allow_large=request.allow_large)
+    is_volume = request.measure == "volume"
+    returns = tables.read_returns(request.returns, allow_large=request.allow_large or is_volume)
+    returns, impossible = tables.set_aside_impossible(returns, allow_large=request.allow_large or is_volume)
     returns = tables.lay_calendar(returns, request.calendar, request.returns)
     factors = None
     if request.factors and request.model in FACTORS_OF_MODEL:
         factors = tables.read_factors(request.factors, request.model)
-    panel = tables.build_panel(returns, benchmark=request.benchmark, factors=factors, path=request.returns)
+    tables.check_benchmark(returns, request.benchmark, request.returns)
+    measured = tables.measure_activity(returns, request.measure, request.benchmark)
+    panel = tables.build_panel(measured, benchmark=request.benchmark, factors=factors)
     placed = tables.place_events(events, panel, aligned)
     design = lay_out_model(panel, request.model)
+
+    def compute(windows: EventWindows, watch: Any) -> WindowWork:
+        return _compute_here(request, panel, design, placed, windows=windows, watch=watch, impossible=impossible)
+
+    return OpenedBatch(request, placed, panel, design, impossible, compute)
+
+
+def _compute_here(
+    request: BatchRequest,
+    panel: BatchPanel,
+    design: BatchDesign,
+    placed: EventTable,
+    *,
+    windows: EventWindows,
+    watch: Any,
+    impossible: pd.Series,
+) -> WindowWork:
+    from event_impact.many.engine import estimate_events
+    from event_impact.many.file_tables import explain_rejections
+    from event_impact.many.sample import assess_sample
+    from event_impact.many.sample_events import judge_events
+
     estimates = estimate_events(
         design, placed.ticker_index, placed.session_index, windows=windows, workers=request.workers
     )
+    held = _hold_comparison(request, panel, placed, estimates)
+    settings: dict[str, Any] = {
+        "draws": request.draws,
+        "seed": request.seed,
+        "is_activity": request.measure != "returns",
+    }
 
     def assess(positions: np.ndarray) -> SampleResult:
-        return assess_sample(design, estimates.select(positions), draws=request.draws, seed=request.seed)
+        chosen = None if held is None else held[positions]
+        return assess_sample(design, estimates.select(positions), held=chosen, **settings)
 
     with watch("testing", int(estimates.is_used.sum()) * 2) as bar:
         result = assess_sample(
-            design,
-            estimates,
-            draws=request.draws,
-            seed=request.seed,
-            workers=request.workers,
-            on_progress=bar.update,
+            design, estimates, held=held, workers=request.workers, on_progress=bar.update, **settings
         )
-    return _Work(placed, estimates, judge_events(design, estimates), result, assess)
+    reasons = explain_rejections(placed, estimates, panel=panel, impossible=impossible)
+    return WindowWork(windows, estimates, judge_events(design, estimates), result, reasons, assess)
 
 
-def _compute_on_cluster(
-    request: BatchRequest,
-    events: pd.DataFrame,
-    aligned: AlignedEvents | None,
-    windows: EventWindows,
-    watch: Any,
-    client: Any,
-) -> _Work:
+def _hold_comparison(
+    request: BatchRequest, panel: BatchPanel, placed: EventTable, estimates: EventEstimates
+) -> np.ndarray | None:
+    """What the benchmark, or the matched firms named beside each event, earned over its window; NaN where unknown."""
+    import numpy as np
+
+    from event_impact.many.sample_days import hold_shares
+
+    if request.bhar == "model":
+        return None
+    names = [request.benchmark] * len(placed.frame)
+    if request.bhar != "benchmark":
+        names = (
+            placed.frame[request.bhar].astype(object).where(placed.frame[request.bhar].notna(), "").astype(str).tolist()
+        )
+    row = {ticker: k for k, ticker in enumerate(panel.tickers)}
+    held = np.full(len(names), np.nan)
+    for at in np.flatnonzero(estimates.is_used):
+        rows = np.array([row[name] for name in names[at].split() if name in row], dtype=int)
+        if rows.size and rows.size == len(names[at].split()):
+            held[at] = hold_shares(panel.returns, rows, estimates.select(np.full(rows.size, at))).mean()
+    return held
+
+
+def _open_on_cluster(
+    request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None, client: Any
+) -> OpenedBatch:
     """On the workers of a scheduler; this process never holds the returns."""
+    import pandas as pd
+
     from event_impact.base.errors import DataError
     from event_impact.many import file_tables as tables
     from event_impact.many.cluster import ClusterEngine, Source
@@ -249,14 +354,21 @@ def _compute_on_cluster(
     placed = tables.place_on(events, extent.tickers, sessions, aligned)
     factors = request.factors.resolve() if request.factors and request.model in FACTORS_OF_MODEL else None
     source = Source(request.returns.resolve(), request.benchmark, request.model, factors, sessions, request.allow_large)
-    engine = ClusterEngine(client, source, extent.tickers, placed.ticker_index, placed.session_index, windows=windows)
 
-    def assess(positions: np.ndarray) -> SampleResult:
-        return engine.assess(positions, draws=request.draws, seed=request.seed)
+    def compute(windows: EventWindows, watch: Any) -> WindowWork:
+        engine = ClusterEngine(
+            client, source, extent.tickers, placed.ticker_index, placed.session_index, windows=windows
+        )
 
-    with watch("testing", int(engine.estimates.is_used.sum()) * 2) as bar:
-        result = engine.assess(draws=request.draws, seed=request.seed, on_progress=bar.update)
-    return _Work(placed, engine.estimates, engine.judge(), result, assess)
+        def assess(positions: np.ndarray) -> SampleResult:
+            return engine.assess(positions, draws=request.draws, seed=request.seed)
+
+        with watch("testing", int(engine.estimates.is_used.sum()) * 2) as bar:
+            result = engine.assess(draws=request.draws, seed=request.seed, on_progress=bar.update)
+        reasons = tables.explain_rejections(placed, engine.estimates)
+        return WindowWork(windows, engine.estimates, engine.judge(), result, reasons, assess)
+
+    return OpenedBatch(request, placed, None, None, pd.Series(dtype=float), compute)
 
 
 class _Silence:
@@ -277,141 +389,11 @@ def _watch_nothing(_label: str, _total: int) -> _Silence:
 def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
     from event_impact.base.errors import ConfigError
 
-    lacking = [name for name in (*([request.group] if request.group else []), *request.traits) if name not in events]
+    asked = [*([request.group] if request.group else []), *request.traits]
+    asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
+    lacking = [name for name in asked if name not in events]
     if lacking:
         raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
-
-
-def _assess_groups(work: _Work, used: np.ndarray, request: BatchRequest) -> dict[str, Any]:
-    import numpy as np
-
-    column = work.placed.frame[request.group].iloc[used]
-    labels = column.astype(object).where(column.notna(), "").astype(str).to_numpy()
-    return {
-        str(label): describe_sample(work.assess(used[labels == label]), request=request, reasons=[])
-        for label in np.unique(labels)
-    }
-
-
-def _regress_traits(estimates: EventEstimates, frame: pd.DataFrame, request: BatchRequest) -> Any:
-    import pandas as pd
-
-    from event_impact.base.errors import EstimationError
-    from event_impact.many.traits import regress_on_traits
-
-    traits = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in request.traits}
-    try:
-        regressions = regress_on_traits(estimates.car, estimates.car_std_error, traits=traits)
-    except EstimationError as error:
-        return {"note": f"{error.message} {error.hint}"}
-    return {
-        each.method: {
-            name: {"coefficient": float(each.coefficients[k]), **describe_test(each.tests[k])}
-            for k, name in enumerate(each.names)
-        }
-        for each in regressions
-    }
-
-
-def _explain_all(placed: EventTable, reasons: list[str]) -> list[str]:
-    """Why an event was rejected, or how an ambiguous one was resolved."""
-    if placed.aligned is None:
-        return reasons
-    return [reason or str(note) for reason, note in zip(reasons, placed.aligned.note, strict=True)]
-
-
-def _find_status(placed: EventTable, estimates: EventEstimates) -> np.ndarray:
-    """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
-    import numpy as np
-
-    status = np.where(estimates.is_used, "used", "rejected").astype(object)
-    if placed.aligned is not None:
-        status[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = "ambiguous"
-    return status
-
-
-def _tabulate_events(placed: EventTable, estimates: EventEstimates, p: Any, reasons: list[str]) -> pd.DataFrame:
-    import numpy as np
-    import pandas as pd
-
-    from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER
-    from event_impact.many.file_tables import quote_formulas
-
-    frame = placed.frame
-    is_counted = ~np.isin(estimates.reason, (UNKNOWN_TICKER, UNKNOWN_SESSION, OUTSIDE_CALENDAR))
-    return pd.DataFrame(
-        {
-            "event_id": quote_formulas(frame["event_id"].tolist()),
-            "ticker": quote_formulas(frame["ticker"].tolist()),
-            "session": quote_formulas(frame["session"].tolist()),
-            "status": _find_status(placed, estimates),
-            "reason": quote_formulas(_explain_all(placed, reasons)),
-            "n_estimation": pd.array(estimates.n_estimation, dtype="Int64"),
-            "car": estimates.car,
-            "car_std_error": estimates.car_std_error,
-            "scar": estimates.scar,
-            "t": estimates.scar,
-            "p_t": p.t,
-            "p_sample_quantile": p.sample_quantile,
-            "p_conformal": p.conformal,
-        }
-    ).assign(n_estimation=lambda table: table["n_estimation"].mask(~is_counted))
-
-
-def _tabulate_days(result: SampleResult) -> pd.DataFrame:
-    import pandas as pd
-
-    if result.days is None:
-        return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar")})
-    days = result.days
-    table = pd.DataFrame(
-        {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
-    )
-    reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
-    return table.assign(note=[reason if is_empty else "" for is_empty in table.isna().any(axis=1)])
-
-
-def describe_test(test: TestResult) -> dict[str, Any]:
-    """One test as sample.json holds it."""
-    return {
-        "statistic": test.statistic,
-        "distribution": test.distribution or None,
-        "df": test.df,
-        "p": test.p_value,
-        "null": test.null or None,
-        "note": test.note or None,
-    }
-
-
-def describe_sample(result: SampleResult, *, request: BatchRequest, reasons: list[str]) -> dict[str, Any]:
-    """The sample as sample.json holds it."""
-    overlap, correlation = result.overlap, result.correlation
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "n": result.n,
-        "n_rejected": len(reasons),
-        "caar": result.caar,
-        "window": request.event,
-        "estimation_window": request.estimation,
-        "model": request.model,
-        "benchmark": request.benchmark,
-        "mde80": result.mde80,
-        "mean_correlation": correlation.value,
-        "draws": request.draws,
-        "seed": request.seed,
-        "recommended": result.recommended or None,
-        "recommendation": result.recommendation,
-        "overlap": {
-            "sessions": overlap.n_sessions,
-            "tickers": overlap.n_tickers,
-            "events_sharing_a_session": overlap.n_sharing_session,
-            "pairs_sharing_days": overlap.n_pairs,
-            "pairs_of_one_firm_sharing_days": overlap.n_same_firm_pairs,
-            "pairs_with_too_few_shared_estimation_sessions": correlation.n_too_short,
-            "events_with_an_event_of_the_firm_in_their_estimation_window": overlap.n_in_estimation,
-        },
-        "tests": {name: describe_test(test) for name, test in result.tests.items()},
-    }
 
 
 def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") -> None:

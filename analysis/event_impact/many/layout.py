@@ -16,7 +16,13 @@ FACTORS_OF_MODEL: Mapping[str, tuple[str, ...]] = {
     "ff5": ("rf", "mkt_rf", "smb", "hml", "rmw", "cma"),
     "ff5_mom": ("rf", "mkt_rf", "smb", "hml", "rmw", "cma", "mom"),
 }
-BATCH_MODELS = ("market", "market_adjusted", "market_adjusted_demeaned", "constant_mean", *FACTORS_OF_MODEL)
+THIN_TRADING_MODELS = ("lead_lag", "scholes_williams")
+BATCH_MODELS = (
+    *("market", "market_adjusted", "market_adjusted_demeaned", "constant_mean"),
+    *(*THIN_TRADING_MODELS, *FACTORS_OF_MODEL),
+)
+ONE_BY_ONE = ("market_peers", "ridge", "synthetic_control", "garch_market", "robust")
+"""Models of single studies that choose or iterate event by event: ``impact run`` fits them."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class BatchDesign:
         Identifier of the model.
     subtracted : array (1, sessions) or (tickers, sessions)
         What was taken off the returns to make the outcome: the benchmark, the risk-free rate, or 0.
+    instrument : array (1, sessions) or (tickers, sessions), optional
+        Gives the slope of a single regressor x in place of least squares: cov(z, y)/cov(z, x).
     """
 
     outcome: np.ndarray
@@ -106,6 +114,7 @@ class BatchDesign:
     has_intercept: bool
     model: str
     subtracted: np.ndarray
+    instrument: np.ndarray | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -118,6 +127,9 @@ def lay_out_model(panel: BatchPanel, model: str) -> BatchDesign:
 
     ``market``: returns on the benchmark, K = 2. ``market_adjusted``: return minus benchmark, K = 0;
     ``market_adjusted_demeaned``: the same with its mean estimated, K = 1. ``constant_mean``: K = 1.
+    ``lead_lag``: on the benchmark of the session before, the same and the next, K = 4, whose slopes add up to
+    Dimson's (1979) beta. ``scholes_williams``: on the benchmark with the sum of those three as instrument, K = 2;
+    the slope is (b_-1 + b_0 + b_+1)/(1 + 2 rho) of Scholes and Williams (1977).
     ``capm``: excess return on the benchmark's excess return. ``ff3``, ``carhart``, ``ff5``,
     ``ff5_mom``: excess return on the factors of the panel.
 
@@ -128,8 +140,7 @@ def lay_out_model(panel: BatchPanel, model: str) -> BatchDesign:
     DataError
         If the panel lacks the benchmark or a factor that the model needs.
     """
-    if model not in BATCH_MODELS:
-        raise ConfigError(f"Unknown batch model {model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
+    check_batch_model(model)
     nothing = np.zeros((1, panel.sessions.size))
     if model == "constant_mean":
         return BatchDesign(panel.returns, (), True, model, nothing)
@@ -138,7 +149,37 @@ def lay_out_model(panel: BatchPanel, model: str) -> BatchDesign:
     benchmark = _benchmark_rows(panel, model)
     if model == "market":
         return BatchDesign(panel.returns, (benchmark,), True, model, nothing)
+    if model in THIN_TRADING_MODELS:
+        around = [_shift_sessions(benchmark, by) for by in (1, 0, -1)]
+        if model == "lead_lag":
+            return BatchDesign(panel.returns, tuple(around), True, model, nothing)
+        instrument = around[0] + around[1] + around[2]
+        regressor = np.where(np.isfinite(instrument), benchmark, np.nan)
+        return BatchDesign(panel.returns, (regressor,), True, model, nothing, instrument)
     return BatchDesign(panel.returns - benchmark, (), model == "market_adjusted_demeaned", model, benchmark)
+
+
+def check_batch_model(model: str) -> None:
+    """Refuse a model that the engine does not have.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if model in ONE_BY_ONE:
+        raise ConfigError(
+            f"Model {model} is fitted event by event.",
+            "Use impact run for it, or one of " + ", ".join(BATCH_MODELS) + ".",
+        )
+    if model not in BATCH_MODELS:
+        raise ConfigError(f"Unknown batch model {model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
+
+
+def _shift_sessions(rows: np.ndarray, by: int) -> np.ndarray:
+    """Each session's neighbour, ``by`` sessions before it; NaN beyond the calendar."""
+    moved = np.full(rows.shape, np.nan)
+    moved[:, max(by, 0) : rows.shape[1] + min(by, 0)] = rows[:, max(-by, 0) : rows.shape[1] - max(by, 0)]
+    return moved
 
 
 def _benchmark_rows(panel: BatchPanel, model: str) -> np.ndarray:

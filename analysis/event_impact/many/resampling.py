@@ -88,6 +88,41 @@ def wild_bootstrap(car: np.ndarray, block: np.ndarray, *, draws: int, seed: int)
     return TestResult(name, NULL_CAAR, "random signs of blocks", observed, (1 + hits) / (draws + 1), None, note)
 
 
+def wild_term_test(
+    x: np.ndarray, y: np.ndarray, tested: list[int], block: np.ndarray, *, name: str, draws: int, seed: int
+) -> TestResult:
+    """Are some coefficients of a regression zero, whatever the dependence within blocks?
+
+    Block-robust Wald statistic against those of samples whose residuals, the null imposed, get a common random sign in
+    each block. From block sums alone. Cameron, Gelbach and Miller (2008).
+    """
+    null = "the tested coefficients are zero"
+    kept = [column for column in range(x.shape[1]) if column not in tested]
+    restricted = y - x[:, kept] @ np.linalg.lstsq(x[:, kept], y, rcond=None)[0]
+    label = np.unique(block, return_inverse=True)[1]
+    n_blocks = int(label.max()) + 1
+    scores, moments = np.zeros((n_blocks, x.shape[1])), np.zeros((n_blocks, x.shape[1], x.shape[1]))
+    np.add.at(scores, label, x * restricted[:, None])
+    np.add.at(moments, label, x[:, :, None] * x[:, None, :])
+    inverse = np.linalg.inv(x.T @ x)
+
+    def wald(signs: np.ndarray) -> np.ndarray:
+        change = signs @ scores @ inverse
+        left = signs[:, :, None] * scores - np.einsum("gij,bj->bgi", moments, change)
+        spread = (inverse @ np.einsum("bgi,bgj->bij", left, left) @ inverse)[:, tested][:, :, tested]
+        return np.asarray(np.einsum("bi,bij,bj->b", change[:, tested], np.linalg.pinv(spread), change[:, tested]))
+
+    observed = float(wald(np.ones((1, n_blocks)))[0])
+    if not math.isfinite(observed) or n_blocks <= len(tested):
+        return not_computable(name, "the blocks have no spread", null=null)
+    rng, hits = np.random.default_rng(seed), 0
+    for first in range(0, draws, DRAWS_AT_ONCE):
+        flips = rng.integers(0, 2, size=(min(DRAWS_AT_ONCE, draws - first), n_blocks)) * 2.0 - 1.0
+        hits += int((wald(flips) >= observed * (1 - TIE_SHARE)).sum())
+    note = f"{draws} draws, seed {seed}, {n_blocks} blocks"
+    return TestResult(name, null, "random signs of blocks", observed, (1 + hits) / (draws + 1), None, note)
+
+
 def event_block_bootstrap(car: np.ndarray, block: np.ndarray, *, draws: int, seed: int) -> TestResult:
     """Is the mean CAR zero, resampling whole blocks of events that share days?
 

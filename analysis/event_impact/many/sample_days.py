@@ -159,11 +159,25 @@ def gather_rank_sums(
     return totals
 
 
-def buy_and_hold(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
+def total_by_session(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
+    """Sum over the events of their outcome on every calendar session of their event window; parts add up."""
+    windows = chosen.windows
+    at = chosen.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
+    outcome = design.outcome[chosen.ticker_index[:, None], at]
+    return np.bincount(at.ravel(), weights=outcome.ravel(), minlength=design.outcome.shape[1])
+
+
+def buy_and_hold(design: BatchDesign, chosen: EventEstimates, held: np.ndarray | None = None) -> np.ndarray:
     """Buy-and-hold abnormal return of each event: prod(1 + y) - prod(1 + expected y) over the event window.
 
     y is the total return: what the model took off (benchmark, risk-free rate) is put back on both
     sides, so that under ``market_adjusted`` the expectation is the benchmark itself.
+
+    Parameters
+    ----------
+    held : array (events,), optional
+        What the comparison earned over each window (the benchmark, a matched firm, a portfolio of them), in place of
+        the model's expectation.
     """
     windows = chosen.windows
     bhar = np.empty(chosen.car.size)
@@ -173,9 +187,16 @@ def buy_and_hold(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
         ticker = days.estimates.ticker_index
         taken_off = design.subtracted[np.minimum(ticker, design.subtracted.shape[0] - 1)[:, None], at]
         realised = design.outcome[ticker[:, None], at] + taken_off
-        expected = realised - days.abnormal
-        bhar[days.positions] = np.prod(1 + realised, axis=1) - np.prod(1 + expected, axis=1)
+        compared = np.prod(1 + realised - days.abnormal, axis=1) if held is None else 1 + held[days.positions]
+        bhar[days.positions] = np.prod(1 + realised, axis=1) - compared
     return bhar
+
+
+def hold_shares(returns: np.ndarray, rows: np.ndarray, chosen: EventEstimates) -> np.ndarray:
+    """What holding row ``rows[i]`` of the returns over event i's window earned; NaN where a return is missing."""
+    windows = chosen.windows
+    at = chosen.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
+    return np.asarray(np.prod(1 + returns[rows[:, None], at], axis=1) - 1)
 
 
 def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: dict[str, ranks.RankSums] | None) -> DayTable:

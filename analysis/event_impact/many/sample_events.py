@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from event_impact.base.result import TestResult, not_computable
-from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
+from event_impact.many.engine import EventEstimates, estimate_events
 from event_impact.many.event_days import EventDays, has_intercept, iterate_event_days, read_estimation_regressors
 from event_impact.many.layout import BatchDesign
-from event_impact.many.parametric_tests import SMALLEST_P, normal_result
+from event_impact.many.parametric_tests import SMALLEST_P, bmp
 
-FEWEST_PSEUDO_EVENTS = 20
-TICKERS_AT_ONCE = 64
+KEPT_SHARE = 0.9  # of the events, at a placebo date
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,8 @@ def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.nda
     size = present.sum(axis=1) + 1.0
     low, high = (days.residuals <= ar).sum(axis=1), (days.residuals >= ar).sum(axis=1)
     quantile = np.minimum(1.0, 2.0 * (1 + np.minimum(low, high)) / size)
+    if design.instrument is not None:  # its slope is no least-squares fit, and a refit has no short form
+        return quantile, np.full(ar.shape[0], np.nan)
     own = days.day_factor - 1.0
     cross = np.zeros_like(days.residuals)
     if has_intercept(days.estimates):
@@ -86,73 +86,47 @@ def _unwhiten(days: EventDays) -> list[np.ndarray]:
 
 
 @dataclass(frozen=True)
-class PseudoEventRanks:
-    """Each event among the earlier sessions of its own ticker, run through the same pipeline.
+class PlaceboDates:
+    """The same events with all their dates moved back together, so that firms, calendar and clustering stay.
 
     Attributes
     ----------
-    p_value : array (events,)
-        (1 + #{|SCAR_pseudo| >= |SCAR|})/(n + 1); NaN with fewer than 20 pseudo-events.
-    n_pseudo : int array (events,)
-    test : TestResult
-        Signed ranks of all events together, for events that share no days.
+    shifts : int array (dates,)
+        Sessions that the events were moved back by; only moves that keep nine events in ten.
+    caar, statistic : arrays (dates,)
+        Mean CAR and BMP statistic at each.
+    p_value : float or None
+        (1 + #{|statistic| at least the sample's}) / (dates + 1).
     """
 
-    p_value: np.ndarray
-    n_pseudo: np.ndarray
-    test: TestResult
+    shifts: np.ndarray
+    caar: np.ndarray
+    statistic: np.ndarray
+    p_value: float | None
 
 
-def rank_among_pseudo_events(design: BatchDesign, estimates: EventEstimates) -> PseudoEventRanks:
-    """How unusual is each SCAR among those of all earlier start dates of the same ticker?
+def replay_at_placebo_dates(design: BatchDesign, estimates: EventEstimates, *, most: int = 199) -> PlaceboDates:
+    """How would the sample have looked on earlier dates, when nothing of the kind was announced?
 
-    Estimation and event window are moved to every earlier session whose event window ends before
-    the real estimation window does (so that the gap before the event stays untouched), and |SCAR|
-    is ranked. No distribution is assumed and a sum over a window is compared with sums over
-    windows, which one-day ranks do not do. The common test adds U = rank/(n + 1) - 1/2 of the
-    signed SCARs over their standard deviation, sum of n/(12(n + 2)) for ranks 1..n + 1 over n + 2.
+    Each move is a whole number of event windows, the smallest of them past the gap. The rank of the sample's own BMP
+    statistic among those allows for whatever ties the events to each other, as that is the same at every move.
     """
-    windows = estimates.windows
-    used = np.flatnonzero(estimates.is_used)
-    p, count, signed = np.full(estimates.car.size, np.nan), np.zeros(estimates.car.size, int), []
-    spread = 0.0
-    tickers = np.unique(estimates.ticker_index[used])
-    n_sessions = design.outcome.shape[1]
-    order = used[np.argsort(estimates.ticker_index[used], kind="stable")]
-    edges = np.searchsorted(estimates.ticker_index[order], tickers)
-    for cut in range(0, tickers.size, TICKERS_AT_ONCE):
-        some = tickers[cut : cut + TICKERS_AT_ONCE]
-        all_scars = _scar_of_every_session(design, some, n_sessions, windows=windows)
-        for k, row in enumerate(all_scars):
-            place = cut + k
-            stop = edges[place + 1] if place + 1 < edges.size else order.size
-            for event in order[edges[place] : stop]:
-                last = estimates.session_index[event] + windows.estimation_last - windows.event_last
-                pseudo = row[: max(last + 1, 0)]
-                pseudo = pseudo[np.isfinite(pseudo)]
-                count[event] = pseudo.size
-                if pseudo.size < FEWEST_PSEUDO_EVENTS:
-                    continue
-                own = estimates.scar[event]
-                p[event] = (1 + (np.abs(pseudo) >= abs(own)).sum()) / (pseudo.size + 1)
-                rank = 1 + (pseudo < own).sum() + 0.5 * (pseudo == own).sum()
-                signed.append(rank / (pseudo.size + 2) - 0.5)
-                spread += pseudo.size / (12.0 * (pseudo.size + 2))
-    return PseudoEventRanks(p, count, _pool_ranks(np.array(signed), spread))
-
-
-def _scar_of_every_session(
-    design: BatchDesign, tickers: np.ndarray, n_sessions: int, *, windows: EventWindows
-) -> np.ndarray:
-    sessions = np.tile(np.arange(n_sessions), tickers.size)
-    found = estimate_events(design, np.repeat(tickers, n_sessions), sessions, windows=windows, keep_model=False)
-    return found.scar.reshape(tickers.size, n_sessions)
-
-
-def _pool_ranks(signed: np.ndarray, spread: float) -> TestResult:
-    name, null = "pseudo_event_rank", "the events rank like earlier windows of their own tickers"
-    if signed.size < 2:
-        reason = f"{signed.size} events have at least {FEWEST_PSEUDO_EVENTS} pseudo-events"
-        return not_computable(name, reason, null=null)
-    note = f"{signed.size} events with at least {FEWEST_PSEUDO_EVENTS} pseudo-events each; needs independent events"
-    return normal_result(name, signed.sum() / np.sqrt(spread), null=null, note=note)
+    windows, used = estimates.windows, np.flatnonzero(estimates.is_used)
+    ticker, session = estimates.ticker_index[used], estimates.session_index[used]
+    first = windows.event_last - windows.estimation_last
+    room = int(session.min(initial=0)) + windows.estimation_first
+    found: list[tuple[int, float, float]] = []
+    for shift in first + windows.n_event * np.arange(most):
+        if used.size < 2 or (
+            shift > room and not (session - shift + windows.estimation_first >= 0).mean() >= KEPT_SHARE
+        ):
+            break
+        moved = estimate_events(design, ticker, session - shift, windows=windows, keep_model=False)
+        scar = moved.scar[moved.is_used]
+        statistic = bmp(scar).statistic if scar.size >= KEPT_SHARE * used.size else None
+        if statistic is not None:
+            found.append((int(shift), float(moved.car[moved.is_used].mean()), statistic))
+    shifts, caar, statistics = (np.array([each[k] for each in found]) for k in range(3))
+    own = bmp(estimates.scar[used]).statistic
+    p = None if own is None or not found else (1 + int((np.abs(statistics) >= abs(own)).sum())) / (len(found) + 1)
+    return PlaceboDates(shifts, caar, statistics, p)

@@ -30,6 +30,7 @@ from event_impact.many.dependence import (
     MeanCorrelation,
     Overlap,
     calendar_time_t,
+    dependence_factor,
     two_way_clustered_t,
 )
 from event_impact.many.sample import recommend_statistic
@@ -195,7 +196,7 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
     recommended, why = recommend_statistic(overlap, n, n_event=longest, tests=tests)
     why = why.replace(f"windows of {longest}", f"windows of 1 to {longest} sessions")
     car = np.array([m.estimate for m in members])
-    error = float(car.std(ddof=1)) / math.sqrt(n) * _dependence_factor(correlation.value, n)
+    error = float(car.std(ddof=1)) / math.sqrt(n) * dependence_factor(correlation.value, n)
     errors = np.array([m.standard_error for m in members])
     weights = 1.0 / np.square(errors)
     spread = math.sqrt(max(1.0 + (n - 1) * correlation.value, 0.0))
@@ -214,13 +215,6 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
         recommended=recommended if tests[recommended].p_value is not None else "",
         recommendation=why,
     )
-
-
-def _dependence_factor(mean_correlation: float, n: int) -> float:
-    """What shared days do to the standard error of the mean; never below 1."""
-    if mean_correlation >= 1.0:
-        return math.inf
-    return max(1.0, math.sqrt(max(1.0 + (n - 1) * mean_correlation, 0.0) / (1.0 - mean_correlation)))
 
 
 def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed: int) -> dict[str, TestResult]:

@@ -1,22 +1,42 @@
-"""Which traits of the events go with larger abnormal returns?"""
+"""Which traits of the events go with larger abnormal returns, and do groups of events differ?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import fdtrc
 
-from event_impact.base.errors import ConfigError, EstimationError
+from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
-from event_impact.many.engine import EventEstimates
-from event_impact.many.layout import BatchDesign
-from event_impact.many.parametric_tests import t_result
-from event_impact.many.sample import DEFAULT_DRAWS, DEFAULT_SEED, SampleResult, assess_sample
+from event_impact.many.dependence import cluster_covariance
+from event_impact.many.parametric_tests import SMALLEST_P, t_result
+from event_impact.many.resampling import FEWEST_BLOCKS, wild_term_test
 
 FEWEST_EVENTS = 10
+FEW_BLOCKS = 50  # below it the wild bootstrap is shown beside the clustered errors
 FULL_LEVERAGE = 1.0 - 1e-8
+
+
+@dataclass(frozen=True)
+class TraitColumns:
+    """Traits as columns of a regression.
+
+    Attributes
+    ----------
+    matrix : array (events, columns)
+        The intercept first, a column a numeric trait, one a level of a trait in words but its first.
+    names : tuple of str
+        ``intercept``, ``size``, ``kind=denial``.
+    terms : dict of str to list of int
+        Columns of each trait.
+    """
+
+    matrix: np.ndarray
+    names: tuple[str, ...]
+    terms: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -26,13 +46,14 @@ class TraitRegression:
     Attributes
     ----------
     method : str
-        ``wls`` (weights 1/SE_i^2, classical errors) or ``ols_hc3``.
+        ``wls`` (weights 1/SE_i^2, classical errors), ``ols_hc3``, or ``ols_clustered`` by firm and block of dates.
     n : int
     names : tuple of str
-        ``intercept`` and the traits.
     coefficients, std_errors : arrays
     tests : tuple of TestResult
-        One a coefficient, t(n - k).
+        One a coefficient.
+    terms : tuple of TestResult
+        One a trait in words with its levels taken together; with few blocks of dates the wild bootstrap beside.
     """
 
     method: str
@@ -41,98 +62,133 @@ class TraitRegression:
     coefficients: np.ndarray
     std_errors: np.ndarray
     tests: tuple[TestResult, ...]
+    terms: tuple[TestResult, ...]
 
 
-def regress_on_traits(
-    car: np.ndarray, car_std_error: np.ndarray, *, traits: Mapping[str, np.ndarray]
-) -> tuple[TraitRegression, TraitRegression]:
-    """Regress the CARs on traits, once by precision weights and once with HC3 errors.
-
-    Weighted least squares is efficient when estimation error is most of the noise; OLS with HC3
-    (MacKinnon and White 1985) survives any variance. Karafiath (2014) on leverage in event samples.
+def lay_out_traits(traits: Mapping[str, np.ndarray], n: int, *, fewest: int = FEWEST_EVENTS) -> TraitColumns:
+    """Columns of the traits of n events.
 
     Raises
     ------
     EstimationError
-        With fewer than 10 events, no degree of freedom, a trait that is not finite, or traits
-        that repeat each other.
+        With too few events, no degree of freedom, a trait that is not finite, or traits that repeat each other.
     """
-    n, k = car.size, len(traits) + 1
-    if n < FEWEST_EVENTS or n <= k:
+    columns, names, terms = [np.ones(n)], ["intercept"], {}
+    for name, values in traits.items():
+        if np.issubdtype(np.asarray(values).dtype, np.number):
+            found = {name: np.asarray(values, dtype=float)}
+        else:
+            levels = np.unique(np.asarray(values, dtype=str))
+            found = {f"{name}={level}": (np.asarray(values, dtype=str) == level).astype(float) for level in levels[1:]}
+        terms[name] = list(range(len(names), len(names) + len(found)))
+        columns += found.values()
+        names += found
+    matrix, k = np.column_stack(columns), len(names)
+    if n < fewest or n <= k:
         raise EstimationError(
-            f"A regression on {k - 1} traits needs at least {max(FEWEST_EVENTS, k + 1)} events, found {n}.",
+            f"A regression on {k - 1} traits needs at least {max(fewest, k + 1)} events, found {n}.",
             "Use fewer traits or more events.",
         )
-    design = np.column_stack([np.ones(n), *(np.asarray(values, dtype=float) for values in traits.values())])
-    for name, column in zip(traits, design.T[1:], strict=True):
+    for name, column in zip(names, matrix.T, strict=True):
         if not np.isfinite(column).all():
             bad = int((~np.isfinite(column)).sum())
             raise EstimationError(f"Trait {name} is missing or infinite for {bad} of {n} events.", "Fill or drop them.")
-    scale = np.abs(design).max(axis=0)
-    if (scale == 0).any() or np.linalg.matrix_rank(design / scale) < k:
+    scale = np.abs(matrix).max(axis=0)
+    if (scale == 0).any() or np.linalg.matrix_rank(matrix / scale) < k:
         raise EstimationError("The traits and the intercept repeat each other.", "Leave one of them out.")
-    names = ("intercept", *traits)
-    return _weighted(car, car_std_error, design, names), _robust(car, design, names)
+    return TraitColumns(matrix, tuple(names), terms)
 
 
-def _weighted(car: np.ndarray, errors: np.ndarray, design: np.ndarray, names: tuple[str, ...]) -> TraitRegression:
-    x, y = design / errors[:, None], car / errors
-    inverse = np.linalg.inv(x.T @ x)
-    coefficients = inverse @ (x.T @ y)
-    residual = y - x @ coefficients
-    variance = float(residual @ residual) / (y.size - x.shape[1])
-    return _report("wls", y.size, names, coefficients, np.sqrt(variance * np.diag(inverse)))
+def regress_on_traits(
+    car: np.ndarray,
+    car_std_error: np.ndarray,
+    laid: TraitColumns,
+    *,
+    ticker: np.ndarray,
+    block: np.ndarray,
+    draws: int,
+    seed: int,
+) -> tuple[TraitRegression, ...]:
+    """Regress the CARs on traits: by precision weights, with HC3 errors, and with errors clustered by firm and date.
 
+    Weighted least squares is efficient when estimation error is most of the noise; OLS with HC3 (MacKinnon and White
+    1985; Karafiath 2014) survives any variance of independent events, clustered errors (Cameron, Gelbach and Miller
+    2011) any dependence within a firm or a block of dates, with the smaller number of clusters less one as degrees of
+    freedom.
 
-def _robust(car: np.ndarray, design: np.ndarray, names: tuple[str, ...]) -> TraitRegression:
-    inverse = np.linalg.inv(design.T @ design)
-    coefficients = inverse @ (design.T @ car)
-    residual = car - design @ coefficients
-    leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
+    Parameters
+    ----------
+    ticker, block : int arrays (events,)
+        Firm and block of dates of each event.
+    """
+    x, n = laid.matrix, car.size
+    weighted, scaled = x / car_std_error[:, None], car / car_std_error
+    beta, residual, inverse = _fit(weighted, scaled)
+    classical = float(residual @ residual) / (n - x.shape[1]) * inverse
+    found = [_report("wls", beta, classical, n - x.shape[1], laid=laid, n=n)]
+    beta, residual, inverse = _fit(x, car)
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x)
     if (leverage > FULL_LEVERAGE).any():
-        errors = np.full(len(names), np.nan)
+        robust = np.full(inverse.shape, np.nan)
     else:
-        bread = design @ inverse * (residual / (1.0 - leverage))[:, None]
-        errors = np.sqrt(np.diag(bread.T @ bread))
-    return _report("ols_hc3", car.size, names, coefficients, errors)
+        bread = x @ inverse * (residual / (1.0 - leverage))[:, None]
+        robust = bread.T @ bread
+    found.append(_report("ols_hc3", beta, robust, n - x.shape[1], laid=laid, n=n))
+    clustered, groups, _ = cluster_covariance(x, residual, ticker, block)
+    extra = []
+    if FEWEST_BLOCKS <= groups[1] < FEW_BLOCKS and draws > 0:
+        words = [(name, at) for name, at in laid.terms.items() if at]
+        extra = [wild_term_test(x, car, at, block, name=f"wild_{name}", draws=draws, seed=seed) for name, at in words]
+    found.append(_report("ols_clustered", beta, clustered, min(groups) - 1, laid=laid, n=n, extra=extra))
+    return tuple(found)
+
+
+def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    inverse = np.linalg.inv(x.T @ x)
+    beta = inverse @ (x.T @ y)
+    return beta, y - x @ beta, inverse
 
 
 def _report(
-    method: str, n: int, names: tuple[str, ...], coefficients: np.ndarray, errors: np.ndarray
-) -> TraitRegression:
-    tests = []
-    for name, value, error in zip(names, coefficients, errors, strict=True):
-        null = f"the coefficient of {name} is zero"
-        if math.isfinite(error) and error > 0:
-            tests.append(t_result(f"{method}_{name}", float(value / error), n - len(names), null=null))
-        else:
-            reason = "one event alone determines a coefficient, so HC3 divides by zero"
-            tests.append(not_computable(f"{method}_{name}", reason, null=null))
-    return TraitRegression(method, n, names, coefficients, errors, tuple(tests))
-
-
-def assess_groups(
-    design: BatchDesign,
-    estimates: EventEstimates,
-    labels: np.ndarray,
+    method: str,
+    beta: np.ndarray,
+    covariance: np.ndarray,
+    df: int,
     *,
-    draws: int = DEFAULT_DRAWS,
-    seed: int = DEFAULT_SEED,
-    on_progress: Callable[[int], object] | None = None,
-) -> dict[str, SampleResult]:
-    """The whole set of statistics for each group of events, in the order of the labels.
+    laid: TraitColumns,
+    n: int,
+    extra: list[TestResult] | None = None,
+) -> TraitRegression:
+    errors = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan))
+    tests = []
+    for name, value, error in zip(laid.names, beta, errors, strict=True):
+        null = f"the coefficient of {name} is zero"
+        if math.isfinite(error) and df > 0:
+            tests.append(t_result(f"{method}_{name}", float(value / error), df, null=null))
+        else:
+            tests.append(not_computable(f"{method}_{name}", _explain(method), null=null))
+    joint = [
+        _joint_test(f"{method}_{name}", beta[at], covariance[np.ix_(at, at)], df, reason=_explain(method))
+        for name, at in laid.terms.items()
+        if len(at) > 1 or f"{name}=" in laid.names[at[0]]
+    ]
+    return TraitRegression(method, n, laid.names, beta, errors, tuple(tests), (*joint, *(extra or [])))
 
-    Raises
-    ------
-    ConfigError
-        If the labels are not one an event.
-    """
-    labels = np.asarray(labels)
-    if labels.shape != estimates.car.shape:
-        raise ConfigError(f"Expected one group label an event, {estimates.car.size}, found {labels.size}.")
-    return {
-        str(label): assess_sample(
-            design, estimates.select(np.flatnonzero(labels == label)), draws=draws, seed=seed, on_progress=on_progress
-        )
-        for label in np.unique(labels)
-    }
+
+def _explain(method: str) -> str:
+    if method == "ols_hc3":
+        return "one event alone determines a coefficient, so HC3 divides by zero"
+    return "there are too few firms or blocks of dates for this coefficient"
+
+
+def _joint_test(name: str, beta: np.ndarray, covariance: np.ndarray, df: int, *, reason: str) -> TestResult:
+    """Wald test that all levels of a trait share one mean, F(q, df)."""
+    q, null = beta.size, "the mean CAR is the same at every level"
+    if df < q or not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < q:
+        return not_computable(name, reason, null=null)
+    statistic = float(beta @ np.linalg.solve(covariance, beta)) / q
+    if statistic < 0:
+        return not_computable(name, reason, null=null)
+    return TestResult(
+        name, null, f"F({q}, {df})", statistic, max(float(fdtrc(q, df, statistic)), SMALLEST_P), float(df)
+    )

@@ -1,0 +1,212 @@
+"""A batch as its files hold it: events.csv, aar.csv and sample.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.errors import EstimationError
+from event_impact.base.result import TestResult
+from event_impact.inference.multiplicity import holm
+from event_impact.many.dependence import cut_blocks
+from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER
+from event_impact.many.file_tables import EventTable, quote_formulas
+from event_impact.many.files import BatchRequest, OpenedBatch, WindowWork
+from event_impact.many.sample import SampleResult
+from event_impact.many.traits import TraitRegression, lay_out_traits, regress_on_traits
+
+SCHEMA_VERSION = 1
+
+
+def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """All windows of a batch: one row an event and window, one a day and window, and the sample.
+
+    The sample's first level is the first window, with its groups and traits; ``windows`` lists all of them, and
+    ``p_holm`` adjusts the recommended p for their number.
+    """
+    request, first = opened.request, works[0]
+    sample = describe_sample(first.result, request=request)
+    sample |= {"n_rejected": sum(bool(reason) for reason in first.reasons), "window": request.all_windows[0]}
+    sample["impossible_returns"] = len(opened.impossible)
+    if opened.placed.aligned is not None:
+        sample |= {"n_ambiguous": int(opened.placed.aligned.is_ambiguous.sum()), "ambiguous": request.ambiguous}
+    used = np.flatnonzero(first.estimates.is_used)
+    if request.group and used.size:
+        sample |= _compare_groups(opened, first, used)
+    if request.traits and used.size:
+        sample["traits"] = _regress(opened, first, used, request.traits)
+    adjusted = holm([work.result.p_value for work in works])
+    sample["windows"] = [_describe_window(work, p) for work, p in zip(works, adjusted, strict=True)]
+    events = pd.concat([_tabulate_events(opened, work) for work in works], ignore_index=True)
+    days = pd.concat([_tabulate_days(work) for work in works], ignore_index=True)
+    return events, days, sample
+
+
+def _describe_window(work: WindowWork, p_holm: float | None) -> dict[str, Any]:
+    result = work.result
+    ends = {f"ci{level}": result.interval(level / 100) for level in (90, 95)}
+    return {
+        "first": work.windows.event_first,
+        "last": work.windows.event_last,
+        "n": result.n,
+        "n_rejected": sum(bool(reason) for reason in work.reasons),
+        "caar": result.caar,
+        "standard_error": result.standard_error,
+        **{name: None if found is None else list(found) for name, found in ends.items()},
+        "recommended": result.recommended or None,
+        "p": result.p_value,
+        "p_holm": p_holm,
+        "mde80": result.mde80,
+        "n_positive": int((work.estimates.car > 0).sum()),
+        "tests": {name: describe_test(test) for name, test in result.tests.items()},
+    }
+
+
+def _compare_groups(opened: OpenedBatch, work: WindowWork, used: np.ndarray) -> dict[str, Any]:
+    """Each group as a sample of its own, and the tests that all groups share one mean CAR."""
+    name = opened.request.group or ""
+    labels = _read_words(opened.placed.frame[name].iloc[used])
+    groups = {
+        str(label): describe_sample(work.assess(used[labels == label]), request=opened.request)
+        for label in np.unique(labels)
+    }
+    return {"groups": groups, "group_difference": _regress(opened, work, used, (name,), fewest=3)}
+
+
+def _read_words(column: pd.Series) -> np.ndarray:
+    return column.astype(object).where(column.notna(), "").astype(str).to_numpy()
+
+
+def _regress(
+    opened: OpenedBatch, work: WindowWork, used: np.ndarray, names: tuple[str, ...], *, fewest: int = 10
+) -> dict[str, Any]:
+    """Regressions of the CARs on columns of the events; a column that is not all numbers is taken as categories."""
+    frame, chosen = opened.placed.frame.iloc[used], work.estimates.select(used)
+    traits: dict[str, np.ndarray] = {}
+    for name in names:
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        is_words = name == opened.request.group or (numbers.isna() & frame[name].notna()).any()
+        traits[name] = _read_words(frame[name]) if is_words else numbers.to_numpy(dtype=float)
+    try:
+        found = regress_on_traits(
+            chosen.car,
+            chosen.car_std_error,
+            lay_out_traits(traits, used.size, fewest=fewest),
+            ticker=chosen.ticker_index,
+            block=cut_blocks(chosen.session_index, work.windows.n_event).label,
+            draws=opened.request.draws,
+            seed=opened.request.seed,
+        )
+    except EstimationError as error:
+        return {"note": f"{error.message} {error.hint}"}
+    return {each.method: _describe_regression(each) for each in found}
+
+
+def _describe_regression(found: TraitRegression) -> dict[str, Any]:
+    columns = {
+        name: {"coefficient": float(found.coefficients[k]), **describe_test(found.tests[k])}
+        for k, name in enumerate(found.names)
+    }
+    return columns | {test.name: describe_test(test) for test in found.terms}
+
+
+def _explain_all(placed: EventTable, reasons: list[str]) -> list[str]:
+    """Why an event was rejected, or how an ambiguous one was resolved."""
+    if placed.aligned is None:
+        return reasons
+    return [reason or str(note) for reason, note in zip(reasons, placed.aligned.note, strict=True)]
+
+
+def _find_status(placed: EventTable, work: WindowWork) -> np.ndarray:
+    """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
+    status = np.where(work.estimates.is_used, "used", "rejected").astype(object)
+    if placed.aligned is not None:
+        status[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = "ambiguous"
+    return status
+
+
+def _tabulate_events(opened: OpenedBatch, work: WindowWork) -> pd.DataFrame:
+    placed, estimates, p = opened.placed, work.estimates, work.p_values
+    frame = placed.frame
+    bhar = np.full(estimates.car.size, np.nan)
+    if work.result.bhar is not None:
+        bhar[estimates.is_used] = work.result.bhar
+    is_counted = ~np.isin(estimates.reason, (UNKNOWN_TICKER, UNKNOWN_SESSION, OUTSIDE_CALENDAR))
+    return pd.DataFrame(
+        {
+            "event_id": quote_formulas(frame["event_id"].tolist()),
+            "ticker": quote_formulas(frame["ticker"].tolist()),
+            "session": quote_formulas(frame["session"].tolist()),
+            "status": _find_status(placed, work),
+            "reason": quote_formulas(_explain_all(placed, work.reasons)),
+            "n_estimation": pd.array(estimates.n_estimation, dtype="Int64"),
+            "car": estimates.car,
+            "car_std_error": estimates.car_std_error,
+            "scar": estimates.scar,
+            "t": estimates.scar,
+            "p_t": p.t,
+            "p_sample_quantile": p.sample_quantile,
+            "p_conformal": p.conformal,
+            "bhar": bhar,
+            "first": work.windows.event_first,
+            "last": work.windows.event_last,
+        }
+    ).assign(n_estimation=lambda table: table["n_estimation"].mask(~is_counted))
+
+
+def _tabulate_days(work: WindowWork) -> pd.DataFrame:
+    if work.result.days is None:
+        return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar", "first", "last")})
+    days = work.result.days
+    table = pd.DataFrame(
+        {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
+    )
+    reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
+    notes = [reason if is_empty else "" for is_empty in table.isna().any(axis=1)]
+    return table.assign(note=notes, first=work.windows.event_first, last=work.windows.event_last)
+
+
+def describe_test(test: TestResult) -> dict[str, Any]:
+    """One test as sample.json holds it."""
+    return {
+        "statistic": test.statistic,
+        "distribution": test.distribution or None,
+        "df": test.df,
+        "p": test.p_value,
+        "null": test.null or None,
+        "note": test.note or None,
+    }
+
+
+def describe_sample(result: SampleResult, *, request: BatchRequest) -> dict[str, Any]:
+    """The sample of the declared window as sample.json holds it."""
+    overlap, correlation = result.overlap, result.correlation
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "n": result.n,
+        "n_rejected": 0,
+        "caar": result.caar,
+        "window": request.all_windows[0],
+        "estimation_window": request.estimation,
+        "model": request.model,
+        "measure": request.measure,
+        "benchmark": request.benchmark,
+        "mde80": result.mde80,
+        "mean_correlation": correlation.value,
+        "draws": request.draws,
+        "seed": request.seed,
+        "recommended": result.recommended or None,
+        "recommendation": result.recommendation,
+        "overlap": {
+            "sessions": overlap.n_sessions,
+            "tickers": overlap.n_tickers,
+            "events_sharing_a_session": overlap.n_sharing_session,
+            "pairs_sharing_days": overlap.n_pairs,
+            "pairs_of_one_firm_sharing_days": overlap.n_same_firm_pairs,
+            "pairs_with_too_few_shared_estimation_sessions": correlation.n_too_short,
+            "events_with_an_event_of_the_firm_in_their_estimation_window": overlap.n_in_estimation,
+        },
+        "tests": {name: describe_test(test) for name, test in result.tests.items()},
+    }
