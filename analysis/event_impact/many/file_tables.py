@@ -289,7 +289,7 @@ def set_aside_impossible(wide: pd.DataFrame, *, allow_large: bool = False) -> tu
     return wide.mask(is_impossible), pd.Series(values[rows, columns], index=places)
 
 
-def measure_activity(wide: pd.DataFrame, measure: str, benchmark: str) -> pd.DataFrame:
+def take_measure(wide: pd.DataFrame, measure: str, benchmark: str) -> pd.DataFrame:
     """What a sample is about, in logarithms where it is not returns.
 
     ``volume``: the logarithm of the file's volumes (Ajinkya and Jain 1989). ``volatility``: of the returns' distance

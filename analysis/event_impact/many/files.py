@@ -263,7 +263,7 @@ def _open_here(request: BatchRequest, events: pd.DataFrame, aligned: AlignedEven
     if request.factors and request.model in FACTORS_OF_MODEL:
         factors = tables.read_factors(request.factors, request.model)
     tables.check_benchmark(returns, request.benchmark, request.returns)
-    measured = tables.measure_activity(returns, request.measure, request.benchmark)
+    measured = tables.take_measure(returns, request.measure, request.benchmark)
     panel = tables.build_panel(measured, benchmark=request.benchmark, factors=factors)
     placed = tables.place_events(events, panel, aligned)
     design = lay_out_model(panel, request.model)
