@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from event_impact.base.errors import ConfigError, DataError, StudyError
 from event_impact.cli.context import REPORTS_HELP, find_reports, make_progress, open_root, parse_instant, say, tell
+
+if TYPE_CHECKING:
+    from event_impact.reading.ingest import Examined
 
 
 def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> Any:
@@ -46,7 +49,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def examine(
     file: str, *, url: str, zone: str, zone_basis: str, anchor: str | None, encoding: str, saved_at: str | None
-):
+) -> Examined:
     """Read a file as the command line asks."""
     from datetime import UTC, datetime
     from pathlib import Path
@@ -121,7 +124,7 @@ def article() -> None:
 @article.command()
 @reading_options
 @click.pass_context
-def read(ctx: click.Context, file: str, **options: Any) -> None:
+def read(ctx: click.Context, /, file: str, **options: Any) -> None:
     """Show what FILE says about when it was published; nothing is written."""
     examined = examine(file, **options)
     show(ctx, examined)
@@ -147,6 +150,7 @@ def read(ctx: click.Context, file: str, **options: Any) -> None:
 @click.pass_context
 def add(
     ctx: click.Context,
+    /,
     file: str,
     story: str,
     role: str,

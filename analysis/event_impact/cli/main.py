@@ -57,7 +57,9 @@ class ImpactGroup(click.Group):
         """A verb, imported if need be."""
         if cmd_name in LAZY_COMMANDS:
             module, function = LAZY_COMMANDS[cmd_name][0].split(":")
-            return getattr(importlib.import_module(module), function)
+            command = getattr(importlib.import_module(module), function)
+            assert isinstance(command, click.Command)
+            return command
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

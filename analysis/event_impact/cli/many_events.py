@@ -48,7 +48,7 @@ from event_impact.many.files import BatchRequest, run_batch, write_batch
 )
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
 @click.pass_context
-def batch_command(context: click.Context, **options: Any) -> None:
+def batch_command(context: click.Context, /, **options: Any) -> None:
     """Estimate and test many events over many tickers.
 
     Writes events.csv, aar.csv and sample.json into the folder and prints its path.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +20,11 @@ from event_impact.cli.context import REPORTS_HELP, find_reports, make_progress, 
 if TYPE_CHECKING:
     from event_impact.base.root import StudyRoot
     from event_impact.market.download import FetchOutcome
+    from event_impact.runs.run import RunOutcome
+    from event_impact.runs.schedule import Schedule
 
 
-def fetch_story(root: StudyRoot, story: str, at: datetime, progress) -> FetchOutcome:
+def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[str], None]) -> FetchOutcome:
     """Fetch what one story needs, up to the sessions that closed by an instant."""
     from event_impact.market.download import fetch_vintage, plan_fetch
     from event_impact.market.providers.yahoo import YahooProvider
@@ -94,7 +97,6 @@ def nightly(
     ctx: click.Context, limit: int, at: str | None, source: str, reports: str | None, memory: int, notify: str | None
 ) -> None:
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
-    from event_impact.cli.scheduler import fetch_story
     from event_impact.runs.dossier import DossierRequest, run_dossier
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.nightly import SUMMARY, run_nightly, split_command
@@ -107,11 +109,11 @@ def nightly(
         split_command(command)  # a malformed one is refused before the work, not after
     limits = KernelLimits(memory_bytes=memory * 2**20)
 
-    def bring(story: str, instant) -> str:
+    def bring(story: str, instant: datetime) -> str:
         done = fetch_story(root, story, instant, progress)
         return f"{done.vintage.name}{'' if done.is_new else ' (nothing new)'}; {'; '.join(done.notes)}"
 
-    def bind(story: str, as_of: str):
+    def bind(story: str, as_of: str) -> RunOutcome:
         parameters = {"story": story, "as_of": as_of, "source": source}
         return run_dossier(DossierRequest(root, target, parameters, limit=limit, limits=limits), progress=progress)
 
@@ -128,16 +130,16 @@ def nightly(
 
 
 UNITS = Path("~/.config/systemd/user")
+Command = Callable[..., Any]
 
 
-def _options(function):
+def _options(function: Command) -> Command:
     function = click.option("--systemd", is_flag=True, help="A systemd user timer instead of cron.")(function)
     function = click.option("--time", default="23:30", show_default=True, help="HH:MM, time of this machine.")(function)
     return click.option("--arguments", default="", metavar="TEXT", help="More for impact nightly.")(function)
 
 
-def _make(ctx: click.Context, time: str, arguments: str):
-    from event_impact.cli.scheduler import refuse_packaged
+def _make(ctx: click.Context, time: str, arguments: str) -> Schedule:
     from event_impact.runs.schedule import Schedule
 
     root = open_root(ctx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -57,12 +57,12 @@ def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
     return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
 
 
-def locate_instants(exchange: str, instants: Iterable[str | pd.Timestamp]) -> pd.DataFrame:
+def locate_instants(exchange: str, instants: Iterable[str | datetime]) -> pd.DataFrame:
     """Where news of an instant falls on an exchange, for any calendar and without a story.
 
     Parameters
     ----------
-    instants : iterable of str or pandas.Timestamp
+    instants : iterable of str or datetime
         Each with its zone.
 
     Returns
