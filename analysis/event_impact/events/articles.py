@@ -247,16 +247,15 @@ def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> 
     _check(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
     _check_order(articles)
     split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
+    later = ("shares_as_of", "shares_source", "bar_benchmark", "confounders_searched")
     fields: dict[str, Any] = {name: row[name] for name in STORY_COLUMNS if name != "embedded"} | split
     shares = row.get("shares_outstanding", "")
     _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")
     return Story(
-        **fields,
+        **fields | {name: row.get(name, "") for name in later},
         is_embedded=row["embedded"] == "yes",
         articles=articles,
         shares_outstanding=int(shares) if shares else None,
-        shares_as_of=row.get("shares_as_of", ""),
-        **{name: row.get(name, "") for name in ("shares_source", "bar_benchmark", "confounders_searched")},
     )
 
 
