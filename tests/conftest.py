@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from event_impact import Study
 from event_impact.base.root import StudyRoot
 from event_impact.runs.run import RunOutcome, RunRequest, run_notebook
-from stories import ROOT, Computed, compute
+from stories import ROOT, compute
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def root() -> StudyRoot:
 
 
 @pytest.fixture(scope="session")
-def focal() -> Computed:
+def focal() -> Study:
     return compute()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from event_impact.runs.run import RunRequest
 ROOT = Path(__file__).resolve().parents[1]
 STORIES = ("ford-xiaomi", "ford-geely-2026", "stellantis-xiaomi-xpeng-2026")
 RECORD = "application/vnd.event-impact.record+json"
-PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nsource: str = "snapshot"\nseed: int = 20260202'
+PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nseed: int = 20260202'
+WITH_PRICES = f'{PARAMETERS}\nsource: str = "snapshot"'
 SHOW = f'''from IPython.display import display
 run = {{
     "schema_version": 1, "story": story, "as_of": as_of, "status": "final", "outcome": "no_detectable_effect",
@@ -28,9 +30,10 @@ tables = {{"estimates": f"seed\\n{{seed}}\\n"}}
 display({{"{RECORD}": {{"run": run, "tables": tables}}, "text/plain": "record"}}, raw=True)'''
 
 
-def write_notebook(path: Path, *cells: str, needs: str = "registry", parameters: str = PARAMETERS) -> None:
+def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> None:
     """A notebook: title, parameters cell, the given code cells."""
-    notebook = nbformat.v4.new_notebook(metadata={"impact": {"needs": needs}})
+    declared = {"parameters": re.findall(r"^(\w+):", parameters, flags=re.MULTILINE), "tables": ["stories.csv"]}
+    notebook = nbformat.v4.new_notebook(metadata={"impact": declared})
     notebook.cells = [
         nbformat.v4.new_markdown_cell("# A question?"),
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),

@@ -112,5 +112,5 @@ def test_nothing_that_a_notebook_imports_reaches_the_network():
             if isinstance(node, ast.ImportFrom) and node.module:
                 wanted |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     reached = reach(wanted & set(MODULES))
-    assert "event_impact.study.steps" in reached
+    assert "event_impact.study.study" in reached
     assert not [name for name in reached if ".providers." in name or name == "event_impact.market.download"]

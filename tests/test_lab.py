@@ -6,10 +6,9 @@ import os
 
 import nbformat
 import pytest
-from event_impact.base.config import StudyConfig
 from event_impact.base.errors import ConfigError
 from event_impact.base.root import StudyRoot
-from event_impact.lab import compare, compute_study, show_changed, show_controls
+from event_impact.lab import compare, show_changed, show_controls
 from event_impact.page.verdict import find_primary
 from event_impact.runs.run import RunRequest, run_notebook
 from nbclient import NotebookClient
@@ -17,34 +16,34 @@ from stories import ROOT
 
 
 def test_comparison_names_what_differs_and_holds_both_results(focal):
-    config = focal.study.config
-    table = compare(config, config.replace(estimation_sessions=120))
+    changed = focal.replace(estimation_sessions=120)
+    table = compare(focal, changed)
     assert [c.split(": ")[1] for c in table.cells.columns] == ["estimation_sessions=250", "estimation_sessions=120"]
-    own = find_primary(focal.rows, "close_to_close").estimate
+    own = find_primary(focal.estimates, "close_to_close").estimate
     assert table.numbers["estimate"].iloc[0] == own
-    other = find_primary(compute_study(config.replace(estimation_sessions=120)).rows, "close_to_close").estimate
+    other = find_primary(changed.estimates, "close_to_close").estimate
     assert table.numbers["estimate"].iloc[2] == other != own
 
 
-def test_controls_offer_the_parameters():
+def test_controls_offer_the_parameters(focal):
     widgets = pytest.importorskip("ipywidgets")
-    box = show_controls(StudyConfig())
+    box = show_controls(focal)
     assert isinstance(box, widgets.VBox)
     names = [c.description for c in box.children[0].children]
     assert names == ["window", "model", "benchmark", "sessions", "mask"]
 
 
-def test_a_moved_control_computes_that_study(monkeypatch):
+def test_a_moved_control_computes_that_study(focal, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda *objects: shown.extend(objects))
-    show_changed(StudyConfig(), window=(0, 3), model="constant_mean")
+    show_changed(focal, window=(0, 3), model="constant_mean")
     verdict, estimates, figure = shown
-    wanted = compute_study(StudyConfig().replace(windows="0:0,0:3", model="constant_mean"))
+    wanted = focal.replace(windows="0:0,0:3", model="constant_mean")
     assert verdict.text == wanted.verdict.text
     assert estimates.numbers["last"].max() == 3
     assert figure.name == "cumulative"
     shown.clear()
-    show_changed(StudyConfig(), window=(0, 0), benchmark="NONE")
+    show_changed(focal, window=(0, 0), benchmark="NONE")
     assert "the snapshot has no prices of NONE" in shown[0].data
 
 
@@ -55,7 +54,7 @@ def test_the_notebooks_run_where_analysts_open_them(name, least):
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert all(not c.get("outputs") and c.get("execution_count") is None for c in notebook.cells)
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT / "notebooks")}})
-    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT)})
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
     shown = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert sum("text/html" in o.get("data", {}) for o in shown) >= least
     assert not any(o.output_type == "error" for o in shown)

@@ -2,7 +2,25 @@
 
     articles -> sessions -> returns -> model -> abnormal returns -> tests -> verdict -> page
 
-The rooms lie in the order in which the data travels; each imports only rooms above it.
+The rooms lie in the order in which the data travels; each imports only rooms above it. What a room needs is
+loaded when a public name is first asked for.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from event_impact.base.config import StudyConfig
+    from event_impact.study.study import Study
+
 __version__ = "0.2.0.dev0"
+__all__ = ["Study", "StudyConfig", "__version__"]
+_HOMES = {"Study": "study.study", "StudyConfig": "base.config"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,77 +5,30 @@ Nothing here is scheduled or published.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import pandas as pd
 
-from event_impact.base.config import MASKS, MODELS, StudyConfig
+from event_impact.base.config import MASKS, MODELS
 from event_impact.base.errors import StudyError
-from event_impact.estimation.abnormal import AbnormalReturns, Measured
-from event_impact.events.sessions import Alignment
-from event_impact.inference.story_sequence import StorySequence
-from event_impact.inference.windows import WindowEstimate
-from event_impact.market.opened import OpenedStory
-from event_impact.market.returns import ReturnPanel
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.figures import draw_cumulative
 from event_impact.page.format import OUTCOME_LABELS, format_interval, format_p, format_percent, or_reason
 from event_impact.page.tables import tabulate_estimates
-from event_impact.page.verdict import Verdict, compose_verdict, find_primary
-from event_impact.study import steps
+from event_impact.page.verdict import find_primary
+from event_impact.study.study import Study
 
 
-@dataclass(frozen=True)
-class Computed:
-    """A study taken from its parameters to its verdict, every stage kept."""
-
-    study: OpenedStory
-    panel: ReturnPanel
-    alignment: Alignment
-    measured: Measured
-    rows: list[WindowEstimate]
-    sequence: StorySequence
-    verdict: Verdict
-
-    @property
-    def headline(self) -> AbnormalReturns:
-        """Abnormal returns from close to close."""
-        return self.measured["close_to_close"]  # type: ignore[return-value]
-
-    def _repr_html_(self) -> str:
-        return self.verdict._repr_html_()
-
-
-def compute_study(config: StudyConfig) -> Computed:
-    """All steps of ``02_event_study`` up to its verdict.
-
-    Raises
-    ------
-    StudyError
-        As the steps do, each with what to do next.
-    """
-    study = steps.open_study(config)
-    panel = steps.load_returns(study)
-    alignment = steps.align(study, panel)
-    measured = steps.measure(study, panel, alignment)
-    rows = steps.confirm_detections(study, panel, alignment, steps.estimate(study, measured, alignment))
-    sequence = steps.assess_story(study, measured, alignment)
-    verdict = compose_verdict(rows, alignment, config, sequence=sequence)
-    return Computed(study, panel, alignment, measured, rows, sequence, verdict)
-
-
-def compare(*configs: StudyConfig) -> TableExhibit:
+def compare(*studies: Study) -> TableExhibit:
     """Headline and companion under several parameter sets, one column each; what differs is named."""
     columns, records = {}, []
-    shared = set.intersection(*(set(c.as_parameters().items()) for c in configs))
-    for number, config in enumerate(configs, start=1):
-        rows = compute_study(config).rows
-        own = ", ".join(f"{n}={v}" for n, v in config.as_parameters().items() if (n, v) not in shared)
+    shared = set.intersection(*(set(s.config.as_parameters().items()) for s in studies))
+    for number, study in enumerate(studies, start=1):
+        own = ", ".join(f"{n}={v}" for n, v in study.config.as_parameters().items() if (n, v) not in shared)
         cells = []
         for kind in ("close_to_close", "close_to_open"):
-            row = find_primary(rows, kind)
+            row = find_primary(study.estimates, kind)
             cells += [
                 or_reason(row.estimate, format_percent, row.note),
                 format_interval(row.ci95) if row.ci95 else "n/a",
@@ -95,7 +48,7 @@ def compare(*configs: StudyConfig) -> TableExhibit:
     )
 
 
-def show_controls(config: StudyConfig) -> Any:
+def show_controls(study: Study) -> Any:
     """Controls for window, model, benchmark, estimation sessions and mask; the study is computed anew at each change.
 
     Raises
@@ -105,6 +58,7 @@ def show_controls(config: StudyConfig) -> Any:
     """
     import ipywidgets as widgets
 
+    config = study.config
     controls = {
         "window": widgets.IntRangeSlider(
             value=(0, max(last for _, last in config.windows)), min=-config.gap_sessions, max=20, description="window"
@@ -118,19 +72,21 @@ def show_controls(config: StudyConfig) -> Any:
     }
     for control in controls.values():
         control.continuous_update = False
-    shown = widgets.interactive_output(lambda **changes: show_changed(config, **changes), controls)
+    shown = widgets.interactive_output(lambda **changes: show_changed(study, **changes), controls)
     return widgets.VBox([widgets.VBox(list(controls.values())), shown])
 
 
-def show_changed(config: StudyConfig, *, window: tuple[int, int], **changes: object) -> None:
+def show_changed(study: Study, *, window: tuple[int, int], **changes: object) -> None:
     """Display verdict, estimates and cumulative returns under changed parameters, or why they cannot be had."""
     from IPython.display import HTML, display
 
-    windows = ",".join(dict.fromkeys(("0:0", f"{window[0]}:{window[1]}")))
     try:
-        computed = compute_study(config.replace(windows=windows, **changes))
+        changed = study.replace(windows=tuple(dict.fromkeys(((0, 0), window))), **changes)
+        shown = (
+            changed.verdict,
+            tabulate_estimates(changed.estimates),
+            draw_cumulative(changed.headline, hull=changed.alignment.hull),
+        )
     except StudyError as error:
-        display(HTML(f"<p>{escape(str(error))}</p>"))
-        return
-    display(computed.verdict, tabulate_estimates(computed.rows))
-    display(draw_cumulative(computed.headline, hull=computed.alignment.hull))
+        shown = (HTML(f"<p>{escape(str(error))}</p>"),)
+    display(*shown)

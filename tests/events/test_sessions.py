@@ -162,8 +162,9 @@ def test_without_opens_an_open_cannot_separate():
 def test_roles_that_are_missing():
     hours = load_hours("XNYS")
     one = align_article(article("report", "2026-02-02 12:00", "2026-02-02 12:01"), hours)
-    assert identify((one,), (), ticker="A", hours=hours, opens=None).kind == "report_only"
-    assert identify((), (one,), ticker="A", hours=hours, opens=None).kind == "denial_only"
+    assert identify((one,), ticker="A", hours=hours, opens=None).kind == "report_only"
+    denial = align_article(article("denial", "2026-02-02 12:00", "2026-02-02 12:01"), hours)
+    assert identify((denial,), ticker="A", hours=hours, opens=None).kind == "denial_only"
 
 
 def test_the_focal_story_is_joint(focal):

@@ -10,15 +10,14 @@ from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.activity_models import build_range_design, build_volume_design
 from event_impact.events.claims import Claim
 from event_impact.inference.claim_checks import ClaimContext, check_claims, find, read_clock
-from event_impact.study import steps
 from stories import compute
 
 
 def make_context(computed, **changes) -> ClaimContext:
     base = ClaimContext(
-        panel=computed.panel,
+        panel=computed.returns,
         alignment=computed.alignment,
-        abnormal={k: a for k, a in computed.measured.items() if isinstance(a, AbnormalReturns)},
+        abnormal={k: a for k, a in computed.abnormal.items() if isinstance(a, AbnormalReturns)},
         estimation_sessions=250,
         gap_sessions=10,
         max_small_percentile=0.5,
@@ -32,7 +31,7 @@ def claim(statistic: str, status: str = "computed", article: str = "FX-S0") -> C
 
 @pytest.fixture(scope="module")
 def checked(focal):
-    found = steps.judge_claims(focal.study, focal.panel, focal.measured, focal.alignment)
+    found = focal.claims
     return {c.claim.claim_id: c for c in found}
 
 
@@ -42,10 +41,10 @@ def measures(check) -> dict[str, float]:
 
 def with_return(focal, value: float):
     """The focal panel with another raw close-to-close return on the event session."""
-    returns = {k: f.copy() for k, f in focal.panel.returns.items()}
+    returns = {k: f.copy() for k, f in focal.returns.returns.items()}
     for frame in returns.values():
         frame.loc[focal.alignment.event_session, "F"] = value
-    return dataclasses.replace(focal.panel, returns=returns)
+    return dataclasses.replace(focal.returns, returns=returns)
 
 
 def test_the_ledger_of_the_focal_story(checked):
@@ -76,7 +75,7 @@ def test_a_raw_fall_is_decided_by_its_sign(focal, value, status):
 
 
 def test_smallness_is_a_rank_of_the_size(focal):
-    raw = focal.panel.returns["close_to_close"]["F"]
+    raw = focal.returns.returns["close_to_close"]["F"]
     sizes = raw.reindex(focal.headline.fit.sessions).abs()
     small = check_claims((claim("abs_return_percentile"),), make_context(focal))[0]
     share = sum(s <= abs(raw[focal.alignment.event_session]) for s in sizes) / len(sizes)
@@ -165,7 +164,7 @@ def test_a_closed_window_is_one_stretch_without_trading(focal):
 
 
 def test_prior_events_have_their_own_estimation_window(focal, checked):
-    fit = compute(as_of="2026-02-13").panel.returns["close_to_close"]
+    fit = compute(as_of="2026-02-13").returns.returns["close_to_close"]
     at = fit.index.get_loc(pd.Timestamp("2025-12-16"))
     window = fit.iloc[at - 260 : at - 10]
     result = sm.OLS(window["F"], sm.add_constant(window["SPY"])).fit()
@@ -176,12 +175,12 @@ def test_prior_events_have_their_own_estimation_window(focal, checked):
 
 def test_articles_that_were_not_yet_public_are_left_out():
     early = compute(as_of="2026-02-02", windows="0:0")
-    found = steps.judge_claims(early.study, early.panel, early.measured, early.alignment)
+    found = early.claims
     assert {c.claim.article_id for c in found} == {"FX-S1"}
 
 
 def test_volume_and_range_agree_with_a_regression_by_hand(focal, checked):
-    prices, market = focal.panel.prices, focal.panel.benchmark_prices
+    prices, market = focal.returns.prices, focal.returns.benchmark_prices
     event = focal.alignment.event_session
     at = prices.index.get_loc(event)
     v, m = np.log(prices["volume"]), np.log(market["volume"])

@@ -227,7 +227,7 @@ def ford():
 
 
 def test_thresholds_interval_and_power_of_the_focal_close(ford):
-    rule = invert_rule(ford.measured["close_to_close"].window_fits(0, 0))
+    rule = invert_rule(ford.abnormal.close_to_close.window_fits(0, 0))
     found, needed = rule.thresholds(0.05), rule.needed_effects(0.05)
     assert found.conformal_down[0] == pytest.approx(0.04419694, abs=EXACT)
     assert found.conformal_up[0] == pytest.approx(0.04460182, abs=EXACT)
@@ -241,7 +241,7 @@ def test_thresholds_interval_and_power_of_the_focal_close(ford):
 
 
 def test_thresholds_interval_and_power_of_the_focal_open(ford):
-    rule = invert_rule(ford.measured["close_to_open"].window_fits(0, 0))
+    rule = invert_rule(ford.abnormal.close_to_open.window_fits(0, 0))
     found, needed = rule.thresholds(0.05), rule.needed_effects(0.05)
     assert found.conformal_down[0] == pytest.approx(0.01608994, abs=EXACT)
     assert found.conformal_up[0] == pytest.approx(0.01595671, abs=EXACT)

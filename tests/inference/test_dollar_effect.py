@@ -5,11 +5,10 @@ import dataclasses
 import pandas as pd
 import pytest
 from event_impact.inference.dollar_effect import value_in_currency
-from event_impact.study import steps
 
 
 def test_it_is_shares_times_close_times_return(focal):
-    headline, companion = steps.value_effect(focal.study, focal.panel, focal.alignment, focal.rows)
+    headline, companion = focal.money
     assert (headline.row.return_kind, companion.row.return_kind) == ("close_to_close", "close_to_open")
     value = 3_984_498_566 * 13.88
     assert headline.previous_close == 13.88
@@ -30,16 +29,16 @@ def test_it_is_shares_times_close_times_return(focal):
 )
 def test_without_a_count_there_is_a_reason_and_no_amount(focal, changes, said):
     arguments = {"shares": 100, "shares_as_of": "2025-10-21", "shares_source": "filing"} | changes
-    row = next(r for r in focal.rows if r.is_primary)
-    found = value_in_currency(row, focal.panel.prices["close"], focal.alignment.event_session, **arguments)
+    row = next(r for r in focal.estimates if r.is_primary)
+    found = value_in_currency(row, focal.returns.prices["close"], focal.alignment.event_session, **arguments)
     assert said in found.note
     assert found.estimate is found.market_value is None
 
 
 def test_a_row_without_an_estimate_passes_its_reason_on(focal):
-    row = dataclasses.replace(next(r for r in focal.rows if r.is_primary), estimate=None, note="no open")
+    row = dataclasses.replace(next(r for r in focal.estimates if r.is_primary), estimate=None, note="no open")
     found = value_in_currency(
-        row, focal.panel.prices["close"], pd.Timestamp("2026-02-02"), shares=1, shares_as_of="2025-01-01",
+        row, focal.returns.prices["close"], pd.Timestamp("2026-02-02"), shares=1, shares_as_of="2025-01-01",
         shares_source="x",
     )  # fmt: skip
     assert found.note == "no open"

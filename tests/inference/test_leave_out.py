@@ -5,16 +5,15 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from event_impact.inference.leave_out import leave_out_days
-from event_impact.study import steps
 
 
 def test_each_day_agrees_with_a_regression_without_it(focal):
-    days = steps.leave_out_news(focal.study, focal.measured, focal.alignment)
+    days = focal.left_out_days
     design = focal.headline.design
     fit = focal.headline.fit
     event = focal.alignment.event_session
     assert {d.session for d in days} <= set(fit.sessions)
-    assert len(days) == sum(s in set(fit.sessions) for s in focal.study.confounders.table.index.unique())
+    assert len(days) == sum(s in set(fit.sessions) for s in focal.opened.confounders.table.index.unique())
     for day in days[::5]:
         kept = [s for s in fit.sessions if s != day.session]
         x = design.regressors.loc[[*kept, event]].assign(dummy=[0.0] * len(kept) + [1.0])
@@ -31,7 +30,7 @@ def test_days_outside_the_window_are_passed_over(focal):
 
 
 def test_peers_leave_one_by_one(focal):
-    rows = steps.leave_out_peers(focal.study, focal.panel, focal.alignment)
+    rows = focal.left_out_peers
     assert rows[0].choice.model == "with GM, STLA, TSLA, TM, HMC"
     assert [r.choice.model for r in rows[1:]] == [f"without {p}" for p in ("GM", "STLA", "TSLA", "TM", "HMC")]
     assert all(r.is_computed for r in rows)

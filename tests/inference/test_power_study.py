@@ -12,11 +12,11 @@ from scipy import integrate, stats
 
 @pytest.fixture(scope="module")
 def power(focal):
-    return study_power(focal.rows, bound=0.02, significance=0.05)
+    return study_power(focal.estimates, bound=0.02, significance=0.05)
 
 
 def test_effects_and_bounds_are_their_quantiles(focal, power):
-    row = focal.rows[0]
+    row = focal.estimates[0]
     own = power.windows.iloc[0]
     t = stats.t(row.df).ppf
     assert own["mde50"] == pytest.approx((t(0.975) + 0.0) * row.standard_error)
@@ -29,13 +29,13 @@ def test_effects_and_bounds_are_their_quantiles(focal, power):
 def test_curve_crosses_the_level_at_the_smallest_bound(focal, power):
     curve = power.curves[power.curves["return_kind"] == "close_to_close"]
     crossing = np.interp(-0.05, -curve["p_equivalence"], curve["bound"])
-    assert crossing == pytest.approx(focal.rows[0].smallest_bound, abs=2e-4)
+    assert crossing == pytest.approx(focal.estimates[0].smallest_bound, abs=2e-4)
     assert curve["p_equivalence"].is_monotonic_decreasing
-    assert curve["bound"].iloc[-1] > focal.rows[0].smallest_bound
+    assert curve["bound"].iloc[-1] > focal.estimates[0].smallest_bound
 
 
 def test_filter_integrates_the_estimate_and_its_error(focal, power):
-    row = focal.rows[0]
+    row = focal.estimates[0]
     own = power.filter[(power.filter["return_kind"] == "close_to_close") & (power.filter["effect"] == 0.02)].iloc[0]
     critical = stats.t.ppf(0.975, row.df)
     shift = 0.02 / row.standard_error
@@ -60,10 +60,10 @@ def test_filter_integrates_the_estimate_and_its_error(focal, power):
 
 def test_tables_say_why_a_model_has_no_power(focal, power):
     robust = compute(model="robust", windows="0:0", runup="-1:-1")
-    empty = study_power(robust.rows, bound=0.02, significance=0.05)
-    assert "no standard error" in tabulate_power(empty, robust.rows).caption
-    assert set(tabulate_power(empty, robust.rows).cells.to_numpy().ravel()) == {"n/a"}
+    empty = study_power(robust.estimates, bound=0.02, significance=0.05)
+    assert "no standard error" in tabulate_power(empty, robust.estimates).caption
+    assert set(tabulate_power(empty, robust.estimates).cells.to_numpy().ravel()) == {"n/a"}
     assert "no standard error" in tabulate_significance_filter(empty).caption
     assert "no standard error" in draw_equivalence(empty).description
-    assert "n/a" not in tabulate_power(power, focal.rows).cells.to_numpy()
+    assert "n/a" not in tabulate_power(power, focal.estimates).cells.to_numpy()
     assert "p 0.30 at 2.00" in draw_equivalence(power).description

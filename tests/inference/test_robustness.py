@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,8 @@ from event_impact.inference.robustness import (
     judge,
 )
 from event_impact.inference.windows import HEADLINE_KIND
-from event_impact.page.verdict import compose_verdict
-from event_impact.study import steps
-from event_impact.study.specifications import list_candidates
+from event_impact.study.event_study import own_news
+from event_impact.study.specifications import confirm_detections, list_candidates, trace_curve
 from stories import compute
 
 RULE = {"min_sign_share": 0.8, "max_p": 0.10}
@@ -27,33 +27,33 @@ NONE = pd.DatetimeIndex([])
 
 @pytest.fixture(scope="module")
 def curve(focal):
-    return steps.trace_curve(focal.study, focal.panel, focal.alignment)
+    return focal.curve
 
 
 @pytest.fixture(scope="module")
 def candidates(focal):
-    return list_candidates(focal.study, focal.panel, HEADLINE_KIND)[0]
+    return list_candidates(focal.opened, focal.returns, HEADLINE_KIND)[0]
 
 
 def test_no_estimate_is_counted_twice(curve):
     """State Street has no listed news day in its estimation windows: leaving them out is no choice there."""
     found = compute(story="statestreet-creditsuisse-2022", as_of="2022-06-23")
-    other = steps.trace_curve(found.study, found.panel, found.alignment)
+    other = found.curve
     for held in (curve, other):
         # a riskless rate that stands still makes the CAPM the market model on the factor
         seen = [(e.estimate, e.standard_error) for e in held.computed if not e.choice.model.startswith("CAPM")]
         assert len(set(seen)) == len(seen)
     assert {e.choice.mask for e in other.estimates} == {"none"}
     assert {e.choice.mask for e in curve.estimates} == {"none", "listed"}
-    row = steps.confirm_detections(found.study, found.panel, found.alignment, found.rows)[0]
+    row = found.estimates[0]
     assert (row.outcome, row.is_curve_tested) == ("fragile", False)
-    verdict = compose_verdict([row, *found.rows[1:]], found.alignment, found.study.config)
+    verdict = found.verdict
     assert "fragile only because too few earlier sessions" in verdict.sentences[0]
     assert "could not be tested" in verdict.plain
 
 
 def test_the_headline_of_the_curve_is_the_headline_of_the_study(focal, curve):
-    row = next(r for r in focal.rows if r.is_primary and r.return_kind == HEADLINE_KIND)
+    row = next(r for r in focal.estimates if r.is_primary and r.return_kind == HEADLINE_KIND)
     own = curve.headline
     assert own.choice == Choice("market model on SPY", "simple", "none", 250, 10)
     for name in ("estimate", "standard_error"):
@@ -107,7 +107,7 @@ def test_estimates_agree_with_a_dummy_regression(focal, curve, candidates, choic
     event = design.response.index.get_loc(focal.alignment.event_session)
     if "TM" not in choice.model:
         assert found.t == pytest.approx(ols_t(design, choice, candidate.masked, event), rel=1e-8)
-    returns = focal.panel.returns[HEADLINE_KIND]["F"].iloc[event]
+    returns = focal.returns.returns[HEADLINE_KIND]["F"].iloc[event]
     assert (np.log1p(returns) if choice.returns == "log" else returns) == pytest.approx(
         design.response.iloc[event] + design.offset.iloc[event], abs=2e-4
     )
@@ -136,7 +136,7 @@ def test_joint_tests_agree_with_a_brute_force_loop_over_sessions_and_specificati
     ]
     chosen = [next(c for c in candidates if c.choice == w) for w in wanted]
     event = focal.alignment.event_session
-    news = steps.own_news(focal.study, focal.alignment)
+    news = own_news(focal.opened, focal.alignment)
     curve = estimate_curve(chosen, event, headline=wanted[0], significance=0.05, bound=0.02, news=news, minimum=200)
     sessions = chosen[0].design.response.index
     near = [sessions.get_loc(s) for s in news if s in sessions]
@@ -245,27 +245,31 @@ def test_too_few_placebo_sessions_give_a_count_and_no_p(curve):
 
 
 def test_detections_are_confirmed_or_say_why_not(focal):
-    row = next(r for r in focal.rows if r.is_primary and r.return_kind == HEADLINE_KIND)
-    other = next(r for r in focal.rows if not r.is_primary)
+    row = next(r for r in focal.estimates if r.is_primary and r.return_kind == HEADLINE_KIND)
+    other = next(r for r in focal.estimates if not r.is_primary)
     rows = [dataclasses.replace(row, outcome="fragile"), dataclasses.replace(other, outcome="fragile"), row]
-    found = steps.confirm_detections(focal.study, focal.panel, focal.alignment, rows)
+    found = confirm_detections(rows, focal.trace_curve)
     assert found[0].outcome == "fragile"
     assert "100 % of 188 specifications, placebo maxT p = 0.15" in found[0].note
     assert "declared rows of the event session only" in found[1].note
     assert found[2] is row
 
 
+def _trace(focal, panel, return_kind):
+    return trace_curve(focal.opened, panel, focal.alignment, return_kind=return_kind)
+
+
 def test_a_move_that_all_specifications_see_is_an_effect(focal):
     panel = dataclasses.replace(
-        focal.panel,
+        focal.returns,
         returns={
-            HEADLINE_KIND: focal.panel.returns[HEADLINE_KIND].assign(
+            HEADLINE_KIND: focal.returns.returns[HEADLINE_KIND].assign(
                 F=lambda f: f["F"].where(f.index != focal.alignment.event_session, f["F"] - 0.10)
             )
         },
     )
-    row = next(r for r in focal.rows if r.is_primary and r.return_kind == HEADLINE_KIND)
+    row = next(r for r in focal.estimates if r.is_primary and r.return_kind == HEADLINE_KIND)
     fragile = dataclasses.replace(row, outcome="fragile")
-    found = steps.confirm_detections(focal.study, panel, focal.alignment, [fragile])
+    found = confirm_detections([fragile], partial(_trace, focal, panel))
     assert found[0].outcome == "effect"
     assert "maxT p = 0.0032" in found[0].note

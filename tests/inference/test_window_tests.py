@@ -30,7 +30,7 @@ def robust():
 
 
 def row_of(computed, first, last, kind="close_to_close") -> WindowEstimate:
-    return next(r for r in computed.rows if (r.return_kind, r.first, r.last) == (kind, first, last))
+    return next(r for r in computed.estimates if (r.return_kind, r.first, r.last) == (kind, first, last))
 
 
 def series_of(computed):
@@ -44,7 +44,7 @@ def series_of(computed):
 
 
 def test_every_row_has_every_test_with_a_number_or_a_reason(focal, robust):
-    for row in (*focal.rows, *robust.rows):
+    for row in (*focal.estimates, *robust.estimates):
         assert set(row.tests) == NAMES
         for name, test in row.tests.items():
             assert test.name == name
@@ -54,13 +54,13 @@ def test_every_row_has_every_test_with_a_number_or_a_reason(focal, robust):
 
 def test_estimates_keep_the_columns_of_the_contract(focal, robust):
     for computed in (focal, robust):
-        assert list(estimates_frame(computed.rows).columns) == CONTRACT.split()
+        assert list(estimates_frame(computed.estimates).columns) == CONTRACT.split()
 
 
 def test_long_form_holds_each_test_once(focal):
-    frame = frame_tests(focal.rows)
+    frame = frame_tests(focal.estimates)
     assert ",".join(frame.columns) == "return_kind,first,last,test,statistic,p_value,distribution,null,note"
-    assert len(frame) == len(focal.rows) * len(NAMES)
+    assert len(frame) == len(focal.estimates) * len(NAMES)
     assert not frame.duplicated(["return_kind", "first", "last", "test"]).any()
     headline = frame[(frame["return_kind"] == "close_to_close") & (frame["first"] == 0) & (frame["last"] == 0)]
     own = headline.set_index("test")
@@ -94,9 +94,9 @@ def test_pseudo_events_and_joint_f_are_the_functions_that_define_them(focal, las
 
 def test_bootstrap_of_a_window_depends_on_seed_and_window_alone(focal):
     row = row_of(focal, 0, 2)
-    again = next(r for r in compute(windows="0:0,0:2").rows if (r.first, r.last) == (0, 2))
+    again = next(r for r in compute(windows="0:0,0:2").estimates if (r.first, r.last) == (0, 2))
     assert again.p_value("block_bootstrap") == row.p_value("block_bootstrap")
-    other = next(r for r in compute(windows="0:0,0:2", seed=1).rows if (r.first, r.last) == (0, 2))
+    other = next(r for r in compute(windows="0:0,0:2", seed=1).estimates if (r.first, r.last) == (0, 2))
     assert other.p_value("block_bootstrap") != row.p_value("block_bootstrap")
     fits = focal.headline.window_fits(0, 2)
     direct = bootstrap_test(fits, np.random.default_rng(3), n_draws=BOOTSTRAP_DRAWS)

@@ -13,14 +13,13 @@ from event_impact.many.peer_tests import (
     rank_in_space,
     scaled_gap,
 )
-from event_impact.study.spillover import measure_spillover
 from scipy import stats
 from stories import compute
 
 
 @pytest.fixture(scope="module")
 def found(focal):
-    return measure_spillover(focal.study, focal.measured, focal.alignment)
+    return focal.spillover
 
 
 def test_each_peer_with_its_own_news(found):
@@ -35,10 +34,10 @@ def test_each_peer_with_its_own_news(found):
 
 
 def test_news_that_was_not_known_at_as_of_does_not_unmake_a_donor(focal, found):
-    news = focal.study.confounders
+    news = focal.opened.confounders
     assert news.ticker == "F"
     early = compute(story="ford-byd-2026", as_of="2026-01-15")
-    peers = measure_spillover(early.study, early.measured, early.alignment)
+    peers = early.spillover
     assert {p.ticker for p in peers.clean} == {"GM", "STLA", "TSLA", "TM", "HMC"}
 
 
@@ -187,7 +186,7 @@ def test_penalised_conformal_p_counts_refitted_residuals():
 
 def test_a_story_before_the_peers_figures_degrades_with_reasons():
     early = compute(story="ford-ev-spinoff-2022", as_of="2022-03-01")
-    found = measure_spillover(early.study, early.measured, early.alignment)
+    found = early.spillover
     assert not any(p.is_measured for p in found.peers)
     assert all("The figures of" in p.note for p in found.peers)
     assert "2024-07-01" in found.peers[0].note

@@ -247,10 +247,8 @@ def test_no_text_in_a_cell_is_read_as_a_price(row, column, text):
 
 
 def test_a_halt_on_the_event_session_is_refused_and_a_possible_split_is_said(tmp_path):
-    from event_impact.base.config import StudyConfig
+    from event_impact import Study
     from event_impact.market.returns import doubt_steps
-    from event_impact.study import steps
-    from event_impact.study.opening import check_study
 
     store = open_source("snapshot", ROOT / "data")
     frames = []
@@ -261,14 +259,14 @@ def test_a_halt_on_the_event_session_is_refused_and_a_possible_split_is_said(tmp
     day = (both["ticker"] == "F") & (both["date"] == "2026-02-02")
     path = tmp_path / "own.csv"
     both.assign(volume=both["volume"].mask(day, 0)).to_csv(path, index=False)
-    study = steps.open_study(StudyConfig.from_parameters(source=str(path)), ROOT)
+    study = Study(source=str(path), root=ROOT)
     with pytest.raises(DataError, match="no volume on the event session 2026-02-02"):
-        check_study(study, needs="prices")
+        study.check()
     before = (both["ticker"] == "F") & (both["date"] < "2026-01-05")
     prices = ["open", "high", "low", "close", "dividend"]
     both.assign(**{c: both[c].mask(before, both[c] * 2) for c in prices}).to_csv(path, index=False)
-    panel = steps.load_returns(steps.open_study(StudyConfig.from_parameters(source=str(path)), ROOT))
+    panel = Study(source=str(path), root=ROOT).returns
     assert any("the close of 2026-01-05 is 0.5" in note and "if that was a split" in note for note in panel.notes)
-    assert not any("split" in note for note in steps.load_returns(steps.open_study(StudyConfig(), ROOT)).notes)
+    assert not any("split" in note for note in Study(root=ROOT).returns.notes)
     closes = pd.Series([10.0, 3.4, 3.3, 4.2], index=pd.bdate_range("2026-01-05", periods=4))
     assert len(doubt_steps(closes, "A")) == 1

@@ -15,7 +15,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from event_impact.base.config import StudyConfig
 from event_impact.base.result import TestResult
 from event_impact.estimation.abnormal import Unmeasured
 from event_impact.events.articles import load_stories
@@ -23,12 +22,13 @@ from event_impact.events.sessions import align_story
 from event_impact.inference.activity_bands import band_activity
 from event_impact.inference.placebo import PlaceboSessions
 from event_impact.inference.placebo_pool import PlaceboRank
+from event_impact.inference.windows import Specification, assess_window, unavailable
 from event_impact.page import figures
 from event_impact.page.exhibits import FigureExhibit
 from event_impact.page.figure_style import house_style, plain_label
 from event_impact.page.timelines import pack_lanes
-from event_impact.study import steps
 from scipy import stats
+from stories import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,20 +45,17 @@ class Case:
 
 def build_case(**parameters: object) -> Case:
     """A story without its placebo ranks, which no figure here needs."""
-    study = steps.open_study(StudyConfig.from_parameters(**parameters), ROOT)
-    panel = steps.load_returns(study)
-    alignment = steps.align(study, panel)
-    measured = steps.measure(study, panel, alignment)
+    study = compute(**parameters)
     rows = []
-    for kind, abnormal in measured.items():
-        specification = steps.Specification(kind, "market", study.benchmark, "none", 250, 10)
+    for kind, abnormal in study.abnormal.items():
+        specification = Specification(kind, "market", study.opened.benchmark, "none", 250, 10)
         if isinstance(abnormal, Unmeasured):
-            rows.append(steps.unavailable(specification, 0, 0, is_primary=False, reason=abnormal.reason))
+            rows.append(unavailable(specification, 0, 0, is_primary=False, reason=abnormal.reason))
         else:
             rows.append(
-                steps.assess_window(abnormal, 0, 0, specification=specification, significance=0.05, bound=0.02, seed=1)
+                assess_window(abnormal, 0, 0, specification=specification, significance=0.05, bound=0.02, seed=1)
             )
-    return Case(panel, alignment, measured["close_to_close"], rows)
+    return Case(study.returns, study.alignment, study.headline, rows)
 
 
 CASES = {

@@ -12,27 +12,26 @@ from event_impact.page.exhibits import write_csv
 from event_impact.page.format import format_p, format_percent
 from event_impact.page.peer_figures import draw_peers
 from event_impact.page.verdict import find_forbidden
-from event_impact.study import steps
-from event_impact.study.spillover import measure_spillover
+from event_impact.study.specifications import judge_curve
 
 
 @pytest.fixture(scope="module")
 def curve(focal):
-    return steps.trace_curve(focal.study, focal.panel, focal.alignment)
+    return focal.curve
 
 
 @pytest.fixture(scope="module")
 def spillover(focal):
-    return measure_spillover(focal.study, focal.measured, focal.alignment)
+    return focal.spillover
 
 
 @pytest.fixture(scope="module")
 def claims(focal):
-    return steps.judge_claims(focal.study, focal.panel, focal.measured, focal.alignment)
+    return focal.claims
 
 
 def say(curve):
-    return robustness_tables.compose_robustness(curve, steps.judge_curve(curve), ticker="F", significance=0.05)
+    return robustness_tables.compose_robustness(curve, judge_curve(curve), ticker="F", significance=0.05)
 
 
 def change(curve, chosen, **changes):
@@ -96,7 +95,7 @@ def test_the_figure_frame_marks_one_headline_and_keeps_the_models_apart(curve):
 
 
 def all_texts(focal, curve, spillover, claims):
-    days = steps.leave_out_news(focal.study, focal.measured, focal.alignment)
+    days = focal.left_out_days
     yield say(curve).text
     yield spillover_tables.compose_spillover(spillover, focal.alignment, significance=0.05).text
     exhibits = [
@@ -105,7 +104,7 @@ def all_texts(focal, curve, spillover, claims):
         robustness_tables.tabulate_curve_tests(curve),
         robustness_tables.tabulate_unavailable(curve),
         robustness_tables.tabulate_left_out_days(days, curve.headline),
-        robustness_tables.tabulate_left_out_peers(steps.leave_out_peers(focal.study, focal.panel, focal.alignment)),
+        robustness_tables.tabulate_left_out_peers(focal.left_out_peers),
         spillover_tables.tabulate_peers(spillover),
         spillover_tables.tabulate_groups(spillover),
         spillover_tables.tabulate_adjusted(spillover),
@@ -113,7 +112,7 @@ def all_texts(focal, curve, spillover, claims):
         claim_tables.tabulate_claims(claims),
         claim_tables.tabulate_other_claims(claims),
         claim_tables.tabulate_clock(focal.alignment),
-        claim_tables.tabulate_dollars(steps.value_effect(focal.study, focal.panel, focal.alignment, focal.rows)),
+        claim_tables.tabulate_dollars(focal.money),
     ]
     assert len({e.name for e in exhibits}) == len(exhibits)
     for exhibit in exhibits:
@@ -149,14 +148,14 @@ def test_what_is_uninterpretable_is_called_so(focal, spillover):
 
 def test_a_story_without_peers_figures_or_claims_has_reasons():
     early = compute(story="ford-ev-spinoff-2022", as_of="2022-03-01")
-    found = measure_spillover(early.study, early.measured, early.alignment)
+    found = early.spillover
     text = spillover_tables.compose_spillover(found, early.alignment, significance=0.05).text
     assert "Nothing can be said of the peers (GM, STLA, TSLA, TM, HMC)" in text
     assert draw_peers(found).numbers["estimate"].notna().sum() == 1
-    claims = steps.judge_claims(early.study, early.panel, early.measured, early.alignment)
+    claims = early.claims
     assert "No article of this story" in claim_tables.tabulate_claims(claims).caption
     assert "No article of this story" in claim_tables.tabulate_clock(early.alignment).caption
-    dollars = claim_tables.tabulate_dollars(steps.value_effect(early.study, early.panel, early.alignment, early.rows))
+    dollars = claim_tables.tabulate_dollars(early.money)
     assert dollars.cells["estimate"].str.startswith("n/a: no count of shares").all()
     assert "The story names none" in spillover_tables.tabulate_foreign(found).caption
 
@@ -181,7 +180,7 @@ def test_the_clock_table_reads_every_zone(focal):
 
 
 def test_money_is_rounded_from_the_same_object(focal):
-    effects = steps.value_effect(focal.study, focal.panel, focal.alignment, focal.rows)
+    effects = focal.money
     table = claim_tables.tabulate_dollars(effects)
     assert table.cells["estimate"].iloc[0] == f"\u2212{abs(effects[0].estimate) / 1e9:.2f}\u00a0bn"
     assert "Arithmetic, not evidence" in table.caption

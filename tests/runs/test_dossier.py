@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> StudyRoot:
     """A study with two notebooks of a story and one of something else."""
     made = make_study(tmp_path / "study")
     write_notebook(made.notebooks / "02_event_study.ipynb", SHOW)
-    write_notebook(made.notebooks / "05_panel.ipynb", SHOW, needs="panel")
+    write_notebook(made.notebooks / "05_panel.ipynb", SHOW, parameters="seed: int = 20260202")
     return made
 
 
@@ -36,7 +36,7 @@ def ask(root: StudyRoot, **changes: object) -> DossierRequest:
 
 
 def test_only_notebooks_of_a_story_belong(root: StudyRoot) -> None:
-    assert find_story_notebooks(root) == ["01_small", "02_event_study"]
+    assert list(find_story_notebooks(root)) == ["01_small", "02_event_study"]
 
 
 def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) -> None:

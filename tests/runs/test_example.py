@@ -23,7 +23,7 @@ def test_the_example_is_whole():
 
 def test_the_example_holds_todays_numbers(focal):
     held = pd.read_csv(EXAMPLE / "results" / "estimates.csv")
-    now = pd.read_csv(io.StringIO(write_csv(estimates_frame(focal.rows))))
+    now = pd.read_csv(io.StringIO(write_csv(estimates_frame(focal.estimates))))
     assert list(held.columns) == list(now.columns), "make example"
     for column in held.columns:
         if pd.api.types.is_numeric_dtype(held[column]) and held[column].dtype != bool:

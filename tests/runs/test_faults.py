@@ -22,7 +22,7 @@ from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import run_notebook
 from event_impact.runs.store import find_finished, is_intact, lock_story, read_failures, read_runs
 from runner_process import finish, start
-from small_study import SHOW, execute_fake, hash_tree, make_study, request, write_notebook
+from small_study import SHOW, WITH_PRICES, execute_fake, hash_tree, make_study, request, write_notebook
 
 STAGES = 9
 """Progress lines of a run; a test holds the number to the truth."""
@@ -306,7 +306,7 @@ def test_another_time_zone_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("TZ", name)
         time.tzset()
         made = make_study(tmp_path / name.replace("/", "-"), with_prices=True)
-        write_notebook(made.notebooks / "01_small.ipynb", SHOW, needs="prices")
+        write_notebook(made.notebooks / "01_small.ipynb", SHOW, parameters=WITH_PRICES)
         instant = datetime(2026, 3, 8, 6, 59, 59, tzinfo=UTC)  # the last second before New York's clocks go forward
         done = run_notebook(request(made, clock=lambda at=instant: at), execute=execute_fake)
         texts.append((done.folder.name, {k: v for k, v in done.run.items() if k != "versions"}))
@@ -363,7 +363,7 @@ def test_study_errors_keep_their_codes() -> None:
 
 def prices_study(folder: Path) -> StudyRoot:
     made = make_study(folder, with_prices=True)
-    write_notebook(made.notebooks / "01_small.ipynb", SHOW, needs="prices")
+    write_notebook(made.notebooks / "01_small.ipynb", SHOW, parameters=WITH_PRICES)
     return made
 
 

@@ -6,23 +6,21 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, compute
-from event_impact.base.config import StudyConfig
 from event_impact.many import story_panel
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.story_panel import StoryWindow, correlate_stories, decide_pooled_outcome, pool_windows
 from event_impact.many.story_path import lay_out_stories, trace_path
 from event_impact.page import panel_figures, panel_tables
 from event_impact.page.verdict import find_forbidden
-from event_impact.study import panel as many
-from event_impact.study import steps
+from event_impact.study.panel import READINGS
 from event_impact.study.record import record_panel
 from scipy import stats
+from stories import compute
 
 
 @pytest.fixture(scope="module")
 def result():
-    return many.assess_panel(many.gather_panel(steps.open_study(StudyConfig(), ROOT)))
+    return compute().panel
 
 
 def find(result, name):
@@ -34,7 +32,7 @@ def test_the_joint_effect_is_the_hull_row_of_the_single_study(result, name):
     story = find(result, name)
     single = compute(story=name, as_of=story.study.config.as_of.isoformat())
     hull = single.alignment.hull
-    row = next(r for r in single.rows if (r.first, r.last) == hull and r.return_kind == "close_to_close")
+    row = next(r for r in single.estimates if (r.first, r.last) == hull and r.return_kind == "close_to_close")
     assert story.joint.estimate == pytest.approx(row.estimate, abs=1e-15)
     assert story.joint.standard_error == pytest.approx(row.standard_error, rel=1e-12)
     assert story.joint.interval(0.95) == pytest.approx(row.ci95, abs=1e-14)
@@ -164,10 +162,10 @@ def test_outcomes_follow_their_rule_and_have_words(result, shift, bound, is_conf
 def test_readings_resolve_uncertain_sessions(result):
     saudi = find(result, "tesla-saudi-2023")
     assert saudi.alignment.is_ambiguous
-    by_name = {name: rule(saudi.alignment) for name, _, rule in many.READINGS}
+    by_name = {name: rule(saudi.alignment) for name, _, rule in READINGS}
     assert by_name == {"hull": (0, 1), "first": (0, 0), "last": (0, 1), "wider": (-1, 2)}
     first = next(r for r in result.resolutions if r.name == "first").pooled
-    expected = np.mean([s.cut(many.READINGS[1][2](s.alignment)).estimate for s in result.panel.denied])
+    expected = np.mean([s.cut(READINGS[1][2](s.alignment)).estimate for s in result.panel.denied])
     assert first.estimate == pytest.approx(expected, rel=1e-12)
     assert {r.name for r in result.resolutions if r.pooled.estimate is None} == {"unique", "first_of_firm"}
 
@@ -202,8 +200,8 @@ def test_the_engine_s_path_is_the_mean_of_the_studies(result):
 
 
 def test_an_early_date_has_too_few_stories_and_still_a_page():
-    config = StudyConfig.from_parameters(story="statestreet-creditsuisse-2022", as_of="2022-06-22")
-    early = many.assess_panel(many.gather_panel(steps.open_study(config, ROOT)))
+    study = compute(story="statestreet-creditsuisse-2022", as_of="2022-06-22")
+    early = study.panel
     assert early.outcome == "insufficient_data"
     assert {s.name for s in early.panel.stories} == {"ford-ev-spinoff-2022", "statestreet-creditsuisse-2022"}
     verdict = panel_tables.compose_panel(early)
@@ -217,9 +215,9 @@ def test_an_early_date_has_too_few_stories_and_still_a_page():
         panel_tables.tabulate_missing(early),
     ):
         assert exhibit.caption
-    record = record_panel(early, verdict, notebook="05_report_denial_panel")
-    assert record.run["outcome"] is None
-    assert record.run["panel"]["outcome"] == "insufficient_data"
+    record = study.panel_record
+    assert record.run.outcome is None
+    assert record.run.panel["outcome"] == "insufficient_data"
 
 
 def test_tables_hold_the_numbers_of_the_result(result):
@@ -228,5 +226,5 @@ def test_tables_hold_the_numbers_of_the_result(result):
     assert len(table) == 7
     stories = panel_tables.tabulate_stories(result.panel.denied, name="panel_stories", what="Denied stories").numbers
     assert stories["estimate"].tolist() == [s.joint.estimate for s in result.panel.denied]
-    record = record_panel(result, panel_tables.compose_panel(result), notebook="05_report_denial_panel")
-    assert {"data/snapshot/F.csv", "data/pairs/TSM.csv", "data/stories.csv"} <= set(record.run["inputs"])
+    record = record_panel(result, panel_tables.compose_panel(result))
+    assert {"data/snapshot/F.csv", "data/pairs/TSM.csv", "data/stories.csv"} <= set(record.run.inputs)

@@ -8,8 +8,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, compute
-from event_impact.base.config import StudyConfig
 from event_impact.base.errors import DataError
 from event_impact.estimation.abnormal import Unmeasured
 from event_impact.events.control_sessions import load_controls
@@ -17,15 +15,13 @@ from event_impact.page.activity_tables import tabulate_activity
 from event_impact.page.check_tables import tabulate_controls, tabulate_diagnostics
 from event_impact.page.tables import tabulate_estimates, tabulate_tests, tabulate_window_tests
 from event_impact.page.verdict import compose_verdict
-from event_impact.study import steps
-from event_impact.study.activity import surprise_activity
-from event_impact.study.controls import run_controls
-from event_impact.study.diagnosis import diagnose_headline
+from event_impact.study.event_study import CAUTIONS
 from event_impact.study.opening import find_peers
+from stories import ROOT, compute
 
 
 def test_controls_of_the_focal_firm_are_as_expected(focal):
-    found = run_controls(focal.study)
+    found = focal.controls
     assert len(found) == 11
     assert [c.control.ticker for c in found] == ["F"] * 10 + ["STLA"]
     assert all(c.is_as_expected(0.05) for c in found)
@@ -37,26 +33,26 @@ def test_controls_of_the_focal_firm_are_as_expected(focal):
 
 
 def test_a_control_is_the_same_as_the_event_it_names(focal):
-    same = compute(story="ford-geely-2026", windows="0:0", runup="-1:-1")
-    control = next(c for c in run_controls(focal.study) if str(c.control.session.date()) == "2026-02-04")
+    same = compute(story="ford-geely-2026", as_of="2026-02-13", windows="0:0", runup="-1:-1")
+    control = next(c for c in focal.controls if str(c.control.session.date()) == "2026-02-04")
     assert same.alignment.event_session == control.control.session
-    row = same.rows[0]
+    row = same.estimates[0]
     assert control.estimate == pytest.approx(row.estimate, rel=1e-12)
     assert control.tests["fhs"].p_value == row.p_value("fhs")
     assert control.tests["conformal"].p_value == row.p_value("conformal")
 
 
 def test_controls_after_as_of_and_of_other_firms_are_not_shown(focal):
-    early = steps.open_study(StudyConfig.from_parameters(as_of="2026-02-02"), ROOT)
-    assert max(c.control.session for c in run_controls(early)) == pd.Timestamp("2026-01-29")
+    early = compute(as_of="2026-02-02")
+    assert max(c.control.session for c in early.controls) == pd.Timestamp("2026-01-29")
     other = compute(story="tsmc-intel-2025-04", as_of="2025-05-30", windows="0:0", runup="-1:-1")
-    table = tabulate_controls(run_controls(other.study), 0.05)
+    table = tabulate_controls(other.controls, 0.05)
     assert "no controls are recorded" in table.caption
     assert len(table.cells) == 0
 
 
 def test_a_failed_expectation_is_told(focal):
-    found = run_controls(focal.study)
+    found = focal.controls
     assert not found[0].is_as_expected(0.001)
     assert "must reject" in tabulate_controls(found, 0.001).cells["expected"].tolist()
 
@@ -72,7 +68,7 @@ def test_malformed_controls_are_refused(tmp_path):
 
 
 def test_diagnostics_date_the_sessions_that_decide_beta(focal):
-    found = diagnose_headline(focal.study, focal.measured)
+    found = focal.diagnostics
     assert found.largest_leverage_session == pd.Timestamp("2025-04-09")
     assert found.diagnostics.largest_leverage == pytest.approx(focal.headline.fit.leverages.max())
     assert [str(s.date()) for s in found.doubtful_sessions] == ["2025-04-09", "2025-04-10"]
@@ -87,7 +83,7 @@ def test_diagnostics_date_the_sessions_that_decide_beta(focal):
 
 def test_diagnostics_of_a_model_without_a_slope(focal):
     mean = compute(model="constant_mean", windows="0:0", runup="-1:-1")
-    found = diagnose_headline(mean.study, mean.measured)
+    found = mean.diagnostics
     assert found.beta_without_doubtful is None
     assert "no slope" in tabulate_diagnostics(found).cells["how to read it"].iloc[-1]
     refused = tabulate_diagnostics(Unmeasured("nothing recorded"))
@@ -95,7 +91,7 @@ def test_diagnostics_of_a_model_without_a_slope(focal):
 
 
 def test_activity_of_the_focal_story_agrees_with_a_plain_regression(focal):
-    surprises = surprise_activity(focal.study, focal.panel, focal.alignment)
+    surprises = focal.activity
     table = tabulate_activity(surprises)
     assert len(table.cells) == 5
     assert [s.rel_session for s in surprises if s.kind == "log_volume"] == [-2, -1, 0, 1, 2]
@@ -105,34 +101,32 @@ def test_activity_of_the_focal_story_agrees_with_a_plain_regression(focal):
 
 def test_activity_without_highs_and_lows_has_a_reason(focal):
     other = compute(story="bny-northern-trust-2025", as_of="2025-07-31", windows="0:0", runup="-1:-1")
-    surprises = surprise_activity(other.study, other.panel, other.alignment)
+    surprises = other.activity
     ranges = [s for s in surprises if s.kind == "log_range"]
     assert {s.note for s in ranges} == {"no highs and lows of the firm are recorded"}
     assert all(s.surprise is not None for s in surprises if s.kind == "log_volume")
 
 
 def test_peers_with_news_of_their_own_explain_nothing(focal):
-    study = steps.open_study(StudyConfig.from_parameters(model="market_peers"), ROOT)
-    assert find_peers(study) == ("TSLA", "TM", "HMC")
-    panel = steps.load_returns(study)
+    study = compute(model="market_peers")
+    assert find_peers(study.opened) == ("TSLA", "TM", "HMC")
+    panel = study.returns
     assert list(panel.returns["close_to_close"].columns) == ["F", "SPY", "TSLA", "TM", "HMC"]
     assert "data/snapshot/TM.csv" in panel.inputs
-    lonely = steps.open_study(
-        StudyConfig.from_parameters(story="shell-bp-2025", as_of="2025-07-31", model="ridge"), ROOT
-    )
+    lonely = compute(story="shell-bp-2025", as_of="2025-07-31", model="ridge")
     with pytest.raises(DataError, match=r"no peer of BP can be used: data/peers.csv lists none"):
-        steps.load_returns(lonely)
+        _ = lonely.returns
 
 
 def test_news_of_market_and_peers_is_listed_beside_the_firms(focal):
-    news = steps.list_news(focal.study, focal.alignment)
+    news = focal.news
     own = news[news["listing"] == "F"]
     assert {"SPY", "GM", "STLA"} <= set(news["listing"])
     assert "Regular $0.15 dividend declared" in own.loc[pd.Timestamp("2026-02-02"), "label"]
     others = news[news["listing"] != "F"]
     assert others.index.min() >= focal.alignment.event_session
     assert news.index.max() <= pd.Timestamp("2026-02-04")
-    row = next(r for r in focal.rows if r.return_kind == "close_to_close" and (r.first, r.last) == (0, 2))
+    row = next(r for r in focal.estimates if r.return_kind == "close_to_close" and (r.first, r.last) == (0, 2))
     assert row.other_news[-1].startswith("2026-02-04, January US sales")
     assert row.as_record()["note"].startswith("holds other news: 2026-02-02")
 
@@ -140,18 +134,22 @@ def test_news_of_market_and_peers_is_listed_beside_the_firms(focal):
 def test_an_opening_price_before_the_report_is_no_measure_of_it():
     found = compute(story="shell-bp-2025", as_of="2025-07-09")
     assert found.alignment.open_holds_news == "no"
-    companion = next(r for r in found.rows if r.is_primary and r.return_kind == "close_to_open")
-    assert companion.caution == steps.CAUTIONS["no"]
-    verdict = compose_verdict(found.rows, found.alignment, found.study.config)
+    companion = next(r for r in found.estimates if r.is_primary and r.return_kind == "close_to_open")
+    assert companion.caution == CAUTIONS["no"]
+    verdict = compose_verdict(found.estimates, found.alignment, found.config)
     assert "companion: n/a" in verdict.sentences[1]  # no opens are recorded there
-    moved = [dataclasses.replace(r, estimate=0.01, ci95=(0.0, 0.02)) if r is companion else r for r in found.rows]
-    assert "holds none of the news" in compose_verdict(moved, found.alignment, found.study.config).sentences[1]
+    moved = [dataclasses.replace(r, estimate=0.01, ci95=(0.0, 0.02)) if r is companion else r for r in found.estimates]
+    assert "holds none of the news" in compose_verdict(moved, found.alignment, found.config).sentences[1]
 
 
 def test_a_return_without_any_number_takes_one_row():
     found = compute(story="shell-bp-2025", as_of="2025-07-09")
-    for table in (tabulate_estimates(found.rows), tabulate_tests(found.rows), tabulate_window_tests(found.rows)):
+    for table in (
+        tabulate_estimates(found.estimates),
+        tabulate_tests(found.estimates),
+        tabulate_window_tests(found.estimates),
+    ):
         lacking = [label for label in table.cells.index if "every window" in label]
         assert lacking == ["close to open, every window", "open to close, every window"]
         assert len(set(table.cells.index)) == len(table.cells)
-    assert len(tabulate_estimates(found.rows).numbers) == len(found.rows)
+    assert len(tabulate_estimates(found.estimates).numbers) == len(found.estimates)

@@ -114,16 +114,20 @@ def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
 
 
 def parse_windows(name: str, value: Any, *, single: bool = False) -> tuple[Window, ...]:
-    """Windows ``first:last`` of rel_sessions, both ends included, joined by commas."""
+    """Windows ``first:last`` of rel_sessions, both ends included, joined by commas, or pairs of whole numbers."""
     wanted = "one window first:last" if single else "windows first:last joined by commas"
     example = "-20:10" if single else "0:0,0:1,0:2"
+    refusal = ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+    if isinstance(value, (tuple, list)):
+        pairs = (value,) if single else value
+        value = ",".join(":".join(map(str, pair)) if isinstance(pair, (tuple, list)) else "" for pair in pairs)
     if not isinstance(value, str):
-        raise ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+        raise refusal
     found: list[Window] = []
     for part in value.split(","):
         match = WINDOW_PATTERN.fullmatch(part.strip())
         if not match or not value.isascii():
-            raise ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+            raise refusal
         first, last = int(match[1]), int(match[2])
         if first > last:
             raise ConfigError(f"{name}: the window {part.strip()} ends before it begins.", "Write first:last.")
@@ -131,7 +135,7 @@ def parse_windows(name: str, value: Any, *, single: bool = False) -> tuple[Windo
             raise ConfigError(f"{name}: the window {part.strip()} is named twice.", "Name each window once.")
         found.append((first, last))
     if single and len(found) != 1:
-        raise ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+        raise refusal
     return tuple(found)
 
 
@@ -168,7 +172,7 @@ def format_windows(windows: tuple[Window, ...]) -> str:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """All parameters of one run, validated together.
+    """All parameters of one run, validated when they are made, each alone and together.
 
     Attributes
     ----------
@@ -211,9 +215,14 @@ class StudyConfig:
     significance: float = 0.05
     seed: int = 20260202
 
+    def __post_init__(self) -> None:
+        for name, parse in PARSERS.items():
+            object.__setattr__(self, name, parse(name, getattr(self, name)))
+        self._check_windows()
+
     @classmethod
     def from_parameters(cls, **parameters: Any) -> StudyConfig:
-        """Validate raw parameters, as a notebook or a command line gives them.
+        """The parameters by name, as a notebook or a command line gives them.
 
         Raises
         ------
@@ -224,9 +233,7 @@ class StudyConfig:
         unknown = sorted(set(parameters) - set(PARSERS))
         if unknown:
             raise ConfigError(f"unknown parameter {', '.join(unknown)}.", f"The parameters are: {', '.join(PARSERS)}.")
-        config = cls(**{name: PARSERS[name](name, value) for name, value in parameters.items()})
-        config._check_windows()
-        return config
+        return cls(**parameters)
 
     def _check_windows(self) -> None:
         for name in ("windows", "runup", "path"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -254,4 +255,14 @@ class Unmeasured:
     reason: str
 
 
-Measured = dict[str, AbnormalReturns | Unmeasured]
+@dataclass(frozen=True)
+class Measured:
+    """Abnormal returns of every return kind; the headline's, close to close, are always there."""
+
+    close_to_close: AbnormalReturns
+    close_to_open: AbnormalReturns | Unmeasured
+    open_to_close: AbnormalReturns | Unmeasured
+
+    def items(self) -> Iterator[tuple[str, AbnormalReturns | Unmeasured]]:
+        """Each kind by its name."""
+        return ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))

@@ -159,6 +159,11 @@ class Alignment:
         origin = place_of(self.hours.sessions, self.event_session)
         return tuple(place_of(self.hours.sessions, s) - origin for s in sessions)
 
+    def with_opens(self, opens: pd.DatetimeIndex) -> Alignment:
+        """The same, judged by the opening prices that are recorded."""
+        found = identify(self.articles, ticker=self.story.ticker, hours=self.hours, opens=opens)
+        return dataclasses.replace(self, identification=found)
+
     @property
     def is_ambiguous(self) -> bool:
         """Whether the session of the report or of the denial is not unique."""
@@ -278,12 +283,7 @@ def price_instants(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp)
 
 
 def identify(
-    reports: tuple[EventSession, ...],
-    denials: tuple[EventSession, ...],
-    *,
-    ticker: str,
-    hours: SessionHours,
-    opens: pd.DatetimeIndex | None,
+    articles: tuple[EventSession, ...], *, ticker: str, hours: SessionHours, opens: pd.DatetimeIndex | None
 ) -> Identification:
     """Decide what daily prices can tell apart, from bounds and calendar alone.
 
@@ -291,6 +291,7 @@ def identify(
     of the first report and not after the first instant of the first denial; ambiguous when
     that holds only for some times within the bounds; joint when for none.
     """
+    reports, denials = _of_role(articles, "report"), _of_role(articles, "denial")
     if not denials:
         return Identification(
             "report_only", True, False, False, "",
@@ -360,16 +361,18 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
         story = known
     story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
     aligned = tuple(align_article(article, hours) for article in story.articles)
-    reports = tuple(e for e in aligned if e.article.role == "report")
-    denials = tuple(e for e in aligned if e.article.role == "denial")
     return Alignment(
         story=story,
         hours=hours,
         articles=aligned,
-        identification=identify(reports, denials, ticker=story.ticker, hours=hours, opens=opens),
-        report_sessions=_earliest_sessions(reports),
-        denial_sessions=_earliest_sessions(denials),
+        identification=identify(aligned, ticker=story.ticker, hours=hours, opens=opens),
+        report_sessions=_earliest_sessions(_of_role(aligned, "report")),
+        denial_sessions=_earliest_sessions(_of_role(aligned, "denial")),
     )
+
+
+def _of_role(articles: tuple[EventSession, ...], role: str) -> tuple[EventSession, ...]:
+    return tuple(e for e in articles if e.article.role == role)
 
 
 def _earliest_sessions(events: tuple[EventSession, ...]) -> tuple[pd.Timestamp, ...]:

@@ -21,7 +21,6 @@ from event_impact.estimation.abnormal import AbnormalReturns, Measured
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment
 from event_impact.inference.parametric import interval, is_inside
-from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many import resampling
@@ -385,9 +384,7 @@ class PanelStory:
     @property
     def abnormal(self) -> AbnormalReturns:
         """Close-to-close abnormal returns."""
-        found = self.measured[HEADLINE_KIND]
-        assert isinstance(found, AbnormalReturns)  # else the story is a MissingStory
-        return found
+        return self.measured.close_to_close
 
     @property
     def is_control(self) -> bool:

@@ -1,46 +1,51 @@
-"""One story, opened once: its articles, what else happened, its prices."""
+"""One story, opened once: its articles on the calendar, what else happened, its prices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
 
 from event_impact.base.config import StudyConfig
-from event_impact.base.root import StudyRoot
 from event_impact.events.articles import Story
-from event_impact.events.confounders import Confounders
+from event_impact.events.confounders import Confounders, load_confounders
+from event_impact.events.peer_lists import Peer, load_peers
+from event_impact.events.sessions import Alignment
 from event_impact.market.snapshot import PriceStore, digest
 
 TABLES = (
     "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
     "manifest.csv", "venues.csv",
 )  # fmt: skip
-
-
 OPTIONAL_TABLES = ("plans.csv",)
+US_EXCHANGES = frozenset(("XNYS", "XNAS"))
+"""They keep the same sessions."""
 
 
 @dataclass(frozen=True)
 class OpenedStory:
-    """One story, opened: its articles, what else happened, and the prices of its source.
+    """One story with its parameters: its articles, what else happened, and the prices of its source.
 
     Attributes
     ----------
     config : StudyConfig
         The validated parameters.
-    root : StudyRoot
-        The folders of the study.
+    data : pathlib.Path
+        The hand-curated tables.
     story : Story
         Its articles.
-    confounders : Confounders
-        Other recorded news of the listing, as known at ``as_of``.
+    timing : Alignment
+        The articles on the calendar as they were known at ``as_of``, before any price is read.
     store : PriceStore
         The source of its prices.
     """
 
     config: StudyConfig
-    root: StudyRoot
+    data: Path
     story: Story
-    confounders: Confounders
+    timing: Alignment
     store: PriceStore
 
     @property
@@ -49,7 +54,56 @@ class OpenedStory:
         return self.config.benchmark or self.story.benchmark
 
     @property
+    def lengths(self) -> dict[str, int]:
+        """Of the estimation window and of the gap after it."""
+        return {"estimation_sessions": self.config.estimation_sessions, "gap_sessions": self.config.gap_sessions}
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters with the story's benchmark filled in: no default stays silent."""
+        return {**self.config.as_parameters(), "benchmark": self.benchmark}
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        """The last session whose prices may be seen, as a label."""
+        return pd.Timestamp(self.config.as_of)
+
+    @property
+    def known_at(self) -> pd.Timestamp:
+        """The close of that session: what became public later is not seen."""
+        return self.timing.hours.schedule.at[self.as_of, "close"]
+
+    def news_of(self, ticker: str) -> Confounders:
+        """What else is recorded of a listing; the story itself is no other news."""
+        return load_confounders(ticker, self.data, known_at=self.known_at, story=self.story.story)
+
+    @cached_property
+    def confounders(self) -> Confounders:
+        """What else is recorded of the story's own listing."""
+        return self.news_of(self.story.ticker)
+
+    @property
+    def masked(self) -> pd.DatetimeIndex:
+        """Sessions that the run leaves out of its estimation window."""
+        listed = self.confounders.masked_sessions
+        return listed if self.config.mask == "listed" else listed[:0]
+
+    @cached_property
+    def listed(self) -> tuple[Peer, ...]:
+        """Peers and counterparties of the firm."""
+        return load_peers(self.story.ticker, self.data)
+
+    @property
+    def near_peers(self) -> tuple[Peer, ...]:
+        """Peers whose exchange keeps the firm's sessions."""
+        return tuple(p for p in self.listed if p.role == "peer" and self.shares_sessions(p))
+
+    def shares_sessions(self, peer: Peer) -> bool:
+        """Whether a listing trades on the sessions of the firm."""
+        return peer.exchange == self.story.exchange or {peer.exchange, self.story.exchange} <= US_EXCHANGES
+
+    @property
     def table_hashes(self) -> dict[str, str]:
         """sha256 of the hand-curated tables, and of the frozen plans where there are any."""
-        held = [*TABLES, *(name for name in OPTIONAL_TABLES if (self.root.data / name).is_file())]
-        return {f"data/{name}": digest((self.root.data / name).read_bytes()) for name in held}
+        held = [*TABLES, *(name for name in OPTIONAL_TABLES if (self.data / name).is_file())]
+        return {f"data/{name}": digest((self.data / name).read_bytes()) for name in held}

@@ -25,7 +25,8 @@ MANIFEST_COLUMNS = (
 )  # fmt: skip
 BARS_FOLDER = "bars/"
 FAULT_COLUMNS = ("ticker", "session", "field", "fault", "action", "source")
-EMBEDDED = ("snapshot", "pairs")
+GIVEN = "given prices"
+"""Stands as the source of prices that were handed over and lie in no file."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,22 @@ class PriceStore:
         self.note = choice.note if choice else ""
         self._lenders: dict[str, Vintage | None] = {}
         self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
+        self._histories: dict[tuple[str, str], PriceHistory] = {}
         faults = read_table(data / "faults.csv", FAULT_COLUMNS)
         self._faults = faults if source in ("snapshot", "auto") else faults.iloc[:0]
         if source in ("snapshot", "auto"):
             self._manifest = read_manifest(data)
         else:
             self._files = self._list_own_files(Path(source).expanduser())
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame, data: Path) -> PriceStore:
+        """Prices at hand, in the columns of one's own files."""
+        store = cls("snapshot", data)
+        store.source, path = GIVEN, Path(GIVEN)
+        store._files, store._faults = [path], store._faults.iloc[:0]
+        store._frames[path] = (frame, digest(frame.to_csv(index=False).encode()))
+        return store
 
     @staticmethod
     def _list_own_files(path: Path) -> list[Path]:
@@ -154,13 +165,18 @@ class PriceStore:
         return self._lenders[ticker]
 
     def load(self, ticker: str, exchange: str) -> PriceHistory:
-        """Prices of a ticker, checked against the calendar of an exchange.
+        """Prices of a ticker, read and checked against the calendar of an exchange once.
 
         Raises
         ------
         DataError
             If the source has no such ticker, or any check fails.
         """
+        if (ticker, exchange) not in self._histories:
+            self._histories[ticker, exchange] = self._load(ticker, exchange)
+        return self._histories[ticker, exchange]
+
+    def _load(self, ticker: str, exchange: str) -> PriceHistory:
         origin = self.origin_of(ticker)
         serve = {"snapshot": self._embedded, "vintage": self._downloaded, "own files": self._own}[origin]
         parts, files, vintage = serve(ticker)

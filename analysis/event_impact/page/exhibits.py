@@ -23,6 +23,8 @@ from event_impact.page.format import NAME
 from event_impact.page.markup import align_decimals, find_title, frame_table, mark_up, mark_up_caption, mark_up_row
 
 SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
+EXHIBIT_MIME = "application/vnd.event-impact.exhibit+json"
+"""An exhibit that is displayed carries its numbers under this media type: so it is recorded by being displayed."""
 DECIMALS = re.compile(rb"(\.\d\d)\d+")
 SPACES = re.compile(rb"\s*([A-Za-z])\s*")
 """Coordinates are cut to a hundredth of a point and set close: no eye sees more, and pages carry many."""
@@ -41,8 +43,25 @@ UNSEEN = dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
+class Exhibit:
+    """An exhibit in a notebook: what readers see, and the numbers that a runner keeps."""
+
+    name: str
+    numbers: pd.DataFrame
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        return {
+            "text/html": self._repr_html_(),
+            "text/plain": self.name,
+            EXHIBIT_MIME: {"name": self.name, "csv": write_csv(self.numbers)},
+        }
+
+    def _repr_html_(self) -> str:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class FigureExhibit:
+class FigureExhibit(Exhibit):
     """A figure with its caption (how to read it), description (what it contains) and numbers.
 
     Attributes
@@ -91,7 +110,7 @@ class FigureExhibit:
 
 
 @dataclass(frozen=True)
-class TableExhibit:
+class TableExhibit(Exhibit):
     """A table with its caption, formatted cells for readers and raw numbers for machines.
 
     Attributes
@@ -147,9 +166,6 @@ class TableExhibit:
             index=False, escape=False, caption=_escape_latex(self.caption), label=f"tab:{self.name}", position="htbp",
             column_format="l" + "".join("lr"[bool(a)] for _, a in zip_longest(self.cells.columns, self.aligned)),
         )  # fmt: skip
-
-
-Exhibit = FigureExhibit | TableExhibit
 
 
 def _escape_latex(text: object) -> str:

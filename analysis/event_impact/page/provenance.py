@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import platform
 import shlex
 import subprocess
@@ -13,27 +12,11 @@ from pathlib import Path
 from event_impact import __version__
 from event_impact.base.config import StudyConfig
 
-SCHEMA_VERSION = 1
 RECORD_MIME = "application/vnd.event-impact.record+json"
 REPORTED_PACKAGES = (
     "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "exchange-calendars",
     "papermill", "nbconvert", "ipykernel",
 )  # fmt: skip
-
-
-def clean(value: object) -> object:
-    """Plain JSON values; numbers that are none become null."""
-    if isinstance(value, dict):
-        return {str(k): clean(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [clean(v) for v in value]
-    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if hasattr(value, "item"):
-        return clean(value.item())
-    return str(value)
 
 
 def read_versions() -> dict[str, str]:
@@ -58,7 +41,7 @@ def reproduce_line(run: dict[str, object]) -> str:
     defaults = StudyConfig().as_parameters()
     parameters = dict(run["parameters"])  # type: ignore[call-overload]
     line = f"impact run {run['notebook']} --story {run['story']} --as-of {run['as_of']}"
-    if parameters.get("source") != defaults["source"]:
+    if parameters.get("source", defaults["source"]) != defaults["source"]:
         line += f" --source {shlex.quote(str(parameters['source']))}"
     for name, value in parameters.items():
         if name not in ("story", "as_of", "source") and str(value) != str(defaults[name]):

@@ -37,17 +37,9 @@ def load_alignments(data: Path, story: str | None = None, *, as_of: str | None =
     return [align_story(s, as_of=day, opens=embedded_opens(s, data)) for s in stories]
 
 
-def load_known_alignments(data: Path, as_of: date) -> tuple[list[Alignment], list[str]]:
-    """Alignments of every story whose event session had begun by ``as_of``, and the names of the others."""
-    label = pd.Timestamp(as_of)
-    known, later = [], []
-    for story in load_stories(data).values():
-        alignment = align_story(story, opens=embedded_opens(story, data))
-        if alignment.last_session <= label:
-            known.append(alignment)
-        else:
-            later.append(story.story)
-    return known, later
+def load_known_alignments(data: Path, as_of: date) -> list[Alignment]:
+    """Alignments of every story whose last session had begun by ``as_of``."""
+    return [a for a in load_alignments(data) if a.last_session <= pd.Timestamp(as_of)]
 
 
 def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:

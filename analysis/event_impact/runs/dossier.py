@@ -24,11 +24,12 @@ from event_impact.base.config import StudyConfig
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError, ExecutionError
 from event_impact.base.root import StudyRoot
+from event_impact.base.run_record import clean
 from event_impact.page.exhibits import write_csv
 from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_percent
 from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
 from event_impact.page.outcomes import worst_code
-from event_impact.page.provenance import clean, provenance_html, read_commit, read_versions
+from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous
 from event_impact.runs.failure import Failure, keep_failure
@@ -41,16 +42,15 @@ from event_impact.runs.run import (
     RunRequest,
     digest_package,
     find_notebook,
-    known_parameters,
     own_story,
     prepare,
+    read_declaration,
     read_notebook,
     short_name,
 )
 from event_impact.runs.store import DOSSIER, StoredRun, find_finished, hash_files, open_staging, publish, read_stored
 from event_impact.runs.workers import PartOutcome, run_parts
 
-STORY_NEEDS = ("registry", "prices")
 HEADLINE_NOTEBOOK = "02_event_study"
 PARALLEL = 2
 Perform = Callable[..., list[PartOutcome]]
@@ -86,21 +86,19 @@ class Agreement:
         return None if len(stated) < 2 else len(set(stated)) == 1
 
 
-def find_story_notebooks(root: StudyRoot) -> list[str]:
-    """Notebooks that study one story: those whose metadata says ``impact.needs``: registry or prices.
+def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
+    """Notebooks that study one story, those with a parameter ``story``, each with the parameters that it declares.
 
     Raises
     ------
     ConfigError
         If there is none.
     """
-    found = []
-    for path in sorted(root.notebooks.glob("[0-9][0-9]_*.ipynb")):
-        declared = read_notebook(find_notebook(root, path.stem)).metadata.get("impact", {})
-        if isinstance(declared, dict) and declared.get("needs") in STORY_NEEDS:
-            found.append(path.stem)
+    paths = sorted(root.notebooks.glob("[0-9][0-9]_*.ipynb"))
+    declared = {p.stem: read_declaration(read_notebook(find_notebook(root, p.stem)), "parameters") for p in paths}
+    found = {name: names for name, names in declared.items() if "story" in names}
     if not found:
-        raise ConfigError("no notebook studies one story.", "Say what each needs in its metadata: impact.needs.")
+        raise ConfigError("no notebook studies one story.", "Say what each reads in its metadata: impact.parameters.")
     return found
 
 
@@ -135,8 +133,7 @@ def run_dossier(
 
 def _part_requests(request: DossierRequest) -> list[RunRequest]:
     requests = []
-    for name in find_story_notebooks(request.root):
-        known = known_parameters(read_notebook(find_notebook(request.root, name)))
+    for name, known in find_story_notebooks(request.root).items():
         requests.append(
             RunRequest(
                 name,

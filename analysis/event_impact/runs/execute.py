@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 
 from event_impact.base.errors import ExecutionError
+from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.provenance import RECORD_MIME
 from event_impact.runs.kernel import KernelLimits, kernel_options
 
@@ -121,26 +122,25 @@ def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:
 
 
 def extract_record(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
-    """The run record that the notebook left among its outputs.
+    """The run record that the notebook left among its outputs, with the numbers of every exhibit that it displayed.
 
     Raises
     ------
     ExecutionError
-        If there is none, more than one, or one of another shape.
+        If there is no record, more than one, or one of another shape; if two exhibits of one name differ.
     """
-    found = [
-        output.data[RECORD_MIME]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if output.get("data", {}).get(RECORD_MIME)
-    ]
-    if len(found) != 1:
-        raise ExecutionError(f"{name} left {len(found)} run records; expected one.", "Its last cell must show one.")
-    record = found[0]
+    shown = [o.data for c in notebook.cells if c.cell_type == "code" for o in c.outputs if "data" in o]
+    records = [data[RECORD_MIME] for data in shown if data.get(RECORD_MIME)]
+    if len(records) != 1:
+        raise ExecutionError(f"{name} left {len(records)} run records; expected one.", "Its last cell must show one.")
+    record = records[0]
     if not isinstance(record.get("run"), dict) or not isinstance(record.get("tables"), dict):
-        raise ExecutionError(f"{name} left a run record of an unknown shape.", "Make it with record_study().")
-    return record
+        raise ExecutionError(f"{name} left a run record of an unknown shape.", "Make it with Study.record().")
+    tables: dict[str, str] = {}
+    for exhibit in (data[EXHIBIT_MIME] for data in shown if EXHIBIT_MIME in data):
+        if tables.setdefault(exhibit["name"], exhibit["csv"]) != exhibit["csv"]:
+            raise ExecutionError(f"{name} shows two exhibits named {exhibit['name']}.", "Name them apart.")
+    return {"run": record["run"], "tables": tables | record["tables"]}
 
 
 def tidy_notebook(notebook: nbformat.NotebookNode) -> None:

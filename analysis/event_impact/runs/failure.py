@@ -14,8 +14,8 @@ from typing import Any
 import nbformat
 
 from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
+from event_impact.base.run_record import clean
 from event_impact.page.markup import frame_table, mark_up_row
-from event_impact.page.provenance import clean
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.execute import tidy_notebook
 

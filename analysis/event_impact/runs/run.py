@@ -22,13 +22,12 @@ from typing import Any
 import nbformat
 
 from event_impact.base.clock import Clock, format_instant, read_system_clock
-from event_impact.base.config import PARSERS, StudyConfig
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError, ExecutionError, RenderError
 from event_impact.base.root import PACKAGE, StudyRoot
-from event_impact.market.opened import OpenedStory
+from event_impact.base.run_record import clean
 from event_impact.page.format import NAME
-from event_impact.page.provenance import clean, provenance_html, read_commit, read_versions
+from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
@@ -45,8 +44,8 @@ from event_impact.runs.store import (
     open_staging,
     publish,
 )
-from event_impact.study.opening import align_articles, check_study, open_study
-from event_impact.study.record import input_hashes, resolved_parameters
+from event_impact.study.opening import hash_inputs
+from event_impact.study.study import Study
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
 Progress = Callable[[str], None]
@@ -94,17 +93,23 @@ class Prepared:
     """A request found good: the study opened, its inputs hashed, its folder named."""
 
     request: RunRequest
-    study: OpenedStory
+    study: Study
     notebook_path: Path
     notebook: nbformat.NotebookNode
     inputs: dict[str, str]
     freshness: Freshness | None
-    folder: Path
+    folder: Path = Path()
 
     @property
     def story(self) -> str:
         """Id of the story."""
         return self.study.story.story
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that the notebook reads, with the story's benchmark filled in."""
+        declared, values = read_declaration(self.notebook, "parameters"), self.study.opened.parameters
+        return {name: value for name, value in values.items() if name in declared}
 
     @property
     def scratch(self) -> Path:
@@ -159,16 +164,20 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def read_needs(notebook: nbformat.NotebookNode) -> str:
-    """What a notebook needs of a story, by its metadata ``impact.needs``: ``registry`` or ``prices``."""
-    declared = notebook.metadata.get("impact", {})
-    return str(declared.get("needs", "prices")) if isinstance(declared, dict) else "prices"
+def read_declaration(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
+    """What a notebook says in its metadata that it reads: ``parameters``, or ``tables`` of ``data/``.
 
-
-def known_parameters(notebook: nbformat.NotebookNode) -> list[str]:
-    """Names assigned in the parameters cell."""
-    source = next(c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
-    return re.findall(r"^([a-z_]+)\s*(?::[^=\n]+)?=", source, flags=re.MULTILINE)
+    Raises
+    ------
+    ConfigError
+        If it does not say so.
+    """
+    declared = notebook.metadata.get("impact", {}).get(kind)
+    if not isinstance(declared, list):
+        raise ConfigError(
+            f"the notebook does not say which {kind} it reads.", f"Name them in its metadata: impact.{kind}."
+        )
+    return [str(name) for name in declared]
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -181,30 +190,22 @@ def prepare(request: RunRequest) -> Prepared:
     """
     path = find_notebook(request.root, request.notebook)
     notebook = read_notebook(path)
-    names = known_parameters(notebook)
+    names = read_declaration(notebook, "parameters")
     unknown = sorted(set(request.parameters) - set(names))
     if unknown:
         raise ConfigError(
             f"{path.stem} has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(names)}."
         )
-    missing = sorted(set(names) - set(PARSERS))
-    if missing:
-        raise ConfigError(f"{path.stem}: the parameters cell assigns {', '.join(missing)}.", "Keep to the known names.")
     request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
-    config = StudyConfig.from_parameters(**request.parameters)
-    study = open_study(config, request.root.path)
-    if "as_of" not in request.parameters and config.story != StudyConfig().story:
-        raise ConfigError(
-            f"as_of is missing: its default belongs to {StudyConfig().story}, not to {config.story}.",
-            f"Name a session from {align_articles(study).event_session.date()} on, for example with --as-of.",
-        )
-    panel = check_study(study, needs=read_needs(notebook))
-    inputs = input_hashes(study, panel)
-    freshness = measure_freshness(study, panel, request.clock()) if panel is not None else None
-    folder = request.reports / (
-        f"{config.as_of.isoformat()}_{config.story}_{short_name(path.stem)}_{hash_run(path, study, inputs)}"
-    )
-    return Prepared(request, study, path, notebook, inputs, freshness, folder)
+    study = Study(root=request.root.path, **request.parameters)
+    inputs, freshness = study.opened.table_hashes, None
+    if "source" in names:
+        study.check()
+        inputs |= hash_inputs(study.opened, study.returns)
+        freshness = measure_freshness(study.opened, study.returns, request.clock())
+    prepared = Prepared(request, study, path, notebook, inputs, freshness)
+    stem = f"{study.config.as_of.isoformat()}_{study.config.story}_{short_name(path.stem)}_{hash_run(prepared)}"
+    return dataclasses.replace(prepared, folder=request.reports / stem)
 
 
 def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -215,15 +216,15 @@ def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     return {**parameters, "source": str(Path(source).expanduser().resolve())}
 
 
-def hash_run(notebook_path: Path, study: OpenedStory, inputs: dict[str, str]) -> str:
+def hash_run(prepared: Prepared) -> str:
     """First eight hex digits of the sha256 over everything that decides the results."""
     identity = {
-        "notebook": notebook_path.stem,
-        "notebook_sha256": hashlib.sha256(notebook_path.read_bytes()).hexdigest(),
-        "story": study.story.story,
-        "as_of": study.config.as_of.isoformat(),
-        "parameters": resolved_parameters(study),
-        "inputs": inputs,
+        "notebook": prepared.notebook_path.stem,
+        "notebook_sha256": hashlib.sha256(prepared.notebook_path.read_bytes()).hexdigest(),
+        "story": prepared.story,
+        "as_of": prepared.study.config.as_of.isoformat(),
+        "parameters": prepared.parameters,
+        "inputs": prepared.inputs,
         "analysis": digest_package(),
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -318,7 +319,7 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
         return execute(
             prepared.notebook_path,
             target,
-            parameters=select_parameters(prepared),
+            parameters=prepared.parameters,
             root=prepared.request.root.path,
             scratch=prepared.scratch,
             limits=prepared.request.limits,
@@ -343,7 +344,7 @@ def _keep(
         exit_code=error.exit_code,
         started_at=started,
         finished_at=format_instant(request.clock()),
-        parameters=resolved_parameters(prepared.study),
+        parameters=prepared.parameters,
     )
     try:
         page = keep_failure(request.reports, failure, partial=target)
@@ -352,12 +353,6 @@ def _keep(
     except (OSError, RenderError) as second:
         said = f"Its page could not be kept ({second})."
     return type(error)(error.message, f"{error.hint} {said}".strip())
-
-
-def select_parameters(prepared: Prepared) -> dict[str, Any]:
-    """All validated parameters that the notebook knows."""
-    known = known_parameters(prepared.notebook)
-    return {name: value for name, value in prepared.study.config.as_parameters().items() if name in known}
 
 
 def check_record(prepared: Prepared, record: dict[str, Any]) -> None:
@@ -389,7 +384,7 @@ def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[st
         "story": prepared.story,
         "notebook": prepared.notebook_path.stem,
         "as_of": prepared.study.config.as_of.isoformat(),
-        "parameters": resolved_parameters(prepared.study),
+        "parameters": prepared.parameters,
         "inputs": {**run.get("inputs", {}), **prepared.inputs},
         "source": freshness.as_record() if freshness else None,
         "versions": read_versions(),

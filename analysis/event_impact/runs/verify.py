@@ -18,16 +18,15 @@ from typing import Any
 
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
+from event_impact.base.run_record import clean
 from event_impact.market.opened import OPTIONAL_TABLES, TABLES
-from event_impact.page.provenance import clean
 from event_impact.runs.execute import execute_notebook, extract_record
 from event_impact.runs.run import (
     RunRequest,
     find_notebook,
-    known_parameters,
     prepare,
+    read_declaration,
     read_notebook,
-    select_parameters,
 )
 from event_impact.runs.store import DOSSIER, StoredRun, hash_files, read_stored
 
@@ -83,7 +82,7 @@ def verify_run(
         notebook = execute(
             prepared.notebook_path,
             Path(scratch) / "executed.ipynb",
-            parameters=select_parameters(prepared),
+            parameters=prepared.parameters,
             root=root.path,
             scratch=Path(scratch) / "kernel",
             limits=request.limits,
@@ -127,7 +126,7 @@ def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
     parameters = stored.run.get("parameters")
     if not isinstance(parameters, dict):
         raise ConfigError("run.json records no parameters.", "Name a run published by this package.")
-    known = known_parameters(read_notebook(find_notebook(root, stored.notebook)))
+    known = read_declaration(read_notebook(find_notebook(root, stored.notebook)), "parameters")
     return {name: value for name, value in parameters.items() if name in known}
 
 

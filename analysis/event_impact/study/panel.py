@@ -1,4 +1,4 @@
-"""All stories of the registry in one sample: the steps of the panel notebook.
+"""The steps of the panel notebook: all stories of the registry in one sample.
 
 Every story goes through the steps of a single study, up to the last session that its figures and ``as_of``
 allow; what cannot be measured is kept with its reason. Pooling is :mod:`event_impact.many.story_panel`.
@@ -12,10 +12,9 @@ import pandas as pd
 
 from event_impact.base.config import LAST_WINDOW_SESSION, StudyConfig, Window
 from event_impact.base.errors import EstimationError, StudyError
-from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.abnormal import Unmeasured
 from event_impact.estimation.models import FACTOR_COLUMNS
 from event_impact.events.articles import Story, load_stories
-from event_impact.events.confounders import load_confounders
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.inference.story_sequence import MAX_SESSIONS
 from event_impact.inference.windows import HEADLINE_KIND
@@ -33,12 +32,12 @@ from event_impact.many.story_panel import (
     pool_windows,
 )
 from event_impact.many.story_path import trace_path
+from event_impact.market.opened import US_EXCHANGES, OpenedStory
 from event_impact.market.snapshot import PriceStore, open_source
-from event_impact.study import steps
-from event_impact.study.steps import OpenedStory
+from event_impact.study.event_study import assess_story, measure
+from event_impact.study.opening import load_returns
 
 DRAWS = 9_999
-US_EXCHANGES = ("XNYS", "XNAS")
 
 
 def gather_panel(study: OpenedStory) -> StoryPanel:
@@ -52,7 +51,7 @@ def gather_panel(study: OpenedStory) -> StoryPanel:
     shared = None if study.config.source == "auto" else study.store
     held: list[PanelStory] = []
     missing: list[MissingStory] = []
-    for story in load_stories(study.root.data).values():
+    for story in load_stories(study.data).values():
         found = measure_story(study, story, shared)
         (held if isinstance(found, PanelStory) else missing).append(found)  # type: ignore[arg-type]
     held.sort(key=lambda s: (s.alignment.event_session, s.name))
@@ -61,9 +60,8 @@ def gather_panel(study: OpenedStory) -> StoryPanel:
 
 def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = None) -> PanelStory | MissingStory:
     """One story with the parameters of a study, or why it cannot be measured."""
-    label = pd.Timestamp(study.config.as_of)
     alignment = align_story(story)
-    if alignment.last_session > label:
+    if alignment.last_session > study.as_of:
         return MissingStory(story, "as_of", f"its articles reach {alignment.last_session.date()}, after as_of")
     if alignment.hull[1] - alignment.hull[0] >= MAX_SESSIONS:
         return MissingStory(story, "window", f"its articles span more than {MAX_SESSIONS} sessions")
@@ -71,7 +69,7 @@ def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = N
         return MissingStory(story, "model", f"the factors are of the United States, the listing is on {story.exchange}")
     benchmark = study.config.benchmark or story.benchmark
     try:
-        store = store or open_source(study.config.source, study.root.data, (story.ticker, benchmark))
+        store = store or open_source(study.config.source, study.data, (story.ticker, benchmark))
         first, last = _find_reach(store, story, benchmark)
     except StudyError as error:
         return MissingStory(story, "no figures", error.message.split(";")[0].rstrip("."))
@@ -80,7 +78,7 @@ def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = N
         reason += f"{alignment.event_session.date()} to {alignment.last_session.date()}"
         return MissingStory(story, "figures elsewhere", reason)
     try:
-        return _measure(study, story, store, alignment, min(label, last))
+        return _measure(study, story, store, alignment, min(study.as_of, last))
     except EstimationError as error:
         return MissingStory(story, "too few sessions", error.message.rstrip("."))
     except StudyError as error:
@@ -96,20 +94,14 @@ def _find_reach(store: PriceStore, story: Story, benchmark: str) -> tuple[pd.Tim
 def _measure(
     study: OpenedStory, story: Story, store: PriceStore, alignment: Alignment, last: pd.Timestamp
 ) -> PanelStory | MissingStory:
-    hours = alignment.hours
-    as_of = hours.between(alignment.event_session, last)[-1]
+    as_of = alignment.hours.between(alignment.event_session, last)[-1].date()
     after = min(max(study.config.path[1], alignment.hull[1] + 1), LAST_WINDOW_SESSION)
-    config = study.config.replace(
-        story=story.story, as_of=as_of.date(), path=f"{min(study.config.path[0], -1)}:{after}"
-    )
-    known_at = hours.schedule.at[as_of, "close"]
-    confounders = load_confounders(story.ticker, study.root.data, known_at=known_at, story=story.story)
-    own = OpenedStory(config, study.root, story, confounders, store)
-    panel = steps.load_returns(own)
-    own_alignment = steps.align(own, panel)
-    measured = steps.measure(own, panel, own_alignment)
-    abnormal = measured[HEADLINE_KIND]
-    assert isinstance(abnormal, AbnormalReturns)  # measure() raises where the headline has none
+    config = study.config.replace(story=story.story, as_of=as_of, path=(min(study.config.path[0], -1), after))
+    own = OpenedStory(config, study.data, story, align_story(story, as_of=as_of), store)
+    panel = load_returns(own)
+    own_alignment = own.timing.with_opens(panel.opens)
+    measured = measure(own, panel, own_alignment)
+    abnormal = measured.close_to_close
     joint = cut_window(abnormal, own_alignment.hull, story=story.story, ticker=story.ticker)
     if isinstance(joint, str):
         return MissingStory(story, "incomplete", joint)
@@ -122,7 +114,7 @@ def separate_effects(story: PanelStory) -> SeparateEffects | str:
     if found.kind != "separable":
         return found.reason
     if found.price_between == "close":
-        rows = {r.name: r.contrast for r in steps.assess_story(story.study, story.measured, story.alignment).rows}
+        rows = {r.name: r.contrast for r in assess_story(story.study, story.measured, story.alignment).rows}
         parts = [rows.get(name) for name in ("report", "denial", "total")]
         if any(part is None for part in parts):
             return "the first candidate of the denial is not after the report's"
@@ -132,8 +124,8 @@ def separate_effects(story: PanelStory) -> SeparateEffects | str:
         return "only an opening price lies between them, and they may fall in different sessions"
     values = []
     for kind in ("close_to_open", "open_to_close", HEADLINE_KIND):
-        abnormal = story.measured[kind]
-        if not isinstance(abnormal, AbnormalReturns):
+        abnormal = getattr(story.measured, kind)
+        if isinstance(abnormal, Unmeasured):
             return f"{kind.replace('_', ' ')}: {abnormal.reason}"
         total = abnormal.sum_window(0, 0)
         if total.estimate is None or total.standard_error is None:

@@ -1,198 +1,241 @@
-"""The specifications that a story's prices allow: the list that the robustness curve goes through."""
+"""The steps of the robustness notebook: every specification that a story's prices allow, and what they say together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from event_impact.base.config import CURVE_ESTIMATION_SESSIONS, CURVE_GAP_SESSIONS, MASKS
+from event_impact.base.config import (
+    CURVE_ESTIMATION_SESSIONS,
+    CURVE_GAP_SESSIONS,
+    MASKS,
+    MAX_T_LEVEL,
+    MIN_SPECIFICATION_SIGN_SHARE,
+)
 from event_impact.base.errors import DataError, EstimationError
+from event_impact.estimation.abnormal import Measured
 from event_impact.estimation.models import FACTOR_COLUMNS, MODEL_LABELS, Design, build_design
-from event_impact.inference.robustness import LOG, SIMPLE, Candidate, Choice
+from event_impact.events.sessions import Alignment
+from event_impact.inference.leave_out import LeftOutDay, leave_out_days
+from event_impact.inference.robustness import (
+    LOG,
+    SIMPLE,
+    Candidate,
+    Choice,
+    Confirmation,
+    SpecificationCurve,
+    SpecificationEstimate,
+    confirm_curve,
+    estimate_curve,
+    estimate_specifications,
+)
+from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate, apply_confirmation
 from event_impact.market.opened import OpenedStory
-from event_impact.market.returns import ReturnPanel, load_panel
-from event_impact.study.opening import align_articles, same_calendar_peers
+from event_impact.market.returns import ReturnPanel
+from event_impact.study.event_study import own_news
+from event_impact.study.opening import load_beside
 
 FACTOR_MARKET = "US market factor"
 """The value-weighted market of the factor library: excess return plus riskless rate."""
 ON_BENCHMARK = ("market", "market_adjusted_demeaned")
 
 
-def load_peer_panel(study: OpenedStory, peers: tuple[str, ...]) -> ReturnPanel:
-    """The firm's panel with peers of the same calendar beside it.
-
-    Raises
-    ------
-    DataError
-        If the source lacks one of them.
-    """
-    return load_panel(
-        study.store,
-        study.story.ticker,
-        benchmark=study.benchmark,
-        exchange=study.story.exchange,
-        as_of=study.config.as_of,
-        others=peers,
+def trace_curve(
+    opened: OpenedStory, panel: ReturnPanel, alignment: Alignment, *, return_kind: str
+) -> SpecificationCurve:
+    """The estimate of the event session under every exchangeable choice, tested as a whole."""
+    candidates, headline = list_candidates(opened, panel, return_kind)
+    return estimate_curve(
+        candidates,
+        alignment.event_session,
+        headline=headline,
+        significance=opened.config.significance,
+        bound=opened.config.equivalence_bound,
+        news=own_news(opened, alignment),
     )
 
 
-def list_candidates(study: OpenedStory, panel: ReturnPanel, return_kind: str) -> tuple[list[Candidate], Choice]:
+def judge_curve(curve: SpecificationCurve) -> Confirmation:
+    """The rule of the study on a curve: one sign in most specifications, and a small placebo maxT p."""
+    return confirm_curve(curve, min_sign_share=MIN_SPECIFICATION_SIGN_SHARE, max_p=MAX_T_LEVEL)
+
+
+def confirm_detections(rows: list[WindowEstimate], trace: Callable[[str], SpecificationCurve]) -> list[WindowEstimate]:
+    """Decide between ``effect`` and ``fragile`` where something was detected; without a detection nothing is run.
+
+    The curve covers the event session; detections in other windows stay fragile and say so.
+
+    Parameters
+    ----------
+    trace : callable
+        Gives the curve of a return kind.
+    """
+    confirmed = []
+    for row in rows:
+        if row.outcome == "fragile" and row.is_primary:
+            found = judge_curve(trace(row.return_kind))
+            row = apply_confirmation(
+                row, is_confirmed=found.is_confirmed, reason=found.reason, is_tested=found.is_tested
+            )
+        elif row.outcome == "fragile":
+            reason = "the specification curve covers the declared rows of the event session only"
+            row = apply_confirmation(row, is_confirmed=False, reason=reason)
+        confirmed.append(row)
+    return confirmed
+
+
+def leave_out_news(opened: OpenedStory, measured: Measured, alignment: Alignment) -> tuple[LeftOutDay, ...]:
+    """The headline without each recorded news session of its estimation window, one at a time."""
+    sessions = opened.confounders.table.index.unique()
+    labels = pd.Series({s: opened.confounders.label_of(s) for s in sessions}, dtype=object)
+    labels.index = pd.DatetimeIndex(labels.index)
+    return leave_out_days(
+        measured.close_to_close.design,
+        alignment.event_session,
+        labels,
+        length=opened.config.estimation_sessions,
+        gap=opened.config.gap_sessions,
+        left_out=opened.masked,
+    )
+
+
+def leave_out_peers(opened: OpenedStory, alignment: Alignment) -> list[SpecificationEstimate]:
+    """The market model with all peers, then without each; peers without figures carry the reason."""
+    candidates, whole = list_peer_candidates(opened)
+    return estimate_specifications(
+        candidates,
+        alignment.event_session,
+        headline=whole,
+        significance=opened.config.significance,
+        bound=opened.config.equivalence_bound,
+    )
+
+
+def list_candidates(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -> tuple[list[Candidate], Choice]:
     """Every exchangeable specification of one return, and the declared one among them.
 
     Models with long-short factors have no logarithm and exist for close-to-close returns only; what cannot be
     built stays in the list with its reason. Leaving listed news days out is a choice only where one lies in the
     estimation window: else the same estimate would be counted twice.
     """
-    config = study.config
-    designs = list_designs(study, panel, return_kind)
+    config = opened.config
+    designs = list_designs(opened, panel, return_kind)
     lengths = sorted({*CURVE_ESTIMATION_SESSIONS, config.estimation_sessions})
     gaps = sorted({*CURVE_GAP_SESSIONS, config.gap_sessions})
-    none, listed = pd.DatetimeIndex([]), study.confounders.masked_sessions
-    event = int(panel.sessions.searchsorted(align_articles(study).event_session))
+    listed = opened.confounders.masked_sessions
+    event = int(panel.sessions.searchsorted(opened.timing.event_session))
     candidates = []
     for (label, form, design, reason), mask, length, gap in product(designs, MASKS, lengths, gaps):
         window = panel.sessions[max(event - gap - length, 0) : max(event - gap, 0)]
         if mask == config.mask or listed.isin(window).any():
-            masked = listed if mask == "listed" else none
+            masked = listed if mask == "listed" else listed[:0]
             candidates.append(Candidate(Choice(label, form, mask, length, gap), design, masked, reason))
-    headline = Choice(
-        headline_label(study), SIMPLE, config.mask, config.estimation_sessions, config.gap_sessions
-    )  # fmt: skip
-    return candidates, headline
+    is_on_factors = config.model in FACTOR_COLUMNS
+    label = MODEL_LABELS[config.model] + ("" if is_on_factors else f" on {opened.benchmark}")
+    return candidates, Choice(label, SIMPLE, config.mask, **opened.lengths)
 
 
-def headline_label(study: OpenedStory) -> str:
-    """The name under which the declared model stands in the curve."""
-    model = study.config.model
-    return MODEL_LABELS[model] if model in FACTOR_COLUMNS else f"{MODEL_LABELS[model]} on {study.benchmark}"
-
-
-def list_designs(study: OpenedStory, panel: ReturnPanel, return_kind: str) -> list[tuple[str, str, Design | None, str]]:
+def list_designs(
+    opened: OpenedStory, panel: ReturnPanel, return_kind: str
+) -> list[tuple[str, str, Design | None, str]]:
     """(label, return form, design or None, reason) of every model of the curve."""
     found: list[tuple[str, str, Design | None, str]] = []
 
-    def add(label: str, form: str, make) -> None:
+    def add(label: str, form: str, make: Callable[[], Design]) -> None:
         try:
             found.append((label, form, make(), ""))
         except (DataError, EstimationError) as error:
             found.append((label, form, None, error.message))
 
-    extra = () if study.config.model in (*ON_BENCHMARK, *FACTOR_COLUMNS) else (study.config.model,)
-    for model in (*ON_BENCHMARK, *extra):
-        for form in (SIMPLE, LOG):
-            name = f"{MODEL_LABELS[model]} on {study.benchmark}"
-            add(name, form, lambda m=model, f=form: _on_benchmark(panel, m, f, return_kind))
-    if return_kind == "close_to_close":
-        for model in ON_BENCHMARK:
-            for form in (SIMPLE, LOG):
-                name = f"{MODEL_LABELS[model]} on the {FACTOR_MARKET}"
-                add(name, form, lambda m=model, f=form: _on_factor_market(study, panel, m, f))
+    returns = panel.returns[return_kind]
+    extra = () if opened.config.model in (*ON_BENCHMARK, *FACTOR_COLUMNS) else (opened.config.model,)
+    for model, form in product((*ON_BENCHMARK, *extra), (SIMPLE, LOG)):
+        label = f"{MODEL_LABELS[model]} on {opened.benchmark}"
+        add(label, form, partial(_design, panel, model, returns, return_kind, form=form))
+    if return_kind == HEADLINE_KIND:
+        for model, form in product(ON_BENCHMARK, (SIMPLE, LOG)):
+            label = f"{MODEL_LABELS[model]} on the {FACTOR_MARKET}"
+            add(label, form, partial(_on_factor_market, opened, panel, model, form))
         for model in FACTOR_COLUMNS:
-            add(MODEL_LABELS[model], SIMPLE, lambda m=model: _on_factors(study, panel, m))
-    for members in peer_sets(study).values():
-        for form in (SIMPLE, LOG):
-            label = f"market model on {study.benchmark} with {' and '.join(members)}"
-            add(label, form, lambda p=members, f=form: _with_peers(study, p, f, return_kind))
+            add(MODEL_LABELS[model], SIMPLE, partial(_on_factors, opened, panel, model))
+    for (label, members), form in product(_peer_sets(opened).items(), (SIMPLE, LOG)):
+        add(label, form, partial(_with_peers, opened, members, form, return_kind))
     return found
 
 
-def peer_sets(study: OpenedStory) -> dict[str, tuple[str, ...]]:
-    """Peers that join the market model together, by the name of their set."""
+def _peer_sets(opened: OpenedStory) -> dict[str, tuple[str, ...]]:
+    """Peers that join the market model together, by the label of the specification."""
     sets: dict[str, list[str]] = {}
-    for peer in same_calendar_peers(study):
+    for peer in opened.near_peers:
         if peer.peer_set:
             sets.setdefault(peer.peer_set, []).append(peer.ticker)
-    return {name: tuple(members) for name, members in sets.items()}
+    return {f"market model on {opened.benchmark} with {' and '.join(m)}": tuple(m) for m in sets.values()}
 
 
-def _in_form(returns: pd.DataFrame, form: str) -> pd.DataFrame:
-    return returns if form == SIMPLE else np.log1p(returns)
-
-
-def _on_benchmark(panel: ReturnPanel, model: str, form: str, kind: str) -> Design:
+def _design(
+    panel: ReturnPanel, model: str, returns: pd.DataFrame, kind: str, *, form: str = SIMPLE,
+    benchmark: str = "", factors: pd.DataFrame | None = None, peers: tuple[str, ...] = (),
+) -> Design:  # fmt: skip
     return build_design(
         model,
-        _in_form(panel.returns[kind], form),
+        returns if form == SIMPLE else np.log1p(returns),
         ticker=panel.ticker,
-        benchmark=panel.benchmark,
+        benchmark=benchmark or panel.benchmark,
         return_kind=kind,
-    )
-
-
-def _on_factor_market(study: OpenedStory, panel: ReturnPanel, model: str, form: str) -> Design:
-    factors, _, _ = study.store.load_factors()
-    firm = panel.returns["close_to_close"][[panel.ticker]]
-    factors = factors.reindex(firm.index)
-    returns = firm.assign(**{FACTOR_MARKET: factors["mkt_rf"] + factors["rf"]})
-    return build_design(
-        model,
-        _in_form(returns, form),
-        ticker=panel.ticker,
-        benchmark=FACTOR_MARKET,
-        return_kind="close_to_close",
-    )
-
-
-def _on_factors(study: OpenedStory, panel: ReturnPanel, model: str) -> Design:
-    factors, _, _ = study.store.load_factors()
-    return build_design(
-        model,
-        panel.returns["close_to_close"],
-        ticker=panel.ticker,
-        benchmark=panel.benchmark,
-        return_kind="close_to_close",
         factors=factors,
-    )
-
-
-def _with_peers(study: OpenedStory, peers: tuple[str, ...], form: str, kind: str) -> Design:
-    panel = load_peer_panel(study, peers)
-    return build_design(
-        "market_peers",
-        _in_form(panel.returns[kind], form),
-        ticker=panel.ticker,
-        benchmark=panel.benchmark,
-        return_kind=kind,
         peers=peers,
     )
 
 
-def list_peer_candidates(study: OpenedStory, panel: ReturnPanel) -> tuple[list[Candidate], Choice]:
+def _on_factor_market(opened: OpenedStory, panel: ReturnPanel, model: str, form: str) -> Design:
+    firm = panel.returns[HEADLINE_KIND][[panel.ticker]]
+    factors = opened.store.load_factors()[0].reindex(firm.index)
+    returns = firm.assign(**{FACTOR_MARKET: factors["mkt_rf"] + factors["rf"]})
+    return _design(panel, model, returns, HEADLINE_KIND, form=form, benchmark=FACTOR_MARKET)
+
+
+def _on_factors(opened: OpenedStory, panel: ReturnPanel, model: str) -> Design:
+    factors, _, _ = opened.store.load_factors()
+    return _design(panel, model, panel.returns[HEADLINE_KIND], HEADLINE_KIND, factors=factors)
+
+
+def _with_peers(opened: OpenedStory, peers: tuple[str, ...], form: str, kind: str) -> Design:
+    panel = load_beside(opened, *peers)
+    return _design(panel, "market_peers", panel.returns[kind], kind, form=form, peers=peers)
+
+
+def list_peer_candidates(opened: OpenedStory) -> tuple[list[Candidate], Choice]:
     """The market model with all peers of the same calendar, then without each; peers without figures are named.
 
     The second value is the choice with all peers.
     """
-    held, lacking = split_by_figures(study)
-    config = study.config
-    masked = study.confounders.masked_sessions if config.mask == "listed" else pd.DatetimeIndex([])
+    held: list[str] = []
+    lacking: dict[str, str] = {}
+    for peer in opened.near_peers:
+        try:
+            load_beside(opened, peer.ticker)
+            held.append(peer.ticker)
+        except DataError as error:
+            lacking[peer.ticker] = error.message
+    masked = opened.masked
 
     def choose(label: str) -> Choice:
-        return Choice(label, SIMPLE, config.mask, config.estimation_sessions, config.gap_sessions)
+        return Choice(label, SIMPLE, opened.config.mask, **opened.lengths)
 
     whole = choose(f"with {', '.join(held)}" if held else "with all peers")
     candidates = [Candidate(choose(f"with {name}"), None, masked, reason) for name, reason in lacking.items()]
     if not held:
         return [*candidates, Candidate(whole, None, masked, "no peer of the same calendar has figures")], whole
-    sets = [(whole, held)]
+    sets = [(whole, tuple(held))]
     if len(held) > 1:
         sets += [(choose(f"without {name}"), tuple(p for p in held if p != name)) for name in held]
     for choice, members in sets:
         try:
-            candidates.append(Candidate(choice, _with_peers(study, members, SIMPLE, "close_to_close"), masked))
+            candidates.append(Candidate(choice, _with_peers(opened, members, SIMPLE, HEADLINE_KIND), masked))
         except (DataError, EstimationError) as error:
             candidates.append(Candidate(choice, None, masked, error.message))
     return candidates, whole
-
-
-def split_by_figures(study: OpenedStory) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Peers of the same calendar with figures, and those without, each with the reason."""
-    held, lacking = [], {}
-    for peer in same_calendar_peers(study):
-        try:
-            load_peer_panel(study, (peer.ticker,))
-            held.append(peer.ticker)
-        except DataError as error:
-            lacking[peer.ticker] = error.message
-    return tuple(held), lacking

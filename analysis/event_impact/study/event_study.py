@@ -1,0 +1,320 @@
+"""The steps of the event-study notebook: abnormal returns, tests, sequence, and what stands beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+
+from event_impact.base.config import MAX_SMALL_PERCENTILE, Window
+from event_impact.base.errors import DataError, EstimationError
+from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured, measure_abnormal_returns
+from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
+from event_impact.estimation.dummies import DummyRegression, regress_with_dummies
+from event_impact.estimation.estimators import ESTIMATORS
+from event_impact.estimation.models import Design, build_design
+from event_impact.events.claims import load_claims
+from event_impact.events.control_sessions import Control, load_controls
+from event_impact.events.sessions import Alignment
+from event_impact.inference.activity_bands import band_activity
+from event_impact.inference.activity_tests import Surprise, assess_surprises, lacking_surprises
+from event_impact.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
+from event_impact.inference.control_tests import ControlResult
+from event_impact.inference.diagnostics import StudyDiagnostics, diagnose, slope_without
+from event_impact.inference.dollar_effect import DollarEffect, value_in_currency
+from event_impact.inference.fhs import fhs_test
+from event_impact.inference.parametric import prediction_error_t
+from event_impact.inference.placebo_pool import PlaceboRank, rank_windows
+from event_impact.inference.sample_quantile import conformal
+from event_impact.inference.story_sequence import StorySequence, assess_sequence
+from event_impact.inference.windows import (
+    COMPANION_KIND,
+    HEADLINE_KIND,
+    Specification,
+    WindowEstimate,
+    adjust_primary,
+    assess_window,
+    unavailable,
+)
+from event_impact.market.opened import OpenedStory
+from event_impact.market.returns import RETURN_KINDS, ReturnPanel
+from event_impact.study.opening import check_event, design_model, load_beside
+
+CAUTIONS = {
+    "yes": "",
+    "no": "that opening price was made before the article was public and holds none of the news",
+    "perhaps": "whether that opening price was made before or after the article is not known",
+}
+"""What must be said of a return that ends at the open of the event session."""
+ACTIVITY_SESSIONS = 2
+"""Sessions shown on either side of the hull of candidates."""
+
+
+def measure(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> Measured:
+    """Abnormal returns of all three kinds.
+
+    Raises
+    ------
+    DataError
+        If the headline cannot be measured; other kinds carry their reason instead.
+    """
+    config = opened.config
+    check_event(opened, panel, alignment)
+    labels = {session: opened.confounders.label_of(session) for session in opened.confounders.table.index}
+    reach = [*config.windows, *config.runup, config.path, alignment.hull]
+    measured: dict[str, AbnormalReturns | Unmeasured] = {}
+    for kind in RETURN_KINDS:
+        try:
+            measured[kind] = measure_abnormal_returns(
+                design_model(opened, panel, kind),
+                alignment.event_session,
+                **opened.lengths,
+                path=(min(first for first, _ in reach), max(last for _, last in reach)),
+                masked=opened.masked,
+                labels=labels,
+            )
+        except EstimationError as error:
+            if kind == HEADLINE_KIND:
+                raise
+            measured[kind] = Unmeasured(
+                error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
+            )
+    return Measured(**measured)  # type: ignore[arg-type]  # the headline's are returns: else it was raised
+
+
+def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment) -> list[WindowEstimate]:
+    """Every window of every return kind, tested, with the declared pair adjusted."""
+    config = opened.config
+    windows = list(dict.fromkeys((*config.windows, alignment.hull, *config.runup)))
+    rows = []
+    for kind, abnormal in measured.items():
+        specification = Specification(kind, config.model, opened.benchmark, config.mask, **opened.lengths)
+        is_lacking = isinstance(abnormal, Unmeasured)
+        ranks = {} if is_lacking else rank_among_placebos(opened, abnormal, alignment, windows)
+        caution = CAUTIONS[alignment.open_holds_news] if kind == COMPANION_KIND else ""
+        for first, last in windows:
+            if isinstance(abnormal, Unmeasured):
+                is_primary = (first, last) == (0, 0) and kind == COMPANION_KIND
+                row = unavailable(specification, first, last, is_primary=is_primary, reason=abnormal.reason)
+            else:
+                row = assess_window(
+                    abnormal,
+                    first,
+                    last,
+                    specification=specification,
+                    significance=config.significance,
+                    bound=config.equivalence_bound,
+                    seed=config.seed,
+                    placebo=ranks.get((first, last)),
+                )
+            rows.append(dataclasses.replace(row, caution=caution if last == 0 else ""))
+    return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
+
+
+def assess_story(opened: OpenedStory, measured: Measured, alignment: Alignment) -> StorySequence:
+    """Report, denial and total effect as far as closing prices identify them, and each candidate session."""
+    found = alignment.identification
+    return assess_sequence(
+        measured.close_to_close,
+        hull=alignment.hull,
+        kind=found.kind if found.price_between == "close" else "joint",
+        report_candidates=alignment.relative(alignment.report_sessions),
+        denial_candidates=alignment.relative(alignment.denial_sessions),
+        **opened.lengths,
+        news=own_news(opened, alignment),
+        bound=opened.config.equivalence_bound,
+        significance=opened.config.significance,
+    )
+
+
+def own_news(opened: OpenedStory, alignment: Alignment) -> pd.DatetimeIndex:
+    """Sessions of the story's articles and of masked confounders: no placebo may be near them."""
+    own = [s for event in alignment.articles for s in event.sessions]
+    return pd.DatetimeIndex(own).union(opened.confounders.masked_sessions)
+
+
+def rank_among_placebos(
+    opened: OpenedStory, abnormal: AbnormalReturns, alignment: Alignment, windows: list[Window]
+) -> dict[Window, PlaceboRank]:
+    """Ranks of the event among earlier sessions away from the story's own news."""
+    return rank_windows(abnormal, windows, **opened.lengths, news=own_news(opened, alignment))
+
+
+def rank_headline(opened: OpenedStory, measured: Measured, alignment: Alignment) -> PlaceboRank:
+    """The headline's rank among earlier sessions, with the statistics behind it.
+
+    Raises
+    ------
+    DataError
+        If the headline has no estimate.
+    """
+    headline = measured.close_to_close
+    ranks = rank_among_placebos(opened, headline, alignment, [(0, 0)])
+    if (0, 0) not in ranks:
+        raise DataError(headline.sum_window(0, 0).note, "Use another source.")
+    return ranks[0, 0]
+
+
+def list_news(opened: OpenedStory, alignment: Alignment) -> pd.DataFrame:
+    """Recorded news inside the windows: of the listing from the run-up on, of benchmark and peers from the event on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index session; columns listing, label, known_from (UTC), source, url, is_masked, notes.
+    """
+    config, hours = opened.config, alignment.hours
+    ends = max(end for _, end in (*config.windows, alignment.hull))
+    last = min(hours.offset(alignment.event_session, ends), opened.as_of)
+    first = hours.offset(alignment.event_session, min(f for f, _ in (*config.windows, *config.runup)))
+    held = [opened.confounders.between(first, last).assign(listing=opened.story.ticker)]
+    for listing in dict.fromkeys((opened.benchmark, *(p.ticker for p in opened.near_peers))):
+        held.append(opened.news_of(listing).between(alignment.event_session, last).assign(listing=listing))
+    frame = pd.concat([part for part in held if len(part)] or held[:1])
+    return frame[["listing", *(c for c in frame.columns if c != "listing")]]
+
+
+def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> DummyRegression | Unmeasured:
+    """The complete windows once more, as one regression with a dummy for each of their sessions.
+
+    Least squares with one dummy a session gives the prediction errors as coefficients: an independent way
+    to the same numbers, by another library.
+    """
+    if abnormal.design.model in ESTIMATORS or abnormal.garch is not None or not len(abnormal.design.regressors.columns):
+        return Unmeasured(f"{abnormal.design.model} is not a regression with an intercept fitted by least squares")
+    last = max((last for _, last in windows if abnormal.sum_window(0, last).estimate is not None), default=None)
+    if last is None:
+        return Unmeasured("no window from the event session on is complete")
+    design = abnormal.design
+    event = pd.DatetimeIndex(abnormal.table.loc[0:last, "session"])
+    sessions = abnormal.fit.sessions.append(event)
+    return regress_with_dummies(
+        design.response.loc[sessions].to_numpy(dtype=float),
+        design.regressors.loc[sessions].to_numpy(dtype=float),
+        list(range(abnormal.fit.n_estimation, len(sessions))),
+    )
+
+
+def diagnose_headline(opened: OpenedStory, measured: Measured) -> StudyDiagnostics | Unmeasured:
+    """What in the estimation window of the headline could spoil its tests, with the doubts of the data notes.
+
+    Models with another estimator than least squares are diagnosed by least squares on their regressors.
+    """
+    headline = measured.close_to_close
+    total = headline.sum_window(0, 0)
+    if total.estimate is None:
+        return Unmeasured(total.note)
+    fit = headline.fit
+    names = list(fit.coefficients.index)
+    slope = next((names.index(name) for name in ("market_beta", "mkt_rf") if name in names), None)
+    y = headline.design.response.loc[fit.sessions].to_numpy(dtype=float)
+    found = diagnose(headline.window_fits(0, 0), y, fit.design_matrix, slope=slope)
+    history = opened.store.load(opened.benchmark, opened.story.exchange)
+    notes = history.faults[(history.faults["field"] == "close") & (history.faults["session"] != "")]
+    doubtful = fit.sessions.intersection(pd.DatetimeIndex(notes["session"]))
+    without = None
+    if slope is not None and len(doubtful):
+        without = slope_without(y, fit.design_matrix, sessions=fit.sessions.get_indexer(doubtful), slope=slope)
+    stability = found.beta_stability
+    return StudyDiagnostics(
+        diagnostics=found,
+        largest_leverage_session=fit.sessions[found.largest_leverage_offset],
+        average_leverage=len(names) / fit.n_estimation,
+        dropped_sessions=tuple(fit.sessions[list(stability.dropped)]) if stability else (),
+        doubtful_sessions=tuple(doubtful),
+        beta_without_doubtful=without,
+    )
+
+
+def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
+    """Run t, conformal and FHS on the firm's control sessions up to as_of, and on those of its listed peers.
+
+    Always the market model on close-to-close returns with the lengths of the study. Empty when none is recorded
+    for the firm.
+    """
+    controls = [c for c in load_controls(opened.data) if c.session <= opened.as_of]
+    own = [c for c in controls if c.ticker == opened.story.ticker]
+    peers = {p.ticker for p in opened.listed if p.role == "peer"}
+    beside = [c for c in controls if c.ticker in peers] if own else []
+    designs: dict[str, Design | str] = {}
+    for name in dict.fromkeys(c.ticker for c in (*own, *beside)):
+        try:
+            returns = load_beside(opened, ticker=name).returns[HEADLINE_KIND]
+            designs[name] = build_design(
+                "market", returns, ticker=name, benchmark=opened.benchmark, return_kind=HEADLINE_KIND
+            )
+        except (DataError, EstimationError) as error:
+            designs[name] = error.message.rstrip(".")
+    return tuple(_test_control(opened, control, designs[control.ticker]) for control in (*own, *beside))
+
+
+def _test_control(opened: OpenedStory, control: Control, design: Design | str) -> ControlResult:
+    if isinstance(design, str):
+        return ControlResult(control, None, {}, design)
+    try:
+        abnormal = measure_abnormal_returns(design, control.session, **opened.lengths, path=(0, 0))
+    except EstimationError as error:
+        return ControlResult(control, None, {}, error.message.rstrip("."))
+    total = abnormal.sum_window(0, 0)
+    if total.estimate is None or total.standard_error is None:
+        return ControlResult(control, None, {}, total.note)
+    fits = abnormal.window_fits(0, 0)
+    tests = (prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df), conformal(fits), fhs_test(fits))
+    return ControlResult(control, total.estimate, {t.name: t for t in tests})
+
+
+def surprise_activity(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> list[Surprise]:
+    """Surprise in volume and range from two sessions before the first candidate to two after the last.
+
+    Both prices come from the source of the run: volumes of two vendors cannot be compared.
+    """
+    first, last = -ACTIVITY_SESSIONS, alignment.hull[1] + ACTIVITY_SESSIONS
+    surprises: list[Surprise] = []
+    for kind, build in {"log_volume": build_volume_design, "log_range": build_range_design}.items():
+        try:
+            design = build(panel.prices, panel.benchmark_prices, benchmark=panel.benchmark)
+            found = measure_activity(design, alignment.event_session, **opened.lengths, path=(first, last))
+            surprises += assess_surprises(found, max(first, -opened.config.gap_sessions), last)
+        except EstimationError as error:
+            surprises += lacking_surprises(kind, first, last, error.message.rstrip("."))
+    return surprises
+
+
+def band_headline(opened: OpenedStory, panel: ReturnPanel, measured: Measured) -> pd.DataFrame:
+    """Volume and range along the path of the figures, with the quantiles of the estimation window."""
+    headline = measured.close_to_close
+    return band_activity(panel.prices, headline.event_session, fitted=headline.fit.sessions, path=opened.config.path)
+
+
+def judge_claims(
+    opened: OpenedStory, panel: ReturnPanel, measured: Measured, alignment: Alignment
+) -> tuple[CheckedClaim, ...]:
+    """What the articles that were known at as_of claim, and what the figures say of each statement."""
+    claims = load_claims(tuple(event.article for event in alignment.articles), opened.data)
+    context = ClaimContext(
+        panel=panel,
+        alignment=alignment,
+        abnormal={kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)},
+        **opened.lengths,
+        max_small_percentile=MAX_SMALL_PERCENTILE,
+    )
+    return check_claims(claims, context)
+
+
+def value_effect(
+    opened: OpenedStory, panel: ReturnPanel, alignment: Alignment, rows: list[WindowEstimate]
+) -> tuple[DollarEffect, ...]:
+    """The declared pair in money: shares outstanding times the close before, times the estimate."""
+    story = opened.story
+    return tuple(
+        value_in_currency(
+            row,
+            panel.prices["close"],
+            alignment.event_session,
+            shares=story.shares_outstanding,
+            shares_as_of=story.shares_as_of,
+            shares_source=story.shares_source,
+        )
+        for row in rows
+        if row.is_primary
+    )

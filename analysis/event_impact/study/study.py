@@ -1,0 +1,348 @@
+"""The door of the package: one story from its articles to its verdict, each noun made once and when it is asked for."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from event_impact.base.config import StudyConfig
+from event_impact.base.errors import ConfigError
+from event_impact.base.root import StudyRoot, find_root
+from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
+from event_impact.estimation.dummies import DummyRegression
+from event_impact.events.articles import Story, load_story
+from event_impact.events.sessions import Alignment, align_story
+from event_impact.inference.activity_tests import Surprise
+from event_impact.inference.claim_checks import CheckedClaim
+from event_impact.inference.control_tests import ControlResult
+from event_impact.inference.diagnostics import StudyDiagnostics
+from event_impact.inference.dollar_effect import DollarEffect
+from event_impact.inference.leave_out import LeftOutDay
+from event_impact.inference.placebo_pool import PlaceboRank
+from event_impact.inference.power_study import PowerStudy, study_power
+from event_impact.inference.robustness import SpecificationCurve, SpecificationEstimate
+from event_impact.inference.story_sequence import StorySequence
+from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
+from event_impact.many.peer_tests import Spillover
+from event_impact.many.story_panel import PanelResult
+from event_impact.market.opened import OpenedStory
+from event_impact.market.returns import ReturnPanel
+from event_impact.market.snapshot import PriceStore
+from event_impact.page.panel_tables import compose_panel
+from event_impact.page.robustness_tables import compose_robustness
+from event_impact.page.spillover_tables import compose_spillover
+from event_impact.page.verdict import Verdict, compose_alignment, compose_verdict
+from event_impact.registry.alignments import load_known_alignments
+from event_impact.registry.plans import PlanStatus
+from event_impact.study import event_study, opening, panel, specifications, spillover
+from event_impact.study.opening import open_story
+from event_impact.study.record import Provenance, record_panel, record_study, record_timing
+
+INJECTED = "# Parameters\n"
+"""How papermill begins the cell in which it hands over parameters."""
+
+
+class Study:
+    """One story taken from its articles to its verdict.
+
+    Everything is validated and opened when the study is made: parameters, tables, calendar and prices. What follows is
+    computed when it is first asked for, and once.
+
+    Parameters
+    ----------
+    story : str or Story
+        An id of ``data/stories.csv``, or a story with its articles that need not be there.
+    as_of : str or datetime.date, optional
+        The last session whose prices may be seen; needed for every story but the default one.
+    root : str or pathlib.Path, optional
+        Folder of the study; found from the working directory when left out.
+    prices : PriceStore or pandas.DataFrame, optional
+        Prices in the place of ``source``; a frame has the columns date, ticker, close and, where there are any, open,
+        high, low, volume, dividend.
+    **parameters
+        As :class:`StudyConfig` names them.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is wrong or unknown, or ``as_of`` is no session or lies before the event.
+    DataError
+        If tables or prices cannot be used.
+
+    Examples
+    --------
+    >>> from event_impact import Study
+    >>> study = Study("ford-xiaomi", as_of="2026-02-13")
+    >>> study.alignment.identification.kind
+    'joint'
+    >>> study.verdict.outcome
+    'no_detectable_effect'
+    """
+
+    def __init__(
+        self,
+        story: str | Story = StudyConfig.story,
+        *,
+        root: str | Path | None = None,
+        prices: PriceStore | pd.DataFrame | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.root: StudyRoot = find_root(root)
+        data, name = self.root.data, story.story if isinstance(story, Story) else story
+        if isinstance(prices, pd.DataFrame):
+            prices = PriceStore.of_frame(prices, data)
+        if prices is not None:
+            parameters["source"] = prices.source
+        self.config = StudyConfig.from_parameters(**parameters, story=name)
+        held = story if isinstance(story, Story) else load_story(name, data)
+        if "as_of" not in parameters and name != StudyConfig.story:
+            raise ConfigError(
+                f"as_of is missing: its default belongs to {StudyConfig.story}, not to {name}.",
+                f"Name a session from {align_story(held).event_session.date()} on, for example with --as-of.",
+            )
+        self.opened: OpenedStory = open_story(self.config, held, data, store=prices)
+        self._curves: dict[str, SpecificationCurve] = {}
+        self._given = {"root": self.root.path, "prices": prices, "story": story}
+
+    @classmethod
+    def from_cell(cls, cell: Mapping[str, Any]) -> Study:
+        """The study that the parameters cell of a notebook asks for: ``Study.from_cell(globals())``.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter was handed over that the notebook does not declare.
+        """
+        declared, injected = read_cells(cell["In"])
+        if unknown := sorted(injected - declared.keys()):
+            raise ConfigError(
+                f"this notebook has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(declared)}."
+            )
+        return cls(**{name: cell[name] for name in declared})
+
+    def replace(self, **changes: Any) -> Study:
+        """The same study with some parameters changed."""
+        return Study(**{**self.config.as_parameters(), **self._given, **changes})
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        return {"text/html": self.verdict._repr_html_(), "text/plain": self.verdict.text}
+
+    # ------------------------------------------------------------ articles, sessions, prices
+
+    @property
+    def story(self) -> Story:
+        """The story with its articles."""
+        return self.opened.story
+
+    @property
+    def timing(self) -> Alignment:
+        """The sessions that each article can have reached, before any price is read."""
+        return self.opened.timing
+
+    @cached_property
+    def first_prices(self) -> pd.DataFrame:
+        """Where the news could first be priced, on every venue."""
+        return opening.find_first_prices(self.opened)
+
+    @cached_property
+    def registry(self) -> list[Alignment]:
+        """Every story of the registry whose articles had appeared by ``as_of``, on its calendar."""
+        return load_known_alignments(self.opened.data, self.config.as_of)
+
+    @cached_property
+    def returns(self) -> ReturnPanel:
+        """Checked returns of the firm, its benchmark, and what else the model asks for."""
+        return opening.load_returns(self.opened)
+
+    @cached_property
+    def alignment(self) -> Alignment:
+        """The sessions once more, and what the recorded prices can tell apart."""
+        return self.timing.with_opens(self.returns.opens)
+
+    def check(self) -> None:
+        """Refuse now what the steps below would refuse later: prices that cannot serve the request."""
+        opening.check_prices_serve(self.opened, self.returns, self.alignment)
+
+    # ------------------------------------------------------------ abnormal returns and their tests
+
+    @cached_property
+    def abnormal(self) -> Measured:
+        """Abnormal returns of the three kinds of return."""
+        return event_study.measure(self.opened, self.returns, self.alignment)
+
+    @property
+    def headline(self) -> AbnormalReturns:
+        """Abnormal returns from close to close."""
+        return self.abnormal.close_to_close
+
+    @cached_property
+    def estimates(self) -> list[WindowEstimate]:
+        """Every window of every return, tested; a detection is confirmed by its specification curve."""
+        rows = event_study.estimate(self.opened, self.abnormal, self.alignment)
+        return specifications.confirm_detections(rows, self.trace_curve)
+
+    @cached_property
+    def sequence(self) -> StorySequence:
+        """Effects of report and denial as far as closing prices tell them apart, and each candidate session."""
+        return event_study.assess_story(self.opened, self.abnormal, self.alignment)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What was found, how sure, and what could have been seen."""
+        return compose_verdict(self.estimates, self.alignment, self.config, sequence=self.sequence)
+
+    @cached_property
+    def placebo(self) -> PlaceboRank:
+        """The headline among the firm's own earlier sessions."""
+        return event_study.rank_headline(self.opened, self.abnormal, self.alignment)
+
+    @cached_property
+    def power(self) -> PowerStudy:
+        """What the design could have shown."""
+        bound, significance = self.config.equivalence_bound, self.config.significance
+        return study_power(self.estimates, bound=bound, significance=significance)
+
+    @cached_property
+    def diagnostics(self) -> StudyDiagnostics | Unmeasured:
+        """What in the estimation window could spoil the tests."""
+        return event_study.diagnose_headline(self.opened, self.abnormal)
+
+    @cached_property
+    def dummies(self) -> DummyRegression | Unmeasured:
+        """The headline's windows as one regression with dummies."""
+        return event_study.regress_dummies(self.headline, self.config.windows)
+
+    @cached_property
+    def controls(self) -> tuple[ControlResult, ...]:
+        """The tests on sessions whose answer is known."""
+        return event_study.run_controls(self.opened)
+
+    @cached_property
+    def activity(self) -> list[Surprise]:
+        """Surprise in volume and range around the event."""
+        return event_study.surprise_activity(self.opened, self.returns, self.alignment)
+
+    @cached_property
+    def activity_bands(self) -> pd.DataFrame:
+        """Volume and range along the path, with the quantiles of ordinary sessions."""
+        return event_study.band_headline(self.opened, self.returns, self.abnormal)
+
+    @cached_property
+    def news(self) -> pd.DataFrame:
+        """Other recorded news inside the windows."""
+        return event_study.list_news(self.opened, self.alignment)
+
+    @cached_property
+    def claims(self) -> tuple[CheckedClaim, ...]:
+        """What the articles claim, held against the figures."""
+        return event_study.judge_claims(self.opened, self.returns, self.abnormal, self.alignment)
+
+    @cached_property
+    def money(self) -> tuple[DollarEffect, ...]:
+        """The declared pair in money."""
+        return event_study.value_effect(self.opened, self.returns, self.alignment, self.estimates)
+
+    @cached_property
+    def plan(self) -> PlanStatus:
+        """How the parameters relate to the plans that were frozen for the story."""
+        return opening.state_plan(self.opened, self.alignment)
+
+    # ------------------------------------------------------------ robustness, other firms, other stories
+
+    def trace_curve(self, return_kind: str) -> SpecificationCurve:
+        """The event session under every exchangeable choice, for one kind of return; computed once."""
+        if return_kind not in self._curves:
+            self._curves[return_kind] = specifications.trace_curve(
+                self.opened, self.returns, self.alignment, return_kind=return_kind
+            )
+        return self._curves[return_kind]
+
+    @property
+    def curve(self) -> SpecificationCurve:
+        """The specification curve of the headline."""
+        return self.trace_curve(HEADLINE_KIND)
+
+    @cached_property
+    def curve_verdict(self) -> Verdict:
+        """The choices that would flip the outcome."""
+        found = specifications.judge_curve(self.curve)
+        return compose_robustness(self.curve, found, ticker=self.story.ticker, significance=self.config.significance)
+
+    @cached_property
+    def left_out_days(self) -> tuple[LeftOutDay, ...]:
+        """The headline without each news day of its estimation window."""
+        return specifications.leave_out_news(self.opened, self.abnormal, self.alignment)
+
+    @cached_property
+    def left_out_peers(self) -> list[SpecificationEstimate]:
+        """The market model with all peers, then without each."""
+        return specifications.leave_out_peers(self.opened, self.alignment)
+
+    @cached_property
+    def spillover(self) -> Spillover:
+        """The other firms of the story on the day of its event."""
+        return spillover.measure_spillover(self.opened, self.abnormal)
+
+    @cached_property
+    def spillover_verdict(self) -> Verdict:
+        """Who moved, and what cannot be read."""
+        return compose_spillover(self.spillover, self.alignment, significance=self.config.significance)
+
+    @cached_property
+    def panel(self) -> PanelResult:
+        """Every story of the registry, measured with these parameters and pooled."""
+        return panel.assess_panel(panel.gather_panel(self.opened))
+
+    @cached_property
+    def panel_verdict(self) -> Verdict:
+        """What the stories say together."""
+        return compose_panel(self.panel)
+
+    @cached_property
+    def timing_verdict(self) -> Verdict:
+        """Which sessions the articles can have reached."""
+        return compose_alignment(self.timing)
+
+    # ------------------------------------------------------------ what a notebook hands to its runner, in its last cell
+
+    @property
+    def timing_record(self) -> Provenance:
+        """Of a notebook that reads no price."""
+        return record_timing(self.opened)
+
+    def record(self, finding: Verdict | None = None) -> Provenance:
+        """Of a notebook about the story, which opens with ``finding`` or with the verdict."""
+        return record_study(
+            self.opened,
+            self.returns,
+            self.abnormal,
+            self.estimates,
+            alignment=self.alignment,
+            verdict=self.verdict,
+            finding=finding,
+        )
+
+    @property
+    def panel_record(self) -> Provenance:
+        """Of a notebook about every story."""
+        return record_panel(self.panel, self.panel_verdict)
+
+
+def read_cells(sources: Iterable[str]) -> tuple[dict[str, None], set[str]]:
+    """Names that a notebook's parameters cell declares, in its order, and those that papermill handed over."""
+    declared: dict[str, None] = {}
+    injected: set[str] = set()
+    for source in sources:
+        with contextlib.suppress(SyntaxError):  # a cell that never ran
+            for node in ast.parse(source).body:
+                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                    declared[node.target.id] = None
+                elif isinstance(node, ast.Assign) and source.startswith(INJECTED):
+                    injected |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return declared, injected
