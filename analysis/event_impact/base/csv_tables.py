@@ -40,6 +40,18 @@ def locked(folder: Path) -> Iterator[None]:
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """A hand-curated CSV as text, with exactly the expected columns at its left.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    columns : tuple of str
+        Its header up to there, in order; more may follow.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text throughout; an empty cell is an empty text.
+
     Raises
     ------
     DataError

@@ -135,6 +135,13 @@ def replace_files(contents: Mapping[Path, str | bytes], *, refusal: type[StudyEr
 
     A file that stands there keeps its rights, a new one has those that the user gives new files.
 
+    Parameters
+    ----------
+    contents : mapping of pathlib.Path to str or bytes
+        New content by file.
+    refusal : type
+        Of the error.
+
     Raises
     ------
     StudyError
@@ -194,6 +201,20 @@ def staging_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> 
 
 def publish_folder(staging: Path, target: Path, *, refusal: type[StudyError] = RenderError) -> Path:
     """Force a filled staging folder to disk and move it into place by one rename.
+
+    Parameters
+    ----------
+    staging : pathlib.Path
+        Filled, on the same disk.
+    target : pathlib.Path
+        Where it is to stand.
+    refusal : type
+        Of the error.
+
+    Returns
+    -------
+    pathlib.Path
+        ``target``.
 
     Raises
     ------

@@ -157,6 +157,11 @@ def examine_page(
     anchor : datetime.date, optional
         The day from which *yesterday* or *Monday* is counted.
 
+    Returns
+    -------
+    Examined
+        The page, its evidence and what it proposes.
+
     Raises
     ------
     ConfigError
@@ -241,6 +246,20 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
 
     A text that repeats an article of the same story becomes a relay. The same text from the same place is not
     written twice.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    examined : Examined
+        The page.
+    request : ArticleRequest
+        What the analyst says about it.
+
+    Returns
+    -------
+    Added
+        The row as written, and what is to be said of it.
 
     Raises
     ------

@@ -108,6 +108,17 @@ def propose(evidence: list[Evidence]) -> Proposal:
 def use(proposal: Proposal, number: int) -> Proposal:
     """The proposal that rests on one item, named by its number, whatever the others say.
 
+    Parameters
+    ----------
+    proposal : Proposal
+        With its evidence, ranked.
+    number : int
+        As :func:`describe_proposal` prints it.
+
+    Returns
+    -------
+    Proposal
+
     Raises
     ------
     ConfigError
@@ -261,6 +272,17 @@ def bound_by_hand(
     interval: Interval | None, *, not_before: datetime | None, not_after: datetime | None
 ) -> Interval | None:
     """The analyst's own bounds laid over a proposal, recorded as assumed.
+
+    Parameters
+    ----------
+    interval : Interval or None
+        Of the evidence.
+    not_before, not_after : datetime.datetime or None
+        What the analyst knows.
+
+    Returns
+    -------
+    Interval or None
 
     Raises
     ------

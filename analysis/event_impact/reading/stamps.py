@@ -108,6 +108,15 @@ class Stamp:
 def load_zone(name: str) -> tzinfo:
     """A zone by its IANA name, or by an offset written ``+HH:MM``.
 
+    Parameters
+    ----------
+    name : str
+        Such as Europe/London or +09:00.
+
+    Returns
+    -------
+    datetime.tzinfo
+
     Raises
     ------
     ConfigError
@@ -162,6 +171,15 @@ def locate_clock(day: date, clock: time, zone: tzinfo) -> tuple[datetime, ...]:
 
 def start_of_day(day: date, zone: tzinfo) -> datetime:
     """The first instant in UTC that a zone counts to a day, midnight skipped or not.
+
+    Parameters
+    ----------
+    day : datetime.date
+    zone : datetime.tzinfo
+
+    Returns
+    -------
+    datetime.datetime
 
     Raises
     ------

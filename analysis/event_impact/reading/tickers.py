@@ -59,10 +59,17 @@ def resolve_exchange(ticker: str, exchange: str, known: dict[str, set[str]]) -> 
 
     Parameters
     ----------
+    ticker : str
+        As the price vendor writes it.
     exchange : str
         As asked for; empty to find it from the ticker's ending or from what is registered.
     known : dict
         Exchanges under which the study already knows each ticker.
+
+    Returns
+    -------
+    str
+        Market identifier.
 
     Raises
     ------

@@ -31,6 +31,20 @@ def load_alignments(data: Path, story: str | None = None, *, as_of: str | None =
     """Alignments of one story, or of all when none is named.
 
     Opening prices separate report from denial only where the embedded figures have them.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    story : str, optional
+        Its id; all stories when left out.
+    as_of : str, optional
+        ``YYYY-MM-DD``; what was not yet public at the close of that session is left out.
+
+    Returns
+    -------
+    list of Alignment
+        In the order of the table.
     """
     day = parse_date("as_of", as_of) if as_of else None
     stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())

@@ -72,6 +72,20 @@ def span_of_windows(alignment: Alignment, config: StudyConfig) -> tuple[pd.Times
 def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> OtherNews:
     """Look for ex-dividend days in the recorded prices and for earnings in the downloads.
 
+    Parameters
+    ----------
+    alignment : Alignment
+        Of the story.
+    config : StudyConfig
+        Its source and windows.
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    OtherNews
+        What is recorded, what could be, and what could not be looked for.
+
     Raises
     ------
     DataError
@@ -109,6 +123,17 @@ def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> Ot
 
 def add_confounders(data: Path, rows: tuple[dict[str, str], ...]) -> int:
     """Append proposed rows to ``confounders.csv``, all or none; returns how many were new.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    rows : tuple of dict
+        Text by column of ``confounders.csv``.
+
+    Returns
+    -------
+    int
 
     Raises
     ------

@@ -92,6 +92,17 @@ def _canonical(plan: dict[str, Any]) -> str:
 def load_plans(data: Path, story: str) -> tuple[FrozenPlan, ...]:
     """The frozen plans of a story in the order in which they were frozen.
 
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    story : str
+        Its id.
+
+    Returns
+    -------
+    tuple of FrozenPlan
+
     Raises
     ------
     DataError

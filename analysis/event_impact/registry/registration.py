@@ -120,6 +120,17 @@ def check_denied(denied: str) -> None:
 def check_new_story(data: Path, new: NewStory) -> NewStory:
     """The story with its exchange found, everything else checked; nothing is written.
 
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    new : NewStory
+        What the analyst says about it.
+
+    Returns
+    -------
+    NewStory
+
     Raises
     ------
     ConfigError
@@ -151,6 +162,18 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
 
 def register_story(data: Path, new: NewStory) -> Story:
     """Append a story to ``stories.csv``, if the registry stays sound with it.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+    new : NewStory
+        What the analyst says about it.
+
+    Returns
+    -------
+    Story
+        As it now stands in the registry.
 
     Raises
     ------
@@ -237,6 +260,20 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     """Whether the recorded prices of the listing and its benchmark cover what the plan needs.
 
     Missing or late prices are sentences: a plan may be frozen before its event. No return is computed.
+
+    Parameters
+    ----------
+    story : Story
+    alignment : Alignment
+        Of that story.
+    config : StudyConfig
+        The parameters of the plan.
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    Readiness
 
     Raises
     ------
