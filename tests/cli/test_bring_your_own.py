@@ -52,7 +52,7 @@ def impact(own: StudyRoot, *arguments: str, answers: str = "") -> Result:
 
 
 def state_of(own: StudyRoot) -> dict[str, str]:
-    files = [p for p in own.path.rglob("*") if p.is_file()]
+    files = [p for p in own.path.rglob("*") if p.is_file() and p.name != ".lock"]
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from event_impact.base.errors import ConfigError
 from event_impact.base.root import IMPORT_ROOT
-from event_impact.cli.main import main, split_assignments
+from event_impact.cli.context import gather_parameters
+from event_impact.cli.main import main
 from event_impact.market.snapshot import open_source
 from stories import ROOT
 
@@ -269,9 +270,9 @@ def test_instants_that_cannot_be_located(call, arguments, words):
 
 
 def test_assignments():
-    assert split_assignments(("a=b=c", "d=")) == {"a": "b=c", "d": ""}
+    assert gather_parameters(("a=b=c", "d=")) == {"a": "b=c", "d": ""}
     with pytest.raises(ConfigError):
-        split_assignments(("a",))
+        gather_parameters(("a",))
 
 
 def test_help_is_light():

@@ -88,8 +88,8 @@ class TestWindows:
     def test_report_and_denial_in_one_bar_are_not_separable(self):
         found, spans = align((at("15:33:00"), at("15:34:00")), (at("15:35:33"), at("15:35:34")))
         assert found.identification.kind == "joint"
-        assert found.identification.joint
-        assert not found.identification.report
+        record = found.identification.as_record()
+        assert (record["report"], record["joint"]) == (False, True)
         assert "Only their joint effect is measured" in found.identification.reason
         assert spans["report and denial"] == ("15:31", "15:46")
 

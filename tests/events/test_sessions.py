@@ -133,7 +133,8 @@ def test_what_is_identified(report, denial, kind, between):
     alignment = align_story(story(article("report", *report), article("denial", *denial)))
     assert alignment.identification.kind == kind
     assert alignment.identification.price_between == between
-    assert alignment.identification.report == alignment.identification.denial == (kind == "separable")
+    record = alignment.identification.as_record()
+    assert record["report"] == record["denial"] == (kind == "separable")
 
 
 def test_the_first_of_several_denials_counts():
@@ -169,7 +170,8 @@ def test_roles_that_are_missing():
 
 def test_the_focal_story_is_joint(focal):
     found = focal.alignment.identification
-    assert (found.kind, found.report, found.denial, found.joint) == ("joint", False, False, True)
+    known = {"report": False, "denial": False, "joint": True}
+    assert found.as_record() == {"kind": "joint", **known, "reason": found.reason}
     assert "joint effect" in found.reason
     assert str(focal.alignment.event_session.date()) == "2026-02-02"
     assert focal.alignment.hull == (0, 0)
@@ -250,7 +252,7 @@ def test_opens_count_session_by_session():
 
 def test_a_denial_alone_claims_no_joint_effect():
     found = align_story(story(article("denial", "2026-02-02 15:00", "2026-02-02 16:00"))).identification
-    assert (found.report, found.denial, found.joint) == (False, True, False)
+    assert [found.as_record()[name] for name in ("report", "denial", "joint")] == [False, True, False]
     assert "only if it came in the same interval" in found.reason
 
 

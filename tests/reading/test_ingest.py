@@ -306,7 +306,6 @@ class TestRegistry:
             ({"role": "rumour"}, ConfigError, "--role"),
             ({"article_id": "FX-R0"}, ConfigError, "in use"),
             ({"article_id": "a b"}, ConfigError, "is no id"),
-            ({"url": "courier.example"}, ConfigError, "is no address"),
             ({"outlet": ""}, ConfigError, "does not name its outlet"),
             ({"confidence": "sure"}, ConfigError, "--confidence"),
             ({"paraphrase": "van " * 23}, ConfigError, "has 23 words"),
@@ -448,17 +447,23 @@ def test_surroundings_that_two_pages_share_make_no_copy(own_study):
     saved = datetime(2026, 3, 1, tzinfo=UTC)
     one, other = (examine_page(p, name="page.html", saved_at=saved) for p in (report, denial))
 
-    def add(examined, role, **changes):
-        wanted = ArticleRequest("ford-jv-framework-2026", role, examined.proposal.interval, "Courier", **changes)
-        return add_article(own_study.data, examined, wanted)
+    def add(examined, role, url):
+        wanted = ArticleRequest("ford-jv-framework-2026", role, examined.proposal.interval, "Courier")
+        return add_article(own_study.data, dataclasses.replace(examined, address=url), wanted)
 
-    add(one, "report", url="https://a.example/1")
-    assert add(other, "denial", url="https://a.example/2").row["role"] == "denial"
+    add(one, "report", "https://a.example/1")
+    assert add(other, "denial", "https://a.example/2").row["role"] == "denial"
     before = (own_study.data / "articles.csv").read_bytes()
     again = examine_page(report.replace(b"12:05:07", b"16:05:07"), name="again.html", saved_at=saved)
     with pytest.raises(DataError, match=r"repeats .*, a report, and is to be a denial"):
-        add(again, "denial", url="https://a.example/3")
+        add(again, "denial", "https://a.example/3")
     assert (own_study.data / "articles.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("address", ["courier.example", "ftp://courier.example/x", "https://[x", "https://"])
+def test_an_address_that_is_none_is_refused_before_the_page_is_read(address):
+    with pytest.raises(ConfigError, match="is no address"):
+        examine_page(b"", name="page.html", saved_at=datetime(2026, 3, 1, tzinfo=UTC), address=address)
 
 
 def test_cells_are_one_line_without_hidden_signs():

@@ -11,6 +11,7 @@ from event_impact.runs import doctor
 from event_impact.runs.doctor import examine, verdict_code
 from event_impact.runs.run import run_notebook
 from event_impact.runs.store import lock_story
+from packaging.requirements import Requirement
 from small_study import execute_fake, make_study, request
 
 AT = datetime(2026, 2, 17, 22, 0, tzinfo=UTC)
@@ -58,10 +59,10 @@ def test_what_is_wrong_is_found(root: StudyRoot, monkeypatch: pytest.MonkeyPatch
     (run,) = [p for p in root.reports.iterdir() if p.name.startswith("2026")]
     (run / "report.html").write_text("cut", encoding="utf-8")
     assert run.name in ask(root)["runs"].answer
-    monkeypatch.setattr(doctor, "read_requirements", lambda: [("numpy", "99.0"), ("no-such-package", "1")])
+    monkeypatch.setattr(doctor, "read_requirements", lambda: [Requirement("numpy>=99"), Requirement("no-such-package")])
     packages = ask(root)["packages"]
     assert packages.exit_code == 4
-    assert "no-such-package is missing" in packages.answer
+    assert "is not >=99; no-such-package is missing" in packages.answer
     monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 10**18)
     assert verdict_code(list(ask(root).values())) == 4
 

@@ -1,4 +1,4 @@
-"""What the verbs share: where reports lie, how progress and results are said."""
+"""What the verbs share: the study, where its reports lie, parameters, how progress and results are said."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any
 
 import click
 
+from event_impact.base.clock import read_system_clock
 from event_impact.base.errors import ConfigError
 from event_impact.base.root import StudyRoot, find_root
 
-REPORTS_HELP = "Where runs are published (default: reports/ of the study)."
+reports_option = click.option(
+    "--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study)."
+)
 
 
 def open_root(ctx: click.Context) -> StudyRoot:
@@ -22,11 +25,48 @@ def open_root(ctx: click.Context) -> StudyRoot:
     return find_root(ctx.obj["root"])
 
 
-def find_reports(root: StudyRoot, reports: str | None) -> Path:
+def open_own_root(ctx: click.Context) -> StudyRoot:
+    """The same, to be written to.
+
+    Raises
+    ------
+    ConfigError
+        If it is the copy that came with the package.
+    """
+    root = open_root(ctx)
+    if root.is_packaged:
+        raise ConfigError(
+            "the study that came with the package is read-only.",
+            "Lay out your own with impact init DIR, or name yours with --root.",
+        )
+    return root
+
+
+def find_reports(ctx: click.Context, reports: str | None) -> Path:
     """The folder of runs: the one named, else the study's, else one here where the study is the packaged copy."""
     if reports:
         return Path(reports).expanduser().resolve()
+    root = open_root(ctx)
     return Path.cwd() / "reports" if root.is_packaged else root.reports
+
+
+def gather_parameters(assignments: tuple[str, ...], **named: str | None) -> dict[str, Any]:
+    """The parameters that have options of their own and the ``-p name=value`` pairs, as one dictionary.
+
+    Raises
+    ------
+    ConfigError
+        For a pair without ``=``, or a name given twice.
+    """
+    parameters: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"-p {assignment!r} has no value.", "Write -p name=value.")
+        if name.strip() in parameters:
+            raise ConfigError(f"{name.strip()} is given twice.", "Give each parameter once.")
+        parameters[name.strip()] = value
+    return parameters
 
 
 def tell(ctx: click.Context, message: str) -> None:
@@ -65,6 +105,6 @@ def parse_instant(option: str, text: str) -> datetime:
         raise ConfigError(f"{option}: {text!r} lies outside the calendar.", "Write a year of our time.") from error
 
 
-def parse_at(text: str | None) -> datetime:
-    """The instant of ``--at``, now when none is given."""
-    return datetime.now(UTC) if text is None else parse_instant("--at", text)
+def parse_at(text: str | None, option: str = "--at") -> datetime:
+    """The instant of an option, now when none is given."""
+    return read_system_clock() if text is None else parse_instant(option, text)

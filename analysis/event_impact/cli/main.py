@@ -17,16 +17,17 @@ from typing import Any, NoReturn
 import click
 
 from event_impact import __version__
-from event_impact.base.errors import ConfigError, StudyError
-from event_impact.cli.context import make_progress, parse_instant, say
+from event_impact.base.errors import StudyError
+from event_impact.cli.context import find_reports, gather_parameters, make_progress, open_root, reports_option, say
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 
 
 LAZY_COMMANDS: dict[str, tuple[str, str]] = {
+    "align": ("event_impact.cli.article_pages:align", "Show which sessions the articles of a story can have reached."),
     "batch": ("event_impact.cli.many_events:batch_command", "Estimate and test many events over many tickers."),
-    "article": ("event_impact.cli.analyst:article", "Read saved pages and add them to the registry."),
+    "article": ("event_impact.cli.article_pages:article", "Read saved pages and add them to the registry."),
     "calibrate": ("event_impact.cli.analyst:calibrate", "Measure size and power of the tests for one firm."),
     "doctor": ("event_impact.cli.scheduler:doctor", "Check that this machine can run unattended."),
     "dossier": ("event_impact.cli.reviewer:dossier", "Run all notebooks of a story, bound by one page."),
@@ -40,6 +41,7 @@ LAZY_COMMANDS: dict[str, tuple[str, str]] = {
     "prune": ("event_impact.cli.reviewer:prune", "Remove old runs, never the last good one."),
     "schedule": ("event_impact.cli.scheduler:schedule", "Show, install or remove the nightly run."),
     "show": ("event_impact.cli.reviewer:show", "Show a run in the terminal."),
+    "stories": ("event_impact.cli.article_pages:stories", "List the registered stories, one a line."),
     "story": ("event_impact.cli.analyst:story", "Register a story and freeze its plan."),
     "verify": ("event_impact.cli.reviewer:verify", "Recompute a published run and compare every number."),
 }
@@ -115,32 +117,13 @@ def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug
     ctx.obj = ctx.params
 
 
-def split_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
-    """``-p name=value`` pairs as a dictionary.
-
-    Raises
-    ------
-    ConfigError
-        For one without ``=``, or a name given twice.
-    """
-    parameters: dict[str, str] = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"-p {assignment!r} has no value.", "Write -p name=value.")
-        if name.strip() in parameters:
-            raise ConfigError(f"-p {name.strip()} is given twice.", "Give each parameter once.")
-        parameters[name.strip()] = value
-    return parameters
-
-
 @main.command()
 @click.argument("notebook")
 @click.option("--story", help="Id in data/stories.csv.")
 @click.option("--as-of", "as_of", metavar="DATE", help="Last session whose prices may be seen.")
 @click.option("--source", metavar="SOURCE", help="snapshot, auto, or a CSV/Parquet file or folder.")
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook.")
-@click.option("--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study).")
+@reports_option
 @click.option("--force", is_flag=True, help="Execute again even if this run is published.")
 @click.option("--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds a cell.")
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB of the kernel.")
@@ -158,98 +141,22 @@ def run(
     memory: int,
 ) -> None:
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
-    from pathlib import Path
-
-    parameters = split_assignments(assignments)
     from event_impact.runs.warm import discard_waiting, start_waiting
+
+    parameters = gather_parameters(assignments, story=story, as_of=as_of, source=source)
 
     start_waiting()  # before anything heavy is loaded here
     ctx.call_on_close(discard_waiting)
-    from event_impact.base.root import find_root
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.run import RunRequest, run_notebook
 
-    for name, value in (("story", story), ("as_of", as_of), ("source", source)):
-        if value is not None:
-            if name in parameters:
-                raise ConfigError(f"{name} is given twice.", f"Use either --{name.replace('_', '-')} or -p {name}=.")
-            parameters[name] = value
-    root = find_root(ctx.obj["root"])
-    target = Path(reports).expanduser().resolve() if reports else root.reports
-    if not reports and root.is_packaged:
-        target = Path.cwd() / "reports"
+    root, target = open_root(ctx), find_reports(ctx, reports)
     limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20)
     outcome = run_notebook(
         RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
         progress=make_progress(ctx),
     )
     say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run})
-
-
-@main.command()
-@click.option("--open", "only_open", is_flag=True, help="Only stories that nightly runs serve.")
-@click.pass_context
-def stories(ctx: click.Context, only_open: bool) -> None:
-    """List the registered stories, one a line."""
-    from event_impact.base.root import find_root
-    from event_impact.events.articles import load_stories
-
-    held = load_stories(find_root(ctx.obj["root"]).data, with_drafts=True).values()
-    shown = [s for s in held if not only_open or s.state == "open"]
-    if ctx.obj["as_json"]:
-        print(json.dumps([{"story": s.story, "title": s.title, "ticker": s.ticker, "state": s.state} for s in shown]))
-        return
-    for s in shown:
-        embedded = "needs articles" if s.is_draft else "embedded" if s.is_embedded else "needs prices"
-        print(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:14} {s.title}")
-
-
-@main.command()
-@click.argument("story", required=False)
-@click.option("--all", "every", is_flag=True, help="Every story of the registry.")
-@click.option("--as-of", "as_of", metavar="DATE", help="Only what was public at the close of that session.")
-@click.option("--out", metavar="FILE", help="Write the alignment as CSV.")
-@click.option("--at", "instants", multiple=True, metavar="INSTANT", help="Without a story: where that instant falls.")
-@click.option("--exchange", metavar="MIC", help="With --at: whose calendar, such as XNYS or XTKS.")
-@click.pass_context
-def align(
-    ctx: click.Context,
-    story: str | None,
-    every: bool,
-    as_of: str | None,
-    out: str | None,
-    instants: tuple[str, ...],
-    exchange: str | None,
-) -> None:
-    """Show which sessions the articles of STORY can have reached, and what is identified."""
-    from pathlib import Path
-
-    from event_impact.base.disk import replace_files
-    from event_impact.base.root import find_root
-    from event_impact.registry.alignments import describe_alignment, frame_alignments, load_alignments
-
-    if instants or exchange:
-        _locate(ctx, instants, exchange, is_alone=not (story or every or as_of or out))
-        return
-    if bool(story) == every:
-        raise ConfigError("name one story, or --all.", "List them with: impact stories")
-    alignments = load_alignments(find_root(ctx.obj["root"]).data, story, as_of=as_of)
-    if out:
-        replace_files({Path(out): frame_alignments(alignments).to_csv(index=False, lineterminator="\n")})
-    if ctx.obj["as_json"]:
-        print(json.dumps({a.story.story: a.identification.as_record() for a in alignments}, ensure_ascii=False))
-        return
-    print("\n\n".join(describe_alignment(a, is_short=every) for a in alignments))
-
-
-def _locate(ctx: click.Context, instants: tuple[str, ...], exchange: str | None, *, is_alone: bool) -> None:
-    """Instants on the calendar of an exchange."""
-    from event_impact.registry.alignments import describe_instants, locate_instants
-
-    if not (instants and exchange and is_alone):
-        raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
-    located = locate_instants(exchange, [parse_instant("--at", text) for text in instants])
-    say(ctx, describe_instants(exchange, located), located.to_dict("records"))
 
 
 if __name__ == "__main__":

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
-from event_impact.cli.context import REPORTS_HELP, find_reports, make_progress, open_root, say
+from event_impact.cli.context import find_reports, gather_parameters, make_progress, open_root, reports_option, say
 
 
 @click.command("list")
 @click.option("--story", help="Only runs of this story.")
 @click.option("--failed", is_flag=True, help="Only failed attempts.")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str | None) -> None:
     """List the runs, newest first, one a line."""
     from event_impact.runs.store import list_damaged, read_failures, read_runs
 
-    folder = find_reports(open_root(ctx), reports)
+    folder = find_reports(ctx, reports)
     held = [*([] if failed else read_runs(folder)), *read_failures(folder)]
     held = [s for s in held if story in (None, s.story)]
     held.sort(key=lambda s: s.order, reverse=True)
@@ -35,16 +35,14 @@ def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str 
 @click.argument("run")
 @click.option("--format", "form", type=click.Choice(["latex", "csv"]), default="latex", show_default=True)
 @click.option("--out", metavar="DIR", help="Where the files go (default: a folder named like the run, here).")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def export(ctx: click.Context, run: str, form: str, out: str | None, reports: str | None) -> None:
     """Write the tables of a RUN as LaTeX (as shown) or CSV (unrounded); prints the folder."""
-    from pathlib import Path
-
     from event_impact.runs.export import export_run
     from event_impact.runs.store import find_run
 
-    stored = find_run(find_reports(open_root(ctx), reports), run)
+    stored = find_run(find_reports(ctx, reports), run)
     target = Path(out).expanduser() if out else Path.cwd() / stored.folder.name
     written = export_run(stored, target, form=form)
     say(ctx, str(target), {"folder": str(target), "files": [path.name for path in written]})
@@ -52,13 +50,13 @@ def export(ctx: click.Context, run: str, form: str, out: str | None, reports: st
 
 @click.command()
 @click.argument("run")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def show(ctx: click.Context, run: str, reports: str | None) -> None:
     """Show a RUN: the name of its folder, an unambiguous part of it, or latest."""
     from event_impact.runs.store import find_run, is_intact
 
-    stored = find_run(find_reports(open_root(ctx), reports), run)
+    stored = find_run(find_reports(ctx, reports), run)
     facts = stored.run
     source = facts.get("source")
     lines = [
@@ -80,7 +78,7 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
 
 @click.command("open")
 @click.argument("run", default="index")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
     """Open a RUN, or the index, in the browser; prints the page's path."""
@@ -89,7 +87,7 @@ def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
     from event_impact.base.errors import ConfigError
     from event_impact.runs.store import find_run
 
-    folder = find_reports(open_root(ctx), reports)
+    folder = find_reports(ctx, reports)
     page = folder / "index.html" if run == "index" else find_run(folder, run).folder / "report.html"
     if not page.is_file():
         raise ConfigError(f"{page} does not exist.", "Make a first run with: impact run")
@@ -101,16 +99,14 @@ def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
 @click.command("print")
 @click.argument("run")
 @click.option("--out", metavar="FILE", help="Where the PDF goes (default: RUN.pdf here).")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None) -> None:
     """Print a RUN to PDF through headless Chromium; prints the file's path."""
-    from pathlib import Path
-
     from event_impact.page.paper import print_page
     from event_impact.runs.store import find_run
 
-    stored = find_run(find_reports(open_root(ctx), reports), run)
+    stored = find_run(find_reports(ctx, reports), run)
     target = Path(out).expanduser() if out else Path.cwd() / f"{stored.folder.name}.pdf"
     print_page(stored.folder / "report.html", target)
     say(ctx, str(target), {"pdf": str(target)})
@@ -119,13 +115,13 @@ def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None
 @click.command()
 @click.option("--keep", type=int, required=True, metavar="N", help="Runs to keep of each story and notebook.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> None:
     """Remove old runs and failed attempts; never the last good run of a story and notebook."""
     from event_impact.runs.prune import prune_runs
 
-    done = prune_runs(find_reports(open_root(ctx), reports), keep, is_trial=dry_run)
+    done = prune_runs(find_reports(ctx, reports), keep, is_trial=dry_run)
     progress = make_progress(ctx)
     for story in done.busy:
         progress(f"{story} left alone: a run of it is at work")
@@ -136,7 +132,7 @@ def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> 
 
 @click.command()
 @click.argument("run", metavar="RUN")
-@click.option("--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study).")
+@reports_option
 @click.pass_context
 def verify(ctx: click.Context, run: str, reports: str | None) -> None:
     """Recompute RUN (a folder, or its name) and compare every number; exit 0 only when all agree."""
@@ -146,7 +142,7 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
     root = open_root(ctx)
     folder = Path(run).expanduser()
     if not (folder / "run.json").is_file():
-        folder = find_run(find_reports(root, reports), run).folder
+        folder = find_run(find_reports(ctx, reports), run).folder
     found = verify_run(folder.resolve(), root, progress=make_progress(ctx))
     record = {
         "run": str(found.folder),
@@ -167,7 +163,7 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
 @click.option("--as-of", "as_of", metavar="DATE", required=True, help="Last session whose prices may be seen.")
 @click.option("--source", metavar="SOURCE", default="snapshot", show_default=True, help="snapshot, auto, or a path.")
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter for all notebooks.")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
 @click.option("--force", is_flag=True, help="Execute again even if published.")
@@ -184,21 +180,16 @@ def dossier(
     force: bool,
 ) -> None:
     """Run all notebooks of STORY and publish the page that binds them; prints its path."""
-    from event_impact.base.errors import ConfigError
-    from event_impact.cli.main import split_assignments
     from event_impact.runs.dossier import DossierRequest, run_dossier
     from event_impact.runs.kernel import KernelLimits
 
     root = open_root(ctx)
-    parameters = split_assignments(assignments)
-    doubled = sorted(set(parameters) & {"story", "as_of", "source"})
-    if doubled:
-        raise ConfigError(f"{doubled[0]} is given twice.", "Leave it out of -p.")
+    parameters = gather_parameters(assignments, story=story, as_of=as_of, source=source)
     done = run_dossier(
         DossierRequest(
             root,
-            find_reports(root, reports),
-            {"story": story, "as_of": as_of, "source": source, **parameters},
+            find_reports(ctx, reports),
+            parameters,
             is_forced=force,
             limit=limit,
             limits=KernelLimits(memory_bytes=memory * 2**20),

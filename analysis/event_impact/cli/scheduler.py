@@ -15,7 +15,7 @@ import click
 
 from event_impact.base.config import parse_date
 from event_impact.base.errors import ConfigError
-from event_impact.cli.context import REPORTS_HELP, find_reports, make_progress, open_root, parse_at, say
+from event_impact.cli.context import find_reports, make_progress, open_root, parse_at, reports_option, say
 
 if TYPE_CHECKING:
     from event_impact.base.root import StudyRoot
@@ -89,7 +89,7 @@ NOTIFY_VARIABLE = "IMPACT_NOTIFY"
 @click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
 @click.option("--at", "at", metavar="INSTANT", help="Serve the evenings due at this instant (default: now).")
 @click.option("--source", default="auto", show_default=True, help="auto fetches first; snapshot or a path does not.")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
 @click.option("--notify", metavar="COMMAND", help=f"Run on failure, summary on stdin (or {NOTIFY_VARIABLE}).")
 @click.pass_context
@@ -103,7 +103,7 @@ def nightly(
     from event_impact.runs.nightly import notify as send
 
     root, instant, progress = open_root(ctx), parse_at(at), make_progress(ctx)
-    target = find_reports(root, reports)
+    target = find_reports(ctx, reports)
     command = notify or os.environ.get(NOTIFY_VARIABLE, "")
     if command:
         split_command(command)  # a malformed one is refused before the work, not after
@@ -198,14 +198,14 @@ def remove(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None
 @click.command()
 @click.option("--at", "at", metavar="INSTANT", help="As if it were then (default: now).")
 @click.option("--no-kernel", is_flag=True, help="Do not start a kernel.")
-@click.option("--reports", metavar="DIR", help=REPORTS_HELP)
+@reports_option
 @click.pass_context
 def doctor(ctx: click.Context, at: str | None, no_kernel: bool, reports: str | None) -> None:
     """Check Python, packages, kernel, calendar, disk, clock, figures, locks and leftovers."""
     from event_impact.runs.doctor import examine, verdict_code
 
     root = open_root(ctx)
-    found = examine(root, find_reports(root, reports), at=parse_at(at), with_kernel=not no_kernel)
+    found = examine(root, find_reports(ctx, reports), at=parse_at(at), with_kernel=not no_kernel)
     width = max(len(f.question) for f in found)
     say(ctx, "\n".join(f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found), [asdict(f) for f in found])
     sys.exit(verdict_code(found))

@@ -314,8 +314,26 @@ def build_stories(stories: pd.DataFrame, articles: pd.DataFrame) -> dict[str, St
     return {row["story"]: _build_story(row, tuple(built.get(row["story"], ()))) for row in stories.to_dict("records")}
 
 
+def find_story(story: str, stories: dict[str, Story]) -> Story:
+    """One story by its id, a draft too.
+
+    Raises
+    ------
+    ConfigError
+        If no such story is registered.
+    """
+    if story not in stories:
+        near = [name for name in stories if name.split("-")[0] == story.split("-")[0]]
+        raise ConfigError(
+            f"unknown story {story!r}.",
+            (f"Did you mean {' or '.join(near[:3])}? " if near else "")
+            + "List the stories with: impact stories; register one with: impact story new",
+        )
+    return stories[story]
+
+
 def load_story(story: str, data: Path) -> Story:
-    """One story of the registry.
+    """One story of the registry, with what defines its event.
 
     Parameters
     ----------
@@ -335,16 +353,10 @@ def load_story(story: str, data: Path) -> Story:
     DataError
         If it has no report and no denial yet.
     """
-    stories = load_stories(data, with_drafts=True)
-    if story not in stories:
-        near = [name for name in stories if name.split("-")[0] == story.split("-")[0]]
-        raise ConfigError(
-            f"unknown story {story!r}.",
-            (f"Did you mean {' or '.join(near[:3])}? " if near else "") + "List the stories with: impact stories",
-        )
-    if stories[story].is_draft:
+    found = find_story(story, load_stories(data, with_drafts=True))
+    if found.is_draft:
         raise DataError(
             f"story {story!r} has no report and no denial yet, so nothing defines its event.",
             f"Add one with: impact article add FILE --story {story} --role report",
         )
-    return stories[story]
+    return found

@@ -114,10 +114,7 @@ def align_to_bars(articles: tuple[Article, ...], ends: pd.DatetimeIndex, *, afte
     start = max(min(low for low, _ in both) - 1, 0)
     after = pd.Timedelta(minutes=after_minutes)
     printed.append(_span("in total", ends, start, _later(ends, last, after), is_declared=False))
-    identified = Identification(
-        kind, kind in ("separable", "report_only"), kind in ("separable", "before_denial", "denial_only"),
-        report is not None and denial is not None, "bar" if kind == "separable" else "", reason,
-    )  # fmt: skip
+    identified = Identification(kind, reason, "bar" if kind == "separable" else "")
     return BarAlignment(ends, report, denial, identified, (*declared, *printed), candidates)
 
 

@@ -77,22 +77,18 @@ class Identification:
     """
 
     kind: str
-    report: bool
-    denial: bool
-    joint: bool
-    price_between: str
     reason: str
+    price_between: str = ""
     is_closed_between: bool = False
 
     def as_record(self) -> dict[str, object]:
         """The part that ``run.json`` keeps."""
-        return {
-            "kind": self.kind,
-            "report": self.report,
-            "denial": self.denial,
-            "joint": self.joint,
-            "reason": self.reason,
+        effects = {
+            "report": self.kind in ("report_only", "separable"),
+            "denial": self.kind in ("denial_only", "separable", "before_denial"),
+            "joint": self.kind not in ("report_only", "denial_only"),
         }
+        return {"kind": self.kind, **effects, "reason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -294,15 +290,15 @@ def identify(
     reports, denials = _of_role(articles, "report"), _of_role(articles, "denial")
     if not denials:
         return Identification(
-            "report_only", True, False, False, "",
+            "report_only",
             "No denial is recorded: the session holds the report and all other news of its interval.",
-        )  # fmt: skip
+        )
     if not reports:
         return Identification(
-            "denial_only", False, True, False, "",
+            "denial_only",
             "The report is not separately sourced: the session holds the denial and all other news of its interval, the "
             "report among it only if it came in the same interval.",
-        )  # fmt: skip
+        )
     report = min(reports, key=lambda e: e.article.published_latest).article
     denial = min(denials, key=lambda e: e.article.published_latest).article
     prices = price_instants(hours, report.published_earliest, denial.published_latest)
@@ -315,21 +311,22 @@ def identify(
         chosen = (closes if len(closes) else certain).iloc[0]
         label = f"the {chosen['kind']} of {chosen['session'].date()} ({format_both(chosen['at'], hours)})"
         return Identification(
-            "separable", True, True, True, str(chosen["kind"]),
+            "separable",
             f"{label[0].upper()}{label[1:]} lies after the last instant of the report and before the first of the "
             "denial: their effects can be told apart, each together with the other news of its interval.",
-        )  # fmt: skip
+            price_between=str(chosen["kind"]),
+        )
     if not len(possible):
         is_closed = hours.is_closed_throughout(report.published_earliest, denial.last_instant)
         between = (CLOSED_BETWEEN if is_closed else OPEN_BETWEEN).format(ticker=ticker, exchange=hours.exchange)
-        return Identification("joint", False, False, True, "", JOINT_SENTENCE.format(between=between), is_closed)
+        return Identification("joint", JOINT_SENTENCE.format(between=between), is_closed_between=is_closed)
     return Identification(
-        "ambiguous", False, False, True, "",
+        "ambiguous",
         f"Whether a recorded daily price of {ticker} lies between report and denial depends on where in their bounds they "
         f"fell ({len(possible)} possible {'price' if len(possible) == 1 else 'prices'}, the first at "
         f"{format_both(possible.iloc[0]['at'], hours)}): only the joint effect over all candidate sessions is identified for "
         "sure.",
-    )  # fmt: skip
+    )
 
 
 def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIndex | None = None) -> Alignment:

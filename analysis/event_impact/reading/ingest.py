@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from event_impact.base.clock import format_instant
+from event_impact.base.config import parse_choice
 from event_impact.base.csv_tables import (
     append_row,
     clean_cell,
@@ -25,7 +26,7 @@ from event_impact.base.csv_tables import (
     start_table,
 )
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, build_stories
+from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, build_stories, find_story
 from event_impact.events.sessions import align_story
 from event_impact.reading.evidence import MENTION, STRUCTURED, TIME_ELEMENT, gather_evidence
 from event_impact.reading.fingerprints import (
@@ -78,7 +79,6 @@ class ArticleRequest:
     role: str
     interval: Interval
     outlet: str = ""
-    url: str = ""
     paraphrase: str = ""
     article_id: str = ""
     source_kind: str = ""
@@ -171,7 +171,7 @@ def examine_page(
     """
     if zone:
         load_zone(zone)
-    if address and not is_sound_address(address):
+    if address and not (re.match(r"https?://", address) and is_sound_address(address)):
         raise ConfigError(f"--url {address!r} is no address.", "It begins with https:// or http://.")
     page = read_page(content, name=name, encoding=encoding)
     day, remark = ask_library(page, saved_at)
@@ -276,14 +276,12 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         stories = read_table(data / "stories.csv", STORY_COLUMNS)
         articles = read_table(data / "articles.csv", ARTICLE_COLUMNS)
         held = build_stories(stories, articles)
-        if request.story not in held:
-            raise ConfigError(f"unknown story {request.story!r}.", "Register it first with: impact story new")
+        own = find_story(request.story, held)
         known = _known_fingerprints(data, articles)
         copy = find_copy(examined.fingerprint, known)
-        url = request.url or examined.address
-        if copy and (there := _find_same_place(articles, copy, request, url)):
-            return Added(copy.article_id, there, held[request.story], copy, False, ("this page is recorded already",))
-        row, remarks = _compose(examined, request, articles, copy, url)
+        if copy and (there := _find_same_place(articles, copy, request, examined.address)):
+            return Added(copy.article_id, there, own, copy, False, ("this page is recorded already",))
+        row, remarks = _compose(examined, request, articles, copy)
         content = append_row((data / "articles.csv").read_bytes(), row, name="articles.csv")
         table = parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
         story = build_stories(stories, table)[request.story]
@@ -300,8 +298,8 @@ def _check_words(request: ArticleRequest) -> None:
         ("source-kind", request.source_kind, SOURCE_KINDS),
         ("confidence", request.confidence, CONFIDENCES),
     ):
-        if value and value not in choices:
-            raise ConfigError(f"--{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one.")
+        if value:
+            parse_choice(f"--{name}", value, choices)
     if request.article_id and not ID_PATTERN.fullmatch(request.article_id):
         raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
 
@@ -339,7 +337,7 @@ def _fingerprints_with(data: Path, articles: pd.DataFrame, fingerprint: Fingerpr
 
 
 def _compose(
-    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: Copy | None, url: str
+    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: Copy | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     remarks: list[str] = []
     role, kind = request.role, request.source_kind or KIND_OF_ROLE[request.role]
@@ -362,8 +360,6 @@ def _compose(
     outlet = clean_cell(request.outlet or examined.outlet)[:60]
     if not outlet:
         raise ConfigError("the page does not name its outlet.", "Give it with --outlet.")
-    if url and not re.match(r"https?://", url):
-        raise ConfigError(f"--url {url!r} is no address.", "It begins with https:// or http://.")
     article_id = request.article_id or choose_id(request.story, role, articles)
     if article_id in set(articles["article_id"]):
         raise ConfigError(f"the article id {article_id} is in use.", "Choose another with --id.")
@@ -382,7 +378,7 @@ def _compose(
         "zone": proposal.zone,
         "zone_basis": stamp.zone_basis if stamp else "unstated",
         "precision": stamp.precision if stamp else "day",
-        "url": url,
+        "url": examined.address,
         "paraphrase": request.paraphrase,
         "confidence": request.confidence or rate_confidence(proposal, interval),
         "notes": _note(examined, copy),

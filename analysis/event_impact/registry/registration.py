@@ -7,10 +7,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_story
+from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_choice, parse_story
 from event_impact.base.csv_tables import append_row, locked, parse_table, read_table, replace_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import ARTICLE_COLUMNS, DENIED, STATES, STORY_COLUMNS, Story, build_stories
@@ -39,14 +39,6 @@ class NewStory:
     denied: str = "yes"
     state: str = "open"
     notes: str = ""
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """What recorded prices hold for a story."""
-
-    has_prices: bool
-    sentences: tuple[str, ...]
 
 
 def parse_ticker(name: str, value: str) -> str:
@@ -105,18 +97,6 @@ def check_title(title: str) -> None:
         )
 
 
-def check_denied(denied: str) -> None:
-    """Refuse anything but ``yes``, ``no`` and ``partial``.
-
-    Raises
-    ------
-    ConfigError
-        Naming the choices.
-    """
-    if denied not in DENIED:
-        raise ConfigError(f"denied: expected one of {', '.join(DENIED)}, found {denied!r}.", "Choose one.")
-
-
 def check_new_story(data: Path, new: NewStory) -> NewStory:
     """The story with its exchange found, everything else checked; nothing is written.
 
@@ -149,15 +129,13 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
     check_title(new.title)
     if any(";" in name for name in new.counterparties):
         raise ConfigError("a counterparty holds a semicolon.", "Give the option once for each.")
-    check_denied(new.denied)
-    if new.state not in STATES:
-        raise ConfigError(f"state: expected one of {', '.join(STATES)}, found {new.state!r}.", "Choose one.")
-    exchange = resolve_exchange(new.ticker, resolve_alias(new.exchange), known_exchanges(data))
-    load_hours(exchange)
+    parse_choice("denied", new.denied, DENIED)
+    parse_choice("state", new.state, STATES)
     known = known_exchanges(data)
-    for ticker in new.other_tickers:
-        load_hours(resolve_peer(ticker, NewStory(**{**new.__dict__, "exchange": exchange}), known))
-    return NewStory(**{**new.__dict__, "exchange": exchange})
+    new = replace(new, exchange=resolve_exchange(new.ticker, resolve_alias(new.exchange), known))
+    for exchange in (new.exchange, *(resolve_peer(ticker, new, known) for ticker in new.other_tickers)):
+        load_hours(exchange)
+    return new
 
 
 def register_story(data: Path, new: NewStory) -> Story:
@@ -182,20 +160,8 @@ def register_story(data: Path, new: NewStory) -> Story:
     """
     with locked(data):
         new = check_new_story(data, new)
-        row = {
-            "story": new.story,
-            "title": new.title,
-            "ticker": new.ticker,
-            "exchange": new.exchange,
-            "benchmark": new.benchmark,
-            "other_tickers": ";".join(new.other_tickers),
-            "counterparties": ";".join(new.counterparties),
-            "denied": new.denied,
-            "tier": "",
-            "embedded": "no",
-            "state": new.state,
-            "notes": new.notes,
-        }
+        lists = {"other_tickers": ";".join(new.other_tickers), "counterparties": ";".join(new.counterparties)}
+        row = asdict(new) | lists | {"embedded": "no"}
         path = data / "stories.csv"
         content = append_row(path.read_bytes(), row, name="stories.csv")
         table = parse_table(content, STORY_COLUMNS, name="stories.csv")
@@ -256,10 +222,10 @@ def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignm
     return align_story(story, opens=embedded_opens(story, data) if source == "snapshot" else None)
 
 
-def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> Readiness:
-    """Whether the recorded prices of the listing and its benchmark cover what the plan needs.
+def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> tuple[str, ...]:
+    """Whether the recorded prices of the listing and its benchmark cover what the plan needs, in sentences.
 
-    Missing or late prices are sentences: a plan may be frozen before its event. No return is computed.
+    Missing or late prices refuse nothing: a plan may be frozen before its event. No return is computed.
 
     Parameters
     ----------
@@ -286,10 +252,8 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     store = open_source(config.source, data, (story.ticker, benchmark))
     embedded = set(read_manifest(data)["ticker"])
     sentences = []
-    has_prices = True
     for ticker in (story.ticker, benchmark):
         if store.origin_of(ticker) == "snapshot" and ticker not in embedded:
-            has_prices = False
             sentences.append(
                 f"{ticker}: the {config.source} has no prices. Fetch them (impact fetch {ticker}) and use --source auto, "
                 "or name your own with --source PATH."
@@ -303,7 +267,6 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
                 "If it was not listed yet, there is nothing to study; else record earlier prices (impact fetch).",
             )
         if session > last:
-            has_prices = False
             sentences.append(f"{ticker}: prices end on {last.date()}, before the event session {session.date()}.")
             continue
         refuse_halt(frame, session, ticker)
@@ -311,5 +274,4 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
         held = int((frame.index < session).sum())
         enough = "enough" if held > needed else f"fewer than the {needed + 1} that the plan needs"
         sentences.append(f"{ticker}: {held} sessions before the event session, {enough}.")
-        has_prices = has_prices and held > needed
-    return Readiness(has_prices, tuple(sentences))
+    return tuple(sentences)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+from packaging.requirements import Requirement
 
 from event_impact.base.disk import is_locked, read_holder
 from event_impact.base.errors import StudyError
@@ -47,21 +47,20 @@ class Diagnosis:
 
 def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool = True) -> list[Diagnosis]:
     """Ask everything; a question that cannot be asked is a failure of its own."""
-    checks: list[tuple[str, Callable[[], Iterator[Diagnosis]]]] = [
-        ("python", check_python),
-        ("packages", check_packages),
-        ("calendar", lambda: check_calendars(root, at)),
-        ("disk", lambda: check_disk(root, reports)),
-        ("clock", lambda: check_clock(root, reports, at)),
-        ("figures", lambda: check_figures(root, at)),
-        ("locks", lambda: check_locks(reports)),
-        ("leftovers", lambda: check_leftovers(reports)),
-        ("runs", lambda: check_runs(reports)),
-    ]
-    if with_kernel:
-        checks.insert(2, ("kernel", lambda: check_kernel(root)))
+    checks: dict[str, Callable[[], Iterator[Diagnosis]]] = {
+        "python": check_python,
+        "packages": check_packages,
+        "kernel": lambda: check_kernel(root) if with_kernel else iter(()),
+        "calendar": lambda: check_calendars(root, at),
+        "disk": lambda: check_disk(root, reports),
+        "clock": lambda: check_clock(root, reports, at),
+        "figures": lambda: check_figures(root, at),
+        "locks": lambda: check_locks(reports),
+        "leftovers": lambda: check_leftovers(reports),
+        "runs": lambda: check_runs(reports),
+    }
     found: list[Diagnosis] = []
-    for question, check in checks:
+    for question, check in checks.items():
         try:
             found += list(check())
         except (StudyError, OSError) as error:
@@ -81,8 +80,8 @@ def check_python() -> Iterator[Diagnosis]:
     yield Diagnosis("python", "ok" if good else "fail", f"{version} at {sys.executable}", 0 if good else 4)
 
 
-def read_requirements() -> list[tuple[str, str]]:
-    """Name and lowest version of every package that runs need, from the installed metadata or pyproject.toml."""
+def read_requirements() -> list[Requirement]:
+    """Every package that runs need, from the installed metadata or pyproject.toml."""
     try:
         lines = importlib.metadata.requires("event-impact") or []
     except importlib.metadata.PackageNotFoundError:
@@ -90,29 +89,23 @@ def read_requirements() -> list[tuple[str, str]]:
 
         project = CHECKOUT / "pyproject.toml"
         lines = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
-    pattern = re.compile(r"([A-Za-z0-9._-]+)\s*(?:>=([0-9.]+))?")
-    matches = [pattern.match(line) for line in lines if "extra ==" not in line]
-    return [(m[1], m[2] or "0") for m in matches if m]
+    needed = map(Requirement, lines)
+    return [need for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
 def check_packages() -> Iterator[Diagnosis]:
     """Every package that runs need is there, in a version that was asked for."""
     wrong = []
     requirements = read_requirements()
-    for name, lowest in requirements:
+    for need in requirements:
         try:
-            held = importlib.metadata.version(name)
+            held = importlib.metadata.version(need.name)
+            if held not in need.specifier:
+                wrong.append(f"{need.name} {held} is not {need.specifier}")
         except importlib.metadata.PackageNotFoundError:
-            wrong.append(f"{name} is missing")
-            continue
-        if _numbers(held) < _numbers(lowest):
-            wrong.append(f"{name} {held} is older than {lowest}")
+            wrong.append(f"{need.name} is missing")
     text = "; ".join(wrong) or f"{len(requirements)} packages present"
     yield Diagnosis("packages", "fail" if wrong else "ok", text, 4 if wrong else 0)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:

@@ -6,10 +6,10 @@ digit; the unrounded numbers are the run's own CSV files.
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+from bs4 import BeautifulSoup
 
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError
@@ -47,57 +47,16 @@ def export_run(stored: StoredRun, target: Path, *, form: str) -> list[Path]:
 
 def read_tables(page: str) -> dict[str, TableExhibit]:
     """Every named table of a page, as far as it shows: the first column becomes the index."""
-    reader = _TableReader()
-    reader.feed(page)
     tables = {}
-    for name, (caption, rows) in reader.tables.items():
-        (corner, *heads), *body = rows
+    for table in BeautifulSoup(page, "html.parser").select("table[id]"):
+        for number in table.select("caption .number"):
+            number.decompose()
+        top, *rows = ([*row.find_all(("th", "td"))] for row in table.find_all("tr"))
+        corner, *heads = (cell.get_text() for cell in top)
+        body = [[cell.get_text() for cell in row] for row in rows]
         index = pd.Index([row[0] for row in body], name=corner or None)
         cells = pd.DataFrame([row[1:] for row in body], index=index, columns=heads)
-        tables[name] = TableExhibit(name, cells, caption, cells, tuple(reader.aligned[name][1:]))
+        name, caption = str(table["id"]), table.caption.get_text().lstrip() if table.caption else ""
+        aligned = tuple(cell.get("class") == ["num"] for cell in top[1:])
+        tables[name] = TableExhibit(name, cells, caption, cells, aligned)
     return tables
-
-
-class _TableReader(HTMLParser):
-    """Text of the cells and captions of tables that have an id."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables: dict[str, tuple[str, list[list[str]]]] = {}
-        self.aligned: dict[str, list[bool]] = {}
-        self._name = ""
-        self._place = ""
-        self._is_number = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "table":
-            self._name = values.get("id") or ""
-            if self._name:
-                self.tables[self._name], self.aligned[self._name] = ("", []), []
-        elif tag == "tr" and self._name:
-            self.tables[self._name][1].append([])
-        elif tag in ("td", "th", "caption"):
-            self._place = tag
-            if self._name and tag != "caption":
-                rows = self.tables[self._name][1]
-                rows[-1].append("")
-                if len(rows) == 1:
-                    self.aligned[self._name].append(values.get("class") == "num")
-        self._is_number = values.get("class") == "number"
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "table":
-            self._name = ""
-        elif tag in ("td", "th", "caption"):
-            self._place = ""
-        self._is_number = False
-
-    def handle_data(self, data: str) -> None:
-        if not self._name or not self._place or self._is_number:
-            return
-        caption, rows = self.tables[self._name]
-        if self._place == "caption":
-            self.tables[self._name] = (caption + data).lstrip(), rows
-        else:
-            rows[-1][-1] += data

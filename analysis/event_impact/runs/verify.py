@@ -20,14 +20,8 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import clean
 from event_impact.market.opened import OPTIONAL_TABLES, TABLES
+from event_impact.runs import run as life
 from event_impact.runs.execute import execute_notebook, extract_record
-from event_impact.runs.run import (
-    RunRequest,
-    find_notebook,
-    prepare,
-    read_declaration,
-    read_notebook,
-)
 from event_impact.runs.store import DOSSIER, StoredRun, hash_files, read_stored
 
 RELATIVE_TOLERANCE = 1e-9
@@ -73,8 +67,8 @@ def verify_run(
     stored = read_published(folder)
     progress("check: inputs")
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
-        request = RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
-        prepared = prepare(request)
+        request = life.RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
+        prepared = life.prepare(request)
         changed = compare_inputs(stored.run.get("inputs", {}), prepared.inputs)
         if changed:
             progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
@@ -126,7 +120,7 @@ def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
     parameters = stored.run.get("parameters")
     if not isinstance(parameters, dict):
         raise ConfigError("run.json records no parameters.", "Name a run published by this package.")
-    known = read_declaration(read_notebook(find_notebook(root, stored.notebook)), "parameters")
+    known = life.read_declaration(life.read_notebook(life.find_notebook(root, stored.notebook)), "parameters")
     return {name: value for name, value in parameters.items() if name in known}
 
 
@@ -196,7 +190,7 @@ def compare_table(name: str, published: str, recomputed: str) -> int:
         for column, cell, fresh in zip(header, row, other, strict=True):
             if not is_same(cell, fresh):
                 raise _differ(f"{name}, row {number}, column {column}", cell, fresh)
-            count += is_number(cell)
+            count += _as_number(cell) is not None
     return count
 
 
@@ -213,42 +207,36 @@ def compare_values(published: Any, recomputed: Any, where: str) -> int:
             names = ", ".join(sorted(set(published) ^ set(recomputed)))
             raise DataError(f"{where}: {names} stands on one side only.", HINT)
         return sum(compare_values(published[k], recomputed[k], f"{where}.{k}") for k in sorted(published))
-    if not _are_numbers(published, recomputed):
-        if type(published) is not type(recomputed) or published != recomputed:
-            raise _differ(where, published, recomputed)
-        return 0
-    if not math.isclose(published, recomputed, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE):
+    are_numbers = {type(published), type(recomputed)} <= {int, float}
+    if type(published) is not type(recomputed) and not are_numbers:
         raise _differ(where, published, recomputed)
-    return 1
+    if not (_are_close(published, recomputed) if are_numbers else published == recomputed):
+        raise _differ(where, published, recomputed)
+    return int(are_numbers)
 
 
-def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+def _are_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
 
 
-def is_number(cell: str) -> bool:
-    """Whether a cell of a CSV holds a finite number."""
+def _as_number(cell: str) -> float | None:
+    """The finite number in a cell of a CSV, None where it holds something else."""
     try:
-        return math.isfinite(float(cell))
+        number = float(cell)
     except ValueError:
-        return False
+        return None
+    return number if math.isfinite(number) else None
 
 
 def is_same(cell: str, other: str) -> bool:
-    """Whether two cells say the same: words exactly, numbers to 1e-9."""
-    if cell == other:
-        return True
-    if not (is_number(cell) and is_number(other)):
-        return _is_same_list(cell, other)
-    return math.isclose(float(cell), float(other), rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
-
-
-def _is_same_list(cell: str, other: str) -> bool:
-    """Cells such as ``name=0.1; other=2`` agree when their names and numbers do."""
+    """Whether two cells say the same: words exactly, numbers to 1e-9, ``name=0.1; other=2`` part by part."""
+    one, two = _as_number(cell), _as_number(other)
+    if one is not None and two is not None:
+        return _are_close(one, two)
     ours, theirs = ([part.partition("=") for part in text.split("; ")] for text in (cell, other))
-    return len(ours) == len(theirs) and all(
-        n == m and e == f == "=" and is_number(v) and is_number(w) and is_same(v, w)
-        for (n, e, v), (m, f, w) in zip(ours, theirs, strict=True)
+    return cell == other or (
+        len(ours) == len(theirs)
+        and all(n == m and e == f == "=" and is_same(v, w) for (n, e, v), (m, f, w) in zip(ours, theirs, strict=True))
     )
 
 

@@ -1,0 +1,288 @@
+"""Verbs for articles: what a saved page says of its time, its row in the registry, the sessions it can have reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from event_impact.base.clock import format_instant
+from event_impact.base.config import parse_date, parse_story
+from event_impact.base.disk import replace_files
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.cli.context import open_own_root, open_root, parse_at, parse_instant, say, tell
+from event_impact.events.articles import find_story, load_stories
+from event_impact.events.sessions import align_story
+from event_impact.reading import ingest
+from event_impact.reading.pages import MAX_BYTES
+from event_impact.reading.proposals import Proposal, bound_by_hand, describe_proposal, use
+from event_impact.reading.stamps import Interval
+from event_impact.registry import alignments as known
+
+
+def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> Any:
+    """A prompt on stderr; a closed input is a refusal with a hint, not a crash."""
+    try:
+        return question(text, err=True, **options)
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise ConfigError(f"no answer to: {text}.", hint) from error
+
+
+READING = [
+    click.argument("file"),
+    click.option("--url", default="", help="Where it was published (default: what the page says)."),
+    click.option("--zone", default="", metavar="ZONE", help="IANA zone for stamps that print none."),
+    click.option(
+        "--zone-basis",
+        type=click.Choice(["inferred", "site_convention"]),
+        default="inferred",
+        help="Why that zone: inferred, or known as the site's habit.",
+    ),
+    click.option("--anchor", metavar="DATE", help="The day from which words such as Monday are counted."),
+    click.option("--encoding", default="", help="Encoding of the file, where it cannot be told."),
+    click.option("--saved-at", metavar="INSTANT", help="When the copy was saved (default: now)."),
+]
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that decide how a page is read."""
+    for option in reversed(READING):
+        command = option(command)
+    return command
+
+
+def examine(
+    file: str, *, url: str, zone: str, zone_basis: str, anchor: str | None, encoding: str, saved_at: str | None
+) -> ingest.Examined:
+    """Read a file as the command line asks."""
+    path = Path(file).expanduser()
+    return ingest.examine_page(
+        ingest.read_file(path, MAX_BYTES),
+        name=path.name,
+        saved_at=parse_at(saved_at, "--saved-at"),
+        address=url,
+        zone=zone,
+        zone_basis=zone_basis,
+        encoding=encoding,
+        anchor=parse_date("anchor", anchor) if anchor else None,
+    )
+
+
+def show(ctx: click.Context, examined: ingest.Examined) -> None:
+    """The evidence and the decision, for the analyst."""
+    page = examined.page
+    tell(ctx, f"{page.name}: {'page' if page.is_html else 'text'}, {page.encoding} ({page.encoding_basis})")
+    tell(ctx, describe_proposal(examined.proposal))
+    named = ", ".join(t if not e else f"{t} ({e})" for t, e in examined.listings) or "none"
+    tell(ctx, f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
+    for remark in examined.remarks:
+        tell(ctx, f"note: {remark}")
+    stamp = examined.proposal.stamp
+    if stamp is not None and not stamp.zone:
+        tell(ctx, "note: the stamp prints no zone and is read in every zone; if you know the site's, give --zone")
+
+
+def record_of(examined: ingest.Examined) -> dict[str, Any]:
+    """What was read, as JSON values."""
+    proposal = examined.proposal
+    bounds = proposal.interval
+    return {
+        "verdict": proposal.verdict,
+        "reason": proposal.reason,
+        "published_earliest": format_instant(bounds.earliest) if bounds else None,
+        "published_latest": format_instant(bounds.latest) if bounds else None,
+        "outlet": examined.outlet,
+        "listings": [list(entry) for entry in examined.listings],
+        "evidence": [
+            {
+                "number": number,
+                "kind": item.kind,
+                "source": item.source,
+                "printed": item.printed,
+                "earliest": format_instant(item.interval.earliest) if item.interval else None,
+                "latest": format_instant(item.interval.latest) if item.interval else None,
+                "problem": item.problem,
+            }
+            for number, item in enumerate(proposal.evidence, start=1)
+        ],
+        "remarks": list(examined.remarks),
+    }
+
+
+@click.group()
+def article() -> None:
+    """Read saved pages and add them to the registry."""
+
+
+@article.command()
+@reading_options
+@click.pass_context
+def read(ctx: click.Context, /, file: str, **options: Any) -> None:
+    """Show what FILE says about when it was published; nothing is written."""
+    examined = examine(file, **options)
+    show(ctx, examined)
+    record = record_of(examined)
+    bounds = f"{record['published_earliest']}/{record['published_latest']}" if examined.proposal.interval else ""
+    say(ctx, bounds or examined.proposal.verdict, record)
+
+
+@article.command()
+@reading_options
+@click.option("--story", required=True, help="Id in data/stories.csv.")
+@click.option("--role", required=True, type=click.Choice(["report", "denial", "relay", "other"]))
+@click.option("--outlet", default="", help="Who published (default: what the page says).")
+@click.option("--paraphrase", metavar="TEXT", help="What it says, in your own words, at most 22 of them.")
+@click.option("--use", "number", type=int, metavar="N", help="Rest on the N-th item of the evidence.")
+@click.option("--not-before", metavar="INSTANT", help="Known not yet public; recorded as assumed.")
+@click.option("--not-after", metavar="INSTANT", help="Known public; recorded as assumed.")
+@click.option("--id", "article_id", default="", help="Article id (default: the next free one).")
+@click.option("--source-kind", default="", metavar="KIND", help="origin, wire, relay, syndication or statement.")
+@click.option("--confidence", default="", metavar="LEVEL", help="high, medium or low (default: by the evidence).")
+@click.option("--keep-role", is_flag=True, help="Keep the role though the text repeats another article.")
+@click.option("--yes", is_flag=True, help="Ask nothing; refused when the evidence does not decide.")
+@click.pass_context
+def add(
+    ctx: click.Context,
+    /,
+    file: str,
+    story: str,
+    role: str,
+    outlet: str,
+    paraphrase: str | None,
+    number: int | None,
+    not_before: str | None,
+    not_after: str | None,
+    article_id: str,
+    source_kind: str,
+    confidence: str,
+    keep_role: bool,
+    yes: bool,
+    **options: Any,
+) -> None:
+    """Add FILE, a saved page or text, to the articles of a story; prints its id."""
+    data = open_own_root(ctx).data
+    find_story(parse_story("story", story), load_stories(data, with_drafts=True))  # before the page is read
+    examined = examine(file, **options)
+    show(ctx, examined)
+    proposal, interval = settle(ctx, examined, number=number, not_before=not_before, not_after=not_after, yes=yes)
+    outlet = outlet or examined.outlet
+    if not yes:
+        outlet = outlet or ask(click.prompt, "Outlet", "Give --outlet.")
+        if paraphrase is None:
+            paraphrase = ask(click.prompt, "Paraphrase, in your own words", "Give --paraphrase.", default="")
+    ingest.check_paraphrase(paraphrase or "", examined.page.text)
+    if not yes and not ask(click.confirm, f"Add to {story} as {role}?", "Give --yes.", default=False):
+        raise ConfigError("not confirmed; nothing was written.", "Run it again when the evidence is settled.")
+    request = ingest.ArticleRequest(
+        story, role, interval, outlet, paraphrase or "", article_id, source_kind, confidence, keep_role
+    )
+    added = ingest.add_article(data, ingest.with_proposal(examined, proposal), request)
+    report_added(ctx, added, examined, data)
+
+
+def settle(
+    ctx: click.Context,
+    examined: ingest.Examined,
+    *,
+    number: int | None,
+    not_before: str | None,
+    not_after: str | None,
+    yes: bool,
+) -> tuple[Proposal, Interval]:
+    """The proposal that is used and its bounds: the page's, or the analyst's choice."""
+    proposal = examined.proposal
+    first = parse_instant("--not-before", not_before) if not_before else None
+    last = parse_instant("--not-after", not_after) if not_after else None
+    is_bounded = first is not None and last is not None
+    if number is None and proposal.chosen is None and not is_bounded:
+        if yes:
+            raise DataError(
+                f"{examined.page.name}: {proposal.reason}",
+                "Name the item to rest on with --use N, or both bounds with --not-before and --not-after.",
+            )
+        hint = "Give --use N, or --not-before and --not-after."
+        number = ask(click.prompt, "Number of the item to rest on", hint, type=int)
+    if number is not None:
+        proposal = use(proposal, number)
+        tell(ctx, proposal.reason)
+    if first is not None and last is not None and first >= last:
+        raise ConfigError("--not-before does not lie before --not-after.", "Exchange them.")
+    interval = bound_by_hand(proposal.interval, not_before=first, not_after=last)
+    if interval is None:
+        raise DataError(f"{examined.page.name}: {proposal.reason}", "Give --use N, or --not-before and --not-after.")
+    return proposal, interval
+
+
+def report_added(ctx: click.Context, added: ingest.Added, examined: ingest.Examined, data: Path) -> None:
+    """What was written and what it means for the story."""
+    for remark in added.remarks:
+        tell(ctx, f"note: {remark}")
+    story = added.story
+    named = {ticker for ticker, _ in examined.listings}
+    if named and story.ticker not in named:
+        tell(ctx, f"note: the page names {', '.join(sorted(named))}, not the story's listing {story.ticker}")
+    if story.is_draft:
+        tell(ctx, f"{story.story} has no report and no denial yet: nothing is aligned.")
+    else:
+        alignment = align_story(story, opens=known.embedded_opens(story, data))
+        own = next(e for e in alignment.articles if e.article.article_id == added.article_id)
+        tell(ctx, f"{added.article_id}: {own.reason}")
+        tell(ctx, known.describe_alignment(alignment, is_short=True))
+        tell(ctx, f"  {alignment.identification.reason}")
+    say(ctx, added.article_id, {"article_id": added.article_id, "is_new": added.is_new, **added.row})
+
+
+@click.command()
+@click.option("--open", "only_open", is_flag=True, help="Only stories that nightly runs serve.")
+@click.pass_context
+def stories(ctx: click.Context, only_open: bool) -> None:
+    """List the registered stories, one a line."""
+    held = load_stories(open_root(ctx).data, with_drafts=True).values()
+    shown = [s for s in held if not only_open or s.state == "open"]
+    lines = []
+    for s in shown:
+        embedded = "needs articles" if s.is_draft else "embedded" if s.is_embedded else "needs prices"
+        lines.append(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:14} {s.title}")
+    say(ctx, "\n".join(lines), [{n: getattr(s, n) for n in ("story", "title", "ticker", "state")} for s in shown])
+
+
+@click.command()
+@click.argument("story", required=False)
+@click.option("--all", "every", is_flag=True, help="Every story of the registry.")
+@click.option("--as-of", "as_of", metavar="DATE", help="Only what was public at the close of that session.")
+@click.option("--out", metavar="FILE", help="Write the alignment as CSV.")
+@click.option("--at", "instants", multiple=True, metavar="INSTANT", help="Without a story: where that instant falls.")
+@click.option("--exchange", metavar="MIC", help="With --at: whose calendar, such as XNYS or XTKS.")
+@click.pass_context
+def align(
+    ctx: click.Context,
+    story: str | None,
+    every: bool,
+    as_of: str | None,
+    out: str | None,
+    instants: tuple[str, ...],
+    exchange: str | None,
+) -> None:
+    """Show which sessions the articles of STORY can have reached, and what is identified."""
+    if instants or exchange:
+        _locate(ctx, instants, exchange, is_alone=not (story or every or as_of or out))
+        return
+    if bool(story) == every:
+        raise ConfigError("name one story, or --all.", "List them with: impact stories")
+    alignments = known.load_alignments(open_root(ctx).data, story, as_of=as_of)
+    if out:
+        replace_files({Path(out): known.frame_alignments(alignments).to_csv(index=False, lineterminator="\n")})
+    text = "\n\n".join(known.describe_alignment(a, is_short=every) for a in alignments)
+    say(ctx, text, {a.story.story: a.identification.as_record() for a in alignments})
+
+
+def _locate(ctx: click.Context, instants: tuple[str, ...], exchange: str | None, *, is_alone: bool) -> None:
+    """Instants on the calendar of an exchange."""
+    if not (instants and exchange and is_alone):
+        raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
+    located = known.locate_instants(exchange, [parse_instant("--at", text) for text in instants])
+    say(ctx, known.describe_instants(exchange, located), located.to_dict("records"))
