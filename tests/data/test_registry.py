@@ -28,7 +28,7 @@ COLUMNS = {
     "articles": "story article_id role source_kind outlet published_earliest published_latest earliest_basis "
     "latest_basis time_as_printed zone zone_basis precision url paraphrase confidence notes",
     "confounders": "ticker session label known_from source url is_masked notes own_story label_without_it",
-    "claims": "claim_id article_id paraphrase kind statistic status reason",
+    "claims": "claim_id article_id paraphrase kind statistic status reason evidence",
     "peers": "ticker peer exchange role peer_set notes",
     "manifest": "file sha256 rows first_session last_session ticker currency exchange open_available vintage source "
     "bar_minutes label shift_minutes zone",
@@ -61,8 +61,8 @@ VOCABULARY = {
     ("claims", "kind"): "price timing mechanism documentary promotional opinion outlook",
     ("claims", "statistic"): "raw_close_to_close raw_close_to_open raw_open_to_close abs_return_percentile "
     "ar_close_to_close ar_close_to_open ar_open_to_close article_before_close order_report_denial denial_delay "
-    "weekend_window prior_letter_ar writedown_ar volume_surprise range_surprise none",
-    ("claims", "status"): "supported contradicted untestable documentary timing_impossible computed",
+    "weekend_window none",
+    ("claims", "status"): "supported contradicted not_established untestable documentary computed",
     ("peers", "role"): "peer counterparty",
     ("manifest", "open_available"): "yes no",
     ("manifest", "label"): "start end",
@@ -70,6 +70,7 @@ VOCABULARY = {
     ("faults", "action"): "mask_return spans_two_sessions use_close use_zero report",
 }
 MAY_BE_EMPTY = {
+    ("claims", "evidence"),
     ("stories", "other_tickers"),
     ("stories", "counterparties"),
     ("stories", "notes"),
@@ -581,3 +582,13 @@ def test_damage_is_found(
 
 def test_every_check_has_a_damage_that_it_finds() -> None:
     assert {check for check, _ in DAMAGES} == set(CHECKS)
+
+
+def test_the_evidence_of_every_claim_exists():
+    claims, articles, news = (pd.read_csv(DATA / f"{n}.csv", dtype=str, keep_default_na=False)
+                              for n in ("claims", "articles", "confounders"))  # fmt: skip
+    known = {*articles["article_id"], *(news["ticker"] + " " + news["session"])}
+    for claim in claims.itertuples():
+        assert claim.evidence or claim.status in ("computed", "untestable"), claim.claim_id
+        for item in filter(None, claim.evidence.split(";")):
+            assert item in known or item.startswith("https://"), (claim.claim_id, item)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from event_impact.base.errors import DataError
 from event_impact.events.articles import load_stories, load_story
-from event_impact.events.claims import CLAIM_STATISTICS, PRIOR_EVENTS, load_claims
+from event_impact.events.claims import CLAIM_STATISTICS, load_claims
 from event_impact.events.confounders import load_confounders
 from event_impact.events.peer_lists import load_peers
 from stories import ROOT
@@ -23,7 +23,7 @@ def test_every_claim_is_loaded_and_only_of_the_articles_given(root):
     claims = load_claims(articles, root.data)
     assert len(claims) == 114
     assert {c.article_id for c in claims} == {"FX-S0", "FX-S1"}
-    assert len([c for c in claims if c.status == "computed"]) == 13
+    assert len([c for c in claims if c.status == "computed"]) == 14
     without = tuple(a for a in articles if a.article_id != "FX-S0")
     assert {c.article_id for c in load_claims(without, root.data)} == {"FX-S1"}
     assert load_claims((), root.data) == ()
@@ -32,12 +32,6 @@ def test_every_claim_is_loaded_and_only_of_the_articles_given(root):
 def test_every_statistic_of_the_table_is_known_and_used(root):
     table = pd.read_csv(root.data / "claims.csv", dtype=str, keep_default_na=False)
     assert set(table["statistic"]) == set(CLAIM_STATISTICS)
-
-
-def test_prior_events_are_recorded_confounders(root):
-    table = pd.read_csv(root.data / "confounders.csv", dtype=str, keep_default_na=False)
-    for ticker, days in PRIOR_EVENTS.values():
-        assert days[0] in set(table["session"][table["ticker"] == ticker])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What the articles of a story claim, statement by statement, in our own words.
 
 Each claim names the statistic that could test it. ``computed`` leaves the status to the run; every other status is a
-judgement recorded in the table, with its reason. Claims about a price are claims of a fall or of a small
+judgement recorded in the table, with its reason and its evidence. Claims about a price are claims of a fall or of a small
 move: the vocabulary of statistics says which.
 """
 
@@ -17,9 +17,12 @@ from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Article
 
-CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason")
+CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason", "evidence")
 CLAIM_KINDS = ("price", "timing", "mechanism", "documentary", "promotional", "opinion", "outlook")
-CLAIM_STATUSES = ("supported", "contradicted", "untestable", "documentary", "timing_impossible", "computed")
+RECORDED_STATUSES = ("supported", "contradicted", "not_established", "untestable", "documentary")
+FORMER_STATUSES = {"timing_impossible": "computed"}
+"""What tables of version 0.1 say, and how it is read now: the zones are counted by the run."""
+CLAIM_STATUSES = (*RECORDED_STATUSES, "computed")
 NO_STATISTIC = "none"
 CLAIM_STATISTICS = {
     "raw_close_to_close": "the share closed lower than at the close before",
@@ -33,20 +36,18 @@ CLAIM_STATISTICS = {
     "order_report_denial": "each denial followed the report",
     "denial_delay": "the denials came before the next opening price",
     "weekend_window": "report and denials appeared while the exchange was shut",
-    "prior_letter_ar": "abnormal returns around the lawmaker's letter",
-    "writedown_ar": "abnormal return after the writedown",
-    "volume_surprise": "volume against the market's and the share's own habit",
-    "range_surprise": "price range against the market's and the share's own habit",
     NO_STATISTIC: "no figure of this study bears on it",
 }
 """What each statistic asks, in words."""
-PRIOR_EVENTS = {"prior_letter_ar": ("F", ("2026-01-28", "2026-01-29")), "writedown_ar": ("F", ("2025-12-16",))}
-"""Sessions of earlier events that claims refer to, by listing; both are in confounders.csv."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of an article."""
+    """One statement of an article.
+
+    ``evidence`` holds article ids, confounder sessions (``F 2025-12-16``) or addresses, separated by semicolons; it is
+    empty where the run decides, and where nothing can bear on the statement.
+    """
 
     claim_id: str
     article_id: str
@@ -55,6 +56,7 @@ class Claim:
     statistic: str
     status: str
     reason: str
+    evidence: str = ""
 
     @property
     def is_testable(self) -> bool:
@@ -84,6 +86,7 @@ def load_claims(articles: tuple[Article, ...], data: Path) -> tuple[Claim, ...]:
         For a malformed row, or an id that occurs twice.
     """
     table = read_table(data / "claims.csv", CLAIM_COLUMNS)
+    table["status"] = table["status"].replace(FORMER_STATUSES)
     for row in table.to_dict("records"):
         _check(row)
     doubled = sorted(table["claim_id"][table["claim_id"].duplicated()])

@@ -15,14 +15,11 @@ import numpy as np
 import pandas as pd
 
 from event_impact.base.errors import StudyError
-from event_impact.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
-from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
-from event_impact.estimation.models import Design
+from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.events.articles import Article
-from event_impact.events.claims import PRIOR_EVENTS, Claim
+from event_impact.events.claims import Claim
 from event_impact.events.sessions import Alignment
-from event_impact.inference.parametric import interval, prediction_error_t
-from event_impact.inference.sample_quantile import sample_quantile
+from event_impact.inference.parametric import interval
 from event_impact.market.returns import ReturnPanel
 
 EASTERNMOST, WESTERNMOST = 14, -12
@@ -37,9 +34,10 @@ class Finding:
     Attributes
     ----------
     decision : str
-        ``supported``, ``contradicted``, ``untestable`` or ``timing_impossible``; ``shown`` where no rule decides.
+        ``supported``, ``contradicted``, ``not_established`` (a figure bears on it and leaves it open), ``impossible``,
+        or ``impossible_in`` (some of the readings of its clock; the measures count them).
     measures : tuple of (str, float, str)
-        Name, value and unit (``return``, ``share``, ``hours``, ``count``, ``p``, ``log``).
+        Name, value and unit (``return``, ``share``, ``hours``, ``count``).
     why : str
         The rule that led to the decision.
     """
@@ -105,12 +103,12 @@ def check_claims(claims: tuple[Claim, ...], context: ClaimContext) -> tuple[Chec
             found[key] = find(claim, context)
         finding = found[key]
         status = finding.decision if claim.status == "computed" else claim.status
-        checked.append(CheckedClaim(claim, "untestable" if status == "shown" else status, finding))
+        checked.append(CheckedClaim(claim, status, finding))
     return tuple(checked)
 
 
 def find(claim: Claim, context: ClaimContext) -> Finding:
-    """The finding for the statistic of a claim; what cannot be measured is untestable, with the reason."""
+    """The finding for the statistic of a claim; what cannot be measured is not established, with the reason."""
     name = claim.statistic
     try:
         if name.startswith("raw_"):
@@ -121,7 +119,7 @@ def find(claim: Claim, context: ClaimContext) -> Finding:
             return find_clock(claim, context)
         return FINDERS[name](name, context)
     except StudyError as error:
-        return Finding(name, "untestable", (), f"n/a: {error.message}")
+        return Finding(name, "not_established", (), f"n/a: {error.message}")
 
 
 def find_raw_sign(name: str, context: ClaimContext) -> Finding:
@@ -161,11 +159,11 @@ def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:
     if total.estimate is None or total.standard_error is None:
         raise StudyError(total.note)
     low, high = interval(total.estimate, total.standard_error, context.abnormal[kind].fit.df, 0.95)
-    decision = "supported" if high < 0 else "contradicted" if low > 0 else "untestable"
+    decision = "supported" if high < 0 else "contradicted" if low > 0 else "not_established"
     why = {
         "supported": "the 95 % interval lies below zero; it belongs to all news of the session together",
         "contradicted": "the 95 % interval lies above zero",
-        "untestable": "the 95 % interval holds zero: the figures cannot tell the sign",
+        "not_established": "the 95 % interval holds zero: the figures cannot tell the sign",
     }[decision]
     measures = (
         ("abnormal return", total.estimate, "return"),
@@ -222,30 +220,20 @@ def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ..
 
 
 def find_clock(claim: Claim, context: ClaimContext) -> Finding:
-    """Impossible in time when the stamp precedes the close in the exchange's own zone and in every zone east of it.
+    """Impossible in so many of the zones in which the stamp precedes the close, all counted.
 
-    A stamp before the close cannot describe the session as finished. Every zone is counted; west of the exchange a
-    later reading may remain.
+    A stamp before the close cannot describe the session as finished.
     """
     article = next(e.article for e in context.alignment.articles if e.article.article_id == claim.article_id)
     readings = read_clock(article, context.alignment)
-    hours = context.alignment.hours
-    close = hours.close_at(context.alignment.event_session)
-    own = (close.tz_convert(hours.timezone).tz_localize(None) - close.tz_localize(None)) / pd.Timedelta(hours=1)
-    before = [r for r in readings if r.is_before_close]
-    east = [r for r in readings if r.utc_offset >= own]
+    before = sum(r.is_before_close for r in readings)
     measures = (
-        ("zones in which the stamp precedes the close", float(len(before)), "count"),
+        ("zones in which the stamp precedes the close", float(before), "count"),
         ("zones in which it precedes the open", float(sum(r.is_before_open for r in readings)), "count"),
         ("zones tried", float(len(readings)), "count"),
     )
-    if all(r.is_before_close for r in east):
-        why = "the stamp has no zone; in the zone of the exchange and in every zone east of it, it precedes the close"
-        return Finding(claim.statistic, "timing_impossible", measures, why)
-    if not before:
-        return Finding(claim.statistic, "supported", measures, "in every zone the stamp follows the close")
-    why = "the stamp has no zone; whether it precedes the close depends on the zone"
-    return Finding(claim.statistic, "untestable", measures, why)
+    decision = "impossible" if before == len(readings) else "impossible_in" if before else "supported"
+    return Finding(claim.statistic, decision, measures, "impossible in a zone in which the stamp precedes the close")
 
 
 def find_order(name: str, context: ClaimContext) -> Finding:
@@ -255,30 +243,24 @@ def find_order(name: str, context: ClaimContext) -> Finding:
     earliest = min(a.published_earliest for a in reports)
     after = sum(d.published_earliest >= latest for d in denials)
     before = sum(d.published_latest <= earliest for d in denials)
-    decision = "contradicted" if before else "supported" if after == len(denials) else "untestable"
+    decision = "contradicted" if before else "supported" if after == len(denials) else "not_established"
     why = "supported only if every denial begins after the last possible instant of the report"
     measures = (("denials", float(len(denials)), "count"), ("surely after the report", float(after), "count"))
     return Finding(name, decision, measures, why)
 
 
 def find_delay(name: str, context: ClaimContext) -> Finding:
-    """Supported when every denial was public before the first opening price after the report."""
+    """The shortest and the longest possible delay; fast has no agreed limit, so they establish nothing."""
     reports, denials = _report_and_denials(context)
-    hours = context.alignment.hours
     first, last = min(a.published_earliest for a in reports), min(a.published_latest for a in reports)
-    limit = hours.open_at(hours.open_session(first))
     hour = pd.Timedelta(hours=1)
     shortest = [max(d.published_earliest - last, pd.Timedelta(0)) / hour for d in denials]
     longest = [(d.published_latest - first) / hour for d in denials]
-    in_time = sum(d.published_latest <= limit for d in denials)
-    too_late = sum(d.published_earliest > limit for d in denials)
-    decision = "supported" if in_time == len(denials) else "contradicted" if too_late else "untestable"
     measures = (
         ("first denial after at least", min(shortest), "hours"),
         ("last denial after at most", max(longest), "hours"),
     )
-    why = "fast is read as: before the first opening price that could react to the report"
-    return Finding(name, decision, measures, why)
+    return Finding(name, "not_established", measures, "no limit of what is fast is agreed; the bounds are shown")
 
 
 def _report_and_denials(context: ClaimContext) -> tuple[list[Article], list[Article]]:
@@ -300,60 +282,10 @@ def find_closed_window(name: str, context: ClaimContext) -> Finding:
     is_one = session == hours.open_session(last) and hours.close_session(first) == session
     is_shut = is_one and hours.phase(first) in SHUT and hours.phase(last) in SHUT
     possible = any(hours.phase(a.published_earliest) in SHUT or hours.phase(a.last_instant) in SHUT for a in articles)
-    decision = "supported" if is_shut else "untestable" if possible else "contradicted"
+    decision = "supported" if is_shut else "not_established" if possible else "contradicted"
     span = (hours.open_at(session) - first) / pd.Timedelta(hours=1)
     measures = (("hours from the earliest bound to the next open", float(span), "hours"),)
     return Finding(name, decision, measures, "supported if every bound lies between one close and the next open")
-
-
-def find_prior_event(name: str, context: ClaimContext) -> Finding:
-    """Abnormal returns of an earlier event, each from its own estimation window; shown, never a verdict."""
-    ticker, days = PRIOR_EVENTS[name]
-    if context.panel.ticker != ticker:
-        raise StudyError(f"the earlier event concerns {ticker}.")
-    design = context.abnormal["close_to_close"].design
-    measures: list[tuple[str, float, str]] = []
-    for day in days:
-        earlier = _measure_at(design, pd.Timestamp(day), context)
-        total = earlier.sum_window(0, 0)
-        if total.estimate is None or total.standard_error is None:
-            raise StudyError(f"no return is recorded on {day}.")
-        test = prediction_error_t(total.estimate, total.standard_error, earlier.fit.df)
-        measures += [(f"abnormal return {day}", total.estimate, "return"), (f"p {day}", float(test.p_value or 1), "p")]
-    return Finding(name, "shown", tuple(measures), "an event study of its own; the claim itself is a matter of record")
-
-
-def find_activity(name: str, context: ClaimContext) -> Finding:
-    """Surprise of volume or range on the event session; it has no direction, so it decides nothing."""
-    build: Callable[..., Design] = build_volume_design if name == "volume_surprise" else build_range_design
-    design = build(context.panel.prices, context.panel.benchmark_prices, benchmark=context.panel.benchmark)
-    found = measure_activity(
-        design,
-        context.alignment.event_session,
-        estimation_sessions=context.estimation_sessions,
-        gap_sessions=context.gap_sessions,
-    )
-    total = found.sum_window(0, 0)
-    if total.estimate is None or total.standard_error is None:
-        raise StudyError(total.note)
-    t = prediction_error_t(total.estimate, total.standard_error, found.fit.df)
-    rank = sample_quantile(total.abnormal, found.fit.residuals)
-    measures = (
-        ("log surprise", total.estimate, "log"),
-        ("p t", float(t.p_value or 1), "p"),
-        ("p sample quantile", float(rank.p_value or 1), "p"),
-    )
-    return Finding(name, "shown", measures, "activity has no direction: it can show attention, never a mood")
-
-
-def _measure_at(design: Design, session: pd.Timestamp, context: ClaimContext) -> AbnormalReturns:
-    return measure_abnormal_returns(
-        design,
-        session,
-        estimation_sessions=context.estimation_sessions,
-        gap_sessions=context.gap_sessions,
-        path=(0, 0),
-    )
 
 
 FINDERS: dict[str, Callable[[str, ClaimContext], Finding]] = {
@@ -361,9 +293,5 @@ FINDERS: dict[str, Callable[[str, ClaimContext], Finding]] = {
     "order_report_denial": find_order,
     "denial_delay": find_delay,
     "weekend_window": find_closed_window,
-    "prior_letter_ar": find_prior_event,
-    "writedown_ar": find_prior_event,
-    "volume_surprise": find_activity,
-    "range_surprise": find_activity,
 }
 """Statistic -> its check; raw and abnormal returns and the clock have their own."""

@@ -28,7 +28,9 @@ STATUS_LABELS = {
     "contradicted": "contradicted",
     "untestable": "untestable",
     "documentary": "documentary",
-    "timing_impossible": "impossible in time",
+    "not_established": "not established",
+    "impossible": "impossible",
+    "impossible_in": "impossible in some readings",
 }
 LEDGER = (
     Column("claim_id", of="claim.claim_id"),
