@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -103,6 +106,28 @@ def test_every_locked_line_has_a_hash():
         for block in re.split(r"\n(?=\S)", path.read_text().strip()):
             if not block.startswith("#"):
                 assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_the_wheel_holds_the_package_and_a_study_and_nothing_that_git_ignores(tmp_path):
+    builders = pytest.importorskip("hatchling.builders.wheel")
+    tracked = (
+        subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    )
+    for name in [*tracked[:-1], "data/vintages/2026-01-01T000000Z/F.csv"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / (name if "vintages" not in name else "data/snapshot/F.csv"), tmp_path / name)
+    (wheel,) = builders.WheelBuilder(str(tmp_path)).build(versions=["standard"])
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = {name.removeprefix("analysis/") for name in tracked if name.startswith("analysis/event_impact/")}
+    study = {
+        f"event_impact/_study/{n}" for n in tracked if n.startswith(("data/", "notebooks/")) or n == "matplotlibrc"
+    }
+    assert held == package | study
+
+
+def test_hooks_are_local():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert {repository["repo"] for repository in hooks["repos"]} == {"local"}
 
 
 def test_versions_agree(project):

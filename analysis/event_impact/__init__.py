@@ -11,16 +11,30 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from event_impact.base import errors
+
 if TYPE_CHECKING:
     from event_impact.base.config import StudyConfig
+    from event_impact.many.files import BatchRequest, run_batch
+    from event_impact.registry.alignments import align
     from event_impact.study.study import Study
 
 __version__ = "0.2.0.dev0"
-__all__ = ["Study", "StudyConfig", "__version__"]
-_HOMES = {"Study": "study.study", "StudyConfig": "base.config"}
+__all__ = ["BatchRequest", "Study", "StudyConfig", "__version__", "align", "errors", "run_batch"]
+_HOMES = {
+    "BatchRequest": "many.files",
+    "Study": "study.study",
+    "StudyConfig": "base.config",
+    "align": "registry.alignments",
+    "run_batch": "many.files",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

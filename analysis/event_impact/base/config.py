@@ -198,6 +198,21 @@ class StudyConfig:
         Fractions.
     seed : int
         Seed of everything that resamples.
+
+    Raises
+    ------
+    ConfigError
+        For a value of the wrong type or out of range, or windows that touch the estimation window.
+
+    Examples
+    --------
+    >>> from event_impact import StudyConfig
+    >>> StudyConfig(windows="0:0,0:4", estimation_sessions=120).windows
+    ((0, 0), (0, 4))
+    >>> StudyConfig(model="nonsense")
+    Traceback (most recent call last):
+    ...
+    event_impact.base.errors.ConfigError: model: expected one of constant_mean, ...
     """
 
     story: str = "ford-xiaomi"

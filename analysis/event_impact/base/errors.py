@@ -2,6 +2,15 @@
 
 An error is one sentence that says what was expected, what was found and where,
 followed by what to do next. The command line prints it without a traceback.
+
+Examples
+--------
+>>> from event_impact import StudyConfig, errors
+>>> try:
+...     StudyConfig(as_of="2 February")
+... except errors.ConfigError as error:
+...     print(error.exit_code, error.hint)
+2 For example: --as-of 2026-02-13
 """
 
 from __future__ import annotations

@@ -284,5 +284,5 @@ def _locate(ctx: click.Context, instants: tuple[str, ...], exchange: str | None,
     """Instants on the calendar of an exchange."""
     if not (instants and exchange and is_alone):
         raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
-    located = known.locate_instants(exchange, [parse_instant("--at", text) for text in instants])
+    located = known.align(exchange, [parse_instant("--at", text) for text in instants])
     say(ctx, known.describe_instants(exchange, located), located.to_dict("records"))

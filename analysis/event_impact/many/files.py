@@ -60,6 +60,14 @@ class BatchRequest:
     scheduler : str, optional
         Address of a Dask scheduler, ``local`` for one on this machine; None computes in this process
         unless the returns do not fit into memory.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from event_impact import BatchRequest
+    >>> files = Path("returns.csv"), Path("events.csv")
+    >>> BatchRequest(*files, benchmark="SPY", out=Path("results"), windows=("0:0", "-1:1")).model
+    'market'
     """
 
     returns: Path
@@ -198,6 +206,22 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
         If the request is wrong: model, windows, exchange, columns asked for.
     DataError
         If the files cannot serve it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from event_impact import BatchRequest, run_batch
+    >>> days = pd.bdate_range("2024-01-01", periods=300, name="date")
+    >>> draws = np.random.default_rng(1).normal(0, 0.01, (300, 3))
+    >>> pd.DataFrame(draws, days, ["A", "B", "SPY"]).to_csv("returns.csv")
+    >>> events = pd.DataFrame({"event_id": [1, 2], "ticker": ["A", "B"], "session": ["2025-01-15", "2025-01-21"]})
+    >>> events.to_csv("events.csv", index=False)
+    >>> files = Path("returns.csv"), Path("events.csv")
+    >>> done = run_batch(BatchRequest(*files, benchmark="SPY", out=Path("results")))
+    >>> done.sample["n"], list(done.events["status"])
+    (2, ['used', 'used'])
     """
     from event_impact.many.sample_tables import describe_batch
 

@@ -261,7 +261,7 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
 
 
 def tabulate_instants(exchange: str, located: pd.DataFrame) -> TableExhibit:
-    """Where instants fall on an exchange, as :func:`event_impact.registry.alignments.locate_instants` finds them."""
+    """Where instants fall on an exchange, as :func:`event_impact.registry.alignments.align` finds them."""
     columns = (
         Column("instant", "instant (UTC)"),
         Column("local", f"clock of {exchange}"),

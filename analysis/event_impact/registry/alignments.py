@@ -63,7 +63,7 @@ def frame_alignments(alignments: list[Alignment]) -> pd.DataFrame:
     return frame[["story", "identified", *[c for c in frame.columns if c not in ("story", "identified")]]]
 
 
-def locate_instants(exchange: str, instants: Iterable[str | datetime]) -> pd.DataFrame:
+def align(exchange: str, instants: Iterable[str | datetime]) -> pd.DataFrame:
     """Where news of an instant falls on an exchange, for any calendar and without a story.
 
     Parameters
@@ -81,6 +81,12 @@ def locate_instants(exchange: str, instants: Iterable[str | datetime]) -> pd.Dat
     ------
     AlignmentError
         If the exchange is unknown, or an instant has no zone or lies outside its known sessions.
+
+    Examples
+    --------
+    >>> from event_impact import align
+    >>> align("XNYS", ["2026-01-31T18:28Z"])["close_session"].tolist()
+    ['2026-02-02']
     """
     hours = load_hours(exchange)
     rows = []
