@@ -96,11 +96,7 @@ def or_reason(value: float | None, formatter: Callable[[float], str], reason: st
     return formatter(value)
 
 
-RETURN_LABELS = {
-    "close_to_close": "close to close",
-    "close_to_open": "close to open",
-    "open_to_close": "open to close",
-}
+RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}
 OUTCOME_LABELS = {
     "insufficient_data": "insufficient data",
     "depends_on_volatility": "depends on how the day's volatility is treated",

@@ -7,23 +7,10 @@ from collections.abc import Callable, Sequence
 
 from event_impact.inference.parametric import interval
 from event_impact.inference.power import detectable_effect
-from event_impact.many.story_panel import (
-    FEWEST_POOLED,
-    PanelResult,
-    PanelStory,
-    Resolution,
-    SeparateEffects,
-)
+from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory, Resolution, SeparateEffects
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import (
-    format_interval,
-    format_number,
-    format_p,
-    format_percent,
-    format_size,
-    p_equals,
-)
+from event_impact.page.format import format_interval, format_number, format_p, format_percent, format_size, p_equals
 from event_impact.page.panel_figures import kind_of
 from event_impact.page.verdict import Verdict
 
@@ -182,7 +169,7 @@ def _say_plainly(result: PanelResult) -> str:
     main = result.main
     if main.estimate is None:
         return f"There are too few stories with prices to say anything about their average: {main.note}."
-    size = format_percent(abs(main.estimate), digits=1, sign=False)
+    size = format_size(abs(main.estimate), digits=1)
     direction = "less" if main.estimate < 0 else "more"
     middle = {
         "no_detectable_effect": "Given how much these shares move anyway, that is not enough to be told from chance.",
@@ -194,7 +181,7 @@ def _say_plainly(result: PanelResult) -> str:
     }[result.outcome]
     reach = "No average of any size would have been noticed reliably"
     if main.mde80 is not None:
-        least = format_percent(main.mde80, digits=1, sign=False)
+        least = format_size(main.mde80, digits=1)
         reach = f"Only an effect of about {least} or more would have been noticed reliably"
     return (
         f"Across {main.n} stories that were reported and then denied, the shares returned on average about {size} {direction} "

@@ -35,23 +35,18 @@ DIMENSION_LABELS = {
     "estimation_sessions": "estimation sessions",
     "gap_sessions": "gap",
 }
-SHORT_MODELS = (
-    ("market model on ", "market, "),
-    ("market-adjusted, demeaned on ", "adjusted, "),
-    ("the US market factor", "US factor"),
-    ("Fama-French three factors", "FF3"),
-    ("Fama-French five factors", "FF5"),
-    (" on excess returns", ""),
-    ("Carhart four factors", "Carhart"),
-)
+SHORT_MODELS = {
+    "market model on ": "market, ",
+    "market-adjusted, demeaned on ": "adjusted, ",
+    "the US market factor": "US factor",
+    "Fama-French three factors": "FF3",
+    "Fama-French five factors": "FF5",
+    " on excess returns": "",
+    "Carhart four factors": "Carhart",
+}
 """A figure has little room beside its rows."""
 VALUE_LABELS = {"none": "kept", "listed": "listed ones left out"}
-TEST_LABELS = {
-    "max_t": "largest |t| (maxT)",
-    "share": "share that rejects",
-    "median_t": "median t",
-    "mean_t": "mean t",
-}
+TEST_LABELS = {"max_t": "largest |t| (maxT)", "share": "share that rejects", "median_t": "median t", "mean_t": "mean t"}
 CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "detected on its own"}
 
 
@@ -143,24 +138,17 @@ def label_value(name: str, value: object) -> str:
     return VALUE_LABELS.get(str(value), str(value)) if name == "mask" else str(value)
 
 
-def shorten_model(label: str) -> str:
-    """A model as the figure can print it."""
-    for long, short in SHORT_MODELS:
-        label = label.replace(long, short)
-    return label
-
-
 def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
     """The computed specifications as the figure takes them: choices in words, estimate, interval, p, headline."""
     frame = curve_frame(curve)
     frame = frame[frame["estimate"].notna()].reset_index(drop=True)
-    labels = {
-        label: frame[name].map(lambda value, name=name: label_value(name, value))
-        for name, label in DIMENSION_LABELS.items()
-    }
-    labels["model"] = frame["model"].map(shorten_model)
+    labels = pd.DataFrame(
+        {label: [label_value(name, v) for v in frame[name]] for name, label in DIMENSION_LABELS.items()}
+    )
+    for long, short in SHORT_MODELS.items():
+        labels["model"] = labels["model"].str.replace(long, short, regex=False)
     numbers = frame[["estimate", "ci95_low", "ci95_high"]].assign(p=frame["p_conformal"])
-    return pd.concat([pd.DataFrame(labels), numbers, frame[["is_headline"]]], axis=1)
+    return pd.concat([labels, numbers, frame[["is_headline"]]], axis=1)
 
 
 def _estimate_columns(*, has_adjusted: bool) -> tuple[Column, ...]:

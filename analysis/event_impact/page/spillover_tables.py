@@ -8,14 +8,7 @@ from event_impact.events.sessions import Alignment
 from event_impact.many.peer_tests import PeerEstimate, Spillover
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import (
-    format_number,
-    format_percent,
-    format_plain,
-    format_session,
-    format_size,
-    p_equals,
-)
+from event_impact.page.format import format_number, format_percent, format_plain, format_session, format_size, p_equals
 from event_impact.page.verdict import Verdict
 
 GROUP_TEST_LABELS = {
@@ -148,13 +141,7 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         Column("portfolio", "average abnormal return", "percent", why="why"),
         Column("mean_correlation", "mean correlation", "number", why="why"),
         Column("test", of="test.name"),
-        Column(
-            "statistic",
-            "statistic",
-            "number",
-            of="test.statistic",
-            why=lambda r: "a rank" if r["test"].p_value is not None else "",
-        ),
+        Column("statistic", "statistic", "number", of="test.statistic", why=_why_no_statistic),
         Column("df", of="test.df"),
         Column("p", "p", "p", of="test.p_value", why="test.note"),
         Column("note", of="test.note"),

@@ -20,14 +20,7 @@ from event_impact.inference.windows import WindowEstimate, estimates_frame, fram
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import (
-    MINUS,
-    OUTCOME_LABELS,
-    RETURN_LABELS,
-    format_interval,
-    format_p,
-    format_size,
-)
+from event_impact.page.format import MINUS, OUTCOME_LABELS, RETURN_LABELS, format_interval, format_p, format_size
 
 TEST_LABELS = {
     "t": "p t",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.dates as mdates
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from event_impact.base.clock import format_instant
@@ -19,16 +19,7 @@ from event_impact.events.sessions import Alignment, EventSession, format_both
 from event_impact.market.returns import ReturnPanel
 from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import (
-    BLACK,
-    BLUE,
-    CLOSED_GREY,
-    MID_GREY,
-    PALE_BLUE,
-    ROLE_COLOURS,
-    ROLE_MARKERS,
-    signed_whole,
-)
+from event_impact.page.figure_style import BLACK, BLUE, MID_GREY, PALE_BLUE, signed_whole
 from event_impact.page.format import format_session
 
 MAX_NAMED_RELAYS = 3
@@ -36,6 +27,7 @@ MAX_NAMED_RELAYS = 3
 MARGIN = pd.Timedelta(hours=2)
 DAYS_WITH_HOURS, DAYS_WITH_HOURS_BESIDE_PRICES = 5.3, 3.8
 """A longer axis has no room for hours, only for days; labels of prices take room from it."""
+ABOVE: dict[str, Any] = {"loc": "outside upper left", "columnspacing": 1.2}
 DASHES = {"open": (0, (4, 3)), "close": "-"}
 GROUP_NAMES = {"relay": "relays", "other": "other items", "report": "reports", "denial": "denials"}
 
@@ -50,10 +42,6 @@ class _Span:
     @property
     def days(self) -> float:
         return (self.end - self.start) / pd.Timedelta(days=1)
-
-    def clip(self, event: EventSession) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """The visible part of a publication interval."""
-        return max(event.article.published_earliest, self.start), min(event.article.published_latest, self.end)
 
     def holds(self, event: EventSession) -> bool:
         return event.article.published_latest > self.start and event.article.published_earliest < self.end
@@ -89,7 +77,7 @@ def _closed_stretches(hours: SessionHours, span: _Span) -> list[tuple[pd.Timesta
 def _draw_hours(axes: Axes, alignment: Alignment, span: _Span) -> None:
     """Closed hours grey, open hours of candidate sessions blue, opens dashed and closes solid."""
     for a, b in _closed_stretches(alignment.hours, span):
-        axes.axvspan(a, b, facecolor=CLOSED_GREY, edgecolor="none", zorder=0)
+        axes.axvspan(a, b, facecolor=style.CLOSED_GREY, edgecolor="none", zorder=0)
     for session, row in _sessions_in(alignment.hours, span).iterrows():
         if session in _candidates(alignment):
             axes.axvspan(max(row["open"], span.start), min(row["close"], span.end), facecolor=PALE_BLUE, hatch="///",
@@ -101,7 +89,7 @@ def _draw_hours(axes: Axes, alignment: Alignment, span: _Span) -> None:
 
 def _hours_handles(exchange: str) -> list[Artist]:
     return [
-        Patch(facecolor=CLOSED_GREY, label=f"{exchange} closed"),
+        Patch(facecolor=style.CLOSED_GREY, label=f"{exchange} closed"),
         Patch(facecolor=PALE_BLUE, edgecolor="#9cc7e2", hatch="///", linewidth=0, label="candidate session"),
         *(style.key(kind, MID_GREY, linewidth=0.9, linestyle=dash) for kind, dash in DASHES.items()),
     ]
@@ -128,10 +116,6 @@ def _use_clock(axes: Axes, span: _Span, hours: SessionHours, *, top: Axes, longe
 def _set_ticks(axis: Axis, instants: pd.DatetimeIndex, span: _Span, form: str, *, is_minor: bool) -> None:
     shown = [at for at in instants if span.start <= at <= span.end]
     axis.set_ticks(mdates.date2num(shown), [at.strftime(form) for at in shown], minor=is_minor)
-
-
-def _legend_over(figure: Figure, handles: list, columns: int) -> None:
-    figure.legend(handles=handles, loc="outside upper left", ncols=columns, columnspacing=1.2)
 
 
 # --- publication intervals -------------------------------------------------------------------
@@ -180,16 +164,12 @@ def pack_lanes(events: list[EventSession], gap: pd.Timedelta) -> list[int]:
 
 def _draw_interval(axes: Axes, event: EventSession, span: _Span, y: float, *, width: float, mark: float) -> None:
     """A bar between the bounds with the role's mark at both ends; an arrow where the axis cuts it."""
-    role = event.article.role
-    a, b = span.clip(event)
-    colour = ROLE_COLOURS[role]
+    article, colour = event.article, style.ROLE_COLOURS[event.article.role]
+    a, b = max(article.published_earliest, span.start), min(article.published_latest, span.end)
     axes.plot([a, b], [y, y], color=colour, linewidth=width, linestyle="-", solid_capstyle="butt")
-    ends = (
-        (a, event.article.published_earliest < span.start, "<"),
-        (b, event.article.published_latest > span.end, ">"),
-    )
-    for at, is_cut, arrow in ends:
-        axes.plot([at], [y], arrow if is_cut else ROLE_MARKERS[role], color=colour, markersize=mark, clip_on=False)
+    for at, bound, arrow in ((a, article.published_earliest, "<"), (b, article.published_latest, ">")):
+        marker = style.ROLE_MARKERS[article.role] if at == bound else arrow
+        axes.plot([at], [y], marker, color=colour, markersize=mark, clip_on=False)
 
 
 def _label_sessions(axes: Axes, alignment: Alignment, span: _Span, y: float) -> None:
@@ -204,7 +184,7 @@ def _label_sessions(axes: Axes, alignment: Alignment, span: _Span, y: float) -> 
         name = f"session {signed_whole(number)}" if is_wide else signed_whole(number)
         text = name if is_candidate else session.strftime("%a %d")
         axes.text(middle, y, text, ha="center", va="center", fontsize=9.5, fontweight="bold" if is_candidate else None,
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1})  # fmt: skip
+                  bbox={**style.WHITE, "alpha": 0.85, "pad": 1})  # fmt: skip
 
 
 @style.in_house_style
@@ -216,13 +196,12 @@ def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     heights = [
         1.0 if len(events) == 1 else 0.75 + 0.3 * max(lane) for (_, events), lane in zip(rows, lanes, strict=True)
     ]
-    figure = style.new_figure(1.75 + 0.43 * sum(heights))
-    axes = figure.add_subplot()
+    figure, axes = style.new_axes(1.75 + 0.43 * sum(heights))
     _draw_hours(axes, alignment, span)
     y = 0.75
     for (label, events), lane, height in zip(rows, lanes, heights, strict=True):
         axes.text(0.01, y, label, transform=axes.get_yaxis_transform(), va="center", parse_math=False, zorder=4,
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1})  # fmt: skip
+                  bbox={**style.WHITE, "alpha": 0.75, "pad": 1})  # fmt: skip
         for event, k in zip(events, lane, strict=True):
             is_named = len(events) == 1
             _draw_interval(axes, event, span, y + 0.42 + 0.3 * k, width=5 if is_named else 2, mark=7 if is_named else 5)
@@ -233,7 +212,7 @@ def draw_publication_intervals(alignment: Alignment) -> FigureExhibit:
     axes.spines["left"].set_visible(False)
     axes.spines["top"].set_visible(True)
     _use_clock(axes, span, alignment.hours, top=axes, longest=DAYS_WITH_HOURS)
-    _legend_over(figure, _hours_handles(alignment.hours.exchange), 4)
+    figure.legend(handles=_hours_handles(alignment.hours.exchange), ncols=4, **ABOVE)
     caption, description = _publication_caption(alignment, span), _publication_description(alignment)
     return FigureExhibit("publication_intervals", figure, caption, description, alignment.frame())
 
@@ -350,7 +329,7 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     upper.set_ylabel(f"price of {style.plain_label(panel.ticker, 12)}", parse_math=False)
     _use_clock(lower, span, alignment.hours, top=upper, longest=DAYS_WITH_HOURS_BESIDE_PRICES)
     upper.tick_params(axis="x", which="both", labelbottom=False)
-    _legend_over(figure, [*handles, *_hours_handles(alignment.hours.exchange)], 3)
+    figure.legend(handles=[*handles, *_hours_handles(alignment.hours.exchange)], ncols=3, **ABOVE)
     caption, description = _price_caption(panel, alignment, frame), _price_description(panel, frame, first)
     numbers = frame.assign(at=[format_instant(t) for t in frame["at"]])
     return FigureExhibit("price_and_articles", figure, caption, description, numbers)

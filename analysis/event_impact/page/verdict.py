@@ -20,6 +20,7 @@ from event_impact.page.format import (
     format_interval,
     format_percent,
     format_session,
+    format_size,
     p_equals,
 )
 
@@ -129,11 +130,7 @@ def is_complete(rows: list[WindowEstimate], config: StudyConfig) -> bool:
 
 
 def compose_verdict(
-    rows: list[WindowEstimate],
-    alignment: Alignment,
-    config: StudyConfig,
-    *,
-    sequence: StorySequence | None = None,
+    rows: list[WindowEstimate], alignment: Alignment, config: StudyConfig, *, sequence: StorySequence | None = None
 ) -> Verdict:
     """The verdict of a study from its rows, its sequence and from what is identified."""
     headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
@@ -146,7 +143,7 @@ def compose_verdict(
             alignment.identification.reason,
             _say_sequence(sequence, config) if sequence else "",
         ),
-        plain=_say_plainly(headline, companion, alignment, config),
+        plain=_say_plainly(headline, alignment, config),
         outcome=headline.outcome,
         companion_outcome=companion.outcome,
         status="final" if is_complete(rows, config) else "open",
@@ -154,10 +151,9 @@ def compose_verdict(
 
 
 def _ask(alignment: Alignment) -> str:
-    what = {
-        "report_only": "around the report",
-        "denial_only": "around the denial",
-    }.get(alignment.identification.kind, "around the report and the denial")
+    what = {"report_only": "around the report", "denial_only": "around the denial"}.get(
+        alignment.identification.kind, "around the report and the denial"
+    )
     return f"Did {alignment.story.ticker} move abnormally {what} ({alignment.story.title})?"
 
 
@@ -167,11 +163,6 @@ def _when(alignment: Alignment) -> str:
         return f"on {session}"
     last = format_session(alignment.candidates[-1])
     return f"on {session}, the first of {len(alignment.candidates)} candidate sessions (last: {last})"
-
-
-def _measure(row: WindowEstimate, config: StudyConfig) -> str:
-    estimate = format_percent(row.estimate or 0.0)
-    return f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)})"
 
 
 def _interval(row: WindowEstimate) -> str:
@@ -184,30 +175,28 @@ def _interval(row: WindowEstimate) -> str:
 
 
 def _rank_test(row: WindowEstimate) -> str:
-    parts = []
-    for name, label in (
-        ("conformal", "conformal"),
-        ("block_conformal", "block conformal"),
-        ("fhs", "volatility-aware"),
-    ):
-        p = row.p_value(name)
-        if p is not None and not (name == "block_conformal" and row.p_value("conformal") is not None):
-            parts.append(f"{label} {p_equals(p)}")
-    return ", ".join(parts) or "no rank test"
+    labels = {"conformal": "conformal", "block_conformal": "block conformal", "fhs": "volatility-aware"}
+    found = {name: p for name in labels if (p := row.p_value(name)) is not None}
+    if "conformal" in found:
+        found.pop("block_conformal", None)
+    return ", ".join(f"{labels[name]} {p_equals(p)}" for name, p in found.items()) or "no rank test"
 
 
 def _detectable(row: WindowEstimate) -> str:
     if row.mde80 is None:
         return f"How large a move would have been seen is not known ({row.note})"
-    size = format_percent(row.mde80, sign=False)
-    return f"A 5\u00a0% t test would have seen a move of {size} or more four times in five"
+    return f"A 5\u00a0% t test would have seen a move of {format_size(row.mde80)} or more four times in five"
 
 
 def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
     if row.estimate is None:
         return f"The headline cannot be computed: {row.note}."
-    when, measure = _when(alignment), _measure(row, config)
-    ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
+    when, estimate = _when(alignment), format_percent(row.estimate)
+    measure = f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)})"
+    ticker, bound = alignment.story.ticker, format_size(config.equivalence_bound)
+    fragile = "fragile"
+    if not row.is_curve_tested:
+        fragile = "called fragile only because too few earlier sessions are recorded to test it"
     sentences = {
         "no_detectable_effect": (
             f"The abnormal return of {ticker} {when} was {measure}. {_detectable(row)}; effects anywhere in the interval "
@@ -223,7 +212,7 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"{_detectable(row)}."
         ),
         "fragile": (
-            f"{_say_fragile(row)}: {ticker} moved by {measure} {when}. The specification curve: "
+            f"A detection that is {fragile}: {ticker} moved by {measure} {when}. The specification curve: "
             f"{row.note or 'not run'}. {_detectable(row)}."
         ),
         "detectable_but_small": (
@@ -241,12 +230,6 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
     return text
 
 
-def _say_fragile(row: WindowEstimate) -> str:
-    if row.is_curve_tested:
-        return "A detection that is fragile"
-    return "A detection that is called fragile only because too few earlier sessions are recorded to test it"
-
-
 def _in_hundred(p: float | None) -> str:
     """A p-value as ``about 44 of 100``; small ones as ``fewer than 1 of 100``."""
     if p is None:
@@ -260,11 +243,10 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     holm = f", Holm-adjusted {p_equals(row.p_holm)}" if row.p_holm is not None else ""
     label = OUTCOME_LABELS[row.outcome]
     if row.outcome == "smaller_than_bound":
-        label = f"smaller than the bound of {format_percent(config.equivalence_bound, sign=False)}"
+        label = f"smaller than the bound of {format_size(config.equivalence_bound)}"
     reach = ""
     if row.mde80 is not None:
-        size = format_percent(row.mde80, sign=False)
-        reach = f"; a t test would have seen moves of {size} or more four times in five"
+        reach = f"; a t test would have seen moves of {format_size(row.mde80)} or more four times in five"
     said = (
         f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
     )
@@ -321,51 +303,40 @@ def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
     if claim.is_reversal:
         return (
             "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
-            f"and their sum lies inside {format_percent(config.equivalence_bound, sign=False)}."
+            f"and their sum lies inside {format_size(config.equivalence_bound)}."
         )
-    missing = [
-        text
-        for holds, text in (
-            (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
-            (
-                claim.is_denial_significant_and_opposite,
-                "the effect from the denial on is not distinguishable from zero with the opposite sign",
-            ),
-            (
-                claim.is_total_equivalent_to_zero,
-                f"the total is not shown to lie inside {format_percent(config.equivalence_bound, sign=False)}",
-            ),
-        )
-        if not holds
-    ]
+    opposite = "the effect from the denial on is not distinguishable from zero with the opposite sign"
+    inside = f"the total is not shown to lie inside {format_size(config.equivalence_bound)}"
+    conditions = {
+        "the effect before the denial is not distinguishable from zero": claim.is_report_significant,
+        opposite: claim.is_denial_significant_and_opposite,
+        inside: claim.is_total_equivalent_to_zero,
+    }
+    missing = [text for text, holds in conditions.items() if not holds]
     return f"Nothing here may be called a reversal: {'; '.join(missing)}."
 
 
 def _say_how_common(row: WindowEstimate, config: StudyConfig) -> str:
     """How often ordinary days show such a gap; near the level, that it is not common either."""
-    said = f"Gaps at least that large come up on {_in_hundred(row.rank_p)} ordinary days of this share"
+    rest = ", too often to tell this one apart from everyday noise."
     if row.rank_p is not None and row.rank_p < 2 * config.significance:
-        return (
-            f"{said}: not common, and not rare enough to be told apart from everyday noise by the rule of this study."
-        )
-    return f"{said}, too often to tell this one apart from everyday noise."
+        rest = ": not common, and not rare enough to be told apart from everyday noise by the rule of this study."
+    return f"Gaps at least that large come up on {_in_hundred(row.rank_p)} ordinary days of this share{rest}"
 
 
-def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+def _say_plainly(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
     if row.estimate is None:
         return f"There are not enough prices to say anything yet: {row.note}."
-    ticker = alignment.story.ticker
     direction = "less" if row.estimate < 0 else "more"
-    size = f"{100 * abs(row.estimate):.1f} percentage points"
     opening = (
-        f"On {format_session(alignment.event_session)} the shares of {ticker} returned about {size} {direction} than "
-        f"their usual relation to {row.specification.benchmark} would suggest."
+        f"On {format_session(alignment.event_session)} the shares of {alignment.story.ticker} returned about "
+        f"{100 * abs(row.estimate):.1f} percentage points {direction} than their usual relation to "
+        f"{row.specification.benchmark} would suggest."
     )
     ordinary = {
         "no_detectable_effect": _say_how_common(row, config),
         "smaller_than_bound": (
-            f"Whatever the news did, the data rule out a move of {format_percent(config.equivalence_bound, sign=False)} "
-            "or more."
+            f"Whatever the news did, the data rule out a move of {format_size(config.equivalence_bound)} or more."
         ),
         "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",
         "fragile": (
@@ -380,16 +351,14 @@ def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alig
     }[row.outcome]
     reach = "How small a gap this way of measuring would have noticed is not known."
     if row.mde80 is not None:
-        size = format_percent(row.mde80, digits=1, sign=False)
-        reach = f"Only a gap of about {size} or more would have been noticed reliably."
+        reach = f"Only a gap of about {format_size(row.mde80, digits=1)} or more would have been noticed reliably."
+    between = (
+        "The report and the denial came out while the exchange was closed"
+        if alignment.identification.is_closed_between
+        else "No daily price was recorded between the report and the denial"
+    )
     apart = {
-        "joint": (
-            "The report and the denial came out while the exchange was closed, so nobody can say from daily prices what "
-            "either did alone."
-            if alignment.identification.is_closed_between
-            else "No daily price was recorded between the report and the denial, so nobody can say from daily prices what "
-            "either did alone."
-        ),
+        "joint": f"{between}, so nobody can say from daily prices what either did alone.",
         "ambiguous": "When exactly the articles appeared is not known well enough to separate report from denial.",
         "separable": "A price was made between report and denial, so the two can be looked at one by one.",
         "report_only": "There was a report but no recorded denial.",
