@@ -13,8 +13,8 @@ import pandas as pd
 from event_impact.base.config import MASKS, MODELS
 from event_impact.base.errors import StudyError
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.figures import draw_cumulative
 from event_impact.page.format import OUTCOME_LABELS, format_interval, format_p, format_percent, or_reason
+from event_impact.page.return_figures import draw_cumulative
 from event_impact.page.tables import tabulate_estimates
 from event_impact.page.verdict import find_primary
 from event_impact.study.study import Study

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import compute
 from event_impact.inference.power_study import TRUE_EFFECTS, study_power
-from event_impact.page.power_tables import draw_equivalence, tabulate_power, tabulate_significance_filter
+from event_impact.page.check_tables import tabulate_power, tabulate_significance_filter
+from event_impact.page.fit_figures import draw_equivalence
 from scipy import integrate, stats
 
 

@@ -23,7 +23,7 @@ from event_impact.inference.activity_bands import band_activity
 from event_impact.inference.placebo import PlaceboSessions
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.windows import Specification, assess_window, unavailable
-from event_impact.page import figures
+from event_impact.page import activity_figures, fit_figures, return_figures, robustness_figures, timelines
 from event_impact.page.exhibits import FigureExhibit
 from event_impact.page.figure_style import house_style, plain_label
 from event_impact.page.timelines import pack_lanes
@@ -104,16 +104,16 @@ def draw_all(case: Case) -> dict[str, FigureExhibit]:
     )
     sessions = case.headline.fit.sessions
     drawn = [
-        figures.draw_publication_intervals(case.alignment),
-        figures.draw_price_and_articles(case.panel, case.alignment),
-        figures.draw_returns(case.rows, 0.05),
-        figures.draw_abnormal_path(case.headline, hull=hull),
-        figures.draw_cumulative(case.headline, hull=hull),
-        figures.draw_estimation_scatter(case.headline),
-        figures.draw_residual_ranks(case.headline),
-        figures.draw_placebo_rank(rank_of(case.headline.fit.residuals * 50, -0.557, sessions, p_value=0.43)),
-        figures.draw_specification_curve(curve_frame()),
-        figures.draw_volume_and_range(case.panel, case.alignment, surprise=surprise),
+        timelines.draw_publication_intervals(case.alignment),
+        timelines.draw_price_and_articles(case.panel, case.alignment),
+        return_figures.draw_returns(case.rows, 0.05),
+        return_figures.draw_abnormal_path(case.headline, hull=hull),
+        return_figures.draw_cumulative(case.headline, hull=hull),
+        fit_figures.draw_estimation_scatter(case.headline),
+        fit_figures.draw_residual_ranks(case.headline),
+        fit_figures.draw_placebo_rank(rank_of(case.headline.fit.residuals * 50, -0.557, sessions, p_value=0.43)),
+        robustness_figures.draw_specification_curve(curve_frame()),
+        activity_figures.draw_volume_and_range(case.panel, case.alignment, surprise=surprise),
     ]
     return {exhibit.name: exhibit for exhibit in drawn}
 
@@ -126,7 +126,7 @@ def focal_figures(cases: dict[str, Case]) -> dict[str, FigureExhibit]:
 @pytest.mark.parametrize("name", CASES)
 def test_every_story_can_be_drawn_and_described(cases: dict[str, Case], name: str) -> None:
     exhibits = draw_all(cases[name])
-    assert len(exhibits) == len(set(figures.__all__))
+    assert len(exhibits) == 10
     for exhibit in exhibits.values():
         assert len(exhibit.caption) > 80, exhibit.name
         assert len(exhibit.description) > 40, exhibit.name
@@ -164,7 +164,7 @@ sys.path.insert(0, sys.argv[1])
 assert mpl.rcParams["lines.linewidth"] == 9
 mpl.rcParams.update({{"font.size": 20, "axes.spines.top": True, "axes.unicode_minus": False, "xtick.labelsize": 3}})
 import pandas as pd
-from event_impact.page.figures import draw_specification_curve
+from event_impact.page.robustness_figures import draw_specification_curve
 print(hashlib.sha256(draw_specification_curve(pd.DataFrame({TWO_SPECIFICATIONS})).to_svg()).hexdigest())
 assert "matplotlib.pyplot" not in sys.modules
 assert mpl.rcParams["font.size"] == 20
@@ -177,7 +177,7 @@ def test_style_does_not_depend_on_folder_or_settings_and_needs_no_pyplot(tmp_pat
         [sys.executable, "-c", SCRIPT, str(ROOT / "analysis")],
         cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "MPLBACKEND": "agg"},
     )  # fmt: skip
-    here = figures.draw_specification_curve(pd.DataFrame(TWO_SPECIFICATIONS)).to_svg()
+    here = robustness_figures.draw_specification_curve(pd.DataFrame(TWO_SPECIFICATIONS)).to_svg()
     assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
@@ -190,7 +190,7 @@ def test_house_style_puts_settings_back() -> None:
 
 def test_the_rows_of_returns_are_the_rows_of_the_table(cases: dict[str, Case]) -> None:
     case = cases["focal"]
-    exhibit = figures.draw_returns(case.rows, 0.05)
+    exhibit = return_figures.draw_returns(case.rows, 0.05)
     for row, drawn in zip(case.rows, exhibit.numbers.itertuples(), strict=True):
         assert drawn.estimate == row.estimate
         assert (drawn.ci90_low, drawn.ci90_high, drawn.ci95_low, drawn.ci95_high) == (*row.ci90, *row.ci95)
@@ -201,17 +201,17 @@ def test_the_rows_of_returns_are_the_rows_of_the_table(cases: dict[str, Case]) -
 
 
 def test_kinds_without_prices_say_why(cases: dict[str, Case]) -> None:
-    exhibit = figures.draw_returns(cases["no_opens"].rows, 0.05)
+    exhibit = return_figures.draw_returns(cases["no_opens"].rows, 0.05)
     assert exhibit.description.count("not available, no opening prices are recorded") == 2
     assert (
         "Circles are opening"
-        not in figures.draw_price_and_articles(cases["no_opens"].panel, cases["no_opens"].alignment).caption
+        not in timelines.draw_price_and_articles(cases["no_opens"].panel, cases["no_opens"].alignment).caption
     )
 
 
 def test_bands_of_the_path_are_the_t_quantiles_of_the_forecast(cases: dict[str, Case]) -> None:
     abnormal = cases["focal"].headline
-    numbers = figures.draw_abnormal_path(abnormal).numbers.set_index("rel_session")
+    numbers = return_figures.draw_abnormal_path(abnormal).numbers.set_index("rel_session")
     for rel_session, row in abnormal.table.iterrows():
         assert numbers.at[rel_session, "ar"] == row["ar"]
         if row["is_estimation"]:
@@ -223,23 +223,25 @@ def test_bands_of_the_path_are_the_t_quantiles_of_the_forecast(cases: dict[str, 
 
 
 def test_other_news_gets_a_letter_and_stands_in_the_caption(cases: dict[str, Case]) -> None:
-    exhibit = figures.draw_abnormal_path(cases["focal"].headline)
+    exhibit = return_figures.draw_abnormal_path(cases["focal"].headline)
     named = exhibit.numbers[exhibit.numbers["confounders"] != ""]
     assert list(named["key"]) == list("abcdefghijklmnopqrstuvwxyz"[: len(named)])
     assert f"{named['key'].iloc[0]} (\u2212{abs(named['rel_session'].iloc[0])})" in exhibit.caption
-    quiet = figures.draw_abnormal_path(cases["no_opens"].headline)
+    quiet = return_figures.draw_abnormal_path(cases["no_opens"].headline)
     assert "No other news is listed" in quiet.caption
 
 
 def test_strip_claims_only_what_was_given(cases: dict[str, Case]) -> None:
     case = cases["two_candidates"]
-    assert "report and first denial" not in figures.draw_abnormal_path(case.headline).caption
-    assert "report and first denial" in figures.draw_abnormal_path(case.headline, hull=case.alignment.hull).caption
+    assert "report and first denial" not in return_figures.draw_abnormal_path(case.headline).caption
+    assert (
+        "report and first denial" in return_figures.draw_abnormal_path(case.headline, hull=case.alignment.hull).caption
+    )
 
 
 def test_cumulative_sums_and_bands_are_windows_of_their_own(cases: dict[str, Case]) -> None:
     abnormal = cases["focal"].headline
-    exhibit = figures.draw_cumulative(abnormal)
+    exhibit = return_figures.draw_cumulative(abnormal)
     x = abnormal.fit.design_matrix
     inverse = np.linalg.inv(x.T @ x)
     windows = list(exhibit.numbers[["first", "last"]].itertuples(index=False, name=None))
@@ -251,8 +253,8 @@ def test_cumulative_sums_and_bands_are_windows_of_their_own(cases: dict[str, Cas
         total = abnormal.regressors[picked].sum(axis=0)
         error = abnormal.fit.residual_std * np.sqrt(len(picked) + total @ inverse @ total)
         assert row.band95 == pytest.approx(stats.t.ppf(0.975, abnormal.fit.df) * error, rel=1e-9)
-    assert list(figures.draw_cumulative(cases["no_gap"].headline).numbers["part"].unique()) == ["event"]
-    assert "No run-up" in figures.draw_cumulative(cases["no_gap"].headline).description
+    assert list(return_figures.draw_cumulative(cases["no_gap"].headline).numbers["part"].unique()) == ["event"]
+    assert "No run-up" in return_figures.draw_cumulative(cases["no_gap"].headline).description
 
 
 def test_incomplete_windows_carry_their_reason(cases: dict[str, Case]) -> None:
@@ -260,19 +262,19 @@ def test_incomplete_windows_carry_their_reason(cases: dict[str, Case]) -> None:
     table = abnormal.table.copy()
     table.loc[3, ["ar", "forecast_std"]] = np.nan
     holed = dataclasses.replace(abnormal, table=table)
-    exhibit = figures.draw_cumulative(holed)
+    exhibit = return_figures.draw_cumulative(holed)
     event = exhibit.numbers[exhibit.numbers["part"] == "event"].set_index("last")
     assert event.loc[2, "note"] == ""
     assert np.isnan(event.loc[5, "car"])
     assert event.loc[5, "note"] == "incomplete: 5 of 6 sessions"
     assert "incomplete: 3 of 4 sessions" in exhibit.caption
     assert "Sessions 0 to +2:" in exhibit.description
-    assert "No return is recorded for +3" in figures.draw_abnormal_path(holed).caption
+    assert "No return is recorded for +3" in return_figures.draw_abnormal_path(holed).caption
 
 
 def test_scatter_shows_the_fit_and_labels_the_highest_leverage(cases: dict[str, Case]) -> None:
     abnormal = cases["focal"].headline
-    exhibit = figures.draw_estimation_scatter(abnormal)
+    exhibit = fit_figures.draw_estimation_scatter(abnormal)
     numbers = exhibit.numbers
     assert (numbers["part"] == "estimation").sum() == 250
     slope, intercept = np.polyfit(numbers["x"][:250], numbers["y"][:250], 1)
@@ -280,24 +282,24 @@ def test_scatter_shows_the_fit_and_labels_the_highest_leverage(cases: dict[str, 
     assert f"slope +{slope:.2f}" in exhibit.description
     far = (numbers["x"][:250] - numbers["x"][:250].mean()).abs().idxmax()
     assert list(numbers.index[numbers["is_labelled"]]) == [far]
-    assert "no single slope" in figures.draw_estimation_scatter(cases["other_model"].headline).caption
+    assert "no single slope" in fit_figures.draw_estimation_scatter(cases["other_model"].headline).caption
 
 
 def test_residuals_and_placebos_are_drawn_as_given(cases: dict[str, Case]) -> None:
     abnormal = cases["focal"].headline
-    numbers = figures.draw_residual_ranks(abnormal).numbers
+    numbers = fit_figures.draw_residual_ranks(abnormal).numbers
     assert np.array_equal(numbers["ar"][:250], abnormal.fit.residuals)
     assert numbers["ar"].iloc[250] == abnormal.table.at[0, "ar"]
     t_values = np.linspace(-3, 3, 40)
     sessions = pd.bdate_range("2020-01-01", periods=40)
-    placebo = figures.draw_placebo_rank(rank_of(t_values, -1.5, sessions, p_value=0.0004))
+    placebo = fit_figures.draw_placebo_rank(rank_of(t_values, -1.5, sessions, p_value=0.0004))
     assert "p\u00a0<\u00a00.001" in placebo.caption
     assert np.array_equal(placebo.numbers["t"], [*t_values, -1.5])
 
 
 def test_specification_curve_is_sorted_and_needs_one_headline() -> None:
     frame = curve_frame()
-    exhibit = figures.draw_specification_curve(frame)
+    exhibit = robustness_figures.draw_specification_curve(frame)
     assert exhibit.numbers["estimate"].is_monotonic_increasing
     assert sorted(exhibit.numbers["estimate"]) == sorted(frame["estimate"])
     place = 1 + int((frame["estimate"] < frame.at[3, "estimate"]).sum())
@@ -306,7 +308,7 @@ def test_specification_curve_is_sorted_and_needs_one_headline() -> None:
     outside = sum(low > 0 or high < 0 for low, high in zip(frame["ci95_low"], frame["ci95_high"], strict=True))
     assert f"leaves out zero in {outside} of" in exhibit.description
     with pytest.raises(ValueError, match="exactly one headline; found 0"):
-        figures.draw_specification_curve(frame.assign(is_headline=False))
+        robustness_figures.draw_specification_curve(frame.assign(is_headline=False))
 
 
 def test_activity_bands_are_quantiles_of_the_estimation_window(cases: dict[str, Case]) -> None:
@@ -334,19 +336,19 @@ def test_activity_bands_are_quantiles_of_the_estimation_window(cases: dict[str, 
 
 def test_prices_meet_at_the_last_close_before_the_event(cases: dict[str, Case]) -> None:
     case = cases["focal"]
-    numbers = figures.draw_price_and_articles(case.panel, case.alignment).numbers
+    numbers = timelines.draw_price_and_articles(case.panel, case.alignment).numbers
     base = numbers[numbers["is_base"]]
     assert list(base["at"]) == ["2026-01-30T21:00:00Z"]
     assert base["benchmark_rebased"].iloc[0] == pytest.approx(base["firm"].iloc[0])
     for row in numbers.itertuples():
         assert row.firm == case.panel.prices.at[row.session, row.kind]
-    early = figures.draw_price_and_articles(cases["event_is_last"].panel, cases["event_is_last"].alignment)
+    early = timelines.draw_price_and_articles(cases["event_is_last"].panel, cases["event_is_last"].alignment)
     assert early.numbers["session"].max() == pd.Timestamp("2026-02-02")
 
 
 def test_ex_dividend_days_are_named() -> None:
     case = build_case(story="ford-jv-framework-2026", as_of="2026-02-27")
-    assert "ex-dividend on Fri 2026-02-13" in figures.draw_price_and_articles(case.panel, case.alignment).caption
+    assert "ex-dividend on Fri 2026-02-13" in timelines.draw_price_and_articles(case.panel, case.alignment).caption
 
 
 STRANGE = ["huawei-baic-2021", "xiaomi-car-2021", "geely-maserati-2019", "vinci-hoax-2016"]
@@ -355,7 +357,7 @@ STRANGE = ["huawei-baic-2021", "xiaomi-car-2021", "geely-maserati-2019", "vinci-
 @pytest.mark.parametrize("story", STRANGE)
 def test_publication_intervals_of_other_exchanges(story: str) -> None:
     alignment = align_story(load_stories(ROOT / "data")[story])
-    exhibit = figures.draw_publication_intervals(alignment)
+    exhibit = timelines.draw_publication_intervals(alignment)
     pd.testing.assert_frame_equal(exhibit.numbers, alignment.frame())
     assert alignment.hours.exchange in exhibit.caption
     for session in {*alignment.report_sessions, *alignment.denial_sessions}:
@@ -388,7 +390,7 @@ def test_registry_text_is_text(cases: dict[str, Case]) -> None:
     first = alignment.articles[0]
     event = dataclasses.replace(first, article=dataclasses.replace(first.article, outlet=hostile))
     changed = dataclasses.replace(alignment, articles=(event, *alignment.articles[1:]))
-    exhibit = figures.draw_publication_intervals(changed)
+    exhibit = timelines.draw_publication_intervals(changed)
     ElementTree.fromstring(exhibit.to_svg())
     page = exhibit._repr_html_()
     assert "<script>" not in page

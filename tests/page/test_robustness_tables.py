@@ -8,9 +8,9 @@ import re
 import pytest
 from conftest import compute
 from event_impact.page import claim_tables, robustness_tables, spillover_tables
+from event_impact.page.comparison_figures import draw_peers
 from event_impact.page.exhibits import write_csv
 from event_impact.page.format import format_p, format_percent
-from event_impact.page.peer_figures import draw_peers
 from event_impact.page.verdict import find_forbidden
 from event_impact.study.specifications import judge_curve
 

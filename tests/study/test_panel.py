@@ -10,7 +10,7 @@ from event_impact.many import story_panel
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.story_panel import StoryWindow, correlate_stories, decide_pooled_outcome, pool_windows
 from event_impact.many.story_path import lay_out_stories, trace_path
-from event_impact.page import panel_figures, panel_tables
+from event_impact.page import comparison_figures, panel_tables
 from event_impact.page.verdict import find_forbidden
 from event_impact.study.panel import READINGS
 from event_impact.study.record import record_panel
@@ -207,8 +207,8 @@ def test_an_early_date_has_too_few_stories_and_still_a_page():
     verdict = panel_tables.compose_panel(early)
     assert "Nothing is pooled" in verdict.text
     for exhibit in (
-        panel_figures.draw_forest(early),
-        panel_figures.draw_story_path(early),
+        comparison_figures.draw_forest(early),
+        comparison_figures.draw_story_path(early),
         panel_tables.tabulate_readings(early),
         panel_tables.tabulate_panel_tests(early),
         panel_tables.tabulate_stories(early.panel.controls, name="controls", what="Undenied stories"),

@@ -11,8 +11,7 @@ import pytest
 from event_impact.base.errors import DataError
 from event_impact.estimation.abnormal import Unmeasured
 from event_impact.events.control_sessions import load_controls
-from event_impact.page.activity_tables import tabulate_activity
-from event_impact.page.check_tables import tabulate_controls, tabulate_diagnostics
+from event_impact.page.check_tables import tabulate_activity, tabulate_controls, tabulate_diagnostics
 from event_impact.page.tables import tabulate_estimates, tabulate_tests, tabulate_window_tests
 from event_impact.page.verdict import compose_verdict
 from event_impact.study.event_study import CAUTIONS

@@ -1,4 +1,4 @@
-"""Tables that let a reader check the pipeline: diagnostics of the estimation window, and controls."""
+"""Tables that let a reader check the pipeline: diagnostics, controls, what could have been found, volume and range."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import pandas as pd
 from event_impact.base.result import TestResult
 from event_impact.estimation.abnormal import AbnormalReturns, Unmeasured
 from event_impact.estimation.dummies import DummyRegression
+from event_impact.inference.activity_tests import Surprise, surprise_frame
 from event_impact.inference.control_tests import ControlResult
 from event_impact.inference.diagnostics import StudyDiagnostics
+from event_impact.inference.power_study import PowerStudy
+from event_impact.inference.windows import WindowEstimate
 from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_number, format_plain, format_session
+from event_impact.page.figure_style import signed_whole
+from event_impact.page.format import RETURN_LABELS, format_number, format_plain, format_session, format_size
+from event_impact.page.tables import label_row
 
 
 def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
@@ -124,3 +129,71 @@ def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalRetu
         f"session, computed by statsmodels. Coefficients and standard errors must equal the prediction errors. {said}"
     )
     return declare_table("dummy_regression", rows, columns, caption=caption)
+
+
+def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibit:
+    """Detectable effects and the equivalence test of every window."""
+    columns = (
+        Column("label", "return and window"),
+        Column("mde50", "found 1 in 2 from", "size"),
+        Column("mde80", "found 4 in 5 from", "size"),
+        Column("mde90", "found 9 in 10 from", "size"),
+        Column("provable_bound", "bound provable 4 in 5", "size"),
+        Column("smallest_bound", "smallest bound", "size"),
+        Column("p_equivalence", f"p inside {format_size(power.bound)}", "p"),
+    )
+    notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
+    missing = f" n/a: {'; '.join(notes)}." if notes else ""
+    caption = (
+        "What could have been found: true effects that an unadjusted 5\u00a0% t test finds once in two, four times in "
+        "five, nine times in ten, and the bound that an equivalence test passes four times in five when nothing "
+        "happened. These four come from the standard error alone. The last two use the estimate: the tightest "
+        f"bound it can be shown to lie inside, and the p of lying inside the bound set beforehand (two one-sided "
+        f"t tests).{missing}"
+    )
+    shown = power.windows.assign(label=list(map(label_row, rows)))
+    return declare_table("power", shown, columns, caption=caption, numbers=power.windows)
+
+
+def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
+    """What reaching significance would have done to the estimate of a true effect."""
+    columns = (
+        Column("effect", "true effect", "size"),
+        Column("return_kind", "return", RETURN_LABELS.__getitem__),
+        Column("power", "power", "share"),
+        Column("", "exaggerated by", "written", of=lambda row: f"{format_plain(row['exaggeration'], digits=1)} times"),
+        Column("sign_error", "wrong sign", "share"),
+    )
+    none = "" if len(power.filter) else " n/a: the model has no standard error."
+    caption = (
+        "What significance does to an estimate, before any is seen. If the true effect were as in the first "
+        f"column, a t test at {power.significance:g} would reject with the given power; the estimates that it let "
+        f"through would be too large by the given factor on average, and have the wrong sign that often.{none}"
+    )
+    return declare_table("significance_filter", power.filter, columns, caption=caption, numbers=power.filter)
+
+
+ACTIVITY_LABELS = {"log_volume": "volume", "log_range": "range"}
+
+
+def tabulate_activity(surprises: list[Surprise]) -> TableExhibit:
+    """Observed over expected volume and range, with t and ranks."""
+    sessions = {s.rel_session: s.session for s in surprises if s.session is not None}
+    rows: dict[int, dict[str, object]] = {}
+    for s in sorted(surprises, key=lambda s: s.rel_session):
+        day = f", {format_session(sessions[s.rel_session])}" if s.rel_session in sessions else ""
+        rows.setdefault(s.rel_session, {"label": signed_whole(s.rel_session) + day})[s.kind] = s
+    columns = [Column("label", "session")]
+    for kind, label in ACTIVITY_LABELS.items():
+        columns += [
+            Column(f"{kind}.surprise", f"{label}, times expected", "times", why=f"{kind}.note"),
+            Column(f"{kind}.tests.t.p_value", f"{label}, p t", "p"),
+            Column(f"{kind}.tests.sample_quantile.p_value", f"{label}, p rank", "p"),
+        ]
+    caption = (
+        "Volume and range against what the sessions before and the benchmark would suggest: 2.0 is twice the expected. "
+        "Both p are two-sided; the rank p (sample quantile) is the one to read, since log volume is skewed. After "
+        "the event session, what is expected already holds the event's own volume and range. Neither has a "
+        "direction: they can show attention, and say nothing of its reason."
+    )
+    return declare_table("activity", rows.values(), columns, caption=caption, numbers=surprise_frame(surprises))

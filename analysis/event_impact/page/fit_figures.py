@@ -1,4 +1,4 @@
-"""Figures of what the event is compared with: the estimation window, its residuals, the placebo dates."""
+"""Figures of what the event is compared with: the estimation window, its residuals, placebo dates, and bounds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.models import MODEL_LABELS
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power import detectable_effect
+from event_impact.inference.power_study import PowerStudy
 from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import BLUE, MID_GREY, VERMILLION, key
+from event_impact.page.figure_style import BLACK, BLUE, MID_GREY, VERMILLION, key
 from event_impact.page.format import (
     MINUS,
     RETURN_LABELS,
     format_count,
     format_number,
+    format_p,
     format_percent,
     format_plain,
     format_session,
@@ -28,6 +30,7 @@ from event_impact.page.format import (
 )
 
 MOST_BINS = 45
+CURVE_STYLES = {"close_to_close": (BLACK, "-"), "close_to_open": (BLUE, "--")}
 
 
 @style.in_house_style
@@ -191,6 +194,40 @@ def draw_placebo_rank(rank: PlaceboRank) -> FigureExhibit:
         f"Histogram of {n} placebo t statistics {extent}; the event's is {format_number(own)}, placebo p: {said}."
     )
     return FigureExhibit("placebo", figure, caption, description, numbers)
+
+
+@style.in_house_style
+def draw_equivalence(power: PowerStudy) -> FigureExhibit:
+    """p of "the effect lies inside the bound" at every bound, for the declared rows."""
+    figure, axes = style.new_axes(3.4)
+    said = []
+    for kind, curve in power.curves.groupby("return_kind", sort=False):
+        colour, dash = CURVE_STYLES[str(kind)]
+        axes.plot(curve["bound"], curve["p_equivalence"], color=colour, linestyle=dash, label=RETURN_LABELS[str(kind)])
+        row = power.windows[(power.windows["return_kind"] == kind) & power.windows["is_primary"]].iloc[0]
+        said.append(
+            f"{RETURN_LABELS[str(kind)].capitalize()}: p {format_p(row['p_equivalence'])} at {format_size(power.bound)}, below "
+            f"0.05 from {format_size(row['smallest_bound'])}."
+        )
+    axes.axhline(0.05, color=MID_GREY, linewidth=0.9, linestyle=":")
+    axes.axvline(
+        power.bound, color=MID_GREY, linewidth=0.9, linestyle="-.", label=f"bound set, {format_size(power.bound)}"
+    )
+    axes.set_ylim(0, 1)
+    axes.set_xlim(left=0)
+    axes.set_ylabel("equivalence p")
+    style.use_percent(axes.xaxis, "bound on the absolute effect")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
+    style.legend_above(axes, columns=3)
+    if not said:
+        said = ["n/a: the model has no standard error."]
+    caption = (
+        "How small can the effect be shown to be? At each bound, the p of two one-sided tests that the effect of the "
+        "event session lies inside it. Where a curve falls below the dotted line (0.05) the data rule out a larger "
+        "effect; read the whole curve rather than the one bound that was set."
+    )
+    description = "Curves of the equivalence p against the bound. " + " ".join(said)
+    return FigureExhibit("equivalence", figure, caption, description, power.curves)
 
 
 def _draw_histogram(axes: Axes, values: NDArray[np.float64]) -> None:

@@ -9,9 +9,9 @@ from event_impact.inference.parametric import interval
 from event_impact.inference.power import detectable_effect
 from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory, Resolution, SeparateEffects
 from event_impact.page.columns import Column, declare_table
+from event_impact.page.comparison_figures import kind_of
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import format_interval, format_number, format_p, format_percent, format_size, p_equals
-from event_impact.page.panel_figures import kind_of
 from event_impact.page.verdict import Verdict
 
 STATISTIC_LABELS = {

@@ -39,7 +39,7 @@ def wait_for_order() -> None:
 
     The end of the input means that no kernel is needed.
     """
-    for name in ("ipykernel.kernelapp", "event_impact.study.study", "event_impact.page.figures"):
+    for name in ("ipykernel.kernelapp", "event_impact.study.study", "event_impact.page.timelines"):
         importlib.import_module(name)
     line = sys.stdin.buffer.readline()
     if not line:

@@ -1,4 +1,4 @@
-"""Many stories on one scale, and their average path."""
+"""Figures that compare: the firm with others on its day, a story with other stories, and their average path."""
 
 from __future__ import annotations
 
@@ -6,13 +6,62 @@ from typing import Any
 
 import pandas as pd
 
+from event_impact.inference.parametric import interval
+from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult, PanelStory
 from event_impact.page import figure_style as style
 from event_impact.page.exhibits import FigureExhibit
 from event_impact.page.format import format_interval, format_percent
 
+PEER_LOOKS = {"firm": (style.BLACK, "o"), "clean": (style.BLUE, "s"), "own news": (style.VERMILLION, "D")}
+PEER_LABELS = {"firm": "the firm", "clean": "no news of its own recorded", "own news": "news of its own that session"}
+
+
+@style.in_house_style
+def draw_peers(spillover: Spillover) -> FigureExhibit:
+    """Abnormal returns of the firm and of every other listing on the day, with 95 % intervals."""
+    numbers = _frame_peers(spillover)
+    figure, axes = style.new_axes(1.2 + 0.42 * len(numbers))
+    labels = [style.plain_label(ticker, 20) for ticker in numbers["ticker"]]
+    style.use_rows(axes, labels, "abnormal return of the session")
+    for place, row in enumerate(numbers.itertuples()):
+        if pd.isna(row.estimate):
+            style.write_missing(axes, "see the table", (0, -place))
+        else:
+            style.draw_interval(axes, -place, row, PEER_LOOKS[row.kind])
+    kinds = [k for k in PEER_LOOKS if k in set(numbers["kind"][numbers["estimate"].notna()])]
+    style.legend_above(axes, [style.key(PEER_LABELS[k], *PEER_LOOKS[k]) for k in kinds])
+    caption = (
+        "Everyone on the day of the event. Mark: abnormal return by the firm's own model; bar: 95 % interval. A "
+        "diamond had news of its own that session, so its move cannot be read as an answer to this story. Bars "
+        "that overlap zero are moves of an ordinary size for that share."
+    )
+    description = "Dot-and-interval chart, one row a listing. " + " ".join(map(_describe_peer, numbers.itertuples()))
+    return FigureExhibit("peers_on_the_day", figure, caption, description, numbers)
+
+
+def _frame_peers(spillover: Spillover) -> pd.DataFrame:
+    total, none = spillover.firm.sum_window(0, 0), (None, None)
+    own: tuple[float | None, float | None] = none
+    if total.estimate is not None and total.standard_error is not None:
+        own = interval(total.estimate, total.standard_error, spillover.firm.fit.df, 0.95)
+    rows = [(str(spillover.firm.design.response.name or "the firm"), "firm", total.estimate, *own)]
+    for peer in (*spillover.peers, *(f.estimate for f in spillover.foreign)):
+        kind = "own news" if peer.own_news else "clean"
+        rows.append((peer.ticker, kind, peer.estimate, *(peer.ci95 or none)))
+    numbers = ["estimate", "ci95_low", "ci95_high"]
+    return pd.DataFrame(rows, columns=["ticker", "kind", *numbers]).astype(dict.fromkeys(numbers, float))
+
+
+def _describe_peer(row: Any) -> str:
+    if pd.isna(row.estimate):
+        return f"{row.ticker}: not available."
+    own = format_interval((row.ci95_low, row.ci95_high))
+    return f"{row.ticker}: {format_percent(row.estimate)}, 95 % interval {own}."
+
+
 POOLED = "mean of the denied"
-LOOKS = {
+STORY_LOOKS = {
     "denied": (style.BLACK, "o"),
     "denied in part": (style.BLUE, "s"),
     "not denied": (style.VERMILLION, "^"),
@@ -25,10 +74,10 @@ def kind_of(story: PanelStory) -> str:
     return {"yes": "denied", "partial": "denied in part", "no": "not denied"}[story.story.denied]
 
 
-NAMES = ["story", "ticker", "kind", "event_session", "first", "last", "estimate", "ci95_low", "ci95_high"]
+FOREST_COLUMNS = ["story", "ticker", "kind", "event_session", "first", "last", "estimate", "ci95_low", "ci95_high"]
 
 
-def _row(story: PanelStory) -> tuple[object, ...]:
+def _place_story(story: PanelStory) -> tuple[object, ...]:
     held, effect = story.alignment, story.joint
     where = (story.name, story.story.ticker, kind_of(story), held.event_session, *held.hull)
     return (*where, effect.estimate, *effect.interval(0.95))
@@ -37,10 +86,10 @@ def _row(story: PanelStory) -> tuple[object, ...]:
 @style.in_house_style
 def draw_forest(result: PanelResult) -> FigureExhibit:
     """Joint effect of every story with its 95 % interval, the mean of the denied ones, the controls below."""
-    rows, main = [_row(s) for s in result.panel.denied], result.main
+    rows, main = [_place_story(s) for s in result.panel.denied], result.main
     if main.estimate is not None and main.ci95 is not None:
         rows.append((POOLED, "", POOLED, None, None, None, main.estimate, *main.ci95))
-    numbers = pd.DataFrame(rows + [_row(s) for s in result.panel.controls], columns=NAMES)
+    numbers = pd.DataFrame(rows + [_place_story(s) for s in result.panel.controls], columns=FOREST_COLUMNS)
     own = result.panel.study.story.story
     figure, axes = style.new_axes(1.3 + 0.33 * max(len(numbers), 2))
     if numbers.empty:
@@ -51,8 +100,12 @@ def draw_forest(result: PanelResult) -> FigureExhibit:
         is_pooled = row.kind == POOLED
         if is_pooled:
             axes.axhspan(-place - 0.45, -place + 0.45, facecolor=style.PALE_BLUE, edgecolor="none", zorder=0)
-        style.draw_interval(axes, -place, row, LOOKS[row.kind], width=3 if is_pooled else 1.5)
-    handles = [style.key(k, *LOOKS[k], linewidth=3 if k == POOLED else 1.5) for k in LOOKS if k in set(numbers["kind"])]
+        style.draw_interval(axes, -place, row, STORY_LOOKS[row.kind], width=3 if is_pooled else 1.5)
+    handles = [
+        style.key(k, *STORY_LOOKS[k], linewidth=3 if k == POOLED else 1.5)
+        for k in STORY_LOOKS
+        if k in set(numbers["kind"])
+    ]
     if handles:
         style.legend_above(axes, handles)
     caption = (
@@ -62,7 +115,7 @@ def draw_forest(result: PanelResult) -> FigureExhibit:
         "gives; it is drawn only when there are enough of them. Stories that nobody denied stand apart and are no "
         "part of it. The arrow marks the story of this run."
     )
-    description = "Dot-and-interval chart, one row a story. " + " ".join(map(_describe, numbers.itertuples()))
+    description = "Dot-and-interval chart, one row a story. " + " ".join(map(_describe_story, numbers.itertuples()))
     return FigureExhibit("forest", figure, caption, description, numbers)
 
 
@@ -72,7 +125,7 @@ def _label(row: Any, own: str) -> str:
     return ("\u2192 " if row.story == own else "") + style.plain_label(f"{row.story}, {row.ticker}", 40)
 
 
-def _describe(row: Any) -> str:
+def _describe_story(row: Any) -> str:
     own = format_interval((row.ci95_low, row.ci95_high))
     when = "" if row.kind == POOLED else f" ({row.kind}, {row.event_session.date()})"
     return f"{row.story}{when}: {format_percent(row.estimate)}, 95 % interval {own}."
