@@ -15,10 +15,10 @@ from event_impact.base.errors import DataError
 from event_impact.base.root import StudyRoot, holds_study
 from event_impact.cli.main import main
 from event_impact.events.articles import load_stories, load_story
-from event_impact.market.download import fetch_vintage, plan_fetch
-from event_impact.market.providers.yahoo import YahooProvider
+from event_impact.market.download import fetch_vintage
+from event_impact.market.fetch_plan import plan_fetch
 from event_impact.registry.new_study import lay_out_study
-from market.fake_yahoo import FakeYahoo, make_earnings
+from market.toy_provider import ToyProvider, make_earnings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "tests" / "data" / "pages"
@@ -264,15 +264,13 @@ def test_prices_are_fetched_when_asked(own, monkeypatch):
     def fetch(root, story, at, progress):
         request = plan_fetch((story,), root.data, today=date(2026, 2, 13))
         at = datetime(2026, 2, 13, 22, 0, tzinfo=UTC)
-        return fetch_vintage(
-            request, root.data, YahooProvider(yahoo, sleep=len), at=at, progress=progress, factors=no_factors
-        )
+        return fetch_vintage(request, root.data, toy, at=at, progress=progress, factors=no_factors)
 
     def no_factors(first):
         raise DataError("the library cannot be reached.")
 
-    yahoo = FakeYahoo()
-    yahoo.earnings["ARVO"] = make_earnings(("2026-02-03 07:00", "0.4"), ("2025-10-21 07:00", "0.4"))
+    toy = ToyProvider()
+    toy.announced["ARVO"] = make_earnings(("2026-02-03 07:00", True), ("2025-10-21 07:00", True))
     monkeypatch.setattr("event_impact.cli.scheduler.fetch_story", fetch)
     new = dict(zip(NEW[::2], NEW[1::2], strict=True)) | {
         "--ticker": "ARVO",
@@ -291,11 +289,11 @@ def test_prices_are_fetched_when_asked(own, monkeypatch):
     entered = impact(own, "--json", "story", "confounders", "arvo-tessel", "--source", "auto", "--add")
     rows = json.loads(entered.stdout)["proposed"]
     assert {r["session"] for r in rows if r["is_masked"] == "yes"} == {"2025-10-21", "2026-02-03"}
-    yahoo.errors = [ValueError("no timezone found")]
+    toy.errors = [DataError("ARVO: the ticker is unknown.")] * 2
     words[1] = "arvo-again"
     failed = impact(own, "story", "new", *words, *report, "--prices", "fetch", "--yes")
     assert (failed.exit_code, failed.stdout) == (3, "")
-    assert "arvo-again is registered, but its prices were not: ARVO: no answer from Yahoo" in failed.stderr
+    assert "arvo-again is registered, but its prices were not: ARVO: the ticker is unknown" in failed.stderr
     assert "arvo-again" in load_stories(own.data)
 
 

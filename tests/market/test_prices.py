@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from event_impact import Study
 from event_impact.base.errors import DataError
+from event_impact.estimation.models import build_design, choose_estimation
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import check_prices, check_sessions, parse_prices
+from event_impact.market.checks import parse_prices, place_on_calendar, set_aside_figures
+from event_impact.market.plausibility import find_doubts
 from event_impact.market.returns import faultless_returns, load_panel, total_returns
 from event_impact.market.snapshot import open_source
 from hypothesis import given, settings
@@ -37,10 +41,8 @@ def raw() -> pd.DataFrame:
 
 
 def check(frame: pd.DataFrame) -> pd.DataFrame:
-    parsed = parse_prices(frame, "file")
-    check_prices(parsed, "file")
-    check_sessions(parsed, load_hours("XNYS"), "file", allowed_missing=pd.DatetimeIndex([]))
-    return parsed
+    figures, _ = set_aside_figures(parse_prices(frame, "file"))
+    return place_on_calendar(figures, load_hours("XNYS"), "file")[0]
 
 
 def change(row: int, column: str, value: object):
@@ -57,23 +59,13 @@ DAMAGES = {
     "no close": (lambda f: f.drop(columns="close"), "columns close are missing"),
     "no date": (lambda f: f.drop(columns="date"), "columns date are missing"),
     "text": (change(3, "close", "12,5"), "no number"),
-    "infinite": (change(3, "close", float("inf")), "infinite"),
-    "missing": (change(3, "close", float("nan")), "close is missing on 2024-01-05"),
-    "zero": (change(3, "close", 0.0), "not positive"),
-    "negative": (change(3, "volume", -1), "volume is negative"),
     "duplicate": (lambda f: pd.concat([f, f.iloc[[5]]]), "more than once"),
     "order": (lambda f: f.iloc[::-1], "not in order"),
-    "zone": (change(3, "date", "2024-01-05T00:00:00-05:00"), "plain YYYY-MM-DD"),
+    "zone": (change(3, "date", "2024-01-05T05:00:00+00:00"), "plain YYYY-MM-DD"),
     "clock": (change(3, "date", "2024-01-05 16:00:00"), "plain YYYY-MM-DD"),
     "impossible date": (change(3, "date", "2024-02-31"), "does not exist"),
-    "weekend": (change(3, "date", "2024-01-06"), "no session of XNYS"),
-    "gap": (lambda f: f.drop(index=[7]), "has no row"),
-    "cents": (lambda f: f.assign(close=np.where(f.index > 9, f["close"] * 100, f["close"])), "lies above high"),
-    "scale": (
-        lambda f: f.assign(**{c: np.where(f.index > 9, f[c] * 100, f[c]) for c in ("open", "high", "low", "close")}),
-        "factor of",
-    ),
-    "low above open": (change(3, "open", 1.0), "open lies below low"),
+    "a day late": (lambda f: f.assign(date=pd.to_datetime(f["date"]) + pd.Timedelta(days=1)), "no session of XNYS"),
+    "gaps": (lambda f: f.drop(index=range(7, 20)), "has no close"),
 }
 
 
@@ -136,8 +128,8 @@ def test_known_faults_are_masked_and_said(root):
     assert returns.loc["2025-09-30"].isna().all()
     assert any("2025-09-30" in note for note in notes)
     returns, notes = faultless_returns(store.load("1810.HK", "XHKG"))
-    assert returns["close_to_close"].isna().sum() == 6
-    assert any("span them" in note for note in notes)
+    assert returns["close_to_close"].isna().sum() == 12  # six sessions without a row, and the six that follow them
+    assert any("6 sessions have no close" in note for note in notes)
 
 
 def test_files_of_one_ticker_are_joined(root):
@@ -240,33 +232,144 @@ def test_no_text_in_a_cell_is_read_as_a_price(row, column, text):
         parsed = check(frame)
     except DataError:
         return
-    if parsed.iloc[row][["open", "high", "low"]].isna().any():
-        assert text.strip() in ("", "nan", "NaN", "None", "NA")
-        return
-    assert float(text) == parsed.iloc[row][column]
+    session = sessions[row]
+    if session not in parsed.index or pd.isna(parsed.at[session, column]):
+        return  # set aside
+    assert float(text) == parsed.at[session, column]
 
 
-def test_a_halt_on_the_event_session_is_refused_and_a_possible_split_is_said(tmp_path):
-    from event_impact import Study
-    from event_impact.market.returns import doubt_steps
-
-    store = open_source("snapshot", ROOT / "data")
-    frames = []
+def focal_files() -> pd.DataFrame:
+    """The embedded figures of the focal story as one file of the user's own."""
+    store, frames = open_source("snapshot", ROOT / "data"), []
     for ticker in ("F", "SPY"):
         frame = store.load(ticker, "XNYS").frame.reset_index().rename(columns={"session": "date"})
         frames.append(frame.assign(ticker=ticker, date=frame["date"].dt.strftime("%Y-%m-%d")))
-    both = pd.concat(frames)
+    return pd.concat(frames, ignore_index=True)
+
+
+def open_own(both: pd.DataFrame, path: Path) -> Study:
+    both.to_csv(path, index=False)
+    return Study(source=str(path), root=ROOT)
+
+
+def test_a_halt_on_the_event_session_is_refused(tmp_path):
+    both = focal_files()
     day = (both["ticker"] == "F") & (both["date"] == "2026-02-02")
-    path = tmp_path / "own.csv"
-    both.assign(volume=both["volume"].mask(day, 0)).to_csv(path, index=False)
-    study = Study(source=str(path), root=ROOT)
+    study = open_own(both.assign(volume=both["volume"].mask(day, 0)), tmp_path / "own.csv")
     with pytest.raises(DataError, match="no volume on the event session 2026-02-02"):
         study.check()
-    before = (both["ticker"] == "F") & (both["date"] < "2026-01-05")
-    prices = ["open", "high", "low", "close", "dividend"]
-    both.assign(**{c: both[c].mask(before, both[c] * 2) for c in prices}).to_csv(path, index=False)
-    panel = Study(source=str(path), root=ROOT).returns
-    assert any("the close of 2026-01-05 is 0.5" in note and "if that was a split" in note for note in panel.notes)
-    assert not any("split" in note for note in Study(root=ROOT).returns.notes)
-    closes = pd.Series([10.0, 3.4, 3.3, 4.2], index=pd.bdate_range("2026-01-05", periods=4))
-    assert len(doubt_steps(closes, "A")) == 1
+    study = open_own(both.assign(close=both["close"].mask(day)), tmp_path / "own.csv")
+    with pytest.raises(DataError, match="no close on the event session 2026-02-02"):
+        study.check()
+
+
+WRONG = {
+    "split": ("close", "2026-01-05", lambda f, late: f.mask(late, f / 2), "another unit"),
+    "pence": ("close", "2025-06-10", lambda f, late: f.mask(late, f * 100), "another unit"),
+    "dividend": ("dividend", "2025-11-03", lambda f, late: f * 100, "of the close before"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_figures_inside_the_windows_that_look_wrong_stop_a_study_of_own_files(tmp_path, name):
+    field, session, spoil, reason = WRONG[name]
+    both = focal_files()
+    mine = both["ticker"] == "F"
+    if field == "close":
+        columns = ["open", "high", "low", "close", "dividend"]
+        late = mine & (both["date"] >= session)
+        both[columns] = both[columns].apply(lambda f: spoil(f, late))
+    else:
+        both.loc[mine & (both["date"] == session), "dividend"] = 0.15
+        both.loc[mine, "dividend"] = both["dividend"].mask(both["date"] == session, 15.0)
+    path = tmp_path / "own.csv"
+    with pytest.raises(DataError, match=f"F: {field} of {session} doubtful .*{reason}") as caught:
+        open_own(both, path).check()
+    assert caught.value.exit_code == 3
+    data = Path(shutil.copytree(ROOT, tmp_path / "study", ignore=shutil.ignore_patterns("reports", ".git", "tests")))
+    with open(data / "data/faults.csv", "a", encoding="utf-8") as table:
+        table.write(f"F,{session},{field},Checked against the firm's own record.,accept,here\n")
+    study = Study(source=str(path), root=data)
+    study.check()
+    assert any("accepted" in note for note in study.returns.notes)
+
+
+def test_figures_outside_the_windows_that_look_wrong_are_said(tmp_path):
+    both = focal_files()
+    both.loc[(both["ticker"] == "F") & (both["date"] == "2023-05-03"), "dividend"] = 15.0
+    study = open_own(both, tmp_path / "own.csv")
+    study.check()
+    panel = study.returns
+    assert any(note.startswith("F: dividend of 2023-05-03 doubtful") for note in panel.notes)
+
+
+def test_a_missing_close_in_the_estimation_window_costs_its_two_returns_and_is_said(tmp_path):
+    both = focal_files()
+    both.loc[(both["ticker"] == "F") & (both["date"] == "2025-06-10"), ["open", "high", "low", "close", "volume"]] = (
+        np.nan
+    )
+    study = open_own(both, tmp_path / "own.csv")
+    study.check()
+    panel = study.returns
+    design = build_design(
+        "market", panel.returns["close_to_close"], ticker="F", benchmark="SPY", return_kind="close_to_close"
+    )
+    used, reason = choose_estimation(design, pd.Timestamp("2026-02-02"), length=250, gap=10)
+    assert (len(used), reason) == (248, "2 sessions without a usable return")
+    whole = Study(root=ROOT).returns
+    pd.testing.assert_frame_equal(
+        panel.returns["close_to_close"].loc[used], whole.returns["close_to_close"].loc[used], check_exact=True
+    )
+    assert any("close of 2025-06-10 set aside (there is no figure)" in note for note in panel.notes)
+
+
+def test_the_embedded_figures_raise_no_doubt(root):
+    store = open_source("snapshot", root.data)
+    for ticker, exchange in (("F", "XNYS"), ("SPY", "XNYS"), ("GM", "XNYS"), ("TSLA", "XNAS"), ("1810.HK", "XHKG")):
+        assert find_doubts(store.load(ticker, exchange).frame.assign(split=0.0, adj_close=np.nan)) == ()
+
+
+VENDORS = {
+    "yahoo": ("Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits\n", "{d} 00:00:00-05:00,1,2,1,{c},1,5,0.0,0.0"),
+    "stooq": ("Date,Open,High,Low,Close,Volume\n", "{d},1,2,1,{c},5"),
+    "nasdaq": ("Date,Close/Last,Volume,Open,High,Low\n", "{m},${c},5,$1,$2,$1"),
+    "alpha": (
+        "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient\n", "{d},1,2,1,{c},1,5,0.0,1.0",
+    ),
+    "tiingo": ("date,close,high,low,open,volume,adjClose,adjHigh,divCash,splitFactor\n", "{d},{c},2,1,1,5,1,2,0.0,1.0"),
+    "bare": ("date,close\n", "{d},{c}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("vendor", sorted(VENDORS))
+def test_files_are_read_in_the_forms_that_vendors_write(tmp_path, root, vendor):
+    head, line = VENDORS[vendor]
+    days = load_hours("XNYS").between(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-02-28"))
+    rows = [line.format(d=d.date(), m=d.strftime("%m/%d/%Y"), c=f"{1 + i / 100:.2f}") for i, d in enumerate(days)]
+    newest_first = vendor in ("nasdaq", "alpha")
+    path = tmp_path / "AAA.csv"
+    path.write_text(head + "\n".join(rows[::-1] if newest_first else rows) + "\n", encoding="utf-8")
+    history = open_source(str(path), root.data).load("AAA", "XNYS")
+    np.testing.assert_allclose(history.frame["close"], 1 + np.arange(len(days)) / 100, atol=1e-12)
+    assert list(history.frame.index) == list(days)
+    said = " ".join(history.notes)
+    assert ("newest first" in said) == newest_first
+    assert ("no dividends" in said) == (vendor in ("stooq", "nasdaq", "bare"))
+    assert ("no opening prices" in said) == (vendor == "bare")
+    assert ("month/day/year" in said) == (vendor == "nasdaq")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Day,Kurs\n2024-01-02,1\n", "no column for date and close .'Day' read as nothing; 'Kurs' read as nothing"),
+        ("date,close,Price\n2024-01-02,1,1\n", "two columns for close"),
+        ("date,close\n01/02/2024,1\n02/02/2024,1\n", "can be read in two ways"),
+        ("Date,Adj Close\n2024-01-02,1\n", "no column for close .'Date' read as date; 'Adj Close' read as adj_close"),
+    ],
+)
+def test_a_file_that_cannot_be_read_shows_what_was_read_as_what(tmp_path, root, text, said):
+    path = tmp_path / "AAA.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        open_source(str(path), root.data).load("AAA", "XNYS")

@@ -26,7 +26,9 @@ def data(tmp_path: Path) -> Path:
 
 def announce(*announced: tuple[str, str | None]) -> pd.DataFrame:
     index = pd.DatetimeIndex([pd.Timestamp(at) for at, _ in announced]).tz_localize("America/New_York")
-    return parse_earnings(Answer("BP", pd.DataFrame({"Reported EPS": [e for _, e in announced]}, index=index), {}))
+    return parse_earnings(
+        Answer("BP", pd.DataFrame({"is_reported": [e is not None for _, e in announced]}, index=index), {})
+    )
 
 
 def record_earnings(data: Path, table: pd.DataFrame) -> None:

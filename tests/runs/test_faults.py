@@ -391,10 +391,9 @@ def test_figures_that_cannot_serve_write_nothing(tmp_path: Path) -> None:
 def test_source_and_age_stand_on_the_first_screen_and_in_run_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "market"))
-    from event_impact.market.download import FetchRequest, fetch_vintage
-    from event_impact.market.providers.yahoo import YahooProvider
-    from market.fake_yahoo import FakeYahoo
+    from event_impact.market.download import fetch_vintage
+    from event_impact.market.fetch_plan import FetchRequest
+    from market.toy_provider import ToyProvider
 
     def no_factors(_: str) -> pd.DataFrame:
         raise DataError("not reached.")
@@ -407,7 +406,7 @@ def test_source_and_age_stand_on_the_first_screen_and_in_run_json(
     done = fetch_vintage(
         FetchRequest({"F": "XNYS", "SPY": "XNYS"}, datetime(2024, 1, 2).date(), accepts_revisions=True),
         made.data,
-        YahooProvider(FakeYahoo()),
+        ToyProvider(),
         at=datetime(2026, 2, 13, 22, 0, tzinfo=UTC),
         factors=no_factors,
     )

@@ -73,7 +73,19 @@ class RevisionError(StudyError):
     exit_code = 6
 
 
+class SuspicionError(StudyError):
+    """A download holds figures inside the windows of a study that look wrong."""
+
+    exit_code = 6
+
+
 class BusyError(StudyError):
     """Another run of the same story is at work."""
+
+    exit_code = 75
+
+
+class RateLimitError(StudyError):
+    """A provider asks to wait, and the waiting that was allowed is over."""
 
     exit_code = 75

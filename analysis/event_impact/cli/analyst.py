@@ -220,8 +220,9 @@ def _take_prices(ctx: click.Context, held: Story, prices: str) -> str:
         return prices or "snapshot"
     try:
         outcome = scheduler.fetch_story(open_root(ctx), held.story, read_system_clock(), make_progress(ctx))
-    except DataError as error:
-        raise DataError(f"{held.story} is registered, but its prices were not: {error.message}", error.hint) from error
+    except StudyError as error:
+        said = f"{held.story} is registered, but its prices were not: {error.message}"
+        raise type(error)(said, error.hint) from error
     for note in outcome.notes:
         tell(ctx, note)
     return "auto"

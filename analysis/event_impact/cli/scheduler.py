@@ -7,12 +7,13 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from event_impact.base.clock import read_system_clock
 from event_impact.base.config import parse_date
 from event_impact.base.errors import ConfigError
 from event_impact.cli.context import find_reports, make_progress, open_root, parse_at, reports_option, say
@@ -20,18 +21,30 @@ from event_impact.cli.context import find_reports, make_progress, open_root, par
 if TYPE_CHECKING:
     from event_impact.base.root import StudyRoot
     from event_impact.market.download import FetchOutcome
+    from event_impact.market.protocol import Provider
     from event_impact.runs.run import RunOutcome
     from event_impact.runs.schedule import Schedule
+
+PROVIDER_VARIABLE = "IMPACT_PROVIDER"
+WAIT_HELP = "Minutes to go on trying while the provider asks to wait."
 
 
 def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[str], None]) -> FetchOutcome:
     """Fetch what one story needs, up to the sessions that closed by an instant."""
-    from event_impact.market.download import fetch_vintage, plan_fetch
-    from event_impact.market.providers.yahoo import YahooProvider
+    from event_impact.market.download import fetch_vintage
+    from event_impact.market.fetch_plan import plan_fetch
 
     refuse_packaged(root)
     request = plan_fetch((story,), root.data, today=at.date())
-    return fetch_vintage(request, root.data, YahooProvider(), at=at, recorded_at=datetime.now(UTC), progress=progress)
+    provider = choose_provider()
+    return fetch_vintage(request, root.data, provider, at=at, recorded_at=read_system_clock(), progress=progress)
+
+
+def choose_provider(name: str | None = None) -> Provider:
+    """The provider asked for, by option or by the environment, else the default one."""
+    from event_impact.market.providers import DEFAULT_PROVIDER, load_provider
+
+    return load_provider(name or os.environ.get(PROVIDER_VARIABLE) or DEFAULT_PROVIDER)
 
 
 def refuse_packaged(root: StudyRoot) -> None:
@@ -46,8 +59,11 @@ def refuse_packaged(root: StudyRoot) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="STORY|TICKERS...")
 @click.option("--start", metavar="DATE", help="First day (default: 2,000 days before the story's first article).")
 @click.option("--end", metavar="DATE", help="Last day (default: the last closed session).")
-@click.option("--intraday", is_flag=True, help="Also bars of 1, 5 and 60 minutes, as far back as the provider goes.")
+@click.option("--intraday", is_flag=True, help="Bars of 1 and 5 minutes also of what is no open story.")
 @click.option("--accept-revisions", is_flag=True, help="Record even if earlier history changed.")
+@click.option("--accept-suspicions", is_flag=True, help="Record even if figures inside the windows look wrong.")
+@click.option("--provider", metavar="NAME", help=f"Who is asked (or {PROVIDER_VARIABLE}; default: yahoo).")
+@click.option("--wait", type=click.IntRange(0, 1440), default=30, show_default=True, help=WAIT_HELP)
 @click.pass_context
 def fetch(
     ctx: click.Context,
@@ -56,26 +72,31 @@ def fetch(
     end: str | None,
     intraday: bool,
     accept_revisions: bool,
+    accept_suspicions: bool,
+    provider: str | None,
+    wait: int,
 ) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
     import dataclasses
 
-    from event_impact.market.download import fetch_vintage, plan_fetch
-    from event_impact.market.providers.yahoo import YahooProvider
+    from event_impact.market.download import fetch_vintage, wait_out
+    from event_impact.market.fetch_plan import plan_fetch
 
-    root = open_root(ctx)
+    root, progress = open_root(ctx), make_progress(ctx)
     refuse_packaged(root)
-    now = datetime.now(UTC)
-    request = plan_fetch(
-        names,
-        root.data,
-        today=now.date(),
-        start=parse_date("--start", start) if start else None,
-        end=parse_date("--end", end) if end else None,
+    now = read_system_clock()
+    dates = {name: parse_date(f"--{name}", text) if text else None for name, text in (("start", start), ("end", end))}
+    request = plan_fetch(names, root.data, today=now.date(), **dates)
+    request = dataclasses.replace(
+        request,
+        bars=tuple(t for t in request.exchanges if t not in request.optional) if intraday else request.bars,
+        accepts_revisions=accept_revisions,
+        accepts_suspicions=accept_suspicions,
     )
-    request = dataclasses.replace(request, has_intraday=intraday, accepts_revisions=accept_revisions)
-    progress = make_progress(ctx)
-    outcome = fetch_vintage(request, root.data, YahooProvider(), at=now, progress=progress)
+    chosen = choose_provider(provider)
+    outcome = wait_out(
+        lambda: fetch_vintage(request, root.data, chosen, at=now, progress=progress), 60.0 * wait, progress=progress
+    )
     for note in outcome.notes:
         progress(note)
     folder = str(outcome.vintage.folder)

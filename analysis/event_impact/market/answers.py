@@ -1,4 +1,4 @@
-"""What a provider answered, made into the study's own columns or refused: no row is mended silently."""
+"""What a provider answered, made into the study's own columns; what cannot be right is set aside, never mended."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from dataclasses import dataclass
 import pandas as pd
 
 from event_impact.events.calendars import SessionHours
-from event_impact.market.checks import check_prices, check_sessions, parse_prices, refuse
+from event_impact.market.checks import (
+    MAX_BAD_SHARE,
+    MAX_PRICE_FACTOR,
+    PRICE_COLUMNS,
+    Doubt,
+    parse_prices,
+    place_on_calendar,
+    refuse,
+    set_aside_figures,
+)
+from event_impact.market.plausibility import find_doubts
+from event_impact.market.protocol import Answer
 
-COLUMNS = {
-    "Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume",
-    "Dividends": "dividend", "Stock Splits": "split",
-}  # fmt: skip
 DAILY = ("date", "ticker", "open", "high", "low", "close", "volume", "dividend", "split")
-INTRADAY = ("minute", "ticker", "open", "high", "low", "close", "volume")
+BARS = ("minute", "ticker", "open", "high", "low", "close", "volume")
 EARNINGS = ("announced_earliest", "announced_latest", "ticker", "is_reported")
+INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 EARNINGS_HOUR = pd.Timedelta(hours=1)
 """The provider prints announcements to the hour."""
 AGAIN = "Fetch again later; nothing was recorded."
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer of the provider as it came: prices indexed by instant, and what it says of the listing."""
-
-    ticker: str
-    frame: pd.DataFrame
-    metadata: dict[str, str]
-
-
-@dataclass(frozen=True)
 class DailyTable:
-    """Daily prices in the columns :data:`DAILY`, checked, with what was said about them."""
+    """Daily prices in the columns :data:`DAILY`, with what was set aside or is doubted, and what was said."""
 
     ticker: str
     table: pd.DataFrame
     metadata: dict[str, str]
+    doubts: tuple[Doubt, ...]
     notes: tuple[str, ...]
+    raw: bytes
 
     @property
     def first_session(self) -> str:
@@ -49,11 +50,22 @@ class DailyTable:
         """Last recorded session."""
         return str(self.table["date"].iloc[-1])
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The figures by session."""
+        return self.table.drop(columns=["date", "ticker"]).set_axis(pd.DatetimeIndex(self.table["date"]))
+
 
 def parse_daily(
-    answer: Answer, *, hours: SessionHours | None, expected_last: pd.Timestamp | None, unfinished_after: pd.Timestamp
+    answer: Answer,
+    *,
+    hours: SessionHours | None,
+    expected_last: pd.Timestamp | None,
+    unfinished_after: pd.Timestamp,
+    opinion: Answer | None = None,
+    benchmark: pd.Series | None = None,
 ) -> DailyTable:
-    """Check an answer and bring it into the study's columns.
+    """Bring an answer into the study's columns; set aside what cannot be right, doubt what looks wrong.
 
     Parameters
     ----------
@@ -63,44 +75,42 @@ def parse_daily(
         The last closed session of the request; an answer that ends before it is stale.
     unfinished_after : pandas.Timestamp
         Rows after this label belong to a session that has not closed; they are left out with a note.
+    opinion : Answer, optional
+        The same days as the provider would correct them.
+    benchmark : pandas.Series, optional
+        Closes of the benchmark.
 
     Raises
     ------
     DataError
-        For an empty, malformed, zone-shifted, duplicated, gapped, impossible or stale answer.
+        For an empty, malformed, zone-shifted or stale answer, or one that belongs to another calendar.
     """
     where = f"the provider's answer for {answer.ticker}"
     frame = _check_shape(answer.frame, where)
-    sessions = _to_sessions(pd.DatetimeIndex(frame.index), hours, where)
-    notes = []
-    frame = frame.set_axis(sessions)
-    if sessions.has_duplicates:
-        day = sessions[sessions.duplicated()][0].date()
-        raise refuse(where, f"the session {day} occurs more than once", AGAIN)
-    if not frame.index.is_monotonic_increasing:
-        frame = frame.sort_index()
-        notes.append("rows came out of order and were sorted")
+    frame, doubts, notes = _label_rows(frame, hours, where)
     late = frame.index > unfinished_after
     if late.any():
         notes.append(f"{int(late.sum())} row after {unfinished_after.date()} left out: its session had not closed")
         frame = frame[~late]
     if frame.empty:
         raise refuse(where, "there is no row of a closed session", AGAIN)
-    table = pd.DataFrame({name: frame[column] for column, name in COLUMNS.items()})
-    table.insert(0, "ticker", answer.ticker)
-    table.insert(0, "date", pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
-    table = table.reset_index(drop=True)
-    prices = parse_prices(table, where)
-    check_prices(prices, where)
-    for name in ("open", "high", "low"):
-        if prices[name].isna().any():
-            raise refuse(where, f"{name} is missing on {prices.index[prices[name].isna()][0].date()}", AGAIN)
+    raw = frame.reset_index(names="date").assign(date=pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
+    figures, aside = set_aside_figures(parse_prices(raw, where))
+    doubts += aside
     if hours is None:
         notes.append("no calendar is known for this listing: missing sessions could not be looked for")
+        figures = figures[figures["close"].notna()]
     else:
-        check_sessions(prices, hours, where, allowed_missing=pd.DatetimeIndex([]))
-    _refuse_stale(prices, expected_last, where)
-    return DailyTable(answer.ticker, table.loc[:, list(DAILY)], answer.metadata, tuple(notes))
+        figures, aside = place_on_calendar(figures, hours, where)
+        doubts += aside
+    _refuse_stale(figures, expected_last, where)
+    other = None if opinion is None else _label_rows(opinion.frame, hours, where)[0]
+    doubts += find_doubts(figures, currency=answer.metadata.get("currency", ""), benchmark=benchmark, opinion=other)
+    table = figures.assign(ticker=answer.ticker, date=pd.DatetimeIndex(figures.index).strftime("%Y-%m-%d"))
+    said = (*notes, *answer.remarks)
+    return DailyTable(
+        answer.ticker, table.reset_index(drop=True)[list(DAILY)], answer.metadata, tuple(doubts), said, answer.raw
+    )
 
 
 def _check_shape(frame: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -108,7 +118,7 @@ def _check_shape(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         raise refuse(where, "it is empty", "Check the ticker and the dates, or fetch again later.")
     if frame.columns.nlevels > 1:
         raise refuse(where, "its columns have two levels", "This version of the provider's package is not supported.")
-    missing = [name for name in COLUMNS if name not in frame.columns]
+    missing = [name for name in DAILY[2:] if name not in frame.columns]
     if missing:
         raise refuse(where, f"the columns {', '.join(missing)} are missing", AGAIN)
     if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
@@ -116,17 +126,30 @@ def _check_shape(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame
 
 
-def _to_sessions(index: pd.DatetimeIndex, hours: SessionHours | None, where: str) -> pd.DatetimeIndex:
-    """Session labels; every date must be a midnight of the exchange, or it was shifted on its way."""
+def _label_rows(
+    frame: pd.DataFrame, hours: SessionHours | None, where: str
+) -> tuple[pd.DataFrame, list[Doubt], list[str]]:
+    """Rows by session label, in order; a row that is no midnight or a repeated one is set aside, many are refused."""
+    notes = []
+    index = pd.DatetimeIndex(frame.index)
     local = index.tz_convert(hours.timezone) if hours else index
     off = local != local.normalize()
-    if off.any():
-        raise refuse(
-            where,
-            f"{index[off][0]} is no midnight in {local.tz}: the dates are shifted by a zone",
-            AGAIN,
+    if off.sum() > max(MAX_BAD_SHARE * len(local), 1):
+        raise refuse(where, f"{index[off][0]} is no midnight in {local.tz}: the dates are shifted by a zone", AGAIN)
+    doubts = [Doubt(str(t), "row", "", "its instant is no session's midnight") for t in index[off]]
+    frame = frame.set_axis(local.tz_localize(None))[~off]
+    if not frame.index.is_monotonic_increasing:
+        frame = frame.sort_index()
+        notes.append("rows came out of order and were sorted")
+    first = ~frame.index.duplicated()
+    for session in frame.index[~first].unique():
+        same = len(frame.loc[[session]].drop_duplicates()) == 1
+        doubts.append(
+            Doubt(f"{session:%Y-%m-%d}", "row", "", "it came twice" + ("" if same else ", with other figures"))
         )
-    return local.tz_localize(None)
+        if not same:
+            frame, first = frame[frame.index != session], first[frame.index != session]
+    return frame[first], doubts, notes
 
 
 def _refuse_stale(prices: pd.DataFrame, expected_last: pd.Timestamp | None, where: str) -> None:
@@ -139,43 +162,43 @@ def _refuse_stale(prices: pd.DataFrame, expected_last: pd.Timestamp | None, wher
         )
     if len(prices) > 1:
         before, after = prices.iloc[-2], prices.iloc[-1]
-        same = all(before[name] == after[name] for name in ("open", "high", "low", "close", "volume"))
+        same = all(before[name] == after[name] for name in (*PRICE_COLUMNS, "volume"))
         if same and after["volume"] > 0:
             raise refuse(where, f"the bar of {last.date()} repeats the one before it in every figure", AGAIN)
 
 
-def parse_intraday(answer: Answer) -> pd.DataFrame:
-    """Bars by the UTC instant at which they begin, in the columns :data:`INTRADAY`.
+def parse_bars(answer: Answer, *, minutes: int, until: pd.Timestamp) -> tuple[pd.DataFrame, tuple[Doubt, ...]]:
+    """Finished bars by the UTC instant at which they begin, in the columns :data:`BARS`, and what was set aside.
+
+    Bars without a close are bars in which nothing traded: they are no rows.
 
     Raises
     ------
     DataError
-        For an empty, zoneless, duplicated or impossible answer.
+        For an empty, zoneless or misshapen answer.
     """
-    where = f"the provider's intraday answer for {answer.ticker}"
+    where = f"the provider's bars of {answer.ticker}"
     frame = answer.frame
     if not isinstance(frame, pd.DataFrame) or frame.empty:
         raise refuse(where, "it is empty", AGAIN)
-    names = {column: name for column, name in COLUMNS.items() if name in INTRADAY}
-    missing = [column for column in names if column not in frame.columns]
+    missing = [name for name in BARS[2:] if name not in frame.columns]
     if missing or not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
         raise refuse(where, f"columns are missing ({', '.join(missing)}) or its times carry no zone", AGAIN)
-    frame = frame.sort_index()
-    if frame.index.has_duplicates:
-        raise refuse(where, f"the minute {frame.index[frame.index.duplicated()][0]} occurs more than once", AGAIN)
-    frame = frame[frame["Close"].notna()]  # bars in which nothing traded
-    if (frame[["Open", "High", "Low", "Close"]] <= 0).any().any():
-        raise refuse(where, "a price is not positive", AGAIN)
-    table = frame.rename(columns=names).reset_index(drop=True)
-    table.insert(0, "ticker", answer.ticker)
-    table.insert(0, "minute", pd.DatetimeIndex(frame.index).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return table.loc[:, list(INTRADAY)]
+    frame = frame.set_axis(frame.index.tz_convert("UTC")).sort_index()
+    frame = frame[~frame.index.duplicated() & (frame.index <= until - pd.Timedelta(minutes=minutes))]
+    figures, doubts = set_aside_figures(frame[frame["close"].notna()].assign(dividend=0.0), label=INSTANT)
+    usual = figures["close"].groupby(pd.DatetimeIndex(figures.index).date).transform("median")
+    far = figures.index[(figures["close"] > MAX_PRICE_FACTOR * usual) | (figures["close"] < usual / MAX_PRICE_FACTOR)]
+    doubts += tuple(Doubt(t.strftime(INSTANT), "row", "", "its close is of another unit than its day's") for t in far)
+    table = figures[figures["close"].notna() & ~figures.index.isin(far)]
+    table = table.assign(ticker=answer.ticker, minute=pd.DatetimeIndex(table.index).strftime(INSTANT))
+    return table.reset_index(drop=True)[list(BARS)], doubts
 
 
 def parse_earnings(answer: Answer) -> pd.DataFrame:
     """Announcements as intervals in UTC, oldest first, in the columns :data:`EARNINGS`.
 
-    A clock counts as its hour; midnight is what the provider prints when it knows only the day, so it counts
+    A clock counts as its hour; midnight is what a provider prints when it knows only the day, so it counts
     as the whole day of its zone. ``is_reported`` tells past announcements from expected ones.
 
     Raises
@@ -187,19 +210,17 @@ def parse_earnings(answer: Answer) -> pd.DataFrame:
     frame = answer.frame
     if not isinstance(frame, pd.DataFrame) or frame.empty:
         raise refuse(where, "there is none", "Enter them in data/confounders.csv by hand.")
-    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None or "Reported EPS" not in frame.columns:
-        raise refuse(where, "the times carry no zone, or the column Reported EPS is missing", AGAIN)
+    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None or "is_reported" not in frame.columns:
+        raise refuse(where, "the times carry no zone, or the column is_reported is missing", AGAIN)
     local = frame.index
     is_day = local == local.normalize()
     ends = local.where(~is_day, local + pd.DateOffset(days=1)).where(is_day, local + EARNINGS_HOUR)
     table = pd.DataFrame(
         {
-            "announced_earliest": local.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "announced_latest": ends.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "announced_earliest": local.tz_convert("UTC").strftime(INSTANT),
+            "announced_latest": ends.tz_convert("UTC").strftime(INSTANT),
             "ticker": answer.ticker,
-            "is_reported": pd.to_numeric(frame["Reported EPS"], errors="coerce")
-            .notna()
-            .map({True: "yes", False: "no"}),
+            "is_reported": frame["is_reported"].map({True: "yes", False: "no"}),
         }
     )
     return table.drop_duplicates("announced_earliest").sort_values("announced_earliest", ignore_index=True)

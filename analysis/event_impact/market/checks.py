@@ -1,6 +1,13 @@
-"""What a table of daily prices must satisfy before anything is computed from it."""
+"""What a table of daily prices must satisfy; what of it is set aside, field by field, and what stops a study.
+
+A figure that cannot be right is set aside with its reason and the rest of its row is kept. Whether anything
+stops is decided where it is known which sessions are needed.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,48 +16,109 @@ from event_impact.base.errors import DataError
 from event_impact.events.calendars import SessionHours
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
-REQUIRED_COLUMNS = ("date", "close", "volume", "dividend")
+REQUIRED_COLUMNS = ("date", "close")
+OPTIONAL_COLUMNS = ("volume", "dividend", "split", "adj_close")
 MAX_PRICE_FACTOR = 4.0
-"""Larger steps between two sessions are splits, unit errors or another company, not returns."""
+"""Bars further from each other than this, inside a session, are of different units."""
 OHLC_TOLERANCE = 1e-6
 """Vendors round open, high, low and close one by one; relative."""
+MAX_BAD_SHARE = 0.05
+"""More rows than this that are missing, or belong to no session, are another series or another calendar."""
 
 
-def refuse(where: str, what: str, hint: str = "Mend the file, or fetch the figures again.") -> DataError:
+SET_ASIDE, NOTED, DOUBTFUL, ACCEPTED = "set aside", "noted", "doubtful", "accepted"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One figure of a recording that was set aside, or that is used and looks wrong.
+
+    Attributes
+    ----------
+    session : str
+        Label of the session.
+    field : str
+        ``open``, ``high``, ``low``, ``close``, ``volume``, ``dividend``, ``split``, or ``row``.
+    found : str
+        The figure as it stood; empty where there was none.
+    reason : str
+        Why it is doubted, in words.
+    state : str
+        ``set aside``: not used. Used all the same: ``noted``, worth saying; ``doubtful``, stops what needs it;
+        ``accepted``, doubtful until somebody looked at it and let it stand.
+    """
+
+    session: str
+    field: str
+    found: str
+    reason: str
+    state: str = SET_ASIDE
+
+    @property
+    def key(self) -> str:
+        """What makes two doubts the same."""
+        return f"{self.session}{self.field} {self.found}"
+
+    def __str__(self) -> str:
+        return f"{' '.join(filter(None, (self.field, self.found)))} of {self.session} {self.state}: {self.reason}"
+
+
+def accept_doubts(doubts: Iterable[Doubt], accepted: Iterable[str]) -> tuple[Doubt, ...]:
+    """The doubts, those marked that somebody accepted: by session and field, with or without the figure."""
+    known = set(accepted)
+    return tuple(
+        replace(d, state=ACCEPTED) if d.state == DOUBTFUL and known & {d.session + d.field, d.key} else d
+        for d in doubts
+    )
+
+
+def find_stopping(doubts: Iterable[Doubt], first: pd.Timestamp, last: pd.Timestamp) -> list[Doubt]:
+    """Doubts of figures that are used from one session to another, and that nobody accepted."""
+    return [d for d in doubts if d.state == DOUBTFUL and f"{first:%Y-%m-%d}" <= d.session <= f"{last:%Y-%m-%d}"]
+
+
+def describe_doubts(ticker: str, doubts: Iterable[Doubt]) -> list[str]:
+    """One sentence for each reason: on which sessions first, and how often."""
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for doubt in doubts:
+        kinds.setdefault((doubt.field, doubt.state, doubt.reason), []).append(doubt.session)
+    return [
+        f"{ticker}: {field} of {', '.join(days[:3])}{f' and {len(days) - 3} more' if len(days) > 3 else ''} "
+        f"{state} ({reason})."
+        for (field, state, reason), days in kinds.items()
+    ]
+
+
+def refuse(where: str, what: str, hint: str = "Mend the file, or give another with --source PATH.") -> DataError:
     """A :class:`DataError` that names the table."""
     return DataError(f"{where}: {what}.", hint)
 
 
 def parse_prices(raw: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Turn a raw table of one ticker into floats indexed by session.
+    """Turn a raw table of one ticker into floats indexed by session; no figure is judged yet.
 
     Returns
     -------
     pandas.DataFrame
-        Index tz-naive session, strictly increasing; columns open, high, low, close, volume, dividend
-        (open, high and low all missing where the source has none).
+        Index tz-naive session, strictly increasing; columns open, high, low, close, volume, dividend, split,
+        adj_close, NaN where the source has none (dividend and split 0 where their column is empty).
 
     Raises
     ------
     DataError
-        For missing columns, no rows, unreadable or repeated or disordered dates, zones in dates,
-        numbers that are none, infinite or not positive.
+        For missing columns, no rows, unreadable or repeated or disordered dates, zones in dates, cells that are
+        no number.
     """
     missing = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
     if missing:
         raise refuse(where, f"the columns {', '.join(missing)} are missing", "See data/README.md for the columns.")
     if raw.empty:
         raise refuse(where, "there are no rows")
-    frame = pd.DataFrame({name: _to_numbers(raw, name, where) for name in (*PRICE_COLUMNS, "volume", "dividend")})
+    frame = pd.DataFrame({name: _to_numbers(raw, name, where) for name in (*PRICE_COLUMNS, *OPTIONAL_COLUMNS)})
     frame.index = _to_sessions(raw["date"], where)
-    if frame["dividend"].isna().all():
-        frame["dividend"] = 0.0
-    for name in ("close", "volume", "dividend"):
-        _refuse_first(frame[name].isna(), where, f"{name} is missing")
-    for name in PRICE_COLUMNS:
-        _refuse_first(frame[name] <= 0, where, f"{name} is not positive")
-    for name in ("volume", "dividend"):
-        _refuse_first(frame[name] < 0, where, f"{name} is negative")
+    for name in ("dividend", "split"):
+        if frame[name].isna().all():
+            frame[name] = 0.0
     return frame
 
 
@@ -58,23 +126,20 @@ def _to_numbers(raw: pd.DataFrame, name: str, where: str) -> np.ndarray:
     if name not in raw.columns:
         return np.full(len(raw), np.nan)
     try:
-        numbers = pd.to_numeric(raw[name], errors="raise").to_numpy(dtype=float, na_value=np.nan)
+        return pd.to_numeric(raw[name], errors="raise").to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise refuse(where, f"{name} holds something that is no number ({error})") from error
-    if np.isinf(numbers).any():
-        raise refuse(where, f"{name} is infinite on row {int(np.isinf(numbers).argmax()) + 1}")
-    return numbers
 
 
 def _to_sessions(dates: pd.Series, where: str) -> pd.DatetimeIndex:
     text = dates.map(lambda d: d.isoformat() if hasattr(d, "isoformat") else str(d))
-    plain = text.str.replace(r"[T ]00:00:00$", "", regex=True)
+    plain = text.str.replace(r"[T ]00:00:00([+-]\d{2}:\d{2})?$", "", regex=True)
     bad = ~plain.str.fullmatch(r"\d{4}-\d{2}-\d{2}")
     if bad.any():
         raise refuse(
             where,
             f"date {text[bad].iloc[0]!r} is not a plain YYYY-MM-DD",
-            "Dates are session labels of the exchange, without clock or zone.",
+            "Dates are session labels of the exchange: YYYY-MM-DD, or midnights of its own zone.",
         )
     try:
         index = pd.DatetimeIndex(pd.to_datetime(plain, format="%Y-%m-%d"))
@@ -88,59 +153,65 @@ def _to_sessions(dates: pd.Series, where: str) -> pd.DatetimeIndex:
     return index.rename("session")
 
 
-def _refuse_first(bad: pd.Series, where: str, what: str) -> None:
-    if bad.any():
-        raise refuse(where, f"{what} on {bad.index[bad][0].date()}")
+def set_aside_figures(frame: pd.DataFrame, *, label: str = "%Y-%m-%d") -> tuple[pd.DataFrame, tuple[Doubt, ...]]:
+    """Take out every figure that cannot be right by itself or beside the others of its row.
 
-
-def check_prices(frame: pd.DataFrame, where: str) -> None:
-    """Refuse impossible bars and steps no share price makes.
-
-    Raises
-    ------
-    DataError
-        If low <= open, close <= high fails, or a close is more than
-        :data:`MAX_PRICE_FACTOR` times its neighbour.
+    The close is believed before high and low, and the open after them: an open beyond a bound that the close
+    keeps goes; a bound that the close does not keep goes. Figures without any basis are no doubt where a whole
+    column is empty (a source without opening prices has none to doubt).
     """
-    slack = 1 + OHLC_TOLERANCE
-    for name in ("open", "close"):
-        _refuse_first(frame[name] > frame["high"] * slack, where, f"{name} lies above high")
-        _refuse_first(frame[name] < frame["low"] / slack, where, f"{name} lies below low")
-    with_dividend = frame["close"] + frame["dividend"]
-    factor = with_dividend / frame["close"].shift()
-    jump = (factor > MAX_PRICE_FACTOR) | (factor < 1 / MAX_PRICE_FACTOR)
-    if jump.any():
-        day = jump.index[jump][0]
-        raise refuse(
-            where,
-            f"the close changes by a factor of {factor[day]:.3g} on {day.date()}",
-            "A split, another unit or another company: use one split-adjusted series in one currency.",
+    frame, doubts = frame.copy(), []
+
+    def take(name: str, bad: pd.Series, reason: str) -> None:
+        for session, value in frame.loc[bad, name].items():
+            doubts.append(Doubt(session.strftime(label), name, "" if pd.isna(value) else f"{value:.6g}", reason))
+        frame.loc[bad, name] = np.nan
+
+    for name in (*PRICE_COLUMNS, "volume", "dividend"):
+        column = frame[name]
+        if column.notna().any():
+            take(name, column.isna(), "there is no figure")
+        take(name, column.isin([np.inf, -np.inf]), "it is infinite")
+        take(
+            name,
+            column <= 0 if name in PRICE_COLUMNS else column < 0,
+            "it is not positive" if name in PRICE_COLUMNS else "it is negative",
         )
+    slack = 1 + OHLC_TOLERANCE
+    for bound, side, sign in (("high", "above", 1), ("low", "below", -1)):
+        for judged, victim, reason in (
+            ("close", bound, f"the close lies {side} it"),
+            ("open", "open", f"it lies {side} the {bound}"),
+        ):
+            take(victim, sign * frame[judged] > sign * frame[bound] * slack**sign, reason)
+    return frame, tuple(doubts)
 
 
-def check_sessions(frame: pd.DataFrame, hours: SessionHours, where: str, *, allowed_missing: pd.DatetimeIndex) -> None:
-    """Refuse dates on which the exchange did not trade, and sessions without a row.
+def place_on_calendar(frame: pd.DataFrame, hours: SessionHours, where: str) -> tuple[pd.DataFrame, tuple[Doubt, ...]]:
+    """Keep the rows of sessions that have a close; name every other row, and every session without one.
 
     Raises
     ------
     DataError
-        If the dates and the calendar disagree beyond the sessions that are known to be missing.
+        If more than :data:`MAX_BAD_SHARE` of the rows belong to no session, or of the sessions have no row.
     """
     expected = hours.between(frame.index[0], frame.index[-1])
-    extra = frame.index.difference(expected)
-    if len(extra):
-        raise refuse(
-            where,
-            f"{extra[0].date()} is no session of {hours.exchange} ({len(extra)} such rows)",
-            "Check the exchange of the story and the dates of the file.",
-        )
-    missing = expected.difference(pd.DatetimeIndex(frame.index)).difference(allowed_missing)
-    if len(missing):
-        raise refuse(
-            where,
-            f"{hours.exchange} traded on {missing[0].date()} but the file has no row ({len(missing)} missing)",
-            "Fetch the missing sessions; a return across a gap is not a one-session return.",
-        )
+    recorded = pd.DatetimeIndex(frame.index)
+    extra, missing = recorded.difference(expected), expected.difference(recorded)
+    kept = frame[recorded.isin(expected) & frame["close"].notna()]
+    for bad, what, hint in (
+        (extra, f"is no session of {hours.exchange}", "Check the exchange of the story and the dates of the file."),
+        (
+            expected.difference(pd.DatetimeIndex(kept.index)),
+            "has no close",
+            f"{hours.exchange} traded then: give the missing sessions.",
+        ),
+    ):
+        if len(bad) > max(MAX_BAD_SHARE * len(expected), 1) or kept.empty:
+            raise refuse(where, f"{bad[0].date()} {what} ({len(bad)} such of {len(expected)} sessions)", hint)
+    doubts = [Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} was closed") for s in extra]
+    doubts += [Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} traded, but there is no row") for s in missing]
+    return kept, tuple(doubts)
 
 
 def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None:
@@ -158,12 +229,39 @@ def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None
     Raises
     ------
     DataError
-        If the session has no row, or no volume.
+        If the session has no close, or no volume.
     """
-    is_traded = session in frame.index and not ("volume" in frame.columns and frame["volume"].at[session] == 0)
-    if not is_traded:
-        what = "no row" if session not in frame.index else "no volume"
+    has_close = session in frame.index and bool(frame["close"].notna().at[session])
+    has_volume = not (has_close and "volume" in frame.columns and frame["volume"].at[session] == 0)
+    if not (has_close and has_volume):
+        what = "no volume" if has_close else "no close"
         raise DataError(
             f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
             "Treat the session of resumption as the event: move the bound of the article, with its reason.",
+        )
+
+
+def refuse_doubts(doubts: Mapping[str, tuple[Doubt, ...]], first: pd.Timestamp, last: pd.Timestamp) -> None:
+    """Refuse figures that look wrong, are used, and that nobody accepted, among the sessions that a study needs.
+
+    Parameters
+    ----------
+    doubts : mapping of str to tuple of Doubt
+        By ticker.
+    first, last : pandas.Timestamp
+        First session of the estimation window and last of the event windows.
+
+    Raises
+    ------
+    DataError
+        Naming the first of them.
+    """
+    said = [
+        text for ticker, held in doubts.items() for text in describe_doubts(ticker, find_stopping(held, first, last))
+    ]
+    if said:
+        raise DataError(
+            f"figures inside the estimation or event windows look wrong: {' '.join(said)}",
+            "Mend the file; where they are right, fetch with --accept-suspicions, or give each a row with the action "
+            "accept in data/faults.csv.",
         )

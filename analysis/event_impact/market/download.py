@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import io
 import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from event_impact import __version__
-from event_impact.base.config import FETCH_HISTORY_DAYS, SETTLE_MINUTES, TICKER_PATTERN
 from event_impact.base.disk import hold_lock
-from event_impact.base.errors import ConfigError, DataError, RevisionError, StudyError
-from event_impact.events.articles import load_stories
-from event_impact.events.calendars import SessionHours, load_hours
-from event_impact.events.peer_lists import load_peers
-from event_impact.market.answers import Answer, DailyTable, parse_daily, parse_earnings, parse_intraday, to_bytes
-from event_impact.market.providers.french import fetch_factors
-from event_impact.market.providers.yahoo import INTRADAY_REACH
+from event_impact.base.errors import ConfigError, DataError, RateLimitError, RevisionError, StudyError, SuspicionError
+from event_impact.events.articles import Story
+from event_impact.events.calendars import load_hours
+from event_impact.market.answers import DailyTable, parse_daily, parse_earnings, to_bytes
+from event_impact.market.bar_recording import collect_bars, warn_of_loss
+from event_impact.market.checks import (
+    ACCEPTED,
+    Doubt,
+    accept_doubts,
+    describe_doubts,
+    find_stopping,
+)
+from event_impact.market.fetch_plan import FetchRequest, last_closed, list_bar_tickers
+from event_impact.market.protocol import Answer, Provider
+from event_impact.market.providers.french import compare_factors, fetch_factors
 from event_impact.market.revisions import Comparison, compare_history, compare_snapshot
 from event_impact.market.snapshot import PriceStore
-from event_impact.market.vintages import FORMAT, Vintage, find_last, write_vintage
-from event_impact.reading.tickers import AMERICAN, SUFFIXES
+from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_last, iterate_good, write_vintage
 
-
-class Provider(Protocol):
-    """Where prices come from."""
-
-    name: str
-
-    def fetch_daily(self, ticker: str, start: date, end: date) -> Answer:
-        """Daily bars, both ends included."""
-
-    def fetch_intraday(self, ticker: str, interval: str, at: datetime) -> Answer:
-        """All bars of an interval that are still to be had."""
-
-    def fetch_earnings(self, ticker: str) -> Answer:
-        """Earnings announcements, past and expected."""
-
-
-@dataclass(frozen=True)
-class FetchRequest:
-    """Which listings, from when to when.
-
-    Attributes
-    ----------
-    exchanges : dict of str to str or None
-        Ticker -> calendar of its listing, None where none is known.
-    optional : frozenset of str
-        Tickers whose failure leaves them out, with the reason, instead of failing the whole.
-    firms : tuple of str
-        Tickers whose earnings dates are asked for too; that they cannot be had is said and fails nothing.
-    end : datetime.date or None
-        Last day wanted; None means up to the last closed session.
-    """
-
-    exchanges: dict[str, str | None]
-    start: date
-    end: date | None = None
-    optional: frozenset[str] = frozenset()
-    firms: tuple[str, ...] = ()
-    has_intraday: bool = False
-    accepts_revisions: bool = False
+Progress = Callable[[str], None]
+T = TypeVar("T")
+FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, 600.0
+"""Between deferred requests, doubled each time."""
 
 
 @dataclass(frozen=True)
@@ -93,94 +64,38 @@ class FetchOutcome:
 class _Collected:
     """What a fetch has gathered so far."""
 
+    parcel: Parcel = field(default_factory=Parcel)
     daily: dict[str, DailyTable] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
+    doubts: dict[str, tuple[Doubt, ...]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    intraday: dict[str, str] = field(default_factory=dict)
-    earnings: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
-def guess_exchange(ticker: str) -> str | None:
-    """The calendar of a ticker by its suffix; an unknown one, or an index, has none unless a story names it."""
-    if ticker.startswith("^") or "=" in ticker:
-        return None
-    return SUFFIXES.get(ticker.rsplit(".", 1)[1]) if "." in ticker else AMERICAN[0]
-
-
-def plan_fetch(
-    names: tuple[str, ...], data: Path, *, today: date, start: date | None = None, end: date | None = None
-) -> FetchRequest:
-    """A request for stories and tickers; a story brings its listing, its benchmark and its other listings.
+def wait_out(
+    work: Callable[[], T],
+    wait_s: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Progress = lambda _: None,
+) -> T:
+    """Do some work, again and again while a provider asks to wait, for as long as one is willing to.
 
     Raises
     ------
-    ConfigError
-        If a name is neither a story nor a ticker, or the dates are in disorder.
+    RateLimitError
+        If the provider still asks to wait then.
     """
-    if not names:
-        raise ConfigError("nothing to fetch is named.", "Name a story or tickers, for example: impact fetch F SPY")
-    stories = load_stories(data)
-    exchanges: dict[str, str | None] = {}
-    required: set[str] = set()
-    firms: list[str] = []
-    first = None
-    for name in names:
-        if name in stories:
-            story = stories[name]
-            for ticker in (story.ticker, story.benchmark):
-                exchanges[ticker] = story.exchange
-                required.add(ticker)
-            firms.append(story.ticker)
-            entered = {peer.ticker: peer.exchange for peer in load_peers(story.ticker, data)}
-            for ticker in story.other_tickers:
-                exchanges.setdefault(ticker, entered.get(ticker) or guess_exchange(ticker))
-            earliest = min(a.published_earliest for a in story.articles).date()
-            first = min(first or earliest, earliest)
-        elif TICKER_PATTERN.fullmatch(name):
-            exchanges.setdefault(name, guess_exchange(name))
-            required.add(name)
-        else:
-            raise ConfigError(f"{name!r} is neither a story nor a ticker.", "List the stories with: impact stories")
-    last = end or today
-    begin = start or (first or last) - timedelta(days=FETCH_HISTORY_DAYS)
-    if begin >= last:
-        raise ConfigError(f"--start {begin} is not before --end {last}.", "Give an earlier start.")
-    for ticker in exchanges:
-        if not TICKER_PATTERN.fullmatch(ticker):
-            raise ConfigError(f"{ticker!r} is no ticker.", "Mend stories.csv.")
-    optional = frozenset(set(exchanges) - required)
-    return FetchRequest(exchanges, begin, end, optional=optional, firms=tuple(dict.fromkeys(firms)))
-
-
-def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETTLE_MINUTES) -> pd.Timestamp:
-    """The last session whose close lies at least ``settle_minutes`` before an instant.
-
-    Parameters
-    ----------
-    hours : SessionHours
-        Calendar of the listing.
-    at : datetime.datetime
-        With its zone.
-    settle_minutes : int
-        A provider needs that long to record a close.
-
-    Returns
-    -------
-    pandas.Timestamp
-        The session.
-
-    Raises
-    ------
-    DataError
-        If none has closed by then.
-    """
-    limit = pd.Timestamp(at).tz_convert("UTC") - pd.Timedelta(minutes=settle_minutes)
-    position = int(hours.schedule["close"].searchsorted(limit, side="right"))
-    if position == 0:
-        raise DataError(f"no session of {hours.exchange} has closed by {at}.", "Check the clock of this machine.")
-    return hours.sessions[position - 1]
+    waited, pause = 0.0, FIRST_WAIT_S
+    while True:
+        try:
+            return work()
+        except RateLimitError as error:
+            if waited >= wait_s:
+                raise
+            pause = min(pause, wait_s - waited)
+            progress(f"{error.message} Trying again in {pause:.0f} s.")
+            sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, LONGEST_WAIT_S)
 
 
 def fetch_vintage(
@@ -190,7 +105,7 @@ def fetch_vintage(
     *,
     at: datetime,
     recorded_at: datetime | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     factors: Callable[[str], pd.DataFrame] = fetch_factors,
 ) -> FetchOutcome:
     """Download, check, compare and record; nothing is recorded unless every required ticker is whole.
@@ -202,56 +117,92 @@ def fetch_vintage(
     recorded_at : datetime.datetime, optional
         The present instant, which names the vintage; ``at`` if left out.
     factors : callable
-        First session -> factor table; raises DataError where the library cannot be reached.
+        First session -> factor table; whatever it raises, the embedded factors serve instead.
 
     Raises
     ------
     DataError
         If an answer is missing, malformed or stale, or the disk refuses.
-    RevisionError
-        If recorded history changed beyond tolerance and the request does not accept that.
+    RateLimitError
+        If the provider asks to wait.
+    RevisionError, SuspicionError
+        If recorded history changed beyond tolerance, or a figure that the study needs looks wrong, and the request
+        does not accept that.
     BusyError
         If another download is at work.
     """
     vintages = data / "vintages"
     with hold_lock(vintages, ".lock", "another download is at work", wait_s=1.0, refusal=DataError):
         got = _Collected()
-        for ticker, exchange in request.exchanges.items():
+        for ticker in request.ordered:
             progress(f"fetch: {ticker}")
             try:
-                _collect(ticker, exchange, request, data, provider, at, got)
-            except DataError as error:
+                _collect(ticker, request, data, provider, at, got)
+            except (DataError, RateLimitError) as error:
                 if ticker not in request.optional:
                     raise
-                got.left_out[ticker] = error.message
+                got.parcel.missed[ticker] = error.message
                 progress(f"fetch: {ticker} left out: {error.message}")
         _refuse_revisions(got.comparisons, request.accepts_revisions)
-        if request.has_intraday:
-            _collect_intraday(provider, at, got, progress)
-        _collect_earnings(request.firms, provider, got, progress)
-        factor_note = _collect_factors(request, factors, got)
-        same = _find_same(vintages, got)
-        notes = tuple(_list_notes(got, factor_note))
-        if same is not None:
-            return FetchOutcome(same, False, ("nothing new: identical to the last vintage", *notes))
-        moment = recorded_at or at
-        stamp = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        manifest = _describe(request, provider, moment, got, factor_note)
-        vintage = write_vintage(vintages, stamp, got.files, manifest)
+        _refuse_suspicions(got.doubts, request)
+        got.notes += collect_bars(
+            request.bars, request.exchanges, vintages, provider, at=at, parcel=got.parcel, progress=progress
+        )
+        for ticker in request.firms:
+            progress(f"fetch: {ticker}, earnings dates")
+            _collect_earnings(ticker, provider, vintages, got)
+        factor_note = _collect_factors(request, factors, data, got)
+        notes = (*_list_notes(got), f"factors: {factor_note}")
+        last = find_last(vintages, next(iter(request.exchanges)))
+        if last is not None and got.parcel.is_in(last) and not request.accepts_suspicions:
+            return FetchOutcome(last, False, ("nothing new: identical to the last vintage", *notes))
+        manifest = _describe(request, got) | {"factors": factor_note}
+        vintage = _record(vintages, got.parcel, manifest, provider, recorded_at or at)
         progress(f"recorded: {vintage.folder}")
         return FetchOutcome(vintage, True, notes)
 
 
-def _collect(
-    ticker: str,
-    exchange: str | None,
-    request: FetchRequest,
+def record_bars(
+    stories: list[Story],
     data: Path,
     provider: Provider,
+    *,
     at: datetime,
-    got: _Collected,
-) -> None:
-    hours = load_hours(exchange) if exchange else None
+    recorded_at: datetime | None = None,
+    progress: Progress = lambda _: None,
+) -> tuple[Vintage | None, tuple[str, ...]]:
+    """Record the bars of open stories and of what they are compared with, whether or not an evening is due.
+
+    Returns
+    -------
+    tuple
+        The vintage, None where nothing is new; and what was missed, set aside, lost or is about to be lost.
+
+    Raises
+    ------
+    DataError
+        If the disk refuses.
+    BusyError
+        If a download is at work.
+    """
+    vintages = data / "vintages"
+    tickers = {ticker: story.exchange for story in stories for ticker in list_bar_tickers(story)}
+    with hold_lock(vintages, ".lock", "another download is at work", wait_s=1.0, refusal=DataError):
+        parcel = Parcel()
+        notes = collect_bars(tickers, dict(tickers), vintages, provider, at=at, parcel=parcel, progress=progress)
+        manifest: dict[str, Any] = {"request": {"bars": sorted(tickers)}, "tickers": {}}
+        vintage = _record(vintages, parcel, manifest, provider, recorded_at or at) if parcel.files else None
+    missed = [f"{name} not to be had: {reason}" for name, reason in parcel.missed.items()]
+    return vintage, (*notes, *missed, *warn_of_loss(stories, vintages, provider, at=at))
+
+
+def _collect(ticker: str, request: FetchRequest, data: Path, provider: Provider, at: datetime, got: _Collected) -> None:
+    exchange = request.exchanges[ticker]
+    try:
+        hours = load_hours(exchange) if exchange else None
+    except ConfigError as error:  # a calendar that cannot be built leaves the sessions unchecked, and that is said
+        got.notes.append(f"{ticker}: {error.message}")
+        hours = None
     today = pd.Timestamp(at.astimezone(UTC).date())
     closed = last_closed(hours, at) if hours else today - pd.Timedelta(days=1)
     end = min(pd.Timestamp(request.end), closed) if request.end else closed
@@ -262,24 +213,36 @@ def _collect(
             raise DataError(f"{ticker}: {exchange} has no session from {request.start} to {end.date()}.", "Widen it.")
         expected = wanted[-1]
     asked_to = end.date() if request.end else today.date()
-    answer = provider.fetch_daily(ticker, request.start, asked_to)
-    table = parse_daily(answer, hours=hours, expected_last=expected, unfinished_after=end)
-    got.comparisons.append(_compare(table, exchange, request, data))
+    answer = provider.daily(ticker, request.start, asked_to)
+    opinion: Answer | None = None
+    try:
+        opinion = provider.actions(ticker, request.start, asked_to)
+    except (DataError, RateLimitError) as error:
+        got.notes.append(f"{ticker}: no second opinion: {error.message}")
+    market = got.daily.get(request.benchmarks.get(ticker, ""))
+    table = parse_daily(
+        answer,
+        hours=hours,
+        expected_last=expected,
+        unfinished_after=end,
+        opinion=opinion,
+        benchmark=None if market is None else market.frame["close"],
+    )
+    last = find_last(data / "vintages", ticker)
+    known = last.manifest["tickers"][ticker].get("doubts", []) if last else []
+    accepted = [Doubt(**d).key for d in known if d["state"] == ACCEPTED]
+    got.comparisons.append(_compare(table, last, request, data))
     got.daily[ticker] = table
-    got.files[f"{ticker}.csv"] = to_bytes(table.table)
-    got.rows[f"{ticker}.csv"] = len(table.table)
+    got.doubts[ticker] = accept_doubts(table.doubts, accepted)
+    got.parcel.add(f"{ticker}.csv", to_bytes(table.table), rows=len(table.table), raw=table.raw)
 
 
-def _index(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns=["date", "ticker"]).set_axis(pd.DatetimeIndex(table["date"]))
-
-
-def _compare(table: DailyTable, exchange: str | None, request: FetchRequest, data: Path) -> Comparison:
-    new = _index(table.table)
-    last = find_last(data / "vintages", table.ticker)
+def _compare(table: DailyTable, last: Vintage | None, request: FetchRequest, data: Path) -> Comparison:
+    new = table.frame
     if last is not None:
         entry = last.manifest["tickers"][table.ticker]
-        old = _index(_read_csv(last.read(entry["file"])))
+        content = pd.read_csv(io.BytesIO(last.read(entry["file"])), dtype={"date": str, "ticker": str})
+        old = content.drop(columns=["date", "ticker"]).set_axis(pd.DatetimeIndex(content["date"]))
         reach = (old.index >= pd.Timestamp(request.start)) & (old.index <= pd.Timestamp(request.end or new.index[-1]))
         if reach.any():
             return compare_history(
@@ -291,14 +254,10 @@ def _compare(table: DailyTable, exchange: str | None, request: FetchRequest, dat
                 new_metadata=table.metadata,
             )
     try:
-        history = PriceStore("snapshot", data).load(table.ticker, exchange or "XNYS")
+        history = PriceStore("snapshot", data).load(table.ticker, request.exchanges[table.ticker] or "XNYS")
     except StudyError:
         return Comparison(table.ticker, "", 0, (), ("first recording: nothing to compare with",))
     return compare_snapshot(table.ticker, history.frame, new, against=history.vintage)
-
-
-def _read_csv(content: bytes) -> pd.DataFrame:
-    return pd.read_csv(io.BytesIO(content), dtype={"date": str, "ticker": str})
 
 
 def _refuse_revisions(comparisons: list[Comparison], is_accepted: bool) -> None:
@@ -310,78 +269,67 @@ def _refuse_revisions(comparisons: list[Comparison], is_accepted: bool) -> None:
         )
 
 
-def _collect_intraday(provider: Provider, at: datetime, got: _Collected, progress: Callable[[str], None]) -> None:
-    for ticker in got.daily:
-        for interval in INTRADAY_REACH:
-            progress(f"fetch: {ticker}, bars of {interval}")
-            name = f"intraday/{interval}/{ticker}.csv"
-            try:
-                bars = parse_intraday(provider.fetch_intraday(ticker, interval, at))
-            except DataError as error:
-                got.intraday[name] = error.message
-                continue
-            got.files[name], got.rows[name] = to_bytes(bars), len(bars)
+def _refuse_suspicions(doubts: dict[str, tuple[Doubt, ...]], request: FetchRequest) -> None:
+    """Stop at figures that the study needs and that look wrong, or mark them as accepted."""
+    stopping = {t: find_stopping(doubts[t], *span) for t, span in request.windows.items() if t in doubts}
+    said = [text for ticker, held in stopping.items() for text in describe_doubts(ticker, held)]
+    if said and not request.accepts_suspicions:
+        raise SuspicionError(
+            f"figures inside the estimation or event windows look wrong: {' '.join(said)}",
+            "Nothing was recorded. Look into each; if they are right, fetch with --accept-suspicions.",
+        )
+    if request.accepts_suspicions:
+        for ticker, held in doubts.items():
+            doubts[ticker] = accept_doubts(held, [d.key for d in held])
 
 
-def _collect_earnings(
-    firms: tuple[str, ...], provider: Provider, got: _Collected, progress: Callable[[str], None]
-) -> None:
-    for ticker in firms:
-        progress(f"fetch: {ticker}, earnings dates")
-        name = f"earnings/{ticker}.csv"
-        try:
-            table = parse_earnings(provider.fetch_earnings(ticker))
-        except DataError as error:
-            got.earnings[ticker] = error.message
-            continue
-        got.files[name], got.rows[name] = to_bytes(table), len(table)
+def _collect_earnings(ticker: str, provider: Provider, vintages: Path, got: _Collected) -> None:
+    """The firm's announcements; where they cannot be had, those that were recorded before are kept."""
+    name = f"earnings/{ticker}.csv"
+    try:
+        answer = provider.earnings(ticker)
+        table = parse_earnings(answer)
+        got.parcel.add(name, to_bytes(table), rows=len(table), raw=answer.raw)
+    except (DataError, RateLimitError) as error:
+        got.parcel.missed[name] = error.message
+        held = next((v for v in iterate_good(vintages, (ticker,), []) if name in v.manifest["files"]), None)
+        if held is not None:
+            entry = held.manifest["files"][name]
+            origin = entry.get("kept_from", held.name)
+            got.parcel.add(name, held.read(name), rows=entry["rows"], kept_from=origin)
+            got.parcel.missed[name] += f" Those of {origin} are kept."
 
 
-def _collect_factors(request: FetchRequest, factors: Callable[[str], pd.DataFrame], got: _Collected) -> str:
+def _collect_factors(request: FetchRequest, factors: Callable[[str], pd.DataFrame], data: Path, got: _Collected) -> str:
     """The factors' vintage in words: recorded with this one, or the embedded ones with the reason."""
     try:
         table = factors(request.start.isoformat())
-    except DataError as error:
+        compare_factors(table, data)
+    except StudyError as error:
         return f"embedded: {error.message}"
-    got.files["factors.csv"], got.rows["factors.csv"] = to_bytes(table), len(table)
+    got.parcel.add("factors.csv", to_bytes(table), rows=len(table))
     return f"Kenneth French library, recorded to {table['date'].iloc[-1]}"
 
 
-def _find_same(vintages: Path, got: _Collected) -> Vintage | None:
-    last = find_last(vintages, next(iter(got.daily)))
-    if last is None:
-        return None
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in got.files.items()}
-    return last if {n: e["sha256"] for n, e in last.manifest["files"].items()} == hashes else None
-
-
-def _list_notes(got: _Collected, factor_note: str) -> list[str]:
+def _list_notes(got: _Collected) -> list[str]:
     notes = [f"{ticker}: {note}" for ticker, table in got.daily.items() for note in table.notes]
+    notes += [text for ticker, doubts in got.doubts.items() for text in describe_doubts(ticker, doubts)]
     notes += [f"{c.ticker}: {note}" for c in got.comparisons for note in c.notes]
     notes += [f"{c.ticker}: accepted revision: {text}" for c in got.comparisons for text in c.revisions]
-    notes += [f"{ticker} left out: {reason}" for ticker, reason in got.left_out.items()]
-    notes += [f"{name} not to be had: {reason}" for name, reason in got.intraday.items()]
-    notes += [f"{ticker}, earnings dates not to be had: {reason}" for ticker, reason in got.earnings.items()]
-    return [*notes, f"factors: {factor_note}"]
+    return [*notes, *got.notes, *(f"{name} not to be had: {reason}" for name, reason in got.parcel.missed.items())]
 
 
-def _describe(
-    request: FetchRequest, provider: Provider, moment: datetime, got: _Collected, factor_note: str
-) -> dict[str, Any]:
-    manifest = {
-        "format": FORMAT,
-        "recorded_at": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "provider": provider.name,
+def _describe(request: FetchRequest, got: _Collected) -> dict[str, Any]:
+    return {
         "prices": "split-adjusted as the provider gives them, not adjusted for dividends",
         "request": {
             "tickers": request.exchanges,
             "start": request.start.isoformat(),
             "end": request.end.isoformat() if request.end else None,
-            "intraday": request.has_intraday,
+            "bars": list(request.bars),
             "accept_revisions": request.accepts_revisions,
+            "accept_suspicions": request.accepts_suspicions,
         },
-        "versions": {"event-impact": __version__}
-        | {name: importlib.metadata.version(name) for name in ("yfinance", "pandas")},
         "tickers": {
             ticker: {
                 "file": f"{ticker}.csv",
@@ -390,27 +338,26 @@ def _describe(
                 "last_session": table.last_session,
                 "listing": table.metadata,
                 "notes": list(table.notes),
+                "doubts": [asdict(d) for d in got.doubts[ticker]],
             }
             for ticker, table in got.daily.items()
         },
-        "files": {
-            name: {"sha256": hashlib.sha256(content).hexdigest(), "rows": got.rows[name]}
-            for name, content in got.files.items()
-        },
-        "factors": factor_note,
-        "left_out": got.left_out,
-        "intraday_not_to_be_had": got.intraday,
-        "earnings_not_to_be_had": got.earnings,
-        "comparison": [
-            {
-                "ticker": c.ticker,
-                "against": c.against,
-                "sessions": c.sessions,
-                "accepted_revisions": list(c.revisions),
-                "notes": list(c.notes),
-            }
-            for c in got.comparisons
-        ],
+        "comparison": [asdict(c) for c in got.comparisons],
     }
-    json.dumps(manifest, allow_nan=False)
-    return manifest
+
+
+def _record(vintages: Path, parcel: Parcel, manifest: dict[str, Any], provider: Provider, moment: datetime) -> Vintage:
+    """Write a parcel as a vintage, with what every manifest says."""
+    moment = moment.astimezone(UTC)
+    whole = {
+        "format": FORMAT,
+        "recorded_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "provider": provider.name,
+        "versions": {"event-impact": __version__, "pandas": pd.__version__}
+        | {name: importlib.metadata.version(name) for name in provider.packages},
+        **manifest,
+        "files": parcel.entries,
+        "not_to_be_had": parcel.missed,
+    }
+    json.dumps(whole, allow_nan=False)
+    return write_vintage(vintages, moment.strftime("%Y%m%dT%H%M%SZ"), parcel.files, whole)

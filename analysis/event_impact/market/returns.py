@@ -7,17 +7,16 @@ open_to_close ``C_t / O_t - 1``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import pandas as pd
 
 from event_impact.base.errors import DataError
+from event_impact.events.calendars import load_hours
+from event_impact.market.checks import Doubt, describe_doubts
 from event_impact.market.snapshot import PriceHistory, PriceStore
 
-SPLIT_STEP = 1.45
-SPLIT_TOLERANCE = 0.04
-"""A step of at least 3 for 2, within so much of a whole or half ratio, may be a split."""
 RETURN_KINDS = ("close_to_close", "close_to_open", "open_to_close")
 
 
@@ -41,7 +40,9 @@ class ReturnPanel:
     vintage : str
         Name of the recording.
     notes : tuple of str
-        Known faults that touch these figures, in words.
+        Known faults that touch these figures, and what was set aside or is doubted, in words.
+    doubts : dict of str to tuple of Doubt
+        The same by ticker, up to as_of.
     """
 
     ticker: str
@@ -55,11 +56,12 @@ class ReturnPanel:
     inputs: dict[str, str]
     vintage: str
     notes: tuple[str, ...]
+    doubts: dict[str, tuple[Doubt, ...]] = field(default_factory=dict)
 
     @property
     def opens(self) -> pd.DatetimeIndex:
         """Sessions whose opening price is recorded."""
-        return self.sessions[self.prices["open"].notna()]
+        return pd.DatetimeIndex(self.prices.index[self.prices["open"].notna()])
 
     @property
     def has_open(self) -> bool:
@@ -111,41 +113,27 @@ def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, .
     Returns
     -------
     returns : pandas.DataFrame
-        As :func:`total_returns`, fractions; missing where they are known to be wrong.
+        As :func:`total_returns` on every session of the exchange, fractions; missing where they are known to be
+        wrong, or a close that they need is not recorded.
     notes : tuple of str
         What was taken out, in words.
     """
-    returns = total_returns(history.frame)
-    notes = []
+    hours = load_hours(history.exchange)
+    sessions = hours.between(history.frame.index[0], history.frame.index[-1])
+    returns = total_returns(history.frame.reindex(sessions))
+    notes = [f"{history.ticker}: {note}." for note in history.notes]
     masked = returns.index.intersection(history.fault_sessions("mask_return"))
     if len(masked):
         returns.loc[masked] = float("nan")
         days = ", ".join(str(d.date()) for d in masked)
         notes.append(f"{history.ticker}: returns of {days} left out (the recording misses a dividend).")
-    gaps = history.fault_sessions("spans_two_sessions")
-    gaps = gaps[(gaps > history.frame.index[0]) & (gaps < history.frame.index[-1])]
-    if len(gaps):
-        after = returns.index[returns.index.searchsorted(gaps)]
-        returns.loc[after, ["close_to_close", "close_to_open"]] = float("nan")
+    gaps = len(sessions) - len(history.frame)
+    if gaps:
         notes.append(
-            f"{history.ticker}: {len(gaps)} sessions are missing from the recording; the returns that span them are "
-            "left out."
+            f"{history.ticker}: {gaps} sessions have no close in the recording; their returns, and those that span them, "
+            "are left out."
         )
     return returns, tuple(notes)
-
-
-def doubt_steps(closes: pd.Series, ticker: str) -> tuple[str, ...]:
-    """Steps from close to close that a split leaves behind where prices were not adjusted for it, in words."""
-    ratio = (closes / closes.shift()).dropna()
-    found = []
-    for session, value in zip(ratio.index, ratio, strict=True):
-        step = value if value > 1 else 1 / value
-        if step > SPLIT_STEP and abs(step - round(2 * step) / 2) < SPLIT_TOLERANCE * step:
-            found.append(
-                f"{ticker}: the close of {session.date()} is {value:.2f} times the one before; if that was a split, the "
-                "figures are not adjusted for it and every number that holds the session is wrong."
-            )
-    return tuple(found)
 
 
 def load_panel(
@@ -178,7 +166,7 @@ def load_panel(
     Returns
     -------
     ReturnPanel
-        On the sessions that firm and benchmark share, up to ``as_of``.
+        On the sessions of the exchange from the first to the last that firm and benchmark share, up to ``as_of``.
 
     Raises
     ------
@@ -200,12 +188,14 @@ def load_panel(
     shared = shared[shared <= label]
     if len(shared) < 2:
         raise DataError(f"{ticker} and {benchmark} share no sessions up to {as_of}.", "Check the files.")
+    sessions = load_hours(exchange).between(shared[0], shared[-1])
+    doubts = {n: tuple(d for d in h.doubts if d.session <= as_of.isoformat()) for n, h in histories.items()}
     pieces, notes = {}, list[str]()
     for name, history in histories.items():
         pieces[name], said = faultless_returns(history)
-        notes.extend((*said, *doubt_steps(history.frame["close"].loc[:label], name)))
+        notes.extend((*said, *describe_doubts(name, doubts[name])))
     returns = {
-        kind: pd.DataFrame({name: piece[kind] for name, piece in pieces.items()}).reindex(shared[1:])
+        kind: pd.DataFrame({name: piece[kind] for name, piece in pieces.items()}).reindex(sessions[1:])
         for kind in RETURN_KINDS
     }
     inputs = {file: sha for history in histories.values() for file, sha in history.files.items()}
@@ -222,10 +212,11 @@ def load_panel(
         exchange=exchange,
         as_of=as_of,
         returns=returns,
-        prices=firm.frame.loc[shared],
-        benchmark_prices=market.frame.loc[shared],
+        prices=firm.frame.reindex(sessions),
+        benchmark_prices=market.frame.reindex(sessions),
         factors=factors,
         inputs=inputs,
         vintage="; ".join(dict.fromkeys(vintages)),
         notes=tuple(notes),
+        doubts=doubts,
     )

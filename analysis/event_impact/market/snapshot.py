@@ -16,7 +16,17 @@ import pandas as pd
 from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import check_prices, check_sessions, parse_prices, refuse
+from event_impact.market.checks import (
+    PRICE_COLUMNS,
+    Doubt,
+    accept_doubts,
+    parse_prices,
+    place_on_calendar,
+    refuse,
+    set_aside_figures,
+)
+from event_impact.market.plausibility import find_doubts
+from event_impact.market.vendor_forms import read_vendor_cells, rename_columns
 from event_impact.market.vintages import Vintage, VintageChoice, choose_vintage, find_last
 
 MANIFEST_COLUMNS = (
@@ -44,6 +54,10 @@ class PriceHistory:
         Name of the recording that the figures come from.
     faults : pandas.DataFrame
         Known faults of this ticker: session, field, fault, action.
+    doubts : tuple of Doubt
+        Figures that were set aside (missing in ``frame``), and figures that look wrong.
+    notes : tuple of str
+        How the files had to be read.
     """
 
     ticker: str
@@ -52,6 +66,8 @@ class PriceHistory:
     files: dict[str, str]
     vintage: str
     faults: pd.DataFrame
+    doubts: tuple[Doubt, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def has_open(self) -> bool:
@@ -84,9 +100,11 @@ def read_frame(path: Path, content: bytes) -> pd.DataFrame:
     """
     try:
         if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(io.BytesIO(content))
+            frame = pd.read_parquet(io.BytesIO(content))
+            return frame.reset_index() if frame.index.name else frame
         if path.suffix.lower() == ".csv":
-            return pd.read_csv(io.BytesIO(content), dtype={"date": str, "ticker": str})
+            text = {name: str for ours in ("date", "ticker") for name in (ours, ours.title(), "Symbol", "timestamp")}
+            return pd.read_csv(io.BytesIO(content), dtype=text)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise refuse(path.name, f"the file cannot be read ({reason})") from error
@@ -114,8 +132,7 @@ class PriceStore:
         self._lenders: dict[str, Vintage | None] = {}
         self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
         self._histories: dict[tuple[str, str], PriceHistory] = {}
-        faults = read_table(data / "faults.csv", FAULT_COLUMNS)
-        self._faults = faults if source in ("snapshot", "auto") else faults.iloc[:0]
+        self._faults = read_table(data / "faults.csv", FAULT_COLUMNS)
         if source in ("snapshot", "auto"):
             self._manifest = read_manifest(data)
         else:
@@ -181,16 +198,31 @@ class PriceStore:
         serve = {"snapshot": self._embedded, "vintage": self._downloaded, "own files": self._own}[origin]
         parts, files, vintage = serve(ticker)
         where = f"{ticker} in {', '.join(files)}"
-        parsed = [parse_prices(part, where) for part in parts]
-        frame = pd.concat(parsed).sort_index() if len(parsed) > 1 else parsed[0]
+        notes: tuple[str, ...] = ()
+        if origin == "own files":
+            read = [read_vendor_cells(part, where) for part in parts]
+            parts, notes = [part for part, _ in read], tuple(dict.fromkeys(said for _, all_ in read for said in all_))
+        frame = pd.concat([parse_prices(part, where) for part in parts]).sort_index()
         if frame.index.has_duplicates:
             raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
-        check_prices(frame, where)
-        known = self._faults if origin == "snapshot" else self._faults.iloc[:0]
-        faults = known[known["ticker"] == ticker].reset_index(drop=True)
-        history = PriceHistory(ticker, exchange, frame, files, vintage, faults)
-        check_sessions(frame, load_hours(exchange), where, allowed_missing=history.fault_sessions("spans_two_sessions"))
-        return history
+        frame, aside = set_aside_figures(frame)
+        frame, holes = place_on_calendar(frame, load_hours(exchange), where)
+        known = self._faults[self._faults["ticker"] == ticker].reset_index(drop=True)
+        recorded = self._recorded_doubts(ticker) if origin == "vintage" else None
+        doubts = (*aside, *holes) if recorded is None else recorded
+        if origin != "snapshot":
+            passed = known[known["action"] == "accept"]
+            found = find_doubts(frame) if recorded is None else ()
+            doubts = accept_doubts((*doubts, *found), passed["session"] + passed["field"])
+            known = known.iloc[:0]
+        columns = [*PRICE_COLUMNS, "volume", "dividend"]
+        return PriceHistory(ticker, exchange, frame[columns], files, vintage, known, doubts, notes)
+
+    def _recorded_doubts(self, ticker: str) -> tuple[Doubt, ...] | None:
+        """What the download noted; None from downloads that did not look."""
+        vintage = self._vintage_of(ticker)
+        held = vintage.manifest["tickers"][ticker].get("doubts") if vintage else None
+        return None if held is None else tuple(Doubt(**entry) for entry in held)
 
     def _embedded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         rows = self._manifest[self._manifest["ticker"] == ticker].sort_values("first_session")
@@ -223,7 +255,8 @@ class PriceStore:
     def _own(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         parts, files = [], {}
         for path in self._files:
-            frame, sha = self._read(path)
+            raw, sha = self._read(path)
+            frame = rename_columns(raw, path.name)
             if "ticker" not in frame.columns:
                 if path.stem != ticker:
                     continue
@@ -234,12 +267,9 @@ class PriceStore:
                 parts.append(part.reset_index(drop=True))
                 files[path.name] = sha
         if not parts:
-            columns = [str(c) for c in self._read(self._files[0])[0].columns[:9]]
             raise DataError(
-                f"source {Path(self.source).name}: no rows of {ticker}; the columns of {self._files[0].name} are "
-                f"{', '.join(columns)}.",
-                "Separate by commas, give the columns date, ticker, close, volume, dividend in lower case, or name each "
-                "file after its ticker.",
+                f"source {Path(self.source).name}: no rows of {ticker} in {', '.join(p.name for p in self._files[:9])}.",
+                "Give a column ticker, or name each file after its ticker.",
             )
         return parts, files, "own files: " + ", ".join(files)
 

@@ -6,11 +6,12 @@ dividends. Nothing is ever changed in a vintage; a newer one stands beside it.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from event_impact.base.disk import find_free_name, publish_folder, staging_folde
 from event_impact.base.errors import DataError
 
 VINTAGE_NAME = re.compile(r"\d{8}T\d{6}Z(-\d{1,3})?")
-FILE_NAME = re.compile(r"((intraday/(1m|5m|60m)|earnings)/)?([A-Z0-9^][A-Z0-9.\-^=]{0,14}|factors)\.csv")
+FILE_NAME = re.compile(r"(raw/)?((intraday/(1m|5m|60m)|earnings)/)?([A-Z0-9^][A-Z0-9.\-^=]{0,14}|factors)\.(csv|gz)")
 MANIFEST = "manifest.json"
 FORMAT = 1
+MAX_RAW_BYTES = 2_000_000
+"""A larger answer, compressed, is not kept; the manifest says so."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Vintage:
     @property
     def name(self) -> str:
         """The name under which pages cite it."""
-        return f"yahoo-{self.folder.name}"
+        return f"{self.manifest.get('provider', 'yahoo')}-{self.folder.name}"
 
     def last_session(self, tickers: tuple[str, ...]) -> str:
         """The session up to which it serves all of these tickers."""
@@ -77,6 +80,34 @@ class Vintage:
         if hashlib.sha256(content).hexdigest() != self.manifest["files"][name]["sha256"]:
             raise DataError(f"{self.name}: {name} was changed since it was recorded.", "Fetch again.")
         return content
+
+
+@dataclass
+class Parcel:
+    """What a download has gathered for one vintage: files, what the manifest says of each, and what was missed."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    missed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, content: bytes, *, raw: bytes = b"", **facts: Any) -> None:
+        """Put a table in, and the answer that it was made from beside it, compressed."""
+        self._put(name, content, facts)
+        packed = gzip.compress(raw, mtime=0)
+        if len(packed) > MAX_RAW_BYTES:
+            self.missed[f"raw/{name}"] = f"an answer of {len(packed)} bytes, compressed, is not kept"
+        elif raw:
+            self._put(f"raw/{name.removesuffix('.csv')}.gz", packed, {"of": name})
+
+    def _put(self, name: str, content: bytes, facts: dict[str, Any]) -> None:
+        self.files[name] = content
+        self.entries[name] = {"sha256": hashlib.sha256(content).hexdigest(), **facts}
+
+    def is_in(self, vintage: Vintage) -> bool:
+        """Whether a vintage has all of these tables; the answers behind them differ each time."""
+        held = vintage.manifest["files"]
+        own = {name: entry["sha256"] for name, entry in self.entries.items() if not name.startswith("raw/")}
+        return all(name in held and held[name]["sha256"] == sha for name, sha in own.items())
 
 
 @dataclass(frozen=True)

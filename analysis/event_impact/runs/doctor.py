@@ -20,7 +20,7 @@ from event_impact.base.errors import StudyError
 from event_impact.base.root import CHECKOUT, StudyRoot
 from event_impact.events.articles import load_stories
 from event_impact.events.calendars import load_hours
-from event_impact.market.download import last_closed
+from event_impact.market.fetch_plan import last_closed
 from event_impact.market.vintages import choose_vintage, list_vintages
 from event_impact.page.outcomes import worst_code
 from event_impact.runs.freshness import count_closed

@@ -25,7 +25,7 @@ from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
-from event_impact.market.download import last_closed
+from event_impact.market.fetch_plan import last_closed
 from event_impact.page.outcomes import INTERRUPTED, worst_code
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal

@@ -23,7 +23,7 @@ from event_impact.estimation.models import (
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.events.venues import first_prices, load_venues
-from event_impact.market.checks import refuse_halt
+from event_impact.market.checks import refuse_doubts, refuse_halt
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel, load_panel
 from event_impact.market.snapshot import PriceStore, open_source
@@ -127,17 +127,18 @@ def state_plan(opened: OpenedStory, alignment: Alignment) -> PlanStatus:
 
 
 def check_event(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> None:
-    """Refuse what would make the event session no measure of the event: a mask inside the windows, or a halt.
+    """Refuse what would make the event session no measure of the event: masks or wrong figures in windows, or a halt.
 
     Raises
     ------
     DataError
         Naming the session. One without any price is left to the estimate, which says what is missing.
     """
-    hours, event = alignment.hours, alignment.event_session
+    hours, event, config = alignment.hours, alignment.event_session, opened.config
+    last = hours.offset(event, max(last for _, last in (*config.windows, alignment.hull)))
+    refuse_doubts(panel.doubts, hours.offset(event, -config.gap_sessions - config.estimation_sessions), last)
     if len(opened.masked):
-        first = hours.offset(event, min(first for first, _ in opened.config.windows))
-        last = hours.offset(event, max(last for _, last in (*opened.config.windows, alignment.hull)))
+        first = hours.offset(event, min(first for first, _ in config.windows))
         inside = opened.masked.intersection(hours.between(first, last))
         if len(inside):
             raise DataError(

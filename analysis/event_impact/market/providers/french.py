@@ -9,10 +9,12 @@ import io
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 
 from event_impact.base.errors import DataError
+from event_impact.market.snapshot import PriceStore
 
 BASE = "https://mba.tuck.dartmouth.edu/pages/faculty/ken.french/ftp/"
 FIVE_FACTORS = "F-F_Research_Data_5_Factors_2x3_daily_CSV.zip"
@@ -21,6 +23,8 @@ NAMES = {"Mkt-RF": "mkt_rf", "SMB": "smb", "HML": "hml", "RMW": "rmw", "CMA": "c
 COLUMNS = ("date", "mkt_rf", "smb", "hml", "rmw", "cma", "mom", "rf")
 MISSING = -99.0
 """The library writes -99.99 or -999 for a missing number."""
+MAX_FACTOR_CHANGE = 0.0005
+"""Median absolute difference between two vintages; the library's own revisions stay below a fifth of it."""
 MAX_BYTES = 50_000_000
 TIMEOUT_S = 30
 
@@ -41,11 +45,13 @@ def fetch_factors(first: str, *, read: Callable[[str], bytes] = read_url) -> pd.
     """
     try:
         parts = [parse_library(read(BASE + name)) for name in (FIVE_FACTORS, MOMENTUM)]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive fails in many ways, and factors may fail nothing
         raise DataError(
             f"the Kenneth French library gave no factors ({type(error).__name__}: {error}).",
             "The embedded factors serve instead.",
         ) from error
+    if any(part.index.has_duplicates for part in parts):
+        raise DataError("the Kenneth French library's table repeats a date.", "The embedded factors serve instead.")
     joined = pd.concat(parts, axis=1, join="inner").rename(columns=NAMES)
     joined = joined[joined.index >= pd.Timestamp(first)].reset_index(names="date")
     missing = [name for name in COLUMNS if name not in joined.columns]
@@ -56,6 +62,32 @@ def fetch_factors(first: str, *, read: Callable[[str], bytes] = read_url) -> pd.
         )
     joined["date"] = joined["date"].dt.strftime("%Y-%m-%d")
     return joined.loc[:, list(COLUMNS)]
+
+
+def compare_factors(table: pd.DataFrame, data: Path) -> None:
+    """Refuse factors that are not those of the embedded file, save for the revisions that the library makes.
+
+    Raises
+    ------
+    DataError
+        If no session is shared, or the median difference of a factor exceeds :data:`MAX_FACTOR_CHANGE`.
+    """
+    try:
+        embedded = PriceStore("snapshot", data).load_factors()[0]
+    except DataError:  # a study without them has nothing to compare with
+        return
+    new = table.set_axis(pd.to_datetime(table["date"])).drop(columns="date")
+    shared = embedded.index.intersection(new.index)
+    apart = (embedded.loc[shared] - new.loc[shared]).abs().median()
+    if shared.empty or not (apart <= MAX_FACTOR_CHANGE).all():
+        said = (
+            "share no session"
+            if shared.empty
+            else f"differ in {apart.idxmax()} by {apart.max():.2g} on half of the days"
+        )
+        raise DataError(
+            f"the Kenneth French library's factors and the embedded ones {said}.", "The embedded ones serve."
+        )
 
 
 def parse_library(content: bytes) -> pd.DataFrame:
