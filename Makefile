@@ -32,6 +32,7 @@ bench: $(VENV)/.dev
 calibrate: $(VENV)/.dev
 	$(BIN)/python -m calibration.single_firm
 	$(BIN)/python -m calibration.cross_section_size
+	$(BIN)/python -m calibration.outcome_rates
 
 browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m browser -rs

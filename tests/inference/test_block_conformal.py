@@ -1,18 +1,16 @@
-"""Block-conformal p against literal refits, and its interval against a scan of null effects."""
-
-import math
+"""Block-conformal p against literal refits; its thresholds are scanned beside those of FHS."""
 
 import numpy as np
 import pytest
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.block_conformal import (
-    block_conformal,
-    block_conformal_test,
     block_p_values,
     circular_sums,
     conformal_p_values,
+    find_roots,
     refit_residuals,
 )
+from event_impact.inference.deciding_rule import describe_rule, invert_rule
 
 LENGTH, GAP = 80, 4
 
@@ -49,26 +47,6 @@ def test_p_and_refitted_residuals_equal_the_literal_refit(series, m):
         assert p[i] == pytest.approx(p_expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("m", [1, 2, 4])
-def test_interval_separates_the_null_effects_that_are_rejected(series, m):
-    fits = fit_rolling(*series, events=[200], estimation_length=LENGTH, gap=GAP, last=m - 1)
-    outcome = block_conformal(fits, level=0.10)
-    low, high = outcome.lower[0], outcome.upper[0]
-    assert low < fits.car[0] < high
-    for effect in np.linspace(low - 0.03, high + 0.03, 121):
-        _, p = literal(*series, 200, m, effect=effect)
-        if effect < low - 1e-9 or effect > high + 1e-9:
-            assert p <= 0.10
-        elif low + 1e-9 < effect < high - 1e-9:
-            assert p > 0.10
-
-
-def test_interval_and_p_agree_about_no_effect(series):
-    fits = fit_rolling(*series, events=np.arange(90, 258), estimation_length=LENGTH, gap=GAP, last=2)
-    outcome = block_conformal(fits, level=0.20)
-    np.testing.assert_array_equal(outcome.p_values > 0.20, (outcome.lower < 0) & (outcome.upper > 0))
-
-
 def test_injected_effect_moves_the_event_sum_and_p_never_reaches_zero(series):
     y, design = series
     moved = y.copy()
@@ -76,8 +54,9 @@ def test_injected_effect_moves_the_event_sum_and_p_never_reaches_zero(series):
     fits = fit_rolling(moved, design, events=[200], estimation_length=LENGTH, gap=GAP, last=2)
     assert conformal_p_values(fits)[0] == pytest.approx(1 / 83)
     plain = fit_rolling(y, design, events=[200], estimation_length=LENGTH, gap=GAP, last=2)
-    shift = block_conformal(fits).lower[0] - block_conformal(plain).lower[0]
-    assert shift == pytest.approx(1.5, abs=1e-12)
+    assert fits.car[0] - plain.car[0] == pytest.approx(1.5, abs=1e-12)
+    np.testing.assert_allclose(find_roots(fits).rises, find_roots(plain).rises, atol=1e-12)
+    np.testing.assert_allclose(find_roots(fits).falls, find_roots(plain).falls, atol=1e-12)
 
 
 def test_ties_count_against_the_event_which_counts_itself():
@@ -98,15 +77,8 @@ def test_one_session_ignores_the_order_of_estimation_days(series):
     assert one == other
 
 
-def test_a_level_out_of_reach_gives_an_unbounded_interval(series):
-    fits = fit_rolling(*series, events=[200], estimation_length=LENGTH, gap=GAP)
-    outcome = block_conformal(fits, level=0.01)
-    assert math.isinf(outcome.lower[0])
-    assert math.isinf(outcome.upper[0])
-
-
 def test_result_says_what_it_ranked(series):
     fits = fit_rolling(*series, events=[200], estimation_length=LENGTH, gap=GAP, last=1)
-    result = block_conformal_test(fits)
+    result = describe_rule(invert_rule(fits))["block_conformal"]
     assert result.distribution == "ranks of 82 circular blocks of 2 sessions"
     assert 1 / 82 <= result.p_value <= 1

@@ -10,14 +10,15 @@ from event_impact.estimation.garch import fit_garch
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.calibration import (
     calibrate_history,
+    calibrate_power,
     fit_simulated,
     history_rates,
-    one_session_p_values,
+    rank_every_test,
     rate_interval,
     simulated_sizes,
     simulated_window_sizes,
-    window_p_values,
 )
+from event_impact.inference.deciding_rule import invert_rule
 from event_impact.inference.simulation import PROCESSES, WINDOW_PROCESSES, Process, simulate
 from scipy import stats
 
@@ -90,7 +91,7 @@ def test_fhs_keeps_its_level_in_stressed_and_calm_markets():
 
 
 def test_blocks_keep_the_level_of_windows():
-    table = simulated_window_sizes(WINDOW_PROCESSES, (3, 5), seed=6, n_draws=4000, levels=(0.05,))
+    table = simulated_window_sizes(WINDOW_PROCESSES, (3, 5), seed=6, n_draws=4000, levels=(0.05,), has_fhs=False)
     for process in ("garch_t4", "garch_t4_ar1"):
         assert abs(rate(table, "p_block_conformal", process=process, window_length=5) - 0.05) < 0.010
     assert rate(table, "p_t", process="garch_t4_ar1", window_length=5) > 0.06
@@ -105,7 +106,7 @@ def test_rows_do_not_depend_on_their_company():
 def test_p_values_are_the_literal_ones():
     returns = simulate(BY_NAME["garch_t4"], np.random.default_rng(3), n_draws=6, estimation_length=40, gap=3)
     fits = fit_simulated(returns, estimation_length=40, gap=3)
-    found = one_session_p_values(fits, garch=fit_garch(fits.residuals, fits.gap_abnormal_returns))
+    found = rank_every_test(fits, garch=fit_garch(fits.residuals, fits.gap_abnormal_returns))
     for i in range(6):
         x = np.column_stack([np.ones(44), returns.market[i]])
         b, *_ = np.linalg.lstsq(x[:40], returns.firm[i, :40], rcond=None)
@@ -119,6 +120,7 @@ def test_p_values_are_the_literal_ones():
         b, *_ = np.linalg.lstsq(x[rows], returns.firm[i, rows], rcond=None)
         f = np.abs(returns.firm[i, rows] - x[rows] @ b)
         assert found["p_conformal"][i] == pytest.approx(np.sum(f >= f[-1] * (1 - 1e-12)) / 41)
+        assert found["p_star"][i] == max(found["p_conformal"][i], found["p_fhs"][i])
 
 
 def test_simulated_moments():
@@ -194,6 +196,28 @@ def test_an_injected_effect_is_recovered_exactly_and_found_more_often(history):
         assert after > before + 0.3
 
 
+def test_power_of_the_rule_is_counted_at_multiples_of_what_each_session_states(history):
+    """One loop a session: state the effect, add it, take it off, ask the rule."""
+    sessions = np.arange(150, 400, 5)
+    table = calibrate_power(*history, sessions=sessions, estimation_length=100, gap=10)
+    assert set(table["test"]) == {"p_star"}
+    rates = []
+    for multiple in (1.0, 2.0, 3.0):
+        hits = 0
+        for session in sessions:
+            fits = fit_rolling(*history, events=[session], estimation_length=100, gap=10)
+            rule = invert_rule(fits)
+            needed = np.sort(rule.needed_effects(0.05)[0])
+            stated = needed[math.ceil(0.8 * 200) - 1]
+            for sign in (1, -1):
+                hits += bool(rule.shift(sign * multiple * stated).p_star[0] < 0.05)
+        rates.append(hits / 100)
+        row = table[(table["multiple"] == multiple) & (table["group"] == "all")]
+        assert row["rate"].item() == pytest.approx(hits / 100)
+    assert 0.6 < rates[0] < 0.95
+    assert rates[1] > 0.95
+
+
 def test_interval_of_evenly_spread_rejections_is_binomial():
     flags = np.tile(np.arange(20) == 0, 50)
     found = rate_interval(flags, np.arange(1000), block_length=100)
@@ -236,8 +260,6 @@ def test_groups_too_small_for_a_rate_have_no_row(history):
 
 def test_refusals(history):
     fits = fit_rolling(*history, events=[200], estimation_length=100, gap=5, last=1)
-    with pytest.raises(EstimationError, match="one-session"):
-        one_session_p_values(fits)
-    assert list(window_p_values(fits).columns) == ["p_t", "p_block_conformal"]
+    assert list(rank_every_test(fits).columns) == ["p_t", "p_block_conformal"]
     with pytest.raises(EstimationError, match="at least two"):
         rate_interval(np.array([True]), np.array([5]), block_length=10)

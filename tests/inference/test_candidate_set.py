@@ -16,7 +16,8 @@ from event_impact.inference.candidate_set import (
     pick_sessions,
     rank_largest,
 )
-from event_impact.inference.deciding_rule import find_detectable, invert_rule, is_rejected
+from event_impact.inference.deciding_rule import find_detectable, invert_rule
+from event_impact.inference.levels import is_rejected
 from stories import compute
 
 LENGTH, GAP, EVENT = 250, 10, 300
@@ -40,8 +41,8 @@ def make_set(shifts: dict[int, float], *, offsets: tuple[int, ...] = (0, 1), len
             *make_series(shifts), events=[EVENT + offset], estimation_length=length, gap=GAP + offset
         )  # fmt: skip
         day = pd.Timestamp("2026-01-05") + pd.Timedelta(days=offset)
-        sessions.append(CandidateSession(offset, day, invert_rule(fits), 0.5))
-    return CandidateSet(tuple(sessions), TestResult("max_t", "", statistic=1.0, p_value=0.5), "blocks")
+        sessions.append(CandidateSession(offset, invert_rule(fits), TestResult("t", "", p_value=0.5), day))
+    return CandidateSet(tuple(sessions))
 
 
 def test_one_candidate_is_the_plain_row():
@@ -50,7 +51,7 @@ def test_one_candidate_is_the_plain_row():
     assert alone.p_star == rule.p_star[0]
     assert alone.interval(0.05) == pytest.approx(np.ravel(rule.interval(0.05)).tolist(), abs=0)
     assert alone.smallest_bound == np.abs(rule.interval(0.10)).max()
-    np.testing.assert_array_equal(np.sort(alone.needed_effects(0.05)), rule.needed_effects(0.05)[0])
+    np.testing.assert_array_equal(alone.needed_effects(0.05), rule.needed_effects(0.05)[0])
 
 
 def test_p_is_the_smallest_times_the_number_and_never_above_one():
@@ -116,8 +117,8 @@ def test_what_could_be_found_is_asked_before_the_first_candidate_moved():
     )
     assert garch[0].forecast_ahead(1)[0] == pytest.approx(ahead[0])
     np.testing.assert_allclose(jumped.needed_effects(0.05), plain.needed_effects(0.05), rtol=1e-9)
-    own = jumped.sessions[1].rule.needed_effects(0.025)
-    assert find_detectable(own, 0.8) > find_detectable(plain.sessions[1].rule.needed_effects(0.025), 0.8)
+    own = jumped.sessions[1].rule.needed_effects(0.025)[0]
+    assert find_detectable(own, 0.8) > find_detectable(plain.sessions[1].rule.needed_effects(0.025)[0], 0.8)
 
 
 def test_largest_block_is_a_literal_count():
@@ -178,3 +179,28 @@ def test_with_enough_earlier_windows_max_t_is_ranked_among_them(focal):
     assert found.max_t_null == "placebo"
     assert found.max_t.statistic == pytest.approx(largest)
     assert found.max_t.p_value == (1 + sum(row.max() >= largest for row in earlier)) / 201
+
+
+def test_the_table_repeats_what_belongs_to_the_set_and_leaves_empty_what_is_unbounded():
+    found = make_set({1: -0.08})
+    frame = found.frame(0.05)
+    assert ",".join(frame.columns) == (
+        "session,estimate,p_star,ci90_low,ci90_high,is_smallest,p_set,set95_low,set95_high,smallest_bound_set,"
+        "mde80_rule_set,max_t,p_max_t,max_t_null"
+    )
+    assert frame["is_smallest"].tolist() == [False, True]
+    assert frame["p_set"].nunique() == frame["set95_low"].nunique() == 1
+    assert frame["p_star"].tolist() == [s.p_star for s in found.sessions]
+    several = make_set({0: 0.09, 1: -0.09}).frame(0.05)
+    assert several["set95_low"][0] > 0 > several["set95_high"][1]
+    short = make_set({}, offsets=(0, 1, 2), length=49).frame(0.05)
+    assert short[["set95_low", "set95_high", "mde80_rule_set"]].isna().all().all()
+
+
+def test_the_outcome_rule_weighs_the_smallest_of_each_test():
+    found = make_set({1: 0.03}, offsets=(0, 1, 2))
+    tests = found.weigh(times=2, p_star=0.4)
+    assert tests.conformal == min(s.rule.p_conformal[0] for s in found.sessions)
+    assert tests.fhs == min(s.rule.p_fhs[0] for s in found.sessions)
+    assert (tests.t, tests.p_star, tests.times) == (0.5, 0.4, 6)
+    assert found.weigh().p_star == found.p_star

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from event_impact.estimation.estimators import solve_huber
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.estimation.rolling_estimators import fit_counterfactual
-from event_impact.inference.block_conformal import conformal_p_values
-from event_impact.inference.counterfactual_ranks import rank_counterfactual
-from event_impact.inference.sample_quantile import sample_quantile_p
+from event_impact.inference.block_conformal import block_p_values, circular_sums, find_roots
+from event_impact.inference.counterfactual_ranks import TOLERANCE, SearchedRoots
 
 
 def solve_ols(returns, design):
@@ -24,36 +24,53 @@ def series():
     return y, np.column_stack([np.ones(200), market])
 
 
-def fits_of(series, last):
+def fits_of(series, last, solve=solve_ols):
     window = np.arange(180, 181 + last)
-    return fit_counterfactual(
-        *series, solve_ols, estimation=np.arange(170), window=window, between=np.arange(170, 180)
-    )  # fmt: skip
+    return fit_counterfactual(*series, solve, estimation=np.arange(170), window=window, between=np.arange(170, 180))
 
 
 @pytest.mark.parametrize("last", [0, 2, 4])
-def test_with_least_squares_the_ranks_are_the_closed_forms(series, last):
-    found = rank_counterfactual(fits_of(series, last)).tests
-    closed = fit_rolling(*series, events=[180], estimation_length=170, gap=10, last=last)
-    assert found["block_conformal"].p_value == conformal_p_values(closed)[0]
-    if last:
-        assert not found["conformal"].is_computed
-        assert not found["fhs"].is_computed
-        assert not found["sample_quantile"].is_computed
-    else:
-        assert found["conformal"].p_value == found["block_conformal"].p_value
-        assert found["sample_quantile"].p_value == sample_quantile_p(
-            float(closed.abnormal_returns[0, 0]), closed.residuals[0]
-        )
-        assert 0 < found["fhs"].p_value <= 1
+def test_with_least_squares_the_search_finds_the_closed_forms(series, last):
+    fits = fits_of(series, last)
+    searched = SearchedRoots(fits)
+    closed = find_roots(fit_rolling(*series, events=[180], estimation_length=170, gap=10, last=last))
+    estimate, spread = fits.abnormal_returns.sum(axis=1), np.sqrt(np.mean(fits.residuals**2))
+    for effect in (0.0, 0.02, -0.05):
+        assert searched.rank(estimate + effect)[0] == closed.rank(estimate + effect)[0]
+    for level in (0.05, 0.10):
+        np.testing.assert_allclose(searched.ends(level), closed.ends(level), rtol=0, atol=2 * TOLERANCE * spread)
 
 
-def test_interval_is_the_order_statistic_of_the_blocks(series):
-    fits = fits_of(series, 1)
-    low, high = rank_counterfactual(fits).interval
-    e = fits.residuals[0]
-    sums = sorted(abs(e[i] + e[(i + 1) % 170]) for i in range(170))
-    half = sums[int(np.ceil(0.95 * 171)) - 1]
-    estimate = fits.abnormal_returns.sum()
-    assert (low, high) == pytest.approx((estimate - half, estimate + half))
-    assert rank_counterfactual(fits, level=0.001).interval is None
+@pytest.mark.parametrize("effect", [0.0, 0.005, 0.02, -0.015, -0.04, 0.3])
+def test_zero_lies_outside_exactly_where_the_refit_rejects_it(series, effect):
+    y = series[0].copy()
+    y[180] += effect
+    fits = fits_of((y, series[1]), 0, solve_huber)
+    searched, estimate = SearchedRoots(fits), fits.abnormal_returns.sum()
+    p = block_p_values(circular_sums(fits.refit(0.0), 1), 170)[0]
+    up, down = (end[0] for end in searched.ends(0.10))
+    assert (estimate > up or estimate < -down) == (p < 0.10)
+
+
+def test_a_search_ends_where_the_refit_begins_to_reject(series):
+    fits = fits_of(series, 1, solve_huber)
+    up, down = (end[0] for end in SearchedRoots(fits).ends(0.10))
+    step = 2 * TOLERANCE * float(np.sqrt(np.mean(fits.residuals**2)))
+    total = fits.abnormal_returns.sum()
+
+    def literal(effect):
+        """Huber's fit once more on both windows, the effect halved off each event session."""
+        y, design = series
+        rows = np.r_[np.arange(170), 180, 181]
+        moved = y[rows].copy()
+        moved[170:] -= effect / 2
+        f = moved - design[rows] @ solve_huber(moved[None], design[rows][None])[0]
+        sums = [abs(f[k] + f[(k + 1) % 172]) for k in range(172)]
+        return sum(k == 170 or sums[k] >= sums[170] for k in range(172)) / 172
+
+    assert literal(total - up) >= 0.10 > literal(total - up - step)
+    assert literal(total + down) >= 0.10 > literal(total + down + step)
+
+
+def test_a_level_out_of_reach_searches_nothing(series):
+    assert SearchedRoots(fits_of(series, 0)).ends(0.001)[0][0] == np.inf

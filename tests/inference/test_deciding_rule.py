@@ -12,14 +12,8 @@ from event_impact.estimation.abnormal import measure_abnormal_returns
 from event_impact.estimation.garch import fit_garch
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.block_conformal import conformal_p_values
-from event_impact.inference.deciding_rule import (
-    chance_to_find,
-    find_detectable,
-    invert_rule,
-    is_rejected,
-    quantile_order,
-)
-from event_impact.inference.fhs import filtered_ranks
+from event_impact.inference.deciding_rule import chance_to_find, find_detectable, invert_rule
+from event_impact.inference.levels import is_rejected, quantile_order
 from scipy import stats
 from stories import compute
 
@@ -139,8 +133,6 @@ def test_ranks_are_those_of_the_tests_and_the_thresholds_agree_with_them(m):
     fits = fit_rolling(y, design, events=np.arange(140, 890), estimation_length=119, gap=GAP, last=m - 1)
     rule = invert_rule(fits)
     np.testing.assert_array_equal(rule.p_conformal, conformal_p_values(fits))
-    if m == 1:
-        np.testing.assert_array_equal(rule.p_fhs, filtered_ranks(fits).p_values)
     for i in range(0, 750, 50):
         assert rule.p_fhs[i] == pytest.approx(
             literal_fhs(
@@ -174,7 +166,7 @@ def test_a_level_out_of_reach_bounds_nothing_and_detects_nothing():
     assert not rule.is_detected(0.02)[0]
     assert rule.thresholds(0.02).sources == ["both"]
     assert np.isnan(rule.break_down(0.02).volatility[0])
-    assert find_detectable(rule.needed_effects(0.02), 0.5) == math.inf
+    assert find_detectable(rule.needed_effects(0.02), 0.5)[0] == math.inf
     assert rule.is_detected(0.05)[0]
 
 
@@ -191,13 +183,25 @@ def test_sources_name_the_wider_test_on_each_side():
 
 def test_power_is_the_share_of_draws_that_the_rule_finds():
     rule = invert_rule(fit_once(make_series(9), length=120))
-    found, errors, needed = rule.thresholds(0.05), rule.filtered.errors[0], rule.needed_effects(0.05)
+    found, errors, needed = rule.thresholds(0.05), rule.filtered.errors[0], rule.needed_effects(0.05)[0]
     for effect in (0.01, 0.03, 0.05):
         hits = sum(effect + x > found.up[0] for x in errors) + sum(-effect + x < -found.down[0] for x in errors)
         assert chance_to_find(needed, [effect])[0] == hits / 240
     for share in (0.5, 0.8, 0.9):
         least = find_detectable(needed, share)
         assert chance_to_find(needed, [least])[0] >= share > chance_to_find(needed, [least - 1e-12])[0]
+
+
+def test_an_effect_is_ruled_out_where_the_interval_lies_inside_the_bound():
+    rule = invert_rule(fit_once(make_series(9), length=250)).shift(0.01)
+    bound = max(abs(float(end[0])) for end in rule.interval(0.10))
+    inside, outside, tight = rule.rule_out(np.array([bound * (1 + 1e-9), bound * (1 - 1e-9), 0.001]))
+    assert inside < 0.05 <= outside
+    assert tight == 0.5
+    curve = rule.rule_out(np.linspace(0.001, 0.2, 60))
+    assert (np.diff(curve) <= 0).all()
+    ends = [max(rule.shift(b).p_star[0], rule.shift(-b).p_star[0]) / 2 for b in (0.05, 0.08)]
+    assert rule.rule_out(np.array([0.05, 0.08])).tolist() == ends
 
 
 def test_power_is_measured_on_single_sessions():
@@ -228,7 +232,7 @@ def ford():
 
 def test_thresholds_interval_and_power_of_the_focal_close(ford):
     rule = invert_rule(ford.abnormal.close_to_close.window_fits(0, 0))
-    found, needed = rule.thresholds(0.05), rule.needed_effects(0.05)
+    found, needed = rule.thresholds(0.05), rule.needed_effects(0.05)[0]
     assert found.conformal_down[0] == pytest.approx(0.04419694, abs=EXACT)
     assert found.conformal_up[0] == pytest.approx(0.04460182, abs=EXACT)
     assert found.fhs[0] == pytest.approx(0.03534620, abs=BY_GARCH)
@@ -242,7 +246,7 @@ def test_thresholds_interval_and_power_of_the_focal_close(ford):
 
 def test_thresholds_interval_and_power_of_the_focal_open(ford):
     rule = invert_rule(ford.abnormal.close_to_open.window_fits(0, 0))
-    found, needed = rule.thresholds(0.05), rule.needed_effects(0.05)
+    found, needed = rule.thresholds(0.05), rule.needed_effects(0.05)[0]
     assert found.conformal_down[0] == pytest.approx(0.01608994, abs=EXACT)
     assert found.conformal_up[0] == pytest.approx(0.01595671, abs=EXACT)
     assert found.fhs[0] == pytest.approx(0.01538438, abs=BY_GARCH)

@@ -16,7 +16,7 @@ def test_it_is_shares_times_close_times_return(focal):
     assert headline.estimate == pytest.approx(value * headline.row.estimate)
     assert headline.ci95_low == pytest.approx(value * headline.row.ci95[0])
     assert headline.ci95_high == pytest.approx(value * headline.row.ci95[1])
-    assert headline.mde80 == pytest.approx(value * headline.row.mde80)
+    assert headline.mde80_rule == pytest.approx(value * headline.row.mde80_rule)
 
 
 @pytest.mark.parametrize(

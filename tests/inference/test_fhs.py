@@ -1,4 +1,4 @@
-"""FHS ranks against a count written out, the golden firm and its own interval."""
+"""FHS ranks: the golden firm, ties, the volatility of the day, and windows of several sessions."""
 
 import csv
 import json
@@ -7,10 +7,10 @@ import pathlib
 
 import numpy as np
 import pytest
-from event_impact.base.errors import EstimationError
 from event_impact.estimation.garch import fit_garch
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.fhs import fhs_test, filtered_ranks, rank_filtered
+from event_impact.inference.deciding_rule import describe_rule, invert_rule
+from event_impact.inference.fhs import filter_fits, filter_windows
 
 REFERENCE = pathlib.Path(__file__).parents[1] / "reference"
 
@@ -29,41 +29,35 @@ def test_golden_firm():
     design = np.column_stack([np.ones(len(rows)), [float(r["market"]) for r in rows]])
     event = [r["rel_session"] for r in rows].index("0")
     fits = fit_rolling(firm, design, events=[event], estimation_length=250, gap=10)
-    result = fhs_test(fits)
+    result = describe_rule(invert_rule(fits))["fhs"]
     assert result.p_value == pytest.approx(expected["p_fhs"], abs=1e-12)
     assert result.statistic == pytest.approx(expected["z"], rel=1e-5)
 
 
+def rank(residuals, abnormal, *, following=None):
+    """p of one session under a model without a leverage."""
+    residuals = np.atleast_2d(residuals)
+    filtered = filter_windows(residuals, fit_garch(residuals, following), 1.0, 1)
+    return float(filtered.rank(np.array([abnormal]))[0]), filtered
+
+
 def test_p_is_the_literal_count(series):
     fits = fit_rolling(*series, events=np.arange(210, 320, 9), estimation_length=200, gap=7)
-    ranks = filtered_ranks(fits)
-    for i in range(len(ranks.p_values)):
+    rule = invert_rule(fits)
+    for i in range(len(rule.estimate)):
         garch = fit_garch(fits.residuals[i], fits.gap_abnormal_returns[i])
         z = fits.abnormal_returns[i, 0] / math.sqrt(garch.forecast_variance[0] * (1 + fits.leverage[i, 0]))
         standardised = [abs(x) / math.sqrt(h) for x, h in zip(fits.residuals[i], garch.variances[0], strict=True)]
-        assert ranks.p_values[i] == pytest.approx((1 + sum(s >= abs(z) for s in standardised)) / 201)
-        assert ranks.z[i] == pytest.approx(z, rel=1e-9)
-
-
-def test_interval_is_the_set_of_effects_that_are_not_rejected(series):
-    fits = fit_rolling(*series, events=[300], estimation_length=199, gap=7)
-    ar, leverage = fits.abnormal_returns[0], fits.leverage[0]
-    ranks = filtered_ranks(fits, level=0.05)
-    half = ranks.half_width[0]
-    for effect, is_rejected in [(ar - half * 0.999, False), (ar - half * 1.001, True), (ar + half * 1.001, True)]:
-        moved = rank_filtered(fits.residuals, ar - effect, leverage=leverage, following=fits.gap_abnormal_returns)
-        assert bool(moved.p_values[0] <= 0.05) == is_rejected
+        assert rule.p_fhs[i] == pytest.approx((1 + sum(s >= abs(z) for s in standardised)) / 201)
+        assert rule.estimate[i] / rule.filtered.scale[i] == pytest.approx(z, rel=1e-6)
 
 
 def test_p_is_never_zero_and_a_tie_counts(series):
     fits = fit_rolling(*series, events=[300], estimation_length=200, gap=7)
-    huge = rank_filtered(fits.residuals, [9.0], leverage=[0.0])
-    assert huge.p_values[0] == 1 / 201
+    assert rank(fits.residuals, 9.0)[0] == 1 / 201
     alternating = np.tile([0.02, -0.001], 100)  # a constant variance: h is the same on every day
-    tied = rank_filtered(alternating, [0.02], leverage=[0.0])
-    assert tied.p_values[0] == 101 / 201
-    none = rank_filtered(fits.residuals, [0.0], leverage=[0.0])
-    assert none.p_values[0] == 1.0
+    assert rank(alternating, 0.02)[0] == 101 / 201
+    assert rank(fits.residuals, 0.0)[0] == 1.0
 
 
 def test_the_level_follows_the_volatility_of_the_day(series):
@@ -73,20 +67,32 @@ def test_the_level_follows_the_volatility_of_the_day(series):
     for t in range(250):
         e[t] = rng.standard_normal() * math.sqrt(h)
         h = 0.1 + 0.2 * e[t] ** 2 + 0.7 * h
-    calm = rank_filtered(e, [2.2], leverage=[0.0], following=np.zeros((1, 10)))
-    wild = rank_filtered(e, [2.2], leverage=[0.0], following=np.full((1, 10), 4.0))
+    calm_p, calm = rank(e, 2.2, following=np.zeros((1, 10)))
+    wild_p, wild = rank(e, 2.2, following=np.full((1, 10), 4.0))
     assert calm.garch.volatility_state[0] < 1 < wild.garch.volatility_state[0]
-    assert calm.p_values[0] < 0.05 < wild.p_values[0]
+    assert calm_p < 0.05 < wild_p
+    assert wild.ends(0.05)[0] > calm.ends(0.05)[0]
 
 
-def test_too_short_a_window_has_no_interval(series):
+def test_a_day_of_twice_the_spread_has_twice_the_threshold(series):
+    fits = fit_rolling(*series, events=[300], estimation_length=200, gap=7)
+    filtered = filter_fits(fits, fit_garch(fits.residuals, fits.gap_abnormal_returns))
+    double = filtered.stretch(2.0)
+    assert double.ends(0.05)[0] == pytest.approx(2 * filtered.ends(0.05)[0])
+    np.testing.assert_allclose(double.errors, 2 * filtered.errors)
+    np.testing.assert_allclose(double.scale, 2 * filtered.scale)
+
+
+def test_too_short_a_window_has_no_threshold(series):
     fits = fit_rolling(*series, events=[300], estimation_length=15, gap=2)
-    assert math.isinf(filtered_ranks(fits).half_width[0])
+    assert math.isinf(invert_rule(fits).filtered.ends(0.05)[0])
 
 
-def test_windows_are_sent_to_the_block_test(series):
-    fits = fit_rolling(*series, events=[300], estimation_length=200, gap=7, last=1)
-    with pytest.raises(EstimationError, match="one session"):
-        filtered_ranks(fits)
-    assert not fhs_test(fits).is_computed
-    assert "block-conformal" in fhs_test(fits).note
+def test_a_result_says_what_it_ranked(series):
+    one, three = (
+        describe_rule(invert_rule(fit_rolling(*series, events=[300], estimation_length=200, gap=7, last=last)))["fhs"]
+        for last in (0, 2)
+    )
+    assert one.distribution == "ranks of 201 standardised returns"
+    assert three.distribution == "ranks of 201 standardised sums of 3 sessions"
+    assert "times that of the estimation window" in one.note

@@ -5,12 +5,9 @@ import pytest
 from event_impact.base.errors import EstimationError
 from event_impact.inference.power import (
     detectable_effect,
-    equivalence_curve,
-    equivalence_p_value,
     power_of_t_test,
     provable_bound,
     significance_filter,
-    smallest_bound,
 )
 from scipy import stats
 
@@ -67,25 +64,6 @@ def test_a_large_effect_is_not_exaggerated():
     assert found.sign_error < 1e-12
 
 
-@pytest.mark.parametrize(("estimate", "bound"), [(0.01, 0.04), (-0.02, 0.03), (0.05, 0.03), (0.0, 0.02)])
-def test_equivalence_is_the_larger_of_two_one_sided_tests(estimate, bound):
-    se, df = 0.012, 120
-    below = stats.t.cdf((estimate - bound) / se, df)
-    above = stats.t.sf((estimate + bound) / se, df)
-    p = equivalence_p_value(estimate, se, df=df, bound=bound)
-    assert p == pytest.approx(max(below, above), rel=1e-12)
-    low, high = estimate - stats.t.ppf(0.95, df) * se, estimate + stats.t.ppf(0.95, df) * se
-    assert (p < 0.05) == (-bound < low and high < bound)
-
-
-def test_smallest_bound_is_where_the_curve_crosses_the_level():
-    bound = smallest_bound(-0.013, 0.02, df=248)
-    curve = equivalence_curve(-0.013, 0.02, df=248, bounds=np.array([bound * 0.999, bound, bound * 1.001]))
-    assert curve[0] > 0.05
-    assert curve[1] == pytest.approx(0.05)
-    assert curve[2] < 0.05
-
-
 def test_provable_bound_passes_as_often_as_it_says():
     rng = np.random.default_rng(6)
     estimates, errors = rng.standard_normal(400_000), np.sqrt(rng.chisquare(248, 400_000) / 248)
@@ -98,7 +76,5 @@ def test_provable_bound_passes_as_often_as_it_says():
 def test_refusals():
     with pytest.raises(EstimationError, match="positive std_error"):
         detectable_effect(0.0, df=10)
-    with pytest.raises(EstimationError, match="positive bound"):
-        equivalence_p_value(0.01, 0.02, df=10, bound=-0.01)
     with pytest.raises(EstimationError, match="non-zero"):
         significance_filter(0.0, 0.02, df=10)

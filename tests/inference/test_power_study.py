@@ -8,6 +8,7 @@ from conftest import compute
 from event_impact.inference.power_study import TRUE_EFFECTS, study_power
 from event_impact.page.check_tables import tabulate_power, tabulate_significance_filter
 from event_impact.page.fit_figures import draw_equivalence
+from event_impact.page.format import format_p
 from scipy import integrate, stats
 
 
@@ -20,11 +21,21 @@ def test_effects_and_bounds_are_their_quantiles(focal, power):
     row = focal.estimates[0]
     own = power.windows.iloc[0]
     t = stats.t(row.df).ppf
+    assert own[["mde50_rule", "mde80_rule", "mde90_rule"]].tolist() == list(row.mde_rule)
     assert own["mde50"] == pytest.approx((t(0.975) + 0.0) * row.standard_error)
     assert own["mde80"] == pytest.approx(row.mde80)
     assert own["mde90"] == pytest.approx((t(0.975) + t(0.9)) * row.standard_error)
-    assert own["smallest_bound"] == pytest.approx(abs(row.estimate) + t(0.95) * row.standard_error)
-    assert own["p_equivalence"] == pytest.approx(stats.t.sf((0.02 - abs(row.estimate)) / row.standard_error, row.df))
+    assert own["smallest_bound"] == row.smallest_bound == max(map(abs, row.ci90))
+    ends = (row.rule.shift(0.02).p_star[0], row.rule.shift(-0.02).p_star[0])
+    assert own["p_equivalence"] == max(ends) / 2
+
+
+def test_the_curve_of_power_passes_the_stated_effects(focal, power):
+    curve = power.found[power.found["return_kind"] == "close_to_close"]
+    assert curve["chance"].is_monotonic_increasing
+    for share, effect in zip((0.5, 0.8, 0.9), focal.estimates[0].mde_rule, strict=True):
+        below, above = curve[curve["effect"] < effect], curve[curve["effect"] >= effect]
+        assert below["chance"].max() < share <= above["chance"].min()
 
 
 def test_curve_crosses_the_level_at_the_smallest_bound(focal, power):
@@ -63,8 +74,14 @@ def test_tables_say_why_a_model_has_no_power(focal, power):
     robust = compute(model="robust", windows="0:0", runup="-1:-1")
     empty = study_power(robust.estimates, bound=0.02, significance=0.05)
     assert "no standard error" in tabulate_power(empty, robust.estimates).caption
-    assert set(tabulate_power(empty, robust.estimates).cells.to_numpy().ravel()) == {"n/a"}
+    shown = tabulate_power(empty, robust.estimates).cells
+    assert set(shown[["4 in 5 by t", "bound provable 4 in 5"]].to_numpy().ravel()) == {"n/a"}
+    assert "n/a" not in shown.drop(columns=["4 in 5 by t", "bound provable 4 in 5"]).to_numpy()
     assert "no standard error" in tabulate_significance_filter(empty).caption
-    assert "no standard error" in draw_equivalence(empty).description
-    assert "n/a" not in tabulate_power(power, focal.estimates).cells.to_numpy()
-    assert "p 0.30 at 2.00" in draw_equivalence(power).description
+    assert "below 0.05 from" in draw_equivalence(empty).description
+    full = tabulate_power(power, focal.estimates).cells
+    by_rule = full.columns[:3]
+    is_one = [r.first == r.last for r in focal.estimates]
+    assert "n/a" not in full.drop(columns=by_rule).to_numpy()
+    assert ((full[by_rule] != "n/a").all(axis=1) == is_one).all()
+    assert f"p {format_p(power.windows['p_equivalence'].iloc[0])} at 2.00" in draw_equivalence(power).description

@@ -16,6 +16,7 @@ from event_impact.inference.sequence import (
     reversal_claim,
     sequence_effects,
 )
+from scipy import stats
 
 LENGTH, M = 120, 4
 
@@ -93,7 +94,7 @@ def test_one_shared_session_identifies_only_the_total(effects):
     assert not sequence.is_separable
     assert sequence.denial is None
     with pytest.raises(EstimationError, match="joint effect"):
-        reversal_claim(sequence, bound=0.02)
+        claim(sequence, bound=0.02)
 
 
 def literal_fieller(effects, weights, fraction, critical=1.9695756534654):
@@ -125,26 +126,46 @@ def test_fieller_set_accepts_what_the_t_test_accepts(a, shape):
     assert found.contains(found.estimate)
 
 
+def claim(sequence, *, bound, **p_values):
+    """With the t tests of the contrasts in the place of p*, and the t interval of the sum."""
+    own = {name: getattr(sequence, name).p_value if getattr(sequence, name) else 1.0 for name in ("report", "denial")}
+    given = {f"p_{name}": p_values.get(f"p_{name}", p) for name, p in own.items()}
+    return reversal_claim(sequence, **given, total_interval=sequence.total.interval(0.90), bound=bound)
+
+
 def test_reversal_needs_all_three():
-    large = reversal_claim(sequence_effects(made_up((0.10, -0.10)), n_report_sessions=1), bound=0.045)
+    large = claim(sequence_effects(made_up((0.10, -0.10)), n_report_sessions=1), bound=0.045)
     assert large.is_reversal
     # A total that is not distinguishable from zero, but not shown to be small either.
-    vague = reversal_claim(sequence_effects(made_up((0.05, -0.03)), n_report_sessions=1), bound=0.02)
+    vague = claim(sequence_effects(made_up((0.05, -0.03)), n_report_sessions=1), bound=0.02)
     assert vague.is_report_significant
     assert vague.is_denial_significant_and_opposite
     assert not vague.is_total_equivalent_to_zero
     assert not vague.is_reversal
-    same_sign = reversal_claim(sequence_effects(made_up((0.05, 0.05)), n_report_sessions=1), bound=0.2)
+    same_sign = claim(sequence_effects(made_up((0.05, 0.05)), n_report_sessions=1), bound=0.2)
     assert not same_sign.is_denial_significant_and_opposite
-    nothing = reversal_claim(sequence_effects(made_up((0.001, -0.001)), n_report_sessions=1), bound=0.045)
+    nothing = claim(sequence_effects(made_up((0.001, -0.001)), n_report_sessions=1), bound=0.045)
     assert nothing.is_total_equivalent_to_zero
     assert not nothing.is_reversal
 
 
+def test_a_reversal_that_no_prices_could_show_has_no_chance():
+    """Both legs are seen, the sum is near zero, and its interval is wider than the bound."""
+    sequence = sequence_effects(made_up((0.10, -0.10), sd=0.018), n_report_sessions=1)
+    tight, wide = claim(sequence, bound=0.02), claim(sequence, bound=0.08)
+    assert tight.is_report_significant
+    assert tight.is_denial_significant_and_opposite
+    assert tight.half_width == pytest.approx(stats.t.ppf(0.95, 248) * sequence.total.std_error)
+    assert tight.half_width > tight.bound
+    assert tight.chance is None
+    expected = 2 * stats.t.cdf((0.08 - wide.half_width) / sequence.total.std_error, 248) - 1
+    assert wide.chance == pytest.approx(expected)
+
+
 def test_other_p_values_may_decide():
     sequence = sequence_effects(made_up((0.10, -0.10)), n_report_sessions=1)
-    assert not reversal_claim(sequence, bound=0.045, p_report=0.2).is_reversal
-    assert not reversal_claim(sequence, bound=0.045, p_denial=0.2).is_reversal
+    assert not claim(sequence, bound=0.045, p_report=0.2).is_reversal
+    assert not claim(sequence, bound=0.045, p_denial=0.2).is_reversal
 
 
 def test_refusals(effects):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import compute
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.bootstrap import bootstrap_test
+from event_impact.inference.parametric import interval
 from event_impact.inference.pseudo_event import pseudo_event_test
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
 from event_impact.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION
-from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests
+from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests, judge_estimate
 
 CONTRACT = """
 return_kind model benchmark mask estimation_sessions gap_sessions first last is_primary estimate standard_error df t p_t
-p_sample_quantile p_conformal p_fhs p_block_conformal p_placebo n_placebo p_holm ci90_low ci90_high ci95_low ci95_high
-mde80 smallest_bound outcome n_estimation note
+p_sample_quantile p_conformal p_holm p_fhs p_block_conformal p_placebo n_placebo ci90_low ci90_high ci95_low ci95_high
+ci_from t90_low t90_high t95_low t95_high mde80 mde50_rule mde80_rule mde90_rule smallest_bound breakdown_volatility
+breakdown_news outcome n_estimation note
 """
 NAMES = {
     "t", "sample_quantile", "conformal", "block_conformal", "fhs", "block_bootstrap", "placebo", "pseudo_event",
@@ -107,16 +111,44 @@ def test_bootstrap_of_a_window_depends_on_seed_and_window_alone(focal):
 def test_rows_without_a_standard_error_have_ranks_and_a_reason(robust):
     row = row_of(robust, 0, 0)
     assert row.estimate is not None
-    missing = (row.standard_error, row.df, row.ci90, row.ci95, row.mde80, row.smallest_bound, row.p_value("t"))
-    assert missing == (None,) * 7
+    missing = (row.standard_error, row.df, row.t90, row.t95, row.mde80, row.p_value("t"))
+    assert missing == (None,) * 6
     assert "no standard error" in row.note
     assert row.outcome == "no_detectable_effect"
-    low, high = row.rank_ci95
-    assert low < row.estimate < high
+    for low, high in (row.ci90, row.ci95):
+        assert low < row.estimate < high
+    assert 0 < row.mde_rule[0] < row.mde80_rule < row.mde_rule[2]
     assert row.p_value("placebo") is not None
     assert row.rank_p == max(row.p_value("conformal"), row.p_value("fhs"))
     record = row.as_record()
-    assert all(record[name] is None for name in ("standard_error", "t", "p_t", "ci95_low", "mde80"))
+    assert all(record[name] is None for name in ("standard_error", "t", "p_t", "t95_low", "mde80"))
+
+
+def test_printed_intervals_are_the_inversion_of_the_rule_and_t_stands_beside(focal):
+    for row in focal.rows:
+        low, high = row.rule.interval(0.05)
+        assert row.ci95 == (low[0], high[0])
+        assert row.t95 == pytest.approx(interval(row.estimate, row.standard_error, row.df, 0.95))
+        assert row.smallest_bound == max(map(abs, row.ci90))
+        assert row.rank_p == max(row.p_value("block_conformal"), row.p_value("fhs"))
+        assert (row.ci95[0] > 0 or row.ci95[1] < 0) == (row.rank_p < 0.05)
+        assert bool(row.mde_rule) == (row.first == row.last)
+    record = row_of(focal, 0, 0).as_record()
+    assert record["mde80_rule"] == pytest.approx(0.05502289, abs=1e-6)
+    assert (record["ci95_low"], record["ci95_high"]) == pytest.approx((-0.05495287, 0.03384588), abs=1e-8)
+    assert record["ci_from"] == "conformal"
+    assert record["breakdown_volatility"] is record["breakdown_news"] is None
+
+
+def test_a_detection_says_what_would_overturn_it(focal):
+    moved = dataclasses.replace(row_of(focal, 0, 0), rule=row_of(focal, 0, 0).rule.shift(-0.08))
+    found = judge_estimate(moved, significance=0.05, bound=0.02)
+    assert found.outcome == "fragile"
+    assert found.breakdown_volatility == pytest.approx(-moved.rule.estimate[0] / moved.rule.thresholds(0.05).down[0])
+    assert found.breakdown_news == pytest.approx(-moved.rule.interval(0.05)[1][0])
+    halved = judge_estimate(moved, significance=0.05, bound=0.02, p_star=0.03, times=2)
+    assert halved.breakdown_volatility < found.breakdown_volatility
+    assert judge_estimate(moved, significance=0.05, bound=0.02, p_star=0.2).breakdown_news is None
 
 
 def test_placebo_of_the_robust_model_is_a_loop_of_its_pipeline(robust, focal):

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.cli.main import main
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.calibration import history_window_rates, window_p_values
+from event_impact.inference.calibration import history_window_rates, rank_every_test
 from event_impact.inference.simulation import PROCESSES
 from event_impact.page.calibration_page import list_exhibits, render_calibration
 from event_impact.study.calibrate import calibrate_firm, find_subject
+from stories import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +51,18 @@ def test_window_rates_are_counted(found):
     args = {"sessions": sessions, "estimation_length": 100, "gap": 10}
     table = history_window_rates(y, x, **args, windows=[(0, 2)], levels=(0.05,))
     held = sessions[sessions + 2 < 300]
-    p = window_p_values(fit_rolling(y, x, events=held, estimation_length=100, gap=10, last=2))
+    p = rank_every_test(fit_rolling(y, x, events=held, estimation_length=100, gap=10, last=2))
     row = table[table["test"] == "p_block_conformal"].iloc[0]
     assert row["n_sessions"] == len(held) == 188
     assert row["rate"] == pytest.approx((p["p_block_conformal"] <= 0.05).mean())
+    assert set(table["test"]) == {"p_t", "p_block_conformal", "p_fhs", "p_star"}
 
 
 def test_page_passes_its_gates_and_shows_the_numbers_of_its_tables(found):
     page = render_calibration(found)
     rate = found.sizes.query("test == 'p_fhs' and level == 0.05 and group == 'all'").iloc[0]["rate"]
     assert f"{100 * rate:.1f}\u00a0% (" in page
-    assert page.count("<table") == len(list_exhibits(found)) == 8
+    assert page.count("<table") == len(list_exhibits(found)) == 9
     assert ">nan" not in page.lower()
     assert "most stressed tenth" in page
     assert render_calibration(found) == page

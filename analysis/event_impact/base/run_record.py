@@ -40,6 +40,8 @@ class RunRecord:
         What prices can tell apart: kind, report, denial, joint, reason.
     headline, companion : dict or None
         The two rows of ``results/estimates.csv``.
+    candidates : list of dict
+        The rows of ``results/candidates.csv``: each session that the event can have reached.
     panel : dict or None
         The pooled effect, for a run about many stories.
     parameters : dict
@@ -69,6 +71,7 @@ class RunRecord:
     event_session: str = ""
     headline: dict[str, Any] | None = None
     companion: dict[str, Any] | None = None
+    candidates: list[dict[str, Any]] = field(default_factory=list)
     panel: dict[str, Any] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from scipy import stats
 from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
 from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
+from event_impact.estimation.forecast import forecast_covariances
+from event_impact.estimation.garch import GarchParameters, estimate_garch
 from event_impact.estimation.models import GARCH_MODELS, Design, ModelFit, choose_estimation, fit_model
 from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.rolling_estimators import CounterfactualFits, fit_counterfactual
@@ -82,6 +84,15 @@ class AbnormalReturns:
     def return_kind(self) -> str:
         """Kind of return."""
         return self.design.return_kind
+
+    @cached_property
+    def volatility(self) -> GarchParameters:
+        """GARCH(1,1) of the residuals, estimated once for every window and every day of the event."""
+        return self.garch or estimate_garch(self.fit.residuals)
+
+    def session_of(self, rel_session: int) -> pd.Timestamp:
+        """The session of a rel_session."""
+        return pd.Timestamp(self.table["session"][rel_session])
 
     def sum_window(self, first: int, last: int) -> WindowSum:
         """CAR over rel_sessions first..last: ``w'a`` with variance ``w'Cw``, C the forecast covariance.

@@ -10,36 +10,10 @@ residual of an event session enters, so a one-day window is not degenerate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from event_impact.estimation.garch import fit_garch, variance_path
+from event_impact.estimation.garch import GarchParameters, carry_garch
 from event_impact.estimation.rolling import WindowFits
-
-
-@dataclass(frozen=True)
-class GarchParameters:
-    """alpha and beta of n estimation windows, (n,) each; the variance itself is carried on from them."""
-
-    alpha: np.ndarray
-    beta: np.ndarray
-
-
-def estimate_garch(residuals: np.ndarray) -> GarchParameters:
-    """GARCH(1,1) parameters of every row of residuals, (n, L).
-
-    Parameters
-    ----------
-    residuals : ndarray (n, L)
-        Fractions, in order of time.
-
-    Returns
-    -------
-    GarchParameters
-    """
-    fitted = fit_garch(residuals)
-    return GarchParameters(fitted.alpha, fitted.beta)
 
 
 def forecast_covariances(fits: WindowFits, garch: GarchParameters | None = None) -> np.ndarray:
@@ -57,15 +31,10 @@ def forecast_covariances(fits: WindowFits, garch: GarchParameters | None = None)
     """
     if garch is None:
         return np.asarray(fits.forecast_scale * (fits.residual_std**2)[:, None, None])
-    length, m = fits.n_estimation, fits.window_length
-    target = np.mean(fits.residuals**2, axis=1)
-    path = np.concatenate([fits.residuals, fits.gap_abnormal_returns], axis=1) ** 2 / target[:, None]
-    variances = variance_path(path, garch.alpha, garch.beta) * target[:, None]
+    carried = carry_garch(fits.residuals, fits.gap_abnormal_returns, garch)
     basis, rows = fits.estimation_coordinates, fits.window_coordinates
-    inner = (basis * variances[:, :length, None]).swapaxes(1, 2) @ basis
+    inner = (basis * carried.variances[:, :, None]).swapaxes(1, 2) @ basis
     covariance: np.ndarray = rows @ inner @ rows.swapaxes(1, 2)
-    persistence = (garch.alpha + garch.beta)[:, None] ** np.arange(m)
-    ahead = target[:, None] + persistence * (variances[:, -1] - target)[:, None]
-    diagonal = np.arange(m)
-    covariance[:, diagonal, diagonal] += ahead
+    for step in range(fits.window_length):
+        covariance[:, step, step] += carried.forecast_ahead(step)
     return covariance

@@ -42,6 +42,14 @@ _LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
+class GarchParameters:
+    """alpha and beta of n estimation windows, (n,) each; the variance itself is carried on from them."""
+
+    alpha: np.ndarray
+    beta: np.ndarray
+
+
+@dataclass(frozen=True)
 class GarchFit:
     """Conditional variances of n windows and their forecast for the event day.
 
@@ -100,10 +108,13 @@ def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> Gar
     EstimationError
         If a residual is not finite or a window has no variation.
     """
+    return carry_garch(residuals, following, estimate_garch(residuals))
+
+
+def estimate_garch(residuals: np.ndarray) -> GarchParameters:
+    """GARCH(1,1) parameters of every row of residuals, (n, L)."""
     residuals = np.atleast_2d(np.asarray(residuals, dtype=float))
-    following = np.empty((len(residuals), 0)) if following is None else np.atleast_2d(following)
-    if not (np.isfinite(residuals).all() and np.isfinite(following).all()):
-        raise EstimationError("Expected finite residuals for GARCH, found some that are not.", "Check the model fit.")
+    _refuse_infinite(residuals)
     target = np.mean(residuals**2, axis=1)
     if not (target > 0).all():
         raise EstimationError(
@@ -111,12 +122,18 @@ def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> Gar
         )
     squares = residuals**2 / target[:, None]
     chunks = [_estimate(squares[start : start + CHUNK]) for start in range(0, len(squares), CHUNK)]
-    alpha, beta = np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks])
+    return GarchParameters(np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks]))
 
-    path = np.concatenate([squares, following**2 / target[:, None]], axis=1)
+
+def carry_garch(residuals: np.ndarray, following: np.ndarray | None, parameters: GarchParameters) -> GarchFit:
+    """The variances of known parameters: through the estimation window and the gap to the event day."""
+    residuals = np.atleast_2d(np.asarray(residuals, dtype=float))
+    following = np.empty((len(residuals), 0)) if following is None else np.atleast_2d(following)
+    _refuse_infinite(following)
+    target, alpha, beta = np.mean(residuals**2, axis=1), parameters.alpha, parameters.beta
+    path = np.concatenate([residuals, following], axis=1) ** 2 / target[:, None]
     relative = variance_path(path, alpha, beta)
-    length = residuals.shape[1]
-    variances = relative[:, :length] * target[:, None]
+    variances = relative[:, : residuals.shape[1]] * target[:, None]
     return GarchFit(
         alpha=alpha,
         beta=beta,
@@ -126,6 +143,11 @@ def fit_garch(residuals: np.ndarray, following: np.ndarray | None = None) -> Gar
         log_likelihood=-0.5 * np.sum(np.log(2 * np.pi * variances) + residuals**2 / variances, axis=1),
         forecast_variance=relative[:, -1] * target,
     )
+
+
+def _refuse_infinite(values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise EstimationError("Expected finite residuals for GARCH, found some that are not.", "Check the model fit.")
 
 
 def variance_path(squares: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ before it, and the residuals when the same estimator is fitted on both windows t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +30,16 @@ class CounterfactualFits:
         y - x'b on the event sessions.
     gap_abnormal_returns : ndarray (n, g)
         The same between the two windows, in order of time.
-    refit_residuals : ndarray (n, L + m)
-        Of the same estimator fitted on both windows without a dummy, estimation sessions first.
+    refit : callable
+        From a total effect, spread evenly and taken off the event sessions, to the residuals (n, L + m) of the same
+        estimator fitted on both windows without a dummy, estimation sessions first.
     """
 
     coefficients: np.ndarray
     residuals: np.ndarray
     abnormal_returns: np.ndarray
     gap_abnormal_returns: np.ndarray
-    refit_residuals: np.ndarray
+    refit: Callable[[float], np.ndarray]
 
     @property
     def n_estimation(self) -> int:
@@ -61,18 +63,22 @@ def fit_counterfactual(
         One firm.
     """
     both = np.concatenate([estimation, window])
+    share = np.r_[np.zeros(len(estimation)), np.full(len(window), 1.0 / len(window))]
     coefficients = solve(y[None, estimation], design[None, estimation])
-    refitted = solve(y[None, both], design[None, both])
 
     def error(positions: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(y[positions] - design[positions] @ b[0])[None]
+
+    def refit(effect: float) -> np.ndarray:
+        returns = (y[both] - effect * share)[None]
+        return np.asarray(returns - solve(returns, design[None, both]) @ design[both].T)
 
     return CounterfactualFits(
         coefficients=coefficients,
         residuals=error(estimation, coefficients),
         abnormal_returns=error(window, coefficients),
         gap_abnormal_returns=error(between, coefficients),
-        refit_residuals=error(both, refitted),
+        refit=refit,
     )
 
 

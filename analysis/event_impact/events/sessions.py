@@ -122,6 +122,13 @@ class Alignment:
         return self.report_sessions or self.denial_sessions
 
     @property
+    def reachable(self) -> tuple[pd.Timestamp, ...]:
+        """Sessions over which the headline is judged: the candidates, and the denial's where it may share theirs."""
+        if self.identification.kind == "ambiguous":
+            return tuple(sorted({*self.report_sessions, *self.denial_sessions}))
+        return self.candidates
+
+    @property
     def event_session(self) -> pd.Timestamp:
         """rel_session 0: the first candidate session."""
         return self.candidates[0]

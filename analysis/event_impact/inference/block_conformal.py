@@ -14,32 +14,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from event_impact.base.result import TestResult
 from event_impact.estimation.rolling import WindowFits
+from event_impact.inference.levels import quantile_order, take_largest
 
 NULL = "the sessions of the window are drawn like those of the estimation window"
 
 
 @dataclass(frozen=True)
-class BlockConformal:
-    """Block-conformal tests of n windows of m sessions.
+class ConformalRoots:
+    """Circular blocks of the refitted residuals as functions of the true effect of n windows.
 
     Attributes
     ----------
-    p_values : ndarray (n,)
-        #{S(k) >= S(event)} / (L + m) over the circular blocks k, the event's own counted by its index;
-        between 1 / (L + m) and 1.
-    event_sums : ndarray (n,)
-        Sum of the refitted residuals of the window.
-    lower, upper : ndarray (n,)
-        Total effects over the window that the test does not reject; infinite where nothing can be rejected at
-        that level.
+    rises, falls : ndarray (n, L + m - 1)
+        For each other block, how far below and above the estimate a true effect may lie with the block still as
+        large as the event's; infinite for a block that moves as much as the event's own.
     """
 
-    p_values: np.ndarray
-    event_sums: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    rises: np.ndarray
+    falls: np.ndarray
+
+    def rank(self, estimate: np.ndarray) -> np.ndarray:
+        """p of a true effect of zero: the share of blocks as large, the event's own counted."""
+        as_large = (self.rises >= estimate[:, None]) & (self.falls >= -estimate[:, None])
+        return np.asarray((1 + np.count_nonzero(as_large, axis=1)) / (self.rises.shape[1] + 1))
+
+    def ends(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """C+ and C-, (n,) each."""
+        order = quantile_order(level, self.rises.shape[1] + 1)
+        return take_largest(self.rises, order), take_largest(self.falls, order)
 
 
 def refit_residuals(fits: WindowFits, *, effect: np.ndarray | None = None) -> np.ndarray:
@@ -90,56 +93,26 @@ def conformal_p_values(fits: WindowFits) -> np.ndarray:
     return block_p_values(sums, fits.n_estimation)
 
 
-def block_conformal(fits: WindowFits, *, level: float = 0.05) -> BlockConformal:
-    """p and interval of every window.
+def find_roots(fits: WindowFits) -> ConformalRoots:
+    """Where each circular block stops being as large as the event's.
 
-    A total effect c is spread evenly, c / m a session, and taken off before the refit. Each block sum is then
-    linear in c, A_k - c B_k, and block k stays at least as large as the event's between the two roots of
-    |A_k - c B_k| = |A_E - c B_E|, an interval that always holds c = A_E / B_E. The effects that are not rejected
-    form an interval whose ends are order statistics of the roots: no search is needed.
+    A total effect c is spread evenly, c / m a session, and taken off before the refit. Every block sum is then linear
+    in c, A_k - c B_k, and block k is as large as the event's between the two roots of |A_k - c B_k| = |A_E - c B_E|.
+    With m = 1 these are the closed forms (1 + h) e_t / (1 -+ g_t), g_t = x_t'(X0'X0)^-1 x_E, h = g_E.
     """
-    m, length = fits.window_length, fits.n_estimation
-    sums = circular_sums(refit_residuals(fits), m)
+    m, event = fits.window_length, fits.n_estimation
+    plain = refit_residuals(fits)
     flat = np.full_like(fits.abnormal_returns, -1.0 / m)
-    weights = circular_sums(refit_residuals(fits, effect=flat) - refit_residuals(fits), m)
-    lower, upper = _invert(sums, weights, event_position=length, level=level)
-    return BlockConformal(
-        p_values=block_p_values(sums, length), event_sums=sums[:, length].copy(), lower=lower, upper=upper
-    )
-
-
-def _invert(
-    sums: np.ndarray, weights: np.ndarray, *, event_position: int, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of {c : #{k : |A_k - c B_k| >= |A_E - c B_E|} > level N}."""
-    n, total = sums.shape
-    keep = np.arange(total) != event_position
-    a, b = sums[:, keep], weights[:, keep]
-    a_event, b_event = sums[:, ~keep], weights[:, ~keep]
-    # Where a block moves as much as the event's own (long windows only), it is taken to stay as large: wider.
+    sums = circular_sums(plain, m)
+    weights = circular_sums(refit_residuals(fits, effect=flat) - plain, m)
+    keep = np.arange(sums.shape[1]) != event
+    a, b, a_event, b_event = sums[:, keep], weights[:, keep], sums[:, ~keep], weights[:, ~keep]
     with np.errstate(divide="ignore", invalid="ignore"):
         roots = np.stack([(a_event - a) / (b_event - b), (a_event + a) / (b_event + b)])
+    # Where a block moves as much as the event's own (long windows only), it is taken to stay as large: wider.
     moves_less = np.abs(b) < np.abs(b_event)
-    low = np.where(moves_less, roots.min(axis=0), -np.inf)
-    high = np.where(moves_less, roots.max(axis=0), np.inf)
-    # Accepted while 1 + (others that hold) > level N, that is while at least floor(level N) others hold.
-    needed = int(np.floor(np.round(level * total, 9)))
-    if needed == 0:
-        return np.full(n, -np.inf), np.full(n, np.inf)
-    lower = np.partition(low, needed - 1, axis=1)[:, needed - 1]
-    upper = np.partition(high, total - 1 - needed, axis=1)[:, total - 1 - needed]
-    return lower, upper
-
-
-def block_conformal_test(fits: WindowFits) -> TestResult:
-    """Block-conformal test of the first window of ``fits`` as a test result."""
-    outcome = block_conformal(fits)
-    m = fits.window_length
-    return TestResult(
-        name="block_conformal",
-        null=NULL,
-        distribution=f"ranks of {fits.n_estimation + m} circular blocks of {m} session{'s' if m > 1 else ''}",
-        statistic=float(outcome.event_sums[0]),
-        p_value=float(outcome.p_values[0]),
-        note="refitted without a dummy on the estimation and event sessions together",
+    estimate = fits.car[:, None]
+    return ConformalRoots(
+        rises=np.where(moves_less, estimate - roots.min(axis=0), np.inf),
+        falls=np.where(moves_less, roots.max(axis=0) - estimate, np.inf),
     )

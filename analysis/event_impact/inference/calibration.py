@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from event_impact.base.errors import EstimationError
 from event_impact.estimation.garch import GarchFit, fit_garch
 from event_impact.estimation.rolling import WindowFits, fit_rolling, fit_stack
 from event_impact.inference.block_conformal import conformal_p_values
-from event_impact.inference.fhs import filtered_p_values
+from event_impact.inference.deciding_rule import find_detectable, invert_rule
+from event_impact.inference.fhs import filter_fits
+from event_impact.inference.levels import ROUNDING
 from event_impact.inference.simulation import (
     RESIDUAL_STD,
     Process,
@@ -72,28 +75,17 @@ class HistoryCalibration:
     rates: pd.DataFrame
 
 
-def one_session_p_values(fits: WindowFits, *, garch: GarchFit | None = None) -> pd.DataFrame:
-    """p of t, sample quantile and conformal, and FHS where a GARCH fit is given; one row a window."""
-    if fits.window_length != 1:
-        raise EstimationError(f"Expected one-session windows, found {fits.window_length}.", "Use window_p_values.")
-    columns = {
-        "p_t": 2.0 * stats.t.sf(np.abs(fits.t_values[:, 0]), fits.df),
-        "p_sample_quantile": _sample_quantile_p_values(fits),
-        "p_conformal": conformal_p_values(fits),
-    }
+def rank_every_test(fits: WindowFits, *, garch: GarchFit | None = None) -> pd.DataFrame:
+    """p of every test that is defined for the length of the windows, FHS and p* where a GARCH fit is given."""
+    is_one = fits.window_length == 1
+    columns = {"p_t": 2.0 * stats.t.sf(np.abs(fits.scar), fits.df)}
+    if is_one:
+        columns["p_sample_quantile"] = _sample_quantile_p_values(fits)
+    conformal = columns["p_conformal" if is_one else "p_block_conformal"] = conformal_p_values(fits)
     if garch is not None:
-        columns["p_fhs"] = filtered_p_values(fits, garch)
+        columns["p_fhs"] = filter_fits(fits, garch).rank(fits.car)
+        columns["p_star"] = np.maximum(conformal, columns["p_fhs"])
     return pd.DataFrame(columns)
-
-
-def window_p_values(fits: WindowFits) -> pd.DataFrame:
-    """p of t with the full forecast covariance and of circular blocks, for windows of any length."""
-    return pd.DataFrame(
-        {
-            "p_t": 2.0 * stats.t.sf(np.abs(fits.scar), fits.df),
-            "p_block_conformal": conformal_p_values(fits),
-        }
-    )
 
 
 def _sample_quantile_p_values(fits: WindowFits) -> np.ndarray:
@@ -128,8 +120,9 @@ def simulated_sizes(
     effects: Sequence[float] = (0.0,),
     levels: Sequence[float] = LEVELS,
     has_fhs: bool = True,
+    window_length: int = 1,
 ) -> pd.DataFrame:
-    """Rejection rates of the one-session tests: size at effect zero, power elsewhere.
+    """Rejection rates of the tests of one window: size at effect zero, power elsewhere.
 
     Parameters
     ----------
@@ -137,7 +130,7 @@ def simulated_sizes(
         Each draws from a generator of its own, seeded by ``seed`` and its name, so that a table does not
         depend on the order of its rows.
     effects : sequence of float
-        Added to the event day, in residual standard deviations (1.5 %).
+        Spread over the sessions of the window, in residual standard deviations (1.5 %).
     levels : sequence of float
         Nominal levels.
     has_fhs : bool
@@ -152,16 +145,17 @@ def simulated_sizes(
     """
     rows: list[dict[str, object]] = []
     for process in processes:
-        rng = np.random.default_rng([seed, *process.name.encode()])
+        rng = np.random.default_rng([seed, *([window_length] if window_length > 1 else []), *process.name.encode()])
         tables: dict[float, list[pd.DataFrame]] = {effect: [] for effect in effects}
         event_std: list[np.ndarray] = []
         for count in _chunk_sizes(n_draws):
-            returns = simulate(process, rng, n_draws=count, estimation_length=estimation_length, gap=gap)
-            fits = fit_simulated(returns, estimation_length=estimation_length, gap=gap)
+            size = {"estimation_length": estimation_length, "gap": gap}
+            returns = simulate(process, rng, n_draws=count, **size, window_length=window_length)
+            fits = fit_simulated(returns, **size)
             garch = fit_garch(fits.residuals, fits.gap_abnormal_returns) if has_fhs else None
             for effect in effects:
-                shifted = replace(fits, abnormal_returns=fits.abnormal_returns + effect * RESIDUAL_STD)
-                tables[effect].append(one_session_p_values(shifted, garch=garch))
+                shifted = replace(fits, abnormal_returns=fits.abnormal_returns + effect * RESIDUAL_STD / window_length)
+                tables[effect].append(rank_every_test(shifted, garch=garch))
             event_std.append(returns.event_std)
         groups = _volatility_groups(np.concatenate(event_std), has_garch=process.has_garch)
         for effect, parts in tables.items():
@@ -173,35 +167,15 @@ def simulated_sizes(
 
 
 def simulated_window_sizes(
-    processes: Iterable[Process],
-    window_lengths: Iterable[int],
-    *,
-    seed: int,
-    n_draws: int,
-    estimation_length: int = 250,
-    gap: int = 0,
-    effects: Sequence[float] = (0.0,),
-    levels: Sequence[float] = LEVELS,
-) -> pd.DataFrame:
-    """Rejection rates of the window tests; the effect, in residual standard deviations, is spread over the window."""
-    rows: list[dict[str, object]] = []
-    window_lengths = tuple(window_lengths)
-    for process in processes:
-        for m in window_lengths:
-            rng = np.random.default_rng([seed, m, *process.name.encode()])
-            tables: dict[float, list[pd.DataFrame]] = {effect: [] for effect in effects}
-            for count in _chunk_sizes(n_draws):
-                returns = simulate(
-                    process, rng, n_draws=count, estimation_length=estimation_length, gap=gap, window_length=m
-                )
-                fits = fit_simulated(returns, estimation_length=estimation_length, gap=gap)
-                for effect in effects:
-                    shifted = replace(fits, abnormal_returns=fits.abnormal_returns + effect * RESIDUAL_STD / m)
-                    tables[effect].append(window_p_values(shifted))
-            for effect, parts in tables.items():
-                head = {"process": process.name, "window_length": m, "effect": effect}
-                rows.extend(head | row for row in _rates(pd.concat(parts, ignore_index=True), levels))
-    return pd.DataFrame(rows)
+    processes: Iterable[Process], window_lengths: Sequence[int], **options: Any
+) -> pd.DataFrame:  # fmt: skip
+    """:func:`simulated_sizes` of all draws for each length of the window, named beside it."""
+    parts = [
+        simulated_sizes([process], **options, window_length=m).query("group == 'all'").assign(window_length=m)
+        for process in processes
+        for m in window_lengths
+    ]
+    return pd.concat(parts, ignore_index=True).replace({"test": {"p_conformal": "p_block_conformal"}})
 
 
 def calibrate_history(
@@ -234,7 +208,7 @@ def calibrate_history(
     fits = fit_rolling(y, design, events=sessions, estimation_length=estimation_length, gap=gap)
     garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
     fits = replace(fits, abnormal_returns=fits.abnormal_returns + effect)
-    p_values = one_session_p_values(fits, garch=garch)
+    p_values = rank_every_test(fits, garch=garch)
     table = pd.concat(
         [
             pd.DataFrame(
@@ -250,6 +224,38 @@ def calibrate_history(
         axis=1,
     )
     return HistoryCalibration(sessions=table, rates=history_rates(table, block_length=estimation_length, levels=levels))
+
+
+def calibrate_power(
+    y: np.ndarray,
+    design: np.ndarray,
+    *,
+    sessions: np.ndarray,
+    estimation_length: int,
+    gap: int,
+    level: float = 0.05,
+    multiples: Sequence[float] = (1.0, 2.0, 3.0),
+) -> pd.DataFrame:
+    """How often the deciding rule finds multiples of what it says it finds four times in five on each session.
+
+    The stated effect of every session is added to it and taken off it; the rates are those of :func:`history_rates`, with
+    the multiple beside them.
+    """
+    rule = invert_rule(fit_rolling(y, design, events=sessions, estimation_length=estimation_length, gap=gap))
+    stated = find_detectable(rule.needed_effects(level), 0.8)
+    parts = []
+    for multiple in multiples:
+        moved = [rule.shift(sign * multiple * stated) for sign in (1.0, -1.0)]
+        table = pd.DataFrame(
+            {
+                "position": np.tile(sessions, 2),
+                "abnormal_return": np.concatenate([m.estimate for m in moved]),
+                "p_star": np.concatenate([m.p_star for m in moved]),
+                "volatility_state": np.tile(rule.filtered.garch.volatility_state, 2),
+            }
+        )
+        parts.append(history_rates(table, block_length=estimation_length, levels=(level,)).assign(multiple=multiple))
+    return pd.concat(parts, ignore_index=True)
 
 
 def history_window_rates(
@@ -289,10 +295,10 @@ def history_window_rates(
         fits = fit_rolling(
             y, design, events=held, estimation_length=estimation_length, gap=gap, first=first, last=last
         )  # fmt: skip
-        p_values = window_p_values(fits)
+        p_values = rank_every_test(fits, garch=fit_garch(fits.residuals, fits.gap_abnormal_returns))
         for test in p_values.columns:
             for level in levels:
-                flags = p_values[test].to_numpy() <= level
+                flags = p_values[test].to_numpy() < level - ROUNDING
                 interval = rate_interval(flags, held, block_length=estimation_length)
                 rows.append({"first": first, "last": last, "test": test, "level": level} | vars(interval))
     return pd.DataFrame(rows)
@@ -321,7 +327,7 @@ def history_rates(sessions: pd.DataFrame, *, block_length: int, levels: Sequence
     rows = []
     for test in [name for name in sessions.columns if name.startswith("p_")]:
         for level in levels:
-            rejected = sessions[test].to_numpy() <= level
+            rejected = sessions[test].to_numpy() < level - ROUNDING
             groups = [
                 (name, level, rejected[kept], positions[kept]) for name, kept in members.items() if kept.sum() > 1
             ]
@@ -387,7 +393,7 @@ def _rates(p_values: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, ob
     rows = []
     for test in p_values.columns:
         for level in levels:
-            rate = float(np.mean(p_values[test].to_numpy() <= level))
+            rate = float(np.mean(p_values[test].to_numpy() < level - ROUNDING))
             error = float(np.sqrt(rate * (1.0 - rate) / n))
             rows.append({"test": test, "level": level, "n_draws": n, "rate": rate, "std_error": error})
     return rows
@@ -407,6 +413,8 @@ class FirmCalibration:
         Own sessions, as :func:`event_impact.inference.calibration.history_rates`.
     power : pandas.DataFrame
         The same groups at each injected effect, level 5 %.
+    rule_power : pandas.DataFrame
+        The deciding rule at multiples of each session's own stated effect, as :func:`calibrate_power`.
     windows : pandas.DataFrame
         Window tests on own sessions.
     simulated, simulated_gap : pandas.DataFrame
@@ -429,6 +437,7 @@ class FirmCalibration:
     last: pd.Timestamp
     sizes: pd.DataFrame
     power: pd.DataFrame
+    rule_power: pd.DataFrame
     windows: pd.DataFrame
     simulated: pd.DataFrame
     simulated_gap: pd.DataFrame

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from event_impact.base.result import TestResult
+from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.rolling import WindowFits
 from event_impact.inference.block_conformal import refit_residuals
-from event_impact.inference.deciding_rule import DecidingRule, invert_rule, quantile_order
-from event_impact.inference.parametric import prediction_error_t
+from event_impact.inference.deciding_rule import DecidingRule, find_detectable, invert_window
+from event_impact.inference.levels import quantile_order
+from event_impact.inference.outcome_rule import RowTests
 from event_impact.inference.placebo import MIN_PLACEBO_SESSIONS, placebo_test
+from event_impact.inference.window_tests import describe_t
 
 MAX_T_NULL = "no candidate session differs from an ordinary one"
 
@@ -34,14 +37,14 @@ class CandidateSession:
     ----------
     rule : DecidingRule
         Of this session alone, one window.
-    p_t : float or None
-        None for a model without a standard error.
+    t : TestResult
+        Without a p for a model without a standard error.
     """
 
     rel_session: int
-    session: pd.Timestamp
     rule: DecidingRule
-    p_t: float | None
+    t: TestResult
+    session: pd.Timestamp | None = None
 
     @property
     def estimate(self) -> float:
@@ -67,22 +70,22 @@ class CandidateSet:
     ----------
     sessions : tuple of CandidateSession
         In order of time, complete all of them.
-    max_t : TestResult
-        Largest |t| with its rank; shown beside, it does not decide.
+    max_t : TestResult or None
+        Largest |t| with its rank, where that is asked for; shown beside, it does not decide.
     max_t_null : str
         ``placebo``: earlier windows; ``blocks``: circular blocks of k refitted residuals; empty without a rank.
     """
 
     sessions: tuple[CandidateSession, ...]
-    max_t: TestResult
-    max_t_null: str
+    max_t: TestResult | None = None
+    max_t_null: str = ""
 
     @property
     def count(self) -> int:
         """k."""
         return len(self.sessions)
 
-    @property
+    @cached_property
     def largest(self) -> CandidateSession:
         """The candidate of the smallest p*; of equals, the one that moved most."""
         return min(self.sessions, key=lambda s: (s.p_star, -abs(s.estimate)))
@@ -90,11 +93,7 @@ class CandidateSet:
     @property
     def p_star(self) -> float:
         """p*_set."""
-        return self.multiply(self.largest.p_star)
-
-    def multiply(self, smallest: float) -> float:
-        """Bonferroni over the candidates."""
-        return min(1.0, self.count * smallest)
+        return min(1.0, self.count * self.largest.p_star)
 
     def can_detect(self, level: float) -> bool:
         """Whether any move could be a detection: not where level (L + 1) / k is at most one."""
@@ -103,7 +102,7 @@ class CandidateSet:
 
     def moved(self, level: float) -> tuple[CandidateSession, ...]:
         """Candidates beyond their thresholds at level / k; one or more exactly where p*_set < level."""
-        return tuple(s for s in self.sessions if s.rule.is_detected(level / self.count)[0])
+        return tuple(s for s in self.sessions if bool(s.rule.is_detected(level / self.count)[0]))
 
     def interval(self, level: float) -> tuple[float, float] | None:
         """Effects on the one unknown session that are not rejected, the other sessions being ordinary.
@@ -117,13 +116,71 @@ class CandidateSet:
         ends = np.array([s.interval(level / self.count) for s in moved or self.sessions])
         return float(ends[:, 0].min()), float(ends[:, 1].max())
 
+    def source(self, level: float) -> str:
+        """Which test makes the interval as wide as it is: ``conformal``, ``fhs``, or ``both``."""
+        found = {s.rule.thresholds(level / self.count).sources[0] for s in self.sessions}
+        return found.pop() if len(found) == 1 else "both"
+
+    def rule_out(self, bounds: np.ndarray) -> np.ndarray:
+        """p of "the effect lies inside +-bound" at each bound: the largest of the candidates."""
+        return np.asarray(np.max([s.rule.rule_out(bounds) for s in self.sessions], axis=0))
+
+    @property
+    def own_intervals(self) -> list[tuple[float, float]]:
+        """The 90 % interval of each candidate, at its full level."""
+        return [s.interval(0.10) for s in self.sessions]
+
+    def weigh(self, *, times: int = 1, p_star: float | None = None) -> RowTests:
+        """The smallest p of each test over the candidates, as the outcome rule takes them.
+
+        Parameters
+        ----------
+        times, p_star
+            What else was tested together with the set, and p*_set adjusted for it.
+        """
+        rules, known = [s.rule for s in self.sessions], [s.t.p_value for s in self.sessions if s.t.p_value is not None]
+        return RowTests(
+            conformal=min(float(rule.p_conformal[0]) for rule in rules),
+            fhs=min(float(rule.p_fhs[0]) for rule in rules),
+            t=min(known, default=None),
+            p_star=self.p_star if p_star is None else p_star,
+            times=times * self.count,
+        )
+
     @property
     def smallest_bound(self) -> float:
         """The largest |end| of the candidates' own 90 % intervals: what is ruled out on any one of them.
 
         An intersection-union test, each at the full level (Berger 1982).
         """
-        return float(np.abs([s.interval(0.10) for s in self.sessions]).max())
+        return float(np.abs(self.own_intervals).max())
+
+    def frame(self, significance: float) -> pd.DataFrame:
+        """``results/candidates.csv``: one row a candidate, what belongs to the set repeated on each."""
+        joint = self.interval(0.05)
+        rows = []
+        for s in self.sessions:
+            low90, high90 = s.interval(0.10)
+            low95, high95 = joint or s.interval(0.05 / self.count)
+            rows.append(
+                {
+                    "session": s.session.date().isoformat() if s.session is not None else None,
+                    "estimate": s.estimate,
+                    "p_star": s.p_star,
+                    "ci90_low": low90,
+                    "ci90_high": high90,
+                    "is_smallest": s is self.largest,
+                    "p_set": self.p_star,
+                    "set95_low": low95,
+                    "set95_high": high95,
+                    "smallest_bound_set": self.smallest_bound,
+                    "mde80_rule_set": float(find_detectable(self.needed_effects(significance), 0.8)),
+                    "max_t": self.max_t.statistic if self.max_t else None,
+                    "p_max_t": self.max_t.p_value if self.max_t else None,
+                    "max_t_null": self.max_t_null or None,
+                }
+            )
+        return pd.DataFrame(rows).replace([np.inf, -np.inf], None)
 
     def needed_effects(self, level: float) -> np.ndarray:
         """Effects that the set finds, pooled over the candidates: thresholds at level / k, (2 L k,).
@@ -151,35 +208,39 @@ def measure_candidates(
     Parameters
     ----------
     rel_sessions : tuple of int
-        In order of time; all complete.
+        In order of time, each with its abnormal return.
     placebo_t : ndarray (n, k)
         t of the same sessions around every eligible earlier event.
     """
-    sessions, statistics = [], []
+    sessions = []
     for rel_session in rel_sessions:
-        total = abnormal.sum_window(rel_session, rel_session)
-        assert total.estimate is not None
-        assert total.standard_error is not None
-        test = prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df)
-        rule = invert_rule(abnormal.window_fits(rel_session, rel_session))
-        session = abnormal.table["session"].loc[rel_session]
-        sessions.append(CandidateSession(rel_session, session, rule, test.p_value))
-        statistics.append(abs(total.estimate / total.standard_error))
-    largest = max(statistics)
+        test = describe_t(abnormal, abnormal.sum_window(rel_session, rel_session))
+        session = abnormal.session_of(rel_session)
+        rule = invert_window(abnormal, rel_session, rel_session)
+        sessions.append(CandidateSession(rel_session, rule, test, session))
+    return CandidateSet(tuple(sessions), *_rank_max_t(abnormal, sessions, placebo_t))
+
+
+def _rank_max_t(
+    abnormal: AbnormalReturns, sessions: list[CandidateSession], placebo_t: np.ndarray
+) -> tuple[TestResult, str]:
+    values = [abs(s.t.statistic) for s in sessions if s.t.statistic is not None]
+    if len(values) < len(sessions):
+        return not_computable("max_t", sessions[0].t.note, null=MAX_T_NULL), ""
     if len(placebo_t) >= MIN_PLACEBO_SESSIONS:
-        test = placebo_test(largest, np.abs(placebo_t).max(axis=1), name="max_t", null=MAX_T_NULL)
-        return CandidateSet(tuple(sessions), test, "placebo")
-    first, last = rel_sessions[0], rel_sessions[-1]
-    fits = pick_sessions(abnormal.window_fits(first, last), [r - first for r in rel_sessions])
+        earlier = np.abs(placebo_t).max(axis=1)
+        return placebo_test(max(values), earlier, name="max_t", null=MAX_T_NULL), "placebo"
+    first, last = sessions[0].rel_session, sessions[-1].rel_session
+    fits = pick_sessions(abnormal.window_fits(first, last), [s.rel_session - first for s in sessions])
     test = TestResult(
         name="max_t",
         null=MAX_T_NULL,
         distribution=f"ranks of {fits.n_estimation + fits.window_length} circular blocks of {fits.window_length} sessions",
-        statistic=largest,
+        statistic=max(values),
         p_value=rank_largest(fits),
         note=f"{len(placebo_t)} eligible placebo windows, {MIN_PLACEBO_SESSIONS} needed: ranked among refitted residuals",
     )
-    return CandidateSet(tuple(sessions), test, "blocks")
+    return test, "blocks"
 
 
 def pick_sessions(fits: WindowFits, columns: list[int]) -> WindowFits:

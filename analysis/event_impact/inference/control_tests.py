@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from event_impact.base.result import TestResult
 from event_impact.events.control_sessions import Control
-from event_impact.inference.windows import combine_ranks
+from event_impact.inference.levels import is_rejected
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,11 @@ class ControlResult:
     @property
     def rank_p(self) -> float | None:
         """The larger of conformal and FHS, by which outcomes are decided."""
-        return combine_ranks(self.tests)
+        known = [self.tests[n].p_value for n in ("conformal", "fhs") if n in self.tests]
+        return max((p for p in known if p is not None), default=None)
 
     def is_as_expected(self, significance: float) -> bool | None:
         """Whether the rank p rejects where it should and only there; None without a p."""
         if self.rank_p is None:
             return None
-        return (self.rank_p < significance) == (self.control.expected == "must_reject")
+        return is_rejected(self.rank_p, significance) == (self.control.expected == "must_reject")

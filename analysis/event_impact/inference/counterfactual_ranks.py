@@ -1,88 +1,65 @@
-"""Rank tests for models whose forecasts have no standard error.
+"""Conformal thresholds of models whose forecasts have no standard error.
 
-The event is ranked among residuals, the refitted ones for the conformal tests and GARCH-standardised ones for FHS.
-Without a leverage of known meaning none is corrected for, which matters at order K / L.
+Their refit has no closed form, so that the ends of the interval are found by bisection, one refit a step. Without a
+leverage of known meaning none is corrected for, which matters at order K / L.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.rolling_estimators import CounterfactualFits
-from event_impact.inference.block_conformal import NULL as BLOCK_NULL
 from event_impact.inference.block_conformal import block_p_values, circular_sums
-from event_impact.inference.fhs import NULL as FHS_NULL
-from event_impact.inference.fhs import rank_filtered
-from event_impact.inference.sample_quantile import CONFORMAL_NULL, sample_quantile
+from event_impact.inference.levels import quantile_order
+
+TOLERANCE = 1e-6
+"""Of an end, in standard deviations of the residuals."""
 
 
 @dataclass(frozen=True)
-class CounterfactualRanks:
-    """Tests by name and the interval of effects that the ranks do not reject."""
+class SearchedRoots:
+    """What :class:`event_impact.inference.block_conformal.ConformalRoots` says, for one window of any estimator."""
 
-    tests: dict[str, TestResult]
-    interval: tuple[float, float] | None
+    fits: CounterfactualFits
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
+    @property
+    def count(self) -> int:
+        """N = L + m blocks."""
+        return self.fits.n_estimation + self.fits.window_length
 
-def rank_counterfactual(fits: CounterfactualFits, *, level: float = 0.05) -> CounterfactualRanks:
-    """Rank the first window of ``fits`` among its own residuals.
+    def rank(self, estimate: np.ndarray) -> np.ndarray:
+        """p of a true effect of zero, (1,)."""
+        effect = float(self.fits.abnormal_returns.sum() - estimate[0])
+        sums = circular_sums(self.fits.refit(effect), self.fits.window_length)
+        return block_p_values(sums, self.fits.n_estimation)
 
-    The interval is the estimate and on both sides the ceil((1 - level)(L + 1))-th smallest circular block sum of the
-    estimation residuals, in absolute value; None when the window is too short for the level.
-    """
-    length, m = fits.n_estimation, fits.window_length
-    sums = circular_sums(fits.refit_residuals, m)
-    p_value = float(block_p_values(sums, length)[0])
-    blocks = f"ranks of {length + m} circular blocks of {m} session{'s' if m > 1 else ''}"
-    tests = {
-        "sample_quantile": sample_quantile(fits.abnormal_returns[0], fits.residuals[0]),
-        "conformal": not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL),
-        "block_conformal": TestResult(
-            name="block_conformal",
-            null=BLOCK_NULL,
-            distribution=blocks,
-            statistic=float(sums[0, length]),
-            p_value=p_value,
-            note="refitted without a dummy on the estimation and event sessions together",
-        ),
-        "fhs": _filtered(fits),
-    }
-    if m == 1:
-        tests["conformal"] = TestResult(
-            name="conformal",
-            null=CONFORMAL_NULL,
-            distribution=f"ranks of {length + 1} refitted residuals",
-            p_value=p_value,
-            note=f"smallest reachable p is {1 / (length + 1):.3g}",
-        )
-    return CounterfactualRanks(tests, _interval(fits, level))
+    def ends(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """C+ and C-, (1,) each."""
+        order = quantile_order(level, self.count)
+        if order not in self.found:
+            self.found[order] = self._search(order, 1.0), self._search(order, -1.0)
+        return self.found[order]
 
+    def _search(self, order: int, sign: float) -> np.ndarray:
+        """Largest distance of a true effect below (above) the estimate at which ``order`` other blocks are as large."""
+        if order == 0:
+            return np.array([np.inf])
+        own = self.fits.abnormal_returns.sum()
+        spread = float(np.sqrt(np.mean(self.fits.residuals**2)))
 
-def _filtered(fits: CounterfactualFits) -> TestResult:
-    if fits.window_length != 1:
-        reason = f"FHS ranks one session; this window has {fits.window_length}: see the block-conformal p."
-        return not_computable("fhs", reason, null=FHS_NULL)
-    ranks = rank_filtered(
-        fits.residuals, fits.abnormal_returns[:, 0], leverage=np.zeros(1), following=fits.gap_abnormal_returns
-    )
-    state = float(ranks.garch.volatility_state[0])
-    return TestResult(
-        name="fhs",
-        null=FHS_NULL,
-        distribution=f"ranks of {fits.n_estimation + 1} sessions",
-        statistic=float(ranks.z[0]),
-        p_value=float(ranks.p_values[0]),
-        note=f"volatility of the event day {state:.2f} times that of the estimation window; no leverage in the scale",
-    )
+        def holds(distance: float) -> bool:
+            return bool(self.rank(np.array([sign * distance]))[0] * self.count > order + 0.5)
 
-
-def _interval(fits: CounterfactualFits, level: float) -> tuple[float, float] | None:
-    sizes = np.sort(np.abs(circular_sums(fits.residuals, fits.window_length)[0]))
-    order = int(np.ceil(np.round((1.0 - level) * (len(sizes) + 1), 9)))
-    if order > len(sizes):
-        return None
-    estimate, half = float(fits.abnormal_returns.sum()), float(sizes[order - 1])
-    return estimate - half, estimate + half
+        low, high = 0.0, 8.0 * spread
+        # The estimate itself is probed first: zero then lies outside the interval exactly where the test rejects it.
+        if sign * own > 0:
+            low, high = (abs(own), max(high, 2 * abs(own))) if holds(abs(own)) else (0.0, abs(own))
+        while holds(high):
+            low, high = high, 2.0 * high
+        while high - low > TOLERANCE * spread:
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if holds(middle) else (low, middle)
+        return np.array([low])

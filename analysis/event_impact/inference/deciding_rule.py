@@ -20,89 +20,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from event_impact.base.errors import EstimationError
-from event_impact.estimation.garch import GarchFit, fit_garch
+from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.garch import GarchFit, carry_garch, fit_garch
 from event_impact.estimation.rolling import WindowFits
-from event_impact.inference.block_conformal import circular_sums, refit_residuals
-
-ROUNDING = 1e-9
-"""Where level times N is whole (L = 119, 199, 239 at 5 %), what is left beyond this is the rounding of the product."""
-
-
-def quantile_order(level: float, count: int) -> int:
-    """q = ceil(level N) - 1: with q others as large, p among N values is not below the level; 0: nothing can reject."""
-    return max(math.ceil(level * count - ROUNDING) - 1, 0)
-
-
-def is_rejected(p_value: float | None, level: float) -> bool:
-    """p < level; a p that differs from the level by rounding alone equals it."""
-    return p_value is not None and p_value < level - ROUNDING
-
-
-@dataclass(frozen=True)
-class ConformalRoots:
-    """Circular blocks of the refitted residuals as functions of the true effect of n windows.
-
-    Attributes
-    ----------
-    rises, falls : ndarray (n, L + m - 1)
-        For each other block, how far below and above the estimate a true effect may lie with the block still as
-        large as the event's; infinite for a block that moves as much as the event's own.
-    """
-
-    rises: np.ndarray
-    falls: np.ndarray
-
-    def rank(self, estimate: np.ndarray) -> np.ndarray:
-        """p of a true effect of zero: the share of blocks as large, the event's own counted."""
-        as_large = (self.rises >= estimate[:, None]) & (self.falls >= -estimate[:, None])
-        return np.asarray((1 + np.count_nonzero(as_large, axis=1)) / (self.rises.shape[1] + 1))
-
-    def ends(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """C+ and C-, (n,) each."""
-        order = quantile_order(level, self.rises.shape[1] + 1)
-        return _largest(self.rises, order), _largest(self.falls, order)
-
-
-@dataclass(frozen=True)
-class FilteredSizes:
-    """Standardised residuals of n windows in the unit of the window's own return.
-
-    Attributes
-    ----------
-    sizes : ndarray (n, L)
-        |sum of m consecutive e_t / sqrt(h_t)| / sqrt(m) on a circle, times ``scale``.
-    errors : ndarray (n, L)
-        e_t / sqrt(h_t) times ``scale``; for one session, draws of the error of that very day.
-    scale : ndarray (n,)
-        sqrt(sum of the forecast variances times 1'G1 / m).
-    garch : GarchFit
-        Behind both; its forecast is that of the first session of the window.
-    """
-
-    sizes: np.ndarray
-    errors: np.ndarray
-    scale: np.ndarray
-    garch: GarchFit
-
-    def rank(self, estimate: np.ndarray) -> np.ndarray:
-        """p: (1 + #) / (L + 1)."""
-        as_large = self.sizes >= np.abs(estimate)[:, None]
-        return np.asarray((1 + np.count_nonzero(as_large, axis=1)) / (self.sizes.shape[1] + 1))
-
-    def ends(self, level: float) -> np.ndarray:
-        """F, (n,)."""
-        return _largest(self.sizes, quantile_order(level, self.sizes.shape[1] + 1))
-
-    def stretch(self, factor: float) -> FilteredSizes:
-        """The same residuals on a day whose standard deviation is ``factor`` times as large."""
-        return replace(self, sizes=factor * self.sizes, errors=factor * self.errors, scale=factor * self.scale)
-
-
-def _largest(values: np.ndarray, order: int) -> np.ndarray:
-    """The ``order``-th largest value of each row; infinite for order 0."""
-    if order == 0:
-        return np.full(len(values), np.inf)
-    return -np.partition(-values, order - 1, axis=1)[:, order - 1]
+from event_impact.inference.block_conformal import NULL as BLOCK_NULL
+from event_impact.inference.block_conformal import ConformalRoots, find_roots
+from event_impact.inference.counterfactual_ranks import SearchedRoots
+from event_impact.inference.fhs import NULL as FHS_NULL
+from event_impact.inference.fhs import FilteredSizes, filter_fits, filter_windows
+from event_impact.inference.levels import ROUNDING
+from event_impact.inference.sample_quantile import CONFORMAL_NULL, describe_conformal
 
 
 @dataclass(frozen=True)
@@ -174,13 +102,13 @@ class DecidingRule:
     """
 
     estimate: np.ndarray
-    conformal: ConformalRoots
+    conformal: ConformalRoots | SearchedRoots
     filtered: FilteredSizes
 
     @property
     def window_length(self) -> int:
         """m."""
-        return int(self.conformal.rises.shape[1] + 1 - self.filtered.sizes.shape[1])
+        return self.filtered.window_length
 
     @property
     def p_conformal(self) -> np.ndarray:
@@ -210,6 +138,14 @@ class DecidingRule:
         found = self.thresholds(level)
         return self.estimate - found.up, self.estimate + found.down
 
+    def rule_out(self, bounds: np.ndarray) -> np.ndarray:
+        """p of "the effect of the first window lies inside +-bound" at each bound: half the larger p* of the two ends.
+
+        Below level / 2 exactly where the interval of that level lies inside (Schuirmann 1987 with p* for t).
+        """
+        ends = [np.maximum(self.shift(b).p_star, self.shift(-b).p_star)[0] for b in bounds]
+        return np.where(np.abs(self.estimate[0]) < bounds, np.array(ends) / 2.0, 0.5)
+
     def break_down(self, level: float) -> Breakdown:
         """What would overturn each detection at the level that decided."""
         threshold = self.thresholds(level).facing(self.estimate)
@@ -223,7 +159,7 @@ class DecidingRule:
         return replace(self, estimate=self.estimate + effect)
 
     def needed_effects(self, level: float) -> np.ndarray:
-        """Effects from which each draw of the day's error is detected, both signs, ascending; (n, 2L).
+        """Effects from which each draw of the day's error is detected, both signs, (n, 2L).
 
         A true effect d is found where d + error passes the threshold: at the 2L values D+ - error and D- + error.
 
@@ -235,25 +171,24 @@ class DecidingRule:
         if self.window_length != 1:
             raise EstimationError("Expected a window of one session to measure power by.", "Use its single sessions.")
         found, errors = self.thresholds(level), self.filtered.errors
-        values = np.concatenate([found.up[:, None] - errors, found.down[:, None] + errors], axis=1)
-        return np.sort(values, axis=1)
+        return np.concatenate([found.up[:, None] - errors, found.down[:, None] + errors], axis=1)
 
 
-def find_detectable(needed: np.ndarray, share: float) -> float:
+def find_detectable(needed: np.ndarray, share: float) -> np.ndarray:
     """Smallest effect that is found with the given chance, mean of both signs; infinite where nothing can be detected.
 
     Parameters
     ----------
-    needed : ndarray
-        Of :meth:`DecidingRule.needed_effects`, of one window or pooled over several.
+    needed : ndarray (..., M)
+        Of :meth:`DecidingRule.needed_effects`, or pooled over several windows.
     """
-    order = math.ceil(share * needed.size - ROUNDING)
-    return float(np.sort(needed, axis=None)[order - 1])
+    order = math.ceil(share * needed.shape[-1] - ROUNDING)
+    return np.partition(needed, order - 1, axis=-1)[..., order - 1]
 
 
 def chance_to_find(needed: np.ndarray, effects: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Share of the needed effects that each true effect reaches: the power curve, monotone by construction."""
-    return np.searchsorted(np.sort(needed, axis=None), effects, side="right") / needed.size
+    """Share of the (M,) needed effects that each true effect reaches: the power curve, monotone by construction."""
+    return np.searchsorted(np.sort(needed), effects, side="right") / len(needed)
 
 
 def invert_rule(fits: WindowFits, *, garch: GarchFit | None = None) -> DecidingRule:
@@ -266,47 +201,44 @@ def invert_rule(fits: WindowFits, *, garch: GarchFit | None = None) -> DecidingR
     """
     if garch is None:
         garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
-    spread = fits.forecast_scale.sum(axis=(1, 2)) / fits.window_length
-    return DecidingRule(fits.car, find_roots(fits), filter_windows(fits.residuals, garch, spread, fits.window_length))
+    return DecidingRule(fits.car, find_roots(fits), filter_fits(fits, garch))
 
 
-def find_roots(fits: WindowFits) -> ConformalRoots:
-    """Where each circular block stops being as large as the event's.
-
-    A total effect c is spread evenly, c / m a session, and taken off before the refit. Every block sum is then linear
-    in c, A_k - c B_k, and block k is as large as the event's between the two roots of |A_k - c B_k| = |A_E - c B_E|.
-    With m = 1 these are the closed forms (1 + h) e_t / (1 -+ g_t), g_t = x_t'(X0'X0)^-1 x_E, h = g_E.
-    """
-    m, event = fits.window_length, fits.n_estimation
-    plain = refit_residuals(fits)
-    flat = np.full_like(fits.abnormal_returns, -1.0 / m)
-    sums = circular_sums(plain, m)
-    weights = circular_sums(refit_residuals(fits, effect=flat) - plain, m)
-    keep = np.arange(sums.shape[1]) != event
-    a, b, a_event, b_event = sums[:, keep], weights[:, keep], sums[:, ~keep], weights[:, ~keep]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        roots = np.stack([(a_event - a) / (b_event - b), (a_event + a) / (b_event + b)])
-    # Where a block moves as much as the event's own (long windows only), it is taken to stay as large: wider.
-    moves_less = np.abs(b) < np.abs(b_event)
-    estimate = fits.car[:, None]
-    return ConformalRoots(
-        rises=np.where(moves_less, estimate - roots.min(axis=0), np.inf),
-        falls=np.where(moves_less, roots.max(axis=0) - estimate, np.inf),
+def invert_window(abnormal: AbnormalReturns, first: int, last: int) -> DecidingRule:
+    """The deciding rule of one complete window of a study, whatever its estimator."""
+    if abnormal.fit.has_error:
+        fits = abnormal.window_fits(first, last)
+        return invert_rule(fits, garch=carry_garch(fits.residuals, fits.gap_abnormal_returns, abnormal.volatility))
+    found = abnormal.counterfactual_fits(first, last)
+    garch = carry_garch(found.residuals, found.gap_abnormal_returns, abnormal.volatility)
+    estimate = found.abnormal_returns.sum(axis=1)
+    return DecidingRule(
+        estimate, SearchedRoots(found), filter_windows(found.residuals, garch, 1.0, found.window_length)
     )
 
 
-def filter_windows(residuals: np.ndarray, garch: GarchFit, spread: np.ndarray, length: int) -> FilteredSizes:
-    """Standardised residuals in the unit of a window of ``length`` sessions.
-
-    Parameters
-    ----------
-    residuals : ndarray (n, L)
-    garch : GarchFit
-        Its forecast is made for the first session of the window; the later ones follow from it alone.
-    spread : ndarray (n,)
-        1'G1 / m, what the estimation error of the coefficients adds; 1 for a model without one.
-    """
-    scale = np.sqrt(sum(garch.forecast_ahead(steps) for steps in range(length)) * spread)
-    standardised = residuals / np.sqrt(garch.variances)
-    sizes = np.abs(circular_sums(standardised, length)) / math.sqrt(length)
-    return FilteredSizes(sizes * scale[:, None], standardised * scale[:, None], scale, garch)
+def describe_rule(rule: DecidingRule) -> dict[str, TestResult]:
+    """The tests of the first window of a rule, by name."""
+    m, count = rule.window_length, rule.filtered.sizes.shape[1]
+    p_value = float(rule.p_conformal[0])
+    sessions = f"{m} session{'s' if m > 1 else ''}"
+    state = float(rule.filtered.garch.volatility_state[0])
+    several = not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL)
+    return {
+        "conformal": several if m > 1 else describe_conformal(p_value, count),
+        "block_conformal": TestResult(
+            name="block_conformal",
+            null=BLOCK_NULL,
+            distribution=f"ranks of {count + m} circular blocks of {sessions}",
+            p_value=p_value,
+            note="refitted without a dummy on the estimation and event sessions together",
+        ),
+        "fhs": TestResult(
+            name="fhs",
+            null=FHS_NULL,
+            distribution=f"ranks of {count + 1} standardised {'returns' if m == 1 else f'sums of {sessions}'}",
+            statistic=float(rule.estimate[0] / rule.filtered.scale[0]),
+            p_value=float(rule.p_fhs[0]),
+            note=f"volatility of the event day {state:.2f} times that of the estimation window",
+        ),
+    }

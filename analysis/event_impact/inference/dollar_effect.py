@@ -17,7 +17,7 @@ class DollarEffect:
     ----------
     market_value : float or None
         Shares times previous close, in the currency of the listing.
-    estimate, ci95_low, ci95_high, mde80 : float or None
+    estimate, ci95_low, ci95_high, mde80_rule : float or None
         In the same currency; None with ``note`` saying why.
     """
 
@@ -30,7 +30,7 @@ class DollarEffect:
     estimate: float | None
     ci95_low: float | None
     ci95_high: float | None
-    mde80: float | None
+    mde80_rule: float | None
     note: str
 
 
@@ -59,7 +59,8 @@ def value_in_currency(
     DollarEffect
         In the currency of the listing; its ``note`` says why a number is missing.
     """
-    before = closes[closes.index < event_session]
+    shown = row.candidates.largest.session if row.candidates else None
+    before = closes[closes.index < (shown or event_session)]
     reason = ""
     if shares is None:
         reason = "no count of shares outstanding is recorded for this story (shares_outstanding in stories.csv)"
@@ -67,17 +68,17 @@ def value_in_currency(
         reason = f"the count of shares is dated {shares_as_of or 'nowhere'}, not before the event session"
     elif before.empty:
         reason = "no close before the event session is recorded"
-    elif row.estimate is None or row.ci95 is None or row.mde80 is None:
+    elif row.estimate is None or row.ci95 is None or row.mde80_rule is None:
         reason = row.note
     if reason:
         return DollarEffect(row, shares, shares_as_of, shares_source, None, None, None, None, None, None, reason)
     assert shares is not None
     assert row.estimate is not None
     assert row.ci95 is not None
-    assert row.mde80 is not None
+    assert row.mde80_rule is not None
     previous = float(before.iloc[-1])
     value = shares * previous
     return DollarEffect(
         row, shares, shares_as_of, shares_source, previous, value, value * row.estimate, value * row.ci95[0],
-        value * row.ci95[1], value * row.mde80, "",
+        value * row.ci95[1], value * row.mde80_rule, "",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from event_impact.inference.deciding_rule import is_rejected
+from event_impact.inference.levels import is_rejected
 from event_impact.inference.parametric import is_inside
 
 BORDERLINE_FACTOR = 2.0

@@ -15,7 +15,8 @@ from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
 from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.forecast import GarchParameters, estimate_garch, forecast_covariances
+from event_impact.estimation.forecast import forecast_covariances
+from event_impact.estimation.garch import GarchParameters, estimate_garch
 from event_impact.estimation.rolling import WindowFits, fit_rolling
 from event_impact.estimation.rolling_estimators import solve_rolling, standardised_sums
 from event_impact.inference.placebo import (
@@ -34,14 +35,16 @@ class PlaceboRank:
     Attributes
     ----------
     tests : dict of str to TestResult
-        ``placebo`` (sessions away from the story's news), and for windows of several sessions ``pseudo_event``
-        (every earlier window) and ``joint_f``.
+        ``placebo`` (sessions away from the story's news), ``joint_f``, and for windows of several sessions
+        ``pseudo_event`` (every earlier window).
     statistic : float
         The event's standardised CAR.
     statistics : numpy.ndarray
         (n,) the same at the placebo sessions.
     sessions : pandas.DatetimeIndex
         Their sessions.
+    t_values : numpy.ndarray
+        (n, m) t of each session of the window there; no rows for a model without a standard error.
     """
 
     tests: dict[str, TestResult]
@@ -49,6 +52,7 @@ class PlaceboRank:
     statistic: float
     statistics: np.ndarray
     sessions: pd.DatetimeIndex
+    t_values: np.ndarray
 
     @property
     def test(self) -> TestResult:
@@ -130,25 +134,24 @@ class _Pool:
         whole = _eligible(len(self.y), self.event, self.length, self.gap, window, self.usable)
         away = _eligible(len(self.y), self.event, self.length, self.gap, window, self.usable, near)
         is_away = np.isin(whole.positions, away.positions)
+        t_values = np.empty((0, total.length))
         if total.standard_error is None:
             statistic, earlier = self._rank_counterfactual(abnormal, total, whole.positions)
-            tests = {"joint_f": not_computable("joint_f", total.note)} if total.length > 1 else {}
+            tests = {"joint_f": not_computable("joint_f", total.note)}
         else:
             statistic = float(total.estimate / total.standard_error)  # type: ignore[operator]
-            earlier, f_values = self._standardise(window, whole.positions)
-            tests = {}
-            if total.length > 1:
-                tests["joint_f"] = joint_test(_effects(abnormal, total), f_values[is_away])
+            earlier, f_values, at_all = self._standardise(window, whole.positions)
+            tests, t_values = {"joint_f": joint_test(_effects(abnormal, total), f_values[is_away])}, at_all[is_away]
         tests["placebo"] = placebo_test(statistic, earlier[is_away])
         if total.length > 1:
             tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
-        return PlaceboRank(tests, away, statistic, earlier[is_away], self.sessions[away.positions])
+        return PlaceboRank(tests, away, statistic, earlier[is_away], self.sessions[away.positions], t_values)
 
-    def _standardise(self, window: tuple[int, int], positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standardised CAR and joint F at every position."""
-        if not positions.size:
-            return np.empty(0), np.empty(0)
+    def _standardise(self, window: tuple[int, int], positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Standardised CAR, joint F and t of each session at every position."""
         first, last = window
+        if not positions.size:
+            return np.empty(0), np.empty(0), np.empty((0, last - first + 1))
         fits: WindowFits = fit_rolling(
             self.y, self.design, events=positions, estimation_length=self.length, gap=self.gap, first=first, last=last
         )
@@ -157,10 +160,9 @@ class _Pool:
             own = np.searchsorted(self.positions, positions)
             garch = GarchParameters(self.garch.alpha[own], self.garch.beta[own])
         covariance = forecast_covariances(fits, garch)
-        f_values = np.empty(0)
-        if last > first:
-            f_values = joint_f_values(fits.abnormal_returns, covariance, residual_std=np.ones(len(positions)))
-        return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values
+        f_values = joint_f_values(fits.abnormal_returns, covariance, residual_std=np.ones(len(positions)))
+        t_values = fits.abnormal_returns / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values, t_values
 
     def _rank_counterfactual(
         self, abnormal: AbnormalReturns, total: WindowSum, positions: np.ndarray

@@ -1,8 +1,8 @@
-"""What the data could have shown: detectable effects, equivalence, and what significance does to estimates.
+"""What normal theory says of data like these: detectable effects, provable bounds, what significance does to estimates.
 
-All of it is ex ante, a function of the standard error and not of the estimate found, except the equivalence test
-and the smallest bound. Power at the observed estimate is never computed: it is the p-value in other
-clothes (Hoenig & Heisey 2001).
+All of it is ex ante, a function of the standard error and not of the estimate found. Power at the observed estimate
+is never computed: it is the p-value in other clothes (Hoenig & Heisey 2001). The power of the rule that decides, and
+what it rules out, are in :mod:`event_impact.inference.deciding_rule`.
 """
 
 from __future__ import annotations
@@ -67,27 +67,6 @@ def power_of_t_test(effect: np.ndarray | float, std_error: float, *, df: float, 
     critical = stats.t.ppf(1.0 - level / 2.0, df)
     shift = np.abs(np.asarray(effect, dtype=float)) / std_error
     return np.asarray(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
-
-
-def equivalence_p_value(estimate: float, std_error: float, *, df: float, bound: float) -> float:
-    """p of "the effect lies inside (-bound, bound)": the larger of two one-sided t p-values (Schuirmann 1987).
-
-    Below 0.05 exactly when the 90 % interval lies inside the bounds.
-    """
-    _require_positive("bound", bound)
-    return float(equivalence_curve(estimate, std_error, df=df, bounds=np.array([bound]))[0])
-
-
-def equivalence_curve(estimate: float, std_error: float, *, df: float, bounds: np.ndarray) -> np.ndarray:
-    """The equivalence p at every bound, so that no reader depends on the one that was chosen."""
-    _require_positive("std_error", std_error)
-    return stats.t.sf((np.asarray(bounds, dtype=float) - abs(estimate)) / std_error, df)
-
-
-def smallest_bound(estimate: float, std_error: float, *, df: float, level: float = 0.05) -> float:
-    """|estimate| + t_{1 - level} se: the tightest bound within which the effect can be shown to lie."""
-    _require_positive("std_error", std_error)
-    return float(abs(estimate) + stats.t.ppf(1.0 - level, df) * std_error)
 
 
 def provable_bound(std_error: float, *, df: float, power: float = 0.80, level: float = 0.05) -> float:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from event_impact.inference.power import (
-    detectable_effect,
-    equivalence_curve,
-    equivalence_p_value,
-    provable_bound,
-    significance_filter,
-)
+from event_impact.inference.candidate_set import CandidateSet
+from event_impact.inference.deciding_rule import chance_to_find
+from event_impact.inference.power import detectable_effect, provable_bound, significance_filter
 from event_impact.inference.windows import WindowEstimate
 
 TRUE_EFFECTS = (0.01, 0.02, 0.03, 0.05)
@@ -23,13 +20,16 @@ CURVE_POINTS = 121
 
 @dataclass(frozen=True)
 class PowerStudy:
-    """What a study could have found, from its standard errors alone.
+    """What a study could have found and ruled out.
 
     Attributes
     ----------
     windows : pandas.DataFrame
-        One row a window: return_kind, first, last, standard_error, df, mde50, mde80, mde90, provable_bound,
-        smallest_bound, p_equivalence; empty with a note where there is no standard error.
+        One row a window: return_kind, first, last, mde50_rule, mde80_rule, mde90_rule (of the deciding rule),
+        smallest_bound, p_equivalence, and by normal theory standard_error, df, mde50, mde80, mde90, provable_bound;
+        with a note where there is no number.
+    found : pandas.DataFrame
+        The declared rows: return_kind, effect, chance that the deciding rule finds it on that day.
     curves : pandas.DataFrame
         The declared rows: return_kind, bound, p_equivalence.
     filter : pandas.DataFrame
@@ -39,6 +39,7 @@ class PowerStudy:
     """
 
     windows: pd.DataFrame
+    found: pd.DataFrame
     curves: pd.DataFrame
     filter: pd.DataFrame
     bound: float
@@ -51,14 +52,19 @@ def study_power(rows: list[WindowEstimate], *, bound: float, significance: float
     The table of windows and the filter are ex ante. The curve is the equivalence p at every bound, so that no
     conclusion hangs on the bound that was chosen.
     """
-    declared = [r for r in rows if r.is_primary and r.standard_error is not None]
-    widest = max((r.smallest_bound or 0.0 for r in declared), default=0.0)
-    bounds = np.linspace(0.0, 1.25 * max(widest, bound), CURVE_POINTS)[1:]
+    declared = [r for r in rows if r.is_primary and r.candidates is not None]
+    sets = [(r.return_kind, r.candidates) for r in declared if r.candidates is not None]
+    ends = [r.smallest_bound for r in declared], [r.mde_rule[-1] for r in declared]
+    bounds, effects = (_grid([bound, *(e for e in known if e is not None and np.isfinite(e))]) for known in ends)
+    tested = [r for r in declared if r.standard_error is not None]
     return PowerStudy(
         windows=pd.DataFrame([_profile(r, bound) for r in rows]),
-        curves=pd.concat([_trace(r, bounds) for r in declared], ignore_index=True) if declared else _no_curves(),
+        found=_trace(
+            sets, "effect", effects, "chance", lambda s: chance_to_find(s.needed_effects(significance), effects)
+        ),
+        curves=_trace(sets, "bound", bounds, "p_equivalence", lambda s: s.rule_out(bounds)),
         filter=pd.DataFrame(
-            [_filter(r, effect, significance) for r in declared for effect in TRUE_EFFECTS],
+            [_filter(r, effect, significance) for r in tested for effect in TRUE_EFFECTS],
             columns=["return_kind", "effect", "power", "exaggeration", "sign_error"],
         ),
         bound=bound,
@@ -68,30 +74,35 @@ def study_power(rows: list[WindowEstimate], *, bound: float, significance: float
 
 def _profile(row: WindowEstimate, bound: float) -> dict[str, object]:
     head = {"return_kind": row.return_kind, "first": row.first, "last": row.last, "is_primary": row.is_primary}
-    error, df = row.standard_error, row.df
-    if row.estimate is None or error is None or df is None:
+    if row.candidates is None:
         return head | {"note": row.note}
-    return head | {
-        "standard_error": error,
-        "df": df,
-        **{f"mde{share:.0f}": detectable_effect(error, df=df, power=share / 100) for share in (50, 80, 90)},
-        "provable_bound": provable_bound(error, df=df),
+    found = row.mde_rule or (None, None, None)
+    head |= {f"mde{share}_rule": value for share, value in zip((50, 80, 90), found, strict=True)}
+    head |= {
         "smallest_bound": row.smallest_bound,
-        "p_equivalence": equivalence_p_value(row.estimate, error, df=df, bound=bound),
+        "p_equivalence": float(row.candidates.rule_out(np.array([bound]))[0]),
         "note": row.note,
     }
+    error, df = row.standard_error, row.df
+    if error is None or df is None:
+        return head
+    by_t = {f"mde{share}": detectable_effect(error, df=df, power=share / 100) for share in (50, 80, 90)}
+    return head | {"standard_error": error, "df": df, **by_t, "provable_bound": provable_bound(error, df=df)}
 
 
-def _trace(row: WindowEstimate, bounds: np.ndarray) -> pd.DataFrame:
-    assert row.estimate is not None
-    assert row.standard_error is not None
-    assert row.df is not None
-    p_values = equivalence_curve(row.estimate, row.standard_error, df=row.df, bounds=bounds)
-    return pd.DataFrame({"return_kind": row.return_kind, "bound": bounds, "p_equivalence": p_values})
+def _grid(known: list[float]) -> np.ndarray:
+    return np.linspace(0.0, 1.25 * max(known), CURVE_POINTS)[1:]
 
 
-def _no_curves() -> pd.DataFrame:
-    return pd.DataFrame({"return_kind": [], "bound": [], "p_equivalence": []})
+def _trace(
+    sets: list[tuple[str, CandidateSet]],
+    name: str,
+    grid: np.ndarray,
+    value: str,
+    curve: Callable[[CandidateSet], np.ndarray],
+) -> pd.DataFrame:
+    parts = [pd.DataFrame({"return_kind": kind, name: grid, value: curve(held)}) for kind, held in sets]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["return_kind", name, value])
 
 
 def _filter(row: WindowEstimate, effect: float, level: float) -> dict[str, object]:

@@ -16,13 +16,15 @@ from scipy import stats
 
 from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
+from event_impact.estimation.garch import GarchParameters, carry_garch, estimate_garch
 from event_impact.estimation.models import MIN_USABLE_SHARE, Design
 from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.running_sums import RunningSums, forecast_from_sums, sum_products
-from event_impact.inference.block_conformal import conformal_p_values
-from event_impact.inference.fhs import rank_filtered
+from event_impact.inference.candidate_set import CandidateSession, CandidateSet
+from event_impact.inference.deciding_rule import invert_rule
 from event_impact.inference.max_t import CurveTests, assess_curve
-from event_impact.inference.parametric import interval, is_inside
+from event_impact.inference.outcome_rule import judge_row
+from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.placebo import MIN_PLACEBO_SESSIONS, eligible_placebo_sessions
 
 SIMPLE, LOG = "simple", "log"
@@ -80,6 +82,8 @@ class Candidate:
 class SpecificationEstimate:
     """One specification at the event, or the reason why it has no number.
 
+    Intervals, p-values and outcome follow the rule of the headline. Of several sessions that the event can have
+    reached, estimate and p-values are those of the one that the headline shows, intervals and outcome those of the set.
     ``p_adjusted`` is the step-down maxT p; None for specifications without enough placebo sessions of their own.
 
     Attributes
@@ -217,6 +221,7 @@ def estimate_curve(
     significance: float,
     bound: float,
     news: pd.DatetimeIndex,
+    rel_sessions: tuple[int, ...] = (0,),
     minimum: int = MIN_PLACEBO_SESSIONS,
 ) -> SpecificationCurve:
     """Estimate every specification at the event and test the curve against placebo sessions.
@@ -229,6 +234,8 @@ def estimate_curve(
         One of the candidates.
     news : pandas.DatetimeIndex
         Sessions near which no placebo session may lie.
+    rel_sessions : tuple of int
+        Sessions that the event can have reached.
     minimum : int
         Placebo sessions that a p needs.
 
@@ -237,10 +244,10 @@ def estimate_curve(
     SpecificationCurve
     """
     estimates = estimate_specifications(
-        candidates, event_session, headline=headline, significance=significance, bound=bound
+        candidates, event_session, headline=headline, significance=significance, bound=bound, rel_sessions=rel_sessions
     )
     pools = [
-        placebo_positions(c, event_session, news) if e.is_computed else np.empty(0, dtype=int)
+        placebo_positions(c, event_session, news, last=rel_sessions[-1]) if e.is_computed else np.empty(0, dtype=int)
         for c, e in zip(candidates, estimates, strict=True)
     ]
     joint = [i for i, pool in enumerate(pools) if len(pool) >= minimum]
@@ -251,7 +258,8 @@ def estimate_curve(
         held = f"{len(common)} for every specification" if joint else f"at most {most} for any specification"
         reason = f"eligible placebo sessions: {held}, {minimum} needed"
     else:
-        placebo = placebo_t_values([candidates[i] for i in joint], common)
+        lead = next((place for place, i in enumerate(joint) if estimates[i].is_headline), 0)
+        placebo = placebo_t_values([candidates[i] for i in joint], common, rel_sessions=rel_sessions, lead=lead)
         event_t = np.array([estimates[i].t for i in joint], dtype=float)
         critical = np.asarray(stats.t.isf(significance / 2, [estimates[i].df for i in joint]))
         tests = assess_curve(event_t, placebo, critical=critical)
@@ -264,7 +272,13 @@ def estimate_curve(
 
 
 def estimate_specifications(
-    candidates: list[Candidate], event_session: pd.Timestamp, *, headline: Choice, significance: float, bound: float
+    candidates: list[Candidate],
+    event_session: pd.Timestamp,
+    *,
+    headline: Choice,
+    significance: float,
+    bound: float,
+    rel_sessions: tuple[int, ...] = (0,),
 ) -> list[SpecificationEstimate]:
     """Estimate every specification at the event, without placebo sessions.
 
@@ -278,17 +292,21 @@ def estimate_specifications(
         One of the candidates.
     significance, bound : float
         Level, and delta as a fraction.
+    rel_sessions : tuple of int
+        Sessions that the event can have reached.
 
     Returns
     -------
     list of SpecificationEstimate
         In the order of the candidates.
     """
-    fits = [_fit_candidate(c, event_session) for c in candidates]
-    p_filtered = _filter_all([f for f, _ in fits])
+    found = [_fit_candidate(c, event_session, rel_sessions) for c in candidates]
+    sets = _invert_all([fits for fits, _ in found], rel_sessions)
+    declared = next((s for s, c in zip(sets, candidates, strict=True) if c.choice == headline), None)
+    shown = rel_sessions.index(declared.largest.rel_session) if declared else 0
     return [
-        _describe(c, fit, note, p, headline=headline, significance=significance, bound=bound)
-        for c, (fit, note), p in zip(candidates, fits, p_filtered, strict=True)
+        _describe(c, fits, note, own, shown, headline=headline, significance=significance, bound=bound)
+        for c, (fits, note), own in zip(candidates, found, sets, strict=True)
     ]
 
 
@@ -321,10 +339,12 @@ def _with(estimate: SpecificationEstimate, **changes: object) -> SpecificationEs
     return SpecificationEstimate(**{**estimate.__dict__, **changes})
 
 
-def _fit_candidate(candidate: Candidate, event_session: pd.Timestamp) -> tuple[WindowFits | None, str]:
-    """The event's own fit, or the reason why there is none."""
+def _fit_candidate(
+    candidate: Candidate, event_session: pd.Timestamp, rel_sessions: tuple[int, ...]
+) -> tuple[list[WindowFits], str]:
+    """The fit at each session that the event can have reached, or the reason why there is none."""
     if candidate.design is None:
-        return None, candidate.reason
+        return [], candidate.reason
     design, choice = candidate.design, candidate.choice
     try:
         estimation, event = locate_estimation(
@@ -334,16 +354,14 @@ def _fit_candidate(candidate: Candidate, event_session: pd.Timestamp) -> tuple[W
             gap=choice.gap_sessions,
             left_out=candidate.masked,
         )
-        fit = fit_windows(
-            design.response.to_numpy(dtype=float),
-            design.regressors.to_numpy(dtype=float),
-            estimation=estimation,
-            window=np.array([event]),
-            between=locate_gap(design, estimation, event),
-        )
+        y, x = design.response.to_numpy(dtype=float), design.regressors.to_numpy(dtype=float)
+        fits = [
+            fit_windows(y, x, estimation=estimation, window=np.array([at]), between=locate_gap(design, estimation, at))
+            for at in (event + rel_session for rel_session in rel_sessions)
+        ]
     except EstimationError as error:
-        return None, error.message
-    return fit, ""
+        return [], error.message
+    return fits, ""
 
 
 def locate_estimation(
@@ -382,69 +400,64 @@ def locate_gap(design: Design, estimation: np.ndarray, event: int) -> np.ndarray
     return between[np.asarray(sessions[between].isin(design.usable))]
 
 
-def _filter_all(fits: list[WindowFits | None]) -> list[float | None]:
-    """FHS p of every fit; fits of one length are filtered together."""
-    p_values: list[float | None] = [None] * len(fits)
-    groups: dict[tuple[int, int], list[int]] = {}
-    for i, fit in enumerate(fits):
-        if fit is not None:
-            groups.setdefault((fit.n_estimation, fit.gap_abnormal_returns.shape[1]), []).append(i)
+def _invert_all(found: list[list[WindowFits]], rel_sessions: tuple[int, ...]) -> list[CandidateSet | None]:
+    """The candidate sessions of every specification; volatilities of one length are estimated together."""
+    sets: list[CandidateSet | None] = [None] * len(found)
+    groups: dict[int, list[int]] = {}
+    for i, fits in enumerate(found):
+        if fits:
+            groups.setdefault(fits[0].n_estimation, []).append(i)
     for members in groups.values():
-        own = [fit for i in members if (fit := fits[i]) is not None]
-        ranks = rank_filtered(
-            np.concatenate([f.residuals for f in own]),
-            np.concatenate([f.abnormal_returns[:, 0] for f in own]),
-            leverage=np.concatenate([f.leverage[:, 0] for f in own]),
-            following=np.concatenate([f.gap_abnormal_returns for f in own]),
-        )
-        for i, p in zip(members, ranks.p_values, strict=True):
-            p_values[i] = float(p)
-    return p_values
+        garch = estimate_garch(np.concatenate([found[i][0].residuals for i in members]))
+        for row, i in enumerate(members):
+            own = GarchParameters(garch.alpha[row : row + 1], garch.beta[row : row + 1])
+            sessions = [_judge_session(fit, own, r) for fit, r in zip(found[i], rel_sessions, strict=True)]
+            sets[i] = CandidateSet(tuple(sessions))
+    return sets
+
+
+def _judge_session(fit: WindowFits, garch: GarchParameters, rel_session: int) -> CandidateSession:
+    rule = invert_rule(fit, garch=carry_garch(fit.residuals, fit.gap_abnormal_returns, garch))
+    test = prediction_error_t(float(fit.car[0]), float(fit.forecast_std[0, 0]), fit.df)
+    return CandidateSession(rel_session, rule, test)
 
 
 def _describe(
     candidate: Candidate,
-    fit: WindowFits | None,
+    fits: list[WindowFits],
     note: str,
-    p_fhs: float | None,
+    own: CandidateSet | None,
+    shown: int,
     *,
     headline: Choice,
     significance: float,
     bound: float,
 ) -> SpecificationEstimate:
     is_headline = candidate.choice == headline
-    if fit is None or p_fhs is None:
+    if own is None:
         return SpecificationEstimate(candidate.choice, is_headline, note=note)
-    estimate, error = float(fit.abnormal_returns[0, 0]), float(fit.forecast_std[0, 0])
-    ci90 = interval(estimate, error, fit.df, 0.90)
-    p_conformal = float(conformal_p_values(fit)[0])
+    session, ends = own.sessions[shown], own.own_intervals
+    judged = judge_row(own.weigh(), ends, level=significance, bound=bound)
     return SpecificationEstimate(
         choice=candidate.choice,
         is_headline=is_headline,
-        estimate=estimate,
-        standard_error=error,
-        df=fit.df,
-        p_t=float(2 * stats.t.sf(abs(estimate / error), fit.df)),
-        p_conformal=p_conformal,
-        p_fhs=p_fhs,
-        ci90=ci90,
-        ci95=interval(estimate, error, fit.df, 0.95),
-        outcome=judge(p_conformal, p_fhs, is_small=is_inside(*ci90, bound), significance=significance),
-        n_estimation=fit.n_estimation,
+        estimate=session.estimate,
+        standard_error=float(fits[shown].forecast_std[0, 0]),
+        df=fits[shown].df,
+        p_t=session.t.p_value,
+        p_conformal=float(session.rule.p_conformal[0]),
+        p_fhs=float(session.rule.p_fhs[0]),
+        ci90=(min(low for low, _ in ends), max(high for _, high in ends)),
+        ci95=own.interval(0.05) or session.interval(0.05 / own.count),
+        outcome="detected" if judged.outcome == "fragile" else judged.outcome,
+        n_estimation=fits[shown].n_estimation,
     )
 
 
-def judge(p_conformal: float, p_fhs: float, *, is_small: bool, significance: float) -> str:
-    """The outcome of one specification by the rule of the headline; a detection is called ``detected`` here."""
-    if (p_conformal < significance) != (p_fhs < significance):
-        return "depends_on_volatility"
-    if p_conformal < significance:
-        return "detectable_but_small" if is_small else "detected"
-    return "smaller_than_bound" if is_small else "no_detectable_effect"
-
-
-def placebo_positions(candidate: Candidate, event_session: pd.Timestamp, news: pd.DatetimeIndex) -> np.ndarray:
-    """Sessions at which this specification can be repeated."""
+def placebo_positions(
+    candidate: Candidate, event_session: pd.Timestamp, news: pd.DatetimeIndex, *, last: int = 0
+) -> np.ndarray:
+    """Sessions at which this specification can be repeated, up to the ``last`` session after each."""
     design, choice = candidate.design, candidate.choice
     assert design is not None
     sessions = pd.DatetimeIndex(design.response.index)
@@ -453,6 +466,7 @@ def placebo_positions(candidate: Candidate, event_session: pd.Timestamp, news: p
         place_of(sessions, event_session),
         estimation_length=choice.estimation_sessions,
         gap=choice.gap_sessions,
+        last=last,
         news=[int(p) for p in sessions.get_indexer(news) if p >= 0],
         usable=np.asarray(sessions.isin(design.usable)),
     ).positions
@@ -470,8 +484,14 @@ def _intersect(pools: Iterable[np.ndarray]) -> np.ndarray:
     return np.empty(0, dtype=int) if common is None else common
 
 
-def placebo_t_values(candidates: list[Candidate], positions: np.ndarray) -> np.ndarray:
-    """t of every specification at every placebo session, (n, K); running sums are shared between lengths."""
+def placebo_t_values(
+    candidates: list[Candidate], positions: np.ndarray, *, rel_sessions: tuple[int, ...] = (0,), lead: int = 0
+) -> np.ndarray:
+    """t of every specification at every placebo session, (n, K); running sums are shared between lengths.
+
+    Of several sessions that an event there could have reached, the one with the largest |t| under specification
+    ``lead`` is taken, as the headline takes its largest.
+    """
     sums: dict[tuple[int, bytes], RunningSums] = {}
     columns = []
     for candidate in candidates:
@@ -485,12 +505,16 @@ def placebo_t_values(candidates: list[Candidate], positions: np.ndarray) -> np.n
                 design.regressors.to_numpy(dtype=float),
                 usable=np.asarray(sessions.isin(design.usable) & ~sessions.isin(candidate.masked)),
             )
+        lengths = {"estimation_length": choice.estimation_sessions}
         columns.append(
-            forecast_from_sums(
-                sums[key], events=positions, estimation_length=choice.estimation_sessions, gap=choice.gap_sessions
-            ).t
+            [
+                forecast_from_sums(sums[key], events=positions + r, gap=choice.gap_sessions + r, **lengths).t
+                for r in rel_sessions
+            ]
         )
-    return np.column_stack(columns)
+    values = np.array(columns)
+    taken = np.abs(values[lead]).argmax(axis=0)
+    return values[:, taken, np.arange(len(positions))].T
 
 
 def curve_frame(curve: SpecificationCurve) -> pd.DataFrame:

@@ -49,25 +49,28 @@ def sample_quantile(abnormal: np.ndarray, residuals: np.ndarray) -> TestResult:
 
 
 def conformal(fits: WindowFits) -> TestResult:
-    """Conformal test with refit on L + 1 sessions (Chernozhukov, Wuethrich and Zhu 2021).
+    """Conformal test of one session with refit on L + 1 sessions (Chernozhukov, Wuethrich and Zhu 2021).
 
     ``p = #{|f_t| >= |f_E|} / (L + 1)``, the event session counted.
 
     Parameters
     ----------
     fits : WindowFits
-        The event's own fit, one window; longer windows are refused with a reason.
+        The event's own fit, one window of one session.
 
     Returns
     -------
     TestResult
     """
-    if fits.window_length != 1:
-        return not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL)
+    return describe_conformal(float(conformal_p_values(fits)[0]), fits.n_estimation)
+
+
+def describe_conformal(p_value: float, n_estimation: int) -> TestResult:
+    """The conformal p of one session as a test result."""
     return TestResult(
         name="conformal",
         null=CONFORMAL_NULL,
-        distribution=f"ranks of {fits.n_estimation + 1} refitted residuals",
-        p_value=float(conformal_p_values(fits)[0]),
-        note=f"smallest reachable p is {1 / (fits.n_estimation + 1):.3g}",
+        distribution=f"ranks of {n_estimation + 1} refitted residuals",
+        p_value=p_value,
+        note=f"smallest reachable p is {1 / (n_estimation + 1):.3g}",
     )

@@ -16,8 +16,10 @@ from scipy import stats
 
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult
+from event_impact.inference.levels import is_rejected
+from event_impact.inference.parametric import is_inside
 from event_impact.inference.placebo import MIN_PLACEBO_SESSIONS, placebo_p_values
-from event_impact.inference.power import equivalence_p_value
+from event_impact.inference.power import chance_to_show_reversal
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class FiellerSet:
 
 @dataclass(frozen=True)
 class ReversalClaim:
-    """The three conditions without which nothing may be called a reversal.
+    """The three conditions without which nothing may be called a reversal, and whether the third could have held.
 
     Attributes
     ----------
@@ -157,12 +159,16 @@ class ReversalClaim:
     is_denial_significant_and_opposite : bool
         So is the denial's, with the other sign.
     is_total_equivalent_to_zero : bool
-        The sum is shown to be inside the bound by two one-sided tests; that it is not
-        distinguishable from zero is not enough.
-    p_report, p_denial, p_total_equivalence : float
-        The p-values behind them.
+        The 90 % interval of the sum lies inside the bound; that the sum is not distinguishable from zero is not
+        enough.
+    p_report, p_denial : float
+        The p* behind the first two.
+    total_interval : (float, float)
     bound : float
         The equivalence bound, a fraction.
+    chance : float or None
+        That a perfect reversal would be shown with these prices; None where none could have been: the half-width of
+        the interval reaches the bound.
     """
 
     is_report_significant: bool
@@ -170,8 +176,9 @@ class ReversalClaim:
     is_total_equivalent_to_zero: bool
     p_report: float
     p_denial: float
-    p_total_equivalence: float
+    total_interval: tuple[float, float]
     bound: float
+    chance: float | None
 
     @property
     def is_reversal(self) -> bool:
@@ -179,6 +186,11 @@ class ReversalClaim:
         return (
             self.is_report_significant and self.is_denial_significant_and_opposite and self.is_total_equivalent_to_zero
         )
+
+    @property
+    def half_width(self) -> float:
+        """Of the sum's 90 % interval: no smaller bound could be proved with these prices."""
+        return (self.total_interval[1] - self.total_interval[0]) / 2.0
 
 
 def contrast(effects: WindowEffects, weights: np.ndarray, *, name: str) -> Contrast:
@@ -302,21 +314,24 @@ def fieller_set(report: Contrast, denial: Contrast, *, effects: WindowEffects, c
 def reversal_claim(
     sequence: SequenceEffects,
     *,
+    p_report: float,
+    p_denial: float,
+    total_interval: tuple[float, float],
     bound: float,
     level: float = 0.05,
-    p_report: float | None = None,
-    p_denial: float | None = None,
 ) -> ReversalClaim:
     """Check the three conditions of a reversal.
 
     Parameters
     ----------
+    p_report, p_denial : float
+        p* of both effects.
+    total_interval : (float, float)
+        Printed 90 % interval of the sum.
     bound : float
         Equivalence bound on the total, a positive fraction set beforehand.
     level : float
-        Of each of the three tests.
-    p_report, p_denial : float, optional
-        p-values to use in place of the contrasts' own t, such as the larger of the conformal and FHS p.
+        Of the first two tests.
 
     Raises
     ------
@@ -328,16 +343,15 @@ def reversal_claim(
             "Expected a report and a denial in different sessions, found both in one: only their joint effect exists.",
             "Show the total.",
         )
-    p_report = sequence.report.p_value if p_report is None else p_report
-    p_denial = sequence.denial.p_value if p_denial is None else p_denial
-    p_total = equivalence_p_value(sequence.total.estimate, sequence.total.std_error, df=sequence.total.df, bound=bound)
     is_opposite = sequence.report.estimate * sequence.denial.estimate < 0.0
+    total, width = sequence.total, total_interval[1] - total_interval[0]
     return ReversalClaim(
-        is_report_significant=p_report < level,
-        is_denial_significant_and_opposite=p_denial < level and is_opposite,
-        is_total_equivalent_to_zero=p_total < level,
+        is_report_significant=is_rejected(p_report, level),
+        is_denial_significant_and_opposite=is_rejected(p_denial, level) and is_opposite,
+        is_total_equivalent_to_zero=is_inside(*total_interval, bound),
         p_report=p_report,
         p_denial=p_denial,
-        p_total_equivalence=p_total,
+        total_interval=total_interval,
         bound=bound,
+        chance=chance_to_show_reversal(total.std_error, df=total.df, half_width=width / 2.0, bound=bound),
     )

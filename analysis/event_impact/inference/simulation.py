@@ -29,17 +29,19 @@ class Process:
     name : str
         Identifier in tables.
     has_fat_tails : bool
-        t(4) innovations scaled to variance one; otherwise normal.
+        t innovations with ``tail_df`` degrees of freedom, scaled to variance one; otherwise normal.
     has_garch : bool
         GARCH(1,1) variance; otherwise constant.
     n_jumps : int
         Jumps of either sign added to random sessions of the estimation window.
     recent_factor : float
-        Multiplies the residual of the last 20 sessions before the event and of the event.
+        Multiplies the residual of the last ``recent_sessions`` before the event and of the event.
     event_variance_factor : float
         Multiplies the variance of the event sessions: a variance effect without a mean effect.
     autocorrelation : float
         First-order, of the residual.
+    garch : (float, float)
+        alpha and beta.
     """
 
     name: str
@@ -49,10 +51,12 @@ class Process:
     recent_factor: float = 1.0
     event_variance_factor: float = 1.0
     autocorrelation: float = 0.0
+    tail_df: int = 4
+    recent_sessions: int = 20
+    garch: tuple[float, float] = (GARCH_ALPHA, GARCH_BETA)
 
 
-#: Sessions before the event that a recent change of volatility covers.
-RECENT_SESSIONS = 20
+MARKET = Process("market", has_garch=True)
 
 PROCESSES = (
     Process("iid_normal", has_fat_tails=False),
@@ -108,14 +112,14 @@ def simulate(
     """
     n_sessions = estimation_length + gap + window_length
     event = estimation_length + gap
-    market, _ = _garch_path(rng, n_draws, n_sessions, has_fat_tails=True)
+    market, _ = _garch_path(rng, n_draws, n_sessions, MARKET)
     if process.has_garch:
-        residual, variance = _garch_path(rng, n_draws, n_sessions, has_fat_tails=process.has_fat_tails)
+        residual, variance = _garch_path(rng, n_draws, n_sessions, process)
     else:
-        residual = _innovations(rng, (n_draws, n_sessions), has_fat_tails=process.has_fat_tails)
+        residual = _innovations(rng, (n_draws, n_sessions), process)
         variance = np.ones_like(residual)
     event_std = RESIDUAL_STD * np.sqrt(variance[:, event])
-    residual[:, max(0, event - RECENT_SESSIONS) :] *= process.recent_factor
+    residual[:, max(0, event - process.recent_sessions) :] *= process.recent_factor
     residual[:, event:] *= np.sqrt(process.event_variance_factor)
     if process.n_jumps:
         _add_jumps(residual, rng, n_jumps=process.n_jumps, n_sessions=estimation_length)
@@ -126,22 +130,24 @@ def simulate(
     return SimulatedReturns(firm=firm, market=market, event_std=event_std)
 
 
-def _innovations(rng: np.random.Generator, shape: tuple[int, ...], *, has_fat_tails: bool) -> np.ndarray:
+def _innovations(rng: np.random.Generator, shape: tuple[int, ...], process: Process) -> np.ndarray:
     """Independent, variance one."""
-    return rng.standard_t(4, shape) / np.sqrt(2.0) if has_fat_tails else rng.standard_normal(shape)
+    if not process.has_fat_tails:
+        return rng.standard_normal(shape)
+    return np.asarray(rng.standard_t(process.tail_df, shape) / np.sqrt(process.tail_df / (process.tail_df - 2)))
 
 
 def _garch_path(
-    rng: np.random.Generator, n_draws: int, n_sessions: int, *, has_fat_tails: bool
+    rng: np.random.Generator, n_draws: int, n_sessions: int, process: Process
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values and conditional variances after the burn-in, unconditional variance one; both (n, T)."""
     values, variances = np.empty((n_sessions, n_draws)), np.empty((n_sessions, n_draws))
-    variance = np.ones(n_draws)
+    variance, (alpha, beta) = np.ones(n_draws), process.garch
     for t in range(-BURN_IN, n_sessions):
-        value = np.sqrt(variance) * _innovations(rng, (n_draws,), has_fat_tails=has_fat_tails)
+        value = np.sqrt(variance) * _innovations(rng, (n_draws,), process)
         if t >= 0:
             values[t], variances[t] = value, variance
-        variance = (1.0 - GARCH_ALPHA - GARCH_BETA) + GARCH_ALPHA * value**2 + GARCH_BETA * variance
+        variance = (1.0 - alpha - beta) + alpha * value**2 + beta * variance
     return np.ascontiguousarray(values.T), np.ascontiguousarray(variances.T)
 
 

@@ -9,13 +9,11 @@ import numpy as np
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
-from event_impact.inference.block_conformal import block_conformal_test
 from event_impact.inference.bootstrap import bootstrap_test
-from event_impact.inference.counterfactual_ranks import rank_counterfactual
-from event_impact.inference.fhs import fhs_test
+from event_impact.inference.deciding_rule import DecidingRule, describe_rule, invert_window
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.placebo_pool import PlaceboRank
-from event_impact.inference.sample_quantile import conformal, sample_quantile
+from event_impact.inference.sample_quantile import sample_quantile
 
 BOOTSTRAP_DRAWS = 1999
 """Draws a window; the smallest p is then 1 in 2,000."""
@@ -28,16 +26,10 @@ SINGLE_SESSION = {
 
 @dataclass(frozen=True)
 class WindowTests:
-    """Tests by name, and for models without a standard error the interval that the ranks give.
-
-    Attributes
-    ----------
-    rank_ci95 : (float, float) or None
-        Effects that no rank of the residuals rejects at 5 %.
-    """
+    """Tests by name, and the rule behind those that decide."""
 
     tests: dict[str, TestResult]
-    rank_ci95: tuple[float, float] | None = None
+    rule: DecidingRule
 
 
 def run_window_tests(
@@ -54,36 +46,31 @@ def run_window_tests(
     placebo : PlaceboRank, optional
         Ranks among earlier windows, where they were computed.
     """
-    if total.standard_error is None:
-        ranked = rank_counterfactual(abnormal.counterfactual_fits(total.first, total.last))
-        tests = {"t": not_computable("t", total.note), **ranked.tests}
-        tests["block_bootstrap"] = not_computable("block_bootstrap", total.note)
-    else:
-        ranked = None
-        tests = _least_squares_tests(abnormal, total, rng)
+    rule = invert_window(abnormal, total.first, total.last)
+    tests = {
+        "t": describe_t(abnormal, total),
+        "sample_quantile": sample_quantile(total.abnormal, abnormal.fit.residuals),
+    }
+    tests |= describe_rule(rule)
+    tests["block_bootstrap"] = _bootstrap(abnormal, total, rng)
     tests |= placebo.tests if placebo else {}
     if total.length == 1:
         tests |= {name: not_computable(name, why) for name, why in SINGLE_SESSION.items()}
-    return WindowTests(tests, ranked.interval if ranked else None)
+    return WindowTests(tests, rule)
 
 
-def _least_squares_tests(
-    abnormal: AbnormalReturns, total: WindowSum, rng: np.random.Generator
-) -> dict[str, TestResult]:
-    fit, fits = abnormal.fit, abnormal.window_fits(total.first, total.last)
-    assert total.estimate is not None
-    assert total.standard_error is not None
+def describe_t(abnormal: AbnormalReturns, total: WindowSum) -> TestResult:
+    """The t test of a window, or why a model has none."""
+    if total.estimate is None or total.standard_error is None:
+        return not_computable("t", total.note)
     note = "" if abnormal.garch is None else "the standard error is the GARCH forecast made before the window"
-    tests = {
-        "t": prediction_error_t(total.estimate, total.standard_error, fit.df, note=note),
-        "sample_quantile": sample_quantile(total.abnormal, fit.residuals),
-        "conformal": conformal(fits),
-        "block_conformal": block_conformal_test(fits),
-        "fhs": fhs_test(fits),
-    }
-    if total.length > 1:
-        try:
-            tests["block_bootstrap"] = bootstrap_test(fits, rng, n_draws=BOOTSTRAP_DRAWS)
-        except EstimationError as error:
-            tests["block_bootstrap"] = not_computable("block_bootstrap", error.message)
-    return tests
+    return prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df, note=note)
+
+
+def _bootstrap(abnormal: AbnormalReturns, total: WindowSum, rng: np.random.Generator) -> TestResult:
+    if total.standard_error is None or total.length == 1:
+        return not_computable("block_bootstrap", total.note or SINGLE_SESSION["block_bootstrap"])
+    try:
+        return bootstrap_test(abnormal.window_fits(total.first, total.last), rng, n_draws=BOOTSTRAP_DRAWS)
+    except EstimationError as error:
+        return not_computable("block_bootstrap", error.message)

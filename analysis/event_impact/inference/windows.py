@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 import numpy as np
@@ -11,23 +13,40 @@ import pandas as pd
 
 from event_impact.base.result import TestResult, not_computable, show_tests
 from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.inference.candidate_set import CandidateSession, CandidateSet, measure_candidates
+from event_impact.inference.deciding_rule import DecidingRule, describe_rule, find_detectable
 from event_impact.inference.multiplicity import holm
-from event_impact.inference.parametric import interval, is_inside
+from event_impact.inference.outcome_rule import Judgement, judge_row
+from event_impact.inference.parametric import interval
 from event_impact.inference.placebo_pool import PlaceboRank
-from event_impact.inference.power import detectable_effect, smallest_bound
+from event_impact.inference.power import detectable_effect
 from event_impact.inference.window_tests import run_window_tests
 
 HEADLINE_KIND = "close_to_close"
 COMPANION_KIND = "close_to_open"
+DECLARED_KINDS = (HEADLINE_KIND, COMPANION_KIND)
 OUTCOMES = (
     "insufficient_data",
-    "depends_on_volatility",
+    "borderline",
     "detectable_but_small",
     "effect",
     "fragile",
     "smaller_than_bound",
     "no_detectable_effect",
 )
+DETECTIONS = ("detectable_but_small", "effect", "fragile")
+SHARES = (0.5, 0.8, 0.9)
+"""How often the effects of ``mde50_rule``, ``mde80_rule`` and ``mde90_rule`` are found."""
+COLUMNS = (
+    "return_kind", "model", "benchmark", "mask", "estimation_sessions", "gap_sessions", "first", "last",
+    "is_primary", "estimate", "standard_error", "df", "t", "p_t", "p_sample_quantile", "p_conformal", "p_holm",
+    "p_fhs", "p_block_conformal", "p_placebo", "n_placebo", "ci90_low", "ci90_high", "ci95_low", "ci95_high",
+    "ci_from", "t90_low", "t90_high", "t95_low", "t95_high", "mde80", "mde50_rule", "mde80_rule", "mde90_rule",
+    "smallest_bound", "breakdown_volatility", "breakdown_news", "outcome", "n_estimation", "note",
+)  # fmt: skip
+"""Of ``results/estimates.csv``, in order."""
+
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -52,14 +71,46 @@ class Specification:
 
 @dataclass(frozen=True)
 class WindowEstimate:
-    """One window of one return kind: a row of ``results/estimates.csv``.
+    """One window of one return kind, or the candidate sessions of an event as a whole: a row of the results.
 
-    ``estimate`` is None when the row cannot be computed; ``note`` then says why.
-    ``tests`` holds every statistic by name. Models without a standard error have an estimate, no t, no t intervals
-    and no power; ``rank_ci95`` is then the interval of effects that the residuals' ranks do not reject.
-    ``is_curve_tested`` is False for a detection whose specification curve had too few placebo sessions to be
-    tested; ``other_news`` names the recorded news of the listing inside the window; ``caution`` says what
-    keeps a row from measuring the event.
+    ``estimate`` is None when the row cannot be computed; ``note`` then says why. ``tests`` holds every statistic by name.
+    Models without a standard error have an estimate, no t, no t intervals and no ``mde80``. The row of a set of
+    candidates has the sessions, the estimate and the tests of the one with the smallest p*.
+
+    Attributes
+    ----------
+    specification : Specification
+    first, last : int
+        Of the window.
+    is_primary : bool
+        Headline or companion: the row that an outcome goes by.
+    estimate, standard_error : float or None
+        Fractions.
+    df : int or None
+        L - K.
+    judgement : Judgement
+        The outcome, empty for one candidate of several, and which tests disagree with it.
+    note : str
+        What a reader must know of the row.
+    tests : dict of str to TestResult
+    candidates : CandidateSet or None
+        The deciding rule of each session that the row stands for; a window of several sessions counts as one.
+    n_candidates : int
+        Sessions that the event can have reached, for the row of the set; else 1.
+    significance : float
+        Level of the rule.
+    p_holm : float or None
+        Over headline and companion.
+    breakdown_volatility, breakdown_news : float or None
+        Of a detection, at the level that decided: see :class:`event_impact.inference.deciding_rule.Breakdown`.
+    n_estimation, n_placebo : int or None
+        Sessions behind the fit and behind the placebo rank.
+    is_curve_tested : bool
+        False for a detection whose specification curve had too few placebo sessions to be tested.
+    other_news : tuple of str
+        Recorded news of the listing inside the window.
+    caution : str
+        What keeps a row from measuring the event.
     """
 
     specification: Specification
@@ -67,19 +118,19 @@ class WindowEstimate:
     last: int
     is_primary: bool
     estimate: float | None
-    standard_error: float | None
-    df: int | None
-    tests: dict[str, TestResult]
-    p_holm: float | None
-    ci90: tuple[float, float] | None
-    ci95: tuple[float, float] | None
-    mde80: float | None
-    smallest_bound: float | None
-    outcome: str
-    n_estimation: int | None
+    judgement: Judgement
     note: str
+    tests: dict[str, TestResult]
+    standard_error: float | None = None
+    df: int | None = None
+    candidates: CandidateSet | None = None
+    n_candidates: int = 1
+    significance: float = 0.05
+    p_holm: float | None = None
+    breakdown_volatility: float | None = None
+    breakdown_news: float | None = None
+    n_estimation: int | None = None
     n_placebo: int | None = None
-    rank_ci95: tuple[float, float] | None = None
     is_curve_tested: bool = True
     other_news: tuple[str, ...] = ()
     caution: str = ""
@@ -89,6 +140,21 @@ class WindowEstimate:
         """Kind of return."""
         return self.specification.return_kind
 
+    @property
+    def outcome(self) -> str:
+        """Its word; empty for one candidate of several, which is not judged alone."""
+        return self.judgement.outcome
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the row stands for several candidate sessions."""
+        return self.n_candidates > 1
+
+    @property
+    def rule(self) -> DecidingRule | None:
+        """The deciding rule of the row; of a set, that of its largest candidate."""
+        return self.candidates.largest.rule if self.candidates else None
+
     def p_value(self, name: str) -> float | None:
         """The p-value of a test, None where it has none."""
         test = self.tests.get(name)
@@ -96,72 +162,101 @@ class WindowEstimate:
 
     @property
     def rank_p(self) -> float | None:
-        """The larger of the conformal and the volatility-aware p-value: what the outcome goes by."""
-        return combine_ranks(self.tests)
+        """p*: the larger of the conformal and the volatility-aware p; of a set, k times the smallest of its candidates."""
+        return self.candidates.p_star if self.candidates else None
+
+    @cached_property
+    def ci90(self) -> Ends | None:
+        """Printed 90 % interval: the effects that p* does not reject; of a set, the hull of its candidates' own."""
+        if self.candidates is None:
+            return None
+        ends = self.candidates.own_intervals
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
+    @cached_property
+    def ci95(self) -> Ends | None:
+        """Printed 95 % interval; None also where several candidates moved: then each has its own."""
+        return self.candidates.interval(0.05) if self.candidates else None
+
+    @property
+    def ci_from(self) -> str | None:
+        """Which of ``conformal``, ``fhs`` makes ``ci95`` as wide as it is, or ``both``."""
+        return self.candidates.source(0.05) if self.candidates else None
+
+    @property
+    def smallest_bound(self) -> float | None:
+        """The larger |end| of ``ci90``: beyond it an effect is ruled out."""
+        return self.candidates.smallest_bound if self.candidates else None
+
+    def t_interval(self, coverage: float) -> Ends | None:
+        """Interval of the t test, beside; none for a set."""
+        if self.estimate is None or self.standard_error is None or self.df is None or self.is_set:
+            return None
+        return interval(self.estimate, self.standard_error, self.df, coverage)
+
+    @property
+    def mde80(self) -> float | None:
+        """Smallest effect that an unadjusted 5 % t test finds four times in five."""
+        known = self.standard_error is not None and self.df is not None
+        return detectable_effect(self.standard_error, df=self.df) if known else None  # type: ignore[arg-type]
+
+    @cached_property
+    def mde_rule(self) -> tuple[float, ...]:
+        """Effects that the rule finds once in two, four times in five, nine times in ten on that day; one session only."""
+        if self.candidates is None or self.first != self.last:
+            return ()
+        needed = self.candidates.needed_effects(self.significance)
+        return tuple(float(find_detectable(needed, share)) for share in SHARES)
+
+    @property
+    def mde80_rule(self) -> float | None:
+        """The second of them: what would have been seen."""
+        return self.mde_rule[1] if self.mde_rule else None
 
     def _repr_html_(self) -> str:
         parts = ["n/a: " + self.note if self.estimate is None else f"abnormal return {self.estimate:+.4f}"]
         if self.ci95:
             parts.append(f"95 % interval {self.ci95[0]:+.4f} to {self.ci95[1]:+.4f}")
-        if self.mde80 is not None:
-            parts.append(f"found four times in five from {self.mde80:.4f}")
+        if self.mde80_rule is not None:
+            parts.append(f"found four times in five from {self.mde80_rule:.4f}")
         head = f"<b>{self.return_kind}, rel_sessions {self.first} to {self.last}</b> (fractions)"
         text = "; ".join([*map(escape, parts), f"outcome {self.outcome}"])
         return f"<p>{head}: {text}</p>{show_tests(self.tests.values())}"
 
     def as_record(self) -> dict[str, object]:
-        """The row in the columns of ``results/estimates.csv``."""
-        spec, test = self.specification, self.tests.get("t")
-        low90, high90 = self.ci90 or (None, None)
-        low95, high95 = self.ci95 or (None, None)
-        return {
-            **dataclasses.asdict(spec),
-            "first": self.first,
-            "last": self.last,
-            "is_primary": self.is_primary,
-            "estimate": self.estimate,
-            "standard_error": self.standard_error,
-            "df": self.df,
-            "t": test.statistic if test else None,
-            "p_t": self.p_value("t"),
-            "p_sample_quantile": self.p_value("sample_quantile"),
-            "p_conformal": self.p_value("conformal"),
-            "p_fhs": self.p_value("fhs"),
-            "p_block_conformal": self.p_value("block_conformal"),
-            "p_placebo": self.p_value("placebo"),
-            "n_placebo": self.n_placebo,
-            "p_holm": self.p_holm,
-            "ci90_low": low90,
-            "ci90_high": high90,
-            "ci95_low": low95,
-            "ci95_high": high95,
-            "mde80": self.mde80,
-            "smallest_bound": self.smallest_bound,
-            "outcome": self.outcome,
-            "n_estimation": self.n_estimation,
+        """The row in the columns of ``results/estimates.csv``; what is unbounded is empty."""
+        pairs = {"ci90": self.ci90, "ci95": self.ci95, "t90": self.t_interval(0.90), "t95": self.t_interval(0.95)}
+        found = self.mde_rule or (None,) * len(SHARES)
+        is_declared = (self.first, self.last) == (0, 0) and self.return_kind in DECLARED_KINDS
+        known = {
+            **dataclasses.asdict(self.specification),
+            **{f"p_{name}": test.p_value for name, test in self.tests.items()},
+            **{
+                f"{name}_{side}": pair and pair[at]
+                for name, pair in pairs.items()
+                for at, side in enumerate(("low", "high"))
+            },
+            **{f"mde{100 * share:.0f}_rule": value for share, value in zip(SHARES, found, strict=True)},
+            "is_primary": self.is_primary or is_declared,
+            "t": self.tests["t"].statistic if "t" in self.tests else None,
+            "outcome": self.outcome or None,
             "note": "; ".join(filter(None, (self.note, self.caution, self.describe_news()))),
         }
+        values = {name: known[name] if name in known else getattr(self, name, None) for name in COLUMNS}
+        return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
 
     def describe_news(self) -> str:
         """The recorded other news inside the window, in words; empty when none is known."""
         return f"holds other news: {'; '.join(self.other_news)}" if self.other_news else ""
 
 
-def combine_ranks(tests: dict[str, TestResult]) -> float | None:
-    """max(conformal, FHS); longer windows have the block conformal p alone."""
-    rank = next((tests[n].p_value for n in ("conformal", "block_conformal") if _has_p(tests, n)), None)
-    fhs = tests["fhs"].p_value if _has_p(tests, "fhs") else None
-    known = [p for p in (rank, fhs) if p is not None]
-    return max(known) if known else None
-
-
 def unavailable(
     specification: Specification, first: int, last: int, *, is_primary: bool, reason: str
 ) -> WindowEstimate:
     """A row that cannot be computed, with its reason."""
+    tests = {"t": not_computable("t", reason)}
     return WindowEstimate(
-        specification, first, last, is_primary, None, None, None, {"t": not_computable("t", reason)}, None, None, None,
-        None, None, "insufficient_data", None, reason,
+        specification, first, last, is_primary, None, Judgement("insufficient_data"), reason, tests
     )  # fmt: skip
 
 
@@ -190,35 +285,99 @@ def assess_window(
     WindowEstimate
         Complete, or with the reason why it has no number.
     """
-    is_primary = (first, last) == (0, 0) and specification.return_kind in (HEADLINE_KIND, COMPANION_KIND)
+    is_primary = (first, last) == (0, 0) and specification.return_kind in DECLARED_KINDS
     total = abnormal.sum_window(first, last)
     if total.estimate is None:
         return unavailable(specification, first, last, is_primary=is_primary, reason=total.note)
     fit, error = abnormal.fit, total.standard_error
     rng = np.random.default_rng([seed % 2**63, *specification.return_kind.encode(), first + 2000, last + 2000])
     found = run_window_tests(abnormal, total, rng=rng, placebo=placebo)
-    ci90 = None if error is None else interval(total.estimate, error, fit.df, 0.90)
     note = _note(fit.n_estimation, fit.asked_sessions, fit.dropped)
-    return WindowEstimate(
-        specification=specification,
-        first=first,
-        last=last,
-        is_primary=is_primary,
-        estimate=total.estimate,
+    row = WindowEstimate(
+        specification,
+        first,
+        last,
+        is_primary,
+        total.estimate,
+        Judgement(""),
+        "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))),
+        found.tests,
         standard_error=error,
         df=None if error is None else fit.df,
-        tests=found.tests,
-        p_holm=None,
-        ci90=ci90,
-        ci95=None if error is None else interval(total.estimate, error, fit.df, 0.95),
-        mde80=None if error is None else detectable_effect(error, df=fit.df),
-        smallest_bound=None if error is None else smallest_bound(total.estimate, error, df=fit.df),
-        outcome=decide_outcome(found.tests, ci90, significance=significance, bound=bound),
+        candidates=CandidateSet((CandidateSession(first, found.rule, found.tests["t"], abnormal.session_of(first)),)),
+        significance=significance,
         n_estimation=fit.n_estimation,
-        note="; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))),
         n_placebo=placebo.count if placebo else None,
-        rank_ci95=found.rank_ci95,
         other_news=_list_news(abnormal, first, last),
+    )
+    return judge_estimate(row, bound=bound)
+
+
+def join_candidates(
+    rows: list[WindowEstimate],
+    abnormal: AbnormalReturns,
+    rel_sessions: tuple[int, ...],
+    *,
+    placebo_t: np.ndarray,
+    bound: float,
+) -> list[WindowEstimate]:
+    """The rows with the set of candidate sessions in the place of session 0, which is then not judged alone.
+
+    Parameters
+    ----------
+    rows : list of WindowEstimate
+        Of one return kind.
+    abnormal : AbnormalReturns
+        Of the same kind.
+    rel_sessions : tuple of int
+        Sessions that the event can have reached; with one of them the rows stay as they are.
+    placebo_t : ndarray (n, k)
+        t of the same sessions around every eligible earlier event.
+    bound : float
+        delta, a fraction.
+
+    Returns
+    -------
+    list of WindowEstimate
+        The row of the set before that of session 0.
+    """
+    index = next((i for i, row in enumerate(rows) if row.is_primary), None)
+    count = len(rel_sessions)
+    if index is None or count == 1:
+        return rows
+    row, complete = rows[index], sum(abnormal.sum_window(r, r).estimate is not None for r in rel_sessions)
+    if complete == count:
+        joined = _assess_set(row, measure_candidates(abnormal, rel_sessions, placebo_t=placebo_t), abnormal)
+    else:
+        reason = f"incomplete: {complete} of {count} candidate sessions"
+        joined = unavailable(row.specification, rel_sessions[0], rel_sessions[-1], is_primary=True, reason=reason)
+    notes = "; ".join(filter(None, (f"candidate 1 of {count}", row.note)))
+    alone = dataclasses.replace(
+        row, is_primary=False, judgement=Judgement(""), breakdown_volatility=None, breakdown_news=None, note=notes
+    )
+    joined = judge_estimate(dataclasses.replace(joined, n_candidates=count), bound=bound)
+    return [*rows[:index], joined, alone, *rows[index + 1 :]]
+
+
+def _assess_set(row: WindowEstimate, found: CandidateSet, abnormal: AbnormalReturns) -> WindowEstimate:
+    """The row of a set of candidate sessions, named by the largest of them; ``row`` is that of session 0."""
+    largest = found.largest
+    notes = [row.note, f"the largest of {found.count} candidate sessions"]
+    if len(found.moved(0.05)) > 1:
+        notes.append("more than one candidate moved: each has an interval of its own")
+    if not found.can_detect(row.significance):
+        notes.append("too few estimation sessions for the set to detect anything: nothing is bounded")
+    return dataclasses.replace(
+        row,
+        first=largest.rel_session,
+        last=largest.rel_session,
+        estimate=largest.estimate,
+        standard_error=abnormal.sum_window(largest.rel_session, largest.rel_session).standard_error,
+        tests={"t": largest.t} | describe_rule(largest.rule),
+        candidates=found,
+        n_placebo=None,
+        note="; ".join(filter(None, notes)),
+        other_news=_list_news(abnormal, found.sessions[0].rel_session, found.sessions[-1].rel_session),
     )
 
 
@@ -232,42 +391,37 @@ def _note(used: int, asked: int, dropped: str) -> str:
     return "" if used == asked else f"{used} of {asked} estimation sessions: {dropped}"
 
 
-def decide_outcome(
-    tests: dict[str, TestResult],
-    ci90: tuple[float, float] | None,
-    *,
-    significance: float,
-    bound: float,
-    p_star: float | None = None,
-) -> str:
-    """The outcome of a row, the first rule that applies.
+def judge_estimate(row: WindowEstimate, *, bound: float, p_star: float | None = None, times: int = 1) -> WindowEstimate:
+    """The row with its outcome and, for a detection, its breakdown at the level that decided.
 
     A detection is ``fragile`` until a specification curve supports it: :func:`apply_confirmation`.
 
     Parameters
     ----------
+    row : WindowEstimate
+    bound : float
+        delta, a fraction.
     p_star : float, optional
-        Use this adjusted value in place of max(conformal, FHS).
+        An adjusted p* in place of the row's own.
+    times : int
+        What the adjustment multiplied each p by.
+
+    Returns
+    -------
+    WindowEstimate
     """
-    rank = next((tests[n].p_value for n in ("conformal", "block_conformal") if _has_p(tests, n)), None)
-    fhs = tests["fhs"].p_value if _has_p(tests, "fhs") else None
-    combined = p_star if p_star is not None else combine_ranks(tests)
-    if rank is None or combined is None:
-        return "insufficient_data"
-    if fhs is not None and (rank < significance) != (fhs < significance):
-        return "depends_on_volatility"
-    is_detected = combined < significance
-    is_small = ci90 is not None and is_inside(*ci90, bound)
-    if is_detected:
-        return "detectable_but_small" if is_small else "fragile"
-    return "smaller_than_bound" if is_small else "no_detectable_effect"
+    if row.candidates is None:
+        return row
+    tests = row.candidates.weigh(times=times, p_star=p_star)
+    judged = judge_row(tests, row.candidates.own_intervals, level=row.significance, bound=bound)
+    volatility = news = None
+    if judged.outcome in DETECTIONS:
+        found = row.candidates.largest.rule.break_down(row.significance / tests.times)
+        volatility, news = float(found.volatility[0]), float(found.news[0])
+    return dataclasses.replace(row, judgement=judged, breakdown_volatility=volatility, breakdown_news=news)
 
 
-def _has_p(tests: dict[str, TestResult], name: str) -> bool:
-    return name in tests and tests[name].p_value is not None
-
-
-def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: float) -> list[WindowEstimate]:
+def adjust_primary(rows: list[WindowEstimate], *, bound: float) -> list[WindowEstimate]:
     """Holm over headline and companion; the adjusted p decides the companion's outcome.
 
     The headline was declared first and stands unadjusted.
@@ -276,8 +430,8 @@ def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: fl
     ----------
     rows : list of WindowEstimate
         Of all kinds and windows.
-    significance, bound : float
-        Level, and delta as a fraction.
+    bound : float
+        delta, a fraction.
 
     Returns
     -------
@@ -285,15 +439,15 @@ def adjust_primary(rows: list[WindowEstimate], *, significance: float, bound: fl
         In the same order.
     """
     primary = [i for i, row in enumerate(rows) if row.is_primary]
-    adjusted = holm([rows[i].rank_p for i in primary])
+    alone = [rows[i].rank_p for i in primary]
     result = list(rows)
-    for index, p_holm in zip(primary, adjusted, strict=True):
-        row = rows[index]
-        outcome = row.outcome
-        if row.estimate is not None and p_holm is not None:
-            p_star = p_holm if row.return_kind == COMPANION_KIND else None
-            outcome = decide_outcome(row.tests, row.ci90, significance=significance, bound=bound, p_star=p_star)
-        result[index] = dataclasses.replace(row, p_holm=p_holm, outcome=outcome)
+    for index, p, p_holm in zip(primary, alone, holm(alone), strict=True):
+        row = dataclasses.replace(rows[index], p_holm=p_holm)
+        if row.return_kind == COMPANION_KIND and p is not None and p_holm is not None:
+            # The smaller of two is doubled; the larger stands as it is, or at twice the smaller.
+            times = 2 if all(other is not None and p <= other for other in alone) and len(alone) > 1 else 1
+            row = judge_estimate(row, bound=bound, p_star=p_holm, times=times)
+        result[index] = row
     return result
 
 
@@ -318,9 +472,8 @@ def apply_confirmation(
     if row.outcome != "fragile":
         return row
     note = "; ".join(filter(None, (row.note, reason)))
-    return dataclasses.replace(
-        row, outcome="effect" if is_confirmed else "fragile", note=note, is_curve_tested=is_tested
-    )
+    judged = dataclasses.replace(row.judgement, outcome="effect" if is_confirmed else "fragile")
+    return dataclasses.replace(row, judgement=judged, note=note, is_curve_tested=is_tested)
 
 
 def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:
@@ -339,13 +492,14 @@ def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:
                 "note": test.note,
             }
             for row in rows
+            if row.n_candidates == 1
             for name, test in row.tests.items()
         ]
     )
 
 
 def estimates_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
-    """``results/estimates.csv``: one row a window and return kind.
+    """``results/estimates.csv``: one row a window and return kind; sets of candidates stand apart.
 
     Parameters
     ----------
@@ -356,4 +510,4 @@ def estimates_frame(rows: list[WindowEstimate]) -> pd.DataFrame:
     pandas.DataFrame
         Fractions; missing numbers stay missing.
     """
-    return pd.DataFrame([row.as_record() for row in rows])
+    return pd.DataFrame([row.as_record() for row in rows if row.n_candidates == 1])

@@ -16,10 +16,11 @@ import pandas as pd
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.garch import fit_garch
 from event_impact.estimation.peer_fits import PeerFit
 from event_impact.estimation.rolling import WindowFits
-from event_impact.inference.block_conformal import conformal_p_values
-from event_impact.inference.fhs import rank_filtered
+from event_impact.inference.deciding_rule import invert_rule
+from event_impact.inference.fhs import filter_windows
 from event_impact.inference.parametric import interval, prediction_error_t
 from event_impact.inference.sample_quantile import conformal, sample_quantile
 from event_impact.many.parametric_tests import adjusted_patell, kp_bmp
@@ -245,17 +246,15 @@ def describe_linear(
     label: str, donors: tuple[str, ...], fits: WindowFits, *, peer_columns: slice
 ) -> AdjustedEstimate:  # fmt: skip
     """A comparison by least squares, its peers' coefficients in ``peer_columns``."""
-    ranks = rank_filtered(
-        fits.residuals, fits.abnormal_returns[:, 0], leverage=fits.leverage[:, 0], following=fits.gap_abnormal_returns
-    )
+    rule = invert_rule(fits)
     return AdjustedEstimate(
         label=label,
         donors=donors,
         estimate=float(fits.abnormal_returns[0, 0]),
         residual_std=float(fits.residual_std[0]),
         weight_sum=float(fits.coefficients[0, peer_columns].sum()),
-        p_conformal=float(conformal_p_values(fits)[0]),
-        p_fhs=float(ranks.p_values[0]),
+        p_conformal=float(rule.p_conformal[0]),
+        p_fhs=float(rule.p_fhs[0]),
         note="",
     )
 
@@ -290,7 +289,8 @@ def describe_penalised(
     later = returns[n_estimation:] - before.predict(regressors[n_estimation:])
     own = np.r_[0:n_estimation, len(returns) - 1]
     refit = fit(returns[own], regressors[own])
-    ranks = rank_filtered(before.residuals, later[-1:], leverage=np.zeros(1), following=later[None, :-1])
+    residuals = before.residuals[None]
+    filtered = filter_windows(residuals, fit_garch(residuals, later[None, :-1]), 1.0, 1)
     size = np.abs(refit.residuals)
     return AdjustedEstimate(
         label=label,
@@ -299,7 +299,7 @@ def describe_penalised(
         residual_std=float(np.sqrt(np.mean(before.residuals**2))),
         weight_sum=float(before.weights[first_peer:].sum()),
         p_conformal=float(np.mean(size >= size[-1])),
-        p_fhs=float(ranks.p_values[0]),
+        p_fhs=float(filtered.rank(later[-1:])[0]),
         note=f"penalty {before.penalty:.3g}" if before.penalty else "weights sum to 1, none negative",
     )
 

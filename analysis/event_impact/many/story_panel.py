@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from event_impact.base.config import Window
 from event_impact.base.errors import EstimationError
@@ -328,6 +329,85 @@ def label_story_blocks(members: Sequence[StoryWindow]) -> np.ndarray:
     return np.unique(block, return_inverse=True)[1]
 
 
+@dataclass(frozen=True)
+class LeftOutStory:
+    """The pooled mean without one story, with p of BMP and of BMP adjusted for shared days."""
+
+    story: str
+    estimate: float
+    p_bmp: float | None
+    p_kp_bmp: float | None
+
+
+def leave_out_stories(members: Sequence[StoryWindow]) -> tuple[LeftOutStory, ...]:
+    """Each story left out in turn: does the conclusion hang on one of them?"""
+    found = []
+    for own in members:
+        rest = [m for m in members if m is not own]
+        car = np.array([m.estimate for m in rest])
+        scar = car / np.array([m.standard_error for m in rest])
+        adjusted = parametric.kp_bmp(scar, correlate_stories(rest).value)
+        found.append(LeftOutStory(own.story, float(car.mean()), parametric.bmp(scar).p_value, adjusted.p_value))
+    return tuple(found)
+
+
+def measure_spread(members: Sequence[StoryWindow]) -> TestResult:
+    """Did stories move, whatever their signs? Sum of SCAR^2 against chi-squared with N degrees of freedom.
+
+    Effects of either sign cancel in a mean; here they add up. A variance that rises at the event counts too.
+    """
+    null = "no story moved: the standardised effects spread like ordinary windows"
+    scar = np.array([m.estimate / m.standard_error for m in members])
+    if not scar.size:
+        return not_computable("dispersion", "no story is measured", null=null)
+    total, n = float(scar @ scar), scar.size
+    p_value = float(stats.chi2.sf(total, n))
+    return TestResult("dispersion", null, f"chi2({n})", total, p_value, n, "windows that share days count as apart")
+
+
+@dataclass(frozen=True)
+class ShrunkEffect:
+    """One story's estimate drawn towards what the other stories show; a summary, not a test.
+
+    Attributes
+    ----------
+    estimate, standard_error : float
+        Of the story alone.
+    mean, spread : float
+        Of the effects of the other stories: their random-effects mean, and the standard deviation of one more effect
+        around it.
+    shrunk, shrunk_error : float
+        Both together, each weighted by its precision.
+    """
+
+    story: str
+    estimate: float
+    standard_error: float
+    mean: float
+    spread: float
+    shrunk: float
+    shrunk_error: float
+
+
+def shrink_story(members: Sequence[StoryWindow], story: str) -> ShrunkEffect | None:
+    """Empirical Bayes for one story, the others as its prior (DerSimonian and Laird 1986); None without two others."""
+    own = next((m for m in members if m.story == story), None)
+    rest = [m for m in members if m.story != story]
+    if own is None or len(rest) < 2:
+        return None
+    x, variance = np.array([m.estimate for m in rest]), np.array([m.standard_error for m in rest]) ** 2
+    weight = 1.0 / variance
+    excess = weight @ np.square(x - weight @ x / weight.sum()) - (len(rest) - 1)
+    between = max(0.0, float(excess / (weight.sum() - weight @ weight / weight.sum())))
+    weight = 1.0 / (variance + between)
+    mean, prior = float(weight @ x / weight.sum()), between + 1.0 / float(weight.sum())
+    precision = 1.0 / prior + 1.0 / own.standard_error**2
+    shrunk = (mean / prior + own.estimate / own.standard_error**2) / precision
+    return ShrunkEffect(
+        story, own.estimate, own.standard_error, mean, math.sqrt(prior), shrunk, 1.0 / math.sqrt(precision)
+    )
+
+
 def decide_pooled_outcome(pooled: PooledEffect, *, significance: float, bound: float, is_confirmed: bool) -> str:
     """The outcome of a pooled effect, by the rule of single studies with the recommended p.
 
@@ -499,3 +579,18 @@ class PanelResult:
     separable_pooled: PooledEffect
     path: StoryPath
     n_in_estimation: int
+
+    @cached_property
+    def left_out(self) -> tuple[LeftOutStory, ...]:
+        """The pooled mean without each story."""
+        return leave_out_stories([s.joint for s in self.panel.denied])
+
+    @cached_property
+    def dispersion(self) -> TestResult:
+        """Whether stories moved in either direction."""
+        return measure_spread([s.joint for s in self.panel.denied])
+
+    @cached_property
+    def shrunk(self) -> ShrunkEffect | None:
+        """The effect of the run's own story, drawn towards the others."""
+        return shrink_story([s.joint for s in self.panel.denied], self.panel.study.story.story)

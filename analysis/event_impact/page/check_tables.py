@@ -135,9 +135,10 @@ def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibi
     """Detectable effects and the equivalence test of every window."""
     columns = (
         Column("label", "return and window"),
-        Column("mde50", "found 1 in 2 from", "size"),
-        Column("mde80", "found 4 in 5 from", "size"),
-        Column("mde90", "found 9 in 10 from", "size"),
+        Column("mde50_rule", "found 1 in 2 from", "size"),
+        Column("mde80_rule", "found 4 in 5 from", "size"),
+        Column("mde90_rule", "found 9 in 10 from", "size"),
+        Column("mde80", "4 in 5 by t", "size"),
         Column("provable_bound", "bound provable 4 in 5", "size"),
         Column("smallest_bound", "smallest bound", "size"),
         Column("p_equivalence", f"p inside {format_size(power.bound)}", "p"),
@@ -145,11 +146,11 @@ def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibi
     notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
     missing = f" n/a: {'; '.join(notes)}." if notes else ""
     caption = (
-        "What could have been found: true effects that an unadjusted 5\u00a0% t test finds once in two, four times in "
-        "five, nine times in ten, and the bound that an equivalence test passes four times in five when nothing "
-        "happened. These four come from the standard error alone. The last two use the estimate: the tightest "
-        f"bound it can be shown to lie inside, and the p of lying inside the bound set beforehand (two one-sided "
-        f"t tests).{missing}"
+        "What could have been found: true effects that the deciding rule finds on that session once in two, four times in "
+        "five, nine times in ten; by normal theory what an unadjusted 5\u00a0% t test finds four times in five, and the "
+        "bound that an equivalence test passes as often when nothing happened. None of these uses the estimate. The last "
+        f"two do: the tightest bound it can be shown to lie inside, and the p of lying inside the bound set beforehand, "
+        f"by the inversion of the rule.{missing}"
     )
     shown = power.windows.assign(label=list(map(label_row, rows)))
     return declare_table("power", shown, columns, caption=caption, numbers=power.windows)

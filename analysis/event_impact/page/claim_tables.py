@@ -149,8 +149,13 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
         Column("", "95 % interval", "written", of=_say_interval),
         Column("ci95_low"),
         Column("ci95_high"),
-        Column("", "detectable 4 in 5 from", "written", of=lambda e: e.mde80 and format_money(e.mde80, sign=False)),
-        Column("mde80"),
+        Column(
+            "",
+            "detectable 4 in 5 from",
+            "written",
+            of=lambda e: e.mde80_rule and format_money(e.mde80_rule, sign=False),
+        ),
+        Column("mde80_rule"),
         Column("note"),
     )
     known = [_say_basis(e, e.market_value) for e in effects if e.market_value is not None]

@@ -222,9 +222,9 @@ def draw_equivalence(power: PowerStudy) -> FigureExhibit:
     if not said:
         said = ["n/a: the model has no standard error."]
     caption = (
-        "How small can the effect be shown to be? At each bound, the p of two one-sided tests that the effect of the "
-        "event session lies inside it. Where a curve falls below the dotted line (0.05) the data rule out a larger "
-        "effect; read the whole curve rather than the one bound that was set."
+        "How small can the effect be shown to be? At each bound, the p of the rule that the effect of the event session "
+        "lies inside it (half the larger p* of its two ends). Where a curve falls below the dotted line (0.05) the data "
+        "rule out a larger effect; read the whole curve rather than the one bound that was set."
     )
     description = "Curves of the equivalence p against the bound. " + " ".join(said)
     return FigureExhibit("equivalence", figure, caption, description, power.curves)

@@ -99,7 +99,7 @@ def or_reason(value: float | None, formatter: Callable[[float], str], reason: st
 RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}
 OUTCOME_LABELS = {
     "insufficient_data": "insufficient data",
-    "depends_on_volatility": "depends on how the day's volatility is treated",
+    "borderline": "borderline",
     "detectable_but_small": "detectable but small",
     "effect": "abnormal return detected",
     "fragile": "detected, but fragile",

@@ -52,16 +52,15 @@ def draw_returns(rows: list[WindowEstimate], significance: float) -> FigureExhib
     handles = (
         style.key("90 % interval", linewidth=5, alpha=0.55),
         style.key("95 %", linewidth=1.4),
-        Patch(**band, label="below the MDE (80 % power)"),
+        Patch(**band, label="found less than 4 times in 5"),
     )
     style.legend_above(axes, handles, columns=3)
     spec = chosen[0].specification
     caption = (
         f"Abnormal return of the event session, measured three ways ({MODEL_LABELS[spec.model]}, benchmark "
         f"{spec.benchmark}). Mark: estimate; thick bar: 90 % interval; thin bar: 95 % interval. The hatched band "
-        "reaches from minus to plus the minimum detectable effect: a true effect inside it would be found by a "
-        f"5\u00a0% t test less than four times in five. The study decides by rank tests at the {significance:.0%} level, "
-        "not by whether a bar crosses zero."
+        f"reaches from minus to plus the effect that the rule of the study, rank tests at the {100 * significance:g}\u00a0% "
+        "level, finds four times in five on that day; the bars are the inversion of that rule."
     )
     description = "Dot-and-interval chart of three returns on one percent scale. " + " ".join(
         map(_describe_row, chosen)
@@ -74,17 +73,19 @@ NUMBERS = (
     Column("estimate"),
     Column("ci90", kind="interval"),
     Column("ci95", kind="interval"),
-    Column("mde80"),
+    Column("mde80_rule"),
     Column("note", of=lambda row: row.as_record()["note"]),
 )
 
 
 def _draw_row(axes: Axes, y: float, row: WindowEstimate) -> None:
     colour, marker = LOOKS[row.return_kind]
-    if row.estimate is None or row.ci90 is None or row.ci95 is None or row.mde80 is None:
+    if row.estimate is None or row.ci90 is None or row.ci95 is None or row.mde80_rule is None:
         style.write_missing(axes, style.plain_label(row.note), (0, y))
         return
-    axes.fill_betweenx([y - 0.3, y + 0.3], -row.mde80, row.mde80, facecolor=PALE_GREY, edgecolor="#b5b5b5", hatch="///")
+    axes.fill_betweenx(
+        [y - 0.3, y + 0.3], -row.mde80_rule, row.mde80_rule, facecolor=PALE_GREY, edgecolor="#b5b5b5", hatch="///"
+    )
     axes.plot(row.ci95, [y, y], color=colour, linestyle="-", linewidth=1.4, marker="|", markersize=9)
     axes.plot(row.ci90, [y, y], color=colour, linestyle="-", linewidth=5, alpha=0.55, solid_capstyle="butt")
     axes.plot(row.estimate, y, color=colour, marker=marker, markersize=8, markeredgecolor="white")
@@ -94,11 +95,11 @@ def _draw_row(axes: Axes, y: float, row: WindowEstimate) -> None:
 
 def _describe_row(row: WindowEstimate) -> str:
     label = RETURN_LABELS[row.return_kind].capitalize()
-    if row.estimate is None or row.ci90 is None or row.ci95 is None or row.mde80 is None:
+    if row.estimate is None or row.ci90 is None or row.ci95 is None or row.mde80_rule is None:
         return f"{label}: not available, {row.note}."
     return (
         f"{label}: {format_percent(row.estimate)}, 90 % interval {format_interval(row.ci90)}, 95 % interval "
-        f"{format_interval(row.ci95)}, minimum detectable effect {format_size(row.mde80)}."
+        f"{format_interval(row.ci95)}, found four times in five from {format_size(row.mde80_rule, digits=1)}."
     )
 
 

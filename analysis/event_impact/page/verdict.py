@@ -6,21 +6,24 @@ the prices can tell apart is always added. The wording never claims the absence 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from html import escape
 
+import pandas as pd
+
 from event_impact.base.config import StudyConfig
 from event_impact.events.sessions import Alignment
-from event_impact.inference.sequence import Contrast
-from event_impact.inference.story_sequence import StorySequence
+from event_impact.inference.outcome_rule import CALM_DAY, NERVOUS_DAY
+from event_impact.inference.sequence import ReversalClaim
+from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.page.format import (
     OUTCOME_LABELS,
     format_interval,
     format_percent,
     format_session,
-    format_size,
     p_equals,
 )
 
@@ -130,7 +133,11 @@ def is_complete(rows: list[WindowEstimate], config: StudyConfig) -> bool:
 
 
 def compose_verdict(
-    rows: list[WindowEstimate], alignment: Alignment, config: StudyConfig, *, sequence: StorySequence | None = None
+    rows: list[WindowEstimate],
+    alignment: Alignment,
+    config: StudyConfig,
+    *,
+    sequence: StorySequence | None = None,
 ) -> Verdict:
     """The verdict of a study from its rows, its sequence and from what is identified."""
     headline, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
@@ -141,9 +148,9 @@ def compose_verdict(
             _say_headline(headline, alignment, config),
             _say_companion(companion, config),
             alignment.identification.reason,
-            _say_sequence(sequence, config) if sequence else "",
+            _say_sequence(sequence, config, headline) if sequence else "",
         ),
-        plain=_say_plainly(headline, alignment, config),
+        plain=_say_plainly(headline, companion, alignment, config),
         outcome=headline.outcome,
         companion_outcome=companion.outcome,
         status="final" if is_complete(rows, config) else "open",
@@ -151,60 +158,85 @@ def compose_verdict(
 
 
 def _ask(alignment: Alignment) -> str:
-    what = {"report_only": "around the report", "denial_only": "around the denial"}.get(
-        alignment.identification.kind, "around the report and the denial"
-    )
+    what = {
+        "report_only": "around the report",
+        "denial_only": "around the denial",
+    }.get(alignment.identification.kind, "around the report and the denial")
     return f"Did {alignment.story.ticker} move abnormally {what} ({alignment.story.title})?"
 
 
-def _when(alignment: Alignment) -> str:
-    session = format_session(alignment.event_session)
-    if len(alignment.candidates) == 1:
-        return f"on {session}"
-    last = format_session(alignment.candidates[-1])
-    return f"on {session}, the first of {len(alignment.candidates)} candidate sessions (last: {last})"
+DAYS = {
+    NERVOUS_DAY: " The move is large for an ordinary day, not for one expected to be so nervous.",
+    CALM_DAY: " The move is large for so calm a day, not for an ordinary one.",
+}
+"""What is added where one of the two rank tests rejects and the other is far from it."""
+TEST_NAMES = {"conformal": "the conformal test", "fhs": "the volatility-aware test", "t": "the t test"}
+
+
+def _when(row: WindowEstimate, alignment: Alignment) -> str:
+    """The session of a row; of a set, its largest candidate, so that no candidate is judged alone."""
+    if not row.is_set:
+        return f"on {format_session(alignment.event_session)}"
+    sessions = ", ".join(format_session(s) for s in alignment.reachable)
+    return f"on {format_session(_shown_session(row, alignment))}, the largest of {row.n_candidates} candidates ({sessions})"
+
+
+def _shown_session(row: WindowEstimate, alignment: Alignment) -> pd.Timestamp:
+    largest = row.candidates.largest.session if row.candidates else None
+    return alignment.event_session if largest is None else largest
+
+
+def _measure(row: WindowEstimate, config: StudyConfig) -> str:
+    estimate = format_percent(row.estimate or 0.0)
+    whole = f"; over all candidates {p_equals(row.rank_p)}" if row.is_set and row.rank_p is not None else ""
+    return f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)}{whole})"
 
 
 def _interval(row: WindowEstimate) -> str:
-    """The t interval, or the interval of the ranks for a model without a standard error."""
-    if row.ci95 is not None:
-        return f"95\u00a0% interval {format_interval(row.ci95)}"
-    if row.rank_ci95 is not None:
-        return f"95\u00a0% interval by ranks {format_interval(row.rank_ci95)}"
-    return "no interval: the estimation window is too short to rank at 95\u00a0%"
+    """The printed interval: the effects that the deciding rule does not reject."""
+    if row.ci95 is None:
+        return "more than one candidate moved, each with an interval of its own"
+    if math.isinf(row.ci95[0]):
+        return "no interval: the estimation window is too short to rank at 95\u00a0%"
+    return f"95\u00a0% interval {format_interval(row.ci95)}"
 
 
 def _rank_test(row: WindowEstimate) -> str:
-    labels = {"conformal": "conformal", "block_conformal": "block conformal", "fhs": "volatility-aware"}
-    found = {name: p for name in labels if (p := row.p_value(name)) is not None}
-    if "conformal" in found:
-        found.pop("block_conformal", None)
-    return ", ".join(f"{labels[name]} {p_equals(p)}" for name, p in found.items()) or "no rank test"
+    parts = []
+    for name, label in (
+        ("conformal", "conformal"),
+        ("block_conformal", "block conformal"),
+        ("fhs", "volatility-aware"),
+    ):
+        p = row.p_value(name)
+        if p is not None and not (name == "block_conformal" and row.p_value("conformal") is not None):
+            parts.append(f"{label} {p_equals(p)}")
+    return ", ".join(parts) or "no rank test"
 
 
 def _detectable(row: WindowEstimate) -> str:
-    if row.mde80 is None:
+    if row.mde80_rule is None:
         return f"How large a move would have been seen is not known ({row.note})"
-    return f"A 5\u00a0% t test would have seen a move of {format_size(row.mde80)} or more four times in five"
+    if math.isinf(row.mde80_rule):
+        return "With so few sessions no move of any size could have been told apart"
+    size = format_percent(row.mde80_rule, digits=1, sign=False)
+    return f"The rule of this study would have seen a move of {size} or more four times in five"
 
 
 def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
     if row.estimate is None:
         return f"The headline cannot be computed: {row.note}."
-    when, estimate = _when(alignment), format_percent(row.estimate)
-    measure = f"{estimate} against {row.specification.benchmark} ({_interval(row)}; {_rank_test(row)})"
-    ticker, bound = alignment.story.ticker, format_size(config.equivalence_bound)
-    fragile = "fragile"
-    if not row.is_curve_tested:
-        fragile = "called fragile only because too few earlier sessions are recorded to test it"
+    when, measure = _when(row, alignment), _measure(row, config)
+    ticker, bound = alignment.story.ticker, format_percent(config.equivalence_bound, sign=False)
     sentences = {
         "no_detectable_effect": (
             f"The abnormal return of {ticker} {when} was {measure}. {_detectable(row)}; effects anywhere in the interval "
             "remain compatible with the data."
         ),
         "smaller_than_bound": (
-            f"Any abnormal return of {ticker} {when} was smaller than {bound} in absolute value: {measure}; 90\u00a0% "
-            f"interval {format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
+            f"Any abnormal return of {ticker} {'on any one of the candidate sessions ' if row.is_set else ''}was smaller "
+            f"than {bound} in absolute value: {when} {measure}; 90\u00a0% interval "
+            f"{format_interval(row.ci90 or (0.0, 0.0))}. {_detectable(row)}."
         ),
         "effect": (
             f"{ticker} moved by {measure} {when}, a move of a size seen on {_in_hundred(row.rank_p)} ordinary sessions. "
@@ -212,22 +244,34 @@ def _say_headline(row: WindowEstimate, alignment: Alignment, config: StudyConfig
             f"{_detectable(row)}."
         ),
         "fragile": (
-            f"A detection that is {fragile}: {ticker} moved by {measure} {when}. The specification curve: "
+            f"{_say_fragile(row)}: {ticker} moved by {measure} {when}. The specification curve: "
             f"{row.note or 'not run'}. {_detectable(row)}."
         ),
         "detectable_but_small": (
             f"Detectable but smaller than {bound}: {ticker} moved by {measure} {when}. {_detectable(row)}."
         ),
-        "depends_on_volatility": (
-            f"Whether the abnormal return of {ticker} {when} is detectable depends on how the volatility of the day is "
-            f"treated: {measure}. {_detectable(row)}."
+        "borderline": (
+            f"Borderline, and no detection: the abnormal return of {ticker} {when} was {measure}; the tests disagree: "
+            f"{_say_disagreement(row)}. {_detectable(row)}."
         ),
         "insufficient_data": f"The rank tests cannot be computed for {ticker} {when}: {measure}.",
     }
-    text = sentences[row.outcome]
-    if row.outcome == "no_detectable_effect" and row.ci95 and row.ci95[0] * row.ci95[1] > 0:
-        text += " The 95\u00a0% t interval excludes zero although the rank test does not reject: read both."
-    return text
+    return sentences[row.outcome] + DAYS.get(row.judgement.day, "")
+
+
+def _say_disagreement(row: WindowEstimate) -> str:
+    """Which of the three accepted tests reject and which do not."""
+    no = [name for test, name in TEST_NAMES.items() if test not in row.judgement.rejecting and row.p_value(test)]
+    yes = [TEST_NAMES[test] for test in row.judgement.rejecting]
+    return (
+        f"{' and '.join(yes)} {'reject' if len(yes) > 1 else 'rejects'}, {' and '.join(no) or 'the rule'} by itself not"
+    )
+
+
+def _say_fragile(row: WindowEstimate) -> str:
+    if row.is_curve_tested:
+        return "A detection that is fragile"
+    return "A detection that is called fragile only because too few earlier sessions are recorded to test it"
 
 
 def _in_hundred(p: float | None) -> str:
@@ -243,17 +287,20 @@ def _say_companion(row: WindowEstimate, config: StudyConfig) -> str:
     holm = f", Holm-adjusted {p_equals(row.p_holm)}" if row.p_holm is not None else ""
     label = OUTCOME_LABELS[row.outcome]
     if row.outcome == "smaller_than_bound":
-        label = f"smaller than the bound of {format_size(config.equivalence_bound)}"
+        label = f"smaller than the bound of {format_percent(config.equivalence_bound, sign=False)}"
     reach = ""
-    if row.mde80 is not None:
-        reach = f"; a t test would have seen moves of {format_size(row.mde80)} or more four times in five"
+    if row.mde80_rule is not None and math.isfinite(row.mde80_rule):
+        size = format_percent(row.mde80_rule, digits=1, sign=False)
+        reach = f"; moves of {size} or more would have been seen four times in five"
+    which = f", the largest of {row.n_candidates} candidates" if row.is_set else ""
     said = (
-        f"At the open, the declared companion: {format_percent(row.estimate)} ({_interval(row)}{holm}): {label}{reach}."
+        f"At the open, the declared companion{which}: {format_percent(row.estimate)} ({_interval(row)}{holm}): "
+        f"{label}{reach}.{DAYS.get(row.judgement.day, '')}"
     )
     return f"{said} {row.caution[0].upper()}{row.caution[1:]}." if row.caution else said
 
 
-def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
+def _say_sequence(sequence: StorySequence, config: StudyConfig, headline: WindowEstimate) -> str:
     """Effects of report, denial and total where they are separate, the hull where the session is uncertain."""
     total = sequence.row("total")
     if total is not None and total.contrast is None and total.estimate is not None:
@@ -263,17 +310,17 @@ def _say_sequence(sequence: StorySequence, config: StudyConfig) -> str:
     report, denial = sequence.row("report"), sequence.row("denial")
     if report and denial and report.contrast and denial.contrast:
         text = (
-            f"Before the denial ({_span(report.first, report.last)}): {_say_contrast(report.contrast)}; from the "
-            f"denial on: {_say_contrast(denial.contrast)}; in total: {_say_contrast(total.contrast)}."
+            f"Before the denial ({_span(report.first, report.last)}): {_say_effect(report)}; from the "
+            f"denial on: {_say_effect(denial)}; in total: {_say_effect(total)}."
         )
         return f"{text} {_say_reversal(sequence, config)}"
     if total.first == total.last:
         return ""
-    p = p_equals(sequence.max_t.p_value) if sequence.max_t.p_value is not None else f"n/a: {sequence.max_t.note}"
-    return (
-        f"Over all candidate sessions ({_span(total.first, total.last)}): {_say_contrast(total.contrast)}; largest |t| of "
-        f"a candidate, ranked among earlier windows: {p}."
-    )
+    summed = f"The sum over the sessions of the articles ({_span(total.first, total.last)}): {_say_effect(total)}"
+    max_t = headline.candidates.max_t if headline.candidates else None
+    if max_t is None or max_t.p_value is None:
+        return f"{summed}."
+    return f"{summed}; largest |t| of a candidate, {max_t.distribution}: {p_equals(max_t.p_value)} (beside, it does not decide)."
 
 
 def _say_without_errors(sequence: StorySequence) -> str:
@@ -292,8 +339,9 @@ def _span(first: int, last: int) -> str:
     return f"session {first}" if first == last else f"sessions {first} to {last}"
 
 
-def _say_contrast(found: Contrast) -> str:
-    return f"{format_percent(found.estimate)} (95\u00a0% interval {format_interval(found.interval(0.95))})"
+def _say_effect(row: SequenceRow) -> str:
+    ends = row.interval(0.05) or (math.nan, math.nan)
+    return f"{format_percent(row.estimate or 0.0)} (95\u00a0% interval {format_interval(ends)})"
 
 
 def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
@@ -303,40 +351,60 @@ def _say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
     if claim.is_reversal:
         return (
             "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
-            f"and their sum lies inside {format_size(config.equivalence_bound)}."
+            f"and their sum lies inside {format_percent(config.equivalence_bound, sign=False)}."
         )
-    opposite = "the effect from the denial on is not distinguishable from zero with the opposite sign"
-    inside = f"the total is not shown to lie inside {format_size(config.equivalence_bound)}"
-    conditions = {
-        "the effect before the denial is not distinguishable from zero": claim.is_report_significant,
-        opposite: claim.is_denial_significant_and_opposite,
-        inside: claim.is_total_equivalent_to_zero,
-    }
-    missing = [text for text, holds in conditions.items() if not holds]
-    return f"Nothing here may be called a reversal: {'; '.join(missing)}."
+    missing = [
+        text
+        for holds, text in (
+            (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
+            (
+                claim.is_denial_significant_and_opposite,
+                "the effect from the denial on is not distinguishable from zero with the opposite sign",
+            ),
+            (
+                claim.is_total_equivalent_to_zero,
+                f"the total is not shown to lie inside {format_percent(config.equivalence_bound, sign=False)}",
+            ),
+        )
+        if not holds
+    ]
+    return f"Nothing here may be called a reversal: {'; '.join(missing)}. {_say_showable(claim)}"
+
+
+def _say_showable(claim: ReversalClaim) -> str:
+    """Whether these prices could have shown a reversal at all."""
+    if claim.chance is None:
+        least = format_percent(claim.half_width, digits=1, sign=False)
+        return f"A reversal could not have been shown with these prices; the least that could be proved is {least}."
+    chance = format_percent(claim.chance, digits=0, sign=False)
+    return f"A perfect reversal would have been shown with a chance of {chance}."
 
 
 def _say_how_common(row: WindowEstimate, config: StudyConfig) -> str:
     """How often ordinary days show such a gap; near the level, that it is not common either."""
-    rest = ", too often to tell this one apart from everyday noise."
+    said = f"Gaps at least that large come up on {_in_hundred(row.rank_p)} ordinary days of this share"
     if row.rank_p is not None and row.rank_p < 2 * config.significance:
-        rest = ": not common, and not rare enough to be told apart from everyday noise by the rule of this study."
-    return f"Gaps at least that large come up on {_in_hundred(row.rank_p)} ordinary days of this share{rest}"
+        return (
+            f"{said}: not common, and not rare enough to be told apart from everyday noise by the rule of this study."
+        )
+    return f"{said}, too often to tell this one apart from everyday noise."
 
 
-def _say_plainly(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+def _say_plainly(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
     if row.estimate is None:
         return f"There are not enough prices to say anything yet: {row.note}."
+    ticker = alignment.story.ticker
     direction = "less" if row.estimate < 0 else "more"
+    size = f"{100 * abs(row.estimate):.1f} percentage points"
     opening = (
-        f"On {format_session(alignment.event_session)} the shares of {alignment.story.ticker} returned about "
-        f"{100 * abs(row.estimate):.1f} percentage points {direction} than their usual relation to "
-        f"{row.specification.benchmark} would suggest."
+        f"On {format_session(_shown_session(row, alignment))} the shares of {ticker} returned about {size} {direction} than "
+        f"their usual relation to {row.specification.benchmark} would suggest."
     )
     ordinary = {
         "no_detectable_effect": _say_how_common(row, config),
         "smaller_than_bound": (
-            f"Whatever the news did, the data rule out a move of {format_size(config.equivalence_bound)} or more."
+            f"Whatever the news did{' on any one of the possible days' if row.is_set else ''}, the data rule out a move "
+            f"of {format_percent(config.equivalence_bound, sign=False)} or more."
         ),
         "effect": "A gap of that size is rare for this share. What it belongs to, one day cannot tell.",
         "fragile": (
@@ -346,22 +414,26 @@ def _say_plainly(row: WindowEstimate, alignment: Alignment, config: StudyConfig)
             "of earlier prices."
         ),
         "detectable_but_small": "The gap is real enough to be seen, and small.",
-        "depends_on_volatility": "Whether that is unusual depends on how nervous the market was that day.",
+        "borderline": "That missed the rule of this study by little: one accepted test would have seen it, the rule does not.",
         "insufficient_data": "There are not enough data to judge whether that is unusual.",
     }[row.outcome]
     reach = "How small a gap this way of measuring would have noticed is not known."
-    if row.mde80 is not None:
-        reach = f"Only a gap of about {format_size(row.mde80, digits=1)} or more would have been noticed reliably."
-    between = (
-        "The report and the denial came out while the exchange was closed"
-        if alignment.identification.is_closed_between
-        else "No daily price was recorded between the report and the denial"
-    )
+    if row.mde80_rule is not None and math.isfinite(row.mde80_rule):
+        size = format_percent(row.mde80_rule, digits=1, sign=False)
+        reach = f"Only a gap of about {size} or more would have been noticed reliably."
     apart = {
-        "joint": f"{between}, so nobody can say from daily prices what either did alone.",
+        "joint": (
+            "The report and the denial came out while the exchange was closed, so nobody can say from daily prices what "
+            "either did alone."
+            if alignment.identification.is_closed_between
+            else "No daily price was recorded between the report and the denial, so nobody can say from daily prices what "
+            "either did alone."
+        ),
         "ambiguous": "When exactly the articles appeared is not known well enough to separate report from denial.",
         "separable": "A price was made between report and denial, so the two can be looked at one by one.",
         "report_only": "There was a report but no recorded denial.",
         "denial_only": "There was a denial; the report behind it is not recorded with a time of its own.",
     }[alignment.identification.kind]
+    if row.is_set:
+        opening += f" It is the largest move of the {row.n_candidates} days that the news can have reached."
     return f"{opening} {ordinary} {reach} {apart}"

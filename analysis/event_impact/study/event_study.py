@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 
 from event_impact.base.config import MAX_SMALL_PERCENTILE, Window
@@ -20,13 +21,12 @@ from event_impact.inference.activity_bands import band_activity
 from event_impact.inference.activity_tests import Surprise, assess_surprises, lacking_surprises
 from event_impact.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from event_impact.inference.control_tests import ControlResult
+from event_impact.inference.deciding_rule import describe_rule, invert_window
 from event_impact.inference.diagnostics import StudyDiagnostics, diagnose, slope_without
 from event_impact.inference.dollar_effect import DollarEffect, value_in_currency
-from event_impact.inference.fhs import fhs_test
-from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.placebo_pool import PlaceboRank, rank_windows
-from event_impact.inference.sample_quantile import conformal
 from event_impact.inference.story_sequence import StorySequence, assess_sequence
+from event_impact.inference.window_tests import describe_t
 from event_impact.inference.windows import (
     COMPANION_KIND,
     HEADLINE_KIND,
@@ -34,6 +34,7 @@ from event_impact.inference.windows import (
     WindowEstimate,
     adjust_primary,
     assess_window,
+    join_candidates,
     unavailable,
 )
 from event_impact.market.opened import OpenedStory
@@ -86,39 +87,47 @@ def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment) -> l
     """Every window of every return kind, tested, with the declared pair adjusted."""
     config = opened.config
     windows = list(dict.fromkeys((*config.windows, alignment.hull, *config.runup)))
-    rows = []
+    reachable = alignment.relative(alignment.reachable)
+    rows: list[WindowEstimate] = []
     for kind, abnormal in measured.items():
         specification = Specification(kind, config.model, opened.benchmark, config.mask, **opened.lengths)
-        is_lacking = isinstance(abnormal, Unmeasured)
-        ranks = {} if is_lacking else rank_among_placebos(opened, abnormal, alignment, windows)
-        caution = CAUTIONS[alignment.open_holds_news] if kind == COMPANION_KIND else ""
-        for first, last in windows:
-            if isinstance(abnormal, Unmeasured):
-                is_primary = (first, last) == (0, 0) and kind == COMPANION_KIND
-                row = unavailable(specification, first, last, is_primary=is_primary, reason=abnormal.reason)
-            else:
-                row = assess_window(
-                    abnormal,
-                    first,
-                    last,
-                    specification=specification,
-                    significance=config.significance,
-                    bound=config.equivalence_bound,
-                    seed=config.seed,
-                    placebo=ranks.get((first, last)),
-                )
-            rows.append(dataclasses.replace(row, caution=caution if last == 0 else ""))
-    return adjust_primary(rows, significance=config.significance, bound=config.equivalence_bound)
+        if isinstance(abnormal, Unmeasured):
+            is_declared = kind == COMPANION_KIND
+            rows += [
+                unavailable(specification, *w, is_primary=is_declared and w == (0, 0), reason=abnormal.reason)
+                for w in windows
+            ]
+            continue
+        ranks = rank_among_placebos(opened, abnormal, alignment, windows)
+        own = [
+            assess_window(
+                abnormal,
+                *window,
+                specification=specification,
+                significance=config.significance,
+                bound=config.equivalence_bound,
+                seed=config.seed,
+                placebo=ranks.get(window),
+            )
+            for window in windows
+        ]
+        hull = ranks.get(alignment.hull)
+        earlier = hull.t_values[:, list(reachable)] if hull else np.empty((0, len(reachable)))
+        rows += join_candidates(own, abnormal, reachable, placebo_t=earlier, bound=config.equivalence_bound)
+    caution = CAUTIONS[alignment.open_holds_news]
+    rows = [
+        dataclasses.replace(r, caution=caution) if r.return_kind == COMPANION_KIND and r.last == 0 else r for r in rows
+    ]
+    return adjust_primary(rows, bound=config.equivalence_bound)
 
 
 def assess_story(opened: OpenedStory, measured: Measured, alignment: Alignment) -> StorySequence:
-    """Report, denial and total effect as far as closing prices identify them, and each candidate session."""
+    """Report, denial and total effect as far as closing prices identify them."""
     found = alignment.identification
     return assess_sequence(
         measured.close_to_close,
         hull=alignment.hull,
         kind=found.kind if found.price_between == "close" else "joint",
-        report_candidates=alignment.relative(alignment.report_sessions),
         denial_candidates=alignment.relative(alignment.denial_sessions),
         **opened.lengths,
         news=own_news(opened, alignment),
@@ -258,9 +267,9 @@ def _test_control(opened: OpenedStory, control: Control, design: Design | str) -
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
         return ControlResult(control, None, {}, total.note)
-    fits = abnormal.window_fits(0, 0)
-    tests = (prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df), conformal(fits), fhs_test(fits))
-    return ControlResult(control, total.estimate, {t.name: t for t in tests})
+    return ControlResult(
+        control, total.estimate, {"t": describe_t(abnormal, total)} | describe_rule(invert_window(abnormal, 0, 0))
+    )
 
 
 def surprise_activity(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> list[Surprise]:

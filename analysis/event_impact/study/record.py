@@ -74,6 +74,7 @@ def record_study(
         What the page itself opens with, where that is not the verdict of the study.
     """
     headline, companion = (find_primary(rows, kind) for kind in ("close_to_close", "close_to_open"))
+    candidates = headline.candidates.frame(headline.significance) if headline.candidates else pd.DataFrame()
     run = RunRecord(
         **_describe(opened, alignment),
         status=verdict.status,
@@ -84,15 +85,17 @@ def record_study(
         plain=verdict.plain,
         headline=headline.as_record(),
         companion=companion.as_record(),
+        candidates=candidates.to_dict("records"),
         inputs={**opened.table_hashes, **hash_inputs(opened, panel)},
         vintage=panel.vintage,
     )
     tables = {
         "estimates": estimates_frame(rows),
+        "candidates": candidates,
         "abnormal_returns": path_frame(opened, measured),
         "alignment": alignment.frame(),
     }
-    return Provenance(run, {name: write_csv(frame) for name, frame in tables.items()})
+    return Provenance(run, {name: write_csv(frame) for name, frame in tables.items() if len(frame)})
 
 
 def record_timing(opened: OpenedStory) -> Provenance:

@@ -47,8 +47,9 @@ ON_BENCHMARK = ("market", "market_adjusted_demeaned")
 def trace_curve(
     opened: OpenedStory, panel: ReturnPanel, alignment: Alignment, *, return_kind: str
 ) -> SpecificationCurve:
-    """The estimate of the event session under every exchangeable choice, tested as a whole."""
+    """The estimate of the event, or of all its candidate sessions, under every exchangeable choice, tested as a whole."""
     candidates, headline = list_candidates(opened, panel, return_kind)
+    known = tuple(s for s in alignment.reachable if s <= panel.sessions[-1])
     return estimate_curve(
         candidates,
         alignment.event_session,
@@ -56,6 +57,7 @@ def trace_curve(
         significance=opened.config.significance,
         bound=opened.config.equivalence_bound,
         news=own_news(opened, alignment),
+        rel_sessions=alignment.relative(known),
     )
 
 
