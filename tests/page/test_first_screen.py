@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 
-import pandas as pd
 import pytest
 from event_impact.page.first_screen import CHANGES, CHIPS, SIBLINGS, FirstScreen, ScreenRow, chip
 
@@ -23,7 +22,7 @@ def screen(**changed: object) -> FirstScreen:
         "columns": ("abnormal return, %", "estimate"),
         "rows": (ScreenRow("Monday", ("\u22121.0",), "headline"),),
         "notes": (("Does it hold?", "Yes & no."),),
-        "numbers": pd.DataFrame(),
+        "csv": "estimates",
     }
     return FirstScreen(**{**given, **changed})
 

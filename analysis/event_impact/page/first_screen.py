@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 
-import pandas as pd
-
 from event_impact.page.canvas import Drawing
 from event_impact.page.markup import mark_up
 
 SIBLINGS = '<nav class="siblings" aria-label="Other pages of this story" data-provenance></nav>'
 CHANGES = '<span class="changes" data-provenance></span>'
+FIRST_SCREEN = '<section class="first-screen"'
+LINKS = '<a href="results/{name}.csv">Numbers (CSV)</a> \u00b7 <a href="appendix.html">How it was done</a>'
 CHIPS = {
     "effect": ("\u25cf", "found", "found"),
     "found": ("\u25cf", "found", "found"),
@@ -73,6 +73,8 @@ class FirstScreen:
         Heads of the table, the first of them over the row labels.
     notes : tuple of (str, str)
         Bold lead and text of the closing line.
+    csv : str
+        Name of the results behind it, without its ending.
     """
 
     firm: str
@@ -86,8 +88,7 @@ class FirstScreen:
     columns: tuple[str, ...]
     rows: tuple[ScreenRow, ...]
     notes: tuple[tuple[str, str], ...]
-    numbers: pd.DataFrame
-    name: str = "first_screen"
+    csv: str
 
     @property
     def text(self) -> str:
@@ -99,13 +100,13 @@ class FirstScreen:
         drawings = "".join(drawing._repr_html_() for drawing in self.drawings)
         notes = " ".join(f"<strong>{escape(lead)}</strong> {mark_up(text)}" for lead, text in self.notes)
         return (
-            '<section class="first-screen" aria-label="Finding">'
+            f'{FIRST_SCREEN} aria-label="Finding">'
             f'<p class="line"><span><strong>{escape(self.firm)}</strong> \u00b7 {escape(self.story)}{until} \u00b7 '
             f"<strong>{escape(self.status)}</strong> {chip(self.outcome)}</span>{SIBLINGS}</p>"
             f"<h1>{mark_up(self.finding)}</h1>"
             f'<p class="deck">{mark_up(" ".join(self.sentences))}</p>'
             f'<div class="pair">{drawings}</div>{self._table()}'
-            f'<p class="foot">{notes} {CHANGES}</p></section>'
+            f'<p class="foot">{notes} {CHANGES} {LINKS.format(name=self.csv)}</p></section>'
         )
 
     def _table(self) -> str:

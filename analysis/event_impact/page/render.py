@@ -1,6 +1,7 @@
-"""From an executed notebook to one self-contained page, and the gates that a page must pass.
+"""From an executed notebook to its report and its appendix, and the gates that a page must pass.
 
-The page makes no request and needs no script. Code is folded, formulas are MathML, exhibits are
+Cells tagged ``appendix`` stand in the appendix, all others in the report; each is self-contained and linked to the
+other. A page makes no request and needs no script. Code is folded, formulas are MathML, exhibits are
 numbered in the order in which they stand. Everything that may differ between two executions of the
 same inputs stands in elements marked ``data-provenance``.
 """
@@ -14,6 +15,7 @@ import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 import mistune
 import nbformat
@@ -21,9 +23,14 @@ from latex2mathml.converter import convert as convert_latex
 from nbconvert.exporters import TemplateExporter
 
 from event_impact.base.errors import RenderError
+from event_impact.page.first_screen import CHANGES, FIRST_SCREEN, SIBLINGS
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_PAGE_BYTES = 1_500_000
+MAX_REPORT_BYTES = 400_000
+APPENDIX_TAG = "appendix"
+Part = Literal["whole", "report", "appendix"]
+HEADING = re.compile(r"^## .*$", re.MULTILINE)
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$\n]+?)\$(?!\w)", re.DOTALL)
 CHANGES_TAG = "changes"
 """Tag of the cell that is followed by what changed since the previous run."""
@@ -33,8 +40,8 @@ CHANGES_TAG = "changes"
 class PageFacts:
     """What the frame of a page says besides the notebook itself.
 
-    ``facts`` are name/value pairs of the masthead; ``changed_html`` and ``provenance_html`` are trusted
-    fragments made by this package.
+    ``facts`` are name/value pairs of the masthead, of pages that do not open with a first screen; what ends in ``_html``
+    are trusted fragments made by this package.
     """
 
     title: str
@@ -44,6 +51,7 @@ class PageFacts:
     changed_html: str = ""
     provenance_html: str = ""
     failure_html: str = ""
+    siblings_html: str = ""
 
 
 class _HeadingRenderer(mistune.HTMLRenderer):
@@ -100,30 +108,58 @@ class PageRenderer:
             return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
         return ""
 
-    def code(self, sources: list[str]) -> str:
+    def code(self, notebook: nbformat.NotebookNode) -> str:
         """All code cells in one fold at the end: readers of the exhibits are not led past it at every step."""
-        text = html.escape("\n\n".join(sources))
+        sources = [c.source.strip() for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+        if not sources:
+            return ""
         return (
             '<details class="code"><summary>Code of this page, in the order in which it ran</summary>'
-            f"<pre>{text}</pre></details>"
+            f"<pre>{html.escape(chr(10).join(f'{s}{chr(10)}' for s in sources).rstrip())}</pre></details>"
         )
 
-    def cells(self, notebook: nbformat.NotebookNode, facts: PageFacts) -> list[str]:
-        """All fragments of the page, in order."""
-        parts: list[str] = [facts.failure_html]
-        sources: list[str] = []
+    def report(self, notebook: nbformat.NotebookNode, facts: PageFacts, *, is_whole: bool) -> list[str]:
+        """What stands in the report, in order; the title of the notebook gives way to the finding of a first screen.
+
+        A page without an appendix is whole: it has every cell, how it was made, and its code.
+        """
+        parts = [facts.failure_html]
+        has_screen = any(FIRST_SCREEN in self.output(o) for c in notebook.cells for o in c.get("outputs", ()))
         for cell in notebook.cells:
+            if not is_whole and (_is_appendix(cell) or (has_screen and cell.source.startswith("# "))):
+                continue
             if cell.cell_type == "markdown":
                 parts.append(self.markdown(cell.source))
-            elif cell.cell_type == "code" and cell.source.strip():
-                sources.append(cell.source.strip())
+            elif cell.cell_type == "code":
                 parts += [self.output(output) for output in cell.outputs]
-                if CHANGES_TAG in cell.metadata.get("tags", []):
+                if not has_screen and CHANGES_TAG in cell.metadata.get("tags", []):
                     parts.append(facts.changed_html)
-        parts.append(facts.provenance_html)
-        if sources:
-            parts.append(self.code(sources))
-        return [part for part in parts if part]
+        if is_whole:
+            parts += [facts.provenance_html, self.code(notebook)]
+        text = "\n".join(filter(None, parts))
+        return [text.replace(SIBLINGS, facts.siblings_html).replace(CHANGES, facts.changed_html)]
+
+    def appendix(self, notebook: nbformat.NotebookNode, facts: PageFacts) -> list[str]:
+        """All else, under the headings of the notebook, then how the page was made, and its code."""
+        parts, heading = [f"<h1>{html.escape(facts.title)}: appendix</h1>"], ""
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown" and not _is_appendix(cell):
+                held = HEADING.findall(cell.source)
+                heading = held[-1] if held else heading
+            elif _is_appendix(cell):
+                if cell.cell_type == "markdown":
+                    parts.append(self.markdown(cell.source))
+                    heading = ""
+                elif cell.outputs:
+                    if heading:
+                        parts.append(self.markdown(heading))
+                    heading = ""
+                    parts += [self.output(output) for output in cell.outputs]
+        return [*parts, facts.provenance_html, self.code(notebook)]
+
+
+def _is_appendix(cell: nbformat.NotebookNode) -> bool:
+    return APPENDIX_TAG in cell.metadata.get("tags", [])
 
 
 def number_exhibits(page: str) -> str:
@@ -138,8 +174,8 @@ def number_exhibits(page: str) -> str:
     return page
 
 
-def render_page(notebook: nbformat.NotebookNode, facts: PageFacts) -> str:
-    """The whole page as one string.
+def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part = "whole") -> str:
+    """A page as one string: whole, or the report or the appendix of a run.
 
     Raises
     ------
@@ -149,7 +185,11 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts) -> str:
     style = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8").strip()
     renderer = PageRenderer()
     try:
-        parts = renderer.cells(notebook, facts)
+        if part == "appendix":
+            parts = renderer.appendix(notebook, facts)
+        else:
+            parts = renderer.report(notebook, facts, is_whole=part == "whole")
+        has_screen = FIRST_SCREEN in parts[0]
         exporter = TemplateExporter(
             template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_file="index.html.j2"
         )
@@ -163,7 +203,8 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts) -> str:
                 "style": style,
                 "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
                 "parts": parts,
-                "headings": renderer.headings,
+                "headings": [] if has_screen else renderer.headings,
+                "has_screen": has_screen,
             },
         )
     except RenderError:
@@ -201,7 +242,7 @@ class _Gate(HTMLParser):
             self.headings.append(int(tag[1]))
 
 
-def check_page(page: str) -> None:
+def check_page(page: str, *, largest: int = MAX_PAGE_BYTES) -> None:
     """The gates: no request, no script, a language, one h1, headings in order, described images, size.
 
     Raises
@@ -220,7 +261,7 @@ def check_page(page: str) -> None:
     if jumps:
         problems.append("a heading level is skipped")
     size = len(page.encode())
-    if size > MAX_PAGE_BYTES:
-        problems.append(f"{size:,} bytes, more than {MAX_PAGE_BYTES:,}")
+    if size > largest:
+        problems.append(f"{size:,} bytes, more than {largest:,}")
     if problems:
         raise RenderError(f"the page fails its gates: {'; '.join(dict.fromkeys(problems))}.", "Mend the notebook.")

@@ -1,14 +1,21 @@
-"""What changed since the previous run of the same story and notebook."""
+"""What changed since the previous run of the same story and notebook, and which other pages of the story there are."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from event_impact.page.first_screen import CHANGES, SIBLINGS
 from event_impact.page.format import OUTCOME_LABELS, format_percent
 from event_impact.runs.store import read_runs
 
+PAGE_NAMES = {
+    "01_alignment": "times", "02_event_study": "days", "06_minutes": "minutes", "03_robustness": "robustness",
+    "04_spillover": "peers", "05_report_denial_panel": "all denials", "dossier": "dossier",
+}  # fmt: skip
+"""What a page is called in a link."""
 ROUNDING = 1e-9
 """Numbers that differ by less, relatively, are the same."""
 COMPARED_NUMBERS = ("estimate", "standard_error", "p_conformal", "n_estimation")
@@ -22,24 +29,37 @@ def find_previous(reports: Path, run: dict[str, Any], *, exclude: str) -> dict[s
     return None
 
 
+def link_siblings(reports: Path, run: dict[str, Any]) -> str:
+    """Links to the newest page of each other notebook of the story, and to the index of all."""
+    newest = {s.notebook: s for s in read_runs(reports) if s.story == run["story"] and s.notebook in PAGE_NAMES}
+    links = [
+        f'<a href="../{quote(newest[name].folder.name)}/report.html">{label}</a>'
+        for name, label in PAGE_NAMES.items()
+        if name in newest and name != run["notebook"]
+    ]
+    links.append('<a href="../index.html">all stories</a>')
+    listed = " \u00b7 ".join(links)
+    return SIBLINGS.replace("></nav>", f">{listed}</nav>")
+
+
 def list_changes(previous: dict[str, Any], run: dict[str, Any]) -> list[str]:
-    """Differences in parameters, inputs, versions and numbers, in words."""
+    """Differences in outcome, estimate, prices, articles, parameters and versions, in words, most telling first."""
     changes = []
+    for key, label in (("outcome", "outcome"), ("companion_outcome", "companion outcome"), ("status", "status")):
+        if previous.get(key) != run.get(key):
+            words = [OUTCOME_LABELS.get(str(r.get(key)), str(r.get(key))) for r in (previous, run)]
+            changes.append(f"{label}: {words[0]} \u2192 {words[1]}")
+    for key, label in (("headline", "headline"), ("companion", "companion")):
+        changes += _compare_rows(_table(previous, key), _table(run, key), label)
+    before, after = _table(previous, "inputs"), _table(run, "inputs")
+    moved = sorted(name for name in set(before) | set(after) if before.get(name) != after.get(name))
+    if moved:
+        changes.append(f"inputs changed: {', '.join(moved)}")
     for group in ("parameters", "versions"):
         before, after = _table(previous, group), _table(run, group)
         for name in sorted(set(before) | set(after)):
             if before.get(name) != after.get(name):
                 changes.append(f"{name}: {before.get(name, 'absent')} \u2192 {after.get(name, 'absent')}")
-    before, after = _table(previous, "inputs"), _table(run, "inputs")
-    moved = sorted(name for name in set(before) | set(after) if before.get(name) != after.get(name))
-    if moved:
-        changes.append(f"inputs changed: {', '.join(moved)}")
-    for key, label in (("headline", "headline"), ("companion", "companion")):
-        changes += _compare_rows(_table(previous, key), _table(run, key), label)
-    for key, label in (("outcome", "outcome"), ("companion_outcome", "companion outcome"), ("status", "status")):
-        if previous.get(key) != run.get(key):
-            words = [OUTCOME_LABELS.get(str(r.get(key)), str(r.get(key))) for r in (previous, run)]
-            changes.append(f"{label}: {words[0]} \u2192 {words[1]}")
     return changes
 
 
@@ -74,28 +94,27 @@ def _show(name: str, value: Any) -> str:
 
 
 def describe_age(run: dict[str, Any]) -> str:
-    """How old the figures were when the run was made, as a paragraph; empty where none were used."""
+    """How old the figures were when the run was made, in one sentence; empty where none were used,
+    and where every declared window is complete: then later prices change nothing."""
     source = _table(run, "source")
-    if not source:
+    if not source or run.get("status") == "final":
         return ""
     age = source["age_sessions"]
     old = {0: "no session has", 1: "one session has"}.get(age, f"{age} sessions have")
-    return (
-        f"<p><b>Age of the figures.</b> {escape(str(source['vintage']))} ends with {escape(source['last_session'])}; "
-        f"{old} closed since, up to this run.</p>"
-    )
+    said = f"{source['vintage']} ends with {source['last_session']}; {old} closed since, up to this run."
+    return f" <strong>Age of the prices:</strong> {escape(said)}"
 
 
 def describe_changes(previous: dict[str, Any] | None, run: dict[str, Any]) -> str:
-    """The block of the page that says what changed; part of the provenance, not of the results."""
+    """One sentence on what changed, all of it in its title; part of the provenance, not of the results."""
     if previous is None:
-        text = "<p><b>Since the previous run.</b> This is the first run of this story.</p>"
+        said = "no earlier run of this page lies here."
     else:
         changes = list_changes(previous, run)
-        when = f"as of {previous['as_of']}, finished {previous['finished_at']}"
-        if changes:
-            items = "".join(f"<li>{escape(change)}</li>" for change in changes)
-            text = f"<p><b>Since the previous run</b> ({escape(when)}):</p><ul>{items}</ul>"
-        else:
-            text = f"<p><b>Since the previous run</b> ({escape(when)}): nothing changed.</p>"
-    return f'<section class="changed" data-provenance aria-label="Changes">{text}{describe_age(run)}</section>'
+        said = (
+            f"{changes[0]}{f', and {len(changes) - 1} more' if changes[1:] else ''}." if changes else "nothing changed."
+        )
+        relation = "before" if str(previous["as_of"]) <= str(run["as_of"]) else "after"
+        said = f"(as of {previous['as_of']}, {relation} this one) {said}" if previous["as_of"] != run["as_of"] else said
+    lead = "<strong>Since the previous run:</strong>"
+    return CHANGES.replace("></span>", f">{lead} {escape(said)}{describe_age(run)}</span>")

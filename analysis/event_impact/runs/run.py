@@ -28,8 +28,8 @@ from event_impact.base.root import PACKAGE, StudyRoot
 from event_impact.base.run_record import clean
 from event_impact.page.format import NAME
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
-from event_impact.page.render import PageFacts, check_page, render_page
-from event_impact.runs.compare import describe_changes, find_previous
+from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
+from event_impact.runs.compare import describe_changes, find_previous, link_siblings
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
 from event_impact.runs.failure import Failure, keep_failure
 from event_impact.runs.freshness import Freshness, measure_freshness
@@ -299,11 +299,11 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
             record = extract_record(notebook, prepared.notebook_path.stem)
             check_record(prepared, record)
             run = finish_run(prepared, record["run"], started)
-            progress("render: report.html")
-            page = render_run(prepared, notebook, run)
+            progress("render: report.html, appendix.html")
+            pages = render_run(prepared, notebook, run)
             progress("write: page, results, run.json")
             with writing(staging):
-                write_run(staging, notebook, run, record["tables"], page)
+                write_run(staging, notebook, run, record["tables"], pages)
         except (ExecutionError, RenderError) as error:
             raise _keep(prepared, target, error, started) from error
         progress("publish")
@@ -394,34 +394,35 @@ def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[st
     }
 
 
-def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[str, Any]) -> str:
-    """The page of a run, checked by its gates."""
+def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[str, Any]) -> dict[str, str]:
+    """The report of a run and its appendix, by file name, checked by their gates."""
     tidy_notebook(notebook)
     previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
-    page = render_page(
-        notebook,
-        PageFacts(
-            title=f"{prepared.study.story.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
-            kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
-            facts=masthead(run, prepared),
-            footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
-            changed_html=describe_changes(previous, run),
-            provenance_html=provenance_html(run, prepared.request.notebook),
-        ),
+    facts = PageFacts(
+        title=f"{prepared.study.story.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
+        kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
+        facts=masthead(run, prepared),
+        footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
+        changed_html=describe_changes(previous, run),
+        provenance_html=provenance_html(run, prepared.request.notebook),
+        siblings_html=link_siblings(prepared.request.reports, run),
     )
-    check_page(page)
-    return page
+    report, appendix = render_page(notebook, facts, part="report"), render_page(notebook, facts, part="appendix")
+    check_page(report, largest=MAX_REPORT_BYTES)
+    check_page(appendix)
+    return {"report.html": report, "appendix.html": appendix}
 
 
 def write_run(
-    folder: Path, notebook: nbformat.NotebookNode, run: dict[str, Any], tables: dict[str, str], page: str
+    folder: Path, notebook: nbformat.NotebookNode, run: dict[str, Any], tables: dict[str, str], pages: dict[str, str]
 ) -> None:
-    """Write page, results and, last, run.json with the sha256 of all of them."""
+    """Write pages, results and, last, run.json with the sha256 of all of them."""
     (folder / "results").mkdir()
     for name, text in tables.items():
         write_text(folder / "results" / f"{name}.csv", text)
     write_text(folder / "executed.ipynb", nbformat.writes(notebook))
-    write_text(folder / "report.html", page)
+    for name, page in pages.items():
+        write_text(folder / name, page)
     run = {**run, "files": hash_files(folder)}
     write_text(folder / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
