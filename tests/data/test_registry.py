@@ -24,7 +24,7 @@ Tables = dict[str, pd.DataFrame]
 
 COLUMNS = {
     "stories": "story title ticker exchange benchmark other_tickers counterparties denied tier embedded state notes "
-    "shares_outstanding shares_as_of shares_source bar_benchmark confounders_searched",
+    "shares_outstanding shares_as_of shares_source bar_benchmark confounders_searched firm",
     "articles": "story article_id role source_kind outlet published_earliest published_latest earliest_basis "
     "latest_basis time_as_printed zone zone_basis precision url paraphrase confidence notes",
     "confounders": "ticker session label known_from source url is_masked notes own_story label_without_it",

@@ -144,6 +144,12 @@ class Story:
     shares_source: str = ""
     bar_benchmark: str = ""
     confounders_searched: str = ""
+    firm: str = ""
+
+    @property
+    def firm_name(self) -> str:
+        """What the firm is called in a sentence; its ticker where no name is recorded."""
+        return self.firm or self.ticker
 
     @property
     def is_draft(self) -> bool:
@@ -247,7 +253,7 @@ def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> 
     _check(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
     _check_order(articles)
     split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
-    later = ("shares_as_of", "shares_source", "bar_benchmark", "confounders_searched")
+    later = ("shares_as_of", "shares_source", "bar_benchmark", "confounders_searched", "firm")
     fields: dict[str, Any] = {name: row[name] for name in STORY_COLUMNS if name != "embedded"} | split
     shares = row.get("shares_outstanding", "")
     _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")

@@ -34,6 +34,8 @@ from event_impact.many.story_panel import PanelResult
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
 from event_impact.market.snapshot import PriceStore
+from event_impact.page.daily_screen import compose_daily_screen
+from event_impact.page.first_screen import FirstScreen
 from event_impact.page.panel_tables import compose_panel
 from event_impact.page.robustness_tables import compose_robustness
 from event_impact.page.spillover_tables import compose_spillover
@@ -196,6 +198,21 @@ class Study:
     def verdict(self) -> Verdict:
         """What was found, how sure, and what could have been seen."""
         return compose_verdict(self.estimates, self.alignment, self.config, sequence=self.sequence)
+
+    @cached_property
+    def first_screen(self) -> FirstScreen:
+        """What a reader has in ten seconds."""
+        return compose_daily_screen(
+            self.estimates,
+            self.sequence,
+            self.alignment,
+            self.config,
+            returns=self.returns,
+            abnormal=self.headline,
+            curve=self.curve,
+            placebo=self.placebo,
+            news=self.news,
+        )
 
     @cached_property
     def placebo(self) -> PlaceboRank:

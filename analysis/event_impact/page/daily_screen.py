@@ -1,0 +1,264 @@
+"""The first screen of a daily study, made from its nouns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from event_impact.base.config import StudyConfig
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.events.articles import Article
+from event_impact.events.sessions import Alignment
+from event_impact.inference.candidate_set import CandidateSession
+from event_impact.inference.placebo_pool import PlaceboRank
+from event_impact.inference.robustness import SpecificationCurve
+from event_impact.inference.story_sequence import SequenceRow, StorySequence
+from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
+from event_impact.market.returns import ReturnPanel
+from event_impact.page.canvas import Drawing
+from event_impact.page.clock_drawing import NewsInterval, PricePoint, draw_clock
+from event_impact.page.day_drawing import Effect, draw_days
+from event_impact.page.finding import (
+    compose_heading,
+    compose_sentences,
+    is_set,
+    name_firm,
+    say_day,
+    say_explained,
+    say_reach,
+    say_share,
+    two_digits,
+)
+from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
+from event_impact.page.format import format_number, format_p
+from event_impact.page.verdict import find_primary, is_complete
+
+COLUMNS = (
+    "abnormal return, %",
+    "estimate",
+    "95 % interval",
+    "rank p",
+    "seen 4 in 5 from",
+    "ruled out beyond",
+    "reading",
+)
+MOST_NEWS = 3
+"""Items of other news that the closing line names."""
+UNCLOCKED = ("start_of_named_day", "order", "assumed")
+"""Bases of an earliest bound that no clock printed."""
+
+
+def compose_daily_screen(
+    rows: list[WindowEstimate],
+    sequence: StorySequence,
+    alignment: Alignment,
+    config: StudyConfig,
+    *,
+    returns: ReturnPanel,
+    abnormal: AbnormalReturns,
+    curve: SpecificationCurve,
+    placebo: PlaceboRank | None,
+    news: pd.DataFrame,
+) -> FirstScreen:
+    """Finding, three sentences, the day among ordinary days, the clock, three rows, one line."""
+    row, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    story = alignment.story
+    return FirstScreen(
+        firm=name_firm(story, alignment),
+        story=story.title,
+        prices_to=config.as_of,
+        status="final" if is_complete(rows, config) else "open",
+        outcome=screen_outcome(row),
+        finding=compose_heading(row, sequence, story, config),
+        sentences=compose_sentences(row, companion, alignment, config),
+        drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
+        columns=COLUMNS,
+        rows=tuple(_list_rows(rows, row, companion, sequence, alignment)),
+        notes=tuple(_list_notes(row, alignment, curve, placebo, news)),
+        csv="estimates",
+    )
+
+
+def screen_outcome(row: WindowEstimate) -> str:
+    """The outcome of a row; of a detection that could not be tested against earlier days, that it was not."""
+    return "untested" if row.outcome == "fragile" and not row.is_curve_tested else row.outcome
+
+
+def _draw_days(
+    row: WindowEstimate, sequence: StorySequence, alignment: Alignment, abnormal: AbnormalReturns
+) -> Drawing:
+    parts = [sequence.row(name) for name in ("report", "denial")]
+    apart = [p for p in parts if p is not None and p.estimate is not None]
+    if row.estimate is None:
+        effects = []
+    elif apart:
+        effects = [Effect(p.name, p.name, p.estimate or 0.0, p.interval(0.05)) for p in apart]
+    else:
+        session = (
+            row.candidates.largest.session if row.candidates is not None and is_set(row) else alignment.event_session
+        )
+        effects = [Effect(f"{session:%a} {session.day} {session:%b}:", "joint", row.estimate, row.ci95)]
+    count = abnormal.fit.n_estimation
+    explained = say_explained(row)
+    what = "what " * explained.endswith(("explains", "explain", "returned"))
+    seen = (
+        f", those from {say_reach(row.mde80_rule)} on would have been seen four times in five" if row.mde80_rule else ""
+    )
+    return draw_days(
+        abnormal.fit.residuals,
+        effects,
+        seen_from=row.mde80_rule,
+        axis_label=f"return of the day less {what}{explained}",
+        title=f"{'Two effects' if apart else 'The day'} among {count} ordinary days",
+        subtitle="one dot each",
+        description=f"Abnormal returns of {count} ordinary days as dots; below them "
+        + "; ".join(f"{e.label} {100 * e.estimate:+.1f} %" for e in effects)
+        + f" with its 95 % interval{seen}.",
+    )
+
+
+def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
+    hours = alignment.hours
+    declared = [e.article for e in alignment.articles if e.article.role in ("report", "denial")]
+    first = min(a.published_earliest for a in declared)
+    sessions = hours.between(alignment.event_session, alignment.last_session)
+    before = hours.offset(sessions[0], -1)
+    points = []
+    for session in (before, *sessions):
+        if session not in returns.prices.index:
+            continue
+        recorded = returns.prices.loc[session]
+        if session != before and len(sessions) == 1 and np.isfinite(recorded["open"]):
+            points.append(PricePoint("open", hours.open_at(session), float(recorded["open"])))
+        if np.isfinite(recorded["close"]):
+            points.append(PricePoint("close", hours.close_at(session), float(recorded["close"])))
+    gap = (hours.open_at(sessions[0]) - hours.close_at(before)) / pd.Timedelta(hours=1)
+    is_shut = alignment.identification.is_closed_between
+    around = hours.between(before, sessions[-1])
+    return draw_clock(
+        [_show_article(a) for a in declared],
+        points,
+        [(hours.open_at(s), hours.close_at(s)) for s in around],
+        zone=hours.timezone,
+        between=f"no price for {gap:.0f} hours" if is_shut else "",
+        title="When the news came, and the prices around it",
+        subtitle="shaded: exchange open",
+        description=f"Publication intervals of {len(declared)} articles from {first:%d %B %Y %H:%M} UTC on, over the open "
+        f"hours of the exchange, and {len(points)} prices of {alignment.story.firm_name}.",
+    )
+
+
+def _show_article(article: Article) -> NewsInterval:
+    return NewsInterval(
+        label=f"{article.role}: {article.outlet}",
+        role=article.role,
+        earliest=article.published_earliest,
+        latest=article.published_latest,
+        is_open_ended=article.earliest_basis in UNCLOCKED,
+    )
+
+
+def _list_rows(
+    rows: list[WindowEstimate],
+    row: WindowEstimate,
+    companion: WindowEstimate,
+    sequence: StorySequence,
+    alignment: Alignment,
+) -> list[ScreenRow]:
+    if row.candidates is not None and is_set(row):
+        listed = [_candidate_row(s) for s in row.candidates.sessions]
+        listed.append(_row(row, "the largest of these, judged as one set", "headline"))
+        total = sequence.row("total")
+        return [*listed, _sequence_row(total, "sum over these sessions", "beside")] if total else listed
+    day = f"{alignment.event_session:%A}"
+    headline = _row(row, f"{day}, close to close (headline)", "headline")
+    apart = [r for r in (sequence.row("denial"), sequence.row("total")) if r is not None and sequence.row("denial")]
+    if apart:
+        named = {"denial": "from the denial on", "total": "both together"}
+        return [headline, *(_sequence_row(r, named[r.name], "plain") for r in apart)]
+    longer = [r for r in rows if r.return_kind == HEADLINE_KIND and r.first == 0 and r.last > 0 and not r.is_primary]
+    found = [headline, _row(companion, f"{day}\u2019s open (companion)", "plain")]
+    if longer:
+        last = alignment.hours.offset(alignment.event_session, longer[-1].last)
+        found.append(_row(longer[-1], f"{day} to {last:%A}", "beside"))
+    return found
+
+
+def _row(row: WindowEstimate, label: str, weight: str) -> ScreenRow:
+    if row.estimate is None:
+        return ScreenRow(f"{label}: {row.note}", ("n/a", "", "", "", "", ""), weight)
+    reading = read_outcome(screen_outcome(row)) if row.outcome else ""
+    cells = (*_numbers(row.estimate, row.ci95, row.rank_p), _size(row.mde80_rule), _size(row.smallest_bound), reading)
+    return ScreenRow(label, cells, weight)
+
+
+def _candidate_row(found: CandidateSession) -> ScreenRow:
+    ends = found.interval(0.10)
+    estimate, _, p = _numbers(found.estimate, None, found.p_star)
+    interval = f"{' to '.join(map(_end, ends))} (90\u00a0%)"
+    cells = (estimate, interval, p, "", _size(max(map(abs, ends))), "")
+    return ScreenRow(say_day(found.session), cells)
+
+
+def _sequence_row(row: SequenceRow, label: str, weight: str) -> ScreenRow:
+    if row.estimate is None:
+        return ScreenRow(f"{label}: {row.note}", ("n/a", "", "", "", "", ""), weight)
+    ends = row.interval(0.10)
+    bound = _size(max(map(abs, ends))) if ends else ""
+    return ScreenRow(label, (*_numbers(row.estimate, row.interval(0.05), row.rank_p), "", bound, ""), weight)
+
+
+def _numbers(estimate: float, interval: tuple[float, float] | None, p: float | None) -> tuple[str, str, str]:
+    ends = " to ".join(_end(end) for end in interval) if interval else ""
+    return format_number(100 * estimate, digits=1), ends, format_p(p) if p is not None else ""
+
+
+def _end(value: float) -> str:
+    return format_number(100 * value, digits=1) if np.isfinite(value) else "unbounded"
+
+
+def _size(value: float | None) -> str:
+    return f"\u00b1{two_digits(100 * value)}" if value is not None and np.isfinite(value) else ""
+
+
+def _list_notes(
+    row: WindowEstimate,
+    alignment: Alignment,
+    curve: SpecificationCurve,
+    placebo: PlaceboRank | None,
+    news: pd.DataFrame,
+) -> list[tuple[str, str]]:
+    notes = [("Does it hold?", f"{_say_curve(curve)} {_say_placebo(placebo)}")]
+    if row.breakdown_volatility is not None and row.breakdown_news is not None:
+        said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast, or other news took "
+        said += f"{100 * row.breakdown_news:.1f} points or more."
+        said += " That is nothing to lean on." if row.breakdown_volatility < 1.5 else ""
+        notes.append(("It would fall if", said))
+    notes.append(("Other news:", _say_news(alignment, news)))
+    return notes
+
+
+def _say_curve(curve: SpecificationCurve) -> str:
+    values = [e.estimate for e in curve.computed if e.estimate is not None]
+    detected = sum(e.outcome == "detected" for e in curve.computed)
+    span = f"{format_number(100 * min(values), digits=1)} to {format_number(100 * max(values), digits=1)} %"
+    said = "none detects" if not detected else "all detect" if detected == len(values) else f"{detected} detect"
+    return f"{len(values)} specifications: {span}, {said}; they share the day\u2019s shock."
+
+
+def _say_placebo(placebo: PlaceboRank | None) -> str:
+    if placebo is None or placebo.test.p_value is None:
+        count = placebo.count if placebo else 0
+        return f"{count} placebo days, too few to rank among."
+    return f"{placebo.count} placebo days: {say_share(placebo.test.p_value)} are as far out."
+
+
+def _say_news(alignment: Alignment, news: pd.DataFrame) -> str:
+    if not alignment.story.confounders_searched:
+        return "not researched."
+    held = news[(news.index >= alignment.event_session) & (news["listing"] == alignment.story.ticker)]
+    if held.empty:
+        return "none recorded."
+    named = [f"{label} ({session:%a} {session.day} {session:%b})" for session, label in held["label"].items()]
+    more = f"; {len(named) - MOST_NEWS} more" if len(named) > MOST_NEWS else ""
+    return f"{'; '.join(named[:MOST_NEWS])}{more}."
