@@ -26,6 +26,7 @@ from event_impact.page.finding import (
     say_day,
     say_explained,
     say_reach,
+    say_reversal,
     say_share,
     two_digits,
 )
@@ -74,7 +75,7 @@ def compose_daily_screen(
         drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
         columns=COLUMNS,
         rows=tuple(_list_rows(rows, row, companion, sequence, alignment)),
-        notes=tuple(_list_notes(row, alignment, curve, placebo, news)),
+        notes=tuple(_list_notes(row, alignment, curve, placebo, news, say_reversal(sequence, config))),
         csv="estimates",
     )
 
@@ -227,6 +228,7 @@ def _list_notes(
     curve: SpecificationCurve,
     placebo: PlaceboRank | None,
     news: pd.DataFrame,
+    reversal: str,
 ) -> list[tuple[str, str]]:
     notes = [("Does it hold?", f"{_say_curve(curve)} {_say_placebo(placebo)}")]
     if row.breakdown_volatility is not None and row.breakdown_news is not None:
@@ -234,6 +236,8 @@ def _list_notes(
         said += f"{100 * row.breakdown_news:.1f} points or more."
         said += " That is nothing to lean on." if row.breakdown_volatility < 1.5 else ""
         notes.append(("It would fall if", said))
+    if reversal:
+        notes.append(("Taken back?", reversal))
     notes.append(("Other news:", _say_news(alignment, news)))
     return notes
 

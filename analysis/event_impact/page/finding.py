@@ -11,6 +11,7 @@ import pandas as pd
 from event_impact.base.config import StudyConfig
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment
+from event_impact.inference.sequence import ReversalClaim
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page.format import format_percent
@@ -200,3 +201,40 @@ def say_apart(alignment: Alignment) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
+    """Whether all three conditions of a reversal hold, and whether these prices could have shown one; empty without legs."""
+    claim = sequence.reversal
+    if claim is None:
+        return ""
+    if claim.is_reversal:
+        return (
+            "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
+            f"and their sum lies inside {say_reach(config.equivalence_bound)}."
+        )
+    missing = [
+        text
+        for holds, text in (
+            (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
+            (
+                claim.is_denial_significant_and_opposite,
+                "the effect from the denial on is not distinguishable from zero with the opposite sign",
+            ),
+            (
+                claim.is_total_equivalent_to_zero,
+                f"the total is not shown to lie inside {say_reach(config.equivalence_bound)}",
+            ),
+        )
+        if not holds
+    ]
+    return f"Nothing here may be called a reversal: {'; '.join(missing)}. {_say_showable(claim)}"
+
+
+def _say_showable(claim: ReversalClaim) -> str:
+    """Whether these prices could have shown a reversal at all."""
+    if claim.chance is None:
+        least = format_percent(claim.half_width, digits=1, sign=False)
+        return f"A reversal could not have been shown with these prices; the least that could be proved is {least}."
+    chance = format_percent(claim.chance, digits=0, sign=False)
+    return f"A perfect reversal would have been shown with a chance of {chance}."

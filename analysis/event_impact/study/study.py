@@ -28,7 +28,7 @@ from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy, study_power
 from event_impact.inference.robustness import SpecificationCurve, SpecificationEstimate
 from event_impact.inference.story_sequence import StorySequence
-from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
+from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
 from event_impact.market.opened import OpenedStory
@@ -39,7 +39,7 @@ from event_impact.page.first_screen import FirstScreen
 from event_impact.page.panel_tables import compose_panel
 from event_impact.page.robustness_tables import compose_robustness
 from event_impact.page.spillover_tables import compose_spillover
-from event_impact.page.verdict import Verdict, compose_alignment, compose_verdict
+from event_impact.page.verdict import Verdict, compose_alignment, find_primary
 from event_impact.registry.alignments import load_known_alignments
 from event_impact.registry.plans import PlanStatus
 from event_impact.study import event_study, opening, panel, specifications, spillover
@@ -197,7 +197,17 @@ class Study:
     @cached_property
     def verdict(self) -> Verdict:
         """What was found, how sure, and what could have been seen."""
-        return compose_verdict(self.estimates, self.alignment, self.config, sequence=self.sequence)
+        screen = self.first_screen
+        companion = find_primary(self.estimates, COMPANION_KIND)
+        return Verdict(
+            "Verdict",
+            f"Did {self.story.firm_name} move abnormally ({self.story.title})?",
+            (screen.finding, *screen.sentences),
+            plain=screen.text,
+            outcome=find_primary(self.estimates, HEADLINE_KIND).outcome,
+            companion_outcome=companion.outcome,
+            status=screen.status,
+        )
 
     @cached_property
     def first_screen(self) -> FirstScreen:
