@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from event_impact.estimation.bar_fit import BarFit, fit_bars
 from event_impact.events.calendars import load_hours
 from event_impact.market.bar_files import BarRequest, find_bars
 from event_impact.market.bar_grid import BarGrid, make_grid
@@ -36,13 +35,6 @@ def embedded(ticker: str, event: tuple[pd.Timestamp, pd.Timestamp], minutes: int
 def grid_of(ticker: str, benchmark: str, event: tuple[pd.Timestamp, pd.Timestamp], minutes: int = 5) -> BarGrid:
     market = embedded(benchmark, event, minutes) if benchmark else None
     return make_grid(embedded(ticker, event, minutes), market, event, minutes=minutes, n_sessions=10)
-
-
-def fit_grid(grid: BarGrid) -> BarFit:
-    return fit_bars(
-        grid.returns(grid.prices), grid.event_steps(grid.prices), grid.returns(grid.benchmark),
-        grid.event_steps(grid.benchmark), middles=grid.middles, minutes=grid.minutes, is_single=grid.is_single,
-    )  # fmt: skip
 
 
 def make_raw(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from event_impact.base.errors import EstimationError
-from event_impact.estimation.bar_fit import fit_bars, fit_scale, median_move, sum_bars
-from minute_bars import REFERENCE, TARIFF, TESLA, fit_grid, grid_of
+from event_impact.estimation.bar_fit import fit_bars, fit_grid, fit_scale, median_move, sum_bars
+from minute_bars import REFERENCE, TARIFF, TESLA, grid_of
 
 
 @pytest.fixture(scope="module")

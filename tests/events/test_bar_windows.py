@@ -71,7 +71,7 @@ class TestWindows:
             "in total": ("13:31", "16:01"),
         }
         assert [span.name for span in found.spans if span.is_declared] == ["before the denial", "denial"]
-        assert found.name_bars("report") == ("", "2024-04-05T15:36:00Z")
+        assert found.candidates == {"report": (0, 25), "denial": (25, 25)}
 
     def test_a_known_report_is_separable_and_its_window_is_cut_at_the_denial(self):
         found, spans = align((at("15:10:00"), at("15:11:00")), (at("15:35:33"), at("15:35:34")))

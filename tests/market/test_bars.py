@@ -13,7 +13,6 @@ from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market.bar_files import BarRequest, find_bars
 from event_impact.market.bar_grid import make_grid
-from event_impact.market.bars import Convention
 from minute_bars import TARIFF, TESLA, build, embedded, grid_of, make_raw
 from stories import ROOT
 
@@ -44,12 +43,11 @@ class TestLabels:
         local = pd.to_datetime(raw["label"]).dt.tz_convert("America/New_York").dt.strftime("%Y-%m-%d %H:%M:%S")
         pd.testing.assert_frame_equal(build(raw.assign(label=local), zone="America/New_York").frame, build(raw).frame)
 
-    def test_a_shift_is_inferred_and_the_next_likely_reading_has_none(self):
+    def test_a_shift_is_inferred_and_the_labels_can_be_read_as_they_stand(self):
         bars = embedded("TSLA", TESLA)
-        other = bars.relabel(bars.convention.next_likely)
+        other = bars.read_plainly()
         assert (bars.frame["ends_at"] - other.frame["ends_at"]).unique() == pd.Timedelta(minutes=1)
         assert len(other.regular) == len(bars.regular)  # the same bars, although the first then ends at the open
-        assert Convention(5, "end").next_likely is None
 
     @pytest.mark.parametrize(
         ("ticker", "event", "minutes", "reading", "message"),

@@ -39,6 +39,15 @@ def test_only_notebooks_of_a_story_belong(root: StudyRoot) -> None:
     assert list(find_story_notebooks(root)) == ["01_small", "02_event_study"]
 
 
+def test_the_notebook_of_bars_is_skipped_with_one_line_where_there_are_none(root: StudyRoot) -> None:
+    parameters = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nbars: str = "snapshot"'
+    write_notebook(root.notebooks / "06_minutes.ipynb", SHOW, parameters=parameters)
+    said: list[str] = []
+    done = run_dossier(ask(root), perform=perform_here, progress=said.append)
+    assert "skip: 06_minutes, no bars of the event session are recorded" in said
+    assert [part["notebook"] for part in done.run["parts"]] == ["01_small", "02_event_study"]
+
+
 def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) -> None:
     done = run_dossier(ask(root), perform=perform_here)
     assert re.fullmatch(r"2026-02-13_ford-xiaomi_dossier_[0-9a-f]{8}", done.folder.name)

@@ -56,6 +56,8 @@ MAX_T_LEVEL = 0.10
 CURVE_ESTIMATION_SESSIONS = (120, 250, 500)
 CURVE_GAP_SESSIONS = (10, 20)
 """Lengths that the specification curve goes through, besides those of the run."""
+NO_BENCHMARK = "none"
+"""Value of ``bar_benchmark`` that asks for a constant mean where the story names a benchmark."""
 MAX_SMALL_PERCENTILE = 0.5
 """A move is called small when its size ranks no higher than this among the estimation sessions."""
 
@@ -198,6 +200,14 @@ class StudyConfig:
         Fractions.
     seed : int
         Seed of everything that resamples.
+    bars : str
+        ``snapshot``, ``auto`` or a path; this and what follows concern bars of minutes only.
+    bar_minutes, bar_sessions : int
+        Length of a bar, and sessions that their model is fitted on.
+    bar_benchmark : str
+        Ticker; empty means the story's, ``none`` a constant mean.
+    after_minutes : int
+        Length of the total after the denial.
 
     Raises
     ------
@@ -229,6 +239,11 @@ class StudyConfig:
     equivalence_bound: float = 0.02
     significance: float = 0.05
     seed: int = 20260202
+    bars: str = "snapshot"
+    bar_minutes: int = 5
+    bar_sessions: int = 10
+    bar_benchmark: str = ""
+    after_minutes: int = 60
 
     def __post_init__(self) -> None:
         for name, parse in PARSERS.items():
@@ -314,5 +329,10 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "equivalence_bound": lambda name, value: parse_fraction(name, value, 0.001, 0.2),
     "significance": lambda name, value: parse_fraction(name, value, 0.001, 0.2),
     "seed": lambda name, value: parse_int(name, value, -(2**62), 2**62),
+    "bars": parse_source,
+    "bar_minutes": lambda name, value: parse_int(name, value, 1, 60),
+    "bar_sessions": lambda name, value: parse_int(name, value, 3, 60),
+    "bar_benchmark": lambda name, value: value if value == NO_BENCHMARK else parse_benchmark(name, value),
+    "after_minutes": lambda name, value: parse_int(name, value, 5, 390),
 }
 """One parser a parameter: the whole list of what a run may be asked."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from event_impact.base.errors import EstimationError
+from event_impact.market.bar_grid import BarGrid
 
 OPENING_DECAY = 0.04
 """Share of a session over which the volatility of the open dies away by a factor of e."""
@@ -153,19 +154,19 @@ def fit_bars(
     moves = event_residuals / scale
     n_bars = max(round(MOVE_MINUTES / minutes), 1)
     return BarFit(
-        coefficients=coefficients[..., 0],
-        residuals=residuals,
-        variance=variance,
-        scaled_variance=np.nansum(scaled**2, axis=(-2, -1)) / df,
-        scale=scale,
-        leverage=leverage,
-        scaled_leverage=leverage @ (turned @ (squares * flat)) @ leverage,
-        event_residuals=event_residuals,
-        event_design=event_design,
-        session_moves=median_move(scaled, n_bars),
+        coefficients=coefficients[..., 0], residuals=residuals, variance=variance,
+        scaled_variance=np.nansum(scaled**2, axis=(-2, -1)) / df, scale=scale, leverage=leverage,
+        scaled_leverage=leverage @ (turned @ (squares * flat)) @ leverage, event_residuals=event_residuals,
+        event_design=event_design, session_moves=median_move(scaled, n_bars), df=df,
         event_move=median_move(moves if is_single is None else np.where(is_single, moves, np.nan), n_bars),
-        df=df,
-    )
+    )  # fmt: skip
+
+
+def fit_grid(grid: BarGrid) -> BarFit:
+    """The fit of one event on its grid of prices."""
+    held = [grid.prices] if grid.benchmark is None else [grid.prices, grid.benchmark]
+    pairs = [step for prices in held for step in (grid.returns(prices), grid.event_steps(prices))]
+    return fit_bars(*pairs, middles=grid.middles, minutes=grid.minutes, is_single=grid.is_single)
 
 
 def fit_scale(residuals: np.ndarray, middles: np.ndarray) -> np.ndarray:
@@ -204,21 +205,16 @@ def median_move(scaled: np.ndarray, n_bars: int) -> np.ndarray:
 
 def sum_bars(fit: BarFit, first: int | np.ndarray, n_bars: int) -> BarSum:
     """Sum of the event session's abnormal returns over ``n_bars`` clocks from ``first`` on (one a draw, or one for all)."""
-    places = np.asarray(first)[..., None] + np.arange(n_bars)
     weights = np.zeros(fit.event_residuals.shape)
-    np.put_along_axis(weights, np.broadcast_to(places, (*weights.shape[:-1], n_bars)), 1.0, axis=-1)
+    places = np.broadcast_to(np.asarray(first)[..., None] + np.arange(n_bars), (*weights.shape[:-1], n_bars))
+    np.put_along_axis(weights, places, 1.0, axis=-1)
     x = (weights[..., None, :] @ fit.event_design)[..., 0, :]
     raw = fit.variance * (n_bars + _quadratic(fit.leverage, x))
     own = fit.scaled_variance * (weights * fit.scale**2).sum(axis=-1)
     scaled = own + fit.scaled_variance * _quadratic(fit.scaled_leverage, x)
-    return BarSum(
-        estimate=np.asarray((weights * fit.event_residuals).sum(axis=-1)),
-        raw_std_error=np.sqrt(raw),
-        scaled_std_error=np.sqrt(scaled),
-        own_share=np.sqrt(own / scaled),
-        scale=np.take_along_axis(fit.scale, np.broadcast_to(places, (*weights.shape[:-1], n_bars)), axis=-1),
-        weights=weights,
-    )
+    estimate = np.asarray((weights * fit.event_residuals).sum(axis=-1))
+    scale = np.take_along_axis(fit.scale, places, axis=-1)
+    return BarSum(estimate, np.sqrt(raw), np.sqrt(scaled), np.sqrt(own / scaled), scale, weights)
 
 
 def _quadratic(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:

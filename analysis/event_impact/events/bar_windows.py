@@ -10,12 +10,20 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from event_impact.base.clock import format_instant
 from event_impact.events.articles import Article
 from event_impact.events.sessions import Identification
 
 AFTERMATH = pd.Timedelta(minutes=10)
 """A declared window holds the candidate bars and what was traded so much longer."""
+BEFORE_DENIAL = (
+    "No price is known to lie between the report and the denial: what can be measured is the stretch up to the denial, "
+    "with whatever of the report it holds and all other news of it, and the stretch from the denial on."
+)
+JOINT_ONLY = "Only their joint effect is measured, with all other news of those minutes."
+JOINT = f"No price of these bars lies between the first possible instants of report and denial. {JOINT_ONLY}"
+TOO_EARLY = (
+    f"The denial can have come before the first price of these bars, which hold neither effect alone. {JOINT_ONLY}"
+)
 
 
 @dataclass(frozen=True)
@@ -62,14 +70,6 @@ class BarAlignment:
     spans: tuple[BarSpan, ...]
     candidates: dict[str, tuple[int, int]]
 
-    def name_bars(self, article_id: str) -> tuple[str, str]:
-        """Ends of an article's first and last candidate bar, empty where they lie outside the bars."""
-        first, last = self.candidates[article_id]
-        return self._name(first), self._name(last)
-
-    def _name(self, place: int) -> str:
-        return format_instant(self.ends[place]) if 0 < place < len(self.ends) else ""
-
 
 def candidate_bars(ends: pd.DatetimeIndex, article: Article) -> tuple[int, int]:
     """Places of the first and the last bar that an article can have reached."""
@@ -94,71 +94,47 @@ def align_to_bars(articles: tuple[Article, ...], ends: pd.DatetimeIndex, *, afte
         Length of the total after the last candidate of the denial.
     """
     candidates = {a.article_id: candidate_bars(ends, a) for a in articles}
-    report, denial = (_first_of(articles, role) for role in ("report", "denial"))
-    both = [candidates[a.article_id] for a in (report, denial) if a is not None]
-    if report is None or denial is None:
-        name = "report" if report else "denial"
-        (low, high), kind = both[0], f"{name}_only"
-        declared = [_span(name, ends, low - 1, _later(ends, high, AFTERMATH))]
-        reason = f"Only a {name} is recorded: its bars hold it and all other news of their minutes."
-    else:
-        declared, kind, reason = _split(ends, *both)
+    held = {r: [a for a in articles if a.role == r] for r in ("report", "denial")}
+    first = {r: min(found, key=lambda a: a.published_latest) for r, found in held.items() if found}
+    places = {role: candidates[article.article_id] for role, article in first.items()}
+    declared, kind, reason = _declare(ends, **places)
     printed = []
-    if denial is not None and kind != "joint":
-        low, high = candidates[denial.article_id]
-        printed = [
-            _span("bars that hold the denial", ends, low - 1, high, is_declared=False),
-            _span("wholly after the denial", ends, high, _later(ends, high, AFTERMATH), is_declared=False),
-        ]
-    last = max(high for _, high in both)
-    start = max(min(low for low, _ in both) - 1, 0)
-    after = pd.Timedelta(minutes=after_minutes)
-    printed.append(_span("in total", ends, start, _later(ends, last, after), is_declared=False))
+    if "denial" in places and kind != "joint":
+        low, high = places["denial"]
+        printed = [("bars that hold the denial", low - 1, high), ("wholly after the denial", high, _later(ends, high))]
+    start, last = max(min(low for low, _ in places.values()) - 1, 0), max(high for _, high in places.values())
+    printed.append(("in total", start, _later(ends, last, pd.Timedelta(minutes=after_minutes))))
     identified = Identification(kind, reason, "bar" if kind == "separable" else "")
-    return BarAlignment(ends, report, denial, identified, (*declared, *printed), candidates)
+    spans = [_check_span(ends, *span, is_declared=k < len(declared)) for k, span in enumerate([*declared, *printed])]
+    return BarAlignment(ends, first.get("report"), first.get("denial"), identified, tuple(spans), candidates)
 
 
-def _split(
-    ends: pd.DatetimeIndex, report: tuple[int, int], denial: tuple[int, int]
-) -> tuple[list[BarSpan], str, str]:  # fmt: skip
-    """The declared windows of a report and the denial that follows it, and what they tell apart."""
-    before = denial[0] - 1
-    own = _span("denial", ends, before, _later(ends, denial[1], AFTERMATH))
-    if report[0] > 0 and report[1] <= before:
-        end = min(_later(ends, report[1], AFTERMATH), before)
-        reason = "A price lies after the last possible instant of the report and before the first of the denial."
-        return [_span("report", ends, report[0] - 1, end), own], "separable", reason
-    start = max(report[0] - 1, 0)
-    if start < before:
+def _declare(
+    ends: pd.DatetimeIndex, report: tuple[int, int] | None = None, denial: tuple[int, int] | None = None
+) -> tuple[list[tuple[str, int, int]], str, str]:
+    """The windows that decide, what they tell apart, and why."""
+    if report is None or denial is None:
+        name, (low, high) = ("report", report) if report else ("denial", denial or (0, 0))
+        said = f"Only a {name} is recorded: its bars hold it and all other news of their minutes."
+        return [(name, low - 1, _later(ends, high))], f"{name}_only", said
+    start, before = report[0] - 1, denial[0] - 1
+    own = ("denial", before, _later(ends, denial[1]))
+    if start >= 0 and report[1] <= before:
+        said = "A price lies after the last possible instant of the report and before the first of the denial."
+        return [("report", start, min(_later(ends, report[1]), before)), own], "separable", said
+    if max(start, 0) < before:
         end = before if denial[0] < len(ends) else len(ends)  # bars that stop earlier have no price just before it
-        reason = (
-            "No price is known to lie between the report and the denial: what can be measured is the stretch up to the "
-            "denial, with whatever of the report it holds and all other news of it, and the stretch from the denial on."
-        )
-        return [_span("before the denial", ends, start, end), own], "before_denial", reason
-    if before < 0:
-        reason = "The denial can have come before the first price of these bars: they hold neither effect on its own."
-    else:
-        reason = "No price of these bars lies between the first possible instants of report and denial."
-    joint = _span(
-        "report and denial", ends, min(report[0] - 1, before), _later(ends, max(report[1], denial[1]), AFTERMATH)
-    )
-    return [joint], "joint", f"{reason} Only their joint effect is measured, with all other news of those minutes."
+        return [("before the denial", max(start, 0), end), own], "before_denial", BEFORE_DENIAL
+    both = ("report and denial", min(start, before), _later(ends, max(report[1], denial[1])))
+    return [both], "joint", TOO_EARLY if before < 0 else JOINT
 
 
-def _first_of(articles: tuple[Article, ...], role: str) -> Article | None:
-    held = [a for a in articles if a.role == role]
-    return min(held, key=lambda a: a.published_latest) if held else None
-
-
-def _later(ends: pd.DatetimeIndex, place: int, wait: pd.Timedelta) -> int:
+def _later(ends: pd.DatetimeIndex, place: int, wait: pd.Timedelta = AFTERMATH) -> int:
     """Place of the last price not later than so long after a price."""
-    if place >= len(ends):
-        return place
-    return int(ends.searchsorted(ends[max(place, 0)] + wait, side="right")) - 1
+    return place if place >= len(ends) else int(ends.searchsorted(ends[max(place, 0)] + wait, side="right")) - 1
 
 
-def _span(name: str, ends: pd.DatetimeIndex, first: int, last: int, *, is_declared: bool = True) -> BarSpan:
+def _check_span(ends: pd.DatetimeIndex, name: str, first: int, last: int, *, is_declared: bool) -> BarSpan:
     reason = ""
     if first < 0:
         reason = "it can have begun before the first price of these bars, in a return that they do not hold"

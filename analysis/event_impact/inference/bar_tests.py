@@ -36,7 +36,8 @@ class BarTest:
     """One window of bars, tested; a row of ``results/minutes.csv`` but for its instants.
 
     ``p_star`` decides: the placebo's p, or the larger of it and the companion's where L / m is below
-    :data:`MIN_EFFECTIVE`. ``ci90`` and ``ci95`` invert it. ``mde80`` is that of the placebo.
+    :data:`MIN_EFFECTIVE`. ``ci90`` and ``ci95`` invert it. ``mde80`` is that of the placebo. ``placebos`` are the signed
+    moves that the estimate is ranked among.
     """
 
     n_bars: int
@@ -53,13 +54,13 @@ class BarTest:
     n_effective: float
     p_companion: float
     p_star: float
-    is_companion_deciding: bool
     p_same_clock: float | None
     p_own_session: float | None
     ci90: tuple[float, float] | None
     ci95: tuple[float, float] | None
     mde80: float | None
     mde80_companion: float | None
+    placebos: np.ndarray
     p_holm: float | None = None
     outcome: str = ""
 
@@ -101,6 +102,12 @@ def power_effect(moves: np.ndarray, threshold: float, share: float = POWER) -> f
     return found if math.isfinite(found) else None
 
 
+def found_share(test: BarTest, effect: float) -> float:
+    """Share of the placebos that an effect of this size would carry over the threshold of the deciding rule at 5 %."""
+    known = test.placebos[np.isfinite(test.placebos)]
+    return 0.0 if test.ci95 is None else float((known + abs(effect) >= test.ci95[1] - test.estimate).mean())
+
+
 def same_clock_p(fit: BarFit, window: BarSum) -> float | None:
     """Rank of the window among the same clocks of the earlier sessions, each over its own median move."""
     sums = (fit.residuals * window.weights).sum(axis=-1) / fit.session_moves
@@ -126,44 +133,28 @@ def assess_bars(fit: BarFit, first: int, n_bars: int, *, minutes: int, significa
     """Estimate and test one window of ``n_bars`` returns from clock ``first`` on."""
     window = sum_bars(fit, first, n_bars)
     moves, plain = (placebo_moves(pool, window) for pool in fit.pools)
-    h = float(window.own_share)
-    estimate, k, df = float(window.estimate), float(fit.day_factor), int(fit.df)
+    estimate, h, k, df = (float(v) for v in (window.estimate, window.own_share, fit.day_factor, fit.df))
+    se_raw, se_scaled = float(window.raw_std_error), float(window.scaled_std_error)
     n_known = int(np.isfinite(moves).sum())
-    p_placebo = float(placebo_p(moves, abs(estimate) * window.own_share))
-    t_raw, t_scaled = (estimate / float(error) for error in (window.raw_std_error, window.scaled_std_error))
-    p_companion = float(2 * stats.t.sf(abs(t_scaled) / k, df))
-    is_companion = n_known / n_bars < MIN_EFFECTIVE and minutes > 1
+    p_placebo, p_without = (float(placebo_p(m, np.asarray(abs(estimate) * h))) for m in (moves, plain))
+    p_raw, p_companion = (float(2 * stats.t.sf(abs(estimate) / se, df)) for se in (se_raw, k * se_scaled))
+    has_companion = n_known / n_bars < MIN_EFFECTIVE and minutes > 1
 
-    def half_width(level: float) -> float:
-        by_t = float(stats.t.ppf(1 - level / 2, df)) * k * float(window.scaled_std_error)
-        return max(critical_placebo(moves, level) / h, by_t if is_companion else 0.0)
+    def threshold(level: float) -> float:
+        by_t = float(stats.t.ppf(1 - level / 2, df)) * k * se_scaled
+        return max(critical_placebo(moves, level) / h, by_t if has_companion else 0.0)
 
-    halves = [half_width(level) for level in (0.10, 0.05)]
-    ends = [(estimate - half, estimate + half) if math.isfinite(half) else None for half in halves]
-    threshold = critical_placebo(moves, significance) / h
+    halves = [threshold(level) for level in (0.10, 0.05)]
+    ci90, ci95 = ((estimate - half, estimate + half) if math.isfinite(half) else None for half in halves)
     return BarTest(
-        n_bars=n_bars,
-        estimate=estimate,
-        se_raw=float(window.raw_std_error),
-        t_raw=t_raw,
-        p_raw=float(2 * stats.t.sf(abs(t_raw), df)),
-        se_scaled=float(window.scaled_std_error),
-        t_scaled=t_scaled,
-        day_factor=k,
-        p_placebo=p_placebo,
-        p_without_factor=float(placebo_p(plain, abs(estimate) * window.own_share)),
-        p_smallest=1 / (n_known + 1),
-        n_effective=n_known / n_bars,
-        p_companion=p_companion,
-        p_star=max(p_placebo, p_companion) if is_companion else p_placebo,
-        is_companion_deciding=is_companion and p_companion > p_placebo,
-        p_same_clock=same_clock_p(fit, window),
-        p_own_session=own_session_p(fit, window, first),
-        ci90=ends[0],
-        ci95=ends[1],
-        mde80=power_effect(moves / h, threshold),
-        mde80_companion=power_effect(moves / h, half_width(significance)) if is_companion else None,
-    )
+        n_bars=n_bars, estimate=estimate, se_raw=se_raw, t_raw=estimate / se_raw, p_raw=p_raw, se_scaled=se_scaled,
+        t_scaled=estimate / se_scaled, day_factor=k, p_placebo=p_placebo, p_without_factor=p_without,
+        p_smallest=1 / (n_known + 1), n_effective=n_known / n_bars, p_companion=p_companion,
+        p_star=max(p_placebo, p_companion) if has_companion else p_placebo,
+        p_same_clock=same_clock_p(fit, window), p_own_session=own_session_p(fit, window, first), ci90=ci90, ci95=ci95,
+        mde80=power_effect(moves / h, critical_placebo(moves, significance) / h),
+        mde80_companion=power_effect(moves / h, threshold(significance)) if has_companion else None, placebos=moves / h,
+    )  # fmt: skip
 
 
 def decide_bars(
@@ -194,11 +185,8 @@ def share_taken_back(fit: BarFit, first: tuple[int, int], second: tuple[int, int
     x, d2 = fit.event_design, fit.scale**2
     covariance = float(fit.scaled_variance) * (np.diag(d2) + x @ fit.scaled_leverage @ x.T)
     effects = WindowEffects(fit.event_residuals, float(fit.day_factor) ** 2 * covariance, 1.0, int(fit.df))
-    legs = [
-        contrast(effects, sum_bars(fit, *leg).weights, name=name)
-        for leg, name in ((first, "first"), (second, "second"))
-    ]
-    return fieller_set(legs[0], legs[1], effects=effects, coverage=SHARE_COVERAGE)
+    one, two = (contrast(effects, sum_bars(fit, *leg).weights, name="leg") for leg in (first, second))
+    return fieller_set(one, two, effects=effects, coverage=SHARE_COVERAGE)
 
 
 def is_reversal(first: BarTest, second: BarTest, share: FiellerSet, *, significance: float) -> bool:

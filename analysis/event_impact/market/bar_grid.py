@@ -60,19 +60,16 @@ class BarGrid:
         """Returns of the event session that are of one bar."""
         return np.asarray(self.is_known[1:] & self.is_known[:-1])
 
-    def returns(self, prices: np.ndarray | None) -> np.ndarray | None:
+    def returns(self, prices: np.ndarray) -> np.ndarray:
         """Simple returns (S, C) between neighbouring instants of the estimation sessions; NaN where a price is missing."""
-        return None if prices is None else prices[:-1, 1:] / prices[:-1, :-1] - 1
+        return np.asarray(prices[:-1, 1:] / prices[:-1, :-1] - 1)
 
-    def event_steps(self, prices: np.ndarray | None) -> np.ndarray | None:
+    def event_steps(self, prices: np.ndarray) -> np.ndarray:
         """Event session: return to each price from the last one recorded, zero where none is.
 
         So every sum between two recorded prices is whole, and no price is carried forward.
         """
-        if prices is None:
-            return None
-        places = np.arange(len(self.ends))
-        before = np.maximum.accumulate(np.where(self.is_known, places, 0))[:-1]
+        before = np.maximum.accumulate(np.where(self.is_known, np.arange(len(self.ends)), 0))[:-1]
         has_step = self.is_known[1:] & self.is_known[before]
         return np.where(has_step, prices[-1, 1:] / prices[-1, before] - 1, 0.0)
 
@@ -130,18 +127,13 @@ def make_grid(
     length = (same["closes_at"] - same["opens_at"]).dt.total_seconds().median() / 60
     since = own.columns.to_numpy(dtype=float)
     return BarGrid(
-        ticker=bars.ticker,
-        benchmark_ticker=benchmark.ticker if benchmark is not None and market is not None else "",
-        minutes=minutes,
-        ends=pd.DatetimeIndex(same["opens_at"][session] + pd.to_timedelta(since, unit="min")),
-        middles=(since[1:] - minutes / 2) / length,
-        event_session=session,
-        sessions=tuple(used),
-        prices=own.loc[rows].to_numpy(),
-        benchmark=None if market is None else market.loc[rows].to_numpy(),
+        ticker=bars.ticker, benchmark_ticker=benchmark.ticker if benchmark and market is not None else "",
+        minutes=minutes, ends=pd.DatetimeIndex(same["opens_at"][session] + pd.to_timedelta(since, unit="min")),
+        middles=(since[1:] - minutes / 2) / length, event_session=session, sessions=tuple(used),
+        prices=own.loc[rows].to_numpy(), benchmark=None if market is None else market.loc[rows].to_numpy(),
         left_out=tuple((day, f"{share * len(since):.0f} of {len(since)} prices") for day, share in left_out.items()),
         notes=(*dict.fromkeys(notes), *bars.list_halts(tuple(rows))),
-    )
+    )  # fmt: skip
 
 
 def _lay(bars: Bars, part: int) -> pd.DataFrame:

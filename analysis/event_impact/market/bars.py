@@ -9,6 +9,7 @@ carried forward.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,11 +53,6 @@ class Convention:
     shift_minutes: int = 0
     zone: str = "UTC"
 
-    @property
-    def next_likely(self) -> Convention | None:
-        """The reading with no shift; None where none was inferred."""
-        return dataclasses.replace(self, shift_minutes=0) if self.shift_minutes else None
-
 
 @dataclass(frozen=True)
 class Bars:
@@ -86,10 +82,18 @@ class Bars:
         """Bars of trading hours."""
         return self.frame[~self.frame["is_extended"]]
 
-    def relabel(self, convention: Convention) -> Bars:
-        """The same bars of trading hours under another reading of their labels, which the volume may contradict."""
+    def read_plainly(self) -> Bars:
+        """The same bars of trading hours without the inferred shift, which their volume may contradict."""
+        convention = dataclasses.replace(self.convention, shift_minutes=0)
         frame = place_bars(self.frame, self.exchange, convention).assign(is_extended=self.frame["is_extended"])
         return dataclasses.replace(self, convention=convention, frame=frame)
+
+    def step_overnight(self, session: pd.Timestamp) -> float:
+        """Return from the close before a session to its first price; NaN where the bars do not reach that close."""
+        held = self.regular[self.regular["session"] <= session]
+        before, after = held[held["session"] < session].iloc[-1], held[held["session"] == session].iloc[0]
+        has_close = before["ends_at"] >= load_hours(self.exchange).schedule.at[before["session"], "close"]
+        return float(after["close"] / before["close"] - 1) if has_close and not after["part"] else math.nan
 
     def list_halts(self, sessions: tuple[pd.Timestamp, ...]) -> list[str]:
         """Stretches of at least five minutes of trading hours without a bar, in words."""

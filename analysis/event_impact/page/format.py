@@ -105,4 +105,6 @@ OUTCOME_LABELS = {
     "fragile": "detected, but fragile",
     "smaller_than_bound": "smaller than the bound",
     "no_detectable_effect": "no detectable effect",
+    "found": "abnormal return found",
+    "no_bars": "no minute prices",
 }

@@ -22,7 +22,7 @@ import pandas as pd
 from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import StudyConfig
 from event_impact.base.disk import write_text, writing
-from event_impact.base.errors import ConfigError, ExecutionError
+from event_impact.base.errors import ConfigError, DataError, ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import clean
 from event_impact.page.exhibits import write_csv
@@ -113,7 +113,7 @@ def run_dossier(
         With the worst exit code of the parts; the runs that succeeded stay published.
     """
     progress("check: notebooks, parameters, articles and prices")
-    parts = [prepare(r) for r in _part_requests(request)]  # refuses before anything is written
+    parts = [p for r in _part_requests(request) if (p := _prepare_part(r, progress))]  # refuses before it writes
     story = parts[0].story
     with own_story(request.reports, story, progress):
         started = format_instant(request.clock())
@@ -129,6 +129,25 @@ def run_dossier(
             progress("already published: nothing to do (--force executes again)")
             return RunOutcome(found.folder, False, found.run)
         return _bind(request, parts, runs, target, started, progress)
+
+
+def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
+    """A part found good; None for the notebook of bars where the event session has none, which is said."""
+    try:
+        part = prepare(request)
+        missing = "no bars of the event session are recorded" if is_without_bars(part) else ""
+    except DataError as error:
+        if "bars" not in find_story_notebooks(request.root)[request.notebook]:
+            raise
+        part, missing = None, error.message
+    if missing:
+        progress(f"skip: {request.notebook}, {missing}")
+    return None if missing else part
+
+
+def is_without_bars(part: Prepared) -> bool:
+    """Whether a notebook of bars has none to read."""
+    return "bars" in part.parameters and part.study.minutes is None
 
 
 def _part_requests(request: DossierRequest) -> list[RunRequest]:
@@ -242,7 +261,8 @@ def compare_runs(runs: list[StoredRun]) -> list[Agreement]:
         "figures": lambda run: str(_table(run, "source").get("vintage") or ""),
         "status": lambda run: str(run.get("status") or ""),
     }
-    return [Agreement(name, {s.notebook: read(s.run) for s in runs}) for name, read in readers.items()]
+    daily = [s for s in runs if "window" not in _table(s.run, "headline")]  # bars of minutes measure something else
+    return [Agreement(name, {s.notebook: read(s.run) for s in daily}) for name, read in readers.items()]
 
 
 def _table(run: dict[str, Any], key: str) -> dict[str, Any]:
@@ -390,7 +410,7 @@ def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> s
     words = {True: "agree", False: "differ", None: "nothing to compare"}
     rows = "".join(
         mark_up_row(
-            a.name, [*(a.values[s.notebook] or NOT_AVAILABLE + ": not stated" for s in runs), words[a.is_agreed]]
+            a.name, [*(a.values.get(s.notebook) or NOT_AVAILABLE + ": not stated" for s in runs), words[a.is_agreed]]
         )
         for a in agreements
     )

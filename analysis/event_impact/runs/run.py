@@ -203,6 +203,8 @@ def prepare(request: RunRequest) -> Prepared:
         study.check()
         inputs |= hash_inputs(study.opened, study.returns)
         freshness = measure_freshness(study.opened, study.returns, request.clock())
+    if "bars" in names:
+        inputs |= study.minute_files
     prepared = Prepared(request, study, path, notebook, inputs, freshness)
     stem = f"{study.config.as_of.isoformat()}_{study.config.story}_{short_name(path.stem)}_{hash_run(prepared)}"
     return dataclasses.replace(prepared, folder=request.reports / stem)
@@ -210,10 +212,11 @@ def prepare(request: RunRequest) -> Prepared:
 
 def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters with the path of one's own prices made absolute: a kernel runs in a folder of its own."""
-    source = parameters.get("source")
-    if not isinstance(source, str) or source.strip() in ("snapshot", "auto", "") or "\x00" in source:
-        return parameters
-    return {**parameters, "source": str(Path(source).expanduser().resolve())}
+    named = {k: v for k, v in parameters.items() if k in ("source", "bars") and isinstance(v, str) and "\x00" not in v}
+    own = {
+        k: str(Path(v).expanduser().resolve()) for k, v in named.items() if v.strip() not in ("snapshot", "auto", "")
+    }
+    return {**parameters, **own}
 
 
 def hash_run(prepared: Prepared) -> str:
@@ -430,7 +433,7 @@ def write_run(
 def masthead(run: dict[str, Any], prepared: Prepared) -> tuple[tuple[str, str], ...]:
     """The facts at the head of a page."""
     story = prepared.study.story
-    figures = prepared.freshness.describe() if prepared.freshness else "none: articles and calendar only"
+    figures = prepared.freshness.describe() if prepared.freshness else str(run["vintage"])
     return (
         ("ticker", f"{story.ticker} ({story.exchange})"),
         ("as of", str(run["as_of"])),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from event_impact.base.run_record import RunRecord
 from event_impact.estimation.abnormal import AbnormalReturns, Measured
 from event_impact.events.sessions import Alignment
+from event_impact.inference.minute_result import MinuteResult
 from event_impact.inference.windows import WindowEstimate, estimates_frame
 from event_impact.many.story_panel import PanelResult
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.exhibits import write_csv
+from event_impact.page.first_screen import FirstScreen
 from event_impact.page.markup import frame_table, mark_up_row
+from event_impact.page.minute_page import tabulate_windows
 from event_impact.page.provenance import RECORD_MIME
 from event_impact.page.verdict import Verdict, find_primary, say_alignment
 from event_impact.study.opening import hash_inputs
@@ -112,6 +116,31 @@ def record_timing(opened: OpenedStory) -> Provenance:
     return Provenance(run, {"alignment": write_csv(opened.timing.frame())})
 
 
+def record_minutes(
+    opened: OpenedStory, result: MinuteResult | None, screen: FirstScreen, files: dict[str, str]
+) -> Provenance:
+    """Gather what a run on bars of minutes publishes: the first declared window is the headline, the second the companion."""
+    about, frame = _describe(opened, opened.timing), opened.timing.frame()
+    rows: list[dict[Any, Any]] = []
+    outcomes = [screen.outcome, None]
+    if result is not None:
+        about["identified"] = result.alignment.identification.as_record()
+        ends, places = result.grid.ends, result.alignment.candidates
+        for column, number in (("first_bar", 0), ("last_bar", 1)):
+            inside = [places[name][number] for name in frame["article_id"]]
+            frame[column] = [ends[place] if 0 < place < len(ends) else None for place in inside]
+        declared = tabulate_windows(result).numbers.iloc[: len(result.declared)]
+        rows = declared.to_dict("records")
+        outcomes = [*declared["outcome"], None]
+    run = RunRecord(
+        **about, outcome=outcomes[0], companion_outcome=outcomes[1], verdict=screen.text, finding=screen.text,
+        plain=" ".join(screen.sentences), headline=rows[0] if rows else None,
+        companion=rows[1] if len(rows) > 1 else None, inputs={**opened.table_hashes, **files},
+        vintage=result.bars.vintage if result else "none: no bars are recorded",
+    )  # fmt: skip
+    return Provenance(run, {"alignment": write_csv(frame)})
+
+
 def record_panel(result: PanelResult, verdict: Verdict) -> Provenance:
     """Gather what a run of the panel publishes.
 
@@ -144,7 +173,7 @@ def record_panel(result: PanelResult, verdict: Verdict) -> Provenance:
     return Provenance(run, {})
 
 
-def _describe(opened: OpenedStory, alignment: Alignment) -> dict[str, object]:
+def _describe(opened: OpenedStory, alignment: Alignment) -> dict[str, Any]:
     """What every record says of its story."""
     return {
         "story": opened.story.story,

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from event_impact.base.config import StudyConfig
-from event_impact.base.errors import ConfigError
+from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot, find_root
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.dummies import DummyRegression
@@ -24,6 +24,7 @@ from event_impact.inference.control_tests import ControlResult
 from event_impact.inference.diagnostics import StudyDiagnostics
 from event_impact.inference.dollar_effect import DollarEffect
 from event_impact.inference.leave_out import LeftOutDay
+from event_impact.inference.minute_result import MinuteResult, MinuteVariant
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy, study_power
 from event_impact.inference.robustness import SpecificationCurve, SpecificationEstimate
@@ -36,15 +37,16 @@ from event_impact.market.returns import ReturnPanel
 from event_impact.market.snapshot import PriceStore
 from event_impact.page.daily_screen import compose_daily_screen
 from event_impact.page.first_screen import FirstScreen
+from event_impact.page.minute_page import compose_minutes, compose_no_bars
 from event_impact.page.panel_tables import compose_panel
 from event_impact.page.robustness_tables import compose_robustness
 from event_impact.page.spillover_tables import compose_spillover
 from event_impact.page.verdict import Verdict, compose_alignment, find_primary
 from event_impact.registry.alignments import load_known_alignments
 from event_impact.registry.plans import PlanStatus
-from event_impact.study import event_study, opening, panel, specifications, spillover
+from event_impact.study import event_study, minutes, opening, panel, specifications, spillover
 from event_impact.study.opening import open_story
-from event_impact.study.record import Provenance, record_panel, record_study, record_timing
+from event_impact.study.record import Provenance, record_minutes, record_panel, record_study, record_timing
 
 INJECTED = "# Parameters\n"
 """How papermill begins the cell in which it hands over parameters."""
@@ -280,6 +282,43 @@ class Study:
         """How the parameters relate to the plans that were frozen for the story."""
         return opening.state_plan(self.opened, self.alignment)
 
+    # ------------------------------------------------------------ bars of minutes
+
+    @cached_property
+    def minutes(self) -> MinuteResult | None:
+        """What bars say of report and denial; None where none of the event session are recorded."""
+        return minutes.measure_minutes(self.opened)
+
+    @cached_property
+    def minute_variants(self) -> tuple[MinuteVariant, ...]:
+        """The declared windows of the bars measured another way."""
+        return minutes.vary_minutes(self.opened, self.minutes) if self.minutes else ()
+
+    @cached_property
+    def by_days(self) -> WindowEstimate | None:
+        """What daily prices say in the place of the bars; None where there are none."""
+        with contextlib.suppress(DataError):
+            return find_primary(self.estimates, HEADLINE_KIND)
+        return None
+
+    @property
+    def minute_files(self) -> dict[str, str]:
+        """Files behind the bars and what stands beside them, with their sha256."""
+        held = [v.result.files for v in self.minute_variants if v.result]
+        daily = self.returns.inputs if self.minutes and self.by_days else {}
+        return {
+            name: sha
+            for files in (*held, self.minutes.files if self.minutes else {}, daily)
+            for name, sha in files.items()
+        }
+
+    @cached_property
+    def minute_screen(self) -> FirstScreen:
+        """What opens the page of the minute study."""
+        if self.minutes is None:
+            return compose_no_bars(self.timing, self.first_prices)
+        return compose_minutes(self.minutes, self.minute_variants, self.by_days, self.timing)
+
     # ------------------------------------------------------------ robustness, other firms, other stories
 
     def trace_curve(self, return_kind: str) -> SpecificationCurve:
@@ -354,6 +393,11 @@ class Study:
             verdict=self.verdict,
             finding=finding,
         )
+
+    @property
+    def minute_record(self) -> Provenance:
+        """Of the notebook about bars of minutes."""
+        return record_minutes(self.opened, self.minutes, self.minute_screen, self.minute_files)
 
     @property
     def panel_record(self) -> Provenance:
