@@ -55,7 +55,11 @@ def compose_minutes(
 ) -> FirstScreen:
     """The first screen of the minute study."""
     zone, story, sessions = timing.hours.timezone, timing.story, len(result.grid.sessions)
-    finding, by_days, beside = say_minutes(result, story.ticker), "No daily prices are recorded to set beside it.", None
+    finding, by_days, beside = (
+        say_minutes(result, story.firm_name),
+        "No daily prices are recorded to set beside it.",
+        None,
+    )
     if daily is not None and daily.estimate is not None:
         beside = (daily.estimate, daily.ci95)
         by_days = f"By days it is one number: {_one(daily.estimate)}, {read_outcome(daily.outcome)}."
@@ -171,14 +175,15 @@ def _say_variant(variant: MinuteVariant) -> str:
 def compose_no_bars(timing: Alignment, first_prices: pd.DataFrame) -> FirstScreen:
     """The short page of a story without bars: what was open, and what would have had to be recorded."""
     story, session = timing.story, timing.event_session
-    finding = f"{story.ticker}: no prices by the minute are recorded for {session.day} {session:%B %Y}."
+    finding = f"{story.firm_name}: no prices by the minute are recorded for {session.day} {session:%B %Y}."
     venues = ", ".join(
         f"{v} {at:%d %b %H:%M}" for v, at in first_prices.iloc[:, 0].dropna().sort_values().head(3).items()
     )
     opened = f"After the report the first venues to trade were {venues} (UTC)."
     recorded = f"{SERVED}: bars of such a venue would have had to be recorded then."
     return FirstScreen(
-        firm=f"{story.firm_name} ({story.ticker})", story=story.title, prices_to=None, status="final", outcome="no_bars", finding=finding,
+        firm=f"{story.firm_name} ({story.ticker})", story=story.title, prices_to=None, status="final", outcome="no_bars",
+        finding=finding,
         sentences=(timing.identification.reason, opened, recorded), drawings=(), columns=(), rows=(), notes=(),
         csv="minutes",
     )  # fmt: skip
