@@ -19,7 +19,7 @@ TABLES = (
     "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
     "manifest.csv", "venues.csv",
 )  # fmt: skip
-OPTIONAL_TABLES = ("plans.csv",)
+OPTIONAL_TABLES = ("plans.csv", "doubts.csv")
 US_EXCHANGES = frozenset(("XNYS", "XNAS"))
 """They keep the same sessions."""
 

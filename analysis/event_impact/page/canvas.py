@@ -13,6 +13,8 @@ from html import escape
 
 import pandas as pd
 
+from event_impact.page.exhibits import Exhibit
+
 WIDE_DAYS, WIDE_CLOCK, NARROW = 656, 416, 358
 """Widths for which drawings are laid out, CSS pixels."""
 PAINTS = {
@@ -160,7 +162,7 @@ def _shorten(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Exhibit):
     """A figure of the first screens: the same marks laid out for a page and for a phone.
 
     Attributes

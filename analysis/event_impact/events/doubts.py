@@ -1,0 +1,71 @@
+"""Doubts about the bounds of a story's articles, and what would change if each were right."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from event_impact.base.csv_tables import read_table
+from event_impact.base.errors import DataError
+from event_impact.events.articles import parse_instant
+from event_impact.events.sessions import Alignment, align_story
+
+DOUBT_COLUMNS = ("story", "article_id", "published_earliest", "published_latest", "doubt", "source", "url")
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One doubt: the article's other bounds, and the sessions and the identification that would follow from them."""
+
+    article_id: str
+    text: str
+    source: str
+    url: str
+    consequence: str
+
+
+def load_doubts(alignment: Alignment, data: Path) -> tuple[Doubt, ...]:
+    """The doubts that are recorded for a story, each carried to the calendar; none where there is no table.
+
+    Raises
+    ------
+    DataError
+        If a doubt names an article that the story does not have, or no instants.
+    """
+    path = data / "doubts.csv"
+    if not path.is_file():
+        return ()
+    found = []
+    for row in read_table(path, DOUBT_COLUMNS).to_dict("records"):
+        if row["story"] != alignment.story.story:
+            continue
+        where = f"doubts.csv, {row['article_id']}"
+        earliest, latest = (parse_instant(row[name], where) for name in DOUBT_COLUMNS[2:4])
+        story = alignment.story
+        if row["article_id"] not in {a.article_id for a in story.articles}:
+            raise DataError(f"{where}: {story.story} has no such article.", "Mend the row.")
+        articles = tuple(
+            dataclasses.replace(a, published_earliest=earliest, published_latest=latest)
+            if a.article_id == row["article_id"]
+            else a
+            for a in story.articles
+        )
+        other = align_story(dataclasses.replace(story, articles=articles))
+        found.append(Doubt(row["article_id"], row["doubt"], row["source"], row["url"], _compare(alignment, other)))
+    return tuple(found)
+
+
+def _compare(now: Alignment, then: Alignment) -> str:
+    """What the other bounds change, in a sentence."""
+    same_sessions = list(now.reachable) == list(then.reachable)
+    if same_sessions and now.identification.kind == then.identification.kind:
+        return "Then the session and what can be told apart stay the same."
+    said = []
+    if not same_sessions:
+        listed = ", ".join(f"{s:%A} {s.day} {s:%B}" for s in then.reachable)
+        said.append(f"the news could have reached {listed}")
+    if now.identification.kind != then.identification.kind:
+        said.append(f"report and denial would be {then.identification.kind.replace('_', ' ')} rather than "
+                    f"{now.identification.kind.replace('_', ' ')}")  # fmt: skip
+    return f"Then {' and '.join(said)}: a set of days would have to be judged in the place of one."
