@@ -71,6 +71,30 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     return declare_table("claims", shown, columns, caption=caption, numbers=frame_rows(claims, LEDGER))
 
 
+FIRST_STATUSES = ("contradicted", "impossible", "impossible_in")
+
+
+def tabulate_key_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
+    """What the figures speak against first, then one statement a statistic."""
+    held: dict[str, CheckedClaim] = {}
+    for claim in sorted(claims, key=lambda c: c.status not in FIRST_STATUSES):
+        if claim.status in FIRST_STATUSES or claim.finding is not None:
+            held.setdefault(claim.claim.statistic if claim.finding else claim.claim.claim_id, claim)
+    columns = (
+        Column("", "the article says (our words)", of="claim.paraphrase"),
+        Column("", "measured", say_finding, of="finding"),
+        STATUS,
+    )
+    caption = (
+        f"Statements that the figures contradict or bear on, one a statistic; all {len(claims)} are in the appendix."
+        if claims
+        else "No article of this story that was known at the as-of session is in the ledger."
+    )
+    return declare_table(
+        "key_claims", list(held.values()), columns, caption=caption, numbers=frame_rows(claims, LEDGER)
+    )
+
+
 def _why(checked: CheckedClaim) -> str:
     """The rule of a computed status, the recorded reason of a judged one."""
     if checked.claim.status != "computed" or checked.finding is None:

@@ -378,13 +378,12 @@ def _say_conditions(sequence: StorySequence) -> str:
 
 
 def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhibit:
-    """Other news inside the windows, as :func:`event_impact.study.steps.list_news` gathers it, and the registry's own remarks."""
+    """Other news inside the windows, as :func:`event_impact.study.steps.list_news` gathers it."""
     numbers = rows.reset_index()
     numbers.insert(0, "rel_session", alignment.relative(tuple(rows.index)))
     note = "" if len(rows) else " None is recorded."
-    remarks = alignment.story.notes.strip().rstrip(".")
-    if remarks:
-        note += f" Remarks of the registry on this story: {remarks}."
+    if not alignment.story.confounders_searched:
+        note = f" News of {alignment.story.ticker} was not researched.{note}"
     columns = (
         Column(str(numbers.columns[1]), "session", "session"),
         Column("rel_session", "session relative", "number", digits=0),
@@ -395,9 +394,8 @@ def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhib
         Column("is_masked", "listed for masking", "yes"),
     )
     caption = (
-        f"Other recorded news of {alignment.story.ticker} inside the windows, and from the event session on of its "
-        "benchmark and its peers on the same calendar. An abnormal return of such a session belongs to all of its news "
-        f"together; that none is recorded does not mean that there was none.{note}"
+        f"Other recorded news of {alignment.story.firm_name}, its benchmark and its peers on the same calendar. That none is "
+        f"recorded does not mean that there was none.{note}"
     )
     return declare_table("confounders", numbers, columns, caption=caption, numbers=numbers)
 
