@@ -18,6 +18,11 @@ def test_defaults_survive_the_round_trip():
     assert list(config.as_parameters()) == list(PARSERS)
 
 
+@pytest.mark.parametrize("text", ["+0:1", "0:+1", "+0:+1", " 0:1 "])
+def test_a_plus_before_a_rel_session_changes_nothing(text):
+    assert parse_windows("windows", text) == parse_windows("windows", f"{text},2:3")[:1] == ((0, 1),)
+
+
 def test_text_from_a_command_line_is_parsed():
     config = StudyConfig.from_parameters(estimation_sessions="120", significance="0.01", windows="0:0,-1:3", seed="-4")
     assert config.estimation_sessions == 120

@@ -42,6 +42,8 @@ def test_reasons_name_what_is_wrong():
     rows = [
         ("A", "2026-01-31T19:00:00Z", "2026-02-01T08:00:00Z", "XNYS", "2026-02-02", ""),
         ("A", "2026-02-02T22:30:00+01:00", "", "XNYS", "2026-02-03", ""),
+        ("A", "2026-02-02T22:30:00+0100", "2026-02-02T16:35:00-0500", "XNYS", "2026-02-03", ""),
+        ("A", "2026-02-02T22:30:00+01", "", "XNYS", "", "is no instant"),
         ("A", "2026-02-02T15:00:00Z", "2026-02-03T15:00:00Z", "XNYS", "", "2026-02-02 and 2026-02-03"),
         ("A", "2026-02-02T15:00:00Z", "2026-02-01T15:00:00Z", "XNYS", "", "lies before published_earliest"),
         ("A", "2026-02-02T15:00:00", "", "XNYS", "", "is no instant"),
@@ -57,7 +59,7 @@ def test_reasons_name_what_is_wrong():
     assert list(found.session) == [row[4] for row in rows]
     for said, row in zip(found.reason, rows, strict=True):
         assert (row[5] in said) if row[5] else said == ""
-    assert found.is_ambiguous.tolist() == [k == 2 for k in range(12)]
+    assert found.is_ambiguous.tolist() == [k == 4 for k in range(14)]
 
 
 def test_one_calendar_can_serve_all_and_parquet_times_need_a_zone():

@@ -127,3 +127,16 @@ def test_the_first_screen_repeats_the_estimates_to_the_digit(focal):
     assert cells["reading"] == read_outcome(row.outcome)
     days = screen.drawings[0].numbers
     assert (days["mark"] == "ordinary").sum() == row.n_estimation
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There was no effect.",
+        "NO EFFECT WAS FOUND.",
+        "Because Of the denial it rose.",
+        "Proves\nthat, or so it says: it proves that.",
+    ],
+)
+def test_forbidden_wordings_are_found_in_any_case(text):
+    assert find_forbidden(text)

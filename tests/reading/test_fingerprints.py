@@ -70,6 +70,10 @@ def test_nothing_of_a_text_can_be_read_back():
         ("one two three four five six seven eight", True),
         ("He said: One, two three FOUR five six seven eight.", True),
         ("one two three four five six seven and eight", False),
+        ("one two three four five six seven eigh", False),  # part of a word is no word
+        ("ero one two three four five six seven", False),
+        ("zero one two three four five six seven", True),  # the first words of a page
+        ("three four five six seven eight nine 发言", True),  # and a run to its last letters
         ("", False),
         ("两家公司没有进行任何谈判报道不属实吗", True),
         ("两家公司没有谈判", False),

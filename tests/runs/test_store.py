@@ -182,10 +182,12 @@ def test_a_run_succeeds_without_sockets(root: StudyRoot, monkeypatch: pytest.Mon
     assert is_intact(run_notebook(request(root, seed=5)).folder)
 
 
-def test_a_scratch_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o740, 0o710, 0o704, 0o701])
+def test_a_scratch_folder_that_others_may_read_write_or_enter_is_refused(tmp_path: Path, mode: int) -> None:
     parent = tmp_path / "impact-0"
-    parent.mkdir(mode=0o777)
-    parent.chmod(0o777)
+    clear_scratch(parent / "x")  # made where it is missing, for this user alone
+    assert parent.stat().st_mode & 0o777 == 0o700
+    parent.chmod(mode)
     with pytest.raises(PermissionError):
         clear_scratch(parent / "x")
 
