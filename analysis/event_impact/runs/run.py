@@ -175,7 +175,9 @@ def read_declaration(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
     declared = notebook.metadata.get("impact", {}).get(kind)
     if not isinstance(declared, list):
         raise ConfigError(
-            f"the notebook does not say which {kind} it reads.", f"Name them in its metadata: impact.{kind}."
+            f"the notebook does not say which {kind} it reads.",
+            f"Name them in its metadata: impact.{kind}; take a notebook of version 0.1, which imports `analysis`, anew "
+            "from impact init.",
         )
     return [str(name) for name in declared]
 
