@@ -14,7 +14,6 @@ from event_impact.inference.robustness import (
     confirm_curve,
     curve_frame,
     estimate_curve,
-    judge,
 )
 from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.study.event_study import own_news
@@ -177,20 +176,6 @@ def test_flips_and_single_flips_name_the_choice(curve):
     flipped = dataclasses.replace(curve, estimates=tuple(changed))
     assert len(flipped.flips) == 12
     assert [(name, e.choice.model) for name, e in flipped.single_flips] == [("model", "Fama-French three factors")]
-
-
-@pytest.mark.parametrize(
-    ("conformal", "fhs", "is_small", "outcome"),
-    [
-        (0.04, 0.03, False, "detected"),
-        (0.04, 0.03, True, "detectable_but_small"),
-        (0.04, 0.06, True, "depends_on_volatility"),
-        (0.05, 0.06, True, "smaller_than_bound"),
-        (0.5, 0.6, False, "no_detectable_effect"),
-    ],
-)
-def test_outcome_of_one_specification(conformal, fhs, is_small, outcome):
-    assert judge(conformal, fhs, is_small=is_small, significance=0.05) == outcome
 
 
 def simulated(rng, effect: float, n: int = 500):
