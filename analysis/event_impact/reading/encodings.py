@@ -16,7 +16,8 @@ WIDENED = {
 }  # fmt: skip
 """Browsers read these labels as their supersets (WHATWG Encoding Standard)."""
 GUESSES = ("cp932", "gb18030", "cp949", "big5", "cp1252")
-ALL_HANGUL = 0.97
+CLEAR_MARGIN = 0.05
+"""By which the second best encoding must look more like noise, as a share of the characters."""
 HEAD = 4096
 SAMPLE = 200_000
 BINARY_MAGIC = {
@@ -97,59 +98,12 @@ def _declared(content: bytes) -> str:
 
 def _guess(content: bytes, name: str) -> Decoded:
     """The encoding whose characters look like writing, by a clear margin."""
-    scores: dict[str, float] = {}
-    texts: dict[str, str] = {}
-    for codec in GUESSES:
-        try:
-            texts[codec] = content.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        scores[codec] = _score(texts[codec][:SAMPLE], codec)
-    if scores.get("cp949", 0.0) >= ALL_HANGUL:
-        # Hangul lies where GB 2312 keeps its commonest characters, but no Chinese text uses those alone
-        scores["gb18030"] = scores.get("gb18030", 0.0) / 2
-    ranked = sorted(scores, key=lambda codec: -scores[codec])
-    if not ranked or scores[ranked[0]] < 0.6 or (len(ranked) > 1 and scores[ranked[0]] - scores[ranked[1]] < 0.1):
+    from charset_normalizer import from_bytes
+
+    ranked = list(from_bytes(content, cp_isolation=list(GUESSES)))
+    if not ranked or (len(ranked) > 1 and ranked[1].chaos - ranked[0].chaos < CLEAR_MARGIN):
         raise DataError(
             f"the encoding of {name} is not declared and cannot be told from its characters.",
             "Name it, for instance --encoding shift_jis.",
         )
-    return Decoded(texts[ranked[0]], ranked[0], "guessed")
-
-
-def _score(text: str, codec: str) -> float:
-    """Share of the non-ASCII characters that a text in this encoding would plausibly hold."""
-    strange = [c for c in text if c > "\x7f"]
-    if not strange:
-        return 0.0
-    if codec == "cp1252":
-        # accents stand inside words: most neighbours of one are ASCII letters or spaces
-        accents = re.findall(r"(?<![^\x00-\x7f])[À-ÖØ-öø-ÿ‘’“”–—…€«»£°ß](?![^\x00-\x7f])", text)
-        return len(accents) / len(strange)
-    if codec == "cp932":
-        kana = sum("\u3041" <= c <= "\u30fe" for c in strange)
-        half = sum("\uff61" <= c <= "\uff9f" for c in strange)
-        return 0.0 if kana < 0.1 * len(strange) else 1 - 2 * half / len(strange)
-    if codec == "cp949":
-        return sum("\uac00" <= c <= "\ud7a3" and _fits(c, "euc_kr") for c in strange) / len(strange)
-    narrow = {"gb18030": "gb2312", "big5": "big5"}[codec]
-    han = sum(_is_common(c, narrow) for c in strange)
-    return han / len(strange)
-
-
-def _fits(character: str, codec: str) -> bool:
-    try:
-        return bool(character.encode(codec))
-    except UnicodeEncodeError:
-        return False
-
-
-def _is_common(character: str, codec: str) -> bool:
-    """Whether a character is everyday writing in a Chinese encoding: its first level, or punctuation."""
-    try:
-        lead = character.encode(codec)[0]
-    except UnicodeEncodeError:
-        return False
-    is_han_or_mark = "\u4e00" <= character <= "\u9fff" or "\u3000" <= character <= "\u303f" or character >= "\uff01"
-    first_level = lead <= 0xD7 if codec == "gb2312" else lead <= 0xC6
-    return is_han_or_mark and first_level
+    return Decoded(content.decode(ranked[0].encoding), ranked[0].encoding, "guessed")
