@@ -15,7 +15,7 @@ DOUBT_COLUMNS = ("story", "article_id", "published_earliest", "published_latest"
 
 
 @dataclass(frozen=True)
-class Doubt:
+class ArticleDoubt:
     """One doubt: the article's other bounds, and the sessions and the identification that would follow from them."""
 
     article_id: str
@@ -25,7 +25,7 @@ class Doubt:
     consequence: str
 
 
-def load_doubts(alignment: Alignment, data: Path) -> tuple[Doubt, ...]:
+def load_doubts(alignment: Alignment, data: Path) -> tuple[ArticleDoubt, ...]:
     """The doubts that are recorded for a story, each carried to the calendar; none where there is no table.
 
     Raises
@@ -52,7 +52,9 @@ def load_doubts(alignment: Alignment, data: Path) -> tuple[Doubt, ...]:
             for a in story.articles
         )
         other = align_story(dataclasses.replace(story, articles=articles))
-        found.append(Doubt(row["article_id"], row["doubt"], row["source"], row["url"], _compare(alignment, other)))
+        found.append(
+            ArticleDoubt(row["article_id"], row["doubt"], row["source"], row["url"], _compare(alignment, other))
+        )
     return tuple(found)
 
 

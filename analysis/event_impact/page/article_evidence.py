@@ -8,7 +8,7 @@ from html import escape
 import pandas as pd
 
 from event_impact.events.articles import Article
-from event_impact.events.doubts import Doubt
+from event_impact.events.doubts import ArticleDoubt
 from event_impact.events.sessions import Alignment
 from event_impact.page.exhibits import Exhibit
 
@@ -24,7 +24,7 @@ class EvidenceExhibit(Exhibit):
     """When each declared article can have appeared, and why; what would change if a doubt were right."""
 
     articles: tuple[Article, ...]
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[ArticleDoubt, ...]
     zone: str
     name: str = "evidence"
 
@@ -59,7 +59,7 @@ class EvidenceExhibit(Exhibit):
         )
 
 
-def show_evidence(alignment: Alignment, doubts: tuple[Doubt, ...]) -> EvidenceExhibit:
+def show_evidence(alignment: Alignment, doubts: tuple[ArticleDoubt, ...]) -> EvidenceExhibit:
     """Reports and denials with the evidence of their times."""
     declared = tuple(e.article for e in alignment.articles if e.article.role in ("report", "denial"))
     return EvidenceExhibit(declared, doubts, alignment.hours.timezone)

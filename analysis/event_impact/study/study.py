@@ -17,7 +17,7 @@ from event_impact.base.root import StudyRoot, find_root
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.dummies import DummyRegression
 from event_impact.events.articles import Story, load_story
-from event_impact.events.doubts import Doubt, load_doubts
+from event_impact.events.doubts import ArticleDoubt, load_doubts
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.inference.activity_tests import Surprise
 from event_impact.inference.claim_checks import CheckedClaim
@@ -269,7 +269,7 @@ class Study:
         return event_study.list_news(self.opened, self.alignment)
 
     @cached_property
-    def doubts(self) -> tuple[Doubt, ...]:
+    def doubts(self) -> tuple[ArticleDoubt, ...]:
         """Doubts about the bounds of the articles, and what would change if each were right."""
         return load_doubts(self.timing, self.root.data)
 
