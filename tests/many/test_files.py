@@ -371,8 +371,7 @@ def test_several_windows_are_adjusted_for_their_number(files):
     assert len(events) == 3 * 14
     alone = run_batch(request(files, event="0:4"))
     np.testing.assert_array_equal(events.loc[events["last"] == 4, "car"], alone.events["car"])
-    low, high = windows[1]["ci95"]
-    assert low < windows[1]["caar"] < high
+    assert windows[1]["ci95_low"] < windows[1]["caar"] < windows[1]["ci95_high"]
     assert pd.read_csv(files / "out" / "aar.csv")["first"].tolist() == [-1] * 3 + [0] * 6
 
 

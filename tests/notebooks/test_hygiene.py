@@ -10,6 +10,7 @@ import pytest
 from event_impact.base.config import StudyConfig
 from event_impact.page.verdict import find_forbidden
 from event_impact.runs.run import read_declaration, read_notebook
+from event_impact.study.sample_study import DEFAULTS
 from stories import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -41,7 +42,7 @@ def test_the_parameters_cell_is_what_the_notebook_declares_with_its_defaults(not
     source = next(c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     tree = ast.parse(source)
     values = {node.target.id: ast.literal_eval(node.value) for node in tree.body}
-    defaults = StudyConfig().as_parameters()
+    defaults = DEFAULTS if "events" in values else StudyConfig().as_parameters()
     assert values == {name: defaults[name] for name in read_declaration(notebook, "parameters")}
     assert all("#" in line for line in source.splitlines() if line.strip())
 

@@ -20,7 +20,10 @@ from event_impact.many.files import BatchRequest, run_batch, write_batch
     help="event_id,ticker,session (or published_earliest,published_latest,exchange).",
 )
 @click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option("--out", default=None, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option("--page", is_flag=True, help="Publish a page of the sample (notebook 07) under reports/.")
+@click.option("--name", default="sample", show_default=True, help="Of the sample, for its page.")
+@click.option("--path", default="-5:5", show_default=True, help="Window of the average path on the page.")
 @click.option("--model", default="market", show_default=True, help="Model of normal returns.")
 @click.option("--windows", default="-1:1", show_default=True, help="Event windows first:last,..., the first declared.")
 @click.option("--estimation-sessions", default=250, show_default=True, type=click.IntRange(5))
@@ -51,7 +54,7 @@ from event_impact.many.files import BatchRequest, run_batch, write_batch
 def batch_command(context: click.Context, /, **options: Any) -> None:
     """Estimate and test many events over many tickers.
 
-    Writes events.csv, aar.csv and sample.json into the folder and prints its path.
+    Writes events.csv, aar.csv and sample.json into the folder and prints its path; with --page it publishes a run.
     """
     import json
     import sys
@@ -59,7 +62,13 @@ def batch_command(context: click.Context, /, **options: Any) -> None:
     from event_impact.base.disk import check_folder
     from event_impact.base.errors import ConfigError, DataError
 
-    request = _request_batch(**options)
+    name, path, has_page = (options.pop(option) for option in ("name", "path", "page"))
+    if options["out"] is None and not has_page:
+        raise ConfigError("Neither --out nor --page is given.", "Name a folder for the files, or ask for the page.")
+    request = _request_batch(**{**options, "out": options["out"] or Path()})
+    if options["out"] is None:
+        _publish_page(context, request, name=name, path=path)
+        return
     if request.out.is_file():
         raise ConfigError(f"{request.out} is a file.", "Name a folder for --out.")
     check_folder(request.out)
@@ -80,7 +89,30 @@ def batch_command(context: click.Context, /, **options: Any) -> None:
         )
     if rejected and not quiet:
         click.echo(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}", err=True)
+    if has_page:
+        _publish_page(context, request, name=name, path=path)
+        return
     click.echo(json.dumps(outcome.sample, allow_nan=False) if as_json else str(request.out))
+
+
+def _publish_page(context: click.Context, request: BatchRequest, *, name: str, path: str) -> None:
+    """Run notebook 07 on the same files and print where its page lies."""
+    from event_impact.base.errors import ConfigError
+    from event_impact.cli.context import find_reports, make_progress, open_root, say
+    from event_impact.runs.run import RunRequest, run_notebook
+    from event_impact.study.sample_study import PASSED_ON
+
+    if request.scheduler:
+        raise ConfigError("A page is made in one process.", "Leave --scheduler out.")
+    parameters = {option: getattr(request, option) for option in PASSED_ON} | {"name": name, "path": path}
+    parameters |= {
+        option: str(getattr(request, option) or "") for option in ("returns", "events", "calendar", "factors", "group")
+    }
+    parameters |= {"windows": ",".join(request.all_windows), "traits": ",".join(request.traits)}
+    root = open_root(context)
+    asked = RunRequest("07_sample", parameters, root, find_reports(context, None))
+    outcome = run_notebook(asked, progress=make_progress(context))
+    say(context, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new})
 
 
 def _request_batch(

@@ -230,20 +230,28 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
         return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.all_windows]))
 
 
-def open_batch(request: BatchRequest, stack: contextlib.ExitStack) -> OpenedBatch:
-    """Read the files of a batch; ``stack`` closes a cluster's client."""
+def open_batch(
+    request: BatchRequest, stack: contextlib.ExitStack, *, frames: tuple[pd.DataFrame, pd.DataFrame] | None = None
+) -> OpenedBatch:
+    """Read the files of a batch; ``stack`` closes a cluster's client.
+
+    Parameters
+    ----------
+    frames : (DataFrame, DataFrame), optional
+        Returns, sessions x tickers, and events, in the place of the two files.
+    """
     from event_impact.many import file_tables as tables
     from event_impact.many.cluster import choose_scheduler, open_client
 
     for event in request.all_windows:
         parse_event_windows(request.estimation, event, usable_share=request.usable_share)
     _check_model(request)
-    scheduler = choose_scheduler(request.scheduler, request.returns)
-    events = tables.read_events(request.events)
+    scheduler = choose_scheduler(request.scheduler, request.returns) if frames is None else None
+    events = tables.read_events(request.events) if frames is None else frames[1]
     _check_columns(events, request)
     aligned = tables.align_table(events, calendar=request.calendar, ambiguous=request.ambiguous)
     if scheduler is None:
-        return _open_here(request, events, aligned)
+        return _open_here(request, events, aligned, None if frames is None else frames[0])
     _check_cluster(request)
     return _open_on_cluster(request, events, aligned, stack.enter_context(open_client(scheduler)))
 
@@ -274,13 +282,16 @@ def _check_cluster(request: BatchRequest) -> None:
         raise ConfigError(f"{' and '.join(asked)} need the returns in one process.", "Leave --scheduler out.")
 
 
-def _open_here(request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None) -> OpenedBatch:
+def _open_here(
+    request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None, returns: pd.DataFrame | None
+) -> OpenedBatch:
     """In this process, on some threads."""
     from event_impact.many import file_tables as tables
     from event_impact.many.layout import FACTORS_OF_MODEL, lay_out_model
 
     is_volume = request.measure == "volume"
-    returns = tables.read_returns(request.returns, allow_large=request.allow_large or is_volume)
+    if returns is None:
+        returns = tables.read_returns(request.returns, allow_large=request.allow_large or is_volume)
     returns, impossible = tables.set_aside_impossible(returns, allow_large=request.allow_large or is_volume)
     returns = tables.lay_calendar(returns, request.calendar, request.returns)
     factors = None

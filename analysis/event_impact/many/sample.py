@@ -90,8 +90,17 @@ class SampleResult:
         """p of the recommended statistic."""
         return self.tests[self.recommended].p_value if self.recommended else None
 
-    def interval(self, level: float) -> tuple[float, float] | None:
+    @property
+    def ci90(self) -> tuple[float, float] | None:
         """t interval of the CAAR; None without a standard error."""
+        return self._cover(0.90)
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """The same at 95 %."""
+        return self._cover(0.95)
+
+    def _cover(self, level: float) -> tuple[float, float] | None:
         if self.caar is None or self.standard_error is None:
             return None
         return interval(self.caar, self.standard_error, self.n - 1, level)
@@ -314,7 +323,7 @@ def recommend_statistic(overlap: Overlap, n: int, *, n_event: int, tests: dict[s
         why = f"All {n} events fall on one session, so that they share its shocks"
     else:
         shared = n * (n - 1) / 2
-        why = f"{overlap.n_pairs} of {shared:.0f} pairs of events share days of their windows of {n_event}"
+        why = f"{overlap.n_pairs:,} of {shared:,.0f} pairs of events share days of their windows of {n_event}"
     if overlap.n_same_firm_pairs:
         why += f", {overlap.n_same_firm_pairs} of them within one firm"
     if tests["kp_bmp"].is_computed:

@@ -10,7 +10,7 @@ from scipy.special import stdtr
 from event_impact.many.engine import EventEstimates, estimate_events
 from event_impact.many.event_days import EventDays, has_intercept, iterate_event_days, read_estimation_regressors
 from event_impact.many.layout import BatchDesign
-from event_impact.many.parametric_tests import SMALLEST_P, bmp
+from event_impact.many.parametric_tests import ROUNDING_SHARE, SMALLEST_P, bmp
 
 KEPT_SHARE = 0.9  # of the events, at a placebo date
 
@@ -130,3 +130,25 @@ def replay_at_placebo_dates(design: BatchDesign, estimates: EventEstimates, *, m
     own = bmp(estimates.scar[used]).statistic
     p = None if own is None or not found else (1 + int((np.abs(statistics) >= abs(own)).sum())) / (len(found) + 1)
     return PlaceboDates(shifts, caar, statistics, p)
+
+
+@dataclass(frozen=True)
+class LeftOutEvents:
+    """The sample without each of its used events in turn, arrays (events,)."""
+
+    caar: np.ndarray
+    statistic: np.ndarray
+    p_value: np.ndarray
+
+
+def leave_each_out(car: np.ndarray, scar: np.ndarray, mean_correlation: float = 0.0) -> LeftOutEvents | None:
+    """CAAR and Kolari and Pynnönen's statistic without each event, the mean correlation kept; None below 3 events."""
+    n = scar.size
+    shared = 1.0 + (n - 2) * mean_correlation
+    if n < 3 or shared <= 0 or mean_correlation >= 1:
+        return None
+    mean = (scar.sum() - scar) / (n - 1)
+    spread = (np.square(scar - scar.mean()).sum() - np.square(scar - scar.mean()) * n / (n - 1)) / (n - 2)
+    spread = np.where(spread > np.square(ROUNDING_SHARE * mean), spread, np.nan)
+    statistic = np.sqrt((n - 1) / spread * (1.0 - mean_correlation) / shared) * mean
+    return LeftOutEvents((car.sum() - car) / (n - 1), statistic, 2.0 * stdtr(n - 2, -np.abs(statistic)))

@@ -18,6 +18,7 @@ from event_impact.many.sample import SampleResult
 from event_impact.many.traits import TraitRegression, lay_out_traits, regress_on_traits
 
 SCHEMA_VERSION = 1
+ENDS = ("ci90_low", "ci90_high", "ci95_low", "ci95_high")
 
 
 def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -46,7 +47,6 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.Dat
 
 def _describe_window(work: WindowWork, p_holm: float | None) -> dict[str, Any]:
     result = work.result
-    ends = {f"ci{level}": result.interval(level / 100) for level in (90, 95)}
     return {
         "first": work.windows.event_first,
         "last": work.windows.event_last,
@@ -54,7 +54,7 @@ def _describe_window(work: WindowWork, p_holm: float | None) -> dict[str, Any]:
         "n_rejected": sum(bool(reason) for reason in work.reasons),
         "caar": result.caar,
         "standard_error": result.standard_error,
-        **{name: None if found is None else list(found) for name, found in ends.items()},
+        **dict(zip(ENDS, (*(result.ci90 or (None, None)), *(result.ci95 or (None, None))), strict=True)),
         "recommended": result.recommended or None,
         "p": result.p_value,
         "p_holm": p_holm,

@@ -33,7 +33,7 @@ from event_impact.many.dependence import (
     dependence_factor,
     two_way_clustered_t,
 )
-from event_impact.many.sample import recommend_statistic
+from event_impact.many.sample import SampleResult, recommend_statistic
 from event_impact.many.story_path import StoryPath
 from event_impact.market.opened import OpenedStory
 
@@ -408,25 +408,26 @@ def shrink_story(members: Sequence[StoryWindow], story: str) -> ShrunkEffect | N
     )
 
 
-def decide_pooled_outcome(pooled: PooledEffect, *, significance: float, bound: float, is_confirmed: bool) -> str:
+def decide_pooled_outcome(
+    pooled: PooledEffect | SampleResult, *, significance: float, bound: float, is_confirmed: bool
+) -> str:
     """The outcome of a pooled effect, by the rule of single studies with the recommended p.
+
+    ``borderline``: p from the level to twice the level, while the 95 % interval of the mean excludes zero.
 
     Parameters
     ----------
     is_confirmed : bool
-        Every reading of uncertain sessions finds the same sign below the level; without it a
+        Another look agrees (every reading of uncertain sessions; placebo dates); without it a
         detection is ``fragile``.
-
-    Returns
-    -------
-    str
-        As outcomes of single rows.
     """
-    if pooled.p_value is None or pooled.ci90 is None:
+    if pooled.p_value is None or pooled.ci90 is None or pooled.ci95 is None:
         return "insufficient_data"
     is_small = is_inside(*pooled.ci90, bound)
     if pooled.p_value < significance:
         return "detectable_but_small" if is_small else ("effect" if is_confirmed else "fragile")
+    if pooled.p_value < 2 * significance and not pooled.ci95[0] <= 0 <= pooled.ci95[1]:
+        return "borderline"
     return "smaller_than_bound" if is_small else "no_detectable_effect"
 
 

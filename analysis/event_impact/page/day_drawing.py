@@ -88,7 +88,7 @@ def _draw(
     if seen_from is not None:
         _shade(canvas, at, seen_from, limit, bottom)
     if has_dots:
-        _stack(canvas, at, ordinary, base, stack - 48)
+        stack_dots(canvas, at, ordinary, base, stack - 48)
     canvas.line(4, base, width - 4, base, "faint")
     canvas.line(at(0), TOP + 4, at(0), bottom, "rule")
     for number, effect in enumerate(effects):
@@ -122,7 +122,16 @@ def _shade(canvas: Canvas, at: Callable[[float], float], seen_from: float, limit
         canvas.text(left - 8, TOP + 32, "seen", paint="zone-text", anchor="end")
 
 
-def _stack(canvas: Canvas, at: Callable[[float], float], values: Array, base: float, room: float) -> None:
+def stack_dots(
+    canvas: Canvas,
+    at: Callable[[float], float],
+    values: Array,
+    base: float,
+    room: float,
+    *,
+    is_dark: np.ndarray | None = None,
+) -> None:
+    """Values as dots in columns, as large as the room allows; bars where even small dots would not fit."""
     x = np.array([at(v) for v in values])
     radius = LARGEST_DOT if len(values) <= MOST_DOTS else 0.0
     while radius >= SMALLEST_DOT:
@@ -136,14 +145,17 @@ def _stack(canvas: Canvas, at: Callable[[float], float], values: Array, base: fl
         counts, edges = np.histogram(x, bins=N_BARS)
         for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
             height = room * count / counts.max()
-            canvas.rect(float(left), base - height, float(right - left) - 0.5, height, "dots", title=f"{count} days")
+            canvas.rect(float(left), base - height, float(right - left) - 0.5, height, "dots", title=f"{count}")
         return
     level: dict[int, int] = {}
     points = []
     for place in column.tolist():
         level[place] = level.get(place, 0) + 1
         points.append((canvas.width / 2 + place * pitch * 1.15, base - radius - 1 - (level[place] - 1) * pitch))
-    canvas.dots(points, radius, "dots")
+    dark = np.zeros(len(points), dtype=bool) if is_dark is None else is_dark
+    canvas.dots([point for point, is_out in zip(points, dark, strict=True) if not is_out], radius, "dots")
+    if dark.any():
+        canvas.dots([point for point, is_out in zip(points, dark, strict=True) if is_out], radius, "ink")
 
 
 def _draw_effect(canvas: Canvas, at: Callable[[float], float], effect: Effect, y: float, *, stem_from: float) -> None:

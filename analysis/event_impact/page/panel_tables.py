@@ -31,6 +31,14 @@ STATISTIC_LABELS = {
     "grank_t": "GRANK t",
     "crude_dependence_t": "crude dependence t",
     "corrado": "Corrado rank",
+    "crude_dependence_t_plain": "crude dependence t, no estimation error",
+    "corrado_plain": "Corrado rank, with replacement",
+    "corrado_zivney": "Corrado and Zivney rank",
+    "grank_z": "GRANK z",
+    "calendar_time_alpha": "calendar-time alpha",
+    "ibragimov_mueller_t": "t of blocks (Ibragimov and Müller)",
+    "event_block_bootstrap": "bootstrap of blocks",
+    "bhar_skewness_adjusted": "buy-and-hold, skewness-adjusted bootstrap",
 }
 RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
 MISSING_LABELS = {

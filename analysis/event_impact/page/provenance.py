@@ -40,6 +40,13 @@ def reproduce_line(run: dict[str, object]) -> str:
     """The one command that makes this run again."""
     defaults = StudyConfig().as_parameters()
     parameters = dict(run["parameters"])  # type: ignore[call-overload]
+    if "story" not in parameters:  # a sample: its files take the place of a story
+        return " ".join(
+            [
+                f"impact run {run['notebook']}",
+                *(f"-p {k}={shlex.quote(str(v))}" for k, v in parameters.items() if v != ""),
+            ]
+        )
     line = f"impact run {run['notebook']} --story {run['story']} --as-of {run['as_of']}"
     if parameters.get("source", defaults["source"]) != defaults["source"]:
         line += f" --source {shlex.quote(str(parameters['source']))}"

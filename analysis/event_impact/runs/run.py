@@ -45,9 +45,12 @@ from event_impact.runs.store import (
     publish,
 )
 from event_impact.study.opening import hash_inputs
+from event_impact.study.sample_study import SampleStudy
 from event_impact.study.study import Study
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
+FILES, NAMED_SOURCES = ("source", "bars", "returns", "events", "factors"), ("snapshot", "auto", "registry", "")
+"""Parameters that may name files, and what they name else."""
 Progress = Callable[[str], None]
 Execute = Callable[..., nbformat.NotebookNode]
 
@@ -93,7 +96,7 @@ class Prepared:
     """A request found good: the study opened, its inputs hashed, its folder named."""
 
     request: RunRequest
-    study: Study
+    study: Study | SampleStudy
     notebook_path: Path
     notebook: nbformat.NotebookNode
     inputs: dict[str, str]
@@ -103,12 +106,12 @@ class Prepared:
     @property
     def story(self) -> str:
         """Id of the story."""
-        return self.study.story.story
+        return self.study.name
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters that the notebook reads, with the story's benchmark filled in."""
-        declared, values = read_declaration(self.notebook, "parameters"), self.study.opened.parameters
+        declared, values = read_declaration(self.notebook, "parameters"), self.study.parameters
         return {name: value for name, value in values.items() if name in declared}
 
     @property
@@ -199,26 +202,29 @@ def prepare(request: RunRequest) -> Prepared:
             f"{path.stem} has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(names)}."
         )
     request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
-    study = Study(root=request.root.path, **request.parameters)
-    inputs, freshness = study.opened.table_hashes, None
-    if "source" in names:
+    subject = SampleStudy if "events" in names else Study
+    study = subject(root=request.root.path, **request.parameters)
+    inputs, freshness = study.table_hashes, None
+    if "source" in names and isinstance(study, Study):
         study.check()
         inputs |= hash_inputs(study.opened, study.returns)
         freshness = measure_freshness(study.opened, study.returns, request.clock())
     if "bars" in names:
         inputs |= study.minute_files
     prepared = Prepared(request, study, path, notebook, inputs, freshness)
-    stem = f"{study.config.as_of.isoformat()}_{study.config.story}_{short_name(path.stem)}_{hash_run(prepared)}"
+    stem = f"{study.as_of.isoformat()}_{study.name}_{short_name(path.stem)}_{hash_run(prepared)}"
     return dataclasses.replace(prepared, folder=request.reports / stem)
 
 
 def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters with the path of one's own prices made absolute: a kernel runs in a folder of its own."""
-    named = {k: v for k, v in parameters.items() if k in ("source", "bars") and isinstance(v, str) and "\x00" not in v}
-    own = {
-        k: str(Path(v).expanduser().resolve()) for k, v in named.items() if v.strip() not in ("snapshot", "auto", "")
-    }
-    return {**parameters, **own}
+
+    def settle(value: Any) -> Any:
+        if not isinstance(value, str) or value.strip() in NAMED_SOURCES or "\x00" in value:
+            return value
+        return str(Path(value).expanduser().resolve())
+
+    return {name: settle(value) if name in FILES else value for name, value in parameters.items()}
 
 
 def hash_run(prepared: Prepared) -> str:
@@ -227,7 +233,7 @@ def hash_run(prepared: Prepared) -> str:
         "notebook": prepared.notebook_path.stem,
         "notebook_sha256": hashlib.sha256(prepared.notebook_path.read_bytes()).hexdigest(),
         "story": prepared.story,
-        "as_of": prepared.study.config.as_of.isoformat(),
+        "as_of": prepared.study.as_of.isoformat(),
         "parameters": prepared.parameters,
         "inputs": prepared.inputs,
         "analysis": digest_package(),
@@ -342,9 +348,9 @@ def _keep(
     request = prepared.request
     failure = Failure(
         story=prepared.story,
-        title=prepared.study.story.title,
+        title=prepared.study.title,
         notebook=prepared.notebook_path.stem,
-        as_of=prepared.study.config.as_of.isoformat(),
+        as_of=prepared.study.as_of.isoformat(),
         message=error.message,
         exit_code=error.exit_code,
         started_at=started,
@@ -369,7 +375,7 @@ def check_record(prepared: Prepared, record: dict[str, Any]) -> None:
         If story, as_of or inputs differ, or a table has a name that is none.
     """
     name, run = prepared.notebook_path.stem, record["run"]
-    for key, value in (("story", prepared.story), ("as_of", prepared.study.config.as_of.isoformat())):
+    for key, value in (("story", prepared.story), ("as_of", prepared.study.as_of.isoformat())):
         if run.get(key, value) != value:
             raise ExecutionError(f"{name}: {key} of the run record is not what was asked.", "Mend the notebook.")
     read = run.get("inputs", {})
@@ -388,7 +394,7 @@ def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[st
         **run,
         "story": prepared.story,
         "notebook": prepared.notebook_path.stem,
-        "as_of": prepared.study.config.as_of.isoformat(),
+        "as_of": prepared.study.as_of.isoformat(),
         "parameters": prepared.parameters,
         "inputs": {**run.get("inputs", {}), **prepared.inputs},
         "source": freshness.as_record() if freshness else None,
@@ -404,7 +410,7 @@ def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[st
     tidy_notebook(notebook)
     previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
     facts = PageFacts(
-        title=f"{prepared.study.story.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
+        title=f"{prepared.study.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
         kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
         facts=masthead(run, prepared),
         footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
@@ -434,10 +440,9 @@ def write_run(
 
 def masthead(run: dict[str, Any], prepared: Prepared) -> tuple[tuple[str, str], ...]:
     """The facts at the head of a page."""
-    story = prepared.study.story
     figures = prepared.freshness.describe() if prepared.freshness else str(run["vintage"])
     return (
-        ("ticker", f"{story.ticker} ({story.exchange})"),
+        prepared.study.heading,
         ("as of", str(run["as_of"])),
         ("status", str(run.get("status"))),
         ("figures", figures),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,36 @@ class Study:
         return {"text/html": self.verdict._repr_html_(), "text/plain": self.verdict.text}
 
     # ------------------------------------------------------------ articles, sessions, prices
+
+    @property
+    def name(self) -> str:
+        """Id of the story."""
+        return self.story.story
+
+    @property
+    def title(self) -> str:
+        """What the story is about."""
+        return self.story.title
+
+    @property
+    def as_of(self) -> date:
+        """The last session whose prices may be seen."""
+        return self.config.as_of
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters, with the story's benchmark filled in."""
+        return self.opened.parameters
+
+    @property
+    def table_hashes(self) -> dict[str, str]:
+        """sha256 of the tables that were read."""
+        return self.opened.table_hashes
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """The first fact at the head of a page."""
+        return "ticker", f"{self.story.ticker} ({self.story.exchange})"
 
     @property
     def story(self) -> Story:

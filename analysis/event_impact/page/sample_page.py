@@ -1,0 +1,327 @@
+"""A sample of events in words and tables: what was found on average, by which test, and what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from event_impact.many.files import OpenedBatch, WindowWork
+from event_impact.many.sample_events import LeftOutEvents, PlaceboDates
+from event_impact.page.columns import Column, declare_table
+from event_impact.page.exhibits import TableExhibit
+from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
+from event_impact.page.format import (
+    format_count,
+    format_number,
+    format_p,
+    format_percent,
+    format_size,
+    format_times,
+    p_equals,
+)
+from event_impact.page.panel_tables import STATISTIC_LABELS
+from event_impact.page.sample_drawing import BEYOND, draw_average_path, draw_events
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+BLANK = "\u2013"
+MOST_ROWS = 20
+"""Rows of a table of events on the page; its CSV holds all of them."""
+FINDINGS = {
+    "no_detectable_effect": "No detectable average move around {events}. Four times in five, an average of {mde} would have "
+    "been seen.",
+    "smaller_than_bound": "No detectable average move around {events}: averages beyond \u00b1{ruled_out} are ruled out.",
+    "detectable_but_small": "Around {events} the average move is {move}: more than chance explains, and small.",
+    "effect": "Around {events} the average move is {move}, more than chance explains.",
+    "fragile": "Around {events} the average move is {move}; earlier dates do not confirm that it is more than chance.",
+    "borderline": "Around {events} the average move is {move}: on the border of what chance explains.",
+    "insufficient_data": "{events}: too few to say anything of their average.",
+}
+JOINT = {
+    "ols_hc3_": "independent events (HC3)",
+    "ols_clustered_": "clustered by firm and date",
+    "wild_": "wild bootstrap",
+}
+METHODS = {"wls": "precision weights", "ols_hc3": "HC3", "ols_clustered": "clustered by firm and date"}
+MEANS = ("label|events", "n|number|whole", "caar|average|written", "p|p|p", "test|test")
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """Everything that the page of a sample shows.
+
+    Attributes
+    ----------
+    works : sequence of WindowWork
+        One a window, the declared one first.
+    path : WindowWork
+        The window of the average path.
+    outcomes : list of str
+        Of each window.
+    sample : dict
+        ``sample.json``, with its groups, traits and adjusted p.
+    """
+
+    name: str
+    opened: OpenedBatch
+    works: Sequence[WindowWork]
+    path: WindowWork
+    outcomes: list[str]
+    placebo: PlaceboDates
+    left_out: LeftOutEvents | None
+    sample: dict[str, Any]
+    significance: float
+
+    @property
+    def labels(self) -> list[str]:
+        """Share and day of the used events."""
+        frame = self.opened.placed.frame[self.works[0].estimates.is_used]
+        return (frame["ticker"] + " " + frame["session"]).tolist()
+
+    def say(self, value: float | None, work: WindowWork | None = None) -> str:
+        """A mean: a signed percentage, or a multiple of the usual volume or volatility a day."""
+        if value is None:
+            return BLANK
+        width = (work or self.works[0]).windows.n_event
+        return (
+            format_percent(value) if self.opened.request.measure == "returns" else f"{format_times(value / width)}-fold"
+        )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{format_count(n)} {what}{'' if n == 1 else 's'}"
+
+
+def _say_number(n: int) -> str:
+    return NUMBERS[n] if n < len(NUMBERS) else format_count(n)
+
+
+def name_window(work: WindowWork) -> str:
+    """``Event day``, or ``Three days, \u22121 to +1``."""
+    first, last = work.windows.event_first, work.windows.event_last
+    ends = [f"{end:+d}".replace("-", "\u2212") if end else "0" for end in (first, last)]
+    if first == last:
+        return f"Session {ends[0]}" if first else "Event day"
+    return f"{_say_number(work.windows.n_event).capitalize()} days, {ends[0]} to {ends[1]}"
+
+
+def compose_sample_screen(view: SampleView) -> FirstScreen:
+    """The first screen of a sample."""
+    work, result = view.works[0], view.works[0].result
+    frame, scar = view.opened.placed.frame[work.estimates.is_used], work.estimates.scar[work.estimates.is_used]
+    shares, days = (frame[name].nunique() for name in ("ticker", "session"))
+    declared = (work.windows.event_first, work.windows.event_last)
+    panel, rows = view.opened.panel, [_row(view, each, k) for k, each in enumerate(view.works)]
+    adjusted = [each["p_holm"] for each in view.sample["windows"]]
+    windows = "One window was declared." if len(adjusted) == 1 else (
+        f"The p of {len(adjusted)} windows stand as they are; Holm's over all of them are "
+        f"{', '.join(BLANK if p is None else format_p(p) for p in adjusted)}."
+    )  # fmt: skip
+    is_drawn = result.days is not None and view.path.result.days is not None
+    return FirstScreen(
+        firm=f"Sample {view.name}",
+        story=f"{_count(result.n, 'event')} of {_count(shares, 'share')} on {_count(days, 'day')}",
+        prices_to=None if panel is None else pd.Timestamp(panel.sessions[-1]).date(),
+        status="final",
+        outcome=view.outcomes[0],
+        finding=FINDINGS[view.outcomes[0]].format(
+            events=_count(result.n, "event"),
+            mde=view.say(result.mde80).lstrip("+"),
+            move=view.say(result.caar),
+            ruled_out=view.say(max(map(abs, result.ci90)) if result.ci90 else None).lstrip("+"),
+        ),
+        sentences=_compose_sentences(view, scar),
+        drawings=(draw_average_path(view.path.result, declared), draw_events(scar, view.labels)) if is_drawn else (),
+        columns=(f"average abnormal {view.opened.request.measure}", "estimate", "95 % interval", "recommended p",
+                 "positive", "seen 4 in 5 from", "reading"),
+        rows=(*rows, _row(view, view.path, None)),
+        notes=(
+            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {result.recommendation}"),
+            ("Windows.", f"{windows} Events have equal weights."),
+        ),
+        csv="windows",
+    )  # fmt: skip
+
+
+def _row(view: SampleView, work: WindowWork, k: int | None) -> ScreenRow:
+    result = work.result
+    cells = (
+        view.say(result.caar, work),
+        " to ".join(view.say(end, work) for end in result.ci95) if result.ci95 else BLANK,
+        BLANK if result.p_value is None else format_p(result.p_value),
+        f"{format_count((work.estimates.car > 0).sum())} of {format_count(result.n)}",
+        view.say(result.mde80, work).lstrip("+"),
+        "" if k is None else read_outcome(view.outcomes[k]),
+    )
+    label = name_window(work) + (" (declared)" if k == 0 else " (the path)" if k is None else "")
+    return ScreenRow(label, cells, "headline" if k == 0 else "beside" if k is None else "plain")
+
+
+def _name_test(name: str) -> str:
+    return STATISTIC_LABELS.get(name, "No test")
+
+
+def _compose_sentences(view: SampleView, scar: np.ndarray) -> tuple[str, ...]:
+    work, result, request = view.works[0], view.works[0].result, view.opened.request
+    lost = sum(bool(reason) for reason in work.reasons)
+    rejected = f"{_count(lost, 'event')} could not be used; why stands below." if lost else "No event was rejected."
+    if result.caar is None:
+        return (rejected,)
+    over = name_window(work).split(",")[0]
+    over = "On the event day" if over == "Event day" else f"Over {over[0].lower()}{over[1:]}"
+    usual = "their own mean" if request.model == "constant_mean" else request.benchmark
+    size = f"{over} {request.measure} was {view.say(result.caar)} the usual"
+    if request.measure == "returns":
+        how = f"{format_size(abs(result.caar))} {'more' if result.caar > 0 else 'less'} than"
+        size = f"{over} the shares moved {'as' if how.startswith('0.00') else how} {usual} explains"
+    interval = f"95 % interval {_row(view, work, 0).cells[1]}, " if result.ci95 else ""
+    p = p_equals(result.p_value) if result.p_value is not None else "no test of the average"
+    beyond, placebo = int((np.abs(scar) > BEYOND).sum()), view.placebo
+    alone = f"{_say_number(beyond) if beyond else 'none'} of {_count(scar.size, 'event')} "
+    alone += f"{'stand' if beyond > 1 else 'stands'} out alone; {_say_number(round(0.05 * scar.size))} would by chance."
+    earlier = "The prices do not reach back far enough for placebo dates."
+    if placebo.p_value is not None:
+        k, n = round(placebo.p_value * (placebo.shifts.size + 1)) - 1, placebo.shifts.size
+        earlier = f"On {_say_number(k)} of {_say_number(n)} earlier dates the same shares gave as large a statistic."
+    return f"{size} ({interval}{p}).", alone[0].upper() + alone[1:], rejected, earlier
+
+
+def _tabulate(
+    name: str,
+    rows: pd.DataFrame,
+    heads: Sequence[str],
+    caption: str,
+    *,
+    numbers: pd.DataFrame | None = None,
+    **how: bool,
+) -> TableExhibit:
+    """A table whose columns are written as ``name|head|kind``."""
+    columns = [Column(column, head, kind) for column, head, kind in ((*each.split("|"), "text")[:3] for each in heads)]
+    return declare_table(name, rows, columns, caption=caption, numbers=numbers, **how)
+
+
+def tabulate_statistics(view: SampleView) -> TableExhibit:
+    """Every statistic of every window with what it asks."""
+    rows = pd.DataFrame(
+        {"window": name_window(work), "test": _name_test(test.name) + " (read first)" * (test.name == work.result.recommended),
+         "null": test.null, "statistic": test.statistic, "p": test.p_value, "distribution": test.distribution,
+         "note": test.note}
+        for work in view.works for test in work.result.tests.values()
+    )  # fmt: skip
+    heads = (
+        "test|test",
+        "null|null hypothesis",
+        "statistic|statistic|plain",
+        "p|p|p",
+        "distribution|against",
+        "note|note",
+    )
+    first = rows[rows["window"] == rows["window"].iloc[0]]
+    caption = (
+        f"Every statistic of the declared window ({name_window(view.works[0]).lower()}); the CSV holds those of the others. "
+        "Those that take events of one date as independent reject far too often where dates are shared."
+    )
+    return _tabulate("sample_tests", first, heads, caption, numbers=rows)
+
+
+def tabulate_overlaps(view: SampleView) -> TableExhibit:
+    """How the events share days and firms."""
+    overlap = {name.replace("_", " "): value for name, value in view.sample["overlap"].items()}
+    rows = pd.DataFrame({"shared": overlap.keys(), "value": overlap.values()})
+    caption = f"Shared days and shares. The mean correlation over all pairs is {view.sample['mean_correlation']:.4g}."
+    return _tabulate("sample_overlaps", rows, ("shared|what is shared", "value|number|whole"), caption)
+
+
+def tabulate_rejected(view: SampleView) -> TableExhibit:
+    """Events that could not be used, with their reasons; the CSV holds all of them."""
+    frame = view.opened.placed.frame.assign(reason=view.works[0].reasons)
+    frame = frame.loc[frame["reason"] != "", ["event_id", "ticker", "session", "reason"]]
+    more = f" The first {MOST_ROWS} are shown, the CSV holds all." if len(frame) > MOST_ROWS else ""
+    caption = (
+        f"Events that were not used: {format_count(len(frame))} of {format_count(len(view.works[0].reasons))}.{more}"
+    )
+    heads = ("event_id|event", "ticker|share", "session|day", "reason|reason")
+    return _tabulate("sample_rejected", frame.head(MOST_ROWS), heads, caption, numbers=frame)
+
+
+def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
+    """Each group, and the tests that all share one mean; None without groups."""
+    if "groups" not in view.sample:
+        return None
+    rows = pd.DataFrame(
+        {"label": name or "no word", "n": group["n"], "caar": view.say(group["caar"]),
+         "p": group["tests"].get(group["recommended"], {}).get("p"), "test": _name_test(group["recommended"] or "")}
+        for name, group in view.sample["groups"].items()
+    )  # fmt: skip
+    difference = view.sample["group_difference"]
+    tests = {name: test for each in difference.values() if isinstance(each, dict) for name, test in each.items()}
+    said = [f"{how} {p_equals(test['p'])}" for name, test in tests.items() for start, how in JOINT.items()
+            if name.startswith(start) and test["p"] is not None]  # fmt: skip
+    caption = f"Groups by {view.opened.request.group}. That all share one mean: {'; '.join(said) or difference.get('note', BLANK)}."
+    return _tabulate("sample_groups", rows, MEANS, caption)
+
+
+def tabulate_left_out(view: SampleView) -> TableExhibit | None:
+    """What the average becomes without the events that matter most; None below three events."""
+    left, result, labels = view.left_out, view.works[0].result, view.labels
+    if left is None or result.caar is None:
+        return None
+    order = np.argsort(-np.abs(left.caar - result.caar), kind="stable")
+    is_found = (result.p_value or 1.0) < view.significance
+    flips = [labels[k] for k in np.flatnonzero((left.p_value < view.significance) != is_found)]
+    rows = pd.DataFrame({"label": [f"without {labels[k]}" for k in order], "n": result.n - 1, "mean": left.caar[order],
+                         "p": left.p_value[order], "test": "BMP, adjusted"})  # fmt: skip
+    said = "No single event decides whether p is below the level."
+    if flips:
+        said = f"Each of {_count(len(flips), 'event')} decides whether p is below the level: {', '.join(flips[:5])}."
+    shown = rows.head(8).assign(caar=rows["mean"].head(8).map(view.say))
+    caption = f"The events that move the average most, left out one by one. {said}"
+    return _tabulate("sample_left_out", shown, MEANS, caption, numbers=rows)
+
+
+def tabulate_placebo_dates(view: SampleView) -> TableExhibit:
+    """The sample at earlier dates."""
+    placebo = view.placebo
+    rows = pd.DataFrame({"shift": placebo.shifts, "caar": placebo.caar, "statistic": placebo.statistic})
+    rank = "" if placebo.p_value is None else f" Rank {p_equals(placebo.p_value)}."
+    caption = (
+        f"The same shares with all dates moved back together, {len(rows)} times.{rank} Whatever ties the events to each other "
+        "is the same at every move."
+    )
+    heads = ("shift|sessions earlier|whole", "mean|average|written", "statistic|BMP|plain")
+    shown = rows.assign(mean=rows["caar"].map(view.say))
+    return _tabulate("sample_placebo_dates", shown, heads, caption, numbers=rows, is_folded=True)
+
+
+def tabulate_average_days(view: SampleView) -> TableExhibit:
+    """Average abnormal returns by session, with their tests."""
+    days = view.path.result.days
+    table = (
+        {} if days is None else {"rel_session": days.rel_session, "aar": days.aar, "caar": days.caar, **days.columns}
+    )
+    rows, kind = pd.DataFrame(table), "percent" if view.opened.request.measure == "returns" else "number"
+    heads = ("rel_session|session|whole", f"aar|average|{kind}", f"caar|cumulated|{kind}", "aar_t_p|p (t)|p",
+             "aar_bmp_p|p (BMP)|p", "aar_corrado_p|p (ranks)|p", "caar_bmp_p|p, cumulated|p")  # fmt: skip
+    caption = (
+        f"{_count(view.path.result.n, 'event')} by session from the event. Single days take events as independent."
+    )
+    return _tabulate("sample_days", rows, heads, caption, numbers=rows)
+
+
+def tabulate_traits(view: SampleView) -> TableExhibit | None:
+    """Regressions of the events' abnormal returns on their traits; None where none were asked for."""
+    found = {method: each for method, each in view.sample.get("traits", {}).items() if isinstance(each, dict)}
+    if not found:
+        return None
+    rows = pd.DataFrame(
+        {"label": trait.replace(f"{method}_", "all levels of ").replace("wild_", "all levels, wild bootstrap, of "),
+         "method": METHODS[method], "coefficient": format_number(test["coefficient"], digits=4) if "coefficient" in test else BLANK,
+         "p": test["p"]}
+        for method, each in found.items() for trait, test in each.items()
+    )  # fmt: skip
+    heads = ("label|trait", "method|errors", "coefficient|coefficient|written", "p|p|p")
+    caption = "Abnormal returns on traits. A word is a category against the first; rows without a coefficient test all its levels."
+    return _tabulate("sample_traits", rows, heads, caption)

@@ -1,0 +1,218 @@
+"""A sample of events behind one door: its files opened once, its windows, placebo dates and page made when asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from event_impact.base.errors import ConfigError, StudyError
+from event_impact.base.root import find_root
+from event_impact.base.run_record import RunRecord
+from event_impact.events.articles import load_stories
+from event_impact.many.files import BatchRequest, OpenedBatch, WindowWork, open_batch
+from event_impact.many.sample_events import LeftOutEvents, PlaceboDates, leave_each_out, replay_at_placebo_dates
+from event_impact.many.sample_tables import describe_batch
+from event_impact.many.story_panel import decide_pooled_outcome
+from event_impact.market.returns import faultless_returns
+from event_impact.market.snapshot import open_source
+from event_impact.page.exhibits import write_csv
+from event_impact.page.first_screen import FirstScreen
+from event_impact.page.sample_page import SampleView, compose_sample_screen
+from event_impact.registry.alignments import load_known_alignments
+from event_impact.study.record import Provenance
+from event_impact.study.study import read_cells
+
+REGISTRY, SNAPSHOT = "registry", "snapshot"
+SAMPLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MOST_PLACEBO_DATES = 99
+CONFIRMED = 0.10
+"""Largest rank p among placebo dates that confirms a detection."""
+
+
+DEFAULTS: dict[str, str | int | float | bool] = {
+    **{"name": REGISTRY, "returns": SNAPSHOT, "events": REGISTRY, "benchmark": "SPY", "model": "market"},
+    **{"estimation": "-260:-11", "windows": "-1:1", "path": "-5:5", "usable_share": 0.9, "calendar": "", "factors": ""},
+    **{"measure": "returns", "bhar": "model", "group": "", "traits": "", "ambiguous": "reject", "allow_large": False},
+    **{"draws": 1_999, "equivalence_bound": 0.02, "significance": 0.05, "seed": 20260202},
+}
+"""Parameters of a sample, as the parameters cell of notebook 07 declares them."""
+PASSED_ON = (
+    "benchmark", "model", "estimation", "usable_share", "measure", "bhar", "ambiguous", "allow_large", "draws", "seed",
+)  # fmt: skip
+
+
+class SampleStudy:
+    """Many events of many shares, from their files to the page of notebook 07.
+
+    Parameters
+    ----------
+    root : str or pathlib.Path, optional
+        Folder of the study; found from the working directory when left out.
+    **parameters
+        As :data:`DEFAULTS` names them: those of ``impact batch``, lists separated by commas. ``returns="snapshot"`` with
+        ``events="registry"`` takes the embedded prices and the registered stories.
+
+    Raises
+    ------
+    StudyError
+        If the request is wrong, or the files cannot serve it.
+    """
+
+    def __init__(self, *, root: str | Path | None = None, **parameters: Any) -> None:
+        if unknown := sorted(parameters.keys() - DEFAULTS.keys()):
+            raise ConfigError(f"a sample has no parameter {', '.join(unknown)}.", f"It has {', '.join(DEFAULTS)}.")
+        self.parameters = {name: _read_as(name, parameters.get(name, default)) for name, default in DEFAULTS.items()}
+        asked, self.root = self.parameters, find_root(root)
+        self.name, self.path_window = asked["name"], asked["path"]
+        self.bound, self.significance = asked["equivalence_bound"], asked["significance"]
+        if not SAMPLE_NAME.fullmatch(self.name):
+            raise ConfigError(f"{self.name!r} is no name of a sample.", "Use lower-case letters, digits and hyphens.")
+        self.request = BatchRequest(
+            returns=Path(asked["returns"]),
+            events=Path(asked["events"]),
+            out=Path(),
+            windows=tuple(asked["windows"].split(",")),
+            traits=tuple(filter(None, asked["traits"].split(","))),
+            calendar=asked["calendar"] or None,
+            group=asked["group"] or None,
+            factors=Path(asked["factors"]) if asked["factors"] else None,
+            **{name: asked[name] for name in PASSED_ON},
+        )
+        self.opened: OpenedBatch = open_batch(self.request, contextlib.ExitStack(), frames=self._read_registry())
+        if self.opened.panel is None:
+            raise ConfigError("A page is made in one process.", "Leave --scheduler out, or take fewer shares.")
+
+    @classmethod
+    def from_cell(cls, cell: Mapping[str, Any]) -> SampleStudy:
+        """The sample that the parameters cell of a notebook asks for."""
+        declared, injected = read_cells(cell["In"])
+        return cls(**{key: cell[key] for key in {*declared, *injected}})
+
+    def _read_registry(self) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+        """Returns of the embedded prices and the event session of every registered story."""
+        if (str(self.request.returns), str(self.request.events)) != (SNAPSHOT, REGISTRY):
+            return None
+        data, found = self.root.data, {}
+        store, stories = open_source(SNAPSHOT, data), load_stories(data)
+        asked = {story.ticker: story.exchange for story in stories.values()} | {self.request.benchmark: "XNYS"}
+        for ticker, exchange in asked.items():
+            with contextlib.suppress(StudyError):  # without figures: its events say so, each with its reason
+                found[ticker] = faultless_returns(store.load(ticker, exchange))[0]["close_to_close"]
+        known = load_known_alignments(data, date(2100, 1, 1))
+        rows = [(a.story.story, a.story.ticker, f"{a.event_session:%Y-%m-%d}") for a in known]
+        return pd.DataFrame(found).sort_index(), pd.DataFrame(rows, columns=["event_id", "ticker", "session"])
+
+    @property
+    def title(self) -> str:
+        """What the page is called."""
+        return f"Sample {self.name}"
+
+    @property
+    def as_of(self) -> date:
+        """The last session of the returns."""
+        assert self.opened.panel is not None
+        last: date = pd.Timestamp(self.opened.panel.sessions[-1]).date()
+        return last
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """The first fact at the head of a page."""
+        return "events", f"{len(self.opened.placed.frame)} given, {self.works[0].result.n} used"
+
+    @cached_property
+    def table_hashes(self) -> dict[str, str]:
+        """sha256 of every file that the numbers rest on."""
+        files = [path for path in (self.request.returns, self.request.events, self.request.factors) if path is not None]
+        if files[0] == Path(SNAPSHOT):
+            data = self.root.data
+            files = [data / "stories.csv", data / "articles.csv", data / "manifest.csv"]
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    @cached_property
+    def works(self) -> list[WindowWork]:
+        """Every window, estimated and tested."""
+        return [self.opened.work(window) for window in self.request.all_windows]
+
+    @cached_property
+    def path(self) -> WindowWork:
+        """The window of the average path."""
+        return self.opened.work(self.path_window)
+
+    @cached_property
+    def placebo(self) -> PlaceboDates:
+        """The sample on earlier dates."""
+        assert self.opened.design is not None
+        return replay_at_placebo_dates(self.opened.design, self.works[0].estimates, most=MOST_PLACEBO_DATES)
+
+    @cached_property
+    def left_out(self) -> LeftOutEvents | None:
+        """The sample without each event."""
+        estimates = self.works[0].estimates
+        used, correlation = estimates.is_used, self.works[0].result.correlation.value
+        return leave_each_out(estimates.car[used], estimates.scar[used], correlation)
+
+    @cached_property
+    def view(self) -> SampleView:
+        """Everything that the page shows."""
+        is_confirmed = self.placebo.p_value is not None and self.placebo.p_value < CONFIRMED
+        rule: dict[str, Any] = {"significance": self.significance, "bound": self.bound, "is_confirmed": is_confirmed}
+        outcomes = [decide_pooled_outcome(work.result, **rule) for work in self.works]
+        return SampleView(
+            self.name, self.opened, self.works, self.path, outcomes, self.placebo, self.left_out,
+            self.described[2], self.significance,
+        )  # fmt: skip
+
+    @cached_property
+    def described(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """``events.csv``, ``aar.csv`` and ``sample.json``."""
+        return describe_batch(self.opened, self.works)
+
+    @cached_property
+    def first_screen(self) -> FirstScreen:
+        """What a reader has in ten seconds."""
+        return compose_sample_screen(self.view)
+
+    @property
+    def record(self) -> Provenance:
+        """What the notebook hands to its runner, in its last cell."""
+        screen, result = self.first_screen, self.works[0].result
+        low, high = result.ci95 or (None, None)
+        run = RunRecord(
+            story=self.name,
+            as_of=self.as_of.isoformat(),
+            outcome=self.view.outcomes[0],
+            verdict=screen.text,
+            finding=screen.text,
+            plain=screen.text,
+            panel={
+                "outcome": self.view.outcomes[0], "n": result.n, "estimate": result.caar,
+                "standard_error": result.standard_error, "ci95_low": low, "ci95_high": high, "mde80": result.mde80,
+                "recommended": result.recommended or None, "p": result.p_value, "p_placebo": self.placebo.p_value,
+            },
+            parameters=self.parameters,
+            inputs=self.table_hashes,
+            vintage=self.request.returns.name,
+        )  # fmt: skip
+        drawn = {drawing.name: drawing.numbers for drawing in screen.drawings}
+        windows = pd.DataFrame(self.described[2]["windows"]).drop(columns="tests").assign(outcome=self.view.outcomes)
+        tables = {"events": self.described[0], "aar": self.described[1], screen.csv: windows, **drawn}
+        return Provenance(run, {name: write_csv(frame) for name, frame in tables.items()})
+
+
+def _read_as(name: str, value: Any) -> Any:
+    """A parameter as the type of its default; a command line gives text."""
+    kind = type(DEFAULTS[name])
+    if kind is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    try:
+        return kind(value)
+    except ValueError:
+        raise ConfigError(f"{name}: {value!r} is no {kind.__name__}.", f"Its default is {DEFAULTS[name]!r}.") from None
