@@ -25,7 +25,7 @@ from event_impact.many.dependence import (
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.event_days import read_event_days
 from event_impact.many.layout import BatchPanel, lay_out_model
-from event_impact.many.sample import STATISTIC_NAMES, assess_sample, recommend_statistic
+from event_impact.many.sample import ORDINARY_CORRELATION, STATISTIC_NAMES, assess_sample, recommend_statistic
 from event_impact.many.sample_days import buy_and_hold
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -299,10 +299,10 @@ def test_calendar_time_alpha_equals_an_explicit_regression():
 def test_statistics_that_do_not_keep_their_size_say_so():
     returns, market = simulate(n_tickers=5)
     _, _, apart = assess(returns, market, np.arange(5), 100 + 20 * np.arange(5))
-    assert "rejects 11 %" in apart.tests["grank_t"].note
+    assert "rejects some 11 %" in apart.tests["grank_t"].note
     assert "at 1 %" not in apart.tests["kp_bmp"].note
     _, _, together = assess(returns, market, np.arange(5), np.full(5, 100))
-    assert "1.6 to 2.5 %" in together.tests["kp_bmp"].note
+    assert "up to 2.5 %" in together.tests["kp_bmp"].note
 
 
 def test_same_events_in_another_order_say_the_same():
@@ -728,3 +728,26 @@ def test_many_events_of_few_firms_pair_as_the_loop_does(model):
         assert early.is_used.all()  # windows that begin before the calendar
         found = mean_correlation(design, early)
         assert found.value == pytest.approx(loop_mean_correlation(design, early)[0], rel=1e-10)
+
+
+def test_what_the_notes_say_of_sizes_is_in_the_stored_table():
+    """The sizes that a recommendation names are those of ``calibration/sample_size.md``."""
+    text = (Path(__file__).parents[2] / "calibration" / "sample_size.md").read_text(encoding="utf-8")
+    rows = {}
+    for n in (5, 20, 200):
+        part = text.split(f"## {n} events, rejections at 5%")[1].split("##")[0]
+        table = [
+            [cell.strip() for cell in line.strip("| ").split("|")]
+            for line in part.splitlines()
+            if line.startswith("| ")
+        ]
+        rows[n] = {row[0]: dict(zip(table[0][1:], row[1:], strict=True)) for row in table[1:]}
+    shocked = [float(rows[n]["kp_bmp"]["common shock x2"]) for n in rows]
+    assert f"rejects {min(shocked):.0f} to {max(shocked):.0f} %" in ORDINARY_CORRELATION
+    ordinary = [float(v) for n in rows for k, v in rows[n]["kp_bmp"].items() if k != "common shock x2"]
+    assert 2.5 < min(ordinary) < max(ordinary) < 8
+    independent = [float(rows[5][name]["normal"]) for name in ("grank_t", "corrado_zivney")]
+    assert all(9 < size < 13 for size in independent)
+    for n in (20, 200):
+        for name in ("wild_bootstrap", "event_block_bootstrap", "two_way_clustered_t", "ibragimov_mueller_t"):
+            assert float(rows[n][name]["staggered"]) < 8

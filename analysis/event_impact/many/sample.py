@@ -298,16 +298,16 @@ STATISTIC_NAMES = (
 
 ORDINARY_CORRELATION = (
     "It assumes that firms move together on the event days as they did before: with a common shock twice as large it "
-    "rejects 15 to 23 % in place of 5, and no statistic on one date can tell."
+    "rejects 11 to 25 % in place of 5, and nothing on a single day can tell."
 )
 PERSISTENT = (
     "Volume and volatility are persistent: statistics that take the variance of a window from single estimation days "
     "reject too often, the spread between events does not."
 )
 OVER_REJECTS = {
-    "grank_t": "rejects 11 % at 5 % with five independent events",
-    "corrado_zivney": "rejects 11 % at 5 % with five independent events",
-    "kp_bmp": "at 1 % it rejects 1.6 to 2.5 % with twenty events of one date",
+    "grank_t": "rejects some 11 % at 5 % with five independent events",
+    "corrado_zivney": "rejects some 11 % at 5 % with five independent events",
+    "kp_bmp": "at 1 % it rejects up to 2.5 % with twenty events of one date",
 }
 FEW_EVENTS = 10
 
