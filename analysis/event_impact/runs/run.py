@@ -209,7 +209,7 @@ def prepare(request: RunRequest) -> Prepared:
         study.check()
         inputs |= hash_inputs(study.opened, study.returns)
         freshness = measure_freshness(study.opened, study.returns, request.clock())
-    if "bars" in names:
+    if "bars" in names and isinstance(study, Study):
         inputs |= study.minute_files
     prepared = Prepared(request, study, path, notebook, inputs, freshness)
     stem = f"{study.as_of.isoformat()}_{study.name}_{short_name(path.stem)}_{hash_run(prepared)}"
