@@ -266,7 +266,7 @@ def test_prices_are_fetched_when_asked(own, monkeypatch):
         at = datetime(2026, 2, 13, 22, 0, tzinfo=UTC)
         return fetch_vintage(request, root.data, toy, at=at, progress=progress, factors=no_factors)
 
-    def no_factors(first):
+    def no_factors(first, data):
         raise DataError("the library cannot be reached.")
 
     toy = ToyProvider()

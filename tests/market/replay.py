@@ -290,13 +290,15 @@ def zip_library(table: pd.DataFrame, columns: dict[str, str], *, scale: float = 
     return buffer.getvalue()
 
 
-def serve_factors(server: ReplayServer, *, scale: float = 100.0, is_doubled: bool = False) -> None:
-    """Put the project's own factors where the library would have them."""
+def make_library(*, scale: float = 100.0, is_doubled: bool = False) -> dict[str, bytes]:
+    """The files of the factor library, by name, with the project's own factors."""
     table = pd.read_csv(ROOT / "data/snapshot/factors.csv", parse_dates=["date"]).set_index("date")
     table = pd.concat([table, table.iloc[-1:]]) if is_doubled else table
     five = {"mkt_rf": "Mkt-RF", "smb": "SMB", "hml": "HML", "rmw": "RMW", "cma": "CMA", "rf": "RF"}
-    server.factors["F-F_Research_Data_5_Factors_2x3_daily_CSV.zip"] = zip_library(table, five, scale=scale)
-    server.factors["F-F_Momentum_Factor_daily_CSV.zip"] = zip_library(table, {"mom": "Mom   "}, scale=scale)
+    return {
+        "F-F_Research_Data_5_Factors_2x3_daily_CSV.zip": zip_library(table, five, scale=scale),
+        "F-F_Momentum_Factor_daily_CSV.zip": zip_library(table, {"mom": "Mom   "}, scale=scale),
+    }
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from event_impact.base.errors import BusyError, ConfigError, DataError, RateLimi
 from event_impact.events.articles import load_story
 from event_impact.events.calendars import load_hours
 from event_impact.market.bar_files import BarRequest, find_bars
-from event_impact.market.checks import refuse_doubts
+from event_impact.market.checks import tell_stopping
 from event_impact.market.download import fetch_vintage, record_bars, wait_out
 from event_impact.market.fetch_plan import FetchRequest, guess_exchange, last_closed, plan_fetch
 from event_impact.market.providers import load_provider
@@ -26,6 +26,7 @@ from event_impact.market.providers.french import fetch_factors, parse_library
 from event_impact.market.returns import faultless_returns, load_panel
 from event_impact.market.snapshot import open_source
 from event_impact.market.vintages import choose_vintage, list_vintages
+from market.replay import make_library
 from market.toy_provider import ToyProvider, make_earnings, make_history
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ def toy() -> ToyProvider:
     return ToyProvider()
 
 
-def no_factors(first: str) -> pd.DataFrame:
+def no_factors(first: str, data: Path) -> pd.DataFrame:
     raise DataError("the library cannot be reached.")
 
 
@@ -148,7 +149,7 @@ ODD_ROWS = {
     "high below close": (bend_rows(50, "high", 11.0), "high", "the close lies above it"),
     "volume below zero": (bend_rows(50, "volume", -5), "volume", "negative"),
     "came twice": (lambda f: pd.concat([f, f.iloc[[50]]]), "row", "came twice"),
-    "two versions": (lambda f: pd.concat([f, f.iloc[[50]] * 1.1]), "row", "other figures"),
+    "two versions": (lambda f: pd.concat([f, f.iloc[[50]] * 1.1]), "row", "came twice"),
     "of a weekend": (
         lambda f: pd.concat([f, f.iloc[[50]].set_axis([pd.Timestamp("2024-03-16", tz=f.index.tz)])]), "row", "closed",
     ),
@@ -351,10 +352,9 @@ def test_outside_the_windows_it_is_recorded_and_said(data: Path, toy: ToyProvide
     )
     assert any(note.startswith("F: dividend of 2024-06-10 doubtful") for note in panel.notes)
     assert panel.doubts["SPY"] == ()
-    refuse_doubts(panel.doubts, *SPAN)
-    with pytest.raises(DataError, match="2024-06-10") as caught:  # a longer window would need it
-        refuse_doubts(panel.doubts, pd.Timestamp("2024-06-10"), SPAN[1])
-    assert caught.value.exit_code == 3
+    assert tell_stopping(panel.doubts, {"F": SPAN}) == ""
+    longer = tell_stopping(panel.doubts, {"F": (pd.Timestamp("2024-06-10"), SPAN[1])})
+    assert longer.startswith("figures inside the estimation or event windows look wrong: F: dividend of 2024-06-10")
 
 
 def test_a_second_opinion_is_heard_and_may_be_missing(data: Path, toy: ToyProvider) -> None:
@@ -388,7 +388,7 @@ def test_a_rate_limit_leaves_no_part_and_is_waited_out(data: Path, toy: ToyProvi
 
 def test_a_listing_beside_the_story_may_fail_and_is_named(data: Path, toy: ToyProvider) -> None:
     toy.bend["1810.HK"] = lambda f: f.iloc[:0]
-    done = fetch(data, toy, "F", "SPY", "1810.HK", optional=frozenset({"1810.HK"}))
+    done = fetch(data, toy, "F", "SPY", "1810.HK", optional=("1810.HK",))
     assert "1810.HK" in done.vintage.manifest["not_to_be_had"]
     assert not done.vintage.holds("1810.HK")
     assert any(note.startswith("1810.HK not to be had") for note in done.notes)
@@ -451,9 +451,12 @@ def test_earnings_are_asked_of_the_storys_firm_and_kept_as_intervals(data: Path,
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (pd.DataFrame(), "there is none"),
-        (make_earnings(("2026-02-10 16:00", True)).tz_localize(None), "no zone"),
-        (make_earnings(("2026-02-10 16:00", True)).rename(columns={"is_reported": "past"}), "is_reported is missing"),
+        (pd.DataFrame(), "it is empty"),
+        (make_earnings(("2026-02-10 16:00", True)).tz_localize(None), "no time zone"),
+        (
+            make_earnings(("2026-02-10 16:00", True)).rename(columns={"is_reported": "past"}),
+            "columns is_reported are missing",
+        ),
         (DataError("broken page."), "broken page"),
         (RateLimitError("wait."), "wait"),
     ],
@@ -493,7 +496,7 @@ def test_a_disk_that_refuses_leaves_no_part(data: Path, toy: ToyProvider, monkey
 def test_a_story_brings_its_listings(data: Path) -> None:
     request = plan_fetch(("ford-xiaomi",), data, today=date(2026, 2, 13))
     assert request.exchanges == {"F": "XNYS", "SPY": "XNYS", "1810.HK": "XHKG"}
-    assert request.optional == {"1810.HK"}
+    assert request.optional == ("1810.HK",)
     assert request.firms == ("F",)
     assert request.start == date(2020, 8, 10)
 
@@ -590,22 +593,17 @@ def zipped(text: str) -> bytes:
     return buffer.getvalue()
 
 
-FIVE = (
-    "prose\n\n,Mkt-RF,SMB,HML,RMW,CMA,RF\n"
-    "20260212,  -0.67,  0.10, 0.20,0.30,0.40,0.015\n20260213,1.00,0,0,0,0,0.015\n\n"
-)
-MOMENTUM = "prose\n,Mom   \n20260212,   0.50\n20260213,  -0.25\n\nCopyright\n"
-
-
 def test_factors_are_fractions_and_recorded_with_the_vintage(data: Path, toy: ToyProvider) -> None:
-    def read(address: str) -> bytes:
-        return zipped(MOMENTUM if "Momentum" in address else FIVE)
+    shutil.copytree(ROOT / "data/snapshot", data / "snapshot")
+    library = make_library()
 
-    done = fetch(data, toy, factors=lambda first: fetch_factors(first, read=read))
-    store = open_source("auto", data, ("F", "SPY"))
-    frame, files, vintage = store.load_factors()
-    assert frame.loc["2026-02-12", "mkt_rf"] == pytest.approx(-0.0067)
-    assert frame.loc["2026-02-13", "mom"] == pytest.approx(-0.0025)
+    def factors(first: str, data: Path) -> pd.DataFrame:
+        return fetch_factors(first, data, read=lambda address: library[address.rpartition("/")[2]])
+
+    done = fetch(data, toy, factors=factors, accepts_revisions=True)
+    frame, files, vintage = open_source("auto", data, ("F", "SPY")).load_factors()
+    embedded = open_source("snapshot", data).load_factors()[0]
+    pd.testing.assert_frame_equal(frame, embedded["2024-01-02":], check_freq=False)
     assert vintage == f"factors of {done.vintage.name}"
     assert list(files) == [f"data/vintages/{done.vintage.folder.name}/factors.csv"]
 
@@ -613,7 +611,7 @@ def test_factors_are_fractions_and_recorded_with_the_vintage(data: Path, toy: To
 @pytest.mark.parametrize("content", [b"no zip", zipped("prose only\n"), zipped(",Mkt-RF\n"), zipped("")])
 def test_a_library_of_another_shape_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match="library"):
-        fetch_factors("2026-01-01", read=lambda _: content)
+        fetch_factors("2026-01-01", ROOT / "data", read=lambda _: content)
     missing = parse_library(zipped(",Mom\n20260212,-99.99\n"))
     assert missing["Mom"].isna().all()
 

@@ -24,9 +24,9 @@ from market.replay import (
     Listing,
     ReplayServer,
     bend,
+    make_library,
     make_listing,
     replaying,
-    serve_factors,
 )
 
 FRIDAY = datetime(2026, 2, 13, 22, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ReplaySe
         server.listings["F"].earnings = (
             ("April 29, 2026 at 12 AM EDT", "-"), ("February 10, 2026 at 4 PM EST", "0.13"),
         )  # fmt: skip
-        serve_factors(server)
+        server.factors = make_library()
         yield server
 
 
@@ -175,7 +175,7 @@ def test_bars_that_are_about_to_be_lost_are_named(server, yahoo, data):
     assert any("bars of 1 min of F on the event session 2026-02-02 are not recorded, and leave" in n for n in notes)
     _, notes = record_bars([story], data, yahoo, at=datetime(2026, 3, 20, 22, 0, tzinfo=UTC))
     assert any(
-        "bars of 1 min of SPY on the event session 2026-02-02 were not recorded and have left" in n for n in notes
+        "bars of 1 min of SPY on the event session 2026-02-02 are not recorded, and have left" in n for n in notes
     )
     assert not any("bars of 5 min" in n and "event session" in n for n in notes)  # thirteen days are left
 
@@ -192,7 +192,7 @@ def test_what_is_optional_fails_nothing_that_is_required(server, yahoo, data):
     assert done.vintage.read("earnings/F.csv") == first.vintage.read("earnings/F.csv")
     assert "Yahoo is down" in done.vintage.manifest["not_to_be_had"]["earnings/F.csv"]
     assert done.vintage.manifest["factors"].startswith(
-        "embedded: the Kenneth French library gave no factors (HTTPError"
+        "embedded: the Kenneth French library gave no factors that can serve (HTTPError"
     )
 
 
@@ -213,9 +213,9 @@ def test_a_spoiled_factor_file_leaves_the_embedded_factors(server, yahoo, data, 
 
 
 def test_factors_that_are_not_the_embedded_ones_are_refused(server, yahoo, data):
-    serve_factors(server, scale=1.0)  # fractions where percent belong
-    assert "and the embedded ones differ in" in fetch(data, yahoo).vintage.manifest["factors"]
-    serve_factors(server, is_doubled=True)
+    server.factors = make_library(scale=1.0)  # fractions where percent belong
+    assert "they differ from the embedded ones in" in fetch(data, yahoo).vintage.manifest["factors"]
+    server.factors = make_library(is_doubled=True)
     later = datetime(2026, 2, 17, 22, 0, tzinfo=UTC)
     assert "repeats a date" in fetch(data, yahoo, at=later).vintage.manifest["factors"]
 

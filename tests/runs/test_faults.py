@@ -395,7 +395,7 @@ def test_source_and_age_stand_on_the_first_screen_and_in_run_json(
     from event_impact.market.fetch_plan import FetchRequest
     from market.toy_provider import ToyProvider
 
-    def no_factors(_: str) -> pd.DataFrame:
+    def no_factors(first: str, data: Path) -> pd.DataFrame:
         raise DataError("not reached.")
 
     made = prices_study(tmp_path / "study")

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from event_impact.base.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS
-from event_impact.base.errors import BusyError, ConfigError, DataError, ExecutionError, RevisionError
+from event_impact.base.errors import BusyError, ConfigError, DataError, ExecutionError, RateLimitError, RevisionError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories
 from event_impact.events.calendars import load_hours
@@ -160,6 +161,52 @@ def test_one_story_does_not_stop_the_others(root: StudyRoot) -> None:
     assert night.exit_code == 4
     assert "unexpected ZeroDivisionError" in night.stories[0].fetched
     assert dossiers(root, "ford-geely-2026") == ["2026-02-06"]
+
+
+def test_a_rate_limit_defers_a_story_behind_the_others_until_the_wait_is_over(root: StudyRoot) -> None:
+    set_open(root, "ford-xiaomi", "ford-geely-2026")
+    asked: list[str] = []
+    slept: list[float] = []
+
+    def fetch(story: str, at: datetime) -> str:
+        asked.append(story)
+        if story == "ford-xiaomi" and len(slept) < limits:
+            raise RateLimitError("wait.")
+        return "fetched"
+
+    def dossier(story: str, as_of: str) -> SimpleNamespace:
+        return SimpleNamespace(folder=Path(f"{as_of}_{story}"))
+
+    def night() -> Summary:
+        asked.clear()
+        slept.clear()
+        at = evening("2026-02-06")
+        return run_nightly(
+            root, root.reports, at=at, fetch=fetch, dossier=dossier, wait_s=1800.0, sleep=slept.append, clock=lambda: at
+        )
+
+    limits = 2
+    first = night()
+    assert asked == ["ford-xiaomi", "ford-geely-2026", "ford-xiaomi", "ford-xiaomi"]
+    assert (first.exit_code, slept) == (0, [60.0, 120.0])
+    assert [s.fetch_code for s in first.stories] == [0, 0]
+    limits = 99
+    last = night()
+    assert last.exit_code == 75
+    assert sum(slept) == 1800.0
+    assert asked.count("ford-geely-2026") == 1
+    assert last.stories[0].evenings[0].message == "not run: no new figures"
+
+
+def test_what_would_be_lost_is_recorded_first_and_fails_no_night(root: StudyRoot) -> None:
+    def record(stories: list) -> str:
+        assert [s.story for s in stories] == ["ford-xiaomi"]
+        raise DataError("the bars could not be had.")
+
+    at = evening("2026-02-01")
+    night = run_nightly(root, root.reports, at=at, fetch=None, dossier=None, record=record, clock=lambda: at)
+    assert (night.exit_code, night.stories[0].state) == (0, "waiting")
+    assert "the bars could not be had." in night.notes
 
 
 def test_summary_and_log_are_for_machines(root: StudyRoot) -> None:

@@ -20,6 +20,7 @@ from event_impact.cli.context import find_reports, make_progress, open_root, par
 
 if TYPE_CHECKING:
     from event_impact.base.root import StudyRoot
+    from event_impact.events.articles import Story
     from event_impact.market.download import FetchOutcome
     from event_impact.market.protocol import Provider
     from event_impact.runs.run import RunOutcome
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PROVIDER_VARIABLE = "IMPACT_PROVIDER"
 WAIT_HELP = "Minutes to go on trying while the provider asks to wait."
+wait_option = click.option("--wait", type=click.IntRange(0, 1440), default=30, show_default=True, help=WAIT_HELP)
 
 
 def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[str], None]) -> FetchOutcome:
@@ -63,39 +65,28 @@ def refuse_packaged(root: StudyRoot) -> None:
 @click.option("--accept-revisions", is_flag=True, help="Record even if earlier history changed.")
 @click.option("--accept-suspicions", is_flag=True, help="Record even if figures inside the windows look wrong.")
 @click.option("--provider", metavar="NAME", help=f"Who is asked (or {PROVIDER_VARIABLE}; default: yahoo).")
-@click.option("--wait", type=click.IntRange(0, 1440), default=30, show_default=True, help=WAIT_HELP)
+@wait_option
 @click.pass_context
-def fetch(
-    ctx: click.Context,
-    names: tuple[str, ...],
-    start: str | None,
-    end: str | None,
-    intraday: bool,
-    accept_revisions: bool,
-    accept_suspicions: bool,
-    provider: str | None,
-    wait: int,
-) -> None:
+def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
     import dataclasses
 
     from event_impact.market.download import fetch_vintage, wait_out
     from event_impact.market.fetch_plan import plan_fetch
 
-    root, progress = open_root(ctx), make_progress(ctx)
+    root, progress, now = open_root(ctx), make_progress(ctx), read_system_clock()
     refuse_packaged(root)
-    now = read_system_clock()
-    dates = {name: parse_date(f"--{name}", text) if text else None for name, text in (("start", start), ("end", end))}
+    dates = {name: parse_date(f"--{name}", asked[name]) if asked[name] else None for name in ("start", "end")}
     request = plan_fetch(names, root.data, today=now.date(), **dates)
     request = dataclasses.replace(
         request,
-        bars=tuple(t for t in request.exchanges if t not in request.optional) if intraday else request.bars,
-        accepts_revisions=accept_revisions,
-        accepts_suspicions=accept_suspicions,
+        bars=tuple(t for t in request.exchanges if t not in request.optional) if asked["intraday"] else request.bars,
+        accepts_revisions=asked["accept_revisions"],
+        accepts_suspicions=asked["accept_suspicions"],
     )
-    chosen = choose_provider(provider)
+    chosen, wait_s = choose_provider(asked["provider"]), 60.0 * asked["wait"]
     outcome = wait_out(
-        lambda: fetch_vintage(request, root.data, chosen, at=now, progress=progress), 60.0 * wait, progress=progress
+        lambda: fetch_vintage(request, root.data, chosen, at=now, progress=progress), wait_s, progress=progress
     )
     for note in outcome.notes:
         progress(note)
@@ -113,11 +104,20 @@ NOTIFY_VARIABLE = "IMPACT_NOTIFY"
 @reports_option
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
 @click.option("--notify", metavar="COMMAND", help=f"Run on failure, summary on stdin (or {NOTIFY_VARIABLE}).")
+@wait_option
 @click.pass_context
 def nightly(
-    ctx: click.Context, limit: int, at: str | None, source: str, reports: str | None, memory: int, notify: str | None
+    ctx: click.Context,
+    limit: int,
+    at: str | None,
+    source: str,
+    reports: str | None,
+    memory: int,
+    notify: str | None,
+    wait: int,
 ) -> None:
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
+    from event_impact.market.download import record_bars
     from event_impact.runs.dossier import DossierRequest, run_dossier
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.nightly import SUMMARY, run_nightly, split_command
@@ -138,9 +138,11 @@ def nightly(
         parameters = {"story": story, "as_of": as_of, "source": source}
         return run_dossier(DossierRequest(root, target, parameters, limit=limit, limits=limits), progress=progress)
 
-    summary = run_nightly(
-        root, target, at=instant, fetch=bring if source == "auto" else None, dossier=bind, progress=progress
-    )
+    def record(stories: list[Story]) -> str:
+        return "; ".join(record_bars(stories, root.data, choose_provider(), at=instant, progress=progress)[1])
+
+    downloads = {"fetch": bring, "record": record} if source == "auto" else {"fetch": None}
+    summary = run_nightly(root, target, at=instant, dossier=bind, wait_s=60.0 * wait, progress=progress, **downloads)
     if summary.exit_code and command:
         fault = send(command, summary)
         if fault:

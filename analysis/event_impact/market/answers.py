@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,8 +13,8 @@ from event_impact.market.checks import (
     MAX_PRICE_FACTOR,
     PRICE_COLUMNS,
     Doubt,
+    keep_figures,
     parse_prices,
-    place_on_calendar,
     refuse,
     set_aside_figures,
 )
@@ -26,7 +27,7 @@ EARNINGS = ("announced_earliest", "announced_latest", "ticker", "is_reported")
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 EARNINGS_HOUR = pd.Timedelta(hours=1)
 """The provider prints announcements to the hour."""
-AGAIN = "Fetch again later; nothing was recorded."
+AGAIN, UNKNOWN = "Fetch again later; nothing was recorded.", "Check the ticker and the dates, or fetch again later."
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,16 @@ class DailyTable:
     notes: tuple[str, ...]
     raw: bytes
 
-    @property
-    def first_session(self) -> str:
-        """First recorded session."""
-        return str(self.table["date"].iloc[0])
-
-    @property
-    def last_session(self) -> str:
-        """Last recorded session."""
-        return str(self.table["date"].iloc[-1])
+    def as_record(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        return {
+            "file": f"{self.ticker}.csv",
+            "first_session": self.table["date"].iloc[0],
+            "last_session": self.table["date"].iloc[-1],
+            "listing": self.metadata,
+            "notes": self.notes,
+            "doubts": [asdict(d) for d in self.doubts],
+        }
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -86,43 +88,41 @@ def parse_daily(
         For an empty, malformed, zone-shifted or stale answer, or one that belongs to another calendar.
     """
     where = f"the provider's answer for {answer.ticker}"
-    frame = _check_shape(answer.frame, where)
-    frame, doubts, notes = _label_rows(frame, hours, where)
+    frame, doubts, notes = _label_rows(_check_shape(answer.frame, DAILY[2:], where, UNKNOWN), hours, where)
     late = frame.index > unfinished_after
     if late.any():
         notes.append(f"{int(late.sum())} row after {unfinished_after.date()} left out: its session had not closed")
         frame = frame[~late]
     if frame.empty:
         raise refuse(where, "there is no row of a closed session", AGAIN)
-    raw = frame.reset_index(names="date").assign(date=pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
-    figures, aside = set_aside_figures(parse_prices(raw, where))
-    doubts += aside
+    figures, aside = keep_figures(parse_prices(frame.reset_index(), where), hours, where)
     if hours is None:
         notes.append("no calendar is known for this listing: missing sessions could not be looked for")
-        figures = figures[figures["close"].notna()]
-    else:
-        figures, aside = place_on_calendar(figures, hours, where)
-        doubts += aside
     _refuse_stale(figures, expected_last, where)
     other = None if opinion is None else _label_rows(opinion.frame, hours, where)[0]
-    doubts += find_doubts(figures, currency=answer.metadata.get("currency", ""), benchmark=benchmark, opinion=other)
+    found = find_doubts(figures, currency=answer.metadata.get("currency", ""), benchmark=benchmark, opinion=other)
     table = figures.assign(ticker=answer.ticker, date=pd.DatetimeIndex(figures.index).strftime("%Y-%m-%d"))
     said = (*notes, *answer.remarks)
     return DailyTable(
-        answer.ticker, table.reset_index(drop=True)[list(DAILY)], answer.metadata, tuple(doubts), said, answer.raw
+        answer.ticker,
+        table.reset_index(drop=True)[list(DAILY)],
+        answer.metadata,
+        (*doubts, *aside, *found),
+        said,
+        answer.raw,
     )
 
 
-def _check_shape(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+def _check_shape(frame: pd.DataFrame, columns: tuple[str, ...], where: str, hint: str = AGAIN) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame) or frame.empty:
-        raise refuse(where, "it is empty", "Check the ticker and the dates, or fetch again later.")
+        raise refuse(where, "it is empty", hint)
     if frame.columns.nlevels > 1:
         raise refuse(where, "its columns have two levels", "This version of the provider's package is not supported.")
-    missing = [name for name in DAILY[2:] if name not in frame.columns]
+    missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise refuse(where, f"the columns {', '.join(missing)} are missing", AGAIN)
     if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
-        raise refuse(where, "its dates carry no time zone", AGAIN)
+        raise refuse(where, "its times carry no time zone", AGAIN)
     return frame
 
 
@@ -137,19 +137,13 @@ def _label_rows(
     if off.sum() > max(MAX_BAD_SHARE * len(local), 1):
         raise refuse(where, f"{index[off][0]} is no midnight in {local.tz}: the dates are shifted by a zone", AGAIN)
     doubts = [Doubt(str(t), "row", "", "its instant is no session's midnight") for t in index[off]]
-    frame = frame.set_axis(local.tz_localize(None))[~off]
+    frame = frame.set_axis(local.tz_localize(None).rename("date"))[~off]
     if not frame.index.is_monotonic_increasing:
         frame = frame.sort_index()
         notes.append("rows came out of order and were sorted")
-    first = ~frame.index.duplicated()
-    for session in frame.index[~first].unique():
-        same = len(frame.loc[[session]].drop_duplicates()) == 1
-        doubts.append(
-            Doubt(f"{session:%Y-%m-%d}", "row", "", "it came twice" + ("" if same else ", with other figures"))
-        )
-        if not same:
-            frame, first = frame[frame.index != session], first[frame.index != session]
-    return frame[first], doubts, notes
+    doubts += [Doubt(f"{s:%Y-%m-%d}", "row", "", "it came twice") for s in frame.index[frame.index.duplicated()]]
+    frame = frame[~frame.reset_index().duplicated().to_numpy()]  # the same once more; of two versions, neither
+    return frame[~frame.index.duplicated(keep=False)], doubts, notes
 
 
 def _refuse_stale(prices: pd.DataFrame, expected_last: pd.Timestamp | None, where: str) -> None:
@@ -178,13 +172,8 @@ def parse_bars(answer: Answer, *, minutes: int, until: pd.Timestamp) -> tuple[pd
         For an empty, zoneless or misshapen answer.
     """
     where = f"the provider's bars of {answer.ticker}"
-    frame = answer.frame
-    if not isinstance(frame, pd.DataFrame) or frame.empty:
-        raise refuse(where, "it is empty", AGAIN)
-    missing = [name for name in BARS[2:] if name not in frame.columns]
-    if missing or not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
-        raise refuse(where, f"columns are missing ({', '.join(missing)}) or its times carry no zone", AGAIN)
-    frame = frame.set_axis(frame.index.tz_convert("UTC")).sort_index()
+    frame = _check_shape(answer.frame, BARS[2:], where)
+    frame = frame.set_axis(pd.DatetimeIndex(frame.index).tz_convert("UTC")).sort_index()
     frame = frame[~frame.index.duplicated() & (frame.index <= until - pd.Timedelta(minutes=minutes))]
     figures, doubts = set_aside_figures(frame[frame["close"].notna()].assign(dividend=0.0), label=INSTANT)
     usual = figures["close"].groupby(pd.DatetimeIndex(figures.index).date).transform("median")
@@ -207,12 +196,8 @@ def parse_earnings(answer: Answer) -> pd.DataFrame:
         If there is none, or the times carry no zone.
     """
     where = f"the provider's earnings dates of {answer.ticker}"
-    frame = answer.frame
-    if not isinstance(frame, pd.DataFrame) or frame.empty:
-        raise refuse(where, "there is none", "Enter them in data/confounders.csv by hand.")
-    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None or "is_reported" not in frame.columns:
-        raise refuse(where, "the times carry no zone, or the column is_reported is missing", AGAIN)
-    local = frame.index
+    frame = _check_shape(answer.frame, ("is_reported",), where, "Enter them in data/confounders.csv by hand.")
+    local = pd.DatetimeIndex(frame.index)
     is_day = local == local.normalize()
     ends = local.where(~is_day, local + pd.DateOffset(days=1)).where(is_day, local + EARNINGS_HOUR)
     table = pd.DataFrame(

@@ -24,19 +24,18 @@ WARNING_DAYS = 7
 """So many days before bars leave the provider's reach, it is said."""
 
 
-def name_bars(ticker: str, minutes: int) -> str:
-    """Where a vintage keeps the bars of a listing."""
-    return f"intraday/{minutes}m/{ticker}.csv"
+def _list_files(tickers: Iterable[str], provider: Provider) -> list[tuple[str, int, str]]:
+    """Ticker, minutes and the name of their file in a vintage, for every length of bar that the provider has."""
+    return [(t, m, f"intraday/{m}m/{t}.csv") for t in tickers for m in BAR_MINUTES if m in provider.bar_reach]
 
 
-def last_recorded(vintages: Path, name: str) -> pd.Timestamp | None:
-    """The instant at which the last recorded bar of a file begins, over all vintages."""
-    held = (v.manifest["files"].get(name, {}).get("last") for v in list_vintages(vintages)[0])
-    return max((pd.Timestamp(text) for text in held if text), default=None)
+def _list_spans(vintages: Path, name: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """First and last instant at which the bars of a file begin, for each vintage that has it."""
+    held = [v.manifest["files"].get(name, {}) for v in list_vintages(vintages)[0]]
+    return [(pd.Timestamp(entry["first"]), pd.Timestamp(entry["last"])) for entry in held if "first" in entry]
 
 
 def collect_bars(
-    tickers: Iterable[str],
     exchanges: dict[str, str | None],
     vintages: Path,
     provider: Provider,
@@ -50,58 +49,50 @@ def collect_bars(
     What cannot be had is written into ``parcel.missed``; nothing is raised for it.
     """
     now, notes, limit = pd.Timestamp(at).tz_convert("UTC"), [], ""
-    for ticker in tickers:
-        for minutes in (m for m in BAR_MINUTES if m in provider.bar_reach):
-            name = name_bars(ticker, minutes)
-            known = last_recorded(vintages, name)
-            if known is not None and exchanges.get(ticker):
-                hours = load_hours(str(exchanges[ticker]))
-                if known + pd.Timedelta(minutes=minutes) >= hours.close_at(last_closed(hours, at)):
-                    continue
+    for ticker, minutes, name in _list_files(exchanges, provider):
+        first = at.date() - timedelta(days=provider.bar_reach[minutes])
+        known = max((last for _, last in _list_spans(vintages, name)), default=now - pd.Timedelta(days=999))
+        if exchange := exchanges[ticker]:
+            hours = load_hours(exchange)
+            if known + pd.Timedelta(minutes=minutes) >= hours.close_at(last_closed(hours, at)):
+                continue
+        progress(f"fetch: {ticker}, bars of {minutes} min")
+        try:
             if limit:  # whoever asks to wait is not asked further
-                parcel.missed[name] = limit
-                continue
-            earliest = at.date() - timedelta(days=provider.bar_reach[minutes])
-            first = earliest if known is None else max(earliest, known.date())
-            progress(f"fetch: {ticker}, bars of {minutes} min")
-            try:
-                answer = provider.bars(ticker, minutes, first, at.date())
-                table, doubts = parse_bars(answer, minutes=minutes, until=now)
-            except (DataError, RateLimitError) as error:
-                parcel.missed[name] = error.message
-                limit = error.message if isinstance(error, RateLimitError) else ""
-                continue
-            notes += [*describe_doubts(f"{ticker}, bars of {minutes} min", doubts), *answer.remarks]
-            table = table if known is None else table[table["minute"] > known.strftime(INSTANT)]
-            if len(table):
-                parcel.add(
-                    name, to_bytes(table), rows=len(table), raw=answer.raw, bar_minutes=minutes, label="start",
-                    shift_minutes=0, zone="UTC", first=table["minute"].iloc[0], last=table["minute"].iloc[-1],
-                )  # fmt: skip
+                raise RateLimitError(limit)
+            answer = provider.bars(ticker, minutes, max(first, known.date()), at.date())
+            table, doubts = parse_bars(answer, minutes=minutes, until=now)
+        except (DataError, RateLimitError) as error:
+            parcel.missed[name] = error.message
+            limit = error.message if isinstance(error, RateLimitError) else ""
+            continue
+        notes += [*describe_doubts(f"{ticker}, bars of {minutes} min", doubts), *answer.remarks]
+        table = table[table["minute"] > known.strftime(INSTANT)]
+        if len(table):
+            said = {"bar_minutes": minutes, "label": "start", "shift_minutes": 0, "zone": "UTC"}
+            ends = {"first": table["minute"].iloc[0], "last": table["minute"].iloc[-1]}
+            parcel.add(name, to_bytes(table), rows=len(table), raw=answer.raw, **said, **ends)
     return notes
 
 
 def warn_of_loss(stories: Iterable[Story], vintages: Path, provider: Provider, *, at: datetime) -> list[str]:
-    """Which bars of open stories, from the event session on, are lost or about to be, in words."""
+    """Which bars of open stories, on the event session, are lost or about to be, in words."""
     said = []
     for story in stories:
         event = align_story(story).event_session
         opens = load_hours(story.exchange).open_at(event)
-        if opens > pd.Timestamp(at):
-            continue
-        for ticker in list_bar_tickers(story):
-            for minutes in (m for m in BAR_MINUTES if m in provider.bar_reach):
-                name = name_bars(ticker, minutes)
-                held = [v.manifest["files"][name] for v in list_vintages(vintages)[0] if name in v.manifest["files"]]
-                if any(pd.Timestamp(h["first"]) <= opens <= pd.Timestamp(h["last"]) for h in held if "first" in h):
-                    continue
-                left = (event.date() + timedelta(days=provider.bar_reach[minutes]) - at.date()).days
-                what = f"{story.story}: bars of {minutes} min of {ticker} on the event session {event.date()} "
-                if left < 0:
-                    said.append(
-                        what
-                        + f"were not recorded and have left the provider's reach of {provider.bar_reach[minutes]} days"
-                    )
-                elif left <= WARNING_DAYS:
-                    said.append(what + f"are not recorded, and leave the provider's reach in {left} days")
+        for ticker, minutes, name in (
+            _list_files(list_bar_tickers(story), provider) if opens <= pd.Timestamp(at) else ()
+        ):
+            left = (event.date() + timedelta(days=provider.bar_reach[minutes]) - at.date()).days
+            if left <= WARNING_DAYS and not any(first <= opens <= last for first, last in _list_spans(vintages, name)):
+                what = (
+                    "leave the provider's reach in {} days"
+                    if left >= 0
+                    else "have left the provider's reach {} days ago"
+                )
+                said.append(
+                    f"{story.story}: bars of {minutes} min of {ticker} on the event session {event.date()} are not "
+                    f"recorded, and {what.format(abs(left))}"
+                )
     return said

@@ -72,11 +72,6 @@ def accept_doubts(doubts: Iterable[Doubt], accepted: Iterable[str]) -> tuple[Dou
     )
 
 
-def find_stopping(doubts: Iterable[Doubt], first: pd.Timestamp, last: pd.Timestamp) -> list[Doubt]:
-    """Doubts of figures that are used from one session to another, and that nobody accepted."""
-    return [d for d in doubts if d.state == DOUBTFUL and f"{first:%Y-%m-%d}" <= d.session <= f"{last:%Y-%m-%d}"]
-
-
 def describe_doubts(ticker: str, doubts: Iterable[Doubt]) -> list[str]:
     """One sentence for each reason: on which sessions first, and how often."""
     kinds: dict[tuple[str, str, str], list[str]] = {}
@@ -87,6 +82,25 @@ def describe_doubts(ticker: str, doubts: Iterable[Doubt]) -> list[str]:
         f"{state} ({reason})."
         for (field, state, reason), days in kinds.items()
     ]
+
+
+def tell_stopping(
+    doubts: Mapping[str, tuple[Doubt, ...]], windows: Mapping[str, tuple[pd.Timestamp, pd.Timestamp]]
+) -> str:
+    """What is used inside the windows of a study, looks wrong, and nobody accepted, in words; empty where nothing is.
+
+    Parameters
+    ----------
+    doubts : mapping of str to tuple of Doubt
+        By ticker.
+    windows : mapping of str to (pandas.Timestamp, pandas.Timestamp)
+        By ticker: first session of the estimation window, last of the event windows.
+    """
+    said = []
+    for ticker, (first, last) in windows.items():
+        inside = [d for d in doubts.get(ticker, ()) if f"{first:%Y-%m-%d}" <= d.session <= f"{last:%Y-%m-%d}"]
+        said += describe_doubts(ticker, [d for d in inside if d.state == DOUBTFUL])
+    return f"figures inside the estimation or event windows look wrong: {' '.join(said)}" if said else ""
 
 
 def refuse(where: str, what: str, hint: str = "Mend the file, or give another with --source PATH.") -> DataError:
@@ -214,6 +228,18 @@ def place_on_calendar(frame: pd.DataFrame, hours: SessionHours, where: str) -> t
     return kept, tuple(doubts)
 
 
+def keep_figures(frame: pd.DataFrame, hours: SessionHours | None, where: str) -> tuple[pd.DataFrame, tuple[Doubt, ...]]:
+    """The figures of sessions that have a close, as far as they can be right, and what was set aside.
+
+    Without a calendar, sessions are not looked for.
+    """
+    figures, aside = set_aside_figures(frame)
+    if hours is None:
+        return figures[figures["close"].notna()], aside
+    figures, holes = place_on_calendar(figures, hours, where)
+    return figures, aside + holes
+
+
 def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None:
     """Refuse an event session on which nothing was traded: its price would be that of another day.
 
@@ -238,30 +264,4 @@ def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None
         raise DataError(
             f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
             "Treat the session of resumption as the event: move the bound of the article, with its reason.",
-        )
-
-
-def refuse_doubts(doubts: Mapping[str, tuple[Doubt, ...]], first: pd.Timestamp, last: pd.Timestamp) -> None:
-    """Refuse figures that look wrong, are used, and that nobody accepted, among the sessions that a study needs.
-
-    Parameters
-    ----------
-    doubts : mapping of str to tuple of Doubt
-        By ticker.
-    first, last : pandas.Timestamp
-        First session of the estimation window and last of the event windows.
-
-    Raises
-    ------
-    DataError
-        Naming the first of them.
-    """
-    said = [
-        text for ticker, held in doubts.items() for text in describe_doubts(ticker, find_stopping(held, first, last))
-    ]
-    if said:
-        raise DataError(
-            f"figures inside the estimation or event windows look wrong: {' '.join(said)}",
-            "Mend the file; where they are right, fetch with --accept-suspicions, or give each a row with the action "
-            "accept in data/faults.csv.",
         )

@@ -7,7 +7,7 @@ import io
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,30 +15,23 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from event_impact import __version__
+from event_impact.base.clock import format_instant
 from event_impact.base.disk import hold_lock
 from event_impact.base.errors import ConfigError, DataError, RateLimitError, RevisionError, StudyError, SuspicionError
 from event_impact.events.articles import Story
 from event_impact.events.calendars import load_hours
 from event_impact.market.answers import DailyTable, parse_daily, parse_earnings, to_bytes
 from event_impact.market.bar_recording import collect_bars, warn_of_loss
-from event_impact.market.checks import (
-    ACCEPTED,
-    Doubt,
-    accept_doubts,
-    describe_doubts,
-    find_stopping,
-)
-from event_impact.market.fetch_plan import FetchRequest, last_closed, list_bar_tickers
-from event_impact.market.protocol import Answer, Provider
-from event_impact.market.providers.french import compare_factors, fetch_factors
+from event_impact.market.checks import ACCEPTED, Doubt, accept_doubts, describe_doubts, tell_stopping
+from event_impact.market.fetch_plan import FetchRequest, last_closed, list_bar_tickers, list_pauses
+from event_impact.market.protocol import Provider
+from event_impact.market.providers.french import fetch_factors
 from event_impact.market.revisions import Comparison, compare_history, compare_snapshot
 from event_impact.market.snapshot import PriceStore
 from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_last, iterate_good, write_vintage
 
 Progress = Callable[[str], None]
 T = TypeVar("T")
-FIRST_WAIT_S, LONGEST_WAIT_S = 60.0, 600.0
-"""Between deferred requests, doubled each time."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,6 @@ class _Collected:
 
     parcel: Parcel = field(default_factory=Parcel)
     daily: dict[str, DailyTable] = field(default_factory=dict)
-    doubts: dict[str, tuple[Doubt, ...]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -85,17 +77,13 @@ def wait_out(
     RateLimitError
         If the provider still asks to wait then.
     """
-    waited, pause = 0.0, FIRST_WAIT_S
-    while True:
+    for pause in list_pauses(wait_s):
         try:
             return work()
         except RateLimitError as error:
-            if waited >= wait_s:
-                raise
-            pause = min(pause, wait_s - waited)
             progress(f"{error.message} Trying again in {pause:.0f} s.")
             sleep(pause)
-            waited, pause = waited + pause, min(2 * pause, LONGEST_WAIT_S)
+    return work()
 
 
 def fetch_vintage(
@@ -106,7 +94,7 @@ def fetch_vintage(
     at: datetime,
     recorded_at: datetime | None = None,
     progress: Progress = lambda _: None,
-    factors: Callable[[str], pd.DataFrame] = fetch_factors,
+    factors: Callable[[str, Path], pd.DataFrame] = fetch_factors,
 ) -> FetchOutcome:
     """Download, check, compare and record; nothing is recorded unless every required ticker is whole.
 
@@ -117,7 +105,7 @@ def fetch_vintage(
     recorded_at : datetime.datetime, optional
         The present instant, which names the vintage; ``at`` if left out.
     factors : callable
-        First session -> factor table; whatever it raises, the embedded factors serve instead.
+        First session and data folder -> factor table; whatever it raises, the embedded factors serve instead.
 
     Raises
     ------
@@ -134,7 +122,7 @@ def fetch_vintage(
     vintages = data / "vintages"
     with hold_lock(vintages, ".lock", "another download is at work", wait_s=1.0, refusal=DataError):
         got = _Collected()
-        for ticker in request.ordered:
+        for ticker in sorted(request.exchanges, key=lambda t: t not in request.benchmarks.values()):
             progress(f"fetch: {ticker}")
             try:
                 _collect(ticker, request, data, provider, at, got)
@@ -144,19 +132,24 @@ def fetch_vintage(
                 got.parcel.missed[ticker] = error.message
                 progress(f"fetch: {ticker} left out: {error.message}")
         _refuse_revisions(got.comparisons, request.accepts_revisions)
-        _refuse_suspicions(got.doubts, request)
-        got.notes += collect_bars(
-            request.bars, request.exchanges, vintages, provider, at=at, parcel=got.parcel, progress=progress
-        )
+        _refuse_suspicions(got.daily, request)
+        listed = {ticker: request.exchanges[ticker] for ticker in request.bars}
+        got.notes += collect_bars(listed, vintages, provider, at=at, parcel=got.parcel, progress=progress)
         for ticker in request.firms:
             progress(f"fetch: {ticker}, earnings dates")
             _collect_earnings(ticker, provider, vintages, got)
-        factor_note = _collect_factors(request, factors, data, got)
+        factor_note = _collect_factors(request, factors, data, got.parcel)
         notes = (*_list_notes(got), f"factors: {factor_note}")
         last = find_last(vintages, next(iter(request.exchanges)))
         if last is not None and got.parcel.is_in(last) and not request.accepts_suspicions:
             return FetchOutcome(last, False, ("nothing new: identical to the last vintage", *notes))
-        manifest = _describe(request, got) | {"factors": factor_note}
+        manifest = {
+            "prices": "split-adjusted as the provider gives them, not adjusted for dividends",
+            "request": asdict(request),
+            "tickers": {t: table.as_record() | {"exchange": request.exchanges[t]} for t, table in got.daily.items()},
+            "comparison": [asdict(c) for c in got.comparisons],
+            "factors": factor_note,
+        }
         vintage = _record(vintages, got.parcel, manifest, provider, recorded_at or at)
         progress(f"recorded: {vintage.folder}")
         return FetchOutcome(vintage, True, notes)
@@ -186,10 +179,10 @@ def record_bars(
         If a download is at work.
     """
     vintages = data / "vintages"
-    tickers = {ticker: story.exchange for story in stories for ticker in list_bar_tickers(story)}
+    tickers: dict[str, str | None] = {ticker: story.exchange for story in stories for ticker in list_bar_tickers(story)}
     with hold_lock(vintages, ".lock", "another download is at work", wait_s=1.0, refusal=DataError):
         parcel = Parcel()
-        notes = collect_bars(tickers, dict(tickers), vintages, provider, at=at, parcel=parcel, progress=progress)
+        notes = collect_bars(tickers, vintages, provider, at=at, parcel=parcel, progress=progress)
         manifest: dict[str, Any] = {"request": {"bars": sorted(tickers)}, "tickers": {}}
         vintage = _record(vintages, parcel, manifest, provider, recorded_at or at) if parcel.files else None
     missed = [f"{name} not to be had: {reason}" for name, reason in parcel.missed.items()]
@@ -212,28 +205,22 @@ def _collect(ticker: str, request: FetchRequest, data: Path, provider: Provider,
         if wanted.empty:
             raise DataError(f"{ticker}: {exchange} has no session from {request.start} to {end.date()}.", "Widen it.")
         expected = wanted[-1]
-    asked_to = end.date() if request.end else today.date()
-    answer = provider.daily(ticker, request.start, asked_to)
-    opinion: Answer | None = None
+    asked = (ticker, request.start, end.date() if request.end else today.date())
+    answer, opinion = provider.daily(*asked), None
     try:
-        opinion = provider.actions(ticker, request.start, asked_to)
+        opinion = provider.actions(*asked)
     except (DataError, RateLimitError) as error:
         got.notes.append(f"{ticker}: no second opinion: {error.message}")
     market = got.daily.get(request.benchmarks.get(ticker, ""))
+    closes = None if market is None else market.frame["close"]
     table = parse_daily(
-        answer,
-        hours=hours,
-        expected_last=expected,
-        unfinished_after=end,
-        opinion=opinion,
-        benchmark=None if market is None else market.frame["close"],
+        answer, hours=hours, expected_last=expected, unfinished_after=end, opinion=opinion, benchmark=closes
     )
     last = find_last(data / "vintages", ticker)
     known = last.manifest["tickers"][ticker].get("doubts", []) if last else []
     accepted = [Doubt(**d).key for d in known if d["state"] == ACCEPTED]
     got.comparisons.append(_compare(table, last, request, data))
-    got.daily[ticker] = table
-    got.doubts[ticker] = accept_doubts(table.doubts, accepted)
+    got.daily[ticker] = replace(table, doubts=accept_doubts(table.doubts, accepted))
     got.parcel.add(f"{ticker}.csv", to_bytes(table.table), rows=len(table.table), raw=table.raw)
 
 
@@ -245,14 +232,8 @@ def _compare(table: DailyTable, last: Vintage | None, request: FetchRequest, dat
         old = content.drop(columns=["date", "ticker"]).set_axis(pd.DatetimeIndex(content["date"]))
         reach = (old.index >= pd.Timestamp(request.start)) & (old.index <= pd.Timestamp(request.end or new.index[-1]))
         if reach.any():
-            return compare_history(
-                table.ticker,
-                old[reach],
-                new,
-                against=last.name,
-                old_metadata=entry["listing"],
-                new_metadata=table.metadata,
-            )
+            listings = (entry["listing"], table.metadata)
+            return compare_history(table.ticker, old[reach], new, against=last.name, listings=listings)
     try:
         history = PriceStore("snapshot", data).load(table.ticker, request.exchanges[table.ticker] or "XNYS")
     except StudyError:
@@ -269,18 +250,14 @@ def _refuse_revisions(comparisons: list[Comparison], is_accepted: bool) -> None:
         )
 
 
-def _refuse_suspicions(doubts: dict[str, tuple[Doubt, ...]], request: FetchRequest) -> None:
-    """Stop at figures that the study needs and that look wrong, or mark them as accepted."""
-    stopping = {t: find_stopping(doubts[t], *span) for t, span in request.windows.items() if t in doubts}
-    said = [text for ticker, held in stopping.items() for text in describe_doubts(ticker, held)]
-    if said and not request.accepts_suspicions:
-        raise SuspicionError(
-            f"figures inside the estimation or event windows look wrong: {' '.join(said)}",
-            "Nothing was recorded. Look into each; if they are right, fetch with --accept-suspicions.",
-        )
+def _refuse_suspicions(daily: dict[str, DailyTable], request: FetchRequest) -> None:
+    """Stop at figures that the study needs and that look wrong, or mark all as accepted."""
     if request.accepts_suspicions:
-        for ticker, held in doubts.items():
-            doubts[ticker] = accept_doubts(held, [d.key for d in held])
+        for ticker, table in daily.items():
+            daily[ticker] = replace(table, doubts=accept_doubts(table.doubts, [d.key for d in table.doubts]))
+    if said := tell_stopping({ticker: table.doubts for ticker, table in daily.items()}, request.windows):
+        hint = "Nothing was recorded. Look into each; if they are right, fetch with --accept-suspicions."
+        raise SuspicionError(said, hint)
 
 
 def _collect_earnings(ticker: str, provider: Provider, vintages: Path, got: _Collected) -> None:
@@ -300,64 +277,38 @@ def _collect_earnings(ticker: str, provider: Provider, vintages: Path, got: _Col
             got.parcel.missed[name] += f" Those of {origin} are kept."
 
 
-def _collect_factors(request: FetchRequest, factors: Callable[[str], pd.DataFrame], data: Path, got: _Collected) -> str:
+def _collect_factors(
+    request: FetchRequest, factors: Callable[[str, Path], pd.DataFrame], data: Path, parcel: Parcel
+) -> str:
     """The factors' vintage in words: recorded with this one, or the embedded ones with the reason."""
     try:
-        table = factors(request.start.isoformat())
-        compare_factors(table, data)
+        table = factors(request.start.isoformat(), data)
     except StudyError as error:
         return f"embedded: {error.message}"
-    got.parcel.add("factors.csv", to_bytes(table), rows=len(table))
+    parcel.add("factors.csv", to_bytes(table), rows=len(table))
     return f"Kenneth French library, recorded to {table['date'].iloc[-1]}"
 
 
 def _list_notes(got: _Collected) -> list[str]:
     notes = [f"{ticker}: {note}" for ticker, table in got.daily.items() for note in table.notes]
-    notes += [text for ticker, doubts in got.doubts.items() for text in describe_doubts(ticker, doubts)]
+    notes += [text for ticker, table in got.daily.items() for text in describe_doubts(ticker, table.doubts)]
     notes += [f"{c.ticker}: {note}" for c in got.comparisons for note in c.notes]
     notes += [f"{c.ticker}: accepted revision: {text}" for c in got.comparisons for text in c.revisions]
     return [*notes, *got.notes, *(f"{name} not to be had: {reason}" for name, reason in got.parcel.missed.items())]
 
 
-def _describe(request: FetchRequest, got: _Collected) -> dict[str, Any]:
-    return {
-        "prices": "split-adjusted as the provider gives them, not adjusted for dividends",
-        "request": {
-            "tickers": request.exchanges,
-            "start": request.start.isoformat(),
-            "end": request.end.isoformat() if request.end else None,
-            "bars": list(request.bars),
-            "accept_revisions": request.accepts_revisions,
-            "accept_suspicions": request.accepts_suspicions,
-        },
-        "tickers": {
-            ticker: {
-                "file": f"{ticker}.csv",
-                "exchange": request.exchanges[ticker],
-                "first_session": table.first_session,
-                "last_session": table.last_session,
-                "listing": table.metadata,
-                "notes": list(table.notes),
-                "doubts": [asdict(d) for d in got.doubts[ticker]],
-            }
-            for ticker, table in got.daily.items()
-        },
-        "comparison": [asdict(c) for c in got.comparisons],
-    }
-
-
 def _record(vintages: Path, parcel: Parcel, manifest: dict[str, Any], provider: Provider, moment: datetime) -> Vintage:
     """Write a parcel as a vintage, with what every manifest says."""
     moment = moment.astimezone(UTC)
+    versions = {name: importlib.metadata.version(name) for name in ("pandas", *provider.packages)}
     whole = {
         "format": FORMAT,
-        "recorded_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "recorded_at": format_instant(moment),
         "provider": provider.name,
-        "versions": {"event-impact": __version__, "pandas": pd.__version__}
-        | {name: importlib.metadata.version(name) for name in provider.packages},
+        "versions": {"event-impact": __version__} | versions,
         **manifest,
         "files": parcel.entries,
         "not_to_be_had": parcel.missed,
     }
-    json.dumps(whole, allow_nan=False)
-    return write_vintage(vintages, moment.strftime("%Y%m%dT%H%M%SZ"), parcel.files, whole)
+    plain = json.loads(json.dumps(whole, allow_nan=False, default=str))
+    return write_vintage(vintages, moment.strftime("%Y%m%dT%H%M%SZ"), parcel.files, plain)

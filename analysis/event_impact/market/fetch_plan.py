@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from event_impact.events.peer_lists import load_peers
 from event_impact.events.sessions import align_story
 from event_impact.reading.tickers import AMERICAN, SUFFIXES
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 600.0
 Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
@@ -27,7 +29,7 @@ class FetchRequest:
     ----------
     exchanges : dict of str to str or None
         Ticker -> calendar of its listing, None where none is known.
-    optional : frozenset of str
+    optional : tuple of str
         Tickers whose failure leaves them out, with the reason, instead of failing the whole.
     firms : tuple of str
         Tickers whose earnings dates are asked for too; that they cannot be had is said and fails nothing.
@@ -44,18 +46,13 @@ class FetchRequest:
     exchanges: dict[str, str | None]
     start: date
     end: date | None = None
-    optional: frozenset[str] = frozenset()
+    optional: tuple[str, ...] = ()
     firms: tuple[str, ...] = ()
     benchmarks: dict[str, str] = field(default_factory=dict)
     windows: dict[str, Span] = field(default_factory=dict)
     bars: tuple[str, ...] = ()
     accepts_revisions: bool = False
     accepts_suspicions: bool = False
-
-    @property
-    def ordered(self) -> list[str]:
-        """Tickers, benchmarks first."""
-        return sorted(self.exchanges, key=lambda ticker: ticker not in self.benchmarks.values())
 
 
 def guess_exchange(ticker: str) -> str | None:
@@ -92,42 +89,42 @@ def plan_fetch(
         raise ConfigError("nothing to fetch is named.", "Name a story or tickers, for example: impact fetch F SPY")
     stories = load_stories(data)
     asked = [stories[name] for name in names if name in stories]
-    exchanges: dict[str, str | None] = {}
-    windows: dict[str, Span] = {}
-    for story in asked:
-        first, last = span_needed(story)
-        for ticker in (story.ticker, story.benchmark):
-            exchanges[ticker] = story.exchange
-            before = windows.get(ticker, (first, last))
-            windows[ticker] = (min(first, before[0]), max(last, before[1]))
-    required = {*exchanges, *(name for name in names if name not in stories)}
+    bare = [name for name in names if name not in stories]
+    exchanges: dict[str, str | None] = {t: s.exchange for s in asked for t in (s.ticker, s.benchmark)}
+    required = {*exchanges, *bare}
     for story in asked:
         entered = {peer.ticker: peer.exchange for peer in load_peers(story.ticker, data)}
-        for ticker in story.other_tickers:
-            exchanges.setdefault(ticker, entered.get(ticker) or guess_exchange(ticker))
-    for name in names:
-        if name not in stories:
-            if not TICKER_PATTERN.fullmatch(name):
-                raise ConfigError(f"{name!r} is neither a story nor a ticker.", "List the stories with: impact stories")
-            exchanges.setdefault(name, guess_exchange(name))
+        others = {ticker: entered.get(ticker) or guess_exchange(ticker) for ticker in story.other_tickers}
+        exchanges = others | exchanges
+    exchanges = {name: guess_exchange(name) for name in bare} | exchanges
+    for ticker in exchanges:
+        if not TICKER_PATTERN.fullmatch(ticker):
+            raise ConfigError(f"{ticker!r} is neither a story nor a ticker.", "List the stories with: impact stories")
+    spans = [(ticker, *span_needed(s)) for s in asked for ticker in (s.ticker, s.benchmark)]
+    windows = {t: (min(a for u, a, _ in spans if u == t), max(b for u, _, b in spans if u == t)) for t, _, _ in spans}
     opening = min((a.published_earliest.date() for story in asked for a in story.articles), default=None)
     final = end or today
     begin = start or (opening or final) - timedelta(days=FETCH_HISTORY_DAYS)
     if begin >= final:
         raise ConfigError(f"--start {begin} is not before --end {final}.", "Give an earlier start.")
-    for ticker in exchanges:
-        if not TICKER_PATTERN.fullmatch(ticker):
-            raise ConfigError(f"{ticker!r} is no ticker.", "Mend stories.csv.")
     return FetchRequest(
         exchanges,
         begin,
         end,
-        optional=frozenset(set(exchanges) - required),
+        optional=tuple(ticker for ticker in exchanges if ticker not in required),
         firms=tuple(dict.fromkeys(story.ticker for story in asked)),
         benchmarks={story.ticker: story.benchmark for story in asked},
         windows=windows,
         bars=tuple(dict.fromkeys(ticker for story in asked for ticker in list_bar_tickers(story))),
     )
+
+
+def list_pauses(wait_s: float) -> Iterator[float]:
+    """Seconds between deferred requests: doubled each time, until all that one is willing to wait is over."""
+    pause = FIRST_PAUSE_S
+    while wait_s > 0:
+        yield (pause := min(pause, wait_s))
+        wait_s, pause = wait_s - pause, min(2 * pause, LONGEST_PAUSE_S)
 
 
 def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETTLE_MINUTES) -> pd.Timestamp:

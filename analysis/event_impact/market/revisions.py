@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-PRICE_TOLERANCE = 5e-4
-"""Relative; recorded prices are rounded to cents and stored in single precision by the provider."""
 CENT_TOLERANCE = 0.0051
-"""Absolute, in the currency of the listing; the smaller disagreement of the two counts."""
-DIVIDEND_TOLERANCE = 0.00051
+TOLERANCES = {"close": (5e-4, CENT_TOLERANCE), "open": (5e-4, CENT_TOLERANCE), "dividend": (0.0, 0.00051)}
+"""Relative and absolute, in the currency of the listing: recorded prices are rounded to cents and stored in single
+precision by the provider. Both must be exceeded."""
 SNAPSHOT_TOLERANCE = 0.005
 SNAPSHOT_SHARE = 0.01
 """Another vendor's closes may differ on a few sessions; more than this share is another series."""
@@ -62,13 +61,7 @@ def adjust_for_splits(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFram
 
 
 def compare_history(
-    ticker: str,
-    old: pd.DataFrame,
-    new: pd.DataFrame,
-    *,
-    against: str,
-    old_metadata: dict[str, str],
-    new_metadata: dict[str, str],
+    ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, against: str, listings: tuple[dict[str, str], dict[str, str]]
 ) -> Comparison:
     """Compare with the last download of the same provider.
 
@@ -78,9 +71,9 @@ def compare_history(
         Index session; open, high, low, close, volume, dividend, split. ``old`` cut to the sessions asked for now.
     """
     revisions = [
-        f"{label} changed from {old_metadata[key]} to {new_metadata[key]}"
+        f"{label} changed from {listings[0][key]} to {listings[1][key]}"
         for key, label in IDENTITY.items()
-        if key in old_metadata and key in new_metadata and old_metadata[key] != new_metadata[key]
+        if key in listings[0] and key in listings[1] and listings[0][key] != listings[1][key]
     ]
     old, notes = adjust_for_splits(old, new)
     gone = old.index.difference(new.index)
@@ -96,25 +89,18 @@ def compare_history(
         unit = " (another unit, such as cents)" if abs(factor * 0.01 - 1) < 0.02 or abs(factor * 100 - 1) < 0.02 else ""
         revisions.append(f"all closes changed by a factor of {factor:.4g} without a split{unit}")
     else:
-        for name in ("close", "open"):
-            changed = differs(before[name], after[name], PRICE_TOLERANCE, CENT_TOLERANCE)
+        for name, (relative, absolute) in TOLERANCES.items():
+            changed = differs(before[name], after[name], relative, absolute)
             if changed.any():
-                revisions.append(_tell_change(name, changed, before[name], after[name]))
-        changed = (before["dividend"] - after["dividend"]).abs() > DIVIDEND_TOLERANCE
-        if changed.any():
-            revisions.append(_tell_change("dividend", changed, before["dividend"], after["dividend"]))
+                day = changed.index[changed][0]
+                revisions.append(
+                    f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} "
+                    f"from {before[name].at[day]:.6g} to {after[name].at[day]:.6g}"
+                )
     moved = int(((before["volume"] - after["volume"]).abs() > 0.05 * before["volume"]).sum())
     if moved and factor is None:
         notes.append(f"volume of {moved} sessions changed by more than 5 %")
     return Comparison(ticker, against, len(both), tuple(revisions), tuple(notes))
-
-
-def _tell_change(name: str, changed: pd.Series, before: pd.Series, after: pd.Series) -> str:
-    day = changed.index[changed][0]
-    return (
-        f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} "
-        f"from {before.at[day]:.6g} to {after.at[day]:.6g}"
-    )
 
 
 def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, against: str) -> Comparison:
@@ -135,9 +121,9 @@ def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, again
 
 
 def differs(before: pd.Series, after: pd.Series, relative: float, absolute: float) -> pd.Series:
-    """Where two series disagree beyond both tolerances; a figure that only one has counts as well."""
+    """Where two series disagree beyond both tolerances, or the second lacks a figure; one that it has gained is none."""
     gap = (after - before).abs()
-    return ((gap > relative * before.abs()) & (gap > absolute)) | (before.isna() != after.isna())
+    return ((gap > relative * before.abs()) & (gap > absolute)) | (before.notna() & after.isna())
 
 
 def find_factor(before: pd.Series, after: pd.Series) -> float | None:

@@ -10,21 +10,14 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from event_impact.base.csv_tables import read_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import (
-    PRICE_COLUMNS,
-    Doubt,
-    accept_doubts,
-    parse_prices,
-    place_on_calendar,
-    refuse,
-    set_aside_figures,
-)
+from event_impact.market.checks import PRICE_COLUMNS, Doubt, accept_doubts, keep_figures, parse_prices, refuse
 from event_impact.market.plausibility import find_doubts
 from event_impact.market.vendor_forms import read_vendor_cells, rename_columns
 from event_impact.market.vintages import Vintage, VintageChoice, choose_vintage, find_last
@@ -33,7 +26,7 @@ MANIFEST_COLUMNS = (
     "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
     "exchange", "open_available", "vintage", "source",
 )  # fmt: skip
-BARS_FOLDER = "bars/"
+BARS_FOLDER, FACTORS = "bars/", "snapshot/factors.csv"
 FAULT_COLUMNS = ("ticker", "session", "field", "fault", "action", "source")
 GIVEN = "given prices"
 """Stands as the source of prices that were handed over and lie in no file."""
@@ -205,11 +198,10 @@ class PriceStore:
         frame = pd.concat([parse_prices(part, where) for part in parts]).sort_index()
         if frame.index.has_duplicates:
             raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
-        frame, aside = set_aside_figures(frame)
-        frame, holes = place_on_calendar(frame, load_hours(exchange), where)
+        frame, aside = keep_figures(frame, load_hours(exchange), where)
         known = self._faults[self._faults["ticker"] == ticker].reset_index(drop=True)
         recorded = self._recorded_doubts(ticker) if origin == "vintage" else None
-        doubts = (*aside, *holes) if recorded is None else recorded
+        doubts = aside if recorded is None else recorded
         if origin != "snapshot":
             passed = known[known["action"] == "accept"]
             found = find_doubts(frame) if recorded is None else ()
@@ -232,17 +224,19 @@ class PriceStore:
                 f"the snapshot has no prices of {ticker}; it holds {held}.",
                 f"Fetch them (impact fetch {ticker}) or give your own with --source PATH.",
             )
-        parts, files = [], {}
-        for row in rows.to_dict("records"):
-            frame, sha = self._read(self.data / row["file"])
-            if sha != row["sha256"]:
-                raise DataError(
-                    f"data/{row['file']} has sha256 {sha[:12]}..., the manifest says {row['sha256'][:12]}....",
-                    "Restore the file from the repository; the snapshot is read-only.",
-                )
-            parts.append(frame)
-            files[f"data/{row['file']}"] = sha
-        return parts, files, "; ".join(dict.fromkeys(rows["vintage"]))
+        read = [self._read_listed(row) for row in rows.to_dict("records")]
+        files = {f"data/{name}": sha for name, sha in zip(rows["file"], (sha for _, sha in read), strict=True)}
+        return [frame for frame, _ in read], files, "; ".join(dict.fromkeys(rows["vintage"]))
+
+    def _read_listed(self, row: dict[Any, Any]) -> tuple[pd.DataFrame, str]:
+        """An embedded file and its sha256, which must be that of the manifest."""
+        frame, sha = self._read(self.data / row["file"])
+        if sha != row["sha256"]:
+            raise DataError(
+                f"data/{row['file']} has sha256 {sha[:12]}..., the manifest says {row['sha256'][:12]}....",
+                "Restore the file from the repository; the snapshot is read-only.",
+            )
+        return frame, sha
 
     def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         vintage = self._vintage_of(ticker)
@@ -288,14 +282,11 @@ class PriceStore:
             named = f"factors of {vintage.name}"
             return self._check_factors(read_frame(Path("factors.csv"), content), where), {where: digest(content)}, named
         manifest = read_manifest(self.data)
-        row = manifest[manifest["file"] == "snapshot/factors.csv"]
+        row = manifest[manifest["file"] == FACTORS]
         if row.empty:
             raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
-        raw, sha = self._read(self.data / "snapshot/factors.csv")
-        if sha != row["sha256"].iloc[0]:
-            raise DataError("data/snapshot/factors.csv has another hash than the manifest.", "Restore the file.")
-        where = "data/snapshot/factors.csv"
-        return self._check_factors(raw, where), {where: sha}, row["vintage"].iloc[0]
+        raw, sha = self._read_listed(row.iloc[0].to_dict())
+        return self._check_factors(raw, f"data/{FACTORS}"), {f"data/{FACTORS}": sha}, row["vintage"].iloc[0]
 
     @staticmethod
     def _check_factors(raw: pd.DataFrame, where: str) -> pd.DataFrame:

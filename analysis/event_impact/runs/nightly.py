@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -21,11 +22,11 @@ import pandas as pd
 from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS, StudyConfig
 from event_impact.base.disk import hold_lock, make_folder, replace_files
-from event_impact.base.errors import ConfigError, StudyError
+from event_impact.base.errors import ConfigError, RateLimitError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
-from event_impact.market.fetch_plan import last_closed
+from event_impact.market.fetch_plan import last_closed, list_pauses
 from event_impact.page.outcomes import INTERRUPTED, worst_code
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
@@ -145,6 +146,9 @@ def run_nightly(
     at: datetime,
     fetch: Fetch | None,
     dossier: Dossier,
+    record: Callable[[list[Story]], str] | None = None,
+    wait_s: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
     clock: Clock = read_system_clock,
     progress: Progress = lambda _: None,
 ) -> Summary:
@@ -154,6 +158,10 @@ def run_nightly(
     ----------
     fetch : callable or None
         None where the figures do not come from downloads.
+    record : callable, optional
+        Records what of the open stories would be lost later, whether or not an evening is due; gives words.
+    wait_s : float
+        For so long the stories whose provider asks to wait are tried again, after all others.
 
     Raises
     ------
@@ -165,22 +173,34 @@ def run_nightly(
     with hold_lock(reports / ".locks", ".nightly.lock", "another nightly run is at work"):
         started, journal = format_instant(clock()), Journal(reports / ".logs", clock)
         journal.write("begin", serving=format_instant(at))
-        outcomes: list[StoryOutcome] = []
+        outcomes: dict[str, StoryOutcome] = {}
         codes: list[int] = []
+        recorded = ""
         try:
-            for story in load_stories(root.data).values():
-                if story.state == "open":
-                    outcomes.append(StoryOutcome(story.story, "unplanned", ""))
-                    _serve(story, reports, at, fetch, dossier, journal, progress, outcomes[-1])
+            left = [story for story in load_stories(root.data).values() if story.state == "open"]
+            if record is not None:
+                code, recorded = _guard(lambda: record(left))
+                journal.write("record", exit_code=code, message=recorded)  # what is optional fails no night
+            for pause in (0.0, *list_pauses(wait_s)):
+                if pause:
+                    progress(f"{', '.join(s.story for s in left)}: deferred for {pause:.0f} s")
+                    sleep(pause)
+                for story in left:
+                    outcomes[story.story] = StoryOutcome(story.story, "unplanned", "")
+                    _serve(story, reports, at, fetch, dossier, journal, progress, outcomes[story.story])
+                left = [s for s in left if outcomes[s.story].fetch_code == RateLimitError.exit_code]
+                if not left:
+                    break
         except KeyboardInterrupt:
             codes.append(INTERRUPTED)
             journal.write("interrupted")
-        codes += [o.exit_code for o in outcomes]
+        codes += [o.exit_code for o in outcomes.values()]
         if journal.fault:
             codes.append(5)
         code = worst_code(codes)
-        notes = tuple(filter(None, (journal.fault, "" if outcomes else "no story is open")))
-        summary = Summary(format_instant(at), started, format_instant(clock()), code, tuple(outcomes), notes)
+        notes = tuple(filter(None, (journal.fault, recorded, "" if outcomes else "no story is open")))
+        served = tuple(outcomes.values())
+        summary = Summary(format_instant(at), started, format_instant(clock()), code, served, notes)
         journal.write("end", exit_code=code)
         text = json.dumps(summary.as_record(), indent=1, ensure_ascii=False) + "\n"
         replace_files({make_folder(reports / ".logs") / SUMMARY: text})

@@ -23,12 +23,17 @@ from event_impact.estimation.models import (
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.events.venues import first_prices, load_venues
-from event_impact.market.checks import refuse_doubts, refuse_halt
+from event_impact.market.checks import refuse_halt, tell_stopping
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel, load_panel
 from event_impact.market.snapshot import PriceStore, open_source
 from event_impact.registry.alignments import embedded_opens
 from event_impact.registry.plans import PlanStatus, load_plans, plan_status
+
+ACCEPT_HINT = (
+    "Mend the file; where they are right, fetch with --accept-suspicions, or give each a row with the action accept in "
+    "data/faults.csv."
+)
 
 
 def open_story(config: StudyConfig, story: Story, data: Path, *, store: PriceStore | None = None) -> OpenedStory:
@@ -136,7 +141,9 @@ def check_event(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -
     """
     hours, event, config = alignment.hours, alignment.event_session, opened.config
     last = hours.offset(event, max(last for _, last in (*config.windows, alignment.hull)))
-    refuse_doubts(panel.doubts, hours.offset(event, -config.gap_sessions - config.estimation_sessions), last)
+    first = hours.offset(event, -config.gap_sessions - config.estimation_sessions)
+    if said := tell_stopping(panel.doubts, dict.fromkeys(panel.doubts, (first, last))):
+        raise DataError(said, ACCEPT_HINT)
     if len(opened.masked):
         first = hours.offset(event, min(first for first, _ in config.windows))
         inside = opened.masked.intersection(hours.between(first, last))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import Any, cast
+from typing import cast
 
 from event_impact.base.errors import ConfigError
 from event_impact.market.protocol import Provider
@@ -24,17 +24,11 @@ def load_provider(name: str = DEFAULT_PROVIDER) -> Provider:
         from event_impact.market.providers.yahoo import YahooProvider
 
         return YahooProvider()
-    offered = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in offered:
-        held = ", ".join(sorted({DEFAULT_PROVIDER, *offered}))
-        raise ConfigError(
-            f"no provider {name!r} is installed; there is {held}.", f"Providers are entry points {GROUP}."
-        )
+    offered = entry_points(group=GROUP)
     try:
-        made: Any = offered[name].load()()
+        return cast(Provider, offered[name].load()())
     except Exception as error:  # code of another distribution, which may fail in any way
         raise ConfigError(
-            f"the provider {name!r} ({offered[name].value}) cannot be loaded ({type(error).__name__}: {error}).",
-            "Mend or remove its distribution.",
+            f"no provider {name!r} can be loaded ({type(error).__name__}: {error}).",
+            f"There is {', '.join(sorted({DEFAULT_PROVIDER, *offered.names}))}; providers are entry points {GROUP}.",
         ) from error
-    return cast(Provider, made)

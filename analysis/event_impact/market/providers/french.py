@@ -19,8 +19,7 @@ from event_impact.market.snapshot import PriceStore
 BASE = "https://mba.tuck.dartmouth.edu/pages/faculty/ken.french/ftp/"
 FIVE_FACTORS = "F-F_Research_Data_5_Factors_2x3_daily_CSV.zip"
 MOMENTUM = "F-F_Momentum_Factor_daily_CSV.zip"
-NAMES = {"Mkt-RF": "mkt_rf", "SMB": "smb", "HML": "hml", "RMW": "rmw", "CMA": "cma", "RF": "rf", "Mom": "mom"}
-COLUMNS = ("date", "mkt_rf", "smb", "hml", "rmw", "cma", "mom", "rf")
+NAMES = {"Mkt-RF": "mkt_rf", "SMB": "smb", "HML": "hml", "RMW": "rmw", "CMA": "cma", "Mom": "mom", "RF": "rf"}
 MISSING = -99.0
 """The library writes -99.99 or -999 for a missing number."""
 MAX_FACTOR_CHANGE = 0.0005
@@ -35,58 +34,37 @@ def read_url(address: str) -> bytes:
         return bytes(answer.read(MAX_BYTES))
 
 
-def fetch_factors(first: str, *, read: Callable[[str], bytes] = read_url) -> pd.DataFrame:
+def fetch_factors(first: str, data: Path, *, read: Callable[[str], bytes] = read_url) -> pd.DataFrame:
     """Daily factors as fractions from a session on, in the columns of ``data/snapshot/factors.csv``.
 
     Raises
     ------
     DataError
-        If the library cannot be reached, or its files have another shape.
+        If the library cannot be reached, its files have another shape, or its factors are not the embedded ones, save
+        for the revisions that it makes.
     """
     try:
         parts = [parse_library(read(BASE + name)) for name in (FIVE_FACTORS, MOMENTUM)]
+        joined = pd.concat(parts, axis=1, join="inner").rename(columns=NAMES)[list(NAMES.values())]
+        joined = joined[joined.index >= pd.Timestamp(first)].copy()
+        _compare_with_embedded(joined, data)
     except Exception as error:  # a damaged archive fails in many ways, and factors may fail nothing
+        reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise DataError(
-            f"the Kenneth French library gave no factors ({type(error).__name__}: {error}).",
-            "The embedded factors serve instead.",
+            f"the Kenneth French library gave no factors that can serve ({reason}).", "The embedded ones serve instead."
         ) from error
-    if any(part.index.has_duplicates for part in parts):
-        raise DataError("the Kenneth French library's table repeats a date.", "The embedded factors serve instead.")
-    joined = pd.concat(parts, axis=1, join="inner").rename(columns=NAMES)
-    joined = joined[joined.index >= pd.Timestamp(first)].reset_index(names="date")
-    missing = [name for name in COLUMNS if name not in joined.columns]
-    if missing or joined.empty or joined.isna().any().any():
-        raise DataError(
-            f"the Kenneth French library's table lacks {', '.join(missing) or 'numbers'}.",
-            "The embedded factors serve instead.",
-        )
-    joined["date"] = joined["date"].dt.strftime("%Y-%m-%d")
-    return joined.loc[:, list(COLUMNS)]
+    joined.insert(0, "date", pd.DatetimeIndex(joined.index).strftime("%Y-%m-%d"))
+    return joined.reset_index(drop=True)
 
 
-def compare_factors(table: pd.DataFrame, data: Path) -> None:
-    """Refuse factors that are not those of the embedded file, save for the revisions that the library makes.
-
-    Raises
-    ------
-    DataError
-        If no session is shared, or the median difference of a factor exceeds :data:`MAX_FACTOR_CHANGE`.
-    """
-    try:
-        embedded = PriceStore("snapshot", data).load_factors()[0]
-    except DataError:  # a study without them has nothing to compare with
-        return
-    new = table.set_axis(pd.to_datetime(table["date"])).drop(columns="date")
-    shared = embedded.index.intersection(new.index)
-    apart = (embedded.loc[shared] - new.loc[shared]).abs().median()
-    if shared.empty or not (apart <= MAX_FACTOR_CHANGE).all():
-        said = (
-            "share no session"
-            if shared.empty
-            else f"differ in {apart.idxmax()} by {apart.max():.2g} on half of the days"
-        )
-        raise DataError(
-            f"the Kenneth French library's factors and the embedded ones {said}.", "The embedded ones serve."
+def _compare_with_embedded(new: pd.DataFrame, data: Path) -> None:
+    if new.empty or new.isna().any().any():
+        raise ValueError("numbers are missing")
+    embedded = PriceStore("snapshot", data).load_factors()[0]
+    apart = (embedded - new).abs().median()
+    if not (apart <= MAX_FACTOR_CHANGE).all():
+        raise ValueError(
+            f"they differ from the embedded ones in {apart.idxmax()} by {apart.max():.2g} on half of the days"
         )
 
 
@@ -110,5 +88,7 @@ def parse_library(content: bytes) -> pd.DataFrame:
     if not rows:
         raise ValueError("there are no daily rows")
     table = pd.DataFrame([row[1:] for row in rows], columns=names).astype(float)
+    if len({row[0] for row in rows}) < len(rows):
+        raise ValueError("it repeats a date")
     table = table.mask(table <= MISSING) / 100
     return table.set_axis(pd.to_datetime([row[0] for row in rows], format="%Y%m%d"))
