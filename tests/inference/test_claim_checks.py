@@ -7,6 +7,7 @@ import pytest
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.events.claims import Claim
 from event_impact.inference.claim_checks import ClaimContext, check_claims, find, read_clock
+from event_impact.inference.deciding_rule import invert_window
 from stories import compute
 
 
@@ -83,16 +84,19 @@ def test_smallness_is_a_rank_of_the_size(focal):
 
 
 @pytest.mark.parametrize(
-    ("shift", "status"), [(-0.08, "supported"), (0.10, "contradicted"), (0.0, "not_established"), (-0.03, "supported")]
+    ("shift", "status"), [(-0.08, "supported"), (0.10, "contradicted"), (0.0, "not_established"), (-0.05, "supported")]
 )
 def test_an_abnormal_sign_needs_an_interval_without_zero(focal, shift, status):
     headline = focal.headline
     table = headline.table.copy()
     table.loc[0, "ar"] += shift
-    low, high = table.loc[0, "ar"] - 1.97 * 0.0186, table.loc[0, "ar"] + 1.97 * 0.0186
+    response = headline.design.response.copy()
+    response.loc[focal.alignment.event_session] += shift
+    moved = dataclasses.replace(headline, table=table, design=dataclasses.replace(headline.design, response=response))
+    low, high = (float(ends[0]) for ends in invert_window(moved, 0, 0).interval(0.05))
     expected = "supported" if high < 0 else "contradicted" if low > 0 else "not_established"
     assert expected == status
-    context = make_context(focal, abnormal={"close_to_close": dataclasses.replace(headline, table=table)})
+    context = make_context(focal, abnormal={"close_to_close": moved})
     assert check_claims((claim("ar_close_to_close"),), context)[0].status == status
 
 

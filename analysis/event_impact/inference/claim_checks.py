@@ -19,7 +19,7 @@ from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.events.articles import Article
 from event_impact.events.claims import Claim
 from event_impact.events.sessions import Alignment
-from event_impact.inference.parametric import interval
+from event_impact.inference.deciding_rule import invert_window
 from event_impact.market.returns import ReturnPanel
 
 EASTERNMOST, WESTERNMOST = 14, -12
@@ -156,9 +156,9 @@ def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:
     if kind not in context.abnormal:
         raise StudyError(f"{kind.replace('_', ' ')} returns cannot be measured.")
     total = context.abnormal[kind].sum_window(0, 0)
-    if total.estimate is None or total.standard_error is None:
+    if total.estimate is None:
         raise StudyError(total.note)
-    low, high = interval(total.estimate, total.standard_error, context.abnormal[kind].fit.df, 0.95)
+    low, high = (float(ends[0]) for ends in invert_window(context.abnormal[kind], 0, 0).interval(0.05))
     decision = "supported" if high < 0 else "contradicted" if low > 0 else "not_established"
     why = {
         "supported": "the 95 % interval lies below zero; it belongs to all news of the session together",

@@ -130,7 +130,7 @@ UNITS = {
     "return": format_percent,
     "share": lambda share: format_size(share, digits=0),
     "p": format_p,
-    "hours": lambda hours: f"{hours:.1f}\u00a0h",
+    "hours": lambda hours: f"{hours:.1f}\u00a0h" if hours else "0\u00a0h (possibly at once)",
     "log": format_number,
     "count": lambda count: f"{count:.0f}",
 }
