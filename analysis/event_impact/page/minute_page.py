@@ -16,6 +16,7 @@ from event_impact.inference.minute_result import MinuteResult, MinuteRow, Minute
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
+from event_impact.page.finding import name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import format_p, format_percent, format_size, or_reason, p_equals
 from event_impact.page.minute_drawings import draw_bars, draw_effects, say_clock
@@ -47,7 +48,7 @@ def _one(value: float) -> str:
 
 
 def _reach(value: float | None) -> str:
-    return or_reason(value, lambda size: f"\u00b1{format_size(size, digits=1 if size < 0.0995 else 0)}", "")
+    return or_reason(value, lambda size: f"\u00b1{say_reach(size)}", "")
 
 
 def compose_minutes(
@@ -82,7 +83,7 @@ def compose_minutes(
         draw_effects(result, beside, zone=zone, description=" ".join(sentences)),
     )  # fmt: skip
     return FirstScreen(
-        firm=f"{story.firm_name} ({story.ticker})", story=story.title, prices_to=result.grid.event_session.date(), status="final",
+        firm=name_firm(story, timing), story=story.title, prices_to=result.grid.event_session.date(), status="final",
         outcome=result.outcome, finding=finding, sentences=sentences, drawings=drawings,
         columns=(f"return less {result.model}", "estimate", "clock", "95 % interval", "p", "seen 4 in 5 from", "reading"),
         rows=tuple(_screen_row(row, test, zone) for row, test in result.tested),
@@ -182,8 +183,7 @@ def compose_no_bars(timing: Alignment, first_prices: pd.DataFrame) -> FirstScree
     opened = f"After the report the first venues to trade were {venues} (UTC)."
     recorded = f"{SERVED}: bars of such a venue would have had to be recorded then."
     return FirstScreen(
-        firm=f"{story.firm_name} ({story.ticker})", story=story.title, prices_to=None, status="final", outcome="no_bars",
-        finding=finding,
+        firm=name_firm(story, timing), story=story.title, prices_to=None, status="final", outcome="no_bars", finding=finding,
         sentences=(timing.identification.reason, opened, recorded), drawings=(), columns=(), rows=(), notes=(),
         csv="minutes",
     )  # fmt: skip
