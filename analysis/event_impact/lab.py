@@ -82,7 +82,7 @@ def show_changed(study: Study, *, window: tuple[int, int], **changes: object) ->
 
     try:
         changed = study.replace(windows=tuple(dict.fromkeys(((0, 0), window))), **changes)
-        shown = (
+        shown: tuple[object, ...] = (
             changed.verdict,
             tabulate_estimates(changed.estimates),
             draw_cumulative(changed.headline, hull=changed.alignment.hull),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypedDict
 
 import pandas as pd
 
@@ -22,6 +23,13 @@ TABLES = (
 OPTIONAL_TABLES = ("plans.csv", "doubts.csv")
 US_EXCHANGES = frozenset(("XNYS", "XNAS"))
 """They keep the same sessions."""
+
+
+class Lengths(TypedDict):
+    """Of the estimation window and of the gap after it, in sessions."""
+
+    estimation_sessions: int
+    gap_sessions: int
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,8 @@ class OpenedStory:
         return self.config.benchmark or self.story.benchmark
 
     @property
-    def lengths(self) -> dict[str, int]:
-        """Of the estimation window and of the gap after it."""
+    def lengths(self) -> Lengths:
+        """As the measuring functions take them."""
         return {"estimation_sessions": self.config.estimation_sessions, "gap_sessions": self.config.gap_sessions}
 
     @property
@@ -71,7 +79,7 @@ class OpenedStory:
     @property
     def known_at(self) -> pd.Timestamp:
         """The close of that session: what became public later is not seen."""
-        return self.timing.hours.schedule.at[self.as_of, "close"]
+        return self.timing.hours.close_at(self.as_of)
 
     def news_of(self, ticker: str) -> Confounders:
         """What else is recorded of a listing; the story itself is no other news."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from event_impact.page.first_screen import CHANGES, SIBLINGS
@@ -81,7 +81,7 @@ def _compare_rows(before: dict[str, Any], after: dict[str, Any], label: str) -> 
     return changes
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -63,7 +63,7 @@ def execute_notebook(
         ) from error
     except Exception as error:  # a dead kernel, a time-out, a full disk: all end the run
         raise ExecutionError(f"{name} did not run: {explain(error, limits)}.") from error
-    notebook = nbformat.read(target, as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.read(target, as_version=4)
     check_executed(notebook, name)
     return notebook
 

@@ -72,7 +72,7 @@ def read_partial(partial: Path | None) -> nbformat.NotebookNode | None:
     if partial is None or not partial.is_file():
         return None
     with contextlib.suppress(Exception):
-        notebook = nbformat.read(partial, as_version=4)
+        notebook: nbformat.NotebookNode = nbformat.read(partial, as_version=4)
         tidy_notebook(notebook)
         return notebook
     return None

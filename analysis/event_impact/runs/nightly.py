@@ -241,7 +241,7 @@ def _serve(
                 outcome.evenings.append(EveningOutcome(as_of, outcome.fetch_code, message="not run: no new figures"))
             return
     for as_of in plan.evenings:
-        code, said = _guard(lambda as_of=as_of: str(dossier(plan.story, as_of).folder.name))
+        code, said = _guard(lambda: str(dossier(plan.story, as_of).folder.name))  # noqa: B023  # called at once
         evening = EveningOutcome(as_of, code, folder="" if code else said, message=said if code else "")
         outcome.evenings.append(evening)
         journal.write("dossier", story=plan.story, as_of=as_of, exit_code=code, result=said)

@@ -155,7 +155,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         If it is no notebook, or has no cell tagged ``parameters``.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises many kinds
         raise ConfigError(f"{path.name} is not a readable notebook ({error}).", "Restore it.") from error
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]

@@ -53,7 +53,7 @@ class StoredRun:
     @property
     def is_good(self) -> bool:
         """Whether it was published."""
-        return self.run["status"] != "failed"
+        return str(self.run["status"]) != "failed"
 
     @property
     def order(self) -> tuple[str, str, bool, str]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from event_impact.base.errors import StudyError
 from event_impact.base.root import SAFE_PATH
@@ -45,7 +46,7 @@ def run_part(request: RunRequest, progress: Progress = lambda _: None) -> PartOu
 def run_parts(requests: list[RunRequest], *, limit: int = 2, progress: Progress = lambda _: None) -> list[PartOutcome]:
     """Run notebooks in processes, at most ``limit`` at a time; outcomes in the order of the requests."""
     methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
         context.set_forkserver_preload(["event_impact.runs.run", "papermill"])
     waiting = list(enumerate(requests))
@@ -61,7 +62,7 @@ def run_parts(requests: list[RunRequest], *, limit: int = 2, progress: Progress 
                     process.start()
                 sender.close()
                 running[receiver] = (number, process)
-            for receiver in wait(list(running)):
+            for receiver in [ready for ready in wait(list(running)) if isinstance(ready, Connection)]:
                 number, process = running[receiver]
                 notebook = requests[number].notebook
                 try:

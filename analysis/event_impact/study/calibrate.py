@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,7 @@ def calibrate_firm(
             f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed.",
             "Use a source with a longer history.",
         )
-    args = {"sessions": sessions, "estimation_length": estimation_sessions, "gap": gap_sessions}
+    args: Any = {"sessions": sessions, "estimation_length": estimation_sessions, "gap": gap_sessions}
     own = calibrate_history(y, design, **args)
     power = [
         calibrate_history(y, design, **args, levels=(0.05,), effect=effect).rates.assign(effect=effect)
@@ -101,7 +102,7 @@ def calibrate_firm(
     windows = history_window_rates(y, design, **args, windows=WINDOWS, levels=(0.05,))
     progress(f"simulations: {n_draws} draws of each process")
     effects = (0.0, *(effect / RESIDUAL_STD for effect in SIMULATED_EFFECTS))
-    lengths = {"estimation_length": estimation_sessions, "seed": seed}
+    lengths: Any = {"estimation_length": estimation_sessions, "seed": seed}
     return FirmCalibration(
         subject=subject,
         vintage=panel.vintage,

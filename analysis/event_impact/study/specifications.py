@@ -184,7 +184,7 @@ def _design(
 ) -> Design:  # fmt: skip
     return build_design(
         model,
-        returns if form == SIMPLE else np.log1p(returns),
+        returns if form == SIMPLE else pd.DataFrame(np.log1p(returns)),
         ticker=panel.ticker,
         benchmark=benchmark or panel.benchmark,
         return_kind=kind,

@@ -12,7 +12,7 @@ from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, measure_abnormal_returns
 from event_impact.estimation.lead_lag import build_lead_lag_design, match_sessions
 from event_impact.estimation.models import Design, build_design
-from event_impact.estimation.peer_fits import fit_ridge, fit_synthetic_control
+from event_impact.estimation.peer_fits import PeerFit, fit_ridge, fit_synthetic_control
 from event_impact.estimation.rolling import fit_windows
 from event_impact.events.calendars import load_hours
 from event_impact.events.peer_lists import Peer
@@ -164,7 +164,7 @@ def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> l
         rows.append(describe_linear(f"{name}: market model with {how}", tickers, fits, peer_columns=slice(2, None)))
     y, x, estimation, event = _arrays(opened, returns)
     order = np.r_[estimation, estimation[-1] + 1 : event + 1]
-    fitters: list[tuple[str, Callable, int]] = [("ridge, with the benchmark", fit_ridge, 0)]
+    fitters: list[tuple[str, Callable[..., PeerFit], int]] = [("ridge, with the benchmark", fit_ridge, 0)]
     if len(tickers) > 1:
         fitters.append(("synthetic control", fit_synthetic_control, 1))
     for label, fit, first in fitters:
