@@ -47,6 +47,12 @@ class CandidateSession:
     session: pd.Timestamp | None = None
 
     @property
+    def day(self) -> pd.Timestamp:
+        """The session; those of a specification are ranked only and do not name it."""
+        assert self.session is not None
+        return self.session
+
+    @property
     def estimate(self) -> float:
         """Abnormal return."""
         return float(self.rule.estimate[0])

@@ -55,7 +55,8 @@ def draw_volume_and_range(panel: ReturnPanel, alignment: Alignment, *, surprise:
 
 def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> NDArray[np.float64]:
     """A measure over its median, as it is drawn."""
-    return np.exp(surprise[name + suffix].to_numpy(dtype=float) - surprise[f"{name}_mid"].to_numpy(dtype=float))
+    middle = surprise[f"{name}_mid"].to_numpy(dtype=float)
+    return np.asarray(np.exp(surprise[name + suffix].to_numpy(dtype=float) - middle))
 
 
 def _draw_measure(axes: Axes, surprise: pd.DataFrame, name: str, hull: tuple[int, int]) -> None:
@@ -89,7 +90,7 @@ def _describe(surprise: pd.DataFrame, name: str) -> str:
         return f"{label}: none is recorded."
     low, high = (float(_ratios(surprise, name, suffix)[0]) for suffix in ("_low", "_high"))
     near = ", ".join(f"{signed_whole(k)}: {format_plain(values[k])}" for k in range(-2, 3) if k in values.index)
-    top = int(values.idxmax())
+    top = int(values.index[int(values.argmax())])
     return (
         f"{label} over its median, session by session near the event: {near}; the band runs from "
         f"{format_plain(low)} to {format_plain(high)}, and the largest value is "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -106,7 +106,8 @@ def _show(source: str, exhibit: TableExhibit) -> nbformat.NotebookNode:
     """An exhibit as an executed cell, its call as the source."""
     data = {"text/html": exhibit._repr_html_(), "text/plain": exhibit.name}
     output = new_output("execute_result", data=data, execution_count=1)
-    return new_code_cell(source, execution_count=1, outputs=[output])
+    cell: nbformat.NotebookNode = new_code_cell(source, execution_count=1, outputs=[output])
+    return cell
 
 
 def _test_columns(tests: dict[str, str], say: Callable[..., str]) -> list[Column]:
@@ -121,7 +122,7 @@ def _say_rate(table: pd.DataFrame, test: str, conditions: dict[str, object]) -> 
     return f"{rate} ({' to '.join(bounds)})" if bounds else rate
 
 
-def _unique(table: pd.DataFrame, *names: str) -> list[dict[str, object]]:
+def _unique(table: pd.DataFrame, *names: str) -> list[dict[Hashable, Any]]:
     return table[list(names)].drop_duplicates().to_dict("records")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from event_impact.base.errors import StudyError
 from event_impact.events.claims import CLAIM_STATISTICS
 from event_impact.events.sessions import Alignment
-from event_impact.inference.claim_checks import CheckedClaim, Finding, read_clock
+from event_impact.inference.claim_checks import CheckedClaim, ClockReading, Finding, read_clock
 from event_impact.inference.dollar_effect import DollarEffect
 from event_impact.page.columns import Column, declare_table, frame_rows
 from event_impact.page.exhibits import TableExhibit
@@ -126,7 +127,7 @@ def say_finding(finding: Finding) -> str:
     return "; ".join(f"{name} {UNITS[unit](value)}" for name, value, unit in finding.measures) or NOT_AVAILABLE
 
 
-UNITS = {
+UNITS: dict[str, Callable[[float], str]] = {
     "return": format_percent,
     "share": lambda share: format_size(share, digits=0),
     "p": format_p,
@@ -139,7 +140,8 @@ UNITS = {
 def tabulate_clock(alignment: Alignment) -> TableExhibit:
     """The first clock time of the story without a zone, read in every zone, against the event session."""
     hours, day = alignment.hours, alignment.event_session.date()
-    caption, readings = "Clock times without a zone. No article of this story prints one.", ()
+    caption = "Clock times without a zone. No article of this story prints one."
+    readings: tuple[ClockReading, ...] = ()
     for article in (e.article for e in alignment.articles if not e.article.zone):
         try:
             readings = read_clock(article, alignment)

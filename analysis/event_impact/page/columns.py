@@ -82,7 +82,7 @@ class Column:
         value = self.value(row)
         if value is None or value != value:
             return ": ".join(filter(None, (self.missing, _get(row, self.why) if self.why else "")))
-        show = (NUMERALS | WORDS)[self.kind] if isinstance(self.kind, str) else self.kind
+        show: Callable[..., str] = (NUMERALS | WORDS)[self.kind] if isinstance(self.kind, str) else self.kind
         return show(value) if self.digits is None else show(value, digits=self.digits)
 
     def record(self, row: object) -> dict[str, object]:

@@ -24,7 +24,7 @@ def draw_peers(spillover: Spillover) -> FigureExhibit:
     figure, axes = style.new_axes(1.2 + 0.42 * len(numbers))
     labels = [style.plain_label(ticker, 20) for ticker in numbers["ticker"]]
     style.use_rows(axes, labels, "abnormal return of the session")
-    for place, row in enumerate(numbers.itertuples()):
+    for place, row in enumerate(style.rows_of(numbers)):
         if pd.isna(row.estimate):
             style.write_missing(axes, "see the table", (0, -place))
         else:
@@ -96,7 +96,7 @@ def draw_forest(result: PanelResult) -> FigureExhibit:
         style.write_missing(axes, "no story could be measured")
     labels = [_label(row, own) for row in numbers.itertuples()]
     style.use_rows(axes, labels, "abnormal return from the report to the first denial")
-    for place, row in enumerate(numbers.itertuples()):
+    for place, row in enumerate(style.rows_of(numbers)):
         is_pooled = row.kind == POOLED
         if is_pooled:
             axes.axhspan(-place - 0.45, -place + 0.45, facecolor=style.PALE_BLUE, edgecolor="none", zorder=0)
@@ -146,7 +146,7 @@ def draw_story_path(result: PanelResult) -> FigureExhibit:
         caption = f"The average path is n/a: {path.note}.{left}"
         return FigureExhibit("story_path", figure, caption, caption, table)
     axes.axvline(0, color=style.MID_GREY, linewidth=0.8, linestyle=":")
-    edge = {"linewidth": 0.8, "linestyle": ":"}
+    edge: dict[str, Any] = {"linewidth": 0.8, "linestyle": ":"}
     axes.fill_between(table["rel_session"], table["ci95_low"], table["ci95_high"], facecolor=style.PALE_BLUE,
                       edgecolor=style.BLUE, **edge)  # fmt: skip
     axes.plot(table["rel_session"], table["caar"], color=style.BLACK, marker="o", linestyle="-")

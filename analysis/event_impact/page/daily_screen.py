@@ -95,9 +95,7 @@ def _draw_days(
     elif apart:
         effects = [Effect(p.name, p.name, p.estimate or 0.0, p.interval(0.05)) for p in apart]
     else:
-        session = (
-            row.candidates.largest.session if row.candidates is not None and is_set(row) else alignment.event_session
-        )
+        session = row.candidates.largest.day if row.candidates is not None and is_set(row) else alignment.event_session
         effects = [Effect(f"{session:%a} {session.day} {session:%b}:", "joint", row.estimate, row.ci95)]
     count = abnormal.fit.n_estimation
     explained = say_explained(row)
@@ -198,7 +196,7 @@ def _candidate_row(found: CandidateSession) -> ScreenRow:
     estimate, _, p = _numbers(found.estimate, None, found.p_star)
     interval = f"{' to '.join(map(_end, ends))} (90\u00a0%)"
     cells = (estimate, interval, p, "", _size(max(map(abs, ends))), "")
-    return ScreenRow(say_day(found.session), cells)
+    return ScreenRow(say_day(found.day), cells)
 
 
 def _sequence_row(row: SequenceRow, label: str, weight: str) -> ScreenRow:
@@ -263,6 +261,9 @@ def _say_news(alignment: Alignment, news: pd.DataFrame) -> str:
     held = news[(news.index >= alignment.event_session) & (news["listing"] == alignment.story.ticker)]
     if held.empty:
         return "none recorded."
-    named = [f"{label} ({session:%a} {session.day} {session:%b})" for session, label in held["label"].items()]
+    named = [
+        f"{label} ({session:%a} {session.day} {session:%b})"
+        for session, label in zip(held.index, held["label"], strict=True)
+    ]
     more = f"; {len(named) - MOST_NEWS} more" if len(named) > MOST_NEWS else ""
     return f"{'; '.join(named[:MOST_NEWS])}{more}."

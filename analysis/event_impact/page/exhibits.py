@@ -144,7 +144,7 @@ class TableExhibit(Exhibit):
             mark_up_row(label, row, row_class="headline" * (self.has_headline and not k), rooms=room)
             for k, (label, row, room) in enumerate(zip(self.cells.index, self.cells.to_numpy(), rooms, strict=True))
         ]
-        heads = (self.cells.index.name or "", *map(str, self.cells.columns))
+        heads = (str(self.cells.index.name or ""), *map(str, self.cells.columns))
         table = frame_table(self.caption, heads, "".join(rows), name=self.name, aligned=self.aligned)
         if not self.is_folded:
             return table

@@ -9,6 +9,7 @@ from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -40,7 +41,7 @@ R = TypeVar("R")
 
 
 @lru_cache(maxsize=1)
-def read_style() -> dict[str, object]:
+def read_style() -> dict[Any, Any]:
     """The house settings on top of the library's defaults, whatever the user has configured."""
     path = next(folder / STYLE_FILE for folder in STYLE_FOLDERS if (folder / STYLE_FILE).is_file())
     settings = mpl.rc_params_from_file(str(path), fail_on_error=True, use_default_template=True)
@@ -63,6 +64,11 @@ def in_house_style(draw: Callable[P, R]) -> Callable[P, R]:
             return draw(*args, **kwargs)
 
     return drawn
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows by the names of their columns."""
+    return iter(frame.itertuples())
 
 
 def new_figure(height: float) -> Figure:

@@ -154,7 +154,7 @@ def _say_size_and_rank(row: WindowEstimate, alignment: Alignment, config: StudyC
         largest = row.candidates.largest
         return (
             f"The news can have reached {row.candidates.count} sessions; on the one that stands out most, "
-            f"{say_day(largest.session)}, the share {say_move(row)}: for so many sessions {_say_rank(row)}."
+            f"{say_day(largest.day)}, the share {say_move(row)}: for so many sessions {_say_rank(row)}."
         )
     day = say_day(alignment.event_session)
     common = f"{say_share(row.p_value('conformal'))} ordinary days are at least as far out"

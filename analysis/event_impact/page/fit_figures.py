@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -87,7 +89,7 @@ def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
     n = fit.n_estimation
     leverages = fit.leverages
     y = design.response.loc[sessions].to_numpy(dtype=float)
-    gap = np.append(fit.residuals, abnormal.table.at[0, "ar"])
+    gap = np.append(fit.residuals, abnormal.table["ar"].loc[0])
     return pd.DataFrame(
         {
             "session": sessions,
@@ -134,7 +136,8 @@ def _draw_residuals(abnormal: AbnormalReturns, *, name: str) -> FigureExhibit:
     _draw_histogram(axes, fit.residuals)
     handles, text, lines = [_histogram_key(f"{fit.n_estimation} residuals")], f"n/a: {total.note}", ""
     if total.estimate is not None:
-        numbers.loc[len(numbers)] = [abnormal.event_session, "event", total.estimate]
+        event: Any = [abnormal.event_session, "event", total.estimate]
+        numbers.loc[len(numbers)] = event
         text = format_percent(total.estimate)
         handles.append(_mark_event(axes, total.estimate, f"event session {text}"))
         if total.standard_error is None:
@@ -182,8 +185,8 @@ def draw_placebo_rank(rank: PlaceboRank) -> FigureExhibit:
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}".replace("-", MINUS) if x else "0")
     axes.set_ylabel("placebo dates")
     style.legend_above(axes, handles)
-    numbers = pd.DataFrame({"session": rank.sessions, "part": "placebo", "t": values})
-    numbers.loc[len(numbers)] = [pd.NaT, "event", own]
+    parts = ["placebo"] * len(values) + ["event"]
+    numbers = pd.DataFrame({"session": [*rank.sessions, pd.NaT], "part": parts, "t": [*values, own]})
     said = f"n/a: {rank.test.note}" if rank.test.p_value is None else p_equals(rank.test.p_value)
     caption = (
         f"The whole procedure run on {n} sessions on which no event of this story fell, "
@@ -246,5 +249,5 @@ def _histogram_key(label: str) -> Line2D:
 
 def _mark_event(axes: Axes, value: float, label: str) -> Line2D:
     axes.axvline(value, color=VERMILLION, linewidth=1.8)
-    look = {"color": VERMILLION, "markersize": 9, "markeredgecolor": "white", "clip_on": False}
+    look: dict[str, Any] = {"color": VERMILLION, "markersize": 9, "markeredgecolor": "white", "clip_on": False}
     return axes.plot([value], [0.94], "D", label=label, transform=axes.get_xaxis_transform(), **look)[0]

@@ -168,7 +168,7 @@ def number_exhibits(page: str) -> str:
         counter = iter(range(1, 10_000))
         page = re.sub(
             rf'<span class="number">{kind}\.</span>',
-            lambda _, kind=kind, counter=counter: f'<span class="number">{kind} {next(counter)}.</span>',
+            lambda _: f'<span class="number">{kind} {next(counter)}.</span>',  # noqa: B023  # called at once
             page,
         )
     return page

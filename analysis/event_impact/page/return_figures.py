@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import product
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def draw_returns(rows: list[WindowEstimate], significance: float) -> FigureExhib
     style.use_rows(axes, labels, "abnormal return of the event session")
     for place, row in enumerate(chosen):
         _draw_row(axes, -place, row)
-    band = {"facecolor": PALE_GREY, "edgecolor": MID_GREY, "hatch": "///"}
+    band: dict[str, Any] = {"facecolor": PALE_GREY, "edgecolor": MID_GREY, "hatch": "///"}
     handles = (
         style.key("90 % interval", linewidth=5, alpha=0.55),
         style.key("95 %", linewidth=1.4),
@@ -125,7 +126,7 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int] | Non
         colour = VERMILLION if is_named else MID_GREY if is_fitted else BLACK
         fill = "white" if is_fitted else colour
         axes.plot(part["rel_session"], part["ar"], "D" if is_named else "o", color=colour, markerfacecolor=fill)
-    for row in numbers[has_news].itertuples():
+    for row in style.rows_of(numbers[has_news]):
         side = 1 if row.ar >= 0 else -1
         axes.annotate(row.key, (row.rel_session, row.ar), xytext=(0, 6 * side), textcoords="offset points", ha="center",
                       va="bottom" if side > 0 else "top", color=VERMILLION)  # fmt: skip
@@ -206,7 +207,7 @@ def _news_key(numbers: pd.DataFrame) -> str:
     shown = named.head(MAX_KEYED_NEWS)
     listed = "; ".join(
         f"{row.key} ({signed_whole(row.rel_session)}) {style.plain_label(row.confounders, 90)}"
-        for row in shown.itertuples()
+        for row in style.rows_of(shown)
     )
     more = f"; {len(named) - len(shown)} more in the CSV" if len(named) > len(shown) else ""
     return f" Other news: {listed}{more}."
@@ -215,7 +216,7 @@ def _news_key(numbers: pd.DataFrame) -> str:
 def _path_description(abnormal: AbnormalReturns, numbers: pd.DataFrame) -> str:
     event = numbers[numbers["rel_session"] == 0].iloc[0]
     near = numbers[numbers["rel_session"].between(-2, 2) & numbers["ar"].notna()]
-    values = ", ".join(f"{signed_whole(row.rel_session)}: {format_percent(row.ar)}" for row in near.itertuples())
+    values = ", ".join(f"{signed_whole(row.rel_session)}: {format_percent(row.ar)}" for row in style.rows_of(near))
     return (
         f"Abnormal returns from session {signed_whole(numbers['rel_session'].iloc[0])} to "
         f"{signed_whole(numbers['rel_session'].iloc[-1])} with forecast bands around zero. Session by session near "

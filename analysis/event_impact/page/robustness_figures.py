@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def _excludes_zero(numbers: pd.DataFrame) -> pd.Series:
 def _draw_estimates(axes: Axes, numbers: pd.DataFrame) -> None:
     outside = _excludes_zero(numbers)
     is_long = len(numbers) > MOST_MARKS
-    look = {"linestyle": "-" if is_long else "", "marker": "" if is_long else "o"}
+    look: dict[str, Any] = {"linestyle": "-" if is_long else "", "marker": "" if is_long else "o"}
     handles = [
         style.key("estimate", **look),
         style.key("headline", VERMILLION, "D", markersize=8, linestyle="--", linewidth=1),
@@ -103,7 +104,7 @@ def _mark_headline(axes: Axes, numbers: pd.DataFrame) -> pd.Series:
     return head
 
 
-def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list]) -> None:
+def _draw_choices(axes: Axes, numbers: pd.DataFrame, varied: dict[str, list[Any]]) -> None:
     """One line an option, a tick where a specification takes it; options stand under their choice."""
     head = _mark_headline(axes, numbers)
     y, places, labels, headings = 0.0, [], [], []
@@ -149,7 +150,7 @@ def _caption(numbers: pd.DataFrame, fixed: list[str]) -> str:
     return text + (f" Shared by all: {'; '.join(fixed)}." if fixed else "")
 
 
-def _description(numbers: pd.DataFrame, varied: dict[str, list]) -> str:
+def _description(numbers: pd.DataFrame, varied: dict[str, list[Any]]) -> str:
     head = numbers[numbers["is_headline"]].iloc[0]
     p = f", {p_equals(float(head['p']))}" if pd.notna(head["p"]) else ""
     made = "; ".join(f"{name} ({len(options)})" for name, options in varied.items()) or "none varied"

@@ -222,7 +222,7 @@ def tabulate_choices(curve: SpecificationCurve) -> TableExhibit:
 
 def _gather(name: str, value: object, members: list[SpecificationEstimate], outcome: str) -> dict[str, object]:
     known = [e for e in members if e.estimate is not None]
-    estimates = [e.estimate for e in known]
+    estimates = [e.estimate for e in members if e.estimate is not None]
     return {
         "choice": name,
         "value": value,
@@ -230,7 +230,7 @@ def _gather(name: str, value: object, members: list[SpecificationEstimate], outc
         "n_computed": len(known),
         "estimate_low": min(estimates, default=None),
         "estimate_high": max(estimates, default=None),
-        "p_conformal_low": min((e.p_conformal for e in known), default=None),
+        "p_conformal_low": min((e.p_conformal for e in known if e.p_conformal is not None), default=None),
         "n_flips": sum(e.outcome != outcome for e in known),
         "reason": "" if known else members[0].note,
     }

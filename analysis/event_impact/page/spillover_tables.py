@@ -42,7 +42,7 @@ def _say_group(spillover: Spillover, significance: float) -> str:
         return (
             f"Nothing can be said of the peers ({lacking}): n/a: {group.tests[0].note}. The reasons stand in the table."
         )
-    p_values = [test[n].p_value for n in ("kp_bmp", "portfolio_conformal") if test[n].p_value is not None]
+    p_values = [p for n in ("kp_bmp", "portfolio_conformal") if (p := test[n].p_value) is not None]
     moved = "a common move is" if max(p_values) < significance else "no common move is"
     return (
         f"Among {group.name} ({', '.join(group.members)}) {moved} detectable: their average abnormal return is "
@@ -201,8 +201,8 @@ def tabulate_foreign(spillover: Spillover) -> TableExhibit:
         fit = abnormal.fit
         for name, value, error in (
             *(
-                (str(name), float(value), float(fit.coefficient_errors[name]))
-                for name, value in fit.coefficients.items()
+                (str(name), float(fit.coefficients[name]), float(fit.coefficient_errors[name]))
+                for name in fit.coefficients.index
             ),
             ("lead_check_t", found.lead_t, None),
             ("n_irregular", float(found.n_irregular), None),
@@ -239,7 +239,7 @@ def _say_foreign(row: dict[str, Any]) -> str | None:
     if name in ("n_irregular", "n_estimation"):
         return f"{value:.0f}"
     if name == "abnormal_return":
-        return f"{format_percent(value)} (s.e. {format_size(error)})"
+        return format_percent(value) + ("" if error is None else f" (s.e. {format_size(error)})")
     if error is None:
         return format_number(value)
     return f"{format_number(value, digits=4)} (s.e. {format_plain(error, digits=4)})"

@@ -318,7 +318,7 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
         Fact("estimation window", f"{fit.sessions[0].date()} to {fit.sessions[-1].date()}", fit.sessions[0]),
         Fact("sessions used", f"{fit.n_estimation} of {fit.asked_sessions}", fit.n_estimation),
     ]
-    for name, value in fit.coefficients.items():
+    for name, value in zip(fit.coefficients.index, fit.coefficients, strict=True):
         said = f"{value:.4f} (s.e. {fit.coefficient_errors[name]:.4f})" if fit.has_error else f"{value:.4f}"
         facts.append(Fact(str(name), said.replace("-", MINUS), value))
     r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from event_impact.base.clock import format_instant
@@ -32,19 +33,23 @@ DASHES = {"open": (0, (4, 3)), "close": "-"}
 GROUP_NAMES = {"relay": "relays", "other": "other items", "report": "reports", "denial": "denials"}
 
 
+Instant = Any
+"""A pandas.Timestamp: matplotlib draws it, while its types know floats only."""
+
+
 @dataclass(frozen=True)
 class _Span:
     """What a clock axis shows."""
 
-    start: pd.Timestamp
-    end: pd.Timestamp
+    start: Instant
+    end: Instant
 
     @property
     def days(self) -> float:
-        return (self.end - self.start) / pd.Timedelta(days=1)
+        return float((self.end - self.start) / pd.Timedelta(days=1))
 
     def holds(self, event: EventSession) -> bool:
-        return event.article.published_latest > self.start and event.article.published_earliest < self.end
+        return bool(event.article.published_latest > self.start and event.article.published_earliest < self.end)
 
 
 def _tested(alignment: Alignment) -> list[EventSession]:
@@ -57,13 +62,14 @@ def _candidates(alignment: Alignment) -> set[pd.Timestamp]:
 
 
 def _sessions_in(hours: SessionHours, span: _Span) -> pd.DataFrame:
-    return hours.schedule[(hours.schedule["close"] > span.start) & (hours.schedule["open"] < span.end)]
+    start, end = pd.Timestamp(span.start), pd.Timestamp(span.end)
+    return hours.schedule[(hours.schedule["close"] > start) & (hours.schedule["open"] < end)]
 
 
-def _closed_stretches(hours: SessionHours, span: _Span) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+def _closed_stretches(hours: SessionHours, span: _Span) -> list[tuple[Instant, Instant]]:
     """Stretches without trading, breaks included."""
     stretches, last = [], span.start
-    for row in _sessions_in(hours, span).itertuples():
+    for row in style.rows_of(_sessions_in(hours, span)):
         opens = [(last, row.open)]
         if pd.notna(row.break_start):
             opens.append((row.break_start, row.break_end))
@@ -125,8 +131,8 @@ def _publication_span(alignment: Alignment) -> _Span:
     """From the session before to the session after all that report and denial can have reached."""
     hours = alignment.hours
     first = min(e.article.published_earliest for e in _tested(alignment))
-    before = hours.schedule.at[hours.offset(alignment.event_session, -1), "open"]
-    after = hours.schedule.at[hours.offset(alignment.last_session, 1), "close"]
+    before = hours.open_at(hours.offset(alignment.event_session, -1))
+    after = hours.close_at(hours.offset(alignment.last_session, 1))
     last = max(e.article.published_latest for e in _tested(alignment))
     return _Span(min(first, before) - MARGIN, max(last, after) + MARGIN)
 
@@ -165,6 +171,8 @@ def pack_lanes(events: list[EventSession], gap: pd.Timedelta) -> list[int]:
 def _draw_interval(axes: Axes, event: EventSession, span: _Span, y: float, *, width: float, mark: float) -> None:
     """A bar between the bounds with the role's mark at both ends; an arrow where the axis cuts it."""
     article, colour = event.article, style.ROLE_COLOURS[event.article.role]
+    a: Instant
+    b: Instant
     a, b = max(article.published_earliest, span.start), min(article.published_latest, span.end)
     axes.plot([a, b], [y, y], color=colour, linewidth=width, linestyle="-", solid_capstyle="butt")
     for at, bound, arrow in ((a, article.published_earliest, "<"), (b, article.published_latest, ">")):
@@ -175,15 +183,16 @@ def _draw_interval(axes: Axes, event: EventSession, span: _Span, y: float, *, wi
 def _label_sessions(axes: Axes, alignment: Alignment, span: _Span, y: float) -> None:
     """Names of the sessions over their hours; numbers of the candidates where days are too narrow for names."""
     is_wide = span.days <= DAYS_WITH_HOURS
-    for session, row in _sessions_in(alignment.hours, span).iterrows():
+    for row in style.rows_of(_sessions_in(alignment.hours, span)):
+        session, opens, closes = row.Index, max(row.open, span.start), min(row.close, span.end)
         is_candidate = session in _candidates(alignment)
         number = len(alignment.hours.between(alignment.event_session, session)) - 1
         if not (is_wide or session in (alignment.event_session, alignment.last_session)):
             continue
-        middle = max(row["open"], span.start) + (min(row["close"], span.end) - max(row["open"], span.start)) / 2
         name = f"session {signed_whole(number)}" if is_wide else signed_whole(number)
         text = name if is_candidate else session.strftime("%a %d")
-        axes.text(middle, y, text, ha="center", va="center", fontsize=9.5, fontweight="bold" if is_candidate else None,
+        axes.text(opens + (closes - opens) / 2, y, text, ha="center", va="center", fontsize=9.5,
+                  fontweight="bold" if is_candidate else None,
                   bbox={**style.WHITE, "alpha": 0.85, "pad": 1})  # fmt: skip
 
 
@@ -274,7 +283,7 @@ def _price_frame(panel: ReturnPanel, alignment: Alignment) -> pd.DataFrame:
         }
         for session in sessions
         for kind in ("open", "close")
-        if pd.notna(panel.prices.at[session, kind])
+        if pd.notna(panel.prices[kind].loc[session])
     ]
     frame = pd.DataFrame(rows)
     before = frame[(frame["session"] < alignment.event_session) & (frame["kind"] == "close")]
@@ -284,7 +293,7 @@ def _price_frame(panel: ReturnPanel, alignment: Alignment) -> pd.DataFrame:
     return frame
 
 
-def _draw_prices(axes: Axes, frame: pd.DataFrame, panel: ReturnPanel) -> list:
+def _draw_prices(axes: Axes, frame: pd.DataFrame, panel: ReturnPanel) -> list[Line2D]:
     """Firm black with open and close marks, solid while the exchange trades; benchmark dashed."""
     firm, market = style.plain_label(panel.ticker, 12), style.plain_label(panel.benchmark, 12)
     handles = axes.plot(frame["at"], frame["benchmark_rebased"], color=BLUE, linestyle="--", linewidth=1.2,
@@ -313,7 +322,8 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     for axes in (upper, lower):
         _draw_hours(axes, alignment, span)
     handles = _draw_prices(upper, frame, panel)
-    figure.get_layout_engine().set(hspace=0, h_pad=0.01)
+    engine: Any = figure.get_layout_engine()
+    engine.set(hspace=0, h_pad=0.01)
     for event in shown:
         is_named = event.article.role in ("report", "denial")
         place = -roles.index(event.article.role)

@@ -89,7 +89,7 @@ def record_study(
         plain=verdict.plain,
         headline=headline.as_record(),
         companion=companion.as_record(),
-        candidates=candidates.to_dict("records"),
+        candidates=[{str(k): v for k, v in row.items()} for row in candidates.to_dict("records")],
         inputs={**opened.table_hashes, **hash_inputs(opened, panel)},
         vintage=panel.vintage,
     )
