@@ -21,7 +21,7 @@ def test_sessions_are_matched_by_the_clock_not_by_the_date():
     row = matched.table.loc["2026-02-02"]
     assert row[EARLIER] == pd.Timestamp("2026-01-30")
     assert row[LATER] == pd.Timestamp("2026-02-02")
-    assert matched.n_irregular == 0
+    assert not len(matched.irregular)
     assert list(matched.table.index) == list(pd.DatetimeIndex(WEEK[1:5]))
 
 

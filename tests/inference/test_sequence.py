@@ -57,7 +57,7 @@ def test_contrasts_are_those_of_one_dummy_a_session(effects, dummies, weights):
     assert found.std_error == pytest.approx(expected.sd.item(), rel=1e-10)
     assert found.p_value == pytest.approx(expected.pvalue.item(), rel=1e-9)
     np.testing.assert_allclose(found.interval(0.90), expected.conf_int(0.10)[0], rtol=1e-9)
-    assert found.to_test().statistic == pytest.approx(expected.tvalue.item(), rel=1e-9)
+    assert found.t_value == pytest.approx(expected.tvalue.item(), rel=1e-9)
 
 
 def test_joint_f_is_the_wald_test_of_the_dummies(effects, dummies):

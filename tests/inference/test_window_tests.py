@@ -11,7 +11,6 @@ from conftest import compute
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.bootstrap import bootstrap_test
 from event_impact.inference.parametric import interval
-from event_impact.inference.pseudo_event import pseudo_event_test
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
 from event_impact.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION
 from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests, judge_estimate
@@ -74,21 +73,30 @@ def test_long_form_holds_each_test_once(focal):
         assert own.loc[name, "note"] == reason
 
 
+def scar(y, x, event, last):
+    """CAR of sessions 0 to ``last`` over its forecast standard deviation, from a regression of its own."""
+    rows, days = np.arange(event - 260, event - 10), np.arange(event, event + last + 1)
+    b, *_ = np.linalg.lstsq(x[rows], y[rows], rcond=None)
+    e, total = y[rows] - x[rows] @ b, x[days].sum(axis=0)
+    variance = e @ e / (250 - x.shape[1]) * (len(days) + total @ np.linalg.inv(x[rows].T @ x[rows]) @ total)
+    return (y[days] - x[days] @ b).sum() / np.sqrt(variance)
+
+
 @pytest.mark.parametrize("last", [1, 2])
 def test_pseudo_events_and_joint_f_are_the_functions_that_define_them(focal, last):
     y, x, event = series_of(focal)
-    windows = {"estimation_length": 250, "gap": 10, "first": 0, "last": last}
-    expected = pseudo_event_test(y, x, event=event, **windows)
     found = row_of(focal, 0, last)
-    assert found.tests["pseudo_event"].p_value == expected.p_value
-    assert found.tests["pseudo_event"].statistic == pytest.approx(expected.statistic, rel=1e-9)
-    n_pseudo = int(expected.distribution.split()[2])
-    assert found.n_placebo < n_pseudo
+    starts = np.arange(260, event - 10 - last)  # every earlier session whose windows end before the event's gap
+    earlier, own = ([scar(y, x, at, last) for at in places] for places in (starts, [event]))
+    n_above = sum(abs(other) >= abs(own[0]) for other in earlier)
+    assert found.tests["pseudo_event"].p_value == pytest.approx((1 + n_above) / (1 + len(starts)), rel=1e-12)
+    assert found.tests["pseudo_event"].statistic == pytest.approx(own[0], rel=1e-9)
+    assert found.n_placebo < len(starts)
 
     sessions = focal.headline.design.response.dropna().index
     placebo = fit_rolling(y, x, events=np.arange(260, event - 10 - last), estimation_length=250, gap=10, last=last)
     f_values = joint_f_values(placebo.abnormal_returns, placebo.forecast_scale, residual_std=placebo.residual_std)
-    own = fit_rolling(y, x, events=[event], **windows)
+    own = fit_rolling(y, x, events=[event], estimation_length=250, gap=10, last=last)
     effects = WindowEffects(own.abnormal_returns[0], own.forecast_scale[0], own.residual_std[0] ** 2, own.df)
     test = joint_test(effects, f_values)
     assert found.tests["joint_f"].statistic == pytest.approx(test.statistic, rel=1e-9)

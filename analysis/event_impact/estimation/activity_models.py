@@ -15,7 +15,6 @@ from event_impact.base.errors import EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
 from event_impact.estimation.models import Design, estimation_sessions_before
 
-ACTIVITY_KINDS = ("log_volume", "log_range")
 PARKINSON = 4.0 * np.log(2.0)
 """(ln H/L)^2 over this is an unbiased variance of a day without drift."""
 WEEKDAYS = ("tuesday", "wednesday", "thursday", "friday")

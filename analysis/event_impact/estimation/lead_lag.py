@@ -29,14 +29,11 @@ class MatchedSessions:
         Index foreign session; ``home_session_before`` (the one home session that closed since the foreign
         close before), ``home_session_after`` (the first that closes after it) and
         ``home_session_lead`` (the one after that); only sessions where each is unique.
-    n_irregular : int
-        Foreign sessions left out because a holiday on one side breaks the pattern of one to one.
     irregular : pandas.DatetimeIndex
-        Those sessions.
+        Foreign sessions left out because a holiday on one side breaks the pattern of one to one.
     """
 
     table: pd.DataFrame
-    n_irregular: int
     irregular: pd.DatetimeIndex
 
 
@@ -71,7 +68,7 @@ def match_sessions(foreign_closes: pd.Series, home_closes: pd.Series) -> Matched
     )
     outside = has_home & ~regular
     outside[0] = False
-    return MatchedSessions(table, int(outside.sum()), pd.DatetimeIndex(foreign_closes.index[outside]))
+    return MatchedSessions(table, pd.DatetimeIndex(foreign_closes.index[outside]))
 
 
 def build_lead_lag_design(

@@ -369,22 +369,14 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
     """
     response, matrix = read_rows(design, sessions, asked_sessions=asked_sessions)
     n, k = matrix.shape
-    if k == 0:
-        residual_std = float(np.sqrt(response @ response / n))
-        empty = pd.Series(dtype=float)
-        return ModelFit(
-            design.model, sessions, matrix, empty, empty, response, residual_std, np.empty((0, 0)), n, float("nan"),
-            asked_sessions, dropped,
-        )  # fmt: skip
-    from statsmodels.regression.linear_model import OLS  # slow to load; a runner only needs the checks above
-
-    result = OLS(response, matrix).fit()
-    estimator = ESTIMATORS.get(design.model)
-    if estimator is None:
-        coefficients, errors, residuals = result.params, result.bse, result.resid
-    else:
+    basis, triangle = np.linalg.qr(matrix)
+    inverse = np.linalg.inv(triangle)
+    coefficients, estimator = inverse @ (basis.T @ response), ESTIMATORS.get(design.model)
+    if estimator is not None:
         coefficients = estimator.solve(response[None], matrix[None])[0]
-        errors, residuals = np.full(k, np.nan), response - matrix @ coefficients
+    residuals = response - matrix @ coefficients
+    residual_std = float(np.sqrt(residuals @ residuals / (n - k)))
+    errors = residual_std * np.linalg.norm(inverse, axis=1) if estimator is None else np.full(k, np.nan)
     names = list(design.regressors.columns)
     total = response - response.mean() if "intercept" in names else response
     return ModelFit(
@@ -393,11 +385,11 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
         design_matrix=matrix,
         coefficients=pd.Series(coefficients, index=names),
         coefficient_errors=pd.Series(errors, index=names),
-        residuals=np.asarray(residuals),
-        residual_std=float(np.sqrt(residuals @ residuals / (n - k))),
-        cross_product_inverse=np.asarray(result.normalized_cov_params),
+        residuals=residuals,
+        residual_std=residual_std,
+        cross_product_inverse=inverse @ inverse.T,
         df=n - k,
-        r_squared=1.0 - float(residuals @ residuals) / float(total @ total),
+        r_squared=1.0 - float(residuals @ residuals) / float(total @ total) if k else float("nan"),
         asked_sessions=asked_sessions,
         dropped=dropped,
         why_no_error="" if estimator is None else estimator.why_no_error,

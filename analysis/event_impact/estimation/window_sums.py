@@ -44,7 +44,5 @@ def sum_windows(values: np.ndarray, length: int) -> np.ndarray:
     head = np.empty((rows, blocks * length + 1))
     np.cumsum(cube, axis=2, out=head[:, 1:].reshape(rows, blocks, length))
     head[:, ::length] = 0.0  # a window that starts a block takes nothing from the next
-    tail = padded  # reuse: each block is read before its reversed running sum is written
-    tail_cube = np.cumsum(cube[:, :, ::-1], axis=2)[:, :, ::-1]
-    tail = tail_cube.reshape(rows, blocks * length)
+    tail = np.cumsum(cube[:, :, ::-1], axis=2)[:, :, ::-1].reshape(rows, blocks * length)
     return tail[:, :starts] + head[:, length : sessions + 1]

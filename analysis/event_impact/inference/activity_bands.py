@@ -9,36 +9,10 @@ import numpy as np
 import pandas as pd
 
 from event_impact.base.places import place_of
+from event_impact.estimation.activity_models import log_range, log_volume
 
 LOW, HIGH = 0.05, 0.95
-PARKINSON = 4 * np.log(2)
-MEASURES = ("log_volume", "log_range")
-
-
-def compute_log_activity(prices: pd.DataFrame) -> pd.DataFrame:
-    """Log volume and log Parkinson range of every session.
-
-    ``ln V`` and ``ln sqrt(ln(H/L)^2 / (4 ln 2))`` (Parkinson 1980); missing where volume, high or low is
-    not recorded, or where a session has no volume or no range.
-
-    Parameters
-    ----------
-    prices : pandas.DataFrame
-        Index session; volume, high, low.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Same index; columns :data:`MEASURES`, natural logarithms.
-    """
-    width = pd.Series(np.log(prices["high"].astype(float) / prices["low"].astype(float)))
-    volume = prices["volume"].astype(float)
-    return pd.DataFrame(
-        {
-            "log_volume": np.log(volume.where(volume > 0)),
-            "log_range": np.log(width.where(width > 0)) - np.log(PARKINSON) / 2,
-        }
-    )
+MEASURES = {"log_volume": log_volume, "log_range": log_range}
 
 
 def band_activity(
@@ -60,7 +34,7 @@ def band_activity(
         ``_low`` (5 %), ``_mid`` (median), ``_high`` (95 %) of the estimation window; missing where nothing
         is recorded.
     """
-    activity = compute_log_activity(prices)
+    activity = pd.DataFrame({name: measure(prices) for name, measure in MEASURES.items()})
     origin = place_of(activity.index, event_session)
     first, last = max(origin + path[0], 0), min(origin + path[1], len(activity) - 1)
     shown = activity.iloc[first : last + 1]

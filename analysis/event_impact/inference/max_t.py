@@ -29,10 +29,8 @@ class CurveTests:
         Each with p = (1 + #) / (n + 1).
     adjusted : ndarray (K,)
         Step-down adjusted p of each specification, in the order given.
-    event_maximum : float
-        max_k |t_k| / rms_k at the event.
     placebo_maxima : ndarray (n,)
-        The same at the placebo sessions.
+        max_k |t_k| / rms_k at the placebo sessions.
     """
 
     max_t: TestResult
@@ -40,7 +38,6 @@ class CurveTests:
     median: TestResult
     mean: TestResult
     adjusted: np.ndarray
-    event_maximum: float
     placebo_maxima: np.ndarray
 
     @property
@@ -123,9 +120,7 @@ def assess_curve(event_t: np.ndarray, placebo_t: np.ndarray, *, critical: np.nda
         for name, (value, others, null) in values.items()
     }
     max_t = TestResult("max_t", MAX_T_NULL, distribution, float(event.max()), float(adjusted.min()))
-    return CurveTests(
-        max_t, joint["share"], joint["median_t"], joint["mean_t"], adjusted, float(event.max()), maxima
-    )  # fmt: skip
+    return CurveTests(max_t, joint["share"], joint["median_t"], joint["mean_t"], adjusted, maxima)
 
 
 def rank_size(value: float, others: np.ndarray) -> float:

@@ -24,8 +24,10 @@ from event_impact.inference.placebo import (
     eligible_placebo_sessions,
     placebo_test,
 )
-from event_impact.inference.pseudo_event import NULL as PSEUDO_EVENT_NULL
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
+
+PSEUDO_EVENT_NULL = "the window is drawn like every earlier window of the same firm"
+"""A pseudo-event carries the estimation error too, which overlapping sums of residuals lack."""
 
 
 @dataclass(frozen=True)

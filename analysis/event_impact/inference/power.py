@@ -61,14 +61,6 @@ def detectable_effect(std_error: float, *, df: float, power: float = 0.80, level
     return float((stats.t.ppf(1.0 - level / 2.0, df) + stats.t.ppf(power, df)) * std_error)
 
 
-def power_of_t_test(effect: np.ndarray | float, std_error: float, *, df: float, level: float = 0.05) -> np.ndarray:
-    """Exact power at true effects under normal errors: the noncentral t."""
-    _require_positive("std_error", std_error)
-    critical = stats.t.ppf(1.0 - level / 2.0, df)
-    shift = np.abs(np.asarray(effect, dtype=float)) / std_error
-    return np.asarray(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
-
-
 def provable_bound(std_error: float, *, df: float, power: float = 0.80, level: float = 0.05) -> float:
     """Bound that an equivalence test passes with the given power when the true effect is zero.
 

@@ -80,17 +80,6 @@ class Contrast:
         half = float(stats.t.ppf(0.5 + coverage / 2.0, self.df)) * self.std_error
         return self.estimate - half, self.estimate + half
 
-    def to_test(self) -> TestResult:
-        """The contrast as a test of zero effect."""
-        return TestResult(
-            name=self.name,
-            null="the abnormal returns weighted by the contrast sum to zero",
-            distribution=f"t({self.df})",
-            statistic=self.t_value,
-            p_value=self.p_value,
-            df=float(self.df),
-        )
-
 
 @dataclass(frozen=True)
 class SequenceEffects:

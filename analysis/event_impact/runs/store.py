@@ -30,7 +30,6 @@ DOSSIER = "dossier"
 PAGES_OF = {DOSSIER: ("report.html", "run.json")}
 """Files that a whole run must hold, where they are not :data:`RUN_FILES`."""
 STATUSES = ("final", "open", "failed")
-INDEX_WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
