@@ -10,18 +10,18 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 from event_impact.base.root import StudyRoot
-from event_impact.market.opened import TABLES
 from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import RunRequest
 
 ROOT = Path(__file__).resolve().parents[1]
+TABLES = ["stories.csv", "articles.csv", "confounders.csv", "manifest.csv", "peers.csv"]
 STORIES = ("ford-xiaomi", "ford-geely-2026", "stellantis-xiaomi-xpeng-2026")
 RECORD = "application/vnd.event-impact.record+json"
 PARAMETERS = 'story: str = "ford-xiaomi"\nas_of: str = "2026-02-13"\nseed: int = 20260202'
 WITH_PRICES = f'{PARAMETERS}\nsource: str = "snapshot"'
 SHOW = f'''from IPython.display import display
 run = {{
-    "schema_version": 1, "story": story, "as_of": as_of, "status": "final", "outcome": "no_detectable_effect",
+    "schema_version": 2, "story": story, "as_of": as_of, "status": "final", "outcome": "no_detectable_effect",
     "companion_outcome": "no_detectable_effect", "verdict": f"Nothing seen in {{story}}.", "plain": "Nothing seen.",
     "event_session": "2026-02-02", "headline": {{"estimate": -0.01, "n_estimation": 250}}, "companion": {{}},
     "identified": {{"kind": "joint"}}, "parameters": {{"story": story, "seed": seed}}, "vintage": "none",
@@ -32,7 +32,7 @@ display({{"{RECORD}": {{"run": run, "tables": tables}}, "text/plain": "record"}}
 
 def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> None:
     """A notebook: title, parameters cell, the given code cells."""
-    declared = {"parameters": re.findall(r"^(\w+):", parameters, flags=re.MULTILINE), "tables": ["stories.csv"]}
+    declared = {"parameters": re.findall(r"^(\w+):", parameters, flags=re.MULTILINE), "tables": TABLES}
     notebook = nbformat.v4.new_notebook(metadata={"impact": declared})
     notebook.cells = [
         nbformat.v4.new_markdown_cell("# A question?"),
@@ -49,8 +49,8 @@ def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
     """A study whose only notebook shows a record at once."""
     (folder / "notebooks").mkdir(parents=True)
     (folder / "data").mkdir()
-    for name in TABLES:
-        shutil.copy(ROOT / "data" / name, folder / "data" / name)
+    for path in (ROOT / "data").glob("*.csv"):
+        shutil.copy(path, folder / "data" / path.name)
     for name in ("stories.csv", "articles.csv"):
         table = pd.read_csv(folder / "data" / name, dtype=str, keep_default_na=False)
         table = table[table["story"].isin(STORIES)]

@@ -185,12 +185,12 @@ def test_every_number_of_the_tables_is_that_of_the_csv(publish_focal, notebook, 
 
 def test_the_headline_is_one_number_in_every_notebook(publish_focal):
     runs = [publish_focal(name).run for name in ("02_event_study", "03_robustness", "04_spillover")]
-    assert runs[0]["headline"] == runs[1]["headline"] == runs[2]["headline"]
-    assert runs[0]["verdict"] == runs[1]["verdict"] == runs[2]["verdict"]
+    assert runs[0].headline == runs[1].headline == runs[2].headline
+    assert runs[0].verdict == runs[1].verdict == runs[2].verdict
     panel = publish_focal("05_report_denial_panel")
     pooled = pd.read_csv(panel.folder / "results" / "pooled.csv").iloc[0]
-    assert format_percent(pooled["estimate"]) in panel.run["verdict"]
-    assert panel.run["verdict"].split(". ")[0] in Page(panel.page.read_text()).text
+    assert format_percent(pooled["estimate"]) in panel.run.verdict
+    assert panel.run.verdict.split(". ")[0] in Page(panel.page.read_text()).text
 
 
 def test_csv_conventions(published):
@@ -255,7 +255,7 @@ def test_results_of_the_day_do_not_see_later_figures(tmp_path):
     for name in names:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     run = outcomes[0].run
-    assert run["status"] == "open"
+    assert run.status == "open"
     assert "FX-S0" not in (one / "alignment.csv").read_text()  # published after the close of that day
     pages = [without_provenance((o.folder / "report.html").read_text()) for o in outcomes]
     # the masthead names the file and how far it reaches, the closing tables its hash
@@ -265,7 +265,7 @@ def test_results_of_the_day_do_not_see_later_figures(tmp_path):
 
 def test_the_alignment_notebook_runs_without_prices(reports):
     outcome = run_notebook(request(reports, "01_alignment", story="havas-wpp-2025", as_of="2025-12-01"))
-    assert outcome.run["outcome"] is None
+    assert outcome.run.outcome is None
     counts = pd.read_csv(outcome.folder / "results" / "identification_counts.csv")
     assert counts["stories"].sum() > 40
     index = (reports / "index.html").read_text()

@@ -45,7 +45,7 @@ def test_the_notebook_of_bars_is_skipped_with_one_line_where_there_are_none(root
     said: list[str] = []
     done = run_dossier(ask(root), perform=perform_here, progress=said.append)
     assert "skip: 06_minutes, no bars of the event session are recorded" in said
-    assert [part["notebook"] for part in done.run["parts"]] == ["01_small", "02_event_study"]
+    assert [part["notebook"] for part in done.run.parts] == ["01_small", "02_event_study"]
 
 
 def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) -> None:
@@ -54,16 +54,16 @@ def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) ->
     assert is_intact(done.folder)
     page = done.page.read_text(encoding="utf-8")
     check_page(page)
-    for part in done.run["parts"]:
+    for part in done.run.parts:
         inside = done.folder / "runs" / part["notebook"].split("_", 1)[1].replace("_", "-")
         outside = root.reports / part["folder"]
         for name in ("report.html", "run.json", "results/estimates.csv"):
             assert (inside / name).read_bytes() == (outside / name).read_bytes()
         assert f'href="runs/{inside.name}/report.html"' in page
-    assert "The notebooks agree on: event session" in done.run["agreement"]
+    assert "The notebooks agree on: event session" in done.run.agreement
     assert "impact dossier ford-xiaomi --as-of 2026-02-13" in page
     assert "Nothing seen in ford-xiaomi." in page
-    assert done.run["verdict"] == "Nothing seen in ford-xiaomi."
+    assert done.run.verdict == "Nothing seen in ford-xiaomi."
     again = run_dossier(ask(root), perform=perform_here)
     assert not again.is_new
     assert again.folder == done.folder
@@ -75,7 +75,7 @@ def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) ->
 def test_where_notebooks_differ_the_page_says_so(root: StudyRoot) -> None:
     write_notebook(root.notebooks / "03_other.ipynb", OTHER)
     done = run_dossier(ask(root), perform=perform_here)
-    assert "They differ on event session (01_small: 2026-02-02" in done.run["agreement"]
+    assert "They differ on event session (01_small: 2026-02-02" in done.run.agreement
     assert "They differ on outcome, headline" in done.page.read_text(encoding="utf-8")
     table = (done.folder / "results/agreement.csv").read_text(encoding="utf-8")
     assert "event session,03_other,2026-02-03,false" in table
@@ -127,7 +127,7 @@ def test_the_runs_inside_survive_the_removal_of_those_outside(root: StudyRoot) -
     import shutil
 
     done = run_dossier(ask(root), perform=perform_here)
-    for part in done.run["parts"]:
+    for part in done.run.parts:
         shutil.rmtree(root.reports / part["folder"])
     assert is_intact(done.folder)
     inside = done.folder / "runs/small/run.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from event_impact.base.errors import ConfigError
+from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import TableExhibit
 from event_impact.runs.export import export_run, read_tables
 from event_impact.runs.store import StoredRun
@@ -28,8 +29,7 @@ def publish(folder: Path, exhibit: TableExhibit, status: str = "final") -> Store
     (folder / "results").mkdir(parents=True)
     (folder / "results" / "effects.csv").write_text("estimate\n-0.0104\n")
     (folder / "report.html").write_text(f"<table><tr><td>no name</td></tr></table>{exhibit._repr_html_()}")
-    run = {"status": status, "story": "s", "notebook": "n", "as_of": "2026-02-13", "finished_at": "x"}
-    return StoredRun(folder, run)
+    return StoredRun(folder, RunRecord(status=status, story="s", notebook="n", as_of="2026-02-13"))
 
 
 def test_a_page_gives_back_the_cells_it_was_made_from(exhibit: TableExhibit) -> None:

@@ -54,7 +54,7 @@ def serve(root: StudyRoot, at: datetime, *, fetch: Callable | None = None, fault
 def dossiers(root: StudyRoot, story: str = "ford-xiaomi") -> list[str]:
     held = [s for s in read_runs(root.reports) if s.story == story and s.notebook == "dossier"]
     assert all(is_intact(s.folder) for s in held)
-    return sorted(s.run["as_of"] for s in held)
+    return sorted(s.run.as_of for s in held)
 
 
 def set_open(root: StudyRoot, *stories: str) -> None:
@@ -112,7 +112,7 @@ def test_a_hole_left_by_a_failed_evening_is_filled(root: StudyRoot) -> None:
 def test_a_damaged_dossier_is_made_again(root: StudyRoot) -> None:
     serve(root, evening("2026-02-03"))
     serve(root, evening("2026-02-04"))
-    (last,) = [s for s in read_runs(root.reports) if s.notebook == "dossier" and s.run["as_of"] == "2026-02-04"]
+    (last,) = [s for s in read_runs(root.reports) if s.notebook == "dossier" and s.run.as_of == "2026-02-04"]
     (last.folder / "report.html").write_text("cut", encoding="utf-8")
     plan = plan_story(load_stories(root.data)["ford-xiaomi"], read_runs(root.reports), evening("2026-02-04"))
     assert plan.evenings == ("2026-02-04",)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from event_impact.base.errors import ConfigError, ExecutionError
 from event_impact.base.root import StudyRoot
+from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import write_csv
 from event_impact.page.render import check_page
 from event_impact.runs.index import find_state, render_index
@@ -47,7 +48,7 @@ def fail(root: StudyRoot, minute: int = 0) -> None:
 
 
 def stored(status: str, finished: str, as_of: str = "2026-02-13", **more: object) -> StoredRun:
-    run = {"story": "s", "notebook": "n", "as_of": as_of, "status": status, "finished_at": finished, **more}
+    run = RunRecord(story="s", notebook="n", as_of=as_of, status=status, finished_at=finished, **more)
     return StoredRun(Path("x"), run)
 
 
@@ -237,4 +238,4 @@ def test_forcing_the_same_results_adds_nothing(root: StudyRoot) -> None:
     assert again.folder == first.folder
     record = json.loads((first.folder / "run.json").read_text(encoding="utf-8"))
     assert record["parameters"]["seed"] == 1
-    assert set(record["files"]) == {"executed.ipynb", "report.html", "results/estimates.csv"}
+    assert set(record["files"]) == {"executed.ipynb", "report.html", "appendix.html", "results/estimates.csv"}

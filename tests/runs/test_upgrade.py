@@ -90,7 +90,8 @@ def test_its_plan_still_stands(desk: StudyRoot) -> None:
 
 def test_its_runs_are_whole_and_listed(desk: StudyRoot) -> None:
     runs = read_runs(desk.reports)
-    assert [s.run["schema_version"] for s in runs] == [1, 1, 1]
+    texts = [(stored.folder / "run.json").read_text(encoding="utf-8") for stored in runs]
+    assert [json.loads(text)["schema_version"] for text in texts] == [1, 1, 1]
     assert all(is_intact(stored.folder) for stored in runs)
     assert len(read_failures(desk.reports)) == 1
     listed = impact(desk, "list")

@@ -23,7 +23,7 @@ ESTIMATES = (
 def record(estimate: float = -0.01, table: str = ESTIMATES) -> dict:
     return {
         "run": {
-            "schema_version": 1, "story": "ford-xiaomi", "as_of": "2026-02-13", "status": "final",
+            "schema_version": 2, "story": "ford-xiaomi", "as_of": "2026-02-13", "status": "final",
             "outcome": "no_detectable_effect", "companion_outcome": "no_detectable_effect", "verdict": "Nothing seen.",
             "plain": "Nothing.", "event_session": "2026-02-02", "headline": {"estimate": estimate, "df": 248, "note": ""},
             "companion": {"estimate": None}, "identified": {"kind": "joint"}, "parameters": {}, "vintage": "none",

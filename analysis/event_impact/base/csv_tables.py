@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,8 @@ import pandas as pd
 from event_impact.base.disk import hold_lock, replace_files
 from event_impact.base.errors import DataError
 
+TABLE_PREFIX = "data/"
+"""How the inputs of a run name the folder of the tables."""
 WAIT_S = 60.0
 """A writer of tables is done within a moment; after a minute something is wrong."""
 
@@ -37,8 +40,53 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_table(file: str) -> bool:
+    """Whether an input of a run is a hand-curated table, not prices."""
+    return file.startswith(TABLE_PREFIX) and "/" not in file.removeprefix(TABLE_PREFIX)
+
+
+class Tables:
+    """The hand-curated tables of a folder, each opened once: what was parsed is what is hashed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._contents: dict[str, bytes] = {}
+        self._parsed: dict[str, pd.DataFrame] = {}
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a table."""
+        return name in self._contents or (self.folder / name).is_file()
+
+    def read(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+        """A table as text, with exactly the expected columns at its left.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, unreadable or has other columns.
+        """
+        if name not in self._parsed:
+            self._parsed[name] = parse_table(self._open(name), columns, name=name)
+        return self._parsed[name]
+
+    def _open(self, name: str) -> bytes:
+        if name not in self._contents:
+            self._contents[name] = read_content(self.folder / name)
+        return self._contents[name]
+
+    def hash(self, names: Iterable[str] | None = None) -> dict[str, str]:
+        """sha256 of the tables that were opened so far, or of those named that there are."""
+        names = list(self._contents) if names is None else [name for name in names if self.holds(name)]
+        return {f"{TABLE_PREFIX}{name}": hashlib.sha256(self._open(name)).hexdigest() for name in names}
+
+
+def open_tables(data: Path | Tables) -> Tables:
+    """The tables of a folder, or the same tables where they are open already."""
+    return data if isinstance(data, Tables) else Tables(data)
+
+
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """A hand-curated CSV as text, with exactly the expected columns at its left.
+    """One such file, as :meth:`Tables.read` gives it.
 
     Parameters
     ----------
@@ -57,13 +105,23 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     DataError
         If the file is missing, unreadable or has other columns.
     """
+    return parse_table(read_content(path), columns, name=path.name)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a table.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or unreadable.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
     except OSError as error:
         raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the file and its rights.") from error
-    return parse_table(content, columns, name=path.name)
 
 
 def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.DataFrame:

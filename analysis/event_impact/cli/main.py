@@ -156,7 +156,7 @@ def run(
         RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
         progress=make_progress(ctx),
     )
-    say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run})
+    say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run.as_json()})
 
 
 if __name__ == "__main__":

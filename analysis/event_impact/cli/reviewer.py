@@ -24,9 +24,11 @@ def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str 
     held = [s for s in held if story in (None, s.story)]
     held.sort(key=lambda s: s.order, reverse=True)
     damaged = [] if failed or story else list_damaged(folder)
-    lines = [f"{s.run['status']:7} {s.folder.name}  {s.run.get('outcome') or s.run.get('error') or ''}" for s in held]
+    lines = [f"{s.run.status:7} {s.folder.name}  {s.run.outcome or s.run.error or ''}" for s in held]
     lines += [f"damaged {name}" for name in damaged]
-    records = [{"run": s.folder.name, **{k: s.run.get(k) for k in ("status", "outcome", "finished_at")}} for s in held]
+    records = [
+        {"run": s.folder.name, **{k: getattr(s.run, k) for k in ("status", "outcome", "finished_at")}} for s in held
+    ]
     records += [{"run": name, "status": "damaged"} for name in damaged]
     say(ctx, "\n".join(lines) or "no runs yet", records)
 
@@ -58,22 +60,20 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
 
     stored = find_run(find_reports(ctx, reports), run)
     facts = stored.run
-    source = facts.get("source")
     lines = [
         str(stored.folder.name),
-        f"story     {facts['story']}, {facts['notebook']}, as of {facts['as_of']}",
-        f"status    {facts['status']}"
-        + ("" if not stored.is_good or is_intact(stored.folder) else " (files changed!)"),
-        f"finished  {facts['finished_at']}",
+        f"story     {facts.story}, {facts.notebook}, as of {facts.as_of}",
+        f"status    {facts.status}" + ("" if not stored.is_good or is_intact(stored.folder) else " (files changed!)"),
+        f"finished  {facts.finished_at}",
     ]
-    if isinstance(source, dict):
+    if source := facts.source:
         lines.append(
             f"figures   {source.get('origin')}: {source.get('vintage')}, recorded to {source.get('last_session')}, "
             f"{source.get('age_sessions')} sessions old then"
         )
-    lines += [f"{name:9} {facts[key]}" for name, key in (("verdict", "verdict"), ("error", "error")) if facts.get(key)]
+    lines += [f"{name:9} {text}" for name, text in (("verdict", facts.verdict), ("error", facts.error)) if text]
     lines.append(f"page      {stored.folder / 'report.html'}")
-    say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts})
+    say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts.as_json()})
 
 
 @click.command("open")
@@ -196,4 +196,4 @@ def dossier(
         ),
         progress=make_progress(ctx),
     )
-    say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run})
+    say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})

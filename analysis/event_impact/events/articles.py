@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
 
@@ -277,7 +277,7 @@ def _check_order(articles: tuple[Article, ...]) -> None:
             )
 
 
-def load_stories(data: Path, *, with_drafts: bool = False) -> dict[str, Story]:
+def load_stories(data: Path | Tables, *, with_drafts: bool = False) -> dict[str, Story]:
     """All stories of ``stories.csv`` with their articles, checked.
 
     Parameters
@@ -295,9 +295,8 @@ def load_stories(data: Path, *, with_drafts: bool = False) -> dict[str, Story]:
     DataError
         For a malformed table, a duplicate id, an unknown zone, an impossible interval.
     """
-    stories = read_table(data / "stories.csv", STORY_COLUMNS)
-    articles = read_table(data / "articles.csv", ARTICLE_COLUMNS)
-    built = build_stories(stories, articles)
+    tables = open_tables(data)
+    built = build_stories(tables.read("stories.csv", STORY_COLUMNS), tables.read("articles.csv", ARTICLE_COLUMNS))
     return {name: story for name, story in built.items() if with_drafts or not story.is_draft}
 
 
@@ -338,7 +337,7 @@ def find_story(story: str, stories: dict[str, Story]) -> Story:
     return stories[story]
 
 
-def load_story(story: str, data: Path) -> Story:
+def load_story(story: str, data: Path | Tables) -> Story:
     """One story of the registry, with what defines its event.
 
     Parameters

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Article
 
@@ -64,7 +64,7 @@ class Claim:
         return self.statistic != NO_STATISTIC
 
 
-def load_claims(articles: tuple[Article, ...], data: Path) -> tuple[Claim, ...]:
+def load_claims(articles: tuple[Article, ...], data: Path | Tables) -> tuple[Claim, ...]:
     """Claims of the given articles, in the order of the table; articles not among them are left out.
 
     Pass the articles that were known at ``as_of``, so that a run never judges what was not yet published.
@@ -85,8 +85,8 @@ def load_claims(articles: tuple[Article, ...], data: Path) -> tuple[Claim, ...]:
     DataError
         For a malformed row, or an id that occurs twice.
     """
-    table = read_table(data / "claims.csv", CLAIM_COLUMNS)
-    table["status"] = table["status"].replace(FORMER_STATUSES)
+    table = open_tables(data).read("claims.csv", CLAIM_COLUMNS)
+    table = table.assign(status=table["status"].replace(FORMER_STATUSES))
     for row in table.to_dict("records"):
         _check(row)
     doubled = sorted(table["claim_id"][table["claim_id"].duplicated()])

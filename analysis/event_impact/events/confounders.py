@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from event_impact.base.config import parse_date
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import parse_instant
 
@@ -45,7 +45,9 @@ class Confounders:
         return self.table[(self.table.index >= first) & (self.table.index <= last)]
 
 
-def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None = None, story: str = "") -> Confounders:
+def load_confounders(
+    ticker: str, data: Path | Tables, *, known_at: pd.Timestamp | None = None, story: str = ""
+) -> Confounders:
     """Confounders of a listing that were public at ``known_at`` (UTC).
 
     Parameters
@@ -63,7 +65,7 @@ def load_confounders(ticker: str, data: Path, *, known_at: pd.Timestamp | None =
     DataError
         For a malformed row.
     """
-    table = read_table(data / "confounders.csv", CONFOUNDER_COLUMNS)
+    table = open_tables(data).read("confounders.csv", CONFOUNDER_COLUMNS)
     table = table[table["ticker"] == ticker]
     rows = []
     for row in table.to_dict("records"):

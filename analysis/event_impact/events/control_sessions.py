@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import DataError
 
 CONTROL_COLUMNS = ("ticker", "session", "label", "expected", "source")
@@ -37,7 +37,7 @@ class Control:
     source: str
 
 
-def load_controls(data: Path) -> tuple[Control, ...]:
+def load_controls(data: Path | Tables) -> tuple[Control, ...]:
     """All controls, in the order of ``controls.csv``.
 
     Parameters
@@ -55,7 +55,7 @@ def load_controls(data: Path) -> tuple[Control, ...]:
         For a malformed row.
     """
     controls = []
-    for row in read_table(data / "controls.csv", CONTROL_COLUMNS).to_dict("records"):
+    for row in open_tables(data).read("controls.csv", CONTROL_COLUMNS).to_dict("records"):
         where = f"controls.csv, {row['ticker']} {row['session']}"
         if row["expected"] not in EXPECTATIONS:
             raise DataError(f"{where}: expected is {row['expected']!r}, not {' or '.join(EXPECTATIONS)}.", "Mend it.")

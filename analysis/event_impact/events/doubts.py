@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import DataError
 from event_impact.events.articles import parse_instant
 from event_impact.events.sessions import Alignment, align_story
@@ -25,7 +25,7 @@ class ArticleDoubt:
     consequence: str
 
 
-def load_doubts(alignment: Alignment, data: Path) -> tuple[ArticleDoubt, ...]:
+def load_doubts(alignment: Alignment, data: Path | Tables) -> tuple[ArticleDoubt, ...]:
     """The doubts that are recorded for a story, each carried to the calendar; none where there is no table.
 
     Raises
@@ -33,11 +33,11 @@ def load_doubts(alignment: Alignment, data: Path) -> tuple[ArticleDoubt, ...]:
     DataError
         If a doubt names an article that the story does not have, or no instants.
     """
-    path = data / "doubts.csv"
-    if not path.is_file():
+    tables = open_tables(data)
+    if not tables.holds("doubts.csv"):
         return ()
     found = []
-    for row in read_table(path, DOUBT_COLUMNS).to_dict("records"):
+    for row in tables.read("doubts.csv", DOUBT_COLUMNS).to_dict("records"):
         if row["story"] != alignment.story.story:
             continue
         where = f"doubts.csv, {row['article_id']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import DataError
 
 PEER_COLUMNS = ("ticker", "peer", "exchange", "role", "peer_set", "notes")
@@ -33,7 +33,7 @@ class Peer:
     notes: str
 
 
-def load_peers(ticker: str, data: Path) -> tuple[Peer, ...]:
+def load_peers(ticker: str, data: Path | Tables) -> tuple[Peer, ...]:
     """The peers and counterparties of a firm, in the order of ``peers.csv``; empty when none is listed.
 
     Parameters
@@ -52,7 +52,7 @@ def load_peers(ticker: str, data: Path) -> tuple[Peer, ...]:
     DataError
         For a malformed row.
     """
-    table = read_table(data / "peers.csv", PEER_COLUMNS)
+    table = open_tables(data).read("peers.csv", PEER_COLUMNS)
     rows = table[table["ticker"] == ticker]
     peers = []
     for row in rows.to_dict("records"):

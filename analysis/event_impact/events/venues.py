@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 
@@ -66,7 +66,7 @@ class Venue:
         return None
 
 
-def load_venues(data: Path) -> tuple[Venue, ...]:
+def load_venues(data: Path | Tables) -> tuple[Venue, ...]:
     """The venue table, checked.
 
     Parameters
@@ -84,7 +84,7 @@ def load_venues(data: Path) -> tuple[Venue, ...]:
         For an unknown zone or a malformed clock.
     """
     venues = []
-    for row in read_table(data / "venues.csv", VENUE_COLUMNS).to_dict("records"):
+    for row in open_tables(data).read("venues.csv", VENUE_COLUMNS).to_dict("records"):
         try:
             ZoneInfo(row["zone"])
             pd.Timestamp(f"2000-01-01 {row['opens']}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables, read_table
 from event_impact.base.errors import DataError
 from event_impact.market.bars import LABELS, Bars, Convention, build_bars
 from event_impact.market.checks import refuse
@@ -28,7 +28,7 @@ class BarRequest:
     """Which bars are asked for: ``source`` is ``snapshot``, ``auto`` or a path; ``minutes`` the length wanted."""
 
     source: str
-    data: Path
+    data: Path | Tables
     exchange: str
     session: pd.Timestamp
     minutes: int
@@ -53,7 +53,8 @@ def find_bars(ticker: str, request: BarRequest) -> Bars | None:
         If a file is damaged or its labels are contradicted, or only longer bars are recorded.
     """
     if request.source in ("snapshot", "auto"):
-        parts = (_downloaded(ticker, request.data) if request.source == "auto" else []) or _embedded(ticker, request)
+        folder = open_tables(request.data).folder
+        parts = (_downloaded(ticker, folder) if request.source == "auto" else []) or _embedded(ticker, request)
     else:
         parts = _own(ticker, Path(request.source).expanduser())
     lengths = {part.convention.bar_minutes for part in parts}
@@ -82,12 +83,13 @@ def find_bars(ticker: str, request: BarRequest) -> Bars | None:
 
 
 def _embedded(ticker: str, request: BarRequest) -> list[_Part]:
-    manifest = read_table(request.data / "manifest.csv", MANIFEST_COLUMNS)
+    tables = open_tables(request.data)
+    manifest = tables.read("manifest.csv", MANIFEST_COLUMNS)
     day = request.session.date().isoformat()
     rows = manifest[manifest["file"].str.startswith(BARS_FOLDER) & (manifest["ticker"] == ticker)]
     parts = []
     for row in rows[(rows["first_session"] <= day) & (rows["last_session"] >= day)].to_dict("records"):
-        raw, sha = _read(request.data / row["file"])
+        raw, sha = _read(tables.folder / row["file"])
         if row["sha256"] != sha:
             raise DataError(
                 f"data/{row['file']} has another hash than the manifest.", "Restore it from the repository."

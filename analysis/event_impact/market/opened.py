@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TypedDict
 
 import pandas as pd
 
 from event_impact.base.config import StudyConfig
+from event_impact.base.csv_tables import Tables
 from event_impact.events.articles import Story
 from event_impact.events.confounders import Confounders, load_confounders
 from event_impact.events.peer_lists import Peer, load_peers
 from event_impact.events.sessions import Alignment
-from event_impact.market.snapshot import PriceStore, digest
+from event_impact.market.snapshot import PriceStore
 
-TABLES = (
-    "stories.csv", "articles.csv", "confounders.csv", "claims.csv", "peers.csv", "controls.csv", "faults.csv",
-    "manifest.csv", "venues.csv",
-)  # fmt: skip
-OPTIONAL_TABLES = ("plans.csv", "doubts.csv")
 US_EXCHANGES = frozenset(("XNYS", "XNAS"))
 """They keep the same sessions."""
 
@@ -40,8 +35,8 @@ class OpenedStory:
     ----------
     config : StudyConfig
         The validated parameters.
-    data : pathlib.Path
-        The hand-curated tables.
+    tables : Tables
+        The hand-curated tables, open.
     story : Story
         Its articles.
     timing : Alignment
@@ -51,7 +46,7 @@ class OpenedStory:
     """
 
     config: StudyConfig
-    data: Path
+    tables: Tables
     story: Story
     timing: Alignment
     store: PriceStore
@@ -83,7 +78,7 @@ class OpenedStory:
 
     def news_of(self, ticker: str) -> Confounders:
         """What else is recorded of a listing; the story itself is no other news."""
-        return load_confounders(ticker, self.data, known_at=self.known_at, story=self.story.story)
+        return load_confounders(ticker, self.tables, known_at=self.known_at, story=self.story.story)
 
     @cached_property
     def confounders(self) -> Confounders:
@@ -99,7 +94,7 @@ class OpenedStory:
     @cached_property
     def listed(self) -> tuple[Peer, ...]:
         """Peers and counterparties of the firm."""
-        return load_peers(self.story.ticker, self.data)
+        return load_peers(self.story.ticker, self.tables)
 
     @property
     def near_peers(self) -> tuple[Peer, ...]:
@@ -109,9 +104,3 @@ class OpenedStory:
     def shares_sessions(self, peer: Peer) -> bool:
         """Whether a listing trades on the sessions of the firm."""
         return peer.exchange == self.story.exchange or {peer.exchange, self.story.exchange} <= US_EXCHANGES
-
-    @property
-    def table_hashes(self) -> dict[str, str]:
-        """sha256 of the hand-curated tables, and of the frozen plans where there are any."""
-        held = [*TABLES, *(name for name in OPTIONAL_TABLES if (self.data / name).is_file())]
-        return {f"data/{name}": digest((self.data / name).read_bytes()) for name in held}

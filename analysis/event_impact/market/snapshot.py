@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from event_impact.base.csv_tables import read_table
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market.checks import PRICE_COLUMNS, Doubt, accept_doubts, keep_figures, parse_prices, refuse
@@ -72,9 +72,9 @@ class PriceHistory:
         return pd.DatetimeIndex(pd.to_datetime(self.faults["session"][self.faults["action"] == action]))
 
 
-def read_manifest(data: Path) -> pd.DataFrame:
+def read_manifest(data: Path | Tables) -> pd.DataFrame:
     """The embedded files of daily figures, one row each; bars of minutes stand in the same table and are left out."""
-    manifest = read_table(data / "manifest.csv", MANIFEST_COLUMNS)
+    manifest = open_tables(data).read("manifest.csv", MANIFEST_COLUMNS)
     return manifest[~manifest["file"].str.startswith(BARS_FOLDER)]
 
 
@@ -111,32 +111,27 @@ class PriceStore:
     ----------
     source : str
         ``snapshot``, ``auto`` or the path of a file or folder.
-    data : pathlib.Path
+    data : pathlib.Path or Tables
         The ``data/`` folder of the study.
     choice : VintageChoice, optional
         For ``auto``: the vintage that serves, or why the snapshot does.
     """
 
-    def __init__(self, source: str, data: Path, choice: VintageChoice | None = None) -> None:
-        self.source = source
-        self.data = data
+    def __init__(self, source: str, data: Path | Tables, choice: VintageChoice | None = None) -> None:
+        self.source, self.tables = source, open_tables(data)
+        self.data = self.tables.folder
         self._vintage = choice.vintage if choice else None
         self.note = choice.note if choice else ""
         self._lenders: dict[str, Vintage | None] = {}
         self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
         self._histories: dict[tuple[str, str], PriceHistory] = {}
-        self._faults = read_table(data / "faults.csv", FAULT_COLUMNS)
-        if source in ("snapshot", "auto"):
-            self._manifest = read_manifest(data)
-        else:
-            self._files = self._list_own_files(Path(source).expanduser())
+        self._files = [] if source in ("snapshot", "auto", GIVEN) else self._list_own_files(Path(source).expanduser())
 
     @classmethod
-    def of_frame(cls, frame: pd.DataFrame, data: Path) -> PriceStore:
+    def of_frame(cls, frame: pd.DataFrame, data: Path | Tables) -> PriceStore:
         """Prices at hand, in the columns of one's own files."""
-        store = cls("snapshot", data)
-        store.source, path = GIVEN, Path(GIVEN)
-        store._files, store._faults = [path], store._faults.iloc[:0]
+        store, path = cls(GIVEN, data), Path(GIVEN)
+        store._files = [path]
         store._frames[path] = (frame, digest(frame.to_csv(index=False).encode()))
         return store
 
@@ -199,7 +194,8 @@ class PriceStore:
         if frame.index.has_duplicates:
             raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
         frame, aside = keep_figures(frame, load_hours(exchange), where)
-        known = self._faults[self._faults["ticker"] == ticker].reset_index(drop=True)
+        known = self.tables.read("faults.csv", FAULT_COLUMNS)
+        known = known[known["ticker"] == ticker].reset_index(drop=True)
         recorded = self._recorded_doubts(ticker) if origin == "vintage" else None
         doubts = aside if recorded is None else recorded
         if origin != "snapshot":
@@ -217,9 +213,10 @@ class PriceStore:
         return None if held is None else tuple(Doubt(**entry) for entry in held)
 
     def _embedded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
-        rows = self._manifest[self._manifest["ticker"] == ticker].sort_values("first_session")
+        manifest = read_manifest(self.tables)
+        rows = manifest[manifest["ticker"] == ticker].sort_values("first_session")
         if rows.empty:
-            held = ", ".join(sorted(set(self._manifest["ticker"]) - {""}))
+            held = ", ".join(sorted(set(manifest["ticker"]) - {""}))
             raise DataError(
                 f"the snapshot has no prices of {ticker}; it holds {held}.",
                 f"Fetch them (impact fetch {ticker}) or give your own with --source PATH.",
@@ -281,7 +278,7 @@ class PriceStore:
             where = f"data/vintages/{vintage.folder.name}/factors.csv"
             named = f"factors of {vintage.name}"
             return self._check_factors(read_frame(Path("factors.csv"), content), where), {where: digest(content)}, named
-        manifest = read_manifest(self.data)
+        manifest = read_manifest(self.tables)
         row = manifest[manifest["file"] == FACTORS]
         if row.empty:
             raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
@@ -296,7 +293,7 @@ class PriceStore:
         return frame
 
 
-def open_source(source: str, data: Path, tickers: tuple[str, ...] = ()) -> PriceStore:
+def open_source(source: str, data: Path | Tables, tickers: tuple[str, ...] = ()) -> PriceStore:
     """The store behind the ``source`` parameter.
 
     Parameters
@@ -316,5 +313,5 @@ def open_source(source: str, data: Path, tickers: tuple[str, ...] = ()) -> Price
     """
     if "\x00" in source:
         raise ConfigError("source: the path holds a null character.", "Name a file or folder.")
-    choice = choose_vintage(data / "vintages", tickers) if source == "auto" else None
+    choice = choose_vintage(open_tables(data).folder / "vintages", tickers) if source == "auto" else None
     return PriceStore(source, data, choice)

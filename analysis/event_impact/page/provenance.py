@@ -11,6 +11,7 @@ from pathlib import Path
 
 from event_impact import __version__
 from event_impact.base.config import StudyConfig
+from event_impact.base.run_record import RunRecord
 
 RECORD_MIME = "application/vnd.event-impact.record+json"
 REPORTED_PACKAGES = (
@@ -36,36 +37,31 @@ def read_commit(root: Path) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def reproduce_line(run: dict[str, object]) -> str:
+def reproduce_line(run: RunRecord) -> str:
     """The one command that makes this run again."""
     defaults = StudyConfig().as_parameters()
-    parameters = dict(run["parameters"])  # type: ignore[call-overload]
-    if "story" not in parameters:  # a sample: its files take the place of a story
-        return " ".join(
-            [
-                f"impact run {run['notebook']}",
-                *(f"-p {k}={shlex.quote(str(v))}" for k, v in parameters.items() if v != ""),
-            ]
-        )
-    line = f"impact run {run['notebook']} --story {run['story']} --as-of {run['as_of']}"
-    if parameters.get("source", defaults["source"]) != defaults["source"]:
-        line += f" --source {shlex.quote(str(parameters['source']))}"
-    for name, value in parameters.items():
+    if "story" not in run.parameters:  # a sample: its files take the place of a story
+        given = (f"-p {k}={shlex.quote(str(v))}" for k, v in run.parameters.items() if v != "")
+        return " ".join((f"impact run {run.notebook}", *given))
+    line = f"impact run {run.notebook} --story {run.story} --as-of {run.as_of}"
+    if run.parameters.get("source", defaults["source"]) != defaults["source"]:
+        line += f" --source {shlex.quote(str(run.parameters['source']))}"
+    for name, value in run.parameters.items():
         if name not in ("story", "as_of", "source") and str(value) != str(defaults[name]):
             line += f" -p {name}={shlex.quote(str(value))}"
     return line
 
 
-def provenance_html(run: dict[str, object], notebook: str) -> str:
+def provenance_html(run: RunRecord, notebook: str) -> str:
     """The closing block of a page: versions, commit, times, how to repeat and how to cite."""
-    versions = ", ".join(f"{name} {version}" for name, version in dict(run["versions"]).items())  # type: ignore[call-overload]
-    commit = f"Commit {run['commit']}" if run["commit"] else "Not under version control"
-    year = str(run["finished_at"])[:4]
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    commit = f"Commit {run.commit}" if run.commit else "Not under version control"
+    year = run.finished_at[:4]
     return (
         '<section data-provenance aria-label="Provenance"><h2 id="provenance">How this page was made</h2>'
-        f"<p>Started {escape(str(run['started_at']))}, finished {escape(str(run['finished_at']))}. "
+        f"<p>Started {escape(run.started_at)}, finished {escape(run.finished_at)}. "
         f"{escape(commit)}. {escape(versions)}.</p>"
         f"<p>To make it again: <code>{escape(reproduce_line(run))}</code></p>"
-        f"<p>To cite: The event-impact project ({escape(year)}), {escape(str(run['story']))}, {escape(notebook)}, "
-        f"as of {escape(str(run['as_of']))}, version {escape(__version__)}.</p></section>"
+        f"<p>To cite: The event-impact project ({escape(year)}), {escape(run.story)}, {escape(notebook)}, "
+        f"as of {escape(run.as_of)}, version {escape(__version__)}.</p></section>"
     )

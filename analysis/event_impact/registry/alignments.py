@@ -10,6 +10,7 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.config import parse_date, parse_story
+from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import AlignmentError
 from event_impact.events.articles import Story, load_stories, load_story
 from event_impact.events.calendars import load_hours
@@ -17,7 +18,7 @@ from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.snapshot import read_manifest
 
 
-def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
+def embedded_opens(story: Story, data: Path | Tables) -> pd.DatetimeIndex:
     """Sessions of a story's listing whose opening price is embedded; empty where none is."""
     manifest = read_manifest(data)
     held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
@@ -27,7 +28,7 @@ def embedded_opens(story: Story, data: Path) -> pd.DatetimeIndex:
     return found
 
 
-def load_alignments(data: Path, story: str | None = None, *, as_of: str | None = None) -> list[Alignment]:
+def load_alignments(data: Path | Tables, story: str | None = None, *, as_of: str | None = None) -> list[Alignment]:
     """Alignments of one story, or of all when none is named.
 
     Opening prices separate report from denial only where the embedded figures have them.
@@ -51,7 +52,7 @@ def load_alignments(data: Path, story: str | None = None, *, as_of: str | None =
     return [align_story(s, as_of=day, opens=embedded_opens(s, data)) for s in stories]
 
 
-def load_known_alignments(data: Path, as_of: date) -> list[Alignment]:
+def load_known_alignments(data: Path | Tables, as_of: date) -> list[Alignment]:
     """Alignments of every story whose last session had begun by ``as_of``."""
     return [a for a in load_alignments(data) if a.last_session <= pd.Timestamp(as_of)]
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import append_row, locked, read_table, replace_tables, start_table
+from event_impact.base.csv_tables import Tables, append_row, locked, open_tables, replace_tables, start_table
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Story, parse_instant
 from event_impact.events.sessions import Alignment
@@ -89,7 +89,7 @@ def _canonical(plan: dict[str, Any]) -> str:
     return json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def load_plans(data: Path, story: str) -> tuple[FrozenPlan, ...]:
+def load_plans(data: Path | Tables, story: str) -> tuple[FrozenPlan, ...]:
     """The frozen plans of a story in the order in which they were frozen.
 
     Parameters
@@ -108,11 +108,11 @@ def load_plans(data: Path, story: str) -> tuple[FrozenPlan, ...]:
     DataError
         If a row is damaged, or its plan does not have the hash beside it.
     """
-    path = data / "plans.csv"
-    if not path.exists():
+    tables = open_tables(data)
+    if not tables.holds("plans.csv"):
         return ()
     found: list[FrozenPlan] = []
-    for row in read_table(path, PLAN_COLUMNS).to_dict("records"):
+    for row in tables.read("plans.csv", PLAN_COLUMNS).to_dict("records"):
         if row["story"] != story:
             continue
         where = f"plans.csv, {story} {row['frozen_at']}"

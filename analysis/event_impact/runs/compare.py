@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 from urllib.parse import quote
 
+from event_impact.base.run_record import RunRecord
 from event_impact.page.first_screen import CHANGES, SIBLINGS
 from event_impact.page.format import OUTCOME_LABELS, format_percent
 from event_impact.runs.store import read_runs
@@ -21,52 +22,45 @@ ROUNDING = 1e-9
 COMPARED_NUMBERS = ("estimate", "standard_error", "p_conformal", "n_estimation")
 
 
-def find_previous(reports: Path, run: dict[str, Any], *, exclude: str) -> dict[str, Any] | None:
+def find_previous(reports: Path, run: RunRecord, *, exclude: str) -> RunRecord | None:
     """The newest other run of this story and notebook."""
     for stored in reversed(read_runs(reports)):
-        if (stored.story, stored.notebook) == (run["story"], run["notebook"]) and stored.folder.name != exclude:
+        if (stored.story, stored.notebook) == (run.story, run.notebook) and stored.folder.name != exclude:
             return stored.run
     return None
 
 
-def link_siblings(reports: Path, run: dict[str, Any]) -> str:
+def link_siblings(reports: Path, run: RunRecord) -> str:
     """Links to the newest page of each other notebook of the story, and to the index of all."""
-    newest = {s.notebook: s for s in read_runs(reports) if s.story == run["story"] and s.notebook in PAGE_NAMES}
+    newest = {s.notebook: s for s in read_runs(reports) if s.story == run.story and s.notebook in PAGE_NAMES}
     links = [
         f'<a href="../{quote(newest[name].folder.name)}/report.html">{label}</a>'
         for name, label in PAGE_NAMES.items()
-        if name in newest and name != run["notebook"]
+        if name in newest and name != run.notebook
     ]
     links.append('<a href="../index.html">all stories</a>')
     listed = " \u00b7 ".join(links)
     return SIBLINGS.replace("></nav>", f">{listed}</nav>")
 
 
-def list_changes(previous: dict[str, Any], run: dict[str, Any]) -> list[str]:
+def list_changes(previous: RunRecord, run: RunRecord) -> list[str]:
     """Differences in outcome, estimate, prices, articles, parameters and versions, in words, most telling first."""
     changes = []
     for key, label in (("outcome", "outcome"), ("companion_outcome", "companion outcome"), ("status", "status")):
-        if previous.get(key) != run.get(key):
-            words = [OUTCOME_LABELS.get(str(r.get(key)), str(r.get(key))) for r in (previous, run)]
-            changes.append(f"{label}: {words[0]} \u2192 {words[1]}")
-    for key, label in (("headline", "headline"), ("companion", "companion")):
-        changes += _compare_rows(_table(previous, key), _table(run, key), label)
-    before, after = _table(previous, "inputs"), _table(run, "inputs")
-    moved = sorted(name for name in set(before) | set(after) if before.get(name) != after.get(name))
+        values = [getattr(record, key) for record in (previous, run)]
+        if values[0] != values[1]:
+            changes.append(f"{label}: " + " \u2192 ".join(OUTCOME_LABELS.get(str(v), str(v)) for v in values))
+    for label in ("headline", "companion"):
+        changes += _compare_rows(getattr(previous, label) or {}, getattr(run, label) or {}, label)
+    names = set(previous.inputs) | set(run.inputs)
+    moved = sorted(name for name in names if previous.inputs.get(name) != run.inputs.get(name))
     if moved:
         changes.append(f"inputs changed: {', '.join(moved)}")
-    for group in ("parameters", "versions"):
-        before, after = _table(previous, group), _table(run, group)
+    for before, after in ((previous.parameters, run.parameters), (previous.versions, run.versions)):
         for name in sorted(set(before) | set(after)):
             if before.get(name) != after.get(name):
                 changes.append(f"{name}: {before.get(name, 'absent')} \u2192 {after.get(name, 'absent')}")
     return changes
-
-
-def _table(run: dict[str, Any], key: str) -> dict[str, Any]:
-    """A part of a run.json; an old or damaged one may hold something else there."""
-    value = run.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _compare_rows(before: dict[str, Any], after: dict[str, Any], label: str) -> list[str]:
@@ -93,11 +87,11 @@ def _show(name: str, value: Any) -> str:
     return f"{value:g}"
 
 
-def describe_age(run: dict[str, Any]) -> str:
+def describe_age(run: RunRecord) -> str:
     """How old the figures were when the run was made, in one sentence; empty where none were used,
     and where every declared window is complete: then later prices change nothing."""
-    source = _table(run, "source")
-    if not source or run.get("status") == "final":
+    source = run.source
+    if not source or run.status == "final":
         return ""
     age = source["age_sessions"]
     old = {0: "no session has", 1: "one session has"}.get(age, f"{age} sessions have")
@@ -105,7 +99,7 @@ def describe_age(run: dict[str, Any]) -> str:
     return f" <strong>Age of the prices:</strong> {escape(said)}"
 
 
-def describe_changes(previous: dict[str, Any] | None, run: dict[str, Any]) -> str:
+def describe_changes(previous: RunRecord | None, run: RunRecord) -> str:
     """One sentence on what changed, all of it in its title; part of the provenance, not of the results."""
     if previous is None:
         said = "no earlier run of this page lies here."
@@ -114,7 +108,7 @@ def describe_changes(previous: dict[str, Any] | None, run: dict[str, Any]) -> st
         said = (
             f"{changes[0]}{f', and {len(changes) - 1} more' if changes[1:] else ''}." if changes else "nothing changed."
         )
-        relation = "before" if str(previous["as_of"]) <= str(run["as_of"]) else "after"
-        said = f"(as of {previous['as_of']}, {relation} this one) {said}" if previous["as_of"] != run["as_of"] else said
+        relation = "before" if previous.as_of <= run.as_of else "after"
+        said = f"(as of {previous.as_of}, {relation} this one) {said}" if previous.as_of != run.as_of else said
     lead = "<strong>Since the previous run:</strong>"
     return CHANGES.replace("></span>", f">{lead} {escape(said)}{describe_age(run)}</span>")

@@ -163,7 +163,7 @@ def check_disk(root: StudyRoot, reports: Path) -> Iterator[Diagnosis]:
 
 def check_clock(root: StudyRoot, reports: Path, at: datetime) -> Iterator[Diagnosis]:
     """Nothing recorded lies in the future of this machine's clock."""
-    stamps = [str(s.run["finished_at"]) for s in read_runs(reports)]
+    stamps = [s.run.finished_at for s in read_runs(reports)]
     stamps += [str(v.manifest.get("recorded_at")) for v in list_vintages(root.data / "vintages")[0]]
     instants = pd.to_datetime(pd.Series(stamps, dtype=object), utc=True, errors="coerce").dropna()
     said = pd.Timestamp(at).tz_convert("UTC").strftime("%Y-%m-%d %H:%M UTC")

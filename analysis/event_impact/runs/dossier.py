@@ -6,6 +6,7 @@ that it can be passed on whole; its front page needs none of them to be read.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,11 +21,10 @@ import nbformat
 import pandas as pd
 
 from event_impact.base.clock import Clock, format_instant, read_system_clock
-from event_impact.base.config import StudyConfig
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError, DataError, ExecutionError
 from event_impact.base.root import StudyRoot
-from event_impact.base.run_record import clean
+from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.exhibits import write_csv
 from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_percent
 from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
@@ -32,7 +32,7 @@ from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous
-from event_impact.runs.failure import Failure, keep_failure
+from event_impact.runs.failure import keep_failure
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import (
@@ -48,7 +48,7 @@ from event_impact.runs.run import (
     read_notebook,
     short_name,
 )
-from event_impact.runs.store import DOSSIER, StoredRun, find_finished, hash_files, open_staging, publish, read_stored
+from event_impact.runs.store import StoredRun, find_finished, hash_files, open_staging, publish, read_stored
 from event_impact.runs.workers import PartOutcome, run_parts
 
 HEADLINE_NOTEBOOK = "02_event_study"
@@ -182,19 +182,20 @@ def _keep(
     items = "".join(
         f"<li><b>{escape(o.notebook)}</b>: {escape(o.message or 'published: ' + o.folder)}</li>" for o in outcomes
     )
-    failure = Failure(
+    failure = RunRecord(
         story=part.story,
-        title=part.study.story.title,
         notebook=DOSSIER,
         as_of=part.study.config.as_of.isoformat(),
-        message=message,
+        status="failed",
+        error=message,
         exit_code=code,
         started_at=started,
         finished_at=format_instant(request.clock()),
         parameters=part.study.config.as_parameters(),
     )
     with writing(request.reports / "failed"):
-        page = keep_failure(request.reports, failure, body_html=f"<h2>The notebooks</h2><ul>{items}</ul>")
+        body = f"<h2>The notebooks</h2><ul>{items}</ul>"
+        page = keep_failure(request.reports, failure, title=part.study.story.title, body_html=body)
         rebuild_index(request.reports, clock=request.clock)
     said = " ".join(o.message for o in failed)
     error = ExecutionError(f"{message} {said}", f"See {page}.")
@@ -211,9 +212,8 @@ def _bind(
     progress: Progress,
 ) -> RunOutcome:
     progress("bind: front page")
-    config, lead = parts[0].study.config, find_lead(runs)
-    agreements = compare_runs(runs)
-    run = compose_run(request, config, runs, lead, agreements, started)
+    lead, agreements = find_lead(runs), compare_runs(runs)
+    run = compose_run(request, runs, lead, agreements, started)
     page = render_dossier(request, parts, run, runs, lead, agreements, target)
     with open_staging(request.reports, parts[0].story, target.name) as staging:
         with writing(staging):
@@ -222,8 +222,8 @@ def _bind(
             (staging / "results").mkdir()
             write_text(staging / "results/agreement.csv", write_csv(agreement_frame(agreements)))
             write_text(staging / "report.html", page)
-            run = {**run, "files": hash_files(staging)}
-            write_text(staging / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False) + "\n")
+            run = dataclasses.replace(run, files=hash_files(staging))
+            write_text(staging / "run.json", run.as_text())
         progress("publish")
         folder, is_new = publish(target, staging)
     progress("index")
@@ -245,39 +245,33 @@ def link_tree(source: Path, target: Path) -> None:
 
 def find_lead(runs: list[StoredRun]) -> StoredRun:
     """The run whose verdict leads the page: the event study, else the first with a headline, else the first."""
-    with_headline = [s for s in runs if isinstance(s.run.get("headline"), dict) and s.run["headline"]]
+    with_headline = [s for s in runs if s.run.headline]
     return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
 def compare_runs(runs: list[StoredRun]) -> list[Agreement]:
     """What the notebooks state of the same quantities."""
-    readers: dict[str, Callable[[dict[str, Any]], str]] = {
-        "event session": lambda run: str(run.get("event_session") or ""),
-        "identified": lambda run: str(_table(run, "identified").get("kind") or ""),
-        "abnormal return, headline": lambda run: _estimate(run, "headline"),
-        "outcome, headline": lambda run: _outcome(run, "outcome"),
-        "abnormal return at the open": lambda run: _estimate(run, "companion"),
-        "outcome at the open": lambda run: _outcome(run, "companion_outcome"),
-        "figures": lambda run: str(_table(run, "source").get("vintage") or ""),
-        "status": lambda run: str(run.get("status") or ""),
+    readers: dict[str, Callable[[RunRecord], str]] = {
+        "event session": lambda run: run.event_session,
+        "identified": lambda run: run.identified.get("kind", ""),
+        "abnormal return, headline": lambda run: _show_estimate(run.headline),
+        "outcome, headline": lambda run: _show_outcome(run.outcome),
+        "abnormal return at the open": lambda run: _show_estimate(run.companion),
+        "outcome at the open": lambda run: _show_outcome(run.companion_outcome),
+        "figures": lambda run: (run.source or {}).get("vintage", ""),
+        "status": lambda run: run.status,
     }
-    daily = [s for s in runs if "window" not in _table(s.run, "headline")]  # bars of minutes measure something else
+    daily = [s for s in runs if "window" not in (s.run.headline or {})]  # bars of minutes measure something else
     return [Agreement(name, {s.notebook: read(s.run) for s in daily}) for name, read in readers.items()]
 
 
-def _table(run: dict[str, Any], key: str) -> dict[str, Any]:
-    value = run.get(key)
-    return value if isinstance(value, dict) else {}
+def _show_estimate(row: dict[str, Any] | None) -> str:
+    value = (row or {}).get("estimate")
+    return "" if value is None else format_percent(value, digits=3)
 
 
-def _estimate(run: dict[str, Any], key: str) -> str:
-    value = _table(run, key).get("estimate")
-    return format_percent(value, digits=3) if isinstance(value, (int, float)) else ""
-
-
-def _outcome(run: dict[str, Any], key: str) -> str:
-    value = run.get(key)
-    return OUTCOME_LABELS.get(str(value), str(value)) if value else ""
+def _show_outcome(outcome: str | None) -> str:
+    return OUTCOME_LABELS.get(outcome, outcome) if outcome else ""
 
 
 def summarise_agreement(agreements: list[Agreement]) -> str:
@@ -302,51 +296,33 @@ def agreement_frame(agreements: list[Agreement]) -> pd.DataFrame:
 
 
 def compose_run(
-    request: DossierRequest,
-    config: StudyConfig,
-    runs: list[StoredRun],
-    lead: StoredRun,
-    agreements: list[Agreement],
-    started: str,
-) -> dict[str, Any]:
+    request: DossierRequest, runs: list[StoredRun], lead: StoredRun, agreements: list[Agreement], started: str
+) -> RunRecord:
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
-    kept = ("outcome", "companion_outcome", "verdict", "plain", "identified", "event_session", "headline", "companion")
-    inputs: dict[str, str] = {}
-    for stored in runs:
-        inputs |= _table(stored.run, "inputs")
-    return {
-        "schema_version": 1,
-        "story": config.story,
-        "notebook": DOSSIER,
-        "as_of": config.as_of.isoformat(),
-        "status": "final" if all(s.run["status"] == "final" for s in runs) else "open",
-        **{key: lead.run.get(key) for key in kept},
-        "agreement": summarise_agreement(agreements),
-        "parts": [
-            {
-                "notebook": s.notebook,
-                "folder": s.folder.name,
-                "status": s.run["status"],
-                "outcome": s.run.get("outcome"),
-                "verdict": s.run.get("verdict"),
-            }
+    kept = ("status", "outcome", "verdict")
+    return dataclasses.replace(
+        lead.run,
+        notebook=DOSSIER,
+        status="final" if all(s.run.status == "final" for s in runs) else "open",
+        panel=None,
+        agreement=summarise_agreement(agreements),
+        parts=[
+            {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}}
             for s in runs
         ],
-        "parameters": lead.run.get("parameters") or config.as_parameters(),
-        "inputs": inputs,
-        "source": lead.run.get("source"),
-        "vintage": lead.run.get("vintage"),
-        "versions": read_versions(),
-        "commit": read_commit(request.root.path),
-        "started_at": started,
-        "finished_at": format_instant(request.clock()),
-    }
+        inputs={file: sha for s in runs for file, sha in s.run.inputs.items()},
+        versions=read_versions(),
+        commit=read_commit(request.root.path),
+        started_at=started,
+        finished_at=format_instant(request.clock()),
+        files={},
+    )
 
 
 def render_dossier(
     request: DossierRequest,
     parts: list[Prepared],
-    run: dict[str, Any],
+    run: RunRecord,
     runs: list[StoredRun],
     lead: StoredRun,
     agreements: list[Agreement],
@@ -355,14 +331,14 @@ def render_dossier(
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
-    label = OUTCOME_LABELS.get(str(run.get("outcome")), "no outcome stated")
+    label = OUTCOME_LABELS.get(str(run.outcome), "no outcome stated")
     body = (
         f"<h1>{escape(study.story.title)}: all notebooks of the story</h1>"
         f'<section class="verdict" aria-label="Verdict"><p class="question">Verdict of {escape(lead.notebook)}</p>'
-        f'<p class="outcome"><strong>{escape(label.capitalize())}.</strong> {escape(str(run.get("verdict") or ""))}</p>'
-        f"<p>{escape(str(run['agreement']))}</p>"
+        f'<p class="outcome"><strong>{escape(label.capitalize())}.</strong> {escape(run.verdict)}</p>'
+        f"<p>{escape(str(run.agreement))}</p>"
         '<p class="plain"><span class="label">In plain words.</span> '
-        f"{escape(str(run.get('plain') or ''))}</p></section>"
+        f"{escape(run.plain)}</p></section>"
         f"{describe_changes(previous, run)}"
         f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs)}'
         f'<h2 id="agreement">Where they agree</h2>{_tabulate_agreement(agreements, runs)}'
@@ -371,12 +347,12 @@ def render_dossier(
     page = render_page(
         nbformat.v4.new_notebook(),
         PageFacts(
-            title=f"{study.story.title}: dossier, {run['as_of']}",
-            kicker=f"Event study \u00b7 {run['story']} \u00b7 dossier",
+            title=f"{study.story.title}: dossier, {run.as_of}",
+            kicker=f"Event study \u00b7 {run.story} \u00b7 dossier",
             facts=(
                 ("ticker", f"{study.story.ticker} ({study.story.exchange})"),
-                ("as of", str(run["as_of"])),
-                ("status", str(run["status"])),
+                ("as of", run.as_of),
+                ("status", run.status),
                 ("figures", figures),
             ),
             footer="Made by event-impact from the runs in the folder runs/ beside this page.",
@@ -391,19 +367,19 @@ def render_dossier(
 def _tabulate_runs(runs: list[StoredRun]) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
-        f'<td><span class="badge {escape(str(s.run["status"]))}">{escape(str(s.run["status"]))}</span></td>'
-        f"{mark_up_cell(_word_outcome(s.run))}{mark_up_cell(str(s.run.get('finding') or s.run.get('verdict') or ''))}</tr>"
+        f'<td><span class="badge {s.run.status}">{s.run.status}</span></td>'
+        f"{mark_up_cell(_word_outcome(s.run))}{mark_up_cell(s.run.finding or s.run.verdict)}</tr>"
         for s in runs
     )
     heads = ("notebook", "status", "outcome", "what its page opens with")
     return frame_table("The runs bound here. Their pages lie in runs/.", heads, rows, name="parts")
 
 
-def _word_outcome(run: dict[str, Any]) -> str:
+def _word_outcome(run: RunRecord) -> str:
     """The outcome of the story's headline, or of the pooled stories where a run is about many."""
-    if pooled := _outcome(_table(run, "panel"), "outcome"):
+    if pooled := _show_outcome((run.panel or {}).get("outcome")):
         return f"{pooled} (stories pooled)"
-    return _outcome(run, "outcome") or f"{NOT_AVAILABLE}: tests no return of the story"
+    return _show_outcome(run.outcome) or f"{NOT_AVAILABLE}: tests no return of the story"
 
 
 def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> str:

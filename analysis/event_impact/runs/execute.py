@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 
 from event_impact.base.errors import ExecutionError
+from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.provenance import RECORD_MIME
 from event_impact.runs.kernel import KernelLimits, kernel_options
@@ -121,7 +122,7 @@ def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:
             raise ExecutionError(f"{name}: cell {number} did not run.", "The kernel ended before it.")
 
 
-def extract_record(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:
+def extract_record(notebook: nbformat.NotebookNode, name: str) -> tuple[RunRecord, dict[str, str]]:
     """The run record that the notebook left among its outputs, with the numbers of every exhibit that it displayed.
 
     Raises
@@ -133,14 +134,17 @@ def extract_record(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]
     records = [data[RECORD_MIME] for data in shown if data.get(RECORD_MIME)]
     if len(records) != 1:
         raise ExecutionError(f"{name} left {len(records)} run records; expected one.", "Its last cell must show one.")
-    record = records[0]
-    if not isinstance(record.get("run"), dict) or not isinstance(record.get("tables"), dict):
-        raise ExecutionError(f"{name} left a run record of an unknown shape.", "Make it with Study.record().")
+    try:
+        record, own = RunRecord(**records[0]["run"]), dict(records[0]["tables"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise ExecutionError(
+            f"{name} left a run record of an unknown shape.", "Make it with Study.record()."
+        ) from error
     tables: dict[str, str] = {}
     for exhibit in (data[EXHIBIT_MIME] for data in shown if EXHIBIT_MIME in data):
         if tables.setdefault(exhibit["name"], exhibit["csv"]) != exhibit["csv"]:
             raise ExecutionError(f"{name} shows two exhibits named {exhibit['name']}.", "Name them apart.")
-    return {"run": record["run"], "tables": tables | record["tables"]}
+    return record, tables | own
 
 
 def tidy_notebook(notebook: nbformat.NotebookNode) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
-from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
 from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
-from event_impact.base.run_record import clean
+from event_impact.base.run_record import RunRecord
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.execute import tidy_notebook
@@ -23,33 +20,15 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 MAX_TRACEBACK_LINES = 40
 
 
-@dataclass(frozen=True)
-class Failure:
-    """One attempt that published nothing."""
-
-    story: str
-    title: str
-    notebook: str
-    as_of: str
-    message: str
-    exit_code: int
-    started_at: str
-    finished_at: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def as_run(self) -> dict[str, Any]:
-        """Its ``run.json``."""
-        record = asdict(self)
-        record["error"] = record.pop("message")
-        del record["title"]
-        return {"schema_version": 1, **record, "status": "failed"}
-
-
-def keep_failure(reports: Path, failure: Failure, *, partial: Path | None = None, body_html: str = "") -> Path:
+def keep_failure(
+    reports: Path, failure: RunRecord, *, title: str, partial: Path | None = None, body_html: str = ""
+) -> Path:
     """Keep a failed attempt with its page under ``failed/``; whole or not at all.
 
     Parameters
     ----------
+    title : str
+        Of the story.
     partial : pathlib.Path, optional
         The notebook as far as it ran.
     body_html : str
@@ -62,8 +41,8 @@ def keep_failure(reports: Path, failure: Failure, *, partial: Path | None = None
     with staging_folder(folder.with_name(f".{folder.name}-{os.getpid()}")) as staging, writing(folder):
         if notebook is not None:
             write_text(staging / "executed.ipynb", nbformat.writes(notebook))
-        write_text(staging / "report.html", render_failure(failure, notebook, body_html))
-        write_text(staging / "run.json", json.dumps(clean(failure.as_run()), indent=1, ensure_ascii=False) + "\n")
+        write_text(staging / "report.html", render_failure(failure, title, notebook, body_html))
+        write_text(staging / "run.json", failure.as_text())
         return publish_folder(staging, find_free_name(folder)) / "report.html"
 
 
@@ -93,19 +72,19 @@ def describe_cell(notebook: nbformat.NotebookNode | None) -> str:
     return ""
 
 
-def render_failure(failure: Failure, notebook: nbformat.NotebookNode | None, body_html: str = "") -> str:
+def render_failure(failure: RunRecord, title: str, notebook: nbformat.NotebookNode | None, body_html: str = "") -> str:
     """The page, checked by the same gates as every other."""
     rows = "".join(mark_up_row(name, [value]) for name, value in failure.parameters.items())
     table = frame_table("Parameters of this attempt.", ("parameter", "value"), rows) if rows else ""
     section = (
-        f'<h1>This run failed</h1><section class="failure" aria-label="Failure"><p>{escape(failure.message)}</p>'
+        f'<h1>This run failed</h1><section class="failure" aria-label="Failure"><p>{escape(str(failure.error))}</p>'
         f"<p>Nothing was published; runs published before are untouched. The command ended with exit code "
         f"{failure.exit_code}.</p></section>{body_html}{describe_cell(notebook)}{table}"
     )
     page = render_page(
         nbformat.v4.new_notebook(),
         PageFacts(
-            title=f"Failed: {failure.title}, {failure.as_of}",
+            title=f"Failed: {title}, {failure.as_of}",
             kicker=f"Event study \u00b7 {failure.story} \u00b7 {failure.notebook}",
             facts=(("as of", failure.as_of), ("status", "failed"), ("started", failure.started_at)),
             footer="Made by event-impact. Nothing of this attempt was published.",

@@ -85,16 +85,16 @@ def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
         return "failed", "no good run yet"
     last, newest = max(good, key=lambda s: s.order), max(runs, key=lambda s: s.order)
     behind = _sessions_behind(last, at)
-    age = f"last good run as of {last.run['as_of']}, finished {_show_minute(last.run['finished_at'])} UTC{_describe_age(last, at)}"
+    age = f"last good run as of {last.run.as_of}, finished {_show_minute(last.run.finished_at)} UTC{_describe_age(last, at)}"
     if not newest.is_good:
         return "stale", f"{age}; a later attempt failed"
-    if last.run["status"] == "open" and behind is not None and behind >= STALE_SESSIONS:
+    if last.run.status == "open" and behind is not None and behind >= STALE_SESSIONS:
         return "stale", f"{age}; its windows are open and {behind} sessions have closed since"
-    return str(last.run["status"]), age
+    return last.run.status, age
 
 
 def _describe_age(stored: StoredRun, at: datetime) -> str:
-    finished = pd.to_datetime(stored.run["finished_at"], utc=True, errors="coerce")
+    finished = pd.to_datetime(stored.run.finished_at, utc=True, errors="coerce")
     if pd.isna(finished):
         return ""
     days = (pd.Timestamp(at) - finished) / pd.Timedelta(days=1)
@@ -104,12 +104,11 @@ def _describe_age(stored: StoredRun, at: datetime) -> str:
 
 
 def _sessions_behind(stored: StoredRun, at: datetime) -> int | None:
-    source = stored.run.get("source")
-    exchange = source.get("exchange") if isinstance(source, dict) else None
+    exchange = (stored.run.source or {}).get("exchange")
     if not isinstance(exchange, str):
         return None
     try:
-        return count_closed(load_hours(exchange), pd.Timestamp(stored.run["as_of"]), at)
+        return count_closed(load_hours(exchange), pd.Timestamp(stored.run.as_of), at)
     except (AlignmentError, ValueError):
         return None
 
@@ -130,11 +129,11 @@ def _render_summary(stories: list[tuple[str, list[StoredRun]]], at: datetime) ->
 def _describe_outcome(runs: list[StoredRun]) -> str:
     """The outcome that the newest good run states; runs that test no price of the story state none."""
     good = [s for s in runs if s.is_good]
-    stating = [s for s in good if s.run.get("outcome") in OUTCOME_LABELS]
+    stating = [s for s in good if s.run.outcome in OUTCOME_LABELS]
     if not stating:
         return "n/a: none stated" if good else "n/a: no good run"
     last = max(stating, key=lambda s: s.order)
-    return f"{OUTCOME_LABELS[last.run['outcome']]} ({last.notebook}, as of {last.run['as_of']})"
+    return f"{OUTCOME_LABELS[str(last.run.outcome)]} ({last.notebook}, as of {last.run.as_of})"
 
 
 def _render_story(story: str, runs: list[StoredRun], reports: Path, at: datetime) -> str:
@@ -156,13 +155,13 @@ def _show_minute(text: str) -> str:
 
 
 def _render_row(stored: StoredRun, reports: Path) -> str:
-    run, status = stored.run, str(stored.run["status"])
-    outcome = OUTCOME_LABELS.get(str(run.get("outcome")), "n/a: none stated")
-    verdict = str((run.get("error") if status == "failed" else run.get("verdict")) or "n/a: none stated")
+    run, status = stored.run, stored.run.status
+    outcome = OUTCOME_LABELS.get(str(run.outcome), "n/a: none stated")
+    verdict = (run.verdict if run.is_good else run.error) or "n/a: none stated"
     short = verdict if len(verdict) <= MAX_VERDICT else verdict[: MAX_VERDICT - 3] + "..."
     address = quote(stored.folder.relative_to(reports).as_posix()) + "/report.html"
     return (
-        f'<tr><th scope="row"><a href="{escape(address)}">{escape(stored.notebook)}, {mark_up(run["as_of"])}</a></th>'
+        f'<tr><th scope="row"><a href="{escape(address)}">{escape(stored.notebook)}, {mark_up(run.as_of)}</a></th>'
         f'<td><span class="badge {status}">{status}</span></td>'
-        f"{mark_up_cell(outcome)}{mark_up_cell(short)}{mark_up_cell(_show_minute(run['finished_at']))}</tr>"
+        f"{mark_up_cell(outcome)}{mark_up_cell(short)}{mark_up_cell(_show_minute(run.finished_at))}</tr>"
     )

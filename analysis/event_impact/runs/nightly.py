@@ -121,7 +121,7 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
         return StoryPlan(story.story, story.exchange, "waiting", (), note)
     final = min(last, closing)
     mine = [s for s in runs if s.story == story.story and s.notebook == DOSSIER and is_intact(s.folder)]
-    done = {str(s.run["as_of"]) for s in mine}
+    done = {s.run.as_of for s in mine}
     known = min(a.published_latest for a in (*story.with_role("report"), *story.with_role("denial")))
     closes = hours.schedule["close"].loc[event:final]
     due = [session.date().isoformat() for session in closes[closes >= known].index]

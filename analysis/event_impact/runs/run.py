@@ -22,16 +22,17 @@ from typing import Any
 import nbformat
 
 from event_impact.base.clock import Clock, format_instant, read_system_clock
+from event_impact.base.csv_tables import is_table
 from event_impact.base.disk import write_text, writing
-from event_impact.base.errors import ConfigError, ExecutionError, RenderError
+from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError
 from event_impact.base.root import PACKAGE, StudyRoot
-from event_impact.base.run_record import clean
+from event_impact.base.run_record import RunRecord, check_schema
 from event_impact.page.format import NAME
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous, link_siblings
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
-from event_impact.runs.failure import Failure, keep_failure
+from event_impact.runs.failure import keep_failure
 from event_impact.runs.freshness import Freshness, measure_freshness
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.kernel import KernelLimits, clear_scratch, scratch_folder
@@ -83,7 +84,7 @@ class RunOutcome:
 
     folder: Path
     is_new: bool
-    run: dict[str, Any] = field(default_factory=dict)
+    run: RunRecord
 
     @property
     def page(self) -> Path:
@@ -109,10 +110,15 @@ class Prepared:
         return self.study.name
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """All validated parameters that the notebook reads."""
+        declared = read_declaration(self.notebook, "parameters")
+        return {name: value for name, value in self.study.arguments.items() if name in declared}
+
+    @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters that the notebook reads, with the story's benchmark filled in."""
-        declared, values = read_declaration(self.notebook, "parameters"), self.study.parameters
-        return {name: value for name, value in values.items() if name in declared}
+        """The same with the story's benchmark filled in, as they are recorded."""
+        return {name: self.study.parameters[name] for name in self.arguments}
 
     @property
     def scratch(self) -> Path:
@@ -204,7 +210,7 @@ def prepare(request: RunRequest) -> Prepared:
     request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
     subject = SampleStudy if "events" in names else Study
     study = subject(root=request.root.path, **request.parameters)
-    inputs, freshness = study.table_hashes, None
+    inputs, freshness = study.hash_tables(read_declaration(notebook, "tables")), None
     if "source" in names and isinstance(study, Study):
         study.check()
         inputs |= hash_inputs(study.opened, study.returns)
@@ -307,14 +313,14 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
             progress(f"execute: {prepared.notebook_path.stem}")
             notebook = _execute(prepared, target, execute)
             progress("check: every cell ran")
-            record = extract_record(notebook, prepared.notebook_path.stem)
-            check_record(prepared, record)
-            run = finish_run(prepared, record["run"], started)
+            record, tables = extract_record(notebook, prepared.notebook_path.stem)
+            check_record(prepared, record, tables)
+            run = finish_run(prepared, record, started)
             progress("render: report.html, appendix.html")
             pages = render_run(prepared, notebook, run)
             progress("write: page, results, run.json")
             with writing(staging):
-                write_run(staging, notebook, run, record["tables"], pages)
+                run = write_run(staging, notebook, run, tables, pages)
         except (ExecutionError, RenderError) as error:
             raise _keep(prepared, target, error, started) from error
         progress("publish")
@@ -330,7 +336,7 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
         return execute(
             prepared.notebook_path,
             target,
-            parameters=prepared.parameters,
+            parameters=prepared.arguments,
             root=prepared.request.root.path,
             scratch=prepared.scratch,
             limits=prepared.request.limits,
@@ -346,19 +352,19 @@ def _keep(
 ) -> ExecutionError | RenderError:
     """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
     request = prepared.request
-    failure = Failure(
+    failure = RunRecord(
         story=prepared.story,
-        title=prepared.study.title,
         notebook=prepared.notebook_path.stem,
         as_of=prepared.study.as_of.isoformat(),
-        message=error.message,
+        status="failed",
+        error=error.message,
         exit_code=error.exit_code,
         started_at=started,
         finished_at=format_instant(request.clock()),
         parameters=prepared.parameters,
     )
     try:
-        page = keep_failure(request.reports, failure, partial=target)
+        page = keep_failure(request.reports, failure, title=prepared.study.title, partial=target)
         rebuild_index(request.reports, clock=request.clock)
         said = f"See {page}."
     except (OSError, RenderError) as second:
@@ -366,52 +372,61 @@ def _keep(
     return type(error)(error.message, f"{error.hint} {said}".strip())
 
 
-def check_record(prepared: Prepared, record: dict[str, Any]) -> None:
+def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:
     """The notebook computed from the very files that were checked, for the very request.
 
     Raises
     ------
     ExecutionError
-        If story, as_of or inputs differ, or a table has a name that is none.
+        If story, as_of or inputs differ, it read a table that it does not declare, or one has a name that is none.
     """
-    name, run = prepared.notebook_path.stem, record["run"]
-    for key, value in (("story", prepared.story), ("as_of", prepared.study.as_of.isoformat())):
-        if run.get(key, value) != value:
-            raise ExecutionError(f"{name}: {key} of the run record is not what was asked.", "Mend the notebook.")
-    read = run.get("inputs", {})
-    moved = sorted(file for file, sha in prepared.inputs.items() if read.get(file, sha) != sha)
+    name = prepared.notebook_path.stem
+    if (record.story, record.as_of) != (prepared.story, prepared.study.as_of.isoformat()):
+        raise ExecutionError(f"{name}: story or as_of of the run record is not what was asked.", "Mend the notebook.")
+    moved = sorted(file for file, sha in prepared.inputs.items() if record.inputs.get(file, sha) != sha)
     if moved:
         raise ExecutionError(f"{name}: {', '.join(moved)} changed while it ran.", "Run again.")
-    for table, text in record["tables"].items():
+    unsaid = sorted(file for file in record.inputs if is_table(file) and file not in prepared.inputs)
+    if unsaid:
+        raise ExecutionError(f"{name} reads {', '.join(unsaid)} and does not say so.", "Name it in impact.tables.")
+    for table, text in tables.items():
         if not NAME.fullmatch(table) or not isinstance(text, str):
             raise ExecutionError(f"{name}: {table!r} is no name of a table.", "Use snake-case names.")
 
 
-def finish_run(prepared: Prepared, run: dict[str, Any], started: str) -> dict[str, Any]:
-    """Add to the notebook's record what only the runner knows."""
-    freshness = prepared.freshness
-    return {
-        **run,
-        "story": prepared.story,
-        "notebook": prepared.notebook_path.stem,
-        "as_of": prepared.study.as_of.isoformat(),
-        "parameters": prepared.parameters,
-        "inputs": {**run.get("inputs", {}), **prepared.inputs},
-        "source": freshness.as_record() if freshness else None,
-        "versions": read_versions(),
-        "commit": read_commit(prepared.request.root.path),
-        "started_at": started,
-        "finished_at": format_instant(prepared.request.clock()),
-    }
+def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord:
+    """Add to the notebook's record what only the runner knows.
+
+    Raises
+    ------
+    ExecutionError
+        If the whole does not fit the schema.
+    """
+    run = dataclasses.replace(
+        record,
+        notebook=prepared.notebook_path.stem,
+        parameters=prepared.parameters,
+        inputs={**record.inputs, **prepared.inputs},
+        source=prepared.freshness.as_record() if prepared.freshness else None,
+        versions=read_versions(),
+        commit=read_commit(prepared.request.root.path),
+        started_at=started,
+        finished_at=format_instant(prepared.request.clock()),
+    )
+    try:
+        check_schema(run.as_json())
+    except DataError as error:
+        raise ExecutionError(f"{run.notebook}: {error.message}", "Mend the record that its last cell shows.") from error
+    return run
 
 
-def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[str, Any]) -> dict[str, str]:
+def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunRecord) -> dict[str, str]:
     """The report of a run and its appendix, by file name, checked by their gates."""
     tidy_notebook(notebook)
     previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
     facts = PageFacts(
-        title=f"{prepared.study.title}: {short_name(run['notebook']).replace('-', ' ')}, {run['as_of']}",
-        kicker=f"Event study \u00b7 {run['story']} \u00b7 {run['notebook']}",
+        title=f"{prepared.study.title}: {short_name(run.notebook).replace('-', ' ')}, {run.as_of}",
+        kicker=f"Event study \u00b7 {run.story} \u00b7 {run.notebook}",
         facts=masthead(run, prepared),
         footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
         changed_html=describe_changes(previous, run),
@@ -425,8 +440,8 @@ def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: dict[st
 
 
 def write_run(
-    folder: Path, notebook: nbformat.NotebookNode, run: dict[str, Any], tables: dict[str, str], pages: dict[str, str]
-) -> None:
+    folder: Path, notebook: nbformat.NotebookNode, run: RunRecord, tables: dict[str, str], pages: dict[str, str]
+) -> RunRecord:
     """Write pages, results and, last, run.json with the sha256 of all of them."""
     (folder / "results").mkdir()
     for name, text in tables.items():
@@ -434,16 +449,17 @@ def write_run(
     write_text(folder / "executed.ipynb", nbformat.writes(notebook))
     for name, page in pages.items():
         write_text(folder / name, page)
-    run = {**run, "files": hash_files(folder)}
-    write_text(folder / "run.json", json.dumps(clean(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    run = dataclasses.replace(run, files=hash_files(folder))
+    write_text(folder / "run.json", run.as_text())
+    return run
 
 
-def masthead(run: dict[str, Any], prepared: Prepared) -> tuple[tuple[str, str], ...]:
+def masthead(run: RunRecord, prepared: Prepared) -> tuple[tuple[str, str], ...]:
     """The facts at the head of a page."""
-    figures = prepared.freshness.describe() if prepared.freshness else str(run["vintage"])
+    figures = prepared.freshness.describe() if prepared.freshness else run.vintage
     return (
         prepared.study.heading,
-        ("as of", str(run["as_of"])),
-        ("status", str(run.get("status"))),
+        ("as of", run.as_of),
+        ("status", run.status),
         ("figures", figures),
     )

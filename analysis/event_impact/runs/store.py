@@ -18,18 +18,16 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from event_impact.base.disk import hold_lock, numbered_names, publish_folder, staging_folder
-from event_impact.base.errors import ConfigError
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.run_record import DOSSIER, RunRecord, read_record
 
 RUN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{8}(-\d{1,4})?")
 FAILED_NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[a-z0-9-]+(-\d{1,4})?")
 RUN_FILES = ("report.html", "run.json", "executed.ipynb")
-DOSSIER = "dossier"
 PAGES_OF = {DOSSIER: ("report.html", "run.json")}
 """Files that a whole run must hold, where they are not :data:`RUN_FILES`."""
-STATUSES = ("final", "open", "failed")
 
 
 @dataclass(frozen=True)
@@ -37,27 +35,27 @@ class StoredRun:
     """One folder under ``reports/`` with its readable ``run.json``."""
 
     folder: Path
-    run: dict[str, Any]
+    run: RunRecord
 
     @property
     def story(self) -> str:
         """Id of the story."""
-        return str(self.run["story"])
+        return self.run.story
 
     @property
     def notebook(self) -> str:
         """Name of the notebook, or ``dossier``."""
-        return str(self.run["notebook"])
+        return self.run.notebook
 
     @property
     def is_good(self) -> bool:
         """Whether it was published."""
-        return str(self.run["status"]) != "failed"
+        return self.run.is_good
 
     @property
     def order(self) -> tuple[str, str, bool, str]:
         """Sorts runs from old to new; a dossier comes after the runs it binds."""
-        return str(self.run["finished_at"]), str(self.run["as_of"]), self.notebook == DOSSIER, self.folder.name
+        return self.run.finished_at, self.run.as_of, self.notebook == DOSSIER, self.folder.name
 
 
 def read_stored(folder: Path) -> StoredRun | None:
@@ -65,15 +63,9 @@ def read_stored(folder: Path) -> StoredRun | None:
     if folder.is_symlink() or not folder.is_dir():
         return None
     try:
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return StoredRun(folder, read_record(json.loads((folder / "run.json").read_text(encoding="utf-8"))))
+    except (OSError, ValueError, RecursionError, DataError):
         return None
-    needed = ("story", "notebook", "as_of", "status", "finished_at")
-    if not isinstance(run, dict) or not all(isinstance(run.get(name), str) for name in needed):
-        return None
-    if run["status"] not in STATUSES or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", run["as_of"]):
-        return None
-    return StoredRun(folder, run)
 
 
 def list_folders(reports: Path) -> list[Path]:
@@ -203,11 +195,9 @@ def is_intact(folder: Path) -> bool:
     stored = read_stored(folder)
     if stored is None or not stored.is_good:
         return False
-    files = stored.run.get("files", {})
-    needed = PAGES_OF.get(stored.notebook, RUN_FILES)
-    if not isinstance(files, dict) or not all((folder / name).is_file() for name in needed):
+    if not all((folder / name).is_file() for name in PAGES_OF.get(stored.notebook, RUN_FILES)):
         return False
     try:
-        return not files or hash_files(folder) == files
+        return not stored.run.files or hash_files(folder) == stored.run.files
     except OSError:
         return False

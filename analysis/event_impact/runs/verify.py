@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -16,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from event_impact.base.csv_tables import is_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
-from event_impact.base.run_record import clean
-from event_impact.market.opened import OPTIONAL_TABLES, TABLES
 from event_impact.runs import run as life
 from event_impact.runs.execute import execute_notebook, extract_record
 from event_impact.runs.store import DOSSIER, StoredRun, hash_files, read_stored
@@ -69,32 +67,31 @@ def verify_run(
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
         request = life.RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
         prepared = life.prepare(request)
-        changed = compare_inputs(stored.run.get("inputs", {}), prepared.inputs)
+        changed = compare_inputs(stored.run.inputs, prepared.inputs)
         if changed:
             progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
         progress(f"execute: {stored.notebook}")
         notebook = execute(
             prepared.notebook_path,
             Path(scratch) / "executed.ipynb",
-            parameters=prepared.parameters,
+            parameters=prepared.arguments,
             root=root.path,
             scratch=Path(scratch) / "kernel",
             limits=request.limits,
         )
-        record = extract_record(notebook, stored.notebook)
+        recomputed, tables = extract_record(notebook, stored.notebook)
     progress("compare: every number")
     try:
-        n_numbers = compare_results(folder / "results", record["tables"])
-        recomputed = json.loads(json.dumps(clean(record["run"]), allow_nan=False))
+        n_numbers = compare_results(folder / "results", tables)
         for name in COMPARED_FIELDS:
-            n_numbers += compare_values(stored.run.get(name), recomputed.get(name), f"run.json, {name}")
+            n_numbers += compare_values(getattr(stored.run, name), getattr(recomputed, name), f"run.json, {name}")
     except DataError as error:
         if not changed:
             raise
         hint = f"{', '.join(changed)} changed since the run was made: restore what it was made from, and verify again."
         raise DataError(error.message, hint) from error
     compare_files(stored)
-    return Verification(folder, len(prepared.inputs), len(record["tables"]), n_numbers, changed)
+    return Verification(folder, len(prepared.inputs), len(tables), n_numbers, changed)
 
 
 def read_published(folder: Path) -> StoredRun:
@@ -117,11 +114,8 @@ def read_published(folder: Path) -> StoredRun:
 
 def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
     """The recorded parameters that the notebook takes; the others had no part in the run."""
-    parameters = stored.run.get("parameters")
-    if not isinstance(parameters, dict):
-        raise ConfigError("run.json records no parameters.", "Name a run published by this package.")
     known = life.read_declaration(life.read_notebook(life.find_notebook(root, stored.notebook)), "parameters")
-    return {name: value for name, value in parameters.items() if name in known}
+    return {name: value for name, value in stored.run.parameters.items() if name in known}
 
 
 def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str, ...]:
@@ -132,8 +126,7 @@ def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str
     DataError
         Naming the first file of prices that is not, or an input that is gone or new.
     """
-    tables = {f"data/{name}" for name in (*TABLES, *OPTIONAL_TABLES)}
-    changed = tuple(name for name in sorted(recorded) if name in tables and found.get(name) != recorded[name])
+    changed = tuple(name for name in sorted(recorded) if is_table(name) and found.get(name) != recorded[name])
     for name in sorted(set(recorded) - set(changed)):
         if name not in found:
             raise DataError(f"input {name} of the run is not at hand.", "Restore it, or name the study with --root.")
@@ -144,9 +137,9 @@ def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str
             )
     new = sorted(set(found) - set(recorded))
     for name in new:
-        if name not in tables:
+        if not is_table(name):
             raise DataError(f"input {name} is used now and was not when the run was made.", HINT)
-    return (*changed, *(name for name in new if name in tables))
+    return (*changed, *(name for name in new if is_table(name)))
 
 
 def compare_results(results: Path, tables: dict[str, str]) -> int:
@@ -248,7 +241,7 @@ def compare_files(stored: StoredRun) -> None:
     DataError
         Naming the first file that was changed.
     """
-    recorded = stored.run.get("files") or {}
+    recorded = stored.run.files
     found = hash_files(stored.folder)
     for name in sorted(recorded):
         if not name.startswith("results/") and found.get(name) != recorded[name]:

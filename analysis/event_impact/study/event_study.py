@@ -241,7 +241,7 @@ def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
     Always the market model on close-to-close returns with the lengths of the study. Empty when none is recorded
     for the firm.
     """
-    controls = [c for c in load_controls(opened.data) if c.session <= opened.as_of]
+    controls = [c for c in load_controls(opened.tables) if c.session <= opened.as_of]
     own = [c for c in controls if c.ticker == opened.story.ticker]
     peers = {p.ticker for p in opened.listed if p.role == "peer"}
     beside = [c for c in controls if c.ticker in peers] if own else []
@@ -299,7 +299,7 @@ def judge_claims(
     opened: OpenedStory, panel: ReturnPanel, measured: Measured, alignment: Alignment
 ) -> tuple[CheckedClaim, ...]:
     """What the articles that were known at as_of claim, and what the figures say of each statement."""
-    claims = load_claims(tuple(event.article for event in alignment.articles), opened.data)
+    claims = load_claims(tuple(event.article for event in alignment.articles), opened.tables)
     context = ClaimContext(
         panel=panel,
         alignment=alignment,

@@ -40,7 +40,7 @@ def measure_minutes(
     """
     config, story, timing = opened.config, opened.story, opened.timing
     session = (timing.denial_sessions or timing.report_sessions)[0]
-    request = BarRequest(config.bars, opened.data, story.exchange, session, config.bar_minutes)
+    request = BarRequest(config.bars, opened.tables, story.exchange, session, config.bar_minutes)
     wanted = "" if ticker else config.bar_benchmark or story.bar_benchmark
     bars = find_bars(ticker or story.ticker, request)
     market = find_bars(wanted, request) if wanted not in ("", NO_BENCHMARK) else None

@@ -6,11 +6,11 @@ Nothing here estimates or tests, so that it loads fast and refuses early.
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import pandas as pd
 
 from event_impact.base.config import StudyConfig
+from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import DataError
 from event_impact.estimation.models import (
     FACTOR_COLUMNS,
@@ -36,7 +36,7 @@ ACCEPT_HINT = (
 )
 
 
-def open_story(config: StudyConfig, story: Story, data: Path, *, store: PriceStore | None = None) -> OpenedStory:
+def open_story(config: StudyConfig, story: Story, tables: Tables, *, store: PriceStore | None = None) -> OpenedStory:
     """Open the price source and bring the articles onto the calendar; nothing is computed yet.
 
     Parameters
@@ -49,14 +49,14 @@ def open_story(config: StudyConfig, story: Story, data: Path, *, store: PriceSto
     ConfigError, DataError
         If ``as_of`` is no session or lies before the event, or the source cannot be used.
     """
-    store = store or open_source(config.source, data, (story.ticker, config.benchmark or story.benchmark))
-    timing = align_story(story, as_of=config.as_of, opens=embedded_opens(story, data))
-    return OpenedStory(config, data, story, timing, store)
+    store = store or open_source(config.source, tables, (story.ticker, config.benchmark or story.benchmark))
+    timing = align_story(story, as_of=config.as_of, opens=embedded_opens(story, tables))
+    return OpenedStory(config, tables, story, timing, store)
 
 
 def find_first_prices(opened: OpenedStory) -> pd.DataFrame:
     """First possible price on each venue once report, and once the first denial, were public for sure."""
-    venues = load_venues(opened.data)
+    venues = load_venues(opened.tables)
     columns = {}
     for role in ("report", "denial"):
         bounds = [e.article.published_latest for e in opened.timing.articles if e.article.role == role]
@@ -127,7 +127,7 @@ def load_returns(opened: OpenedStory) -> ReturnPanel:
 
 def state_plan(opened: OpenedStory, alignment: Alignment) -> PlanStatus:
     """How the parameters of this run relate to the plans that were frozen for its story."""
-    plans = load_plans(opened.data, opened.story.story)
+    plans = load_plans(opened.tables, opened.story.story)
     return plan_status(opened.story, opened.config, alignment=alignment, plans=plans)
 
 

@@ -51,7 +51,7 @@ def gather_panel(study: OpenedStory) -> StoryPanel:
     shared = None if study.config.source == "auto" else study.store
     held: list[PanelStory] = []
     missing: list[MissingStory] = []
-    for story in load_stories(study.data).values():
+    for story in load_stories(study.tables).values():
         found = measure_story(study, story, shared)
         (held if isinstance(found, PanelStory) else missing).append(found)  # type: ignore[arg-type]
     held.sort(key=lambda s: (s.alignment.event_session, s.name))
@@ -69,7 +69,7 @@ def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = N
         return MissingStory(story, "model", f"the factors are of the United States, the listing is on {story.exchange}")
     benchmark = study.config.benchmark or story.benchmark
     try:
-        store = store or open_source(study.config.source, study.data, (story.ticker, benchmark))
+        store = store or open_source(study.config.source, study.tables, (story.ticker, benchmark))
         first, last = _find_reach(store, story, benchmark)
     except StudyError as error:
         return MissingStory(story, "no figures", error.message.split(";")[0].rstrip("."))
@@ -97,7 +97,7 @@ def _measure(
     as_of = alignment.hours.between(alignment.event_session, last)[-1].date()
     after = min(max(study.config.path[1], alignment.hull[1] + 1), LAST_WINDOW_SESSION)
     config = study.config.replace(story=story.story, as_of=as_of, path=(min(study.config.path[0], -1), after))
-    own = OpenedStory(config, study.data, story, align_story(story, as_of=as_of), store)
+    own = OpenedStory(config, study.tables, story, align_story(story, as_of=as_of), store)
     panel = load_returns(own)
     own_alignment = own.timing.with_opens(panel.opens)
     measured = measure(own, panel, own_alignment)

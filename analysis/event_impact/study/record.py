@@ -77,6 +77,7 @@ def record_study(
     finding : Verdict, optional
         What the page itself opens with, where that is not the verdict of the study.
     """
+    prices = hash_inputs(opened, panel)
     headline, companion = (find_primary(rows, kind) for kind in ("close_to_close", "close_to_open"))
     candidates = headline.candidates.frame(headline.significance) if headline.candidates else pd.DataFrame()
     run = RunRecord(
@@ -90,7 +91,7 @@ def record_study(
         headline=headline.as_record(),
         companion=companion.as_record(),
         candidates=[{str(k): v for k, v in row.items()} for row in candidates.to_dict("records")],
-        inputs={**opened.table_hashes, **hash_inputs(opened, panel)},
+        inputs=opened.tables.hash() | prices,
         vintage=panel.vintage,
     )
     tables = {
@@ -110,7 +111,7 @@ def record_timing(opened: OpenedStory) -> Provenance:
         verdict=said,
         finding=said,
         plain=said,
-        inputs=opened.table_hashes,
+        inputs=opened.tables.hash(),
         vintage="none: no price is used",
     )
     return Provenance(run, {"alignment": write_csv(opened.timing.frame())})
@@ -135,7 +136,7 @@ def record_minutes(
     run = RunRecord(
         **about, outcome=outcomes[0], companion_outcome=outcomes[1], verdict=screen.text, finding=screen.text,
         plain=" ".join(screen.sentences), headline=rows[0] if rows else None,
-        companion=rows[1] if len(rows) > 1 else None, inputs={**opened.table_hashes, **files},
+        companion=rows[1] if len(rows) > 1 else None, inputs=opened.tables.hash() | files,
         vintage=result.bars.vintage if result else "none: no bars are recorded",
     )  # fmt: skip
     return Provenance(run, {"alignment": write_csv(frame)})
@@ -167,7 +168,7 @@ def record_panel(result: PanelResult, verdict: Verdict) -> Provenance:
             "recommended": main.recommended or None,
             "p": main.p_value,
         },
-        inputs={**opened.table_hashes, **result.panel.inputs},
+        inputs=opened.tables.hash() | result.panel.inputs,
         vintage=result.panel.vintage,
     )
     return Provenance(run, {})

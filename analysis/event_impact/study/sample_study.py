@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import find_root
 from event_impact.base.run_record import RunRecord
@@ -71,6 +72,7 @@ class SampleStudy:
             raise ConfigError(f"a sample has no parameter {', '.join(unknown)}.", f"It has {', '.join(DEFAULTS)}.")
         self.parameters = {name: _read_as(name, parameters.get(name, default)) for name, default in DEFAULTS.items()}
         asked, self.root = self.parameters, find_root(root)
+        self._tables = Tables(self.root.data)
         self.name, self.path_window = asked["name"], asked["path"]
         self.bound, self.significance = asked["equivalence_bound"], asked["significance"]
         if not SAMPLE_NAME.fullmatch(self.name):
@@ -100,13 +102,13 @@ class SampleStudy:
         """Returns of the embedded prices and the event session of every registered story."""
         if (str(self.request.returns), str(self.request.events)) != (SNAPSHOT, REGISTRY):
             return None
-        data, found = self.root.data, {}
-        store, stories = open_source(SNAPSHOT, data), load_stories(data)
+        tables, found = self._tables, {}
+        store, stories = open_source(SNAPSHOT, tables), load_stories(tables)
         asked = {story.ticker: story.exchange for story in stories.values()} | {self.request.benchmark: "XNYS"}
         for ticker, exchange in asked.items():
             with contextlib.suppress(StudyError):  # without figures: its events say so, each with its reason
                 found[ticker] = faultless_returns(store.load(ticker, exchange))[0]["close_to_close"]
-        known = load_known_alignments(data, date(2100, 1, 1))
+        known = load_known_alignments(tables, date(2100, 1, 1))
         rows = [(a.story.story, a.story.ticker, f"{a.event_session:%Y-%m-%d}") for a in known]
         return pd.DataFrame(found).sort_index(), pd.DataFrame(rows, columns=["event_id", "ticker", "session"])
 
@@ -127,14 +129,17 @@ class SampleStudy:
         """The first fact at the head of a page."""
         return "events", f"{len(self.opened.placed.frame)} given, {self.works[0].result.n} used"
 
-    @cached_property
-    def table_hashes(self) -> dict[str, str]:
+    def hash_tables(self, names: Iterable[str] | None = None) -> dict[str, str]:
         """sha256 of every file that the numbers rest on."""
+        if str(self.request.returns) == SNAPSHOT:
+            return self._tables.hash(names)
         files = [path for path in (self.request.returns, self.request.events, self.request.factors) if path is not None]
-        if files[0] == Path(SNAPSHOT):
-            data = self.root.data
-            files = [data / "stories.csv", data / "articles.csv", data / "manifest.csv"]
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The parameters as they were asked for."""
+        return self.parameters
 
     @cached_property
     def works(self) -> list[WindowWork]:
@@ -198,7 +203,7 @@ class SampleStudy:
                 "recommended": result.recommended or None, "p": result.p_value, "p_placebo": self.placebo.p_value,
             },
             parameters=self.parameters,
-            inputs=self.table_hashes,
+            inputs=self.hash_tables(),
             vintage=self.request.returns.name,
         )  # fmt: skip
         drawn = {drawing.name: drawing.numbers for drawing in screen.drawings}

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from event_impact.base.config import StudyConfig
+from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot, find_root
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
@@ -100,19 +101,19 @@ class Study:
         **parameters: Any,
     ) -> None:
         self.root: StudyRoot = find_root(root)
-        data, name = self.root.data, story.story if isinstance(story, Story) else story
+        tables, name = Tables(self.root.data), story.story if isinstance(story, Story) else story
         if isinstance(prices, pd.DataFrame):
-            prices = PriceStore.of_frame(prices, data)
+            prices = PriceStore.of_frame(prices, tables)
         if prices is not None:
             parameters["source"] = prices.source
         self.config = StudyConfig.from_parameters(**parameters, story=name)
-        held = story if isinstance(story, Story) else load_story(name, data)
+        held = story if isinstance(story, Story) else load_story(name, tables)
         if "as_of" not in parameters and name != StudyConfig.story:
             raise ConfigError(
                 f"as_of is missing: its default belongs to {StudyConfig.story}, not to {name}.",
                 f"Name a session from {align_story(held).event_session.date()} on, for example with --as-of.",
             )
-        self.opened: OpenedStory = open_story(self.config, held, data, store=prices)
+        self.opened: OpenedStory = open_story(self.config, held, tables, store=prices)
         self._curves: dict[str, SpecificationCurve] = {}
         self._given = {"root": self.root.path, "prices": prices, "story": story}
 
@@ -162,9 +163,13 @@ class Study:
         return self.opened.parameters
 
     @property
-    def table_hashes(self) -> dict[str, str]:
-        """sha256 of the tables that were read."""
-        return self.opened.table_hashes
+    def arguments(self) -> dict[str, Any]:
+        """The parameters as they were asked for."""
+        return self.config.as_parameters()
+
+    def hash_tables(self, names: Iterable[str]) -> dict[str, str]:
+        """sha256 of the named tables, of those that there are."""
+        return self.opened.tables.hash(names)
 
     @property
     def heading(self) -> tuple[str, str]:
@@ -189,7 +194,7 @@ class Study:
     @cached_property
     def registry(self) -> list[Alignment]:
         """Every story of the registry whose articles had appeared by ``as_of``, on its calendar."""
-        return load_known_alignments(self.opened.data, self.config.as_of)
+        return load_known_alignments(self.opened.tables, self.config.as_of)
 
     @cached_property
     def returns(self) -> ReturnPanel:
@@ -302,7 +307,7 @@ class Study:
     @cached_property
     def doubts(self) -> tuple[ArticleDoubt, ...]:
         """Doubts about the bounds of the articles, and what would change if each were right."""
-        return load_doubts(self.timing, self.root.data)
+        return load_doubts(self.timing, self.opened.tables)
 
     @cached_property
     def claims(self) -> tuple[CheckedClaim, ...]:
