@@ -33,20 +33,25 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "table"
 
 
+def put(made: Schedule) -> bool:
+    return cron.change_cron(made.root, cron_block(made))
+
+
 def test_a_line_in_cron_comes_and_goes_and_nothing_else_moves(table: Path) -> None:
     made = Schedule(Path("/srv/study"))
-    cron.install_cron(made)
+    assert put(made)
+    assert not put(made)
     assert table.read_text() == cron_block(made)
     table.write_text(OWN)
-    cron.install_cron(made)
-    cron.install_cron(Schedule(Path("/srv/study"), "07:05"))
-    cron.install_cron(Schedule(Path("/srv/other")))
+    put(made)
+    put(Schedule(Path("/srv/study"), "07:05"))
+    put(Schedule(Path("/srv/other")))
     text = table.read_text()
     assert text.startswith(OWN)
     assert text.count("5 7 * * * cd /srv/study && ") == 1
     assert text.count("30 23 * * *") == 1
-    assert cron.remove_cron(Path("/srv/study"))
-    assert not cron.remove_cron(Path("/srv/study"))
+    assert cron.change_cron(Path("/srv/study"), "")
+    assert not cron.change_cron(Path("/srv/study"), "")
     assert table.read_text() == OWN + cron_block(Schedule(Path("/srv/other")))
 
 
@@ -55,14 +60,14 @@ def test_a_crontab_that_cannot_be_read_is_not_overwritten(table: Path) -> None:
     program = table.parent / "bin/crontab"
     program.write_text('#!/bin/sh\n[ "$1" = "-l" ] && { echo denied >&2; exit 1; }\ncat > "$CRONTAB_FILE"\n')
     with pytest.raises(DataError, match="denied"):
-        cron.install_cron(Schedule(Path("/srv/study")))
+        put(Schedule(Path("/srv/study")))
     assert table.read_text() == OWN
 
 
 def test_without_the_program_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match="not installed"):
-        cron.install_cron(Schedule(Path("/srv/study")))
+        put(Schedule(Path("/srv/study")))
 
 
 def test_odd_folders_reach_the_shell_as_one_word(tmp_path: Path) -> None:

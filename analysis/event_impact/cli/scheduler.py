@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,16 @@ import click
 from event_impact.base.clock import read_system_clock
 from event_impact.base.config import parse_date
 from event_impact.base.errors import ConfigError
-from event_impact.cli.context import find_reports, make_progress, open_root, parse_at, reports_option, say
+from event_impact.cli.context import (
+    find_reports,
+    make_progress,
+    open_own_root,
+    open_root,
+    parse_at,
+    reports_option,
+    say,
+)
+from event_impact.runs import schedule as timetable
 
 if TYPE_CHECKING:
     from event_impact.base.root import StudyRoot
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
     from event_impact.market.download import FetchOutcome
     from event_impact.market.protocol import Provider
     from event_impact.runs.run import RunOutcome
-    from event_impact.runs.schedule import Schedule
 
 PROVIDER_VARIABLE = "IMPACT_PROVIDER"
 WAIT_HELP = "Minutes to go on trying while the provider asks to wait."
@@ -69,16 +77,13 @@ def refuse_packaged(root: StudyRoot) -> None:
 @click.pass_context
 def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
-    import dataclasses
-
     from event_impact.market.download import fetch_vintage, wait_out
     from event_impact.market.fetch_plan import plan_fetch
 
-    root, progress, now = open_root(ctx), make_progress(ctx), read_system_clock()
-    refuse_packaged(root)
+    root, progress, now = open_own_root(ctx), make_progress(ctx), read_system_clock()
     dates = {name: parse_date(f"--{name}", asked[name]) if asked[name] else None for name in ("start", "end")}
     request = plan_fetch(names, root.data, today=now.date(), **dates)
-    request = dataclasses.replace(
+    request = replace(
         request,
         bars=tuple(t for t in request.exchanges if t not in request.optional) if asked["intraday"] else request.bars,
         accepts_revisions=asked["accept_revisions"],
@@ -162,12 +167,8 @@ def _options(function: Command) -> Command:
     return click.option("--arguments", default="", metavar="TEXT", help="More for impact nightly.")(function)
 
 
-def _make(ctx: click.Context, time: str, arguments: str) -> Schedule:
-    from event_impact.runs.schedule import Schedule
-
-    root = open_root(ctx)
-    refuse_packaged(root)
-    return Schedule(root.path, time, tuple(shlex.split(arguments)))
+def _make(ctx: click.Context, time: str, arguments: str) -> timetable.Schedule:
+    return timetable.Schedule(open_own_root(ctx).path, time, tuple(shlex.split(arguments)))
 
 
 @click.group()
@@ -180,14 +181,12 @@ def schedule() -> None:
 @click.pass_context
 def show_schedule(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
     """Print what would be installed."""
-    from event_impact.runs.schedule import cron_block, systemd_units
-
     made = _make(ctx, time, arguments)
     if systemd:
-        units = systemd_units(made)
+        units = timetable.systemd_units(made)
         say(ctx, "\n".join(f"# {UNITS / name}\n{text}" for name, text in units.items()).rstrip(), units)
     else:
-        say(ctx, cron_block(made).rstrip(), {"crontab": cron_block(made)})
+        say(ctx, timetable.cron_block(made).rstrip(), {"crontab": timetable.cron_block(made)})
 
 
 @schedule.command("install")
@@ -195,13 +194,11 @@ def show_schedule(ctx: click.Context, systemd: bool, time: str, arguments: str) 
 @click.pass_context
 def install(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
     """Install it; a second time replaces the first."""
-    from event_impact.runs.schedule import install_cron, install_systemd
-
     made = _make(ctx, time, arguments)
     if systemd:
-        install_systemd(made, UNITS.expanduser())
+        timetable.install_systemd(made, UNITS.expanduser())
     else:
-        install_cron(made)
+        timetable.change_cron(made.root, timetable.cron_block(made))
     where = f"{made.unit}.timer" if systemd else "crontab"
     say(ctx, f"installed in {where}, every day at {time}", {"installed": where, "time": time})
 
@@ -211,11 +208,9 @@ def install(ctx: click.Context, systemd: bool, time: str, arguments: str) -> Non
 @click.pass_context
 def remove(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
     """Take it out again; everything else in the crontab stays."""
-    from event_impact.runs.schedule import remove_cron, remove_systemd
-
     made = _make(ctx, time, arguments)
-    found = remove_systemd(made, UNITS.expanduser()) if systemd else remove_cron(made.root)
-    say(ctx, "removed" if found else "nothing was installed", {"removed": found})
+    is_gone = timetable.remove_systemd(made, UNITS.expanduser()) if systemd else timetable.change_cron(made.root, "")
+    say(ctx, "removed" if is_gone else "nothing was installed", {"removed": is_gone})
 
 
 @click.command()

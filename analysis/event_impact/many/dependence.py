@@ -184,7 +184,8 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates) -> MeanCorr
     """
     used = np.flatnonzero(estimates.is_used)
     n = used.size
-    if n < 2:
+    overlap = count_overlaps(estimates)
+    if not overlap.n_pairs:  # no pair, no correlation: an exact zero, whatever rounding makes of lone unit vectors
         return MeanCorrelation(0.0, 0, 0)
     width = estimates.windows.n_event
     session = estimates.session_index[used]
@@ -193,7 +194,6 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates) -> MeanCorr
     whole, gappy = order[~has_gaps], order[has_gaps]
     total, short = _correlate_whole(design, estimates, whole)
     more, more_short = _correlate_gappy(design, estimates, whole, gappy)
-    overlap = count_overlaps(estimates)
     value = 2.0 * (total + more) / (n * (n - 1.0) * width)
     return MeanCorrelation(float(value), overlap.n_pairs, round(short + more_short))
 

@@ -135,22 +135,19 @@ def read_crontab() -> str:
     return done.stdout
 
 
-def install_cron(schedule: Schedule) -> None:
-    """Put the block of this study into the user's crontab; a second time replaces it."""
+def change_cron(root: Path, block: str) -> bool:
+    """Put the block of a study into the user's crontab in the place of an earlier one, or (empty block) take it out.
+
+    Returns
+    -------
+    bool
+        Whether anything had to be changed.
+    """
     before = read_crontab()
-    after = replace_block(before, schedule.root, cron_block(schedule))
+    after = replace_block(before, root, block)
     if after != before:
         _succeed(_run(["crontab", "-"], after), "writing the crontab")
-
-
-def remove_cron(root: Path) -> bool:
-    """Take the block out; False when there was none."""
-    before = read_crontab()
-    after = replace_block(before, root, "")
-    if after == before:
-        return False
-    _succeed(_run(["crontab", "-"], after), "writing the crontab")
-    return True
+    return after != before
 
 
 def install_systemd(schedule: Schedule, units: Path) -> None:
