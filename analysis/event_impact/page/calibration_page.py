@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
-import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -102,7 +101,7 @@ def list_exhibits(found: FirmCalibration) -> tuple[TableExhibit, ...]:
     return tuple(exhibit for _, exhibits in _list_sections(found) for exhibit in exhibits.values())
 
 
-def _show(source: str, exhibit: TableExhibit) -> nbformat.NotebookNode:
+def _show(source: str, exhibit: TableExhibit) -> Any:
     """An exhibit as an executed cell, its call as the source."""
     data = {"text/html": exhibit._repr_html_(), "text/plain": exhibit.name}
     output = new_output("execute_result", data=data, execution_count=1)
