@@ -5,6 +5,7 @@ Nothing here is scheduled or published.
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -12,40 +13,43 @@ import pandas as pd
 
 from event_impact.base.config import MASKS, MODELS
 from event_impact.base.errors import StudyError
+from event_impact.inference.windows import WindowEstimate
+from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import OUTCOME_LABELS, format_interval, format_p, format_percent, or_reason
+from event_impact.page.format import OUTCOME_LABELS
 from event_impact.page.return_figures import draw_cumulative
 from event_impact.page.tables import tabulate_estimates
 from event_impact.page.verdict import find_primary
 from event_impact.study.study import Study
 
+QUANTITIES = (
+    Column("estimate", "estimate", "percent", why="note"),
+    Column("ci95", "95 % interval", "interval"),
+    Column("rank_p", "p (rank)", "p"),
+    Column("mde80", "detectable from", "size"),
+    Column("outcome", "outcome", OUTCOME_LABELS.__getitem__),
+)
+"""What is compared of a row; here they stand below each other."""
+
 
 def compare(*studies: Study) -> TableExhibit:
     """Headline and companion under several parameter sets, one column each; what differs is named."""
-    columns, records = {}, []
+    columns, records = [Column("", "quantity", of=lambda line: f"{line[0]}, {line[1].head}")], []
     shared = set.intersection(*(set(s.config.as_parameters().items()) for s in studies))
     for number, study in enumerate(studies, start=1):
         own = ", ".join(f"{n}={v}" for n, v in study.config.as_parameters().items() if (n, v) not in shared)
-        cells = []
-        for kind in ("close_to_close", "close_to_open"):
-            row = find_primary(study.estimates, kind)
-            cells += [
-                or_reason(row.estimate, format_percent, row.note),
-                format_interval(row.ci95) if row.ci95 else "n/a",
-                or_reason(row.rank_p, format_p, ""),
-                or_reason(row.mde80, lambda v: format_percent(v, sign=False), ""),
-                OUTCOME_LABELS[row.outcome],
-            ]
-            records.append({"set": number, "parameters": own, **row.as_record()})
-        columns[f"{number}: {own or 'as above'}"] = cells
-    names = ("estimate", "95 % interval", "p (rank)", "detectable from", "outcome")
-    index = [f"{label}, {name}" for label in ("headline", "companion") for name in names]
-    return TableExhibit(
-        name="comparison",
-        cells=pd.DataFrame(columns, index=pd.Index(index, name="quantity")),
-        caption="Parameter sets side by side. Looking at several and reporting the one that is liked is not a test.",
-        numbers=pd.DataFrame(records),
-    )
+        kinds = {"headline": "close_to_close", "companion": "close_to_open"}
+        found = {label: find_primary(study.estimates, kind) for label, kind in kinds.items()}
+        columns.append(Column("", f"{number}: {own or 'as above'}", of=partial(_say_line, found)))
+        records += [{"set": number, "parameters": own, **row.as_record()} for row in found.values()]
+    lines = [(label, quantity) for label in ("headline", "companion") for quantity in QUANTITIES]
+    caption = "Parameter sets side by side. Looking at several and reporting the one that is liked is not a test."
+    return declare_table("comparison", lines, columns, caption=caption, numbers=pd.DataFrame(records))
+
+
+def _say_line(found: dict[str, WindowEstimate], line: tuple[str, Column]) -> str:
+    label, quantity = line
+    return quantity.cell(found[label])
 
 
 def show_controls(study: Study) -> Any:
@@ -82,11 +86,8 @@ def show_changed(study: Study, *, window: tuple[int, int], **changes: object) ->
 
     try:
         changed = study.replace(windows=tuple(dict.fromkeys(((0, 0), window))), **changes)
-        shown: tuple[object, ...] = (
-            changed.verdict,
-            tabulate_estimates(changed.estimates),
-            draw_cumulative(changed.headline, hull=changed.alignment.hull),
-        )
+        path = draw_cumulative(changed.headline, hull=changed.alignment.hull)
+        shown: tuple[Any, ...] = (changed.verdict, tabulate_estimates(changed.estimates), path)
     except StudyError as error:
         shown = (HTML(f"<p>{escape(str(error))}</p>"),)
     display(*shown)

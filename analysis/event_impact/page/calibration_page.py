@@ -15,8 +15,10 @@ from event_impact.inference.simulation import RESIDUAL_STD
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import format_count, format_size
-from event_impact.page.render import PageFacts, check_page, render_page
+from event_impact.page.render import TEMPLATES, PageFacts, check_page, render_page
 
+PROSE = TEMPLATES / "calibration.md"
+"""The text of the page; the tables of a section stand where it is parted."""
 TESTS = {"p_t": "t", "p_sample_quantile": "sample quantile", "p_conformal": "conformal", "p_fhs": "FHS"}
 TESTS |= {"p_star": "the rule, p*"}
 WINDOW_TESTS = {"p_t": "t", "p_block_conformal": "block conformal", "p_fhs": "FHS", "p_star": "the rule, p*"}
@@ -56,12 +58,11 @@ def render_calibration(found: FirmCalibration) -> str:
         f'found = calibrate_firm(root, "{subject.ticker}", n_draws={found.n_draws}, seed={found.seed}, '
         f"estimation_sessions={found.estimation_sessions}, gap_sessions={found.gap_sessions})"
     )
-    opening = new_markdown_cell(_OPENING.format(ticker=subject.ticker))
-    cells = [opening, new_code_cell(call, execution_count=1)]
-    for prose, exhibits in _list_sections(found):
-        cells += [new_markdown_cell(prose)] if prose else []
+    opening, *texts = PROSE.read_text(encoding="utf-8").format(ticker=subject.ticker).split("<!-- tables -->\n")
+    cells = [new_markdown_cell(opening), new_code_cell(call, execution_count=1)]
+    for exhibits, text in zip(_list_sections(found), texts, strict=True):
         cells += [_show(source, exhibit) for source, exhibit in exhibits.items()]
-    cells.append(new_markdown_cell(_LIMITS))
+        cells.append(new_markdown_cell(text))
     cut = f"before {subject.before.date()} ({subject.story})" if subject.before is not None else "to the last session"
     page = render_page(
         new_notebook(cells=cells),
@@ -83,8 +84,8 @@ def render_calibration(found: FirmCalibration) -> str:
     return page
 
 
-def _list_sections(found: FirmCalibration) -> list[tuple[str, dict[str, TableExhibit]]]:
-    """The prose of each section with its tables, each under the call that makes it."""
+def _list_sections(found: FirmCalibration) -> list[dict[str, TableExhibit]]:
+    """The tables of each section, each under the call that makes it."""
     own = {f"tabulate_history(found, {level})": tabulate_history(found, level) for level in LEVELS}
     sizes = {f"tabulate_simulated_sizes(found, {level})": tabulate_simulated_sizes(found, level) for level in LEVELS}
     single = (
@@ -92,13 +93,12 @@ def _list_sections(found: FirmCalibration) -> list[tuple[str, dict[str, TableExh
         tabulate_simulated_windows,
     )  # fmt: skip
     power, rule, windows, simulated_power, simulated_windows = ({f"{t.__name__}(found)": t(found)} for t in single)
-    simulated = sizes | simulated_power | simulated_windows
-    return [("", own), (_POWER, power | rule), (_WINDOWS, windows), (_SIMULATED, simulated)]
+    return [own, power | rule, windows, sizes | simulated_power | simulated_windows]
 
 
 def list_exhibits(found: FirmCalibration) -> tuple[TableExhibit, ...]:
     """Every table of the page, for its CSV files."""
-    return tuple(exhibit for _, exhibits in _list_sections(found) for exhibit in exhibits.values())
+    return tuple(exhibit for exhibits in _list_sections(found) for exhibit in exhibits.values())
 
 
 def _show(source: str, exhibit: TableExhibit) -> Any:
@@ -250,37 +250,3 @@ def tabulate_simulated_windows(found: FirmCalibration) -> TableExhibit:
 
 def _level(level: float) -> str:
     return f"{100 * level:g}\u00a0%"
-
-
-_OPENING = """# Do the tests of {ticker} keep their level?
-
-A test with a level of five per cent should reject on five of a hundred ordinary sessions, in nervous markets as in calm
-ones. Here the tests of the event study run on sessions of the same firm on which nothing is assumed to have happened, and
-on simulated returns whose truth is known.
-
-## How often do they reject on the firm's own sessions?
-
-Every session has its own estimation window and gap, as the event has. Neighbouring sessions share most of their window,
-so rejections may come in clusters; the intervals allow for that.
-"""
-_POWER = """## What would they have found?
-
-The same sessions with an effect added to each.
-"""
-_WINDOWS = """## And over several sessions?
-
-The t test of a window takes the covariance of all its forecast errors; the conformal test ranks the window among
-blocks of the same length.
-"""
-_SIMULATED = """## What do they do when the truth is known?
-
-The firm follows its market with a slope of 1.2 and a residual of the kind named; nothing else happens. The market is
-GARCH with t(4) innovations throughout.
-"""
-_LIMITS = """## Limits
-
-- The own sessions include days with news. A large move is likely to be a rejection on its own day, and makes rejections
-  rarer on the sessions whose estimation window holds it.
-- The simulations use one set of GARCH parameters and symmetric errors.
-- The level of a test says nothing about any one event.
-"""

@@ -12,7 +12,7 @@ from event_impact.page import format as written
 from event_impact.page.exhibits import TableExhibit
 
 Getter = str | Callable[[Any], Any]
-"""Where a row holds something: a path of attributes or keys, or a function of the row."""
+"""Where a row holds something: a path of attributes, keys and places, or a function of the row."""
 NUMERALS: dict[str, Callable[..., str]] = {
     "percent": written.format_percent,
     "size": written.format_size,
@@ -73,21 +73,17 @@ class Column:
             f"{self.name}{end}" for end in (("_low", "_high") if self.kind == "interval" else ("",)) if self.name
         )
 
-    def value(self, row: object) -> Any:
-        """What the row holds; None and NaN are missing."""
-        return _get(row, self.of or self.name)
-
     def cell(self, row: object) -> str:
         """The value as a reader sees it, or why there is none."""
-        value = self.value(row)
-        if value is None or value != value:
+        value = _get(row, self.of or self.name)
+        if value is None or value != value:  # None and NaN are missing
             return ": ".join(filter(None, (self.missing, _get(row, self.why) if self.why else "")))
         show: Callable[..., str] = (NUMERALS | WORDS)[self.kind] if isinstance(self.kind, str) else self.kind
         return show(value) if self.digits is None else show(value, digits=self.digits)
 
     def record(self, row: object) -> dict[str, object]:
         """The value as a machine reads it."""
-        value = self.value(row)
+        value = _get(row, self.of or self.name)
         return dict(zip(self.names, (value or (None, None)) if len(self.names) > 1 else (value,), strict=False))
 
 
@@ -96,7 +92,10 @@ def _get(row: object, where: Getter) -> Any:
         return where(row)
     value: Any = row
     for part in where.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None if value is None else getattr(value, part)
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif value is not None:
+            value = value[int(part)] if part.isdigit() else getattr(value, part)
     return value
 
 

@@ -47,7 +47,14 @@ class Exhibit:
     """An exhibit in a notebook: what readers see, and the numbers that a runner keeps."""
 
     name: str
+    caption: str
     numbers: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is no snake-case name.")
+        if not self.caption.strip():
+            raise ValueError(f"{self.name}: an exhibit needs a caption.")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         return {
@@ -85,7 +92,7 @@ class FigureExhibit(Exhibit):
     numbers: pd.DataFrame
 
     def __post_init__(self) -> None:
-        _check_exhibit(self.name, self.caption)
+        super().__post_init__()
         if not self.description.strip():
             raise ValueError(f"{self.name}: a figure needs a description.")
 
@@ -133,9 +140,6 @@ class TableExhibit(Exhibit):
     is_folded: bool = False
     has_headline: bool = False
 
-    def __post_init__(self) -> None:
-        _check_exhibit(self.name, self.caption)
-
     def _repr_html_(self) -> str:
         if self.cells.empty:  # a frame of heads over nothing: its caption says why
             return f'<p class="empty-table">{mark_up_caption(self.caption, "")}</p>'
@@ -170,13 +174,6 @@ class TableExhibit(Exhibit):
 
 def _escape_latex(text: object) -> str:
     return "".join(LATEX_SIGNS.get(sign, sign) for sign in str(text) if sign not in UNSEEN)
-
-
-def _check_exhibit(name: str, caption: str) -> None:
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no snake-case name.")
-    if not caption.strip():
-        raise ValueError(f"{name}: an exhibit needs a caption.")
 
 
 def write_csv(frame: pd.DataFrame, *, index: bool = False) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from datetime import date
 
 import pandas as pd
@@ -87,13 +86,6 @@ def format_session(value: pd.Timestamp | date) -> str:
 def format_yes(value: bool) -> str:
     """``yes`` or ``no``."""
     return "yes" if value else "no"
-
-
-def or_reason(value: float | None, formatter: Callable[[float], str], reason: str) -> str:
-    """A formatted number, or ``n/a: reason``."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return f"{NOT_AVAILABLE}: {reason}" if reason else NOT_AVAILABLE
-    return formatter(value)
 
 
 RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}

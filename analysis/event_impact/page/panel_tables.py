@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from event_impact.inference.parametric import interval
 from event_impact.inference.power import detectable_effect
@@ -207,8 +208,7 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
         Column("n", "stories", "whole", of="pooled.n"),
         Column("estimate", "mean", "percent", of="pooled.estimate", missing="n/a: too few"),
         Column("standard_error", of="pooled.standard_error"),
-        Column("ci90_low", of=lambda r: r.pooled.ci90 and r.pooled.ci90[0]),
-        Column("ci90_high", of=lambda r: r.pooled.ci90 and r.pooled.ci90[1]),
+        Column("ci90", kind="interval", of="pooled.ci90"),
         Column("ci95", "95 % interval", "interval", of="pooled.ci95"),
         Column("", "p", "p", of="pooled.p_value"),
         Column("recommended", "by", lambda name: RECOMMENDED_LABELS.get(name, "n/a"), of="pooled.recommended"),
@@ -279,8 +279,8 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         Column("kind", of=kind_of),
         Column("identified", "identified", lambda kind: kind.replace("_", " "), of="alignment.identification.kind"),
         Column("event_session", of="alignment.event_session"),
-        Column("first", of=lambda s: s.alignment.hull[0]),
-        Column("last", of=lambda s: s.alignment.hull[1]),
+        Column("first", of="alignment.hull.0"),
+        Column("last", of="alignment.hull.1"),
         Column("is_ambiguous", of="alignment.is_ambiguous"),
         Column("estimate", "joint effect", "percent", of="joint.estimate"),
         Column("standard_error", of="joint.standard_error"),
@@ -320,11 +320,11 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
     columns = [Column("story", "story"), Column("price_between", "price between", of="price")]
     for name, head in (("report", "report"), ("denial", "denial"), ("total", "sum")):
         columns += [
-            Column("", head, "written", of=_effect(name, _say_effect)),
-            Column(f"{name}_estimate", of=_effect(name, lambda effect: effect[0])),
-            Column(f"{name}_standard_error", of=_effect(name, lambda effect: effect[1])),
-            Column(f"{name}_df", of=_effect(name, lambda effect: effect[2])),
-            Column(f"{name}_ci95", kind="interval", of=_effect(name, lambda effect: interval(*effect, 0.95))),
+            Column("", head, _say_effect, of=name),
+            Column(f"{name}_estimate", of=f"{name}.0"),
+            Column(f"{name}_standard_error", of=f"{name}.1"),
+            Column(f"{name}_df", of=f"{name}.2"),
+            Column(f"{name}_ci95", kind="interval", of=partial(_interval_of, name)),
         ]
     mean = (
         f"Mean of the sums: {format_percent(pooled.estimate)}, 95 % interval {format_interval(pooled.ci95)}."
@@ -339,8 +339,9 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
     return declare_table("separable", result.separable, columns, caption=caption)
 
 
-def _effect(name: str, take: Callable[[tuple[float, float, int]], object]) -> Callable[[SeparateEffects], object]:
-    return lambda effects: take(getattr(effects, name))
+def _interval_of(name: str, effects: SeparateEffects) -> tuple[float, float]:
+    estimate, error, df = getattr(effects, name)
+    return interval(estimate, error, df, 0.95)
 
 
 def _say_effect(effect: tuple[float, float, int]) -> str:

@@ -179,13 +179,11 @@ def _path_caption(abnormal: AbnormalReturns, numbers: pd.DataFrame, hull: tuple[
         f"({MODEL_LABELS[abnormal.design.model]}). Session 0 is {format_session(abnormal.event_session)}; "
         f"{_say_strip(hull)}. "
     )
-    if abnormal.fit.has_error:
-        text += (
-            "The bands say where 90 % and 95 % of ordinary sessions would lie: about one mark in twenty falls outside "
-            "the wider one by chance."
-        )
-    else:
-        text += f"No bands are drawn: {abnormal.fit.why_no_error}."
+    bands = (
+        "The bands say where 90 % and 95 % of ordinary sessions would lie: about one mark in twenty falls outside the "
+        "wider one by chance."
+    )
+    text += bands if abnormal.fit.has_error else f"No bands are drawn: {abnormal.fit.why_no_error}."
     if numbers["is_estimation"].any():
         text += " Hollow marks helped to fit the model, so they have no band."
     missing = numbers.loc[numbers["ar"].isna(), "rel_session"]
@@ -253,37 +251,35 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int] | None =
     style.use_event_time(axes)
     style.use_percent(axes.yaxis, "cumulative abnormal return")
     style.legend_above(axes, [*handles, *_band_handles()])
-    event = numbers[numbers["part"] == "event"]
-    known = event[event["car"].notna()]
-    last = known.iloc[-1]
+    known = numbers[numbers["car"].notna()]
+    event, runup = known[known["part"] == "event"], known[known["part"] == "run-up"]
+    has_runup = (numbers["part"] == "run-up").any()
+    strip = "The blue strip marks session 0" if hull is None else _say_strip(hull).capitalize()
+    bands = (
+        " and has its own 90 % and 95 % forecast bands: a sum inside them is of a size that ordinary sessions also produce."
+        if abnormal.fit.has_error
+        else f"; no bands are drawn: {abnormal.fit.why_no_error}."
+    )
     caption = (
         f"Cumulative abnormal {RETURN_LABELS[abnormal.return_kind]} returns "
         f"({MODEL_LABELS[abnormal.design.model]}). Circles sum from session 0 "
         f"({format_session(abnormal.event_session)}) to the session below the mark"
-        + ("; squares sum the run-up before it, from its first session" if (numbers["part"] == "run-up").any() else "")
-        + (
-            ". Each bundle starts from zero and has its own 90 % and 95 % forecast bands: a sum inside them is of a "
-            "size that ordinary sessions also produce."
-            if abnormal.fit.has_error
-            else f". Each bundle starts from zero; no bands are drawn: {abnormal.fit.why_no_error}."
+        f"{'; squares sum the run-up before it, from its first session' if has_runup else ''}. Each bundle starts from "
+        f"zero{bands} Neighbouring points share sessions and are no separate evidence. {strip}."
+    )
+    for row in style.rows_of(numbers[numbers["car"].isna()].head(1)):
+        caption += f" From {signed_whole(row.first)} to {signed_whole(row.last)} the sum is n/a: {row.note}."
+    before = "No run-up is drawn."
+    if len(runup):
+        last = runup.iloc[-1]
+        span = f"sessions {signed_whole(last['first'])} to {signed_whole(last['last'])}"
+        before = (
+            f"Over the run-up, {span}, the sum is {format_percent(last['car'])}, {_say_band(last, 'band95', '95')}."
         )
-        + " Neighbouring points share sessions and are no separate evidence. "
-        + ("The blue strip marks session 0." if hull is None else f"{_say_strip(hull).capitalize()}.")
-    )
-    notes = numbers.loc[numbers["car"].isna(), ["first", "last", "note"]]
-    if len(notes):
-        row = notes.iloc[0]
-        caption += f" From {signed_whole(row['first'])} to {signed_whole(row['last'])} the sum is n/a: {row['note']}."
-    runup = numbers[(numbers["part"] == "run-up") & numbers["car"].notna()]
-    before = (
-        f"Over the run-up, sessions {signed_whole(runup['first'].iloc[-1])} to {signed_whole(runup['last'].iloc[-1])}, "
-        f"the sum is {format_percent(runup['car'].iloc[-1])}, {_say_band(runup.iloc[-1], 'band95', '95')}."
-        if len(runup)
-        else "No run-up is drawn."
-    )
+    first, last = event.iloc[0], event.iloc[-1]
     description = (
         f"Line of cumulative abnormal returns with bands that widen. Session 0: "
-        f"{format_percent(known['car'].iloc[0])}, {_say_band(known.iloc[0], 'band95', '95')}. "
+        f"{format_percent(first['car'])}, {_say_band(first, 'band95', '95')}. "
         f"Sessions 0 to {signed_whole(last['last'])}: {format_percent(last['car'])}, "
         f"{_say_band(last, 'band95', '95')}. {before}"
     )

@@ -23,7 +23,6 @@ from event_impact.page.format import (
     format_p,
     format_percent,
     format_size,
-    or_reason,
     p_equals,
 )
 from event_impact.page.verdict import Verdict
@@ -151,19 +150,19 @@ def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
     return pd.concat([labels, numbers, frame[["is_headline"]]], axis=1)
 
 
-def _estimate_columns(*, has_adjusted: bool) -> tuple[Column, ...]:
-    """What is read of a specification; their CSV is that of the whole curve."""
-    adjusted = (Column("p_adjusted", "p adjusted", "p"),) if has_adjusted else ()
-    return (
-        Column("estimate", "estimate", "percent", why="note"),
-        Column("standard_error", "s.e.", "size"),
-        Column("", "95 % interval", "interval", of="ci95"),
-        Column("t", "t", "number"),
-        Column("p_conformal", "p conformal", "p"),
-        Column("p_fhs", "p FHS", "p"),
-        *adjusted,
-        Column("", "outcome", CURVE_OUTCOMES.__getitem__, of="outcome"),
-    )
+ESTIMATE = Column("estimate", "estimate", "percent", why="note")
+ADJUSTED = Column("p_adjusted", "p adjusted", "p")
+JUDGED = (
+    ESTIMATE,
+    Column("standard_error", "s.e.", "size"),
+    Column("", "95 % interval", "interval", of="ci95"),
+    Column("t", "t", "number"),
+    Column("p_conformal", "p conformal", "p"),
+    Column("p_fhs", "p FHS", "p"),
+    ADJUSTED,
+    Column("", "outcome", CURVE_OUTCOMES.__getitem__, of="outcome"),
+)
+"""What is read of a specification."""
 
 
 def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
@@ -179,7 +178,7 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
         value = label_value(name, getattr(estimate.choice, name))
         return value if name == "model" else f"{DIMENSION_LABELS[name]}: {value}"
 
-    columns = (Column("", "what is chosen otherwise", of=label), *_estimate_columns(has_adjusted=True))
+    columns = (Column("", "what is chosen otherwise", of=label), *JUDGED)
     caption = (
         "One choice at a time. Each row changes a single choice of the headline; leaving listed news days out counts as one "
         "only where such a day lies in the estimation window. The adjusted p is step-down maxT "
@@ -193,11 +192,6 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
 
 def tabulate_choices(curve: SpecificationCurve) -> TableExhibit:
     """For each value of each choice: how many specifications, their estimates, and how many flip."""
-    rows = [
-        (name, value, [e for e in curve.estimates if getattr(e.choice, name) == value])
-        for name in DIMENSIONS
-        for value in dict.fromkeys(getattr(e.choice, name) for e in curve.estimates)
-    ]
     columns = (
         Column("", "choice", of=lambda r: f"{DIMENSION_LABELS[r['choice']]}: {label_value(r['choice'], r['value'])}"),
         Column("choice"),
@@ -216,11 +210,12 @@ def tabulate_choices(curve: SpecificationCurve) -> TableExhibit:
         "Every choice and what it does. Each row gathers the specifications that share one choice; the smallest p "
         "is not adjusted for the number of specifications."
     )
-    records = [_gather(name, value, members, curve.headline.outcome) for name, value, members in rows]
-    return declare_table("specification_choices", records, columns, caption=caption)
+    taken = {(name, getattr(e.choice, name)): None for name in DIMENSIONS for e in curve.estimates}
+    return declare_table("specification_choices", [_gather(curve, *pair) for pair in taken], columns, caption=caption)
 
 
-def _gather(name: str, value: object, members: list[SpecificationEstimate], outcome: str) -> dict[str, object]:
+def _gather(curve: SpecificationCurve, name: str, value: object) -> dict[str, object]:
+    members = [e for e in curve.estimates if getattr(e.choice, name) == value]
     known = [e for e in members if e.estimate is not None]
     estimates = [e.estimate for e in members if e.estimate is not None]
     return {
@@ -231,7 +226,7 @@ def _gather(name: str, value: object, members: list[SpecificationEstimate], outc
         "estimate_low": min(estimates, default=None),
         "estimate_high": max(estimates, default=None),
         "p_conformal_low": min((e.p_conformal for e in known if e.p_conformal is not None), default=None),
-        "n_flips": sum(e.outcome != outcome for e in known),
+        "n_flips": sum(e.outcome != curve.headline.outcome for e in known),
         "reason": "" if known else members[0].note,
     }
 
@@ -303,7 +298,7 @@ def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: Specification
         Column("", "t", "number", of="t"),
         Column("p_conformal", "p conformal", "p"),
     )
-    with_all = or_reason(headline.estimate, format_percent, headline.note)
+    with_all = ESTIMATE.cell(headline)
     said = "No recorded news session lies in the estimation window."
     if days:
         said = f"The largest change is {format_percent(max((d.change for d in days), key=abs), digits=3)}."
@@ -315,7 +310,7 @@ def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
     """The market model with all peers of the same calendar, and without each."""
     columns = (
         Column("peers", "peers in the market model", of="choice.model"),
-        *_estimate_columns(has_adjusted=False),
+        *(column for column in JUDGED if column is not ADJUSTED),
         Column("outcome"),
         Column("note"),
     )

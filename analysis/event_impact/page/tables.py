@@ -410,19 +410,18 @@ def tabulate_data(panel: ReturnPanel, alignment: Alignment) -> TableExhibit:
     returns = panel.returns["close_to_close"].reindex(near.index)
     columns = (
         Column("", "session", "session", of=lambda s: s),
-        *(_price_column(f"{name} {kind}", table[kind]) for name, table in listings for kind in ("open", "close")),
-        *(_return_column(f"{name} close to close", returns[name]) for name, _ in listings),
+        *(
+            Column("", f"{name} {kind}", "plain", of=table[kind].get, missing="n/a: not recorded")
+            for name, table in listings
+            for kind in ("open", "close")
+        ),
+        *(
+            Column("", f"{name} close to close", "percent", of=returns[name].get, missing="n/a: first recorded session")
+            for name, _ in listings
+        ),
     )
     caption = (
         f"Prices around the event, as recorded in vintage {panel.vintage}, not as known on the day. Prices in the "
         f"currency of the listing; returns are simple and total.{''.join(f' {note}' for note in panel.notes)}"
     )
     return declare_table("prices_near_event", near.index, columns, caption=caption, numbers=near.reset_index())
-
-
-def _price_column(head: str, prices: pd.Series) -> Column:
-    return Column("", head, "plain", of=prices.get, missing="n/a: not recorded")
-
-
-def _return_column(head: str, returns: pd.Series) -> Column:
-    return Column("", head, "percent", of=returns.get, missing="n/a: first recorded session")

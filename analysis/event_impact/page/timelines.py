@@ -331,7 +331,9 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     lower.set_yticks([-i for i in range(len(roles))], roles)
     lower.set_ylim(0.5 - len(roles), 0.5)
     lower.tick_params(axis="y", length=0)
-    _mark_dividends(upper, frame)
+    for row in style.rows_of(frame[frame["dividend"] > 0]):
+        upper.annotate("ex-dividend", (row.at, row.firm), xytext=(0, -9), textcoords="offset points", ha="center",
+                       va="top", fontsize=9.5)  # fmt: skip
     upper.margins(y=0.12)
     upper.tick_params(axis="x", length=0, which="both", labelbottom=False)
     upper.spines["bottom"].set_visible(False)
@@ -343,12 +345,6 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> FigureE
     caption, description = _price_caption(panel, alignment, frame), _price_description(panel, frame, first)
     numbers = frame.assign(at=[format_instant(t) for t in frame["at"]])
     return FigureExhibit("price_and_articles", figure, caption, description, numbers)
-
-
-def _mark_dividends(axes: Axes, frame: pd.DataFrame) -> None:
-    for row in frame[frame["dividend"] > 0].itertuples():
-        axes.annotate("ex-dividend", (row.at, row.firm), xytext=(0, -9), textcoords="offset points", ha="center",
-                      va="top", fontsize=9.5)  # fmt: skip
 
 
 def _price_caption(panel: ReturnPanel, alignment: Alignment, frame: pd.DataFrame) -> str:
