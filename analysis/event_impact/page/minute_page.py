@@ -18,7 +18,7 @@ from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.finding import name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import format_p, format_percent, format_size, or_reason, p_equals
+from event_impact.page.format import NOT_AVAILABLE, format_percent, format_size, p_equals
 from event_impact.page.minute_drawings import draw_bars, draw_effects, say_clock
 
 PLACES = {
@@ -48,7 +48,7 @@ def _one(value: float) -> str:
 
 
 def _reach(value: float | None) -> str:
-    return or_reason(value, lambda size: f"\u00b1{say_reach(size)}", "")
+    return NOT_AVAILABLE if value is None else f"\u00b1{say_reach(value)}"
 
 
 def compose_minutes(
@@ -93,7 +93,7 @@ def compose_minutes(
 
 def _screen_row(row: MinuteRow, test: BarTest, zone: str) -> ScreenRow:
     interval = " to ".join(_one(end) for end in test.ci95) if test.ci95 else "not bounded"
-    decided = (or_reason(test.p_holm, format_p, ""), _reach(test.mde80), read_outcome(test.outcome or "aligned"))
+    decided = (Column("p_holm", kind="p").cell(test), _reach(test.mde80), read_outcome(test.outcome or "aligned"))
     if not row.span.is_declared:
         decided = ("\u2013", _reach(test.mde80), "not tested")
     weight = "headline" if row.span.is_declared else "plain" if row.span.name == "in total" else "beside"
