@@ -47,14 +47,11 @@ class Exhibit:
     """An exhibit in a notebook: what readers see, and the numbers that a runner keeps."""
 
     name: str
-    caption: str
     numbers: pd.DataFrame
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no snake-case name.")
-        if not self.caption.strip():
-            raise ValueError(f"{self.name}: an exhibit needs a caption.")
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         return {
@@ -93,8 +90,8 @@ class FigureExhibit(Exhibit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.description.strip():
-            raise ValueError(f"{self.name}: a figure needs a description.")
+        if not (self.caption.strip() and self.description.strip()):
+            raise ValueError(f"{self.name}: a figure needs a caption and a description.")
 
     def to_svg(self) -> bytes:
         """The figure as SVG, the same bytes at every call."""
@@ -139,6 +136,11 @@ class TableExhibit(Exhibit):
     aligned: tuple[bool, ...] = ()
     is_folded: bool = False
     has_headline: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.caption.strip():
+            raise ValueError(f"{self.name}: a table needs a caption.")
 
     def _repr_html_(self) -> str:
         if self.cells.empty:  # a frame of heads over nothing: its caption says why
