@@ -94,7 +94,8 @@ def curve_frame() -> pd.DataFrame:
 def rank_of(t_values: np.ndarray, own: float, sessions: pd.DatetimeIndex, *, p_value: float | None) -> PlaceboRank:
     """A placebo rank as the study would make it."""
     test = TestResult("placebo", "the event is drawn like the others", p_value=p_value, note="too few dates")
-    return PlaceboRank({"placebo": test}, PlaceboSessions(np.arange(len(sessions)), 900, 0, 0), own, t_values, sessions)
+    placed = PlaceboSessions(np.arange(len(sessions)), 900, 0, 0)
+    return PlaceboRank({"placebo": test}, placed, own, t_values, sessions, t_values[:, None])
 
 
 def draw_all(case: Case) -> dict[str, FigureExhibit]:
