@@ -50,6 +50,7 @@ from event_impact.runs.run import (
 )
 from event_impact.runs.store import StoredRun, find_finished, hash_files, open_staging, publish, read_stored
 from event_impact.runs.workers import PartOutcome, run_parts
+from event_impact.study.study import Study
 
 HEADLINE_NOTEBOOK = "02_event_study"
 PARALLEL = 2
@@ -102,6 +103,11 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
     return found
 
 
+def _study_of(part: Prepared) -> Study:
+    assert isinstance(part.study, Study)  # every notebook of a dossier is about its story
+    return part.study
+
+
 def run_dossier(
     request: DossierRequest, *, progress: Progress = lambda _: None, perform: Perform = run_parts
 ) -> RunOutcome:
@@ -147,7 +153,7 @@ def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
 
 def is_without_bars(part: Prepared) -> bool:
     """Whether a notebook of bars has none to read."""
-    return "bars" in part.parameters and part.study.minutes is None
+    return "bars" in part.parameters and _study_of(part).minutes is None
 
 
 def _part_requests(request: DossierRequest) -> list[RunRequest]:
@@ -185,17 +191,17 @@ def _keep(
     failure = RunRecord(
         story=part.story,
         notebook=DOSSIER,
-        as_of=part.study.config.as_of.isoformat(),
+        as_of=_study_of(part).config.as_of.isoformat(),
         status="failed",
         error=message,
         exit_code=code,
         started_at=started,
         finished_at=format_instant(request.clock()),
-        parameters=part.study.config.as_parameters(),
+        parameters=_study_of(part).config.as_parameters(),
     )
     with writing(request.reports / "failed"):
         body = f"<h2>The notebooks</h2><ul>{items}</ul>"
-        page = keep_failure(request.reports, failure, title=part.study.story.title, body_html=body)
+        page = keep_failure(request.reports, failure, title=_study_of(part).story.title, body_html=body)
         rebuild_index(request.reports, clock=request.clock)
     said = " ".join(o.message for o in failed)
     error = ExecutionError(f"{message} {said}", f"See {page}.")
@@ -329,7 +335,7 @@ def render_dossier(
     target: Path,
 ) -> str:
     """The front page, checked by the gates of every page."""
-    study = parts[0].study
+    study = _study_of(parts[0])
     previous = find_previous(request.reports, run, exclude=target.name)
     label = OUTCOME_LABELS.get(str(run.outcome), "no outcome stated")
     body = (

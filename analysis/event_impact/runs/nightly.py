@@ -24,6 +24,7 @@ from event_impact.base.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS, Stud
 from event_impact.base.disk import hold_lock, make_folder, replace_files
 from event_impact.base.errors import ConfigError, RateLimitError, StudyError
 from event_impact.base.root import StudyRoot
+from event_impact.base.run_record import DOSSIER
 from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.fetch_plan import last_closed, list_pauses
@@ -31,7 +32,7 @@ from event_impact.page.outcomes import INTERRUPTED, worst_code
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
 from event_impact.runs.run import Progress, RunOutcome
-from event_impact.runs.store import DOSSIER, StoredRun, is_intact, read_runs
+from event_impact.runs.store import StoredRun, is_intact, read_runs
 
 NOTIFY_TIMEOUT_S = 60
 SUMMARY = "nightly-summary.json"

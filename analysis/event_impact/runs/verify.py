@@ -18,9 +18,10 @@ from typing import Any
 from event_impact.base.csv_tables import is_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
+from event_impact.base.run_record import DOSSIER
 from event_impact.runs import run as life
 from event_impact.runs.execute import execute_notebook, extract_record
-from event_impact.runs.store import DOSSIER, StoredRun, hash_files, read_stored
+from event_impact.runs.store import StoredRun, hash_files, read_stored
 
 RELATIVE_TOLERANCE = 1e-9
 ABSOLUTE_TOLERANCE = 1e-12
