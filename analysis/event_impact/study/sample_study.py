@@ -65,6 +65,13 @@ class SampleStudy:
     ------
     StudyError
         If the request is wrong, or the files cannot serve it.
+
+    Examples
+    --------
+    >>> from event_impact import SampleStudy
+    >>> sample = SampleStudy(windows="0:0,0:1")
+    >>> sample.title, len(sample.works)
+    ('Sample registry', 2)
     """
 
     def __init__(self, *, root: str | Path | None = None, **parameters: Any) -> None:
