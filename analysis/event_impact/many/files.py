@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -406,19 +407,8 @@ def _open_on_cluster(
     return OpenedBatch(request, placed, None, None, pd.Series(dtype=float), compute)
 
 
-class _Silence:
-    def __enter__(self) -> _Silence:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def update(self, _: int) -> None:
-        """Take note of nothing."""
-
-
-def _watch_nothing(_label: str, _total: int) -> _Silence:
-    return _Silence()
+def _watch_nothing(_label: str, _total: int) -> Any:
+    return contextlib.nullcontext(SimpleNamespace(update=lambda _: None))
 
 
 def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:

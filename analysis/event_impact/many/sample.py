@@ -269,31 +269,11 @@ def _find_standard_error(car: np.ndarray, mean_correlation: float) -> float | No
 
 
 STATISTIC_NAMES = (
-    "cross_sectional_t",
-    "skewness_adjusted_t",
-    "crude_dependence_t",
-    "crude_dependence_t_plain",
-    "patell",
-    "adjusted_patell",
-    "bmp",
-    "kp_bmp",
-    "corrado",
-    "corrado_plain",
-    "corrado_zivney",
-    "grank_t",
-    "grank_z",
-    "sign",
-    "generalized_sign",
-    "wilcoxon",
-    "sign_flip",
-    "calendar_time_t",
-    "calendar_time_alpha",
-    "two_way_clustered_t",
-    "ibragimov_mueller_t",
-    "wild_bootstrap",
-    "event_block_bootstrap",
-    "bhar_skewness_adjusted",
-)
+    "cross_sectional_t", "skewness_adjusted_t", "crude_dependence_t", "crude_dependence_t_plain", "patell",
+    "adjusted_patell", "bmp", "kp_bmp", "corrado", "corrado_plain", "corrado_zivney", "grank_t", "grank_z", "sign",
+    "generalized_sign", "wilcoxon", "sign_flip", "calendar_time_t", "calendar_time_alpha", "two_way_clustered_t",
+    "ibragimov_mueller_t", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted",
+)  # fmt: skip
 
 
 ORDINARY_CORRELATION = (

@@ -13,7 +13,7 @@ from event_impact.inference.multiplicity import holm
 from event_impact.many.dependence import cut_blocks
 from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER
 from event_impact.many.file_tables import EventTable, quote_formulas
-from event_impact.many.files import BatchRequest, OpenedBatch, WindowWork
+from event_impact.many.files import OpenedBatch, WindowWork
 from event_impact.many.sample import SampleResult
 from event_impact.many.traits import TraitRegression, lay_out_traits, regress_on_traits
 
@@ -28,9 +28,13 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.Dat
     ``p_holm`` adjusts the recommended p for their number.
     """
     request, first = opened.request, works[0]
-    sample = describe_sample(first.result, request=request)
-    sample |= {"n_rejected": sum(bool(reason) for reason in first.reasons), "window": request.all_windows[0]}
-    sample["impossible_returns"] = len(opened.impossible)
+    shared = ("model", "measure", "benchmark", "draws", "seed")
+    sample = {
+        "schema_version": SCHEMA_VERSION,
+        "window": request.all_windows[0],
+        "estimation_window": request.estimation,
+    }
+    sample |= {name: getattr(request, name) for name in shared} | {"impossible_returns": len(opened.impossible)}
     if opened.placed.aligned is not None:
         sample |= {"n_ambiguous": int(opened.placed.aligned.is_ambiguous.sum()), "ambiguous": request.ambiguous}
     used = np.flatnonzero(first.estimates.is_used)
@@ -39,39 +43,21 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.Dat
     if request.traits and used.size:
         sample["traits"] = _regress(opened, first, used, request.traits)
     adjusted = holm([work.result.p_value for work in works])
-    sample["windows"] = [_describe_window(work, p) for work, p in zip(works, adjusted, strict=True)]
+    windows = [
+        describe_sample(work.result)
+        | {"n_rejected": sum(map(bool, work.reasons)), "n_positive": int((work.estimates.car > 0).sum()), "p_holm": p}
+        for work, p in zip(works, adjusted, strict=True)
+    ]
     events = pd.concat([_tabulate_events(opened, work) for work in works], ignore_index=True)
     days = pd.concat([_tabulate_days(work) for work in works], ignore_index=True)
-    return events, days, sample
-
-
-def _describe_window(work: WindowWork, p_holm: float | None) -> dict[str, Any]:
-    result = work.result
-    return {
-        "first": work.windows.event_first,
-        "last": work.windows.event_last,
-        "n": result.n,
-        "n_rejected": sum(bool(reason) for reason in work.reasons),
-        "caar": result.caar,
-        "standard_error": result.standard_error,
-        **dict(zip(ENDS, (*(result.ci90 or (None, None)), *(result.ci95 or (None, None))), strict=True)),
-        "recommended": result.recommended or None,
-        "p": result.p_value,
-        "p_holm": p_holm,
-        "mde80": result.mde80,
-        "n_positive": int((work.estimates.car > 0).sum()),
-        "tests": {name: describe_test(test) for name, test in result.tests.items()},
-    }
+    return events, days, windows[0] | sample | {"windows": windows}
 
 
 def _compare_groups(opened: OpenedBatch, work: WindowWork, used: np.ndarray) -> dict[str, Any]:
     """Each group as a sample of its own, and the tests that all groups share one mean CAR."""
     name = opened.request.group or ""
     labels = _read_words(opened.placed.frame[name].iloc[used])
-    groups = {
-        str(label): describe_sample(work.assess(used[labels == label]), request=opened.request)
-        for label in np.unique(labels)
-    }
+    groups = {str(label): describe_sample(work.assess(used[labels == label])) for label in np.unique(labels)}
     return {"groups": groups, "group_difference": _regress(opened, work, used, (name,), fewest=3)}
 
 
@@ -180,25 +166,21 @@ def describe_test(test: TestResult) -> dict[str, Any]:
     }
 
 
-def describe_sample(result: SampleResult, *, request: BatchRequest) -> dict[str, Any]:
-    """The sample of the declared window as sample.json holds it."""
+def describe_sample(result: SampleResult) -> dict[str, Any]:
+    """The statistics of some events over one window as sample.json holds them."""
     overlap, correlation = result.overlap, result.correlation
     return {
-        "schema_version": SCHEMA_VERSION,
+        "first": result.windows.event_first,
+        "last": result.windows.event_last,
         "n": result.n,
-        "n_rejected": 0,
         "caar": result.caar,
-        "window": request.all_windows[0],
-        "estimation_window": request.estimation,
-        "model": request.model,
-        "measure": request.measure,
-        "benchmark": request.benchmark,
-        "mde80": result.mde80,
-        "mean_correlation": correlation.value,
-        "draws": request.draws,
-        "seed": request.seed,
+        "standard_error": result.standard_error,
+        **dict(zip(ENDS, (*(result.ci90 or (None, None)), *(result.ci95 or (None, None))), strict=True)),
         "recommended": result.recommended or None,
         "recommendation": result.recommendation,
+        "p": result.p_value,
+        "mde80": result.mde80,
+        "mean_correlation": correlation.value,
         "overlap": {
             "sessions": overlap.n_sessions,
             "tickers": overlap.n_tickers,

@@ -16,31 +16,16 @@ from event_impact.page.format import format_interval, format_number, format_p, f
 from event_impact.page.verdict import Verdict
 
 STATISTIC_LABELS = {
-    "bmp": "BMP",
-    "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnönen)",
-    "cross_sectional_t": "cross-sectional t",
-    "skewness_adjusted_t": "skewness-adjusted t",
-    "patell": "Patell",
-    "adjusted_patell": "Patell, adjusted for shared days",
-    "calendar_time_t": "calendar-time t",
-    "two_way_clustered_t": "t clustered by firm and date",
-    "wild_bootstrap": "wild bootstrap by blocks",
-    "sign_flip": "sign flips",
-    "wilcoxon": "Wilcoxon",
-    "sign": "sign",
-    "generalized_sign": "generalised sign",
-    "grank_t": "GRANK t",
-    "crude_dependence_t": "crude dependence t",
-    "corrado": "Corrado rank",
-    "crude_dependence_t_plain": "crude dependence t, no estimation error",
-    "corrado_plain": "Corrado rank, with replacement",
-    "corrado_zivney": "Corrado and Zivney rank",
-    "grank_z": "GRANK z",
-    "calendar_time_alpha": "calendar-time alpha",
-    "ibragimov_mueller_t": "t of blocks (Ibragimov and Müller)",
-    "event_block_bootstrap": "bootstrap of blocks",
-    "bhar_skewness_adjusted": "buy-and-hold, skewness-adjusted bootstrap",
-}
+    "bmp": "BMP", "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnönen)", "cross_sectional_t": "cross-sectional t",
+    "skewness_adjusted_t": "skewness-adjusted t", "patell": "Patell", "adjusted_patell": "Patell, adjusted for shared days",
+    "calendar_time_t": "calendar-time t", "calendar_time_alpha": "calendar-time alpha",
+    "two_way_clustered_t": "t clustered by firm and date", "ibragimov_mueller_t": "t of blocks (Ibragimov and Müller)",
+    "wild_bootstrap": "wild bootstrap by blocks", "event_block_bootstrap": "bootstrap of blocks", "sign_flip": "sign flips",
+    "wilcoxon": "Wilcoxon", "sign": "sign", "generalized_sign": "generalised sign", "grank_t": "GRANK t", "grank_z": "GRANK z",
+    "crude_dependence_t": "crude dependence t", "crude_dependence_t_plain": "crude dependence t, no estimation error",
+    "corrado": "Corrado rank", "corrado_plain": "Corrado rank, with replacement",
+    "corrado_zivney": "Corrado and Zivney rank", "bhar_skewness_adjusted": "buy-and-hold, skewness-adjusted bootstrap",
+}  # fmt: skip
 RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
 MISSING_LABELS = {
     "no figures": "without figures in this source",

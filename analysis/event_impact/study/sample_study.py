@@ -214,7 +214,11 @@ class SampleStudy:
             vintage=self.request.returns.name,
         )  # fmt: skip
         drawn = {drawing.name: drawing.numbers for drawing in screen.drawings}
-        windows = pd.DataFrame(self.described[2]["windows"]).drop(columns="tests").assign(outcome=self.view.outcomes)
+        windows = (
+            pd.DataFrame(self.described[2]["windows"])
+            .drop(columns=["tests", "overlap", "recommendation"])
+            .assign(outcome=self.view.outcomes)
+        )
         tables = {"events": self.described[0], "aar": self.described[1], screen.csv: windows, **drawn}
         return Provenance(run, {name: write_csv(frame) for name, frame in tables.items()})
 
