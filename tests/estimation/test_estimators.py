@@ -69,7 +69,11 @@ def test_counterfactual_errors_are_literal(series):
     assert fits.abnormal_returns[0] == pytest.approx([y[t] - x[t] @ b for t in window])
     assert fits.gap_abnormal_returns[0] == pytest.approx([y[t] - x[t] @ b for t in between])
     assert fits.residuals[0] == pytest.approx([y[t] - x[t] @ b for t in estimation])
-    assert fits.refit_residuals[0] == pytest.approx([y[t] - x[t] @ refitted for t in both])
+    assert fits.refit(0.0)[0] == pytest.approx([y[t] - x[t] @ refitted for t in both])
+    moved = y.copy()
+    moved[window] -= 0.01
+    again = solve_huber(moved[None, both], x[None, both])[0]
+    assert fits.refit(0.02)[0] == pytest.approx([moved[t] - x[t] @ again for t in both])
 
 
 def test_rolling_sums_are_a_loop(series):

@@ -137,7 +137,7 @@ def test_largest_block_is_a_literal_count():
 # Recorded stories: the numbers below were computed by an independent implementation, per cent.
 STORIES = {
     "tesla-saudi-2023": (
-        {}, (-3.354844, 0.882151), (0.211155, 0.752988), 0.422311, (-12.238123, 9.786954), 11.116951, 8.911090,
+        {"as_of": "2023-10-31"}, (-3.354844, 0.882151), (0.211155, 0.752988), 0.422311, (-12.238123, 9.786954), 11.116951, 8.911090,
         (-2.472693, 0.537849, -12.345396, 7.400011),
     ),
     "tsmc-intel-2025-09": (

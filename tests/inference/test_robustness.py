@@ -8,12 +8,18 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from event_impact.estimation.models import Design
+from event_impact.estimation.rolling import fit_windows
+from event_impact.inference.deciding_rule import invert_rule
+from event_impact.inference.outcome_rule import Judgement, RowTests, judge_row
 from event_impact.inference.robustness import (
     Candidate,
     Choice,
     confirm_curve,
     curve_frame,
     estimate_curve,
+    locate_estimation,
+    locate_gap,
+    placebo_t_values,
 )
 from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.study.event_study import own_news
@@ -178,6 +184,62 @@ def test_flips_and_single_flips_name_the_choice(curve):
     assert [(name, e.choice.model) for name, e in flipped.single_flips] == [("model", "Fama-French three factors")]
 
 
+def test_every_specification_is_judged_by_the_rule_of_the_headline(focal, candidates, curve):
+    """Each with its own thresholds: intervals, p-values and outcome of one specification after the other."""
+    for candidate, found in list(zip(candidates, curve.estimates, strict=True))[::17]:
+        if not found.is_computed:
+            continue
+        design, choice = candidate.design, candidate.choice
+        estimation, event = locate_estimation(
+            design,
+            focal.alignment.event_session,
+            length=choice.estimation_sessions,
+            gap=choice.gap_sessions,
+            left_out=candidate.masked,
+        )
+        fits = fit_windows(
+            design.response.to_numpy(),
+            design.regressors.to_numpy(),
+            estimation=estimation,
+            window=np.array([event]),
+            between=locate_gap(design, estimation, event),
+        )
+        rule = invert_rule(fits)
+        assert (found.p_conformal, found.p_fhs) == (rule.p_conformal[0], rule.p_fhs[0])
+        assert found.ci90 == pytest.approx(np.ravel(rule.interval(0.10)), abs=1e-6)
+        assert found.ci95 == pytest.approx(np.ravel(rule.interval(0.05)), abs=1e-6)
+        tests = RowTests(found.p_conformal, found.p_fhs, found.p_t, rule.p_star[0])
+        assert found.outcome == judge_row(tests, [found.ci90], level=0.05, bound=0.02).outcome
+
+
+def test_a_set_of_candidates_selects_its_session_at_every_placebo_date_as_at_the_event(focal, candidates):
+    """Two specifications on two sessions, every eligible date by its own regression and its own choice of session."""
+    wanted = [
+        Choice("market model on SPY", "simple", "none", 120, 10),
+        Choice("Fama-French five factors", "simple", "none", 120, 10),
+    ]
+    chosen = [next(c for c in candidates if c.choice == w) for w in wanted]
+    event, news = focal.alignment.event_session, own_news(focal.opened, focal.alignment)
+    found = estimate_curve(
+        chosen, event, headline=wanted[0], significance=0.05, bound=0.02, news=news, rel_sessions=(0, 1), minimum=200
+    )
+    sessions = chosen[0].design.response.index
+    near, at = [sessions.get_loc(s) for s in news if s in sessions], sessions.get_loc(event)
+    eligible = [i for i in range(130, at - 11) if all(abs(i - n) > 10 for n in near)][::-1][:300]
+
+    def t_of(candidate, date):
+        own = (dataclasses.replace(candidate.choice, gap_sessions=10 + j) for j in (0, 1))
+        return [loop_t(dataclasses.replace(candidate, choice=choice), date + j) for j, choice in enumerate(own)]
+
+    placebo = placebo_t_values(chosen, np.array(eligible), rel_sessions=(0, 1), lead=0)
+    for row, date in list(zip(placebo, eligible, strict=True))[::10]:
+        lead, other = t_of(chosen[0], date), t_of(chosen[1], date)
+        taken = int(abs(lead[1]) > abs(lead[0]))
+        assert row.tolist() == pytest.approx([lead[taken], other[taken]], rel=1e-7)
+    assert found.n_placebo > 200
+    assert all(e.is_computed for e in found.estimates)
+
+
 def simulated(rng, effect: float, n: int = 500):
     """Candidates of one simulated firm: two models, two lengths."""
     sessions = pd.bdate_range("2015-01-01", periods=n)
@@ -232,7 +294,7 @@ def test_too_few_placebo_sessions_give_a_count_and_no_p(curve):
 def test_detections_are_confirmed_or_say_why_not(focal):
     row = next(r for r in focal.estimates if r.is_primary and r.return_kind == HEADLINE_KIND)
     other = next(r for r in focal.estimates if not r.is_primary)
-    rows = [dataclasses.replace(row, outcome="fragile"), dataclasses.replace(other, outcome="fragile"), row]
+    rows = [dataclasses.replace(r, judgement=Judgement("fragile")) for r in (row, other)] + [row]
     found = confirm_detections(rows, focal.trace_curve)
     assert found[0].outcome == "fragile"
     assert "100 % of 188 specifications, placebo maxT p = 0.15" in found[0].note
@@ -254,7 +316,7 @@ def test_a_move_that_all_specifications_see_is_an_effect(focal):
         },
     )
     row = next(r for r in focal.estimates if r.is_primary and r.return_kind == HEADLINE_KIND)
-    fragile = dataclasses.replace(row, outcome="fragile")
+    fragile = dataclasses.replace(row, judgement=Judgement("fragile"))
     found = confirm_detections([fragile], partial(_trace, focal, panel))
     assert found[0].outcome == "effect"
     assert "maxT p = 0.0032" in found[0].note

@@ -10,10 +10,17 @@ import pytest
 from conftest import compute
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.bootstrap import bootstrap_test
+from event_impact.inference.candidate_set import CandidateSet
 from event_impact.inference.parametric import interval
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
 from event_impact.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION
-from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests, judge_estimate
+from event_impact.inference.windows import (
+    WindowEstimate,
+    estimates_frame,
+    frame_tests,
+    join_candidates,
+    judge_estimate,
+)
 
 CONTRACT = """
 return_kind model benchmark mask estimation_sessions gap_sessions first last is_primary estimate standard_error df t p_t
@@ -73,25 +80,26 @@ def test_long_form_holds_each_test_once(focal):
         assert own.loc[name, "note"] == reason
 
 
-def scar(y, x, event, last):
-    """CAR of sessions 0 to ``last`` over its forecast standard deviation, from a regression of its own."""
+def literal_scar(y, design, event, last):
+    """CAR over its own forecast standard deviation, by a regression of this window alone."""
     rows, days = np.arange(event - 260, event - 10), np.arange(event, event + last + 1)
-    b, *_ = np.linalg.lstsq(x[rows], y[rows], rcond=None)
-    e, total = y[rows] - x[rows] @ b, x[days].sum(axis=0)
-    variance = e @ e / (250 - x.shape[1]) * (len(days) + total @ np.linalg.inv(x[rows].T @ x[rows]) @ total)
-    return (y[days] - x[days] @ b).sum() / np.sqrt(variance)
+    b, *_ = np.linalg.lstsq(design[rows], y[rows], rcond=None)
+    e, total = y[rows] - design[rows] @ b, design[days].sum(axis=0)
+    variance = e @ e / 248 * (len(days) + total @ np.linalg.inv(design[rows].T @ design[rows]) @ total)
+    return (y[days] - design[days] @ b).sum() / np.sqrt(variance)
 
 
 @pytest.mark.parametrize("last", [1, 2])
 def test_pseudo_events_and_joint_f_are_the_functions_that_define_them(focal, last):
     y, x, event = series_of(focal)
+    windows = {"estimation_length": 250, "gap": 10, "first": 0, "last": last}
+    earlier = [literal_scar(y, x, t, last) for t in range(260, event - 10 - last)]
+    own = literal_scar(y, x, event, last)
     found = row_of(focal, 0, last)
-    starts = np.arange(260, event - 10 - last)  # every earlier session whose windows end before the event's gap
-    earlier, own = ([scar(y, x, at, last) for at in places] for places in (starts, [event]))
-    n_above = sum(abs(other) >= abs(own[0]) for other in earlier)
-    assert found.tests["pseudo_event"].p_value == pytest.approx((1 + n_above) / (1 + len(starts)), rel=1e-12)
-    assert found.tests["pseudo_event"].statistic == pytest.approx(own[0], rel=1e-9)
-    assert found.n_placebo < len(starts)
+    reached = sum(abs(t) >= abs(own) for t in earlier)
+    assert found.tests["pseudo_event"].p_value == (1 + reached) / (len(earlier) + 1)
+    assert found.tests["pseudo_event"].statistic == pytest.approx(own, rel=1e-9)
+    assert found.n_placebo < len(earlier)
 
     sessions = focal.headline.design.response.dropna().index
     placebo = fit_rolling(y, x, events=np.arange(260, event - 10 - last), estimation_length=250, gap=10, last=last)
@@ -119,7 +127,7 @@ def test_bootstrap_of_a_window_depends_on_seed_and_window_alone(focal):
 def test_rows_without_a_standard_error_have_ranks_and_a_reason(robust):
     row = row_of(robust, 0, 0)
     assert row.estimate is not None
-    missing = (row.standard_error, row.df, row.t90, row.t95, row.mde80, row.p_value("t"))
+    missing = (row.standard_error, row.df, row.t_interval(0.90), row.t_interval(0.95), row.mde80, row.p_value("t"))
     assert missing == (None,) * 6
     assert "no standard error" in row.note
     assert row.outcome == "no_detectable_effect"
@@ -133,10 +141,10 @@ def test_rows_without_a_standard_error_have_ranks_and_a_reason(robust):
 
 
 def test_printed_intervals_are_the_inversion_of_the_rule_and_t_stands_beside(focal):
-    for row in focal.rows:
+    for row in focal.estimates:
         low, high = row.rule.interval(0.05)
         assert row.ci95 == (low[0], high[0])
-        assert row.t95 == pytest.approx(interval(row.estimate, row.standard_error, row.df, 0.95))
+        assert row.t_interval(0.95) == pytest.approx(interval(row.estimate, row.standard_error, row.df, 0.95))
         assert row.smallest_bound == max(map(abs, row.ci90))
         assert row.rank_p == max(row.p_value("block_conformal"), row.p_value("fhs"))
         assert (row.ci95[0] > 0 or row.ci95[1] < 0) == (row.rank_p < 0.05)
@@ -148,15 +156,42 @@ def test_printed_intervals_are_the_inversion_of_the_rule_and_t_stands_beside(foc
     assert record["breakdown_volatility"] is record["breakdown_news"] is None
 
 
+def test_a_set_whose_second_session_has_no_return_is_incomplete(focal):
+    headline = focal.headline
+    table = headline.table.copy()
+    table.loc[1, "ar"] = np.nan
+    lacking = dataclasses.replace(headline, table=table)
+    rows = [row_of(focal, 0, 0), row_of(focal, 0, 2)]
+    joined, alone, last = join_candidates(rows, lacking, (0, 1), placebo_t=np.empty((0, 2)), bound=0.02)
+    assert (joined.outcome, joined.note) == ("insufficient_data", "incomplete: 1 of 2 candidate sessions")
+    assert (joined.is_primary, alone.is_primary, alone.outcome) == (True, False, "")
+    assert last is rows[1]
+    assert join_candidates(rows, lacking, (0,), placebo_t=np.empty((0, 1)), bound=0.02) is rows
+
+
+def test_session_0_of_a_set_keeps_its_numbers_and_loses_its_word(focal):
+    rows = [row_of(focal, 0, 0)]
+    joined, alone = join_candidates(rows, focal.headline, (0, 1), placebo_t=np.empty((0, 2)), bound=0.02)
+    record = alone.as_record()
+    assert (record["is_primary"], record["outcome"]) == (True, None)
+    assert record["note"].startswith("candidate 1 of 2")
+    assert record["ci95_low"] == rows[0].as_record()["ci95_low"]
+    assert len(estimates_frame([joined, alone])) == 1
+    assert joined.t_interval(0.95) is None
+    assert joined.as_record()["estimate"] == joined.candidates.largest.estimate
+
+
 def test_a_detection_says_what_would_overturn_it(focal):
-    moved = dataclasses.replace(row_of(focal, 0, 0), rule=row_of(focal, 0, 0).rule.shift(-0.08))
-    found = judge_estimate(moved, significance=0.05, bound=0.02)
+    row = row_of(focal, 0, 0)
+    session = dataclasses.replace(row.candidates.largest, rule=row.rule.shift(-0.08))
+    moved = dataclasses.replace(row, candidates=CandidateSet((session,)))
+    found = judge_estimate(moved, bound=0.02)
     assert found.outcome == "fragile"
     assert found.breakdown_volatility == pytest.approx(-moved.rule.estimate[0] / moved.rule.thresholds(0.05).down[0])
     assert found.breakdown_news == pytest.approx(-moved.rule.interval(0.05)[1][0])
-    halved = judge_estimate(moved, significance=0.05, bound=0.02, p_star=0.03, times=2)
+    halved = judge_estimate(moved, bound=0.02, p_star=0.03, times=2)
     assert halved.breakdown_volatility < found.breakdown_volatility
-    assert judge_estimate(moved, significance=0.05, bound=0.02, p_star=0.2).breakdown_news is None
+    assert judge_estimate(moved, bound=0.02, p_star=0.2).breakdown_news is None
 
 
 def test_placebo_of_the_robust_model_is_a_loop_of_its_pipeline(robust, focal):

@@ -94,8 +94,14 @@ def curve_frame() -> pd.DataFrame:
 def rank_of(t_values: np.ndarray, own: float, sessions: pd.DatetimeIndex, *, p_value: float | None) -> PlaceboRank:
     """A placebo rank as the study would make it."""
     test = TestResult("placebo", "the event is drawn like the others", p_value=p_value, note="too few dates")
-    placed = PlaceboSessions(np.arange(len(sessions)), 900, 0, 0)
-    return PlaceboRank({"placebo": test}, placed, own, t_values, sessions, t_values[:, None])
+    return PlaceboRank(
+        {"placebo": test},
+        PlaceboSessions(np.arange(len(sessions)), 900, 0, 0),
+        own,
+        t_values,
+        sessions,
+        t_values[:, None],
+    )
 
 
 def draw_all(case: Case) -> dict[str, FigureExhibit]:
@@ -195,9 +201,9 @@ def test_the_rows_of_returns_are_the_rows_of_the_table(cases: dict[str, Case]) -
     for row, drawn in zip(case.rows, exhibit.numbers.itertuples(), strict=True):
         assert drawn.estimate == row.estimate
         assert (drawn.ci90_low, drawn.ci90_high, drawn.ci95_low, drawn.ci95_high) == (*row.ci90, *row.ci95)
-        assert drawn.mde80 == row.mde80
+        assert drawn.mde80_rule == row.mde80_rule
         assert f"{abs(100 * row.estimate):.2f}\u00a0%" in exhibit.description
-        assert f"effect {100 * row.mde80:.2f}\u00a0%" in exhibit.description
+        assert f"four times in five from {100 * row.mde80_rule:.1f}\u00a0%" in exhibit.description
     assert "\u22121.04\u00a0%" in exhibit.description
 
 

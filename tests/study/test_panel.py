@@ -35,7 +35,7 @@ def test_the_joint_effect_is_the_hull_row_of_the_single_study(result, name):
     row = next(r for r in single.estimates if (r.first, r.last) == hull and r.return_kind == "close_to_close")
     assert story.joint.estimate == pytest.approx(row.estimate, abs=1e-15)
     assert story.joint.standard_error == pytest.approx(row.standard_error, rel=1e-12)
-    assert story.joint.interval(0.95) == pytest.approx(row.ci95, abs=1e-14)
+    assert story.joint.interval(0.95) == pytest.approx(row.t_interval(0.95), abs=1e-14)
 
 
 def test_every_story_is_measured_or_missing_with_a_reason(result):
@@ -157,6 +157,56 @@ def test_outcomes_follow_their_rule_and_have_words(result, shift, bound, is_conf
     text = panel_tables.compose_panel(dataclasses.replace(result, main=pooled, outcome=found))
     assert not find_forbidden(text.text + text.plain)
     assert "searching for denials" in text.text
+
+
+def test_the_panel_is_borderline_and_hangs_on_either_of_two_stories(result):
+    """The plain interval excludes zero, the recommended p does not reject; without one story it would."""
+    assert result.main.p_value == pytest.approx(0.080, abs=5e-4)
+    assert result.outcome == "borderline"
+    assert "Borderline, and no detection" in panel_tables.compose_panel(result).sentences[0]
+    without = {left.story: left for left in result.left_out}
+    assert len(without) == result.main.n
+    assert without["ford-ev-spinoff-2022"].p_bmp == pytest.approx(0.022, abs=5e-4)
+    assert without["shell-bp-2025"].p_bmp == pytest.approx(0.034, abs=5e-4)
+    assert [left.story for left in result.left_out if left.p_bmp < 0.05] == ["ford-ev-spinoff-2022", "shell-bp-2025"]
+    rest = [s.joint for s in result.panel.denied if s.name != "shell-bp-2025"]
+    again = pool_windows(rest, draws=99, seed=1)
+    assert without["shell-bp-2025"].p_kp_bmp == pytest.approx(again.tests["kp_bmp"].p_value)
+    assert without["shell-bp-2025"].estimate == pytest.approx(again.estimate)
+
+
+def test_signs_that_cancel_in_the_mean_add_up_in_the_dispersion(result):
+    found = result.dispersion
+    assert found.statistic == pytest.approx(19.9, abs=0.05)
+    assert found.df == 13
+    assert found.p_value == pytest.approx(0.097, abs=5e-4)
+    both = [window("up", "A", [300], 1), window("down", "B", [301], 2)]
+    both = [dataclasses.replace(m, estimate=e, standard_error=0.01) for m, e in zip(both, (0.03, -0.03), strict=True)]
+    assert story_panel.measure_spread(both).p_value == pytest.approx(math.exp(-18.0 / 2), rel=1e-9)
+    assert not story_panel.measure_spread([]).is_computed
+
+
+def test_one_story_is_drawn_towards_the_others_by_the_formula(result):
+    own, rest = None, []
+    for story in result.panel.denied:
+        if story.name == "ford-xiaomi":
+            own = story.joint
+        else:
+            rest.append((story.joint.estimate, story.joint.standard_error**2))
+    w = [1 / v for _, v in rest]
+    fixed = sum(wi * x for wi, (x, _) in zip(w, rest, strict=True)) / sum(w)
+    q = sum(wi * (x - fixed) ** 2 for wi, (x, _) in zip(w, rest, strict=True))
+    between = max(0.0, (q - (len(rest) - 1)) / (sum(w) - sum(wi**2 for wi in w) / sum(w)))
+    w = [1 / (v + between) for _, v in rest]
+    mean = sum(wi * x for wi, (x, _) in zip(w, rest, strict=True)) / sum(w)
+    prior = between + 1 / sum(w)
+    share = prior / (prior + own.standard_error**2)
+    found = result.shrunk
+    assert (found.mean, found.spread) == pytest.approx((mean, math.sqrt(prior)))
+    assert found.shrunk == pytest.approx(share * own.estimate + (1 - share) * mean)
+    assert found.shrunk_error == pytest.approx(math.sqrt(share) * own.standard_error)
+    assert min(mean, own.estimate) <= found.shrunk <= max(mean, own.estimate)
+    assert story_panel.shrink_story([s.joint for s in result.panel.denied], "nobody") is None
 
 
 def test_readings_resolve_uncertain_sessions(result):

@@ -149,7 +149,7 @@ def simulated_sizes(
         tables: dict[float, list[pd.DataFrame]] = {effect: [] for effect in effects}
         event_std: list[np.ndarray] = []
         for count in _chunk_sizes(n_draws):
-            size = {"estimation_length": estimation_length, "gap": gap}
+            size: dict[str, int] = {"estimation_length": estimation_length, "gap": gap}
             returns = simulate(process, rng, n_draws=count, **size, window_length=window_length)
             fits = fit_simulated(returns, **size)
             garch = fit_garch(fits.residuals, fits.gap_abnormal_returns) if has_fhs else None
@@ -187,8 +187,10 @@ def calibrate_history(
     gap: int,
     levels: Sequence[float] = LEVELS,
     effect: float = 0.0,
+    first: int = 0,
+    last: int = 0,
 ) -> HistoryCalibration:
-    """Run every one-session test on the firm's own placebo sessions.
+    """Run every test of one window on the firm's own placebo sessions.
 
     Parameters
     ----------
@@ -199,29 +201,21 @@ def calibrate_history(
     effect : float
         Injected into each placebo session, a fraction: zero measures size, anything else power. Every
         session has its own estimation window, so an injected effect never enters another's.
+    first, last : int
+        Of the window, both ends included.
 
     Returns
     -------
     HistoryCalibration
         Rejection rates of every test with their intervals.
     """
-    fits = fit_rolling(y, design, events=sessions, estimation_length=estimation_length, gap=gap)
+    fits = fit_rolling(
+        y, design, events=sessions, estimation_length=estimation_length, gap=gap, first=first, last=last
+    )  # fmt: skip
     garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
     fits = replace(fits, abnormal_returns=fits.abnormal_returns + effect)
-    p_values = rank_every_test(fits, garch=garch)
-    table = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "position": np.asarray(sessions),
-                    "abnormal_return": fits.abnormal_returns[:, 0],
-                    "t": fits.t_values[:, 0],
-                }
-            ),
-            p_values,
-            pd.DataFrame({"volatility_state": garch.volatility_state}),
-        ],
-        axis=1,
+    table = rank_every_test(fits, garch=garch).assign(
+        position=np.asarray(sessions), abnormal_return=fits.car, t=fits.scar, volatility_state=garch.volatility_state
     )
     return HistoryCalibration(sessions=table, rates=history_rates(table, block_length=estimation_length, levels=levels))
 
@@ -289,19 +283,13 @@ def history_window_rates(
     -------
     pandas.DataFrame
     """
-    rows = []
+    parts = []
+    args: dict[str, Any] = {"estimation_length": estimation_length, "gap": gap, "levels": levels}
     for first, last in windows:
         held = sessions[(sessions + last < len(y)) & (sessions + first - 1 >= 0)]
-        fits = fit_rolling(
-            y, design, events=held, estimation_length=estimation_length, gap=gap, first=first, last=last
-        )  # fmt: skip
-        p_values = rank_every_test(fits, garch=fit_garch(fits.residuals, fits.gap_abnormal_returns))
-        for test in p_values.columns:
-            for level in levels:
-                flags = p_values[test].to_numpy() < level - ROUNDING
-                interval = rate_interval(flags, held, block_length=estimation_length)
-                rows.append({"first": first, "last": last, "test": test, "level": level} | vars(interval))
-    return pd.DataFrame(rows)
+        found = calibrate_history(y, design, sessions=held, **args, first=first, last=last)
+        parts.append(found.rates.query("group == 'all'").assign(first=first, last=last))
+    return pd.concat(parts, ignore_index=True)
 
 
 def history_rates(sessions: pd.DataFrame, *, block_length: int, levels: Sequence[float] = LEVELS) -> pd.DataFrame:

@@ -27,7 +27,6 @@ from event_impact.inference.placebo import (
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
 
 PSEUDO_EVENT_NULL = "the window is drawn like every earlier window of the same firm"
-"""A pseudo-event carries the estimation error too, which overlapping sums of residuals lack."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ class _Pool:
         else:
             statistic = float(total.estimate / total.standard_error)  # type: ignore[operator]
             earlier, f_values, at_all = self._standardise(window, whole.positions)
-            tests, t_values = {"joint_f": joint_test(_effects(abnormal, total), f_values[is_away])}, at_all[is_away]
+            tests, t_values = {"joint_f": joint_test(effects_of(abnormal, total), f_values[is_away])}, at_all[is_away]
         tests["placebo"] = placebo_test(statistic, earlier[is_away])
         if total.length > 1:
             tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
@@ -200,7 +199,8 @@ def _eligible(
     )
 
 
-def _effects(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:
+def effects_of(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:
+    """What contrasts and joint tests need of a complete window."""
     return WindowEffects(
         abnormal_returns=total.abnormal,
         forecast_scale=abnormal.forecast_covariance(total.first, total.last),

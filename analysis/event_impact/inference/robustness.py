@@ -8,7 +8,7 @@ and stays the estimate of the study.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -265,7 +265,7 @@ def estimate_curve(
         tests = assess_curve(event_t, placebo, critical=critical)
         adjusted = dict(zip(joint, tests.adjusted, strict=True))
     finished = tuple(
-        _with(e, n_placebo=len(pools[i]), p_adjusted=float(adjusted[i]) if i in adjusted else None)
+        replace(e, n_placebo=len(pools[i]), p_adjusted=float(adjusted[i]) if i in adjusted else None)
         for i, e in enumerate(estimates)
     )
     return SpecificationCurve(finished, tests, len(adjusted), len(common) if tests else 0, reason)
@@ -333,10 +333,6 @@ def confirm_curve(curve: SpecificationCurve, *, min_sign_share: float, max_p: fl
         return Confirmation(False, count, share, None, f"{said}; placebo maxT n/a: {curve.reason}")
     is_confirmed = share >= min_sign_share and p_value < max_p
     return Confirmation(is_confirmed, count, share, p_value, f"{said}, placebo maxT p = {p_value:.2g}")
-
-
-def _with(estimate: SpecificationEstimate, **changes: object) -> SpecificationEstimate:
-    return SpecificationEstimate(**{**estimate.__dict__, **changes})
 
 
 def _fit_candidate(

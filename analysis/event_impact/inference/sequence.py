@@ -100,11 +100,6 @@ class SequenceEffects:
     total: Contrast
     n_report_sessions: int
 
-    @property
-    def is_separable(self) -> bool:
-        """Whether report and denial fall in different sessions."""
-        return self.report is not None
-
 
 @dataclass(frozen=True)
 class FiellerSet:
@@ -129,12 +124,6 @@ class FiellerSet:
     def is_bounded(self) -> bool:
         """False when the report's own effect is not distinguishable from zero: print "not bounded"."""
         return self.shape == "interval"
-
-    def contains(self, fraction: float) -> bool:
-        """Whether a reversed fraction is in the set."""
-        if self.shape == "interval":
-            return self.lower <= fraction <= self.upper
-        return self.shape == "whole_line" or fraction <= self.lower or fraction >= self.upper
 
 
 @dataclass(frozen=True)

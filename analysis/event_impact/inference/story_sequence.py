@@ -13,13 +13,12 @@ import pandas as pd
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.deciding_rule import DecidingRule, invert_window
-from event_impact.inference.placebo_pool import rank_windows
+from event_impact.inference.placebo_pool import effects_of, rank_windows
 from event_impact.inference.power import detectable_effect
 from event_impact.inference.sequence import (
     Contrast,
     FiellerSet,
     ReversalClaim,
-    WindowEffects,
     fieller_set,
     reversal_claim,
     sequence_effects,
@@ -162,7 +161,7 @@ def assess_sequence(
         note = f"no standard error: {total.note}"
         rows = tuple(SequenceRow(name, *span, None, note, rules[name]) for name, span in spans.items())
         return StorySequence(rows, not_computable("joint_f", total.note))
-    effects = _effects_of(abnormal, hull)
+    effects = effects_of(abnormal, total)
     lengths = {"estimation_sessions": estimation_sessions, "gap_sessions": gap_sessions}
     joint = rank_windows(abnormal, [hull], **lengths, news=news)[hull].tests["joint_f"]
     split = sequence_effects(effects, n_report_sessions=before)
@@ -179,13 +178,3 @@ def assess_sequence(
         level=significance,
     )
     return StorySequence(rows, joint, fieller_set(split.report, split.denial, effects=effects), claim)
-
-
-def _effects_of(abnormal: AbnormalReturns, hull: tuple[int, int]) -> WindowEffects:
-    rows = abnormal.table.loc[hull[0] : hull[1]]
-    return WindowEffects(
-        abnormal_returns=rows["ar"].to_numpy(dtype=float),
-        forecast_scale=abnormal.forecast_covariance(*hull) / abnormal.fit.residual_std**2,
-        residual_variance=abnormal.fit.residual_std**2,
-        df=abnormal.fit.df,
-    )

@@ -170,13 +170,14 @@ class WindowEstimate:
         """Printed 90 % interval: the effects that p* does not reject; of a set, the hull of its candidates' own."""
         if self.candidates is None:
             return None
-        ends = self.candidates.own_intervals
-        return min(low for low, _ in ends), max(high for _, high in ends)
+        lows, highs = zip(*self.candidates.own_intervals, strict=True)
+        return _bounded(min(lows), max(highs))
 
     @cached_property
     def ci95(self) -> Ends | None:
         """Printed 95 % interval; None also where several candidates moved: then each has its own."""
-        return self.candidates.interval(0.05) if self.candidates else None
+        ends = self.candidates.interval(0.05) if self.candidates else None
+        return _bounded(*ends) if ends else None
 
     @property
     def ci_from(self) -> str | None:
@@ -186,7 +187,7 @@ class WindowEstimate:
     @property
     def smallest_bound(self) -> float | None:
         """The larger |end| of ``ci90``: beyond it an effect is ruled out."""
-        return self.candidates.smallest_bound if self.candidates else None
+        return max(map(abs, self.ci90)) if self.ci90 else None
 
     def t_interval(self, coverage: float) -> Ends | None:
         """Interval of the t test, beside; none for a set."""
@@ -210,8 +211,8 @@ class WindowEstimate:
 
     @property
     def mde80_rule(self) -> float | None:
-        """The second of them: what would have been seen."""
-        return self.mde_rule[1] if self.mde_rule else None
+        """The second of them, where it is finite: what would have been seen."""
+        return self.mde_rule[1] if self.mde_rule and math.isfinite(self.mde_rule[1]) else None
 
     def _repr_html_(self) -> str:
         parts = ["n/a: " + self.note if self.estimate is None else f"abnormal return {self.estimate:+.4f}"]
@@ -224,9 +225,9 @@ class WindowEstimate:
         return f"<p>{head}: {text}</p>{show_tests(self.tests.values())}"
 
     def as_record(self) -> dict[str, object]:
-        """The row in the columns of ``results/estimates.csv``; what is unbounded is empty."""
+        """The row in the columns of ``results/estimates.csv``; what is unbounded or cannot be found is empty."""
         pairs = {"ci90": self.ci90, "ci95": self.ci95, "t90": self.t_interval(0.90), "t95": self.t_interval(0.95)}
-        found = self.mde_rule or (None,) * len(SHARES)
+        found = [v if math.isfinite(v) else None for v in self.mde_rule] or [None] * len(SHARES)
         is_declared = (self.first, self.last) == (0, 0) and self.return_kind in DECLARED_KINDS
         known = {
             **dataclasses.asdict(self.specification),
@@ -236,18 +237,21 @@ class WindowEstimate:
                 for name, pair in pairs.items()
                 for at, side in enumerate(("low", "high"))
             },
-            **{f"mde{100 * share:.0f}_rule": value for share, value in zip(SHARES, found, strict=True)},
+            **{f"mde{100 * share:.0f}_rule": v for share, v in zip(SHARES, found, strict=True)},
             "is_primary": self.is_primary or is_declared,
             "t": self.tests["t"].statistic if "t" in self.tests else None,
             "outcome": self.outcome or None,
             "note": "; ".join(filter(None, (self.note, self.caution, self.describe_news()))),
         }
-        values = {name: known[name] if name in known else getattr(self, name, None) for name in COLUMNS}
-        return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
+        return {name: known[name] if name in known else getattr(self, name, None) for name in COLUMNS}
 
     def describe_news(self) -> str:
         """The recorded other news inside the window, in words; empty when none is known."""
         return f"holds other news: {'; '.join(self.other_news)}" if self.other_news else ""
+
+
+def _bounded(low: float, high: float) -> Ends | None:
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def unavailable(

@@ -83,6 +83,10 @@ def _say_pooled(result: PanelResult) -> str:
             f"No detectable mean abnormal return over the sessions of report and denial: {measure}. {reach}; means "
             "anywhere in the interval remain compatible with the data."
         ),
+        "borderline": (
+            f"Borderline, and no detection: the mean abnormal return over the sessions of report and denial is {measure}; the "
+            f"tests disagree. {reach}."
+        ),
         "smaller_than_bound": (
             f"Any mean abnormal return was smaller than {bound} in absolute value: {measure}; 90\u00a0% interval "
             f"{format_interval(main.ci90)}. {reach}."
@@ -167,6 +171,7 @@ def _say_plainly(result: PanelResult) -> str:
     direction = "less" if main.estimate < 0 else "more"
     middle = {
         "no_detectable_effect": "Given how much these shares move anyway, that is not enough to be told from chance.",
+        "borderline": "That missed the rule of this study by little: one test would have seen it, the recommended one does not.",
         "smaller_than_bound": "Whatever the news did on average, it was smaller than the bound for small effects.",
         "effect": "That is more than chance would usually give, however the uncertain days are read.",
         "fragile": "That is more than chance would usually give, but not however the uncertain days are read.",

@@ -43,7 +43,8 @@ def draw_returns(rows: list[WindowEstimate], significance: float) -> FigureExhib
     significance : float
         Level at which the study decides; for the caption.
     """
-    chosen = [row for row in rows if (row.first, row.last) == (0, 0)]
+    sets = {row.return_kind for row in rows if row.is_set}
+    chosen = [r for r in rows if r.is_set or ((r.first, r.last) == (0, 0) and r.return_kind not in sets)]
     figure, axes = style.new_axes(1.3 + 0.72 * len(chosen))
     labels = [RETURN_LABELS[row.return_kind] + ("\n(headline)" if i == 0 else "") for i, row in enumerate(chosen)]
     style.use_rows(axes, labels, "abnormal return of the event session")

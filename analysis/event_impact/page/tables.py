@@ -46,6 +46,8 @@ def label_row(row: WindowEstimate) -> str:
     mark = ""
     if row.is_primary:
         mark = " (headline)" if row.return_kind == "close_to_close" else " (companion)"
+    if row.is_set:
+        mark = f", the largest of {row.n_candidates}{mark}"
     return f"{RETURN_LABELS[row.return_kind]}, {window.replace('-', MINUS)}{mark}"
 
 
@@ -79,7 +81,8 @@ def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableE
         "reject. Detectable is what that rule itself finds four times in five on that day; sessions counts the estimation window."
         f"{_say_news(shown)}"
     )
-    return declare_table("headline_windows", shown, columns, caption=caption, numbers=estimates_frame(shown))
+    numbers = pd.DataFrame([row.as_record() for row in shown])
+    return declare_table("headline_windows", shown, columns, caption=caption, numbers=numbers)
 
 
 def _say_news(rows: list[WindowEstimate]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -167,6 +167,9 @@ def record_panel(result: PanelResult, verdict: Verdict) -> Provenance:
             "mde80": main.mde80,
             "recommended": main.recommended or None,
             "p": main.p_value,
+            "without_one_story": [asdict(left) for left in result.left_out],
+            "dispersion": asdict(result.dispersion),
+            "shrunk": asdict(result.shrunk) if result.shrunk else None,
         },
         inputs=opened.tables.hash() | result.panel.inputs,
         vintage=result.panel.vintage,
