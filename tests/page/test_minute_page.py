@@ -41,7 +41,7 @@ class TestFinding:
 
     def test_none_found(self, tariff):
         assert plain(tariff.minute_screen.finding).endswith(
-            ": no detectable move in the 45 minutes that hold report and denial. Four times in five, only one of \u00b18.1 % "
+            ": no detectable move around report and denial. Four times in five, only one of \u00b18.1 % "
             "would have been seen."
         )
 
@@ -50,7 +50,7 @@ class TestFinding:
         [
             (("no_detectable_effect", "found"), "Tesla rose 2.2 % in the 15 minutes that hold it, less 1.04 \u00d7 QQQ; no "
              "detectable move before the denial. Four times in five, only one of \u00b17.2 % would have been seen."),
-            (("borderline", "found"), "Tesla moved -5.6 % before the denial, which the tests judge differently and rose 2.2 % "
+            (("borderline", "found"), "Tesla fell 5.6 % before the denial (the tests disagree) and rose 2.2 % "
              "in the 15 minutes that hold it, less 1.04 \u00d7 QQQ."),
             (("insufficient_data", "insufficient_data"),
              "Tesla: too few earlier sessions have bars; figures, and no verdict."),
@@ -73,7 +73,7 @@ class TestSentences:
     def test_ranks_days_and_what_is_told_apart(self, tesla):
         ranks, days, apart = tesla.minute_screen.sentences
         assert "Of 300 ordinary stretches as long" in ranks
-        assert ranks.endswith("9 went as far before the denial and none went as far at the denial.")
+        assert ranks.endswith("9 went as far before the denial, none in the 15 minutes that hold it.")
         assert plain(days).startswith("By days it is one number: -5.6 %")
         assert "all other news of its hours" in apart
         assert sum(len(s.split()) for s in tesla.minute_screen.sentences) <= 75
@@ -99,8 +99,9 @@ class TestSentences:
         assert notes["Other news"] == "of these hours: not researched."
         assert "inferred" in notes["Bars:"]
 
-    def test_the_missing_benchmark_is_said(self, tariff):
-        assert "No benchmark" in dict(tariff.minute_screen.notes)
+    def test_a_market_wide_item_is_said(self, tariff):
+        assert "any benchmark: only its own mean is taken off" in tariff.minute_screen.text
+        assert "RSP by 1 min +0.8 % (no verdict)" in plain(dict(tariff.minute_screen.notes)["Does it hold?"])
 
 
 class TestTables:
@@ -119,12 +120,12 @@ class TestTables:
 
     def test_what_must_be_known_stands_beside_a_window(self, tesla):
         notes = tabulate_windows(tesla.minutes).numbers.set_index("window")["note"]
-        assert "the companion decides; its own reach is \u00b17.8" in notes["before the denial"]
+        assert "the companion decides, its reach is \u00b17.8" in notes["before the denial"]
         assert "spans an hour of scheduled releases" in notes["before the denial"]
         assert "rank in its own session" in notes["bars that hold the denial"]
 
     def test_without_bars_there_is_a_sentence_in_the_place_of_a_table(self):
-        for table in (tabulate_windows(None), tabulate_variants(())):
+        for table in (tabulate_windows(None), tabulate_variants(None, ())):
             assert "No bars of the event session are recorded" in table._repr_html_()
             assert "<table" not in table._repr_html_()
 

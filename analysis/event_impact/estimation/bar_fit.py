@@ -12,12 +12,12 @@ import numpy as np
 from event_impact.base.errors import EstimationError
 from event_impact.market.bar_grid import BarGrid
 
+# Share of a session over which the volatility of the open dies away by a factor of e.
 OPENING_DECAY = 0.04
-"""Share of a session over which the volatility of the open dies away by a factor of e."""
+# Returns a session below which no curve of four terms is fitted: the scale is then flat.
 MIN_CLOCKS = 8
-"""Returns a session below which no curve of four terms is fitted: the scale is then flat."""
+# Length of the moves whose median size tells how volatile a session was as a whole.
 MOVE_MINUTES = 5
-"""Length of the moves whose median size tells how volatile a session was as a whole."""
 MAX_STEPS, STEP_TOLERANCE = 1000, 1e-12
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 from event_impact.events.articles import Article
 from event_impact.events.sessions import Identification
 
+# A declared window holds the candidate bars and what was traded so much longer.
 AFTERMATH = pd.Timedelta(minutes=10)
-"""A declared window holds the candidate bars and what was traded so much longer."""
 BEFORE_DENIAL = (
     "No price is known to lie between the report and the denial: what can be measured is the stretch up to the denial, "
     "with whatever of the report it holds and all other news of it, and the stretch from the denial on."

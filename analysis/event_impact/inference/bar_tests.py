@@ -17,18 +17,18 @@ from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
 from event_impact.inference.multiplicity import holm
 from event_impact.inference.sequence import FiellerSet, WindowEffects, contrast, fieller_set
 
+# Below so many independent placebos, L / m, the larger p of placebo and companion decides.
 MIN_EFFECTIVE = 20
-"""Below so many independent placebos, L / m, the larger p of placebo and companion decides."""
+# With fewer sessions figures are shown without a verdict.
 MIN_VERDICT_SESSIONS = 5
-"""With fewer sessions figures are shown without a verdict."""
+# The same clock cannot reach 5 % with fewer sessions; 39 for Holm over two windows.
 MIN_CLOCK_SESSIONS = 19
-"""The same clock cannot reach 5 % with fewer sessions; 39 for Holm over two windows."""
+# Windows of so few bars are also ranked among the session's own.
 LONGEST_OWN_RANK = 2
-"""Windows of so few bars are also ranked among the session's own."""
 POWER = 0.8
 SHARE_COVERAGE = 0.90
+# A reversal: the whole interval of the share taken back lies inside.
 SHARE_BOUNDS = (0.5, 1.5)
-"""A reversal: the whole interval of the share taken back lies inside."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,11 @@ class MinuteResult:
         return [row for row in self.rows if row.span.is_declared]
 
     @property
+    def judged(self) -> list[tuple[MinuteRow, BarTest]]:
+        """The declared windows with a test."""
+        return [pair for pair in self.tested if pair[0].span.is_declared]
+
+    @property
     def tested(self) -> list[tuple[MinuteRow, BarTest]]:
         """The windows with a test."""
         return [(row, row.test) for row in self.rows if row.test]

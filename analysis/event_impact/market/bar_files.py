@@ -17,8 +17,8 @@ from event_impact.market.checks import refuse
 from event_impact.market.snapshot import BARS_FOLDER, MANIFEST_COLUMNS, digest, read_frame
 from event_impact.market.vintages import list_vintages
 
+# Columns of a manifest that say what the labels of a file of bars mean.
 BAR_COLUMNS = ("bar_minutes", "label", "shift_minutes", "zone")
-"""Columns of a manifest that say what the labels of a file of bars mean."""
 CLOCKS = {"starts_at": "start", "ends_at": "end"}
 OWN_CLOCK = f"Name the time column starts_at or ends_at, or add a manifest.csv of file,{','.join(BAR_COLUMNS)}."
 
@@ -60,25 +60,21 @@ def find_bars(ticker: str, request: BarRequest) -> Bars | None:
     lengths = {part.convention.bar_minutes for part in parts}
     fitting = [minutes for minutes in lengths if request.minutes % minutes == 0]
     if lengths and not fitting:
-        recorded = " and ".join(map(str, sorted(lengths)))
-        raise DataError(
-            f"{ticker}: bars of {recorded} minutes are recorded, not of {request.minutes}.",
-            f"Ask for bar_minutes={min(lengths)}.",
-        )
+        recorded, least = " and ".join(map(str, sorted(lengths))), min(lengths)
+        raise DataError(f"{ticker}: bars of {recorded} minutes are recorded, not of {request.minutes}.",
+                        f"Ask for bar_minutes={least}.")  # fmt: skip
     chosen = [part for part in parts if part.convention.bar_minutes == max(fitting)] if fitting else []
     if not chosen:
         return None
     files = {name: sha for part in chosen for name, sha in part.files.items()}
     if len({part.convention for part in chosen}) > 1:
         raise refuse(f"bars of {ticker} in {', '.join(files)}", "their labels mean different things", "Name one file.")
-    bars = build_bars(
-        pd.concat([part.raw for part in chosen], ignore_index=True),
-        chosen[0].convention,
-        ticker=ticker,
-        exchange=request.exchange,
-        files=files,
-        vintage="; ".join(dict.fromkeys(part.vintage for part in chosen)),
-    )
+    raw = pd.concat([part.raw for part in chosen], ignore_index=True)
+    if request.source == "auto":  # each bar as it was recorded first
+        raw = raw.drop_duplicates("label").sort_values("label", ignore_index=True)
+    vintage = "; ".join(dict.fromkeys(part.vintage for part in chosen))
+    about = {"ticker": ticker, "exchange": request.exchange, "vintage": vintage}
+    bars = build_bars(raw, chosen[0].convention, files=files, **about)
     return bars if (bars.regular["session"] == request.session).any() else None
 
 
@@ -92,35 +88,28 @@ def _embedded(ticker: str, request: BarRequest) -> list[_Part]:
         raw, sha = _read(tables.folder / row["file"])
         if row["sha256"] != sha:
             raise DataError(
-                f"data/{row['file']} has another hash than the manifest.", "Restore it from the repository."
+                f"data/{row['file']} has another hash than the manifest.", "Restore it from its repository."
             )
         parts.append(_Part({f"data/{row['file']}": sha}, raw, _convention(row), row["vintage"]))
     return parts
 
 
 def _downloaded(ticker: str, data: Path) -> list[_Part]:
-    """Recorded bars of each length, labelled by the UTC instant at which they begin; each as it was recorded first.
+    """What each whole vintage recorded, oldest first, labelled by the UTC instant at which a bar begins.
 
     A bar that was still running at the instant of the download is no bar.
     """
-    parts: dict[int, list[_Part]] = {}
+    parts = []
     for vintage in list_vintages(data / "vintages")[0]:
         recorded_at = pd.to_datetime(vintage.folder.name[:16], format="%Y%m%dT%H%M%SZ", utc=True)
         names = [n for n in vintage.manifest["files"] if n.startswith("intraday/") and n.endswith(f"/{ticker}.csv")]
         for name in names if names and not vintage.find_fault() else []:
             raw, sha = _read(vintage.folder / name)
             minutes = int(name.split("/")[1].removesuffix("m"))
-            ends = pd.to_datetime(raw["label"], utc=True) + pd.Timedelta(minutes=minutes)
+            is_whole = pd.to_datetime(raw["label"], utc=True) + pd.Timedelta(minutes=minutes) <= recorded_at
             files = {f"data/vintages/{vintage.folder.name}/{name}": sha}
-            part = _Part(files, raw[ends <= recorded_at], Convention(minutes, "start"), vintage.name)
-            parts.setdefault(minutes, []).append(part)
-    return [_merge(held) for held in parts.values()]
-
-
-def _merge(parts: list[_Part]) -> _Part:
-    raw = pd.concat([part.raw for part in parts]).drop_duplicates("label").sort_values("label", ignore_index=True)
-    files = {name: sha for part in parts for name, sha in part.files.items()}
-    return _Part(files, raw, parts[0].convention, "; ".join(part.vintage for part in parts))
+            parts.append(_Part(files, raw[is_whole], Convention(minutes, "start"), vintage.name))
+    return parts
 
 
 def _own(ticker: str, path: Path) -> list[_Part]:

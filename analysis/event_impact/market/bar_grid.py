@@ -11,10 +11,10 @@ from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market.bars import Bars
 
+# A session with fewer of the event session's bars is left out of the estimation, with the reason.
 MIN_SESSION_SHARE = 0.9
-"""A session with fewer of the event session's bars is left out of the estimation, with the reason."""
+# A benchmark with prices at fewer of the listing's instants is not used: the model is then a constant mean.
 MIN_SHARED = 0.9
-"""A benchmark with prices at fewer of the listing's instants is not used: the model is then a constant mean."""
 LEAST_SESSIONS = 3
 
 

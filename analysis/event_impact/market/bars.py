@@ -19,16 +19,16 @@ from event_impact.events.calendars import load_hours
 from event_impact.market.checks import MAX_PRICE_FACTOR, refuse
 
 LABELS = ("start", "end")
+# So long without a bar inside trading hours is listed as a halt.
 HALT_MINUTES = 5
-"""So long without a bar inside trading hours is listed as a halt."""
+# A step of at least so much between two bars of a session, so near (relative) a whole or half ratio, is a split.
 SPLIT_FACTOR, SPLIT_NEAR = 1.9, 0.04
-"""A step of at least so much between two bars of a session, so near (relative) a whole or half ratio, is a split."""
+# Volume of a first bar that is wholly after the open, over the second's: medians of real files are 1.1 to 1.9.
 MIN_OPENING_RATIO = 0.75
-"""Volume of a first bar that is wholly after the open, over the second's: medians of real files are 1.1 to 1.9."""
+# Volume of the last bar before the open over the first after it: larger only where labels are misread.
 MAX_EARLY_RATIO = 0.15
-"""Volume of the last bar before the open over the first after it: larger only where labels are misread."""
+# First two bars over the session's median, where bars begin that late after the open: an opening by a wrong clock.
 OPENING_SURGE, LATE_MINUTES = 2.0, 60
-"""First two bars over the session's median, where bars begin that late after the open: an opening by a wrong clock."""
 MIN_JUDGED_SESSIONS = 3
 JUDGE = "Check label, shift_minutes and zone of the file: its labels mean something else."
 

@@ -12,13 +12,13 @@ from event_impact.inference.minute_result import MinuteResult, MinuteRow
 from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Drawing, choose_ticks, measure_text
 from event_impact.page.format import format_number
 
+# Narrower drawings are laid out for a phone.
 PHONE = 400
-"""Narrower drawings are laid out for a phone."""
-LEFT, TOP, PANEL, BARS, AXIS, EFFECT = 38.0, 52.0, 200.0, 76.0, 40.0, 66.0
+LEFT, TOP, PANEL, BARS, AXIS, EFFECT = 38.0, 50.0, 168.0, 66.0, 40.0, 62.0
+# Half-width of the band of ordinary bars, in standard deviations of their clock.
 BAND = 2.0
-"""Half-width of the band of ordinary bars, in standard deviations of their clock."""
+# Declared window -> the role that gives its colour; what holds both is black.
 ROLES = {"report": "report", "before the denial": "report", "denial": "denial"}
-"""Declared window -> the role that gives its colour; what holds both is black."""
 
 
 def say_clock(at: pd.Timestamp, zone: str, style: str = "%H:%M") -> str:
@@ -69,7 +69,8 @@ class _Clock:
         for tick in choose_ticks(100 * self.low, 100 * self.high, most=5):
             canvas.line(LEFT, self.y(tick / 100), self.right, self.y(tick / 100), "faint" if tick else "rule")
             canvas.text(LEFT - 6, self.y(tick / 100) + 4, format_number(tick, digits=0), anchor="end", size=12)
-        labels = [(self.lines[0], "soft", self.result.grid.ticker), (self.lines[1], "ink", f"less {self.result.model}")]
+        model = self.result.model if canvas.width > PHONE else self.result.grid.benchmark_ticker or "mean"
+        labels = [(self.lines[0], "soft", self.result.grid.ticker), (self.lines[1], "ink", f"less {model}")]
         level = 0.0
         for values, paint, label in sorted(labels, key=lambda line: -float(line[0][-1])):
             points = [(self.x(at), self.y(float(value))) for at, value in zip(self.at, values, strict=True)]
@@ -165,8 +166,8 @@ def _draw_effects(width: float, shown: list[tuple[Any, ...]]) -> Canvas:
     canvas.line(x(0), 18, x(0), bottom, "rule")
     for number, (name, when, value, interval, ticks) in enumerate(shown):
         top, role = EFFECT * number, ROLES.get(name, "joint")
-        for tick in ticks[np.isfinite(ticks)]:
-            canvas.line(x(float(tick)), top + 42, x(float(tick)), top + 53, "dots", width=0.8)
+        steps = "".join(f"M{x(float(tick)):.1f} {top + 40:.0f}v11" for tick in ticks[np.isfinite(ticks)])
+        canvas.add("path", "dots", d=steps, stroke="currentColor", stroke_width=0.8, fill="none")
         canvas.text(6, top + 14, name, paint=f"{role}-text", size=13, is_bold=True, has_halo=True)
         canvas.text(14 + measure_text(name, 14), top + 14, when, paint="soft", size=12, has_halo=True)
         canvas.text(

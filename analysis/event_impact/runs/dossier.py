@@ -153,7 +153,7 @@ def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
 
 def is_without_bars(part: Prepared) -> bool:
     """Whether a notebook of bars has none to read."""
-    return "bars" in part.parameters and _study_of(part).minutes is None
+    return "bars" in part.parameters and isinstance(part.study, Study) and part.study.minutes is None
 
 
 def _part_requests(request: DossierRequest) -> list[RunRequest]:

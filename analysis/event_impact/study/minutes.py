@@ -15,8 +15,8 @@ from event_impact.market.bar_files import BarRequest, find_bars
 from event_impact.market.bar_grid import BarGrid, make_grid
 from event_impact.market.opened import OpenedStory
 
+# Lengths of bar that the windows are measured with once more.
 CHECKED_MINUTES = (1, 5, 15)
-"""Lengths of bar that the windows are measured with once more."""
 GAP = BarSpan("gap at the open", is_declared=False, first=0, last=0)
 NO_CLOSE = "the bars of the session before do not reach its close"
 
