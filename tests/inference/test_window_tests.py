@@ -92,7 +92,6 @@ def literal_scar(y, design, event, last):
 @pytest.mark.parametrize("last", [1, 2])
 def test_pseudo_events_and_joint_f_are_the_functions_that_define_them(focal, last):
     y, x, event = series_of(focal)
-    windows = {"estimation_length": 250, "gap": 10, "first": 0, "last": last}
     earlier = [literal_scar(y, x, t, last) for t in range(260, event - 10 - last)]
     own = literal_scar(y, x, event, last)
     found = row_of(focal, 0, last)

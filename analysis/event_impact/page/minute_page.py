@@ -19,7 +19,7 @@ from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.finding import name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import NOT_AVAILABLE, format_percent, format_size, p_equals
+from event_impact.page.format import NOT_AVAILABLE, format_p, format_percent, format_size, p_equals
 from event_impact.page.minute_drawings import draw_bars, draw_effects, say_clock
 
 # Declared window -> where a move lies.
@@ -80,7 +80,11 @@ def _screen_row(row: MinuteRow, test: BarTest, zone: str) -> ScreenRow:
     clock = f"{say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}"
     p, reading, weight = "\u2013", "not tested", "plain" if row.span.name == "in total" else "beside"
     if row.span.is_declared:
-        p, reading, weight = or_reason(test.p_holm, format_p, ""), read_outcome(test.outcome), "headline"
+        p, reading, weight = (
+            format_p(test.p_holm) if test.p_holm is not None else "",
+            read_outcome(test.outcome),
+            "headline",
+        )
     return ScreenRow(row.span.name, (_one(test.estimate), clock, interval, p, _reach(test.mde80), reading), weight)
 
 
