@@ -77,6 +77,10 @@ def refuse_packaged(root: StudyRoot) -> None:
 @click.pass_context
 def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
+    import dataclasses
+
+    from event_impact.events.articles import load_stories
+    from event_impact.market.bar_recording import warn_of_loss
     from event_impact.market.download import fetch_vintage, wait_out
     from event_impact.market.fetch_plan import plan_fetch
 
@@ -93,10 +97,12 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     outcome = wait_out(
         lambda: fetch_vintage(request, root.data, chosen, at=now, progress=progress), wait_s, progress=progress
     )
-    for note in outcome.notes:
+    asked_stories = [story for name, story in load_stories(root.data).items() if name in names]
+    lost = warn_of_loss(asked_stories, root.data / "vintages", chosen, at=now)
+    for note in (*outcome.notes, *lost):
         progress(note)
     folder = str(outcome.vintage.folder)
-    say(ctx, folder, {"folder": folder, "is_new": outcome.is_new, "notes": list(outcome.notes)})
+    say(ctx, folder, {"folder": folder, "is_new": outcome.is_new, "notes": [*outcome.notes, *lost]})
 
 
 NOTIFY_VARIABLE = "IMPACT_NOTIFY"

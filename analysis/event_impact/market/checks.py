@@ -103,7 +103,9 @@ def tell_stopping(
     return f"figures inside the estimation or event windows look wrong: {' '.join(said)}" if said else ""
 
 
-def refuse(where: str, what: str, hint: str = "Mend the file, or give another with --source PATH.") -> DataError:
+def refuse(
+    where: str, what: str, hint: str = "Give sound figures with --source PATH, or fetch them again."
+) -> DataError:
     """A :class:`DataError` that names the table."""
     return DataError(f"{where}: {what}.", hint)
 
@@ -182,15 +184,12 @@ def set_aside_figures(frame: pd.DataFrame, *, label: str = "%Y-%m-%d") -> tuple[
         frame.loc[bad, name] = np.nan
 
     for name in (*PRICE_COLUMNS, "volume", "dividend"):
-        column = frame[name]
+        column, is_price = frame[name], name in PRICE_COLUMNS
         if column.notna().any():
             take(name, column.isna(), "there is no figure")
-        take(name, column.isin([np.inf, -np.inf]), "it is infinite")
-        take(
-            name,
-            column <= 0 if name in PRICE_COLUMNS else column < 0,
-            "it is not positive" if name in PRICE_COLUMNS else "it is negative",
-        )
+        take(name, column.abs() == np.inf, "it is infinite")
+        low = frame[name] <= 0 if is_price else frame[name] < 0
+        take(name, low, "it is not positive" if is_price else "it is negative")
     slack = 1 + OHLC_TOLERANCE
     for bound, side, sign in (("high", "above", 1), ("low", "below", -1)):
         for judged, victim, reason in (

@@ -22,8 +22,9 @@ UNIT_STEP = np.log(1.9)
 OTHER_UNIT = "another unit, a split or another company"
 SPLIT_STEP, SPLIT_TOLERANCE = 1.5, 0.04
 """A step of 3 for 2 may be a split, and is as often a return: it is noted."""
-SPIKE_SCALES, MIN_SPIKE, SPIKE_TOLERANCE = 10.0, 0.1, 0.2
-"""A close that jumps so far and comes back next session, to within a fifth of the jump, was no price."""
+SPIKE_SCALES, MIN_SPIKE, SPIKE_TOLERANCE, SURGE = 10.0, 0.1, 0.2, 1.5
+"""A close that jumps so far and comes back next session, to within a fifth of the jump, was no price: unless so many
+times the usual volume was traded, as when a report is denied the day after."""
 DROP_SCALES, MIN_YIELD = 5.0, 0.03
 """From this yield on, in scales and by itself, a price must show that a dividend went."""
 HUNDREDFOLD = (50.0, 200.0)
@@ -69,7 +70,7 @@ def find_doubts(
     rules = (
         ("split", DOUBTFUL, _doubt_splits(frame["split"], step, scale)),
         ("close", DOUBTFUL, _tell(far, lambda s: f"it is {np.exp(step[s]):.4g} times the close before: {OTHER_UNIT}")),
-        ("close", DOUBTFUL, _doubt_spikes(alone, scale)),
+        *_doubt_spikes(alone, scale, frame["volume"]),
         (
             "close",
             NOTED,
@@ -107,12 +108,15 @@ def _doubt_splits(splits: Series, step: Series, scale: Series) -> Reasons:
     return _tell(shown, lambda s: f"the close is {np.exp(step[s]):.3g} times the one before, which it should not show")
 
 
-def _doubt_spikes(step: Series, scale: Series) -> Reasons:
-    """A jump away from the market that the next session takes back whole."""
+def _doubt_spikes(step: Series, scale: Series, volume: Series) -> list[tuple[str, str, Reasons]]:
+    """A jump away from the market that the next session takes back whole; doubtful where hardly anybody traded."""
     far = step.abs() > (SPIKE_SCALES * scale).clip(lower=MIN_SPIKE)
     spikes = far & ((step + step.shift(-1)).abs() < SPIKE_TOLERANCE * step.abs())
-    back = _tell(spikes.shift(fill_value=False), lambda s: "it takes back the jump of the session before")
-    return back | _tell(spikes, lambda s: f"it jumps by {np.expm1(step[s]):+.1%} and is back the next session")
+    is_calm = volume <= SURGE * volume.rolling(NEIGHBOURS, center=True, min_periods=2).median()
+    reasons = _tell(spikes, lambda s: f"it jumps by {np.expm1(step[s]):+.1%} and is back the next session")
+    after = _tell(spikes & is_calm, lambda s: reasons[s])
+    back = _tell((spikes & is_calm).shift(fill_value=False), lambda s: "it takes back the jump of the session before")
+    return [("close", DOUBTFUL, back | after), ("close", NOTED, reasons)]
 
 
 def _doubt_unpaid(frame: pd.DataFrame, step: Series, scale: Series) -> Reasons:
@@ -128,7 +132,7 @@ def _doubt_twice(frame: pd.DataFrame) -> Reasons:
     """One dividend entered on two days."""
     paid = frame["dividend"][frame["dividend"] > 0]
     gaps = np.diff(frame.index.get_indexer(paid.index))
-    usual = np.median(gaps[gaps > TWICE_SESSIONS]) if (gaps > TWICE_SESSIONS).any() else np.inf
+    usual = np.quantile(gaps, 0.75) if len(gaps) > 1 else np.inf
     alike = np.abs(paid.to_numpy()[:-1] / paid.to_numpy()[1:] - 1) < TWICE_TOLERANCE
     pairs = [int(i) for i in np.flatnonzero((gaps <= TWICE_SESSIONS) & alike & (usual > PAYING_SESSIONS))]
     said = "nearly the same stands on {:%Y-%m-%d}: one dividend twice"

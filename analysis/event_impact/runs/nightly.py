@@ -108,6 +108,12 @@ def find_closing(alignment: Alignment) -> pd.Timestamp:
     return alignment.hours.offset(alignment.event_session, last + KEEP_OPEN_SESSIONS)
 
 
+def is_watched(story: Story, at: datetime) -> bool:
+    """Whether a story has not closed by itself."""
+    alignment = align_story(story)
+    return find_closing(alignment) >= last_closed(alignment.hours, at)
+
+
 def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
     """Which evenings of a story are due at an instant.
 
@@ -180,7 +186,7 @@ def run_nightly(
         try:
             left = [story for story in load_stories(root.data).values() if story.state == "open"]
             if record is not None:
-                code, recorded = _guard(lambda: record(left))
+                code, recorded = _guard(lambda: record([s for s in left if is_watched(s, at)]))
                 journal.write("record", exit_code=code, message=recorded)  # what is optional fails no night
             for pause in (0.0, *list_pauses(wait_s)):
                 if pause:
