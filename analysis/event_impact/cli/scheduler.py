@@ -77,7 +77,6 @@ def refuse_packaged(root: StudyRoot) -> None:
 @click.pass_context
 def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
-    import dataclasses
 
     from event_impact.events.articles import load_stories
     from event_impact.market.bar_recording import warn_of_loss
