@@ -16,7 +16,7 @@ EXAMPLE = ROOT / "reports" / "example"
 
 
 def test_the_example_is_whole():
-    for name in ("report.html", "run.json", "executed.ipynb", "returns.svg"):
+    for name in ("report.html", "appendix.html", "run.json"):
         assert (EXAMPLE / name).is_file(), f"{name} is missing: make example"
     check_page((EXAMPLE / "report.html").read_text(encoding="utf-8"))
 
@@ -35,4 +35,4 @@ def test_the_example_holds_todays_numbers(focal):
 def test_the_example_is_of_the_focal_story_and_final():
     run = json.loads((EXAMPLE / "run.json").read_text(encoding="utf-8"))
     assert (run["story"], run["as_of"], run["status"]) == ("ford-xiaomi", "2026-02-13", "final")
-    assert str(ROOT) not in (EXAMPLE / "executed.ipynb").read_text(encoding="utf-8")
+    assert str(ROOT) not in (EXAMPLE / "appendix.html").read_text(encoding="utf-8")
