@@ -53,7 +53,7 @@ def test_no_estimate_is_counted_twice(curve):
     row = found.estimates[0]
     assert (row.outcome, row.is_curve_tested) == ("fragile", False)
     verdict = found.verdict
-    assert "fragile only because too few earlier sessions" in verdict.sentences[0]
+    assert "too few earlier prices exist to test how well it holds" in verdict.sentences[0]
     assert "could not be tested" in verdict.plain
 
 
