@@ -176,12 +176,12 @@ OWN_DAMAGES = {
     "benchmark missing": lambda f: f[is_firm(f)],
     "a calendar of another exchange": lambda f: f[f["date"] != "2025-07-03"],
     "duplicated": lambda f: pd.concat([f, f.iloc[[10]]]),
-    "re-ordered": lambda f: f.iloc[::-1],
+    "re-ordered": lambda f: pd.concat([f.iloc[20:], f.iloc[:20]]),  # newest first as a whole is a vendor's form
     "wrong scale": lambda f: f.assign(
         **{c: f[c].where(f["date"] < "2025-06-02", f[c] * 100) for c in ("open", "high", "low", "close")}
     ),
     "text": lambda f: f.astype({"close": object}).assign(close=lambda g: g["close"].where(g.index != 5, "x")),
-    "zones": lambda f: f.assign(date=f["date"] + "T00:00:00-05:00"),
+    "zones": lambda f: f.assign(date=f["date"] + "T05:00:00+00:00"),
     "empty": lambda f: f.iloc[:0],
 }
 

@@ -17,11 +17,13 @@ from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Article
 
-CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason", "evidence")
+CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason")
 CLAIM_KINDS = ("price", "timing", "mechanism", "documentary", "promotional", "opinion", "outlook")
 RECORDED_STATUSES = ("supported", "contradicted", "not_established", "untestable", "documentary")
 FORMER_STATUSES = {"timing_impossible": "computed"}
 """What tables of version 0.1 say, and how it is read now: the zones are counted by the run."""
+FORMER_STATISTICS = dict.fromkeys(("prior_letter_ar", "writedown_ar", "volume_surprise", "range_surprise"), "none")
+"""Figures that stood beside statements on which they do not bear."""
 CLAIM_STATUSES = (*RECORDED_STATUSES, "computed")
 NO_STATISTIC = "none"
 CLAIM_STATISTICS = {
@@ -94,7 +96,10 @@ def load_claims(articles: tuple[Article, ...], data: Path | Tables) -> tuple[Cla
         raise DataError(f"claims.csv: {', '.join(doubled)} occurs more than once.", "Give each claim its own id.")
     known = {article.article_id for article in articles}
     rows: pd.DataFrame = table[table["article_id"].isin(known)]
-    return tuple(Claim(**{name: row[name] for name in CLAIM_COLUMNS}) for row in rows.to_dict("records"))
+    return tuple(
+        Claim(**{name: row[name] for name in CLAIM_COLUMNS}, evidence=row.get("evidence", ""))
+        for row in rows.to_dict("records")
+    )
 
 
 def _check(row: Mapping[Hashable, str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pandas as pd
 from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import PRICE_COLUMNS, Doubt, accept_doubts, keep_figures, parse_prices, refuse
+from event_impact.market.checks import DOUBTFUL, PRICE_COLUMNS, Doubt, accept_doubts, keep_figures, parse_prices, refuse
 from event_impact.market.plausibility import find_doubts
 from event_impact.market.vendor_forms import read_vendor_cells, rename_columns
 from event_impact.market.vintages import Vintage, VintageChoice, choose_vintage, find_last
@@ -194,6 +194,8 @@ class PriceStore:
         if frame.index.has_duplicates:
             raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
         frame, aside = keep_figures(frame, load_hours(exchange), where)
+        if origin == "own files":  # nobody but their owner can say why a session has no row
+            aside = tuple(replace(d, state=DOUBTFUL) if d.field == "row" and not d.found else d for d in aside)
         known = self.tables.read("faults.csv", FAULT_COLUMNS)
         known = known[known["ticker"] == ticker].reset_index(drop=True)
         recorded = self._recorded_doubts(ticker) if origin == "vintage" else None

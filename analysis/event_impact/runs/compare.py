@@ -108,7 +108,7 @@ def describe_changes(previous: RunRecord | None, run: RunRecord) -> str:
         said = (
             f"{changes[0]}{f', and {len(changes) - 1} more' if changes[1:] else ''}." if changes else "nothing changed."
         )
-        relation = "before" if previous.as_of <= run.as_of else "after"
-        said = f"(as of {previous.as_of}, {relation} this one) {said}" if previous.as_of != run.as_of else said
+        relation = ", after this one" if previous.as_of > run.as_of else ""
+        said = f"(as of {previous.as_of}{relation}, finished {previous.finished_at}) {said}"
     lead = "<strong>Since the previous run:</strong>"
     return CHANGES.replace("></span>", f">{lead} {escape(said)}{describe_age(run)}</span>")
