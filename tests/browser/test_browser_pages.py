@@ -66,7 +66,7 @@ def make_failure(folder: Path, reports: Path) -> Path:
 def make_dossier(folder: Path) -> Path:
     """The front page over two small notebooks that disagree; no kernel is needed for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tests" / "reporting"))
+        patch.syspath_prepend(str(ROOT / "tests"))
         from small_study import SHOW, make_study, perform_here, write_notebook
     root = make_study(folder)
     write_notebook(root.notebooks / "02_event_study.ipynb", SHOW.replace('"2026-02-02"', '"2026-02-03"'))

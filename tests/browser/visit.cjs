@@ -131,7 +131,8 @@ async function measureBrightness(data) {
 // Runs in the page. A mark of its own before and after each caption, in each head and in each row, so that the printed
 // sheets say on which of them each landed.
 function markTables() {
-  return [...document.querySelectorAll("main table")].map((table, k) => {
+  const captioned = [...document.querySelectorAll("main table")].filter((table) => table.caption && table.tHead);
+  return captioned.map((table, k) => {
     const mark = (element, part, isLast = false) => {
       const span = document.createElement("span");
       span.textContent = `Q${k}${part}Q`;
@@ -139,7 +140,7 @@ function markTables() {
       element[isLast ? "append" : "prepend"](span);
       return span.textContent;
     };
-    const caption = table.caption.firstElementChild;
+    const caption = table.caption.firstElementChild ?? table.caption;
     return {
       name: table.id || table.caption.textContent.slice(0, 30),
       start: [mark(caption, "a"), mark(caption, "b", true), mark(table.tHead.rows[0].cells[1], "h")],
