@@ -9,7 +9,7 @@ report: $(VENV)/.runtime
 	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 types: $(VENV)/.dev
 	$(BIN)/ruff check .
