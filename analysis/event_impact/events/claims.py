@@ -23,7 +23,7 @@ RECORDED_STATUSES = ("supported", "contradicted", "not_established", "untestable
 FORMER_STATUSES = {"timing_impossible": "computed"}
 """What tables of version 0.1 say, and how it is read now: the zones are counted by the run."""
 FORMER_STATISTICS = dict.fromkeys(("prior_letter_ar", "writedown_ar", "volume_surprise", "range_surprise"), "none")
-"""Figures that stood beside statements on which they do not bear."""
+"""Figures that tables of version 0.1 set beside statements on which they do not bear."""
 CLAIM_STATUSES = (*RECORDED_STATUSES, "computed")
 NO_STATISTIC = "none"
 CLAIM_STATISTICS = {
@@ -88,7 +88,9 @@ def load_claims(articles: tuple[Article, ...], data: Path | Tables) -> tuple[Cla
         For a malformed row, or an id that occurs twice.
     """
     table = open_tables(data).read("claims.csv", CLAIM_COLUMNS)
-    table = table.assign(status=table["status"].replace(FORMER_STATUSES))
+    table = table.assign(
+        status=table["status"].replace(FORMER_STATUSES), statistic=table["statistic"].replace(FORMER_STATISTICS)
+    )
     for row in table.to_dict("records"):
         _check(row)
     doubled = sorted(table["claim_id"][table["claim_id"].duplicated()])
