@@ -25,7 +25,7 @@ function findCut(width, mayScroll) {
   const found = [];
   const scrolls = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
   for (const e of document.body.querySelectorAll("*")) {
-    if (!e.checkVisibility() || e.closest(".skip")) continue;
+    if (!e.checkVisibility() || e.closest(".skip, .unseen")) continue;
     const isInside = mayScroll && [...ancestors(e)].some(scrolls);
     const box = e.getBoundingClientRect();
     if (!isInside && (box.right > width + 1 || box.left < -1)) found.push(`${name(e)} reaches ${Math.round(box.right)}`);
@@ -141,9 +141,12 @@ function markTables() {
       return span.textContent;
     };
     const caption = table.caption.firstElementChild ?? table.caption;
+    const isUnseen = table.caption.matches(".unseen"); // for screen readers only: no sheet holds it
     return {
       name: table.id || table.caption.textContent.slice(0, 30),
-      start: [mark(caption, "a"), mark(caption, "b", true), mark(table.tHead.rows[0].cells[1], "h")],
+      start: [
+        ...(isUnseen ? [] : [mark(caption, "a"), mark(caption, "b", true)]), mark(table.tHead.rows[0].cells[1], "h"),
+      ],
       rows: [...table.tBodies[0].rows].map((row, i) => mark(row.cells[0], `r${i}x`)),
     };
   });

@@ -15,6 +15,8 @@ from event_impact.page.markup import mark_up
 
 SIBLINGS = '<nav class="siblings" aria-label="Other pages of this story" data-provenance></nav>'
 CHANGES = '<span class="changes" data-provenance></span>'
+EMPTY = "\u2013"
+"""A cell for which there is no such number."""
 FIRST_SCREEN = '<section class="first-screen"'
 LINKS = '<a href="results/{name}.csv">Numbers (CSV)</a> \u00b7 <a href="appendix.html">How it was done</a>'
 CHIPS = {
@@ -117,7 +119,7 @@ class FirstScreen:
         body = ""
         for row in self.rows:
             cells = "".join(
-                f'<td data-label="{escape(head)}">{mark_up(cell)}</td>'
+                f'<td data-label="{escape(head)}">{mark_up(cell or EMPTY)}</td>'
                 for head, cell in zip(self.columns[1:], row.cells, strict=True)
             )
             body += f'<tr class="{row.weight}"><th scope="row">{mark_up(row.label)}</th>{cells}</tr>'
