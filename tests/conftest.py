@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
+from event_impact.base.threads import ONE_THREAD
+
+for _name, _number in ONE_THREAD.items():  # before linear algebra is loaded: only then can this process be forked
+    os.environ.setdefault(_name, _number)
+
 from event_impact import Study
 from event_impact.base.root import StudyRoot
 from event_impact.runs.run import RunOutcome, RunRequest, run_notebook

@@ -99,17 +99,18 @@ def execute_fake(notebook_path: Path, target: Path, *, parameters: dict, **_: ob
     return notebook
 
 
-def perform_here(requests: list, *, limit: int = 2, progress=lambda _: None) -> list:
+def perform_here(parts: list, *, limit: int = 2, progress=lambda _: None) -> list:
     """The parts of a dossier one after the other, in this process, without kernels."""
     from event_impact.base.errors import StudyError
     from event_impact.runs.run import run_notebook
     from event_impact.runs.workers import PartOutcome
 
     outcomes = []
-    for part in requests:
+    for part in parts:
+        notebook = part.request.notebook
         try:
             done = run_notebook(part, execute=execute_fake)
-            outcomes.append(PartOutcome(part.notebook, 0, done.folder.name, done.is_new))
+            outcomes.append(PartOutcome(notebook, 0, done.folder.name, done.is_new))
         except StudyError as error:
-            outcomes.append(PartOutcome(part.notebook, error.exit_code, message=str(error)))
+            outcomes.append(PartOutcome(notebook, error.exit_code, message=str(error)))
     return outcomes

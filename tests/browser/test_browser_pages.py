@@ -14,7 +14,7 @@ import pytest
 from event_impact.base.errors import ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.page.paper import print_page
-from event_impact.runs.dossier import DossierRequest, run_dossier
+from event_impact.runs.dossier import run_dossier
 from event_impact.runs.run import RunRequest, run_notebook
 from stories import ROOT
 
@@ -70,7 +70,7 @@ def make_dossier(folder: Path) -> Path:
         from small_study import SHOW, make_study, perform_here, write_notebook
     root = make_study(folder)
     write_notebook(root.notebooks / "02_event_study.ipynb", SHOW.replace('"2026-02-02"', '"2026-02-03"'))
-    return run_dossier(DossierRequest(root, root.reports, {"story": "ford-xiaomi"}), perform=perform_here).page
+    return run_dossier(RunRequest("dossier", {"story": "ford-xiaomi"}, root, root.reports), perform=perform_here).page
 
 
 @pytest.fixture(scope="module")

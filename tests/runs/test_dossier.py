@@ -12,9 +12,9 @@ import pytest
 from event_impact.base.errors import BusyError, ConfigError, ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
-from event_impact.runs.dossier import Agreement, DossierRequest, find_story_notebooks, run_dossier, summarise_agreement
+from event_impact.runs.dossier import Agreement, find_story_notebooks, run_dossier, summarise_agreement
 from event_impact.runs.kernel import KernelLimits
-from event_impact.runs.run import run_notebook
+from event_impact.runs.run import RunRequest, run_notebook
 from event_impact.runs.store import is_intact, lock_story, read_failures, read_runs
 from small_study import SHOW, execute_fake, hash_tree, make_study, perform_here, request, write_notebook
 
@@ -30,9 +30,9 @@ def root(tmp_path: Path) -> StudyRoot:
     return made
 
 
-def ask(root: StudyRoot, **changes: object) -> DossierRequest:
+def ask(root: StudyRoot, **changes: object) -> RunRequest:
     parameters = {"story": "ford-xiaomi", "as_of": "2026-02-13", "source": "snapshot", **changes}
-    return DossierRequest(root, root.reports, parameters, limits=KernelLimits(30, 30))
+    return RunRequest("dossier", parameters, root, root.reports, limits=KernelLimits(30, 30))
 
 
 def test_only_notebooks_of_a_story_belong(root: StudyRoot) -> None:

@@ -136,7 +136,7 @@ def test_a_kernel_that_does_not_start(root: StudyRoot, monkeypatch: pytest.Monke
     monkeypatch.setattr("event_impact.runs.kernel.sys.executable", "/bin/false")
     before = hash_tree(root.reports)
     with pytest.raises(ExecutionError, match="did not run") as caught:
-        run_notebook(request(root, seed=3, limits=KernelLimits(30, 2)))
+        run_notebook(request(root, seed=3, limits=KernelLimits(30, 2, is_cold=True)))
     assert caught.value.exit_code == 4
     monkeypatch.undo()
     assert_unharmed(root, before)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -22,9 +21,10 @@ from event_impact.events.sessions import align_story
 from event_impact.page.outcomes import worst_code
 from event_impact.page.render import check_page
 from event_impact.runs import nightly
-from event_impact.runs.dossier import DossierRequest, run_dossier
+from event_impact.runs.dossier import run_dossier
 from event_impact.runs.journal import Journal
 from event_impact.runs.nightly import Summary, find_closing, notify, plan_story, run_nightly, split_command
+from event_impact.runs.run import RunRequest
 from event_impact.runs.store import hold_lock, is_intact, read_runs
 from small_study import hash_tree, make_study, perform_here
 
@@ -45,8 +45,8 @@ def serve(root: StudyRoot, at: datetime, *, fetch: Callable | None = None, fault
         if fault:
             fault(story, as_of)
         parameters = {"story": story, "as_of": as_of, "source": "snapshot"}
-        request = DossierRequest(root, root.reports, parameters, clock=lambda: at)
-        return run_dossier(request, perform=perform_here)
+        request = RunRequest("dossier", parameters, root, root.reports, clock=lambda: at)
+        return run_dossier(request, perform=perform_here).folder.name
 
     return run_nightly(root, root.reports, at=at, fetch=fetch, dossier=bind, clock=lambda: at)
 
@@ -174,8 +174,8 @@ def test_a_rate_limit_defers_a_story_behind_the_others_until_the_wait_is_over(ro
             raise RateLimitError("wait.")
         return "fetched"
 
-    def dossier(story: str, as_of: str) -> SimpleNamespace:
-        return SimpleNamespace(folder=Path(f"{as_of}_{story}"))
+    def dossier(story: str, as_of: str) -> str:
+        return f"{as_of}_{story}"
 
     def night() -> Summary:
         asked.clear()

@@ -75,8 +75,8 @@ class Tables:
         return self._contents[name]
 
     def hash(self, names: Iterable[str] | None = None) -> dict[str, str]:
-        """sha256 of the tables that were opened so far, or of those named that there are."""
-        names = list(self._contents) if names is None else [name for name in names if self.holds(name)]
+        """sha256 of the tables that were read so far, or of those named that there are."""
+        names = sorted(self._parsed) if names is None else [name for name in names if self.holds(name)]
         return {f"{TABLE_PREFIX}{name}": hashlib.sha256(self._open(name)).hexdigest() for name in names}
 
 

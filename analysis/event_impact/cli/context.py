@@ -19,6 +19,10 @@ reports_option = click.option(
     "--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study)."
 )
 
+cold_option = click.option(
+    "--cold", is_flag=True, help="A separate process for each kernel, not a fork of this one; the same bytes."
+)
+
 
 def open_root(ctx: click.Context) -> StudyRoot:
     """The study that the command line names or lies in."""

@@ -18,7 +18,16 @@ import click
 
 from event_impact import __version__
 from event_impact.base.errors import StudyError
-from event_impact.cli.context import find_reports, gather_parameters, make_progress, open_root, reports_option, say
+from event_impact.base.threads import pin_threads
+from event_impact.cli.context import (
+    cold_option,
+    find_reports,
+    gather_parameters,
+    make_progress,
+    open_root,
+    reports_option,
+    say,
+)
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -74,6 +83,7 @@ class ImpactGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; no traceback unless ``--debug``."""
         signal.signal(signal.SIGTERM, _interrupt)
+        pin_threads()
         try:
             return super().invoke(ctx)
         except StudyError as error:
@@ -125,6 +135,7 @@ def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook.")
 @reports_option
 @click.option("--force", is_flag=True, help="Execute again even if this run is published.")
+@cold_option
 @click.option("--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds a cell.")
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB of the kernel.")
 @click.pass_context
@@ -137,21 +148,17 @@ def run(
     assignments: tuple[str, ...],
     reports: str | None,
     force: bool,
+    cold: bool,
     timeout: int,
     memory: int,
 ) -> None:
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
-    from event_impact.runs.warm import discard_waiting, start_waiting
-
     parameters = gather_parameters(assignments, story=story, as_of=as_of, source=source)
-
-    start_waiting()  # before anything heavy is loaded here
-    ctx.call_on_close(discard_waiting)
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.run import RunRequest, run_notebook
 
     root, target = open_root(ctx), find_reports(ctx, reports)
-    limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20)
+    limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20, is_cold=cold)
     outcome = run_notebook(
         RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
         progress=make_progress(ctx),

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from event_impact.cli.context import find_reports, gather_parameters, make_progress, open_root, reports_option, say
+from event_impact.cli.context import (
+    cold_option,
+    find_reports,
+    gather_parameters,
+    make_progress,
+    open_root,
+    reports_option,
+    say,
+)
 
 
 @click.command("list")
@@ -165,6 +173,7 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter for all notebooks.")
 @reports_option
 @click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@cold_option
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
 @click.option("--force", is_flag=True, help="Execute again even if published.")
 @click.pass_context
@@ -178,22 +187,18 @@ def dossier(
     limit: int,
     memory: int,
     force: bool,
+    cold: bool,
 ) -> None:
     """Run all notebooks of STORY and publish the page that binds them; prints its path."""
-    from event_impact.runs.dossier import DossierRequest, run_dossier
+    from event_impact.base.run_record import DOSSIER
+    from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel import KernelLimits
+    from event_impact.runs.run import RunRequest
 
-    root = open_root(ctx)
     parameters = gather_parameters(assignments, story=story, as_of=as_of, source=source)
-    done = run_dossier(
-        DossierRequest(
-            root,
-            find_reports(ctx, reports),
-            parameters,
-            is_forced=force,
-            limit=limit,
-            limits=KernelLimits(memory_bytes=memory * 2**20),
-        ),
-        progress=make_progress(ctx),
+    limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
+    request = RunRequest(
+        DOSSIER, parameters, open_root(ctx), find_reports(ctx, reports), is_forced=force, limits=limits
     )
+    done = run_dossier(request, limit=limit, progress=make_progress(ctx))
     say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from event_impact.base.clock import read_system_clock
 from event_impact.base.config import parse_date
 from event_impact.base.errors import ConfigError
 from event_impact.cli.context import (
+    cold_option,
     find_reports,
     make_progress,
     open_own_root,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from event_impact.events.articles import Story
     from event_impact.market.download import FetchOutcome
     from event_impact.market.protocol import Provider
-    from event_impact.runs.run import RunOutcome
 
 PROVIDER_VARIABLE = "IMPACT_PROVIDER"
 WAIT_HELP = "Minutes to go on trying while the provider asks to wait."
@@ -112,6 +113,7 @@ NOTIFY_VARIABLE = "IMPACT_NOTIFY"
 @click.option("--at", "at", metavar="INSTANT", help="Serve the evenings due at this instant (default: now).")
 @click.option("--source", default="auto", show_default=True, help="auto fetches first; snapshot or a path does not.")
 @reports_option
+@cold_option
 @click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
 @click.option("--notify", metavar="COMMAND", help=f"Run on failure, summary on stdin (or {NOTIFY_VARIABLE}).")
 @wait_option
@@ -123,30 +125,35 @@ def nightly(
     source: str,
     reports: str | None,
     memory: int,
+    cold: bool,
     notify: str | None,
     wait: int,
 ) -> None:
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
+    from event_impact.base.run_record import DOSSIER
     from event_impact.market.download import record_bars
-    from event_impact.runs.dossier import DossierRequest, run_dossier
+    from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.nightly import SUMMARY, run_nightly, split_command
     from event_impact.runs.nightly import notify as send
+    from event_impact.runs.run import RunRequest
+    from event_impact.runs.workers import run_parts
 
     root, instant, progress = open_root(ctx), parse_at(at), make_progress(ctx)
     target = find_reports(ctx, reports)
     command = notify or os.environ.get(NOTIFY_VARIABLE, "")
     if command:
         split_command(command)  # a malformed one is refused before the work, not after
-    limits = KernelLimits(memory_bytes=memory * 2**20)
+    limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
 
     def bring(story: str, instant: datetime) -> str:
         done = fetch_story(root, story, instant, progress)
         return f"{done.vintage.name}{'' if done.is_new else ' (nothing new)'}; {'; '.join(done.notes)}"
 
-    def bind(story: str, as_of: str) -> RunOutcome:
-        parameters = {"story": story, "as_of": as_of, "source": source}
-        return run_dossier(DossierRequest(root, target, parameters, limit=limit, limits=limits), progress=progress)
+    def bind(story: str, as_of: str) -> str:
+        request = RunRequest(DOSSIER, {"story": story, "as_of": as_of, "source": source}, root, target, limits=limits)
+        (done,) = run_parts([request], run=partial(run_dossier, limit=limit), progress=progress)
+        return done.settle()
 
     def record(stories: list[Story]) -> str:
         return "; ".join(record_bars(stories, root.data, choose_provider(), at=instant, progress=progress)[1])

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from typing import Any
 import nbformat
 import pandas as pd
 
-from event_impact.base.clock import Clock, format_instant, read_system_clock
+from event_impact.base.clock import format_instant
 from event_impact.base.disk import write_text, writing
-from event_impact.base.errors import ConfigError, DataError, ExecutionError
+from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.exhibits import write_csv
@@ -32,9 +32,7 @@ from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous
-from event_impact.runs.failure import keep_failure
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import (
     Prepared,
     Progress,
@@ -42,6 +40,7 @@ from event_impact.runs.run import (
     RunRequest,
     digest_package,
     find_notebook,
+    keep_attempt,
     own_story,
     prepare,
     read_declaration,
@@ -55,19 +54,6 @@ from event_impact.study.study import Study
 HEADLINE_NOTEBOOK = "02_event_study"
 PARALLEL = 2
 Perform = Callable[..., list[PartOutcome]]
-
-
-@dataclass(frozen=True)
-class DossierRequest:
-    """One story at one date; ``parameters`` go to every notebook that knows them."""
-
-    root: StudyRoot
-    reports: Path
-    parameters: dict[str, Any]
-    is_forced: bool = False
-    limit: int = PARALLEL
-    limits: KernelLimits = field(default_factory=KernelLimits)
-    clock: Clock = read_system_clock
 
 
 @dataclass(frozen=True)
@@ -109,9 +95,11 @@ def _study_of(part: Prepared) -> Study:
 
 
 def run_dossier(
-    request: DossierRequest, *, progress: Progress = lambda _: None, perform: Perform = run_parts
+    request: RunRequest, *, limit: int = PARALLEL, progress: Progress = lambda _: None, perform: Perform = run_parts
 ) -> RunOutcome:
-    """Run every notebook of a story and publish the dossier that binds them.
+    """Run every notebook of a story, ``limit`` at a time, and publish the dossier that binds them.
+
+    The parameters of the request go to every notebook that knows them.
 
     Raises
     ------
@@ -123,11 +111,11 @@ def run_dossier(
     story = parts[0].story
     with own_story(request.reports, story, progress):
         started = format_instant(request.clock())
-        outcomes = perform([p.request for p in parts], limit=request.limit, progress=progress)
+        outcomes = perform(parts, limit=limit, progress=progress)
         stored = {o.notebook: read_stored(request.reports / o.folder) for o in outcomes if o.exit_code == 0}
         failed = [o for o in outcomes if o.exit_code or stored.get(o.notebook) is None]
         if failed:
-            raise _keep(request, parts[0], outcomes, failed, started)
+            raise _keep(parts[0], outcomes, failed, started)
         runs = [s for s in stored.values() if s is not None]
         target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
         found = None if request.is_forced else find_finished(target)
@@ -156,22 +144,16 @@ def is_without_bars(part: Prepared) -> bool:
     return "bars" in part.parameters and isinstance(part.study, Study) and part.study.minutes is None
 
 
-def _part_requests(request: DossierRequest) -> list[RunRequest]:
-    requests = []
-    for name, known in find_story_notebooks(request.root).items():
-        requests.append(
-            RunRequest(
-                name,
-                {key: value for key, value in request.parameters.items() if key in known},
-                request.root,
-                request.reports,
-                is_forced=request.is_forced,
-                limits=request.limits,
-                has_lock=True,
-                clock=request.clock,
-            )
+def _part_requests(request: RunRequest) -> list[RunRequest]:
+    return [
+        dataclasses.replace(
+            request,
+            notebook=name,
+            parameters={key: value for key, value in request.parameters.items() if key in known},
+            has_lock=True,
         )
-    return requests
+        for name, known in find_story_notebooks(request.root).items()
+    ]
 
 
 def _hash(runs: list[StoredRun]) -> str:
@@ -180,37 +162,20 @@ def _hash(runs: list[StoredRun]) -> str:
 
 
 def _keep(
-    request: DossierRequest, part: Prepared, outcomes: list[PartOutcome], failed: list[PartOutcome], started: str
-) -> ExecutionError:
-    code = worst_code(o.exit_code or 4 for o in failed)
-    names = ", ".join(o.notebook for o in failed)
-    message = f"{len(failed)} of {len(outcomes)} notebooks failed: {names}."
+    part: Prepared, outcomes: list[PartOutcome], failed: list[PartOutcome], started: str
+) -> ExecutionError | RenderError:
+    names, said = (", ".join(o.notebook for o in failed), " ".join(o.message for o in failed))
+    error = ExecutionError(f"{len(failed)} of {len(outcomes)} notebooks failed: {names}.", said)
+    error.exit_code = worst_code(o.exit_code or 4 for o in failed)
     items = "".join(
         f"<li><b>{escape(o.notebook)}</b>: {escape(o.message or 'published: ' + o.folder)}</li>" for o in outcomes
     )
-    failure = RunRecord(
-        story=part.story,
-        notebook=DOSSIER,
-        as_of=_study_of(part).config.as_of.isoformat(),
-        status="failed",
-        error=message,
-        exit_code=code,
-        started_at=started,
-        finished_at=format_instant(request.clock()),
-        parameters=_study_of(part).config.as_parameters(),
-    )
-    with writing(request.reports / "failed"):
-        body = f"<h2>The notebooks</h2><ul>{items}</ul>"
-        page = keep_failure(request.reports, failure, title=_study_of(part).story.title, body_html=body)
-        rebuild_index(request.reports, clock=request.clock)
-    said = " ".join(o.message for o in failed)
-    error = ExecutionError(f"{message} {said}", f"See {page}.")
-    error.exit_code = code
-    return error
+    body = f"<h2>The notebooks</h2><ul>{items}</ul>"
+    return keep_attempt(part, error, started, notebook=DOSSIER, body_html=body)
 
 
 def _bind(
-    request: DossierRequest,
+    request: RunRequest,
     parts: list[Prepared],
     runs: list[StoredRun],
     target: Path,
@@ -302,7 +267,7 @@ def agreement_frame(agreements: list[Agreement]) -> pd.DataFrame:
 
 
 def compose_run(
-    request: DossierRequest, runs: list[StoredRun], lead: StoredRun, agreements: list[Agreement], started: str
+    request: RunRequest, runs: list[StoredRun], lead: StoredRun, agreements: list[Agreement], started: str
 ) -> RunRecord:
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
     kept = ("status", "outcome", "verdict")
@@ -326,7 +291,7 @@ def compose_run(
 
 
 def render_dossier(
-    request: DossierRequest,
+    request: RunRequest,
     parts: list[Prepared],
     run: RunRecord,
     runs: list[StoredRun],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import nbformat
 
 from event_impact.base.errors import ExecutionError
 from event_impact.base.run_record import RunRecord
+from event_impact.base.threads import can_fork
 from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.provenance import RECORD_MIME
-from event_impact.runs.kernel import KernelLimits, kernel_options
+from event_impact.runs.forked import ForkedKernel
+from event_impact.runs.kernel import KernelLimits, kernel_environment, kernel_options
 
 MAX_REASON = 300
 """Characters of a cell's own error message that travel on; the page holds the rest."""
@@ -25,6 +28,7 @@ def execute_notebook(
     root: Path,
     scratch: Path,
     limits: KernelLimits,
+    prepare: Callable[[], object] = lambda: None,
 ) -> nbformat.NotebookNode:
     """Execute a notebook into ``target`` and check that it ran whole.
 
@@ -36,16 +40,22 @@ def execute_notebook(
         Folder of the study, the kernel's working directory.
     scratch : pathlib.Path
         Short private folder for sockets.
+    prepare : callable
+        What a kernel that is a fork of this process does first; a cold one has nothing of this process.
 
     Raises
     ------
     ExecutionError
         If a cell failed, the kernel died, time ran out, or a cell did not run.
     """
+    name = notebook_path.stem
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    environment = kernel_environment(scratch, root=root, limits=limits)
+    is_forked = can_fork() and not limits.is_cold
+    forked = ForkedKernel(environment, root, prepare) if is_forked else None  # before papermill starts its threads
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    name = notebook_path.stem
     try:
         papermill.execute_notebook(
             escape_braces(notebook_path),
@@ -56,7 +66,7 @@ def execute_notebook(
             progress_bar=False,
             log_output=False,
             cwd=str(root),
-            **kernel_options(scratch, root=root, limits=limits),
+            **kernel_options(scratch, environment=environment, limits=limits, forked=forked),
         )
     except PapermillExecutionError as error:
         raise ExecutionError(
@@ -64,6 +74,9 @@ def execute_notebook(
         ) from error
     except Exception as error:  # a dead kernel, a time-out, a full disk: all end the run
         raise ExecutionError(f"{name} did not run: {explain(error, limits)}.") from error
+    finally:
+        if forked is not None:
+            forked.discard()
     notebook: nbformat.NotebookNode = nbformat.read(target, as_version=4)
     check_executed(notebook, name)
     return notebook

@@ -10,11 +10,12 @@ import hashlib
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -22,7 +23,9 @@ from traitlets import Dict as DictTrait
 from traitlets.config import Config
 
 from event_impact.base.root import child_environment
-from event_impact.runs.warm import discard_waiting, take_waiting, tell
+from event_impact.base.threads import ONE_THREAD
+from event_impact.runs.forked import ForkedKernel
+from event_impact.runs.kernel_launch import MEMORY, PARENT
 
 MAX_SOCKET_PATH = 96
 """A Unix socket address holds 108 bytes (104 on some systems); room is left for the port suffix."""
@@ -30,31 +33,27 @@ MAX_SOCKET_PATH = 96
 
 @dataclass(frozen=True)
 class KernelLimits:
-    """What one kernel may use.
+    """What one kernel may use, and how it starts.
 
-    ``memory_bytes`` limits its address space; None means no limit.
+    ``memory_bytes`` limits its address space; None means no limit. A cold kernel is a process of its own from the
+    start; others are forks of their runner where that is safe, and give the same bytes.
     """
 
     execution_timeout_s: int = 600
     start_timeout_s: int = 60
     memory_bytes: int | None = 8 * 2**30
+    is_cold: bool = False
 
 
 class GuardedKernelManager(AsyncKernelManager):
-    """Starts the kernel through :mod:`event_impact.runs.kernel_launch`, with an environment of its own."""
+    """Starts the kernel through :mod:`event_impact.runs.kernel_launch`, or takes a fork that waits for its sockets."""
 
     environment = DictTrait(help="The environment of the kernel").tag(config=True)
+    forked: ForkedKernel | None = None
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         """The command line: this interpreter, whatever kernelspecs are installed."""
-        return [
-            sys.executable,
-            "-m",
-            "event_impact.runs.kernel_launch",
-            "-f",
-            os.path.realpath(self.connection_file),
-            *(extra_arguments or []),
-        ]
+        return [sys.executable, "-m", "event_impact.runs.kernel_launch", os.path.realpath(self.connection_file)]
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
         kw["env"] = self.environment
@@ -63,16 +62,15 @@ class GuardedKernelManager(AsyncKernelManager):
     pre_start_kernel = _async_pre_start_kernel
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
-        """Start the kernel, or let a process that is waiting become it."""
-        process, provisioner = take_waiting(), self.provisioner
-        if process is None or not isinstance(provisioner, LocalProvisioner):
-            discard_waiting()
+        """Start the kernel, or tell the fork to become it."""
+        forked, provisioner = self.forked, self.provisioner
+        if forked is None or not isinstance(provisioner, LocalProvisioner):
             await super()._async_launch_kernel(kernel_cmd, **kw)
             return
-        arguments = kernel_cmd[kernel_cmd.index("event_impact.runs.kernel_launch") + 1 :]
-        tell(process, arguments=arguments, environment=kw["env"], folder=str(kw.get("cwd") or os.getcwd()))
-        provisioner.process, provisioner.pid, provisioner.pgid = process, process.pid, os.getpgid(process.pid)
-        provisioner.cwd = kw.get("cwd") or os.getcwd()
+        forked.tell(kernel_cmd[-1])
+        provisioner.process = cast("subprocess.Popen[bytes]", forked)
+        provisioner.pid = provisioner.pgid = forked.pid
+        provisioner.cwd = kw.get("cwd")
         self._reconcile_connection_info(provisioner.connection_info)
 
     _launch_kernel = _async_launch_kernel
@@ -100,21 +98,19 @@ def clear_scratch(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def kernel_options(scratch: Path, *, root: Path, limits: KernelLimits) -> dict[str, Any]:
-    """Arguments that make papermill start a guarded kernel.
+def kernel_options(
+    scratch: Path, *, environment: dict[str, str], limits: KernelLimits, forked: ForkedKernel | None
+) -> dict[str, Any]:
+    """Arguments that make papermill start a guarded kernel, or take the one that was forked for it.
 
     Unix sockets are used where their path is short enough, TCP otherwise.
     """
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings: dict[str, Any] = {
-        "connection_file": str(scratch / "connection.json"),
-        "environment": kernel_environment(scratch, root=root, limits=limits),
-    }
+    settings: dict[str, Any] = {"connection_file": str(scratch / "connection.json"), "environment": environment}
     socket = str(scratch / "k")
     if can_use_sockets(socket):
         settings |= {"transport": "ipc", "ip": socket}
     return {
-        "kernel_manager_class": GuardedKernelManager,
+        "kernel_manager_class": type("KernelManager", (GuardedKernelManager,), {"forked": forked}),
         "shutdown_kernel": "immediate",
         "execution_timeout": limits.execution_timeout_s,
         "start_timeout": limits.start_timeout_s,
@@ -130,9 +126,9 @@ def can_use_sockets(address: str) -> bool:
 def kernel_environment(scratch: Path, *, root: Path, limits: KernelLimits) -> dict[str, str]:
     """Environment of the kernel: the study's root, this package importable, settings of its own."""
     return child_environment(
+        **ONE_THREAD,
+        **{PARENT: str(os.getpid()), MEMORY: str(limits.memory_bytes or "")},
         IMPACT_ROOT=str(root),
         PYDEVD_DISABLE_FILE_VALIDATION="1",
         IPYTHONDIR=str(scratch / "ipython"),
-        IMPACT_KERNEL_MEMORY=str(limits.memory_bytes or ""),
-        IMPACT_KERNEL_PARENT=str(os.getpid()),
     )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
-import json
 import os
 import signal
 import sys
 
-from event_impact.runs.warm import WAIT
-
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
+PARENT, MEMORY = "IMPACT_KERNEL_PARENT", "IMPACT_KERNEL_MEMORY"
+"""What the runner tells a kernel through its environment: its own process id, and a number of bytes."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -34,34 +32,15 @@ def limit_memory(limit: str) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
 
 
-def wait_for_order() -> None:
-    """Load what a notebook will ask for, then read from the runner which kernel to become.
-
-    The end of the input means that no kernel is needed.
-    """
-    for name in ("ipykernel.kernelapp", "event_impact.study.study", "event_impact.page.timelines"):
-        importlib.import_module(name)
-    line = sys.stdin.buffer.readline()
-    if not line:
-        sys.exit(0)
-    order = json.loads(line)
-    os.environ.clear()
-    os.environ.update(order["environment"])
-    os.environ.pop("IMPACT_KERNEL_PARENT", None)
-    os.chdir(order["folder"])
-    sys.argv[1:] = order["arguments"]
-
-
-def main() -> None:
-    """Become the kernel."""
-    die_with_parent(int(os.environ.pop("IMPACT_KERNEL_PARENT", "0") or 0))
-    if sys.argv[1:] == [WAIT]:
-        wait_for_order()
-    limit_memory(os.environ.pop("IMPACT_KERNEL_MEMORY", ""))
+def serve(connection_file: str) -> None:
+    """Become the kernel, as the environment asks, until it is told to end."""
+    die_with_parent(int(os.environ.pop(PARENT, "0") or 0))
+    limit_memory(os.environ.pop(MEMORY, ""))
     from ipykernel import kernelapp
 
-    kernelapp.launch_new_instance()
+    arguments = ["-f", connection_file, "--InteractiveShellApp.ignore_cwd=True"]
+    kernelapp.launch_new_instance(argv=arguments, parent_handle=os.getppid())
 
 
 if __name__ == "__main__":
-    main()
+    serve(sys.argv[1])

@@ -31,7 +31,7 @@ from event_impact.market.fetch_plan import last_closed, list_pauses
 from event_impact.page.outcomes import INTERRUPTED, worst_code
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
-from event_impact.runs.run import Progress, RunOutcome
+from event_impact.runs.run import Progress
 from event_impact.runs.store import StoredRun, is_intact, read_runs
 
 NOTIFY_TIMEOUT_S = 60
@@ -98,8 +98,8 @@ class Summary:
 
 Fetch = Callable[[str, datetime], str]
 """Story and instant -> what was fetched, in words; raises StudyError."""
-Dossier = Callable[[str, str], RunOutcome]
-"""Story and as_of -> the published dossier; raises StudyError."""
+Dossier = Callable[[str, str], str]
+"""Story and as_of -> the folder of the published dossier; raises StudyError."""
 
 
 def find_closing(alignment: Alignment) -> pd.Timestamp:
@@ -248,7 +248,7 @@ def _serve(
                 outcome.evenings.append(EveningOutcome(as_of, outcome.fetch_code, message="not run: no new figures"))
             return
     for as_of in plan.evenings:
-        code, said = _guard(lambda: str(dossier(plan.story, as_of).folder.name))  # noqa: B023  # called at once
+        code, said = _guard(lambda: dossier(plan.story, as_of))  # noqa: B023  # called at once
         evening = EveningOutcome(as_of, code, folder="" if code else said, message=said if code else "")
         outcome.evenings.append(evening)
         journal.write("dossier", story=plan.story, as_of=as_of, exit_code=code, result=said)

@@ -58,7 +58,7 @@ Execute = Callable[..., nbformat.NotebookNode]
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is asked: one notebook with its parameters, and where the result goes.
+    """What is asked: one notebook (or ``dossier``) with its parameters, and where the result goes.
 
     Attributes
     ----------
@@ -250,7 +250,12 @@ def hash_run(prepared: Prepared) -> str:
 
 @functools.cache
 def digest_package() -> str:
-    """sha256 over the code and templates of ``analysis/``, by relative path; as they are when first asked."""
+    """sha256 over the code and templates of ``analysis/`` as they are when first asked: those that this process runs."""
+    return read_package()
+
+
+def read_package() -> str:
+    """The same as they are now, by relative path."""
     total = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*")):
         if path.is_file() and path.suffix in (".py", ".j2", ".css") and "_study" not in path.parts:
@@ -260,11 +265,12 @@ def digest_package() -> str:
 
 
 def run_notebook(
-    request: RunRequest, *, progress: Progress = lambda _: None, execute: Execute = execute_notebook
+    request: RunRequest | Prepared, *, progress: Progress = lambda _: None, execute: Execute = execute_notebook
 ) -> RunOutcome:
     """Execute a notebook with its parameters and publish the rendered report.
 
-    A finished run of the same identity is returned as it is, unless forced.
+    A finished run of the same identity is returned as it is, unless forced. A request that was prepared already is not
+    checked again.
 
     Raises
     ------
@@ -272,7 +278,8 @@ def run_notebook(
         With the exit code of what went wrong.
     """
     progress("check: parameters, articles and prices")
-    prepared = prepare(request)
+    prepared = request if isinstance(request, Prepared) else prepare(request)
+    request = prepared.request
     found = None if request.is_forced else find_finished(prepared.folder)
     if found:
         return _already(found, progress)
@@ -322,7 +329,7 @@ def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execut
             with writing(staging):
                 run = write_run(staging, notebook, run, tables, pages)
         except (ExecutionError, RenderError) as error:
-            raise _keep(prepared, target, error, started) from error
+            raise keep_attempt(prepared, error, started, partial=target) from error
         progress("publish")
         folder, is_new = publish(prepared.folder, staging)
     progress("index")
@@ -340,6 +347,7 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
             root=prepared.request.root.path,
             scratch=prepared.scratch,
             limits=prepared.request.limits,
+            prepare=prepared.study.offer,
         )
     except OSError as error:  # a full disk, no sockets, no processes left
         raise ExecutionError(
@@ -347,29 +355,37 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
         ) from error
 
 
-def _keep(
-    prepared: Prepared, target: Path, error: ExecutionError | RenderError, started: str
+def keep_attempt(
+    prepared: Prepared,
+    error: ExecutionError | RenderError,
+    started: str,
+    *,
+    notebook: str = "",
+    partial: Path | None = None,
+    body_html: str = "",
 ) -> ExecutionError | RenderError:
     """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
     request = prepared.request
     failure = RunRecord(
         story=prepared.story,
-        notebook=prepared.notebook_path.stem,
+        notebook=notebook or prepared.notebook_path.stem,
         as_of=prepared.study.as_of.isoformat(),
         status="failed",
         error=error.message,
         exit_code=error.exit_code,
         started_at=started,
         finished_at=format_instant(request.clock()),
-        parameters=prepared.parameters,
+        parameters=prepared.study.arguments if notebook else prepared.parameters,
     )
     try:
-        page = keep_failure(request.reports, failure, title=prepared.study.title, partial=target)
+        page = keep_failure(request.reports, failure, title=prepared.study.title, partial=partial, body_html=body_html)
         rebuild_index(request.reports, clock=request.clock)
         said = f"See {page}."
     except (OSError, RenderError) as second:
         said = f"Its page could not be kept ({second})."
-    return type(error)(error.message, f"{error.hint} {said}".strip())
+    kept = type(error)(error.message, f"{error.hint} {said}".strip())
+    kept.exit_code = error.exit_code
+    return kept
 
 
 def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:
@@ -384,6 +400,8 @@ def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) 
     if (record.story, record.as_of) != (prepared.story, prepared.study.as_of.isoformat()):
         raise ExecutionError(f"{name}: story or as_of of the run record is not what was asked.", "Mend the notebook.")
     moved = sorted(file for file, sha in prepared.inputs.items() if record.inputs.get(file, sha) != sha)
+    if read_package() != digest_package():
+        moved.append("the code of event_impact")
     if moved:
         raise ExecutionError(f"{name}: {', '.join(moved)} changed while it ran.", "Run again.")
     unsaid = sorted(file for file in record.inputs if is_table(file) and file not in prepared.inputs)

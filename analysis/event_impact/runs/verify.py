@@ -79,6 +79,7 @@ def verify_run(
             root=root.path,
             scratch=Path(scratch) / "kernel",
             limits=request.limits,
+            prepare=prepared.study.offer,
         )
         recomputed, tables = extract_record(notebook, stored.notebook)
     progress("compare: every number")

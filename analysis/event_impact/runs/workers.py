@@ -1,24 +1,32 @@
 """Run several notebooks at once, each in a process of its own, a few at a time.
 
-A worker that dies takes nothing with it; when the runner dies, its workers and their kernels die too.
+A worker is a fork of this process where that is safe and the code on disk is still the code in memory, else a new
+Python. One that dies takes nothing with it; when the runner ends, its workers and their kernels end too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, NoReturn
 
 from event_impact.base.errors import StudyError
 from event_impact.base.root import SAFE_PATH
+from event_impact.base.threads import ONE_THREAD, can_fork
+from event_impact.runs.forked import SERVING
 from event_impact.runs.kernel_launch import die_with_parent
-from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.run import Prepared, RunOutcome, RunRequest, digest_package, read_package, run_notebook
 
 Progress = Callable[[str], None]
+Run = Callable[..., RunOutcome]
+ENDING_S = 10.0
+"""How long a worker may take to tidy up when it is told to end."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +39,47 @@ class PartOutcome:
     is_new: bool = False
     message: str = ""
 
+    def settle(self) -> str:
+        """The name of the folder.
 
-def run_part(request: RunRequest, progress: Progress = lambda _: None) -> PartOutcome:
-    """Run one notebook here, every refusal turned into an outcome."""
-    try:
-        done = run_notebook(request, progress=progress)
-    except StudyError as error:
-        return PartOutcome(request.notebook, error.exit_code, message=str(error))
-    except Exception as error:  # a defect of ours: one notebook must not end the others
-        return PartOutcome(request.notebook, 4, message=f"unexpected {type(error).__name__}: {error}")
-    return PartOutcome(request.notebook, 0, done.folder.name, done.is_new)
+        Raises
+        ------
+        StudyError
+            If there is none, with the exit code.
+        """
+        if self.exit_code:
+            error = StudyError(self.message)
+            error.exit_code = self.exit_code
+            raise error
+        return self.folder
 
 
-def run_parts(requests: list[RunRequest], *, limit: int = 2, progress: Progress = lambda _: None) -> list[PartOutcome]:
-    """Run notebooks in processes, at most ``limit`` at a time; outcomes in the order of the requests."""
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload(["event_impact.runs.run", "papermill"])
-    waiting = list(enumerate(requests))
+def run_parts(
+    parts: Sequence[RunRequest | Prepared],
+    *,
+    limit: int = 2,
+    progress: Progress = lambda _: None,
+    run: Run = run_notebook,
+) -> list[PartOutcome]:
+    """Run requests in processes, at most ``limit`` at a time; outcomes in the order of the requests.
+
+    A fork takes over what was opened to find a request good; a new Python opens it again.
+    """
+    requests = [part.request if isinstance(part, Prepared) else part for part in parts]
+    is_forked = can_fork() and digest_package() == read_package() and not any(r.limits.is_cold for r in requests)
+    context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
+    for name in ("papermill", *SERVING) if is_forked else ():
+        importlib.import_module(name)
+    waiting = list(enumerate(parts if is_forked else requests))
     running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
     outcomes: dict[int, PartOutcome] = {}
     try:
         while waiting or running:
             while waiting and len(running) < max(limit, 1):
-                number, request = waiting.pop(0)
+                number, part = waiting.pop(0)
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(request, sender), daemon=True)
-                with _safe_path():
+                process = context.Process(target=_work, args=(run, part, sender))
+                with _set_environment({**ONE_THREAD, SAFE_PATH: "1"}):
                     process.start()
                 sender.close()
                 running[receiver] = (number, process)
@@ -76,28 +97,51 @@ def run_parts(requests: list[RunRequest], *, limit: int = 2, progress: Progress 
                 if isinstance(message, PartOutcome):
                     outcomes[number] = message
                 else:
-                    progress(f"{notebook}: {message}")
+                    progress(f"{notebook}: {message}" if len(parts) > 1 else message)
     finally:
-        for _, process in running.values():
-            process.kill()
-            process.join()
-    return [outcomes[number] for number in range(len(requests))]
+        _end([process for _, process in running.values()])
+    return [outcomes[number] for number in range(len(parts))]
+
+
+def _end(processes: list[multiprocessing.process.BaseProcess]) -> None:
+    """End what still runs: first by asking, so that it tidies up."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(ENDING_S)
+        process.kill()
+        process.join()
 
 
 @contextlib.contextmanager
-def _safe_path() -> Iterator[None]:
+def _set_environment(values: dict[str, str]) -> Iterator[None]:
     """Processes take their environment from this one's: none may import from the working folder."""
-    before = os.environ.get(SAFE_PATH)
-    os.environ[SAFE_PATH] = "1"
+    before = dict(os.environ)
+    os.environ.update(values)
     try:
         yield
     finally:
-        del os.environ[SAFE_PATH]
-        if before is not None:
-            os.environ[SAFE_PATH] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def _work(request: RunRequest, sender: Connection) -> None:
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _work(run: Run, part: RunRequest | Prepared, sender: Connection) -> None:
+    """Run one request in this process, every refusal turned into an outcome."""
     die_with_parent(os.getppid())
-    sender.send(run_part(request, progress=sender.send))
+    signal.signal(signal.SIGTERM, _interrupt)
+    notebook = (part.request if isinstance(part, Prepared) else part).notebook
+    try:
+        done = run(part, progress=sender.send)
+        outcome = PartOutcome(notebook, 0, done.folder.name, done.is_new)
+    except StudyError as error:
+        outcome = PartOutcome(notebook, error.exit_code, message=str(error))
+    except Exception as error:  # a defect of ours: one notebook must not end the others
+        outcome = PartOutcome(notebook, 4, message=f"unexpected {type(error).__name__}: {error}")
+    except KeyboardInterrupt:  # the runner says so itself
+        os._exit(130)
+    sender.send(outcome)
     sender.close()

@@ -74,11 +74,11 @@ class SampleStudy:
     ('Sample registry', 2)
     """
 
+    _offered: SampleStudy | None = None
+
     def __init__(self, *, root: str | Path | None = None, **parameters: Any) -> None:
-        if unknown := sorted(parameters.keys() - DEFAULTS.keys()):
-            raise ConfigError(f"a sample has no parameter {', '.join(unknown)}.", f"It has {', '.join(DEFAULTS)}.")
-        self.parameters = {name: _read_as(name, parameters.get(name, default)) for name, default in DEFAULTS.items()}
-        asked, self.root = self.parameters, find_root(root)
+        self.parameters = asked = _settle(parameters)
+        self.root = find_root(root)
         self._tables = Tables(self.root.data)
         self.name, self.path_window = asked["name"], asked["path"]
         self.bound, self.significance = asked["equivalence_bound"], asked["significance"]
@@ -103,7 +103,12 @@ class SampleStudy:
     def from_cell(cls, cell: Mapping[str, Any]) -> SampleStudy:
         """The sample that the parameters cell of a notebook asks for."""
         declared, injected = read_cells(cell["In"])
-        return cls(**{key: cell[key] for key in {*declared, *injected}})
+        asked, held = {key: cell[key] for key in {*declared, *injected}}, cls._offered
+        return held if held and held.parameters == _settle(asked) else cls(**asked)
+
+    def offer(self) -> None:
+        """Let :meth:`from_cell` take this sample, open as it is, where a notebook asks for the same."""
+        SampleStudy._offered = self
 
     def _read_registry(self) -> tuple[pd.DataFrame, pd.DataFrame] | None:
         """Returns of the embedded prices and the event session of every registered story."""
@@ -221,6 +226,13 @@ class SampleStudy:
         )
         tables = {"events": self.described[0], "aar": self.described[1], screen.csv: windows, **drawn}
         return Provenance(run, {name: write_csv(frame) for name, frame in tables.items()})
+
+
+def _settle(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of a sample, those that are asked for and the defaults of the others."""
+    if unknown := sorted(parameters.keys() - DEFAULTS.keys()):
+        raise ConfigError(f"a sample has no parameter {', '.join(unknown)}.", f"It has {', '.join(DEFAULTS)}.")
+    return {name: _read_as(name, parameters.get(name, default)) for name, default in DEFAULTS.items()}
 
 
 def _read_as(name: str, value: Any) -> Any:

@@ -92,6 +92,8 @@ class Study:
     'no_detectable_effect'
     """
 
+    _offered: Study | None = None
+
     def __init__(
         self,
         story: str | Story = StudyConfig.story,
@@ -131,7 +133,13 @@ class Study:
             raise ConfigError(
                 f"this notebook has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(declared)}."
             )
-        return cls(**{name: cell[name] for name in declared})
+        asked = {name: cell[name] for name in declared}
+        held = cls._offered
+        return held if held and held.config == StudyConfig.from_parameters(**asked) else cls(**asked)
+
+    def offer(self) -> None:
+        """Let :meth:`from_cell` take this study, open as it is, where a notebook asks for the same."""
+        Study._offered = self
 
     def replace(self, **changes: Any) -> Study:
         """The same study with some parameters changed."""

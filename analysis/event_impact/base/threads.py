@@ -1,0 +1,23 @@
+"""One thread a process: the same bytes on every machine, no cores lost to spinning, and forks that cannot hang."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ONE_THREAD = {
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""Environment that keeps linear algebra and Arrow's memory to one thread; read when they are first loaded."""
+
+
+def pin_threads() -> None:
+    """Keep to one thread in this process and in those it starts; to be called before anything else is loaded."""
+    os.environ.update(ONE_THREAD)
+
+
+def can_fork() -> bool:
+    """Whether a fork of this process is safe: on Linux, while no other thread runs that could hold a lock."""
+    return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1

@@ -1,0 +1,143 @@
+"""A kernel that is a fork of its runner: what is loaded and opened there need not be loaded and opened again.
+
+It sees what the runner had in memory and shares nothing afterwards; nothing that it does reaches the runner or the
+next fork. It waits until the runner knows its sockets, and ends with its runner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import random
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from event_impact.base.root import IMPORT_ROOT
+from event_impact.runs.kernel_launch import PARENT, die_with_parent, serve
+
+SERVING = ("ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.ipkernel", "IPython.core.completer")
+"""Modules of the kernel itself."""
+
+
+class ForkedProcess:
+    """A fork of this process that does some work and ends, shown as :class:`subprocess.Popen` shows a process."""
+
+    stdin = stdout = stderr = None
+    returncode: int | None = None
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        gc.freeze()  # pages that no collection touches stay shared
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                work()
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)  # nothing further up the stack is its business
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._reap(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        """The same, once it has ended."""
+        return self._reap(0)
+
+    def _reap(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def send_signal(self, signum: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+
+class ForkedKernel(ForkedProcess):
+    """A fork that becomes a kernel as soon as it is told its connection file.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Its environment, in the place of the runner's.
+    folder : pathlib.Path
+        Its working folder.
+    prepare : callable
+        What it does first, with all that the runner has loaded and opened at hand.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, prepare: Callable[[], object]) -> None:
+        order, self._order = os.pipe()
+        super().__init__(lambda: _become_kernel(order, dict(environment), folder, prepare))
+        os.close(order)
+
+    def tell(self, connection_file: str) -> None:
+        """Say which file names its sockets."""
+        os.write(self._order, connection_file.encode())
+        self._close()
+
+    def discard(self) -> None:
+        """End it if it still runs, and leave nothing of it."""
+        self._close()
+        self.kill()
+        self.wait()
+
+    def _close(self) -> None:
+        if self._order >= 0:
+            os.close(self._order)
+        self._order = -1
+
+
+def _become_kernel(order: int, environment: dict[str, str], folder: Path, prepare: Callable[[], object]) -> None:
+    runner = int(environment[PARENT])
+    os.setsid()
+    die_with_parent(runner)
+    forget_runner(keep=order)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path[:] = [path for path in sys.path if path == str(IMPORT_ROOT) or path not in ("", str(folder))]
+    prepare()
+    for name in SERVING:
+        importlib.import_module(name)
+    with os.fdopen(order, encoding="utf-8") as orders:
+        connection_file = orders.read()
+    if connection_file:  # else the runner needs no kernel
+        serve(connection_file)
+
+
+def forget_runner(*, keep: int) -> None:
+    """Take back what a process of its own would not have: open files and locks, signal handlers, streams, filters."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number > 2 and number != keep:
+            with contextlib.suppress(OSError):
+                os.close(number)
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.set_wakeup_fd(-1)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    warnings.resetwarnings()
+    for ignored in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", ignored, append=True)
+    random.seed()
