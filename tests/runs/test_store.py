@@ -172,8 +172,8 @@ def test_sockets_where_their_path_is_short_else_tcp(tmp_path: Path) -> None:
     short, long = Path("/tmp/impact-0/abc/k"), tmp_path / ("d" * 100) / "k"
     assert can_use_sockets(str(short))
     assert not can_use_sockets(str(long))
-    limits = KernelLimits()
-    settings = kernel_options(long, root=tmp_path, limits=limits)["config"]["GuardedKernelManager"]
+    options = kernel_options(long, environment={}, limits=KernelLimits(), forked=None)
+    settings = options["config"]["GuardedKernelManager"]
     assert "transport" not in settings
     assert len(str(scratch_folder(tmp_path, "s" * 64, temporary=Path("/tmp")) / "abcdef/k")) < 60
 
