@@ -495,3 +495,34 @@ def test_all_files_or_none(tmp_path, monkeypatch):
         tables.replace_tables({one: b"3", two: b"t"})
     assert (one.read_bytes(), real.read_bytes()) == (b"2", b"s")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.csv", "real.csv", "two.csv"]
+
+
+def test_the_exchange_of_the_story_settles_a_zone_of_several_meanings_and_says_so():
+    page = b"<html><body><p>July 1, 2025 4:05 PM BST</p><p>" + b"Long text of the page. " * 20 + b"</p></body></html>"
+    assert examine_page(page, name="p", saved_at=SAVED_AT).proposal.verdict == "disagree"
+    found = examine_page(page, name="p", saved_at=SAVED_AT, home="Europe/London").proposal
+    assert (found.verdict, found.zone) == ("found", "Europe/London")
+    assert "the story's exchange is there" in found.basis.note
+    assert examine_page(page, name="p", saved_at=SAVED_AT, home="America/New_York").proposal.verdict == "disagree"
+
+
+def test_more_times_than_are_weighed_are_said():
+    meta = b"".join(b'<meta name="pubdate" content="2026-01-31T10:%02d:%02dZ">' % divmod(n, 60) for n in range(3000))
+    found = examine_page(b"<html><head>" + meta + b"</head><body><p>x</p></body></html>", name="p", saved_at=SAVED_AT)
+    assert any("the first were weighed" in e.problem for e in found.proposal.evidence)
+
+
+def test_a_site_named_like_a_formula_is_not_taken_for_an_outlet():
+    page = b'<html><head><meta property="og:site_name" content="=HYPERLINK(1)"></head><body><p>x</p></body></html>'
+    assert examine_page(page, name="p", saved_at=SAVED_AT, address="https://www.courier.example/1").outlet == (
+        "courier.example"
+    )
+
+
+def test_pipes_and_devices_are_no_pages(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DataError, match="no plain file"):
+            ingest.read_source(str(place), 10)

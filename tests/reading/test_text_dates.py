@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 from event_impact.reading.relative_days import find_relative_days, resolve_from_earlier, resolve_from_publication
-from event_impact.reading.text_dates import find_dates
+from event_impact.reading import text_dates
+from event_impact.reading.text_dates import MAX_DATES, find_dates
 
 CASES = [
     ("January 31, 2026", "2026-01-31", None, ""),
@@ -14,6 +15,9 @@ CASES = [
     ("12 a.m. ET on Saturday, January 31, 2026", "2026-01-31", "00:00:00", "America/New_York"),
     ("January 31, 2026, 11:30 PM", "2026-01-31", "23:30:00", ""),
     ("January 31, 2026, 12:05 PM", "2026-01-31", "12:05:00", ""),
+    ("October 24, 2021 07:36 PM Eastern Daylight Time", "2021-10-24", "19:36:00", "America/New_York"),
+    ("October 24, 2021 07:36 PM Eastern Time", "2021-10-24", "19:36:00", "America/New_York"),
+    ("July 1, 2021 4:05 PM British Summer Time", "2021-07-01", "16:05:00", "Europe/London"),
     ("14:05 GMT, 31 January 2026", "2026-01-31", "14:05:00", "UTC"),
     ("Sat, 31 Jan 2026 14:05:33 -0500", "2026-01-31", "14:05:33", "-05:00"),
     ("2026-01-31T14:05:00+01:00", "2026-01-31", "14:05:00", "+01:00"),
@@ -115,3 +119,27 @@ def test_relative_days():
 def test_relative_days_of_languages(line, language, word):
     found = find_relative_days((line,), language=language)
     assert [r.word for r in found] == ([word] if word else [])
+
+
+def test_a_word_for_updating_belongs_to_the_time_behind_it():
+    line = "October 24, 2021 11:36 PM UTC Updated October 25, 2021 1:00 AM UTC"
+    assert [f.place for f in find_dates((line,))] == ["stamp", "updated"]
+    assert [f.place for f in find_dates(("October 24, 2021 11:36 PM UTC Updated 12:10 AM UTC",))] == ["stamp"]
+    assert [f.place for f in find_dates(("October 24, 2021 (updated)",))] == ["updated"]
+
+
+@pytest.mark.parametrize("is_one_line", [True, False])
+def test_the_work_beside_a_date_does_not_grow_with_the_page(monkeypatch, is_one_line):
+    """Characters that are looked at, counted: 240 kB of dates cost no more beside each than a short line does."""
+    seen = []
+
+    def count(before, after, *rest, **options):
+        seen.append(len(before) + len(after))
+        return place(before, after, *rest, **options)
+
+    place = text_dates._place
+    monkeypatch.setattr(text_dates, "_place", count)
+    text = "January 31, 2026 2:05 PM. "
+    lines = (text * 9000,) if is_one_line else (text,) * 9000
+    assert len(find_dates(lines)) == MAX_DATES == len(seen)
+    assert max(seen) <= text_dates.LABEL_REACH + text_dates.DATELINE_REACH

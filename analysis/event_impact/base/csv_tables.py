@@ -9,6 +9,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import re
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -165,11 +166,22 @@ def append_row(content: bytes, row: dict[str, str], *, name: str) -> bytes:
     missing = [column for column in row if column not in header]
     if missing:
         raise DataError(f"{name} has no column {', '.join(missing)}.", "See data/README.md.")
+    for column, cell in row.items():
+        if is_executable(cell) or any(unicodedata.category(c) == "Cc" and not c.isspace() for c in cell):
+            raise DataError(
+                f"{name}, {column}: {cell[:40]!r} begins like a formula or holds a control character.",
+                "Write it as plain text.",
+            )
     end = "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n"
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator=end).writerow([clean_cell(row.get(c, "")) for c in header])
     between = b"" if content.endswith(b"\n") else end.encode()
     return content + between + buffer.getvalue().encode()
+
+
+def is_executable(cell: str) -> bool:
+    """Whether a spreadsheet would compute a cell rather than show it; a number with its sign is shown."""
+    return cell.lstrip()[:1] in tuple("=+-@") and not re.fullmatch(r"[+-]?[\d.,]+ ?%?|-+", cell.strip())
 
 
 def clean_cell(text: str) -> str:

@@ -26,7 +26,9 @@ from event_impact.cli.context import (
 from event_impact.events.articles import DENIED, ROLES, Story, load_stories, load_story
 from event_impact.events.calendars import load_hours, resolve_alias
 from event_impact.events.sessions import Alignment
-from event_impact.reading.ingest import ArticleRequest, Examined, add_article, with_proposal
+from event_impact.reading.filings import Filing, is_submissions, read_submissions
+from event_impact.reading.ingest import ArticleRequest, Examined, add_article, read_source, with_proposal
+from event_impact.reading.pages import MAX_BYTES, read_page
 from event_impact.reading.stamps import Interval
 from event_impact.reading.tickers import resolve_exchange
 from event_impact.registry import registration
@@ -171,7 +173,7 @@ def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[
     role, equals, file = item.partition("=")
     if not equals or role not in ROLES:
         raise ConfigError(f"--article {item!r} names no role and file.", "For example: --article report=page.html")
-    examined = examine(file, url="", zone=zone, zone_basis="inferred", anchor=None, encoding="", saved_at=None)
+    examined = examine(file, url="", zone=zone, zone_basis="inferred", anchor=None, encoding="", saved_at=None, item="")
     show(ctx, examined)
     proposal, interval = settle(ctx, examined, number=None, not_before=None, not_after=None, yes=yes)
     if not examined.outlet and yes:
@@ -258,17 +260,36 @@ def open_plan(
     return data, config, registration.align_recorded(load_story(config.story, data), data, config.source)
 
 
+def load_filings(where: str) -> tuple[Filing, ...]:
+    """The filings of a file or address of EDGAR: one, or a list of submissions."""
+    content = read_source(where, MAX_BYTES)
+    if is_submissions(content):
+        return tuple(read_submissions(content, name=where))
+    filing = read_page(content, name=where).filing
+    if filing is None:
+        raise DataError(f"{where} is no filing of EDGAR.", "Name its index page, its header, or the submissions JSON.")
+    return (filing,)
+
+
 @story.command()
 @plan_options
 @click.option("--add", is_flag=True, help="Append them to data/confounders.csv.")
+@click.option("--filings", metavar="FILE", help="A filing of the firm, or its list of submissions, from EDGAR.")
 @click.pass_context
-def confounders(ctx: click.Context, story_id: str, source: str | None, assignments: tuple[str, ...], add: bool) -> None:
+def confounders(
+    ctx: click.Context,
+    story_id: str,
+    source: str | None,
+    assignments: tuple[str, ...],
+    add: bool,
+    filings: str | None,
+) -> None:
     """List ex-dividend days and earnings of STORY's listing that are not recorded; prints how many.
 
     Earnings are entered as masked, so that mask=listed leaves them out of the estimation window.
     """
     data, config, alignment = open_plan(ctx, story_id, source, assignments, to_write=add)
-    found = find_other_news(alignment, config, data)
+    found = find_other_news(alignment, config, data, load_filings(filings) if filings else ())
     for row in found.proposed:
         mask = "masked" if row["is_masked"] == "yes" else "not masked"
         tell(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")

@@ -8,18 +8,21 @@ from typing import Any
 
 import click
 
-from event_impact.base.clock import format_instant
+from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.config import parse_date, parse_story
 from event_impact.base.disk import replace_files
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.cli.context import open_own_root, open_root, parse_at, parse_instant, say, tell
 from event_impact.events.articles import find_story, load_stories
+from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
 from event_impact.reading import ingest
+from event_impact.reading.feeds import is_feed, name_feed, read_feed, web_address
 from event_impact.reading.pages import MAX_BYTES
 from event_impact.reading.proposals import Proposal, bound_by_hand, describe_proposal, use
 from event_impact.reading.stamps import Interval
 from event_impact.registry import alignments as known
+from event_impact.registry.watching import watch_feeds
 
 
 def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> Any:
@@ -45,6 +48,7 @@ READING = [
     click.option("--anchor", metavar="DATE", help="The day from which words such as Monday are counted."),
     click.option("--encoding", default="", help="Encoding of the file, where it cannot be told."),
     click.option("--saved-at", metavar="INSTANT", help="When the copy was saved (default: now)."),
+    click.option("--item", default="", metavar="KEY", help="The item of a feed, as impact watch names it."),
 ]
 
 
@@ -56,19 +60,17 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def examine(
-    file: str, *, url: str, zone: str, zone_basis: str, anchor: str | None, encoding: str, saved_at: str | None
+    file: str, *, anchor: str | None, encoding: str, saved_at: str | None, url: str, item: str, **reading: str
 ) -> ingest.Examined:
-    """Read a file as the command line asks."""
-    path = Path(file).expanduser()
+    """Read a file, an address, or an item of a feed as the command line asks."""
+    content, at = ingest.read_source(file, MAX_BYTES), parse_at(saved_at, "--saved-at")
+    day = parse_date("anchor", anchor) if anchor else None
+    where = web_address(file)
+    if is_feed(content):
+        page = read_feed(content, name=name_feed(file), address=where).find(item).page
+        return ingest.weigh_page(page, saved_at=at, address=url, anchor=day, **reading)
     return ingest.examine_page(
-        ingest.read_file(path, MAX_BYTES),
-        name=path.name,
-        saved_at=parse_at(saved_at, "--saved-at"),
-        address=url,
-        zone=zone,
-        zone_basis=zone_basis,
-        encoding=encoding,
-        anchor=parse_date("anchor", anchor) if anchor else None,
+        content, name=name_feed(file), saved_at=at, address=url or where, encoding=encoding, anchor=day, **reading
     )
 
 
@@ -83,7 +85,8 @@ def show(ctx: click.Context, examined: ingest.Examined) -> None:
         tell(ctx, f"note: {remark}")
     stamp = examined.proposal.stamp
     if stamp is not None and not stamp.zone:
-        tell(ctx, "note: the stamp prints no zone and is read in every zone; if you know the site's, give --zone")
+        why = "prints a zone that is not known, or midnight," if stamp.is_zone_fixed else "prints no zone and"
+        tell(ctx, f"note: the stamp {why} is read in every zone; if you know the site's, give --zone")
 
 
 def record_of(examined: ingest.Examined) -> dict[str, Any]:
@@ -163,10 +166,10 @@ def add(
     yes: bool,
     **options: Any,
 ) -> None:
-    """Add FILE, a saved page or text, to the articles of a story; prints its id."""
+    """Add FILE, a saved page, text, feed or address, to the articles of a story; prints its id."""
     data = open_own_root(ctx).data
-    find_story(parse_story("story", story), load_stories(data, with_drafts=True))  # before the page is read
-    examined = examine(file, **options)
+    held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))  # before the page is read
+    examined = examine(file, home=load_hours(held.exchange).timezone, **options)
     show(ctx, examined)
     proposal, interval = settle(ctx, examined, number=number, not_before=not_before, not_after=not_after, yes=yes)
     outlet = outlet or examined.outlet
@@ -234,6 +237,29 @@ def report_added(ctx: click.Context, added: ingest.Added, examined: ingest.Exami
         tell(ctx, known.describe_alignment(alignment, is_short=True))
         tell(ctx, f"  {alignment.identification.reason}")
     say(ctx, added.article_id, {"article_id": added.article_id, "is_new": added.is_new, **added.row})
+
+
+@click.command()
+@click.argument("story")
+@click.option("--feed", "feeds", multiple=True, required=True, metavar="FEED", help="Address or file; may be repeated.")
+@click.pass_context
+def watch(ctx: click.Context, story: str, feeds: tuple[str, ...]) -> None:
+    """Record new items of feeds that name the firm of STORY; prints them, takes none. For cron too."""
+    data, at = open_own_root(ctx).data, read_system_clock()
+    held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))
+    found = watch_feeds(held, feeds, data, at=at, read=ingest.read_source)
+    for remark in (*found.remarks, *map(str, found.faults)):
+        tell(ctx, f"note: {remark}")
+    lines = [
+        f"{p.row['item']}  {p.row['published_earliest'] or 'undecided':20}  {p.title[:90]}\n"
+        f"            {p.row['url'] or p.row['feed']}; {p.row['why']}"
+        for p in found.proposed
+    ]
+    if lines:
+        tell(ctx, f"Take one with: impact article add FEED --item KEY --story {story} --role report")
+    say(ctx, "\n".join(lines) or "nothing new", [p.row | {"title": p.title} for p in found.proposed])
+    if found.faults:
+        raise found.faults[0]
 
 
 @click.command()

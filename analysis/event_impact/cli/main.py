@@ -52,6 +52,7 @@ LAZY_COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("event_impact.cli.reviewer:show", "Show a run in the terminal."),
     "stories": ("event_impact.cli.article_pages:stories", "List the registered stories, one a line."),
     "story": ("event_impact.cli.analyst:story", "Register a story and freeze its plan."),
+    "watch": ("event_impact.cli.article_pages:watch", "Record new items of feeds that name a story's firm."),
     "verify": ("event_impact.cli.reviewer:verify", "Recompute a published run and compare every number."),
 }
 """Verb -> (module:function, one line of help); the module is imported when the verb is called."""

@@ -13,27 +13,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlsplit
 
 from event_impact.base.errors import StudyError
+from event_impact.reading.filings import Filing
 from event_impact.reading.identifiers import DecodedClock, decode_address, last_occurrence
 from event_impact.reading.pages import SavedPage
 from event_impact.reading.stamps import Interval, Stamp, interval_of
-from event_impact.reading.text_dates import TextDate, find_dates, read_zone
+from event_impact.reading.text_dates import MAX_DATES, TextDate, find_dates, read_zone
+from event_impact.reading.vocabulary import WORDS
 
 STRUCTURED, TIME_ELEMENT, LIBRARY, ADDRESS, TEXT, BOUND, MENTION = range(1, 8)
 RANK_NAMES = {
     STRUCTURED: "metadata", TIME_ELEMENT: "time element", LIBRARY: "date library", ADDRESS: "address",
     TEXT: "visible text", BOUND: "upper bound", MENTION: "mention",
 }  # fmt: skip
-PUBLISHED_META = (
-    "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "date.issued",
-    "dc.date.issued", "dcterms.issued", "dc.date", "dcterms.date", "pubdate", "publishdate",
-    "publish-date", "publish_date", "published-date", "publication_date", "article_date_original", "parsely-pub-date",
-    "sailthru.date", "cxenseparse:recs:publishtime", "citation_publication_date", "citation_date", "release_date",
-    "weibo:article:create_at", "iso-8601-publish-date", "article.published", "originalpublicationdate",
-)  # fmt: skip
-MODIFIED_META = (
-    "article:modified_time", "og:updated_time", "og:modified_time", "datemodified", "dcterms.modified", "lastmod",
-    "last-modified", "article.updated", "weibo:article:update_at",
-)  # fmt: skip
 ARTICLE_TYPES = re.compile(r"article|posting|report|webpage", re.IGNORECASE)
 ADDRESS_DAY = re.compile(
     r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<s>[/-]|)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
@@ -43,6 +34,7 @@ MACHINE_STAMP = re.compile(
     r"(?:[T ]+(?P<h>\d\d):?(?P<i>\d\d)(?::?(?P<c>\d\d)(?:[.,]\d+)?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Z]{2,4})?)?"
 )
 MAX_MENTIONS = 12
+MAX_ITEMS = 2000
 
 
 @dataclass(frozen=True)
@@ -85,6 +77,7 @@ def gather_evidence(
     zone: str = "",
     zone_basis: str = "inferred",
     library_day: date | None = None,
+    home: str = "",
     saved_at: datetime,
 ) -> list[Evidence]:
     """Everything a page offers, ranked, each item with its interval or with what is wrong with it.
@@ -97,10 +90,14 @@ def gather_evidence(
         IANA zone for stamps that print none; empty leaves them open.
     library_day : datetime.date, optional
         What a date library read.
+    home : str
+        Zone of the story's exchange, which settles what a printed name of several zones means.
     saved_at : datetime.datetime
         When the copy was saved; nothing can have been published after it.
     """
     where = address or page.address
+    if page.filing is not None:
+        return [_from_filing(page.filing, saved_at)]
     items = [*_from_linked_data(page), *_from_meta(page), *_from_times(page)]
     if library_day is not None:
         stamp = Stamp(library_day.isoformat(), library_day)
@@ -109,8 +106,34 @@ def gather_evidence(
     if clock := decode_address(where):
         items.append(_from_clock(clock, "decoded from the address"))
     items += [_as_embedded(clock) for post in page.embedded_posts if (clock := decode_address(post))]
-    measured = [_measure(item, zone, zone_basis, saved_at) for item in items]
-    return sorted(_merge_same(_doubt_library(measured)), key=lambda e: e.rank)
+    measured = [_measure(item, zone, zone_basis, saved_at) for item in items[:MAX_ITEMS]]
+    if len(items) > MAX_ITEMS or sum(item.source.startswith("text") for item in items) >= MAX_DATES:
+        more = f"the page offers more than {min(MAX_ITEMS, MAX_DATES)} times; the first were weighed"
+        measured.append(Evidence("mention", MENTION, "limit", "", problem=more))
+    return sorted(_settle_by_home(_merge_same(_doubt_library(measured)), home), key=lambda e: e.rank)
+
+
+def _from_filing(filing: Filing, saved_at: datetime) -> Evidence:
+    """The acceptance time of a filing, which nothing else on its pages can overrule."""
+    problem = "in the future: after the copy was saved" if filing.bounds.earliest > saved_at else ""
+    return Evidence(
+        "published", STRUCTURED, "EDGAR acceptance", filing.accepted.text, filing.accepted, filing.bounds, problem,
+        filing.describe(),
+    )  # fmt: skip
+
+
+def _settle_by_home(items: list[Evidence], home: str) -> list[Evidence]:
+    """Of several zones of one printed name, the one where the story's exchange is, or else on its continent."""
+    settled = []
+    for item in items:
+        zones = [e.stamp.zone for e in items if e.stamp and (e.printed, e.source) == (item.printed, item.source)]
+        is_tied = home and item.stamp is not None and "readings" in item.note and len({*zones}) > 1
+        fitting = [z for z in zones if z == home] or [z for z in zones if z.split("/")[0] == home.split("/")[0]]
+        if not is_tied or len(fitting) != 1:
+            settled.append(item)
+        elif item.stamp and item.stamp.zone == fitting[0]:
+            settled.append(replace(item, note=f"its zone is read as {fitting[0]}, as the story's exchange is there"))
+    return settled
 
 
 def _doubt_library(items: list[Evidence]) -> list[Evidence]:
@@ -224,9 +247,9 @@ def _from_linked_data(page: SavedPage) -> list[Evidence]:
 def _from_meta(page: SavedPage) -> list[Evidence]:
     items: list[Evidence] = []
     for name, value in page.meta:
-        if name in PUBLISHED_META:
+        if name in WORDS["published_meta"]:
             items += _machine_items("published", STRUCTURED, f"meta {name}", value)
-        elif name in MODIFIED_META:
+        elif name in WORDS["modified_meta"]:
             items += _machine_items("not_later_than", BOUND, f"meta {name}", value)
     return items
 

@@ -6,7 +6,10 @@ address, hashes, and the analyst's own short paraphrase. Nothing of its text.
 
 from __future__ import annotations
 
+import http.client
 import re
+import time
+import urllib.request
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,11 +17,13 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from event_impact import __version__
 from event_impact.base.clock import format_instant
 from event_impact.base.config import parse_choice
 from event_impact.base.csv_tables import (
     append_row,
     clean_cell,
+    is_executable,
     locked,
     parse_table,
     read_table,
@@ -44,6 +49,9 @@ from event_impact.reading.proposals import Proposal, add_relative_days, propose
 from event_impact.reading.stamps import Interval, load_zone
 from event_impact.reading.tickers import Listing, find_listings
 
+ANSWER_S = 60
+"""Within so many seconds an address has to answer in full."""
+CHUNK = 65_536
 MAX_LIBRARY_BYTES = 3_000_000
 """The date library builds a tree of the whole page; larger pages are not given to it."""
 PICTURE_ADDRESS = re.compile(r"""[^\s"'<>=(]+\.(?:jpe?g|png|gif|webp|avif|svg)\b[^\s"'<>)]*""", re.IGNORECASE)
@@ -98,24 +106,43 @@ class Added:
     remarks: tuple[str, ...]
 
 
-def read_file(path: Path, limit: int) -> bytes:
-    """The bytes of a saved page, at most one more than ``limit``.
+def read_source(where: str, limit: int) -> bytes:
+    """The bytes of a file or of an address of the web, at most one more than ``limit``.
 
     Raises
     ------
     DataError
-        If it cannot be read.
+        If it cannot be read, is no plain file, or does not come within :data:`ANSWER_S`.
     """
+    if re.match(r"https?://", where):
+        return _read_address(where, limit)
+    path = Path(where).expanduser()
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no plain file.", "Name a saved page, a feed or a text file.")
         with path.open("rb") as handle:
             return handle.read(limit + 1)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).", "Name a saved page or a text file.") from error
 
 
+def _read_address(address: str, limit: int) -> bytes:
+    deadline, content = time.monotonic() + ANSWER_S, bytearray()
+    request = urllib.request.Request(address, headers={"User-Agent": f"event-impact/{__version__}"})
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_S / 2) as answer:
+            while len(content) <= limit and (part := answer.read1(CHUNK)):
+                content += part
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no whole answer within {ANSWER_S} s")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise DataError(f"{address} cannot be read ({error}).", "Try again later, or save the page.") from error
+    return bytes(content[: limit + 1])
+
+
 def ask_library(page: SavedPage, saved_at: datetime) -> tuple[date | None, str]:
     """The day that htmldate reads in a page, with a remark when it was not asked."""
-    if not page.is_html:
+    if not page.is_html or page.filing:
         return None, ""
     if len(page.source) > MAX_LIBRARY_BYTES:
         return None, "the page is too large for the date library, which was not asked"
@@ -145,6 +172,7 @@ def examine_page(
     zone_basis: str = "inferred",
     encoding: str = "",
     anchor: date | None = None,
+    home: str = "",
 ) -> Examined:
     """Read a saved page and weigh its evidence.
 
@@ -156,6 +184,8 @@ def examine_page(
         IANA zone for stamps that print none.
     anchor : datetime.date, optional
         The day from which *yesterday* or *Monday* is counted.
+    home : str
+        Zone of the story's exchange, which settles what a printed name of several zones means.
 
     Returns
     -------
@@ -173,11 +203,27 @@ def examine_page(
         load_zone(zone)
     if address and not (re.match(r"https?://", address) and is_sound_address(address)):
         raise ConfigError(f"--url {address!r} is no address.", "It begins with https:// or http://.")
-    page = read_page(content, name=name, encoding=encoding)
+    return weigh_page(
+        read_page(content, name=name, encoding=encoding),
+        saved_at=saved_at, address=address, zone=zone, zone_basis=zone_basis, anchor=anchor, home=home,
+    )  # fmt: skip
+
+
+def weigh_page(
+    page: SavedPage,
+    *,
+    saved_at: datetime,
+    address: str = "",
+    zone: str = "",
+    zone_basis: str = "inferred",
+    anchor: date | None = None,
+    home: str = "",
+) -> Examined:
+    """The evidence of a page that was taken apart already, as :func:`examine_page` weighs it."""
     day, remark = ask_library(page, saved_at)
     where = address or page.address
     evidence = gather_evidence(
-        page, address=where, zone=zone, zone_basis=zone_basis, library_day=day, saved_at=saved_at
+        page, address=where, zone=zone, zone_basis=zone_basis, library_day=day, home=home, saved_at=saved_at
     )
     evidence = add_relative_days(evidence, page, anchor=anchor, zone=zone)
     remarks = [remark]
@@ -198,7 +244,8 @@ def examine_page(
 
 def find_outlet(page: SavedPage, address: str) -> str:
     """Who published: the site's own name, the publisher of its metadata, or the host of its address."""
-    if name := page.meta_value("og:site_name", "application-name", "dc.publisher", "citation_publisher"):
+    name = page.meta_value("og:site_name", "application-name", "dc.publisher", "citation_publisher")
+    if name and not is_executable(name):
         return name[:60]
     for thing in page.linked_data:
         publisher = thing.get("publisher")
@@ -374,7 +421,7 @@ def _compose(
         "published_latest": format_instant(interval.latest),
         "earliest_basis": interval.earliest_basis,
         "latest_basis": interval.latest_basis,
-        "time_as_printed": proposal.printed if proposal.chosen is not None else "none",
+        "time_as_printed": clean_cell(proposal.printed) if proposal.chosen is not None else "none",
         "zone": proposal.zone,
         "zone_basis": stamp.zone_basis if stamp else "unstated",
         "precision": stamp.precision if stamp else "day",

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from event_impact.base.errors import DataError
 from event_impact.reading.encodings import decode_page
+from event_impact.reading.filings import Filing, read_filing
 
 MAX_BYTES = 25_000_000
 """Larger files are not saved articles."""
@@ -67,6 +68,8 @@ class SavedPage:
         Places of the lines whose days are not the page's own: in :data:`ASIDES` and :data:`HEADLINES`.
     site_lines : frozenset of int
         Those in :data:`ASIDES` alone.
+    filing : Filing or None
+        What the page is at EDGAR.
     """
 
     name: str
@@ -87,6 +90,7 @@ class SavedPage:
     aside_lines: frozenset[int] = frozenset()
     site_lines: frozenset[int] = frozenset()
     source: str = field(default="", repr=False)
+    filing: Filing | None = None
 
     @property
     def text(self) -> str:
@@ -126,7 +130,8 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", decoded.text[:20_000], re.I))
     if not is_html:
         lines, is_truncated, _ = _fold(decoded.text.splitlines())
-        page = SavedPage(name, False, decoded.encoding, decoded.basis, lines, is_truncated=is_truncated)
+        filing = read_filing(decoded.text, lines)
+        page = SavedPage(name, False, decoded.encoding, decoded.basis, lines, is_truncated=is_truncated, filing=filing)
     else:
         _refuse_open_markup(decoded.text, name)
         parser = _PageParser()
@@ -152,6 +157,7 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
             aside_lines=frozenset(i for i, place in enumerate(places) if place in parser.aside_lines),
             site_lines=frozenset(i for i, place in enumerate(places) if place in parser.site_lines),
             source=decoded.text,
+            filing=read_filing(decoded.text, lines),
         )  # fmt: skip
     if not page.lines and not page.meta and not page.linked_data:
         raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")

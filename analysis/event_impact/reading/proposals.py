@@ -158,8 +158,10 @@ def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int
     kept = list(usable)
     for i in usable:
         twins = _twins(items, usable, i)
+        if len(twins) < 2:
+            continue
         others = [j for j in usable if j not in twins and items[j].rank != LIBRARY]  # it read the same characters
-        if len(twins) < 2 or not others:
+        if not others:
             continue
         fitting = [t for t in twins if all(_overlap(items, t, j) for j in others)]
         if len(fitting) == 1:

@@ -13,27 +13,16 @@ from datetime import date, timedelta
 
 from event_impact.reading.stamps import Interval, interval_of_days
 from event_impact.reading.text_dates import DATE
+from event_impact.reading.vocabulary import WORDS, any_of, number_words
 
-WEEKDAY_NAMES = (
-    "monday montag lundi lunes lunedì 星期一 周一 週一 月曜 월요일",
-    "tuesday dienstag mardi martes martedì 星期二 周二 週二 火曜 화요일",
-    "wednesday mittwoch mercredi miércoles mercoledì 星期三 周三 週三 水曜 수요일",
-    "thursday donnerstag jeudi jueves giovedì 星期四 周四 週四 木曜 목요일",
-    "friday freitag vendredi viernes venerdì 星期五 周五 週五 金曜 금요일",
-    "saturday samstag sonnabend samedi sábado sabato 星期六 周六 週六 土曜 토요일",
-    "sunday sonntag dimanche domingo domenica 星期日 星期天 周日 週日 日曜 일요일",
-)
-WEEKDAYS = {name: number for number, names in enumerate(WEEKDAY_NAMES) for name in names.split()}
-NEAR_DAYS = {
-    "yesterday": 1, "gestern": 1, "ayer": 1, "昨天": 1, "昨日": 1, "어제": 1,
-    "today": 0, "heute": 0, "aujourd'hui": 0, "aujourd’hui": 0, "今天": 0, "今日": 0, "오늘": 0,
-}  # fmt: skip
-NEAR_DAYS_OF_LANGUAGE = {"fr": {"hier": 1}, "es": {"hoy": 0}, "it": {"ieri": 1, "oggi": 0}}
+WEEKDAYS = number_words(WORDS["weekdays"], first=0)
+NEAR_DAYS_OF_LANGUAGE: dict[str, dict[str, int]] = WORDS["near_days_of_language"]
 """Words that mean something else in other languages."""
 WEEKEND = re.compile(
     r"(?<!\w)(?:weekend|week-end|Wochenende|fin de semana|fine settimana)\b|周末|週末|주말", re.IGNORECASE
 )
 MAX_FOUND = 6
+DATE_REACH = 40
 
 
 @dataclass(frozen=True)
@@ -49,16 +38,15 @@ class RelativeDay:
 
 def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[RelativeDay]:
     """The distinct relative days of a text, in their order, weekdays beside a full date left out."""
-    near = NEAR_DAYS | NEAR_DAYS_OF_LANGUAGE.get(language[:2], {})
-    words = "|".join(sorted(map(re.escape, [*WEEKDAYS, *near]), key=len, reverse=True))
-    pattern = re.compile(rf"(?<![A-Za-zÀ-ÿ])(?:{words})(?![A-Za-zÀ-ÿ])|{WEEKEND.pattern}", re.IGNORECASE)
+    near: dict[str, int] = WORDS["near_days"] | NEAR_DAYS_OF_LANGUAGE.get(language[:2], {})
+    pattern = re.compile(
+        rf"(?<![A-Za-zÀ-ÿ])(?:{any_of([*WEEKDAYS, *near])})(?![A-Za-zÀ-ÿ])|{WEEKEND.pattern}", re.IGNORECASE
+    )
     found: dict[str, RelativeDay] = {}
     for number, line in enumerate(lines):
-        dated = [match.span() for match in DATE.finditer(line)]
         for match in pattern.finditer(line):
             word = match[0].lower()
-            is_dated = any(start - 6 <= match.end() and match.start() <= end + 6 for start, end in dated)
-            if word in found or (word in WEEKDAYS and is_dated):
+            if word in found or (word in WEEKDAYS and _is_dated(line, match)):
                 continue
             found[word] = RelativeDay(
                 match[0],
@@ -70,6 +58,14 @@ def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[Re
         if len(found) >= MAX_FOUND:
             break
     return list(found.values())[:MAX_FOUND]
+
+
+def _is_dated(line: str, match: re.Match[str]) -> bool:
+    """Whether a full date stands beside a word."""
+    first = max(0, match.start() - DATE_REACH)
+    around = DATE.finditer(line[first : match.end() + DATE_REACH])
+    spans = ((first + dated.start(), first + dated.end()) for dated in around)
+    return any(start - 6 <= match.end() and match.start() <= end + 6 for start, end in spans)
 
 
 def resolve_from_publication(relative: RelativeDay, anchor: date, zone: str = "") -> Interval:

@@ -12,31 +12,15 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from event_impact.base.errors import ConfigError, DataError
+from event_impact.reading.vocabulary import WORDS
 
 EASTERNMOST = timedelta(hours=14)
 WESTERNMOST = timedelta(hours=-12)
 """A day begins first at UTC+14 and ends last at UTC-12."""
 
-ZONES_OF_OFFSETS = {
-    "+04:30": "Asia/Kabul", "+05:30": "Asia/Kolkata", "+05:45": "Asia/Kathmandu", "+06:30": "Asia/Yangon",
-    "+09:30": "Australia/Darwin",
-}  # fmt: skip
+ZONES_OF_OFFSETS: dict[str, str] = WORDS["zones_of_offsets"]
 """Offsets that are no whole hours, with a zone that keeps each all year."""
 UNITS = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
-
-ABBREVIATIONS: dict[str, tuple[str, ...]] = {
-    "UTC": ("UTC",), "GMT": ("UTC",), "Z": ("UTC",), "ET": ("America/New_York",), "EST": ("America/New_York",),
-    "EDT": ("America/New_York",), "CT": ("America/Chicago",), "CDT": ("America/Chicago",),
-    "CST": ("America/Chicago", "Asia/Shanghai"), "MT": ("America/Denver",), "MST": ("America/Denver",),
-    "MDT": ("America/Denver",), "PT": ("America/Los_Angeles",), "PST": ("America/Los_Angeles",),
-    "PDT": ("America/Los_Angeles",), "CET": ("Europe/Paris",), "CEST": ("Europe/Paris",), "MEZ": ("Europe/Berlin",),
-    "MESZ": ("Europe/Berlin",), "BST": ("Europe/London", "Asia/Dhaka"), "HKT": ("Asia/Hong_Kong",),
-    "JST": ("Asia/Tokyo",), "KST": ("Asia/Seoul",), "SGT": ("Asia/Singapore",),
-    "IST": ("Asia/Kolkata", "Europe/Dublin", "Asia/Jerusalem"), "AEST": ("Australia/Brisbane",),
-    "AEDT": ("Australia/Sydney",), "北京时间": ("Asia/Shanghai",),
-    "日本時間": ("Asia/Tokyo",), "한국시간": ("Asia/Seoul",),
-}  # fmt: skip
-"""Printed zone names; those with several meanings give several readings, never one of them."""
 
 
 class NonexistentTimeError(DataError):
@@ -249,18 +233,14 @@ def read_abbreviation(printed: str, day: date, clock: time | None) -> tuple[str,
 
     ``EST`` printed in summer may be meant literally or loosely: both readings are returned.
     """
-    zones = ABBREVIATIONS.get(printed.upper().strip("()"), ())
-    if len(zones) != 1 or clock is None or zones[0] == "UTC":
+    name = " ".join(printed.upper().strip("()").split())
+    name = WORDS["zone_names"].get(name, name)
+    zones = tuple(WORDS["zones"].get(name, ()))
+    literal = WORDS["literal_offsets"].get(name)
+    if len(zones) != 1 or clock is None or literal is None:
         return zones
-    name, zone = printed.upper().strip("()"), ZoneInfo(zones[0])
-    local = datetime.combine(day, clock, tzinfo=zone)
+    local = datetime.combine(day, clock, tzinfo=ZoneInfo(zones[0]))
     kept = {(local.replace(fold=fold).tzname() or "").upper() for fold in (0, 1)}
-    literal = {"EST": "-05:00", "EDT": "-04:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00",
-               "PST": "-08:00", "PDT": "-07:00", "CET": "+01:00", "CEST": "+02:00", "MEZ": "+01:00",
-               "MESZ": "+02:00"}.get(name)  # fmt: skip
-    translated = {"MEZ": "CET", "MESZ": "CEST"}.get(name, name)
-    if literal is None:
-        return zones
-    if translated not in kept:
+    if WORDS["english_names"].get(name, name) not in kept:
         return (literal, zones[0])
     return zones if len(kept) == 1 else (literal,)

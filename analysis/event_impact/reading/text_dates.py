@@ -12,24 +12,11 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import date, time
 
-from event_impact.reading.stamps import ABBREVIATIONS, Stamp, read_abbreviation
+from event_impact.reading.stamps import Stamp, read_abbreviation
+from event_impact.reading.vocabulary import WORDS, any_of, number_words
 
-MONTH_NAMES = (
-    "january jan januar jänner janvier janv enero ene gennaio janeiro",
-    "february feb februar février fevrier févr fevr febrero febbraio fevereiro",
-    "march mar märz maerz mär mrz mars marzo março",
-    "april apr avril avr abril abr aprile",
-    "may mai mayo maggio maio",
-    "june jun juni juin junio giugno junho",
-    "july jul juli juillet juil julio luglio julho",
-    "august aug août aout agosto ago",
-    "september sept sep septembre septiembre setiembre settembre setembro",
-    "october oct oktober okt octobre octubre ottobre outubro",
-    "november nov novembre noviembre novembro",
-    "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro",
-)
-MONTHS = {name: number for number, names in enumerate(MONTH_NAMES, start=1) for name in names.split()}
-_MONTH = "|".join(sorted(map(re.escape, MONTHS), key=len, reverse=True))
+MONTHS = number_words(WORDS["months"], first=1)
+_MONTH = any_of(MONTHS)
 _CHINESE = "〇零一二三四五六七八九十"
 
 DATE = re.compile(
@@ -44,7 +31,7 @@ DATE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_ZONE_NAMES = "|".join(sorted(map(re.escape, ABBREVIATIONS), key=len, reverse=True))
+_ZONE_NAMES = any_of([*WORDS["zones"], *WORDS["zone_names"]])
 _ZONE = (
     rf"\(?\s*(?P<zone>(?:(?:UTC|GMT)(?:/(?:UTC|GMT))?\s?[+-]\s?\d{{1,2}}(?::?\d\d)?)|[+-]\d\d(?::?\d\d)?(?!\d)|"
     rf"(?<![A-Za-z])(?:{_ZONE_NAMES})(?![A-Za-z]))\s*\)?"
@@ -71,32 +58,26 @@ CLOCK_BEFORE = re.compile(
     rf"{_CLOCK}\s*(?:{_ZONE})?[\s,;·|•–—-]*(?:on|am|le|el|vom)?\s*(?:[A-Za-zÀ-ÿ]{{2,10}}\.?,?\s*)?$",
     re.IGNORECASE | re.VERBOSE,
 )
-PUBLISHED_WORDS = re.compile(
-    r"publi(?:shed|cado|cada|é|ée|cato)|posted|first\s+(?:posted|seen)|released?\b|veröffentlicht|erschienen|"
-    r"mis en ligne|发布|發布|发表|發表|公開|掲載|配信|입력|등록|게시|기사입력|发稿|发佈",
-    re.IGNORECASE,
-)
-UPDATED_WORDS = re.compile(
-    r"updated?|modified|revised|aktualisiert|geändert|mis à jour|actualizado|actualizada|aggiornato|atualizado|"
-    r"更新|수정|最終更新",
-    re.IGNORECASE,
-)
+PUBLISHED_WORDS = re.compile("|".join(WORDS["published_words"]), re.IGNORECASE)
+UPDATED_WORDS = re.compile("|".join(WORDS["updated_words"]), re.IGNORECASE)
 LABEL_END = re.compile(
     r"(?:\s*(?:on|at|am|le|el|il|em|den|by|par|von|por|the|um)\b)?"
     r"[^A-Za-zÀ-ÿ]*(?:[A-Za-zÀ-ÿ]{2,10}\.?)?[^A-Za-zÀ-ÿ]*"
 )
 """Between a label and its date stand a small word, a weekday and signs; more words make a sentence."""
 UPDATED_AFTER = re.compile(rf"\s*[(\[]?\s*(?:{UPDATED_WORDS.pattern})", re.IGNORECASE)
+NEXT_STAMP = re.compile(rf"{UPDATED_AFTER.pattern}[^.;)\]\d]{{0,30}}\d", re.IGNORECASE)
+"""A word for updating that stands before another date or clock belongs to that one."""
 QUOTED_WORDS = re.compile(r"\b(?:as of|at the close|market data|delayed by)\b", re.IGNORECASE)
 """A line of market quotes is dated, and the page is not."""
 MINUS_OF_ZONE = re.compile(r"(?<=UTC)[\u2212\u2013](?=\d)|(?<=GMT)[\u2212\u2013](?=\d)")
-UNREAD_ZONE = re.compile(
-    r"\s*\(?(?:MSK|NZDT|NZST|EEST|EET|WET|WEST|AKST|AKDT|HST|AST|ADT|NST|NDT|BRT|ART|CLT|CLST|PKT|WIB|ICT|PHT|ACST|"
-    r"ACDT|AWST|SAST|EAT|WAT|CAT|GST|IRST|TRT|MMT|NPT)\b"
-)
+UNREAD_ZONE = re.compile(rf"\s*\(?(?:{any_of(WORDS['unread_zones'].split())})\b")
 """Zones that are printed and not read: another one must not be put in their place."""
 EMBEDDED_POST = re.compile(r"\(@\w{1,15}\)\s*$")
 LABEL_REACH = 40
+CLOCK_REACH = 80
+MAX_DATES = 1000
+"""A page with more is no article; the first are weighed, and that is said."""
 REST_OF_STAMP_LINE = 40
 LONG_PARAGRAPH = 200
 DATELINE_REACH = 60
@@ -121,16 +102,24 @@ class TextDate:
 
 
 def find_dates(lines: tuple[str, ...], *, language: str = "", asides: frozenset[int] = frozenset()) -> list[TextDate]:
-    """All dates in the visible lines, in their order; in the lines ``asides`` they are only mentioned."""
+    """The first :data:`MAX_DATES` dates in the visible lines; in the lines ``asides`` they are only mentioned.
+
+    What is looked at beside a date does not grow with its line, so that the work grows with the text alone.
+    """
     found: list[TextDate] = []
     is_above = True
     for number, raw in enumerate(lines):
         line = MINUS_OF_ZONE.sub("-", unicodedata.normalize("NFKC", raw))
         taken = 0  # a clock belongs to one date
+        is_quoted = QUOTED_WORDS.search(line) is not None
         for match in DATE.finditer(line):
+            if len(found) == MAX_DATES:
+                return found
             days = _read_days(match, language)
             if days:
                 one, taken = _build(line, match, days, number, is_above=is_above, taken=taken)
+                if is_quoted and one.place != "embedded_post":
+                    one = replace(one, place="mention", why="beside quotes of a market")
                 found.append(
                     replace(one, place="mention", why="in a headline or beside the article")
                     if number in asides
@@ -193,7 +182,7 @@ def _build(
 ) -> tuple[TextDate, int]:
     """The date with its clock, and where the next one may begin to look for its own."""
     start, end = match.span()
-    clock_match = CLOCK_AFTER.match(line, end)
+    clock_match = CLOCK_AFTER.match(line, end, end + CLOCK_REACH)
     clock = None if clock_match is not None and _is_length(clock_match) else _read_clock(clock_match)
     if clock is not None and clock_match is not None:
         is_zoned = not clock_match["zone"] or _zone_of(clock_match)
@@ -209,7 +198,10 @@ def _build(
     stamps = tuple(s for day in days for s in _stamp(printed, day, clock, zone))
     if clock is not None and not zone and UNREAD_ZONE.match(line, end):
         stamps = tuple(replace(s, is_zone_fixed=True) for s in stamps)
-    place, why = _place(line, start, end, is_above=is_above)
+    before, after = line[max(0, start - LABEL_REACH) : start], line[end : end + DATELINE_REACH]
+    place, why = _place(before, after, start, len(line) - (end - start), is_above=is_above)
+    if place == "updated" and clock is not None and NEXT_STAMP.match(after):
+        place, why = "stamp", "before the time of an update"
     return TextDate(place, printed, stamps, number, why), end
 
 
@@ -273,21 +265,19 @@ def read_zone(printed: str, day: date, clock: time | None) -> tuple[str, ...]:
     return read_abbreviation(printed.strip(), day, clock)
 
 
-def _place(line: str, start: int, end: int, *, is_above: bool) -> tuple[str, str]:
-    before, after = line[max(0, start - LABEL_REACH) : start], line[end:]
+def _place(before: str, after: str, start: int, rest: int, *, is_above: bool) -> tuple[str, str]:
+    """What a date is, from the characters around it, where it begins in its line, and how much else the line holds."""
     if EMBEDDED_POST.search(before):
         return "embedded_post", "the day of a post that the page embeds"
-    if QUOTED_WORDS.search(line):
-        return "mention", "beside quotes of a market"
     if UPDATED_AFTER.match(after):
         return "updated", "before a word for updating"
     labels = [(m.end(), "stamp") for m in PUBLISHED_WORDS.finditer(before) if LABEL_END.fullmatch(before, m.end())]
     labels += [(m.end(), "updated") for m in UPDATED_WORDS.finditer(before)]
     # a label belongs to the nearest date, and a sentence about publishing is no label
-    if labels and (len(line) - (end - start)) <= 3 * REST_OF_STAMP_LINE:
+    if labels and rest <= 3 * REST_OF_STAMP_LINE:
         place = max(labels)[1]
         return place, "beside a word for publishing" if place == "stamp" else "beside a word for updating"
-    if is_above and len(line) - (end - start) <= REST_OF_STAMP_LINE:
+    if is_above and rest <= REST_OF_STAMP_LINE:
         return "stamp", "on a short line above the text"
     if is_above and start <= DATELINE_REACH and DATELINE_END.match(after):
         return "stamp", "in the dateline that opens the text"

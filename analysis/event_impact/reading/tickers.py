@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 
 from event_impact.base.errors import ConfigError
+from event_impact.reading.vocabulary import WORDS
 
-EXCHANGE_WORDS = {
-    "NYSE": "XNYS", "NASDAQ": "XNAS", "AMEX": "XNYS", "HKG": "XHKG", "HKEX": "XHKG", "SEHK": "XHKG", "TYO": "XTKS",
-    "TSE": "XTKS", "LON": "XLON", "LSE": "XLON", "ETR": "XETR", "XETRA": "XETR", "FRA": "XFRA", "EPA": "XPAR",
-    "BIT": "XMIL", "AMS": "XAMS", "KRX": "XKRX", "SHA": "XSHG", "SHE": "XSHG", "NSE": "XBOM", "BSE": "XBOM",
-    "ASX": "XASX", "TSX": "XTSE", "STO": "XSTO", "SWX": "XSWX", "TPE": "XTAI",
-}  # fmt: skip
-SUFFIXES = {
-    "HK": "XHKG", "T": "XTKS", "L": "XLON", "DE": "XETR", "F": "XFRA", "PA": "XPAR", "MI": "XMIL", "AS": "XAMS",
-    "KS": "XKRX", "SS": "XSHG", "SZ": "XSHG", "NS": "XBOM", "BO": "XBOM", "AX": "XASX", "TO": "XTSE", "ST": "XSTO",
-    "SW": "XSWX", "TW": "XTAI", "BR": "XBRU", "MC": "XMAD", "SA": "BVMF",
-}  # fmt: skip
+EXCHANGE_WORDS: dict[str, str] = WORDS["exchange_words"]
+SUFFIXES: dict[str, str] = WORDS["ticker_suffixes"]
 """Endings of Yahoo! Finance tickers and the calendar that serves them; a bare ticker is American."""
 AMERICAN = ("XNYS", "XNAS")
 _WORDS = "|".join(EXCHANGE_WORDS)

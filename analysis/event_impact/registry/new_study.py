@@ -10,7 +10,7 @@ from event_impact.base.disk import publish_folder, staging_folder, write_text, w
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 
-LEFT_OUT = shutil.ignore_patterns("vintages", ".lock", "__pycache__", ".ipynb_checkpoints", "*.pyc")
+LEFT_OUT = shutil.ignore_patterns("vintages", "watched.csv", ".lock", "__pycache__", ".ipynb_checkpoints", "*.pyc")
 REPORTS_README = """# Rendered reports
 
 Every run publishes one folder here, named after its date, story and notebook; `index.html` lists them,

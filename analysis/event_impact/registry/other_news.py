@@ -21,6 +21,7 @@ from event_impact.events.sessions import Alignment
 from event_impact.market.answers import EARNINGS, EARNINGS_HOUR
 from event_impact.market.snapshot import PriceHistory, open_source
 from event_impact.market.vintages import Vintage, iterate_good
+from event_impact.reading.filings import EARNINGS_ITEM, Filing
 from event_impact.reading.stamps import load_zone, start_of_day
 
 
@@ -69,8 +70,10 @@ def span_of_windows(alignment: Alignment, config: StudyConfig) -> tuple[pd.Times
     return first, alignment.hours.offset(origin, max(e for _, e in (*config.windows, alignment.hull)))
 
 
-def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> OtherNews:
-    """Look for ex-dividend days in the recorded prices and for earnings in the downloads.
+def find_other_news(
+    alignment: Alignment, config: StudyConfig, data: Path, filings: tuple[Filing, ...] = ()
+) -> OtherNews:
+    """Look for ex-dividend days in the recorded prices and for earnings in the downloads and in filings at hand.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> Ot
         Its source and windows.
     data : pathlib.Path
         Folder of the tables.
+    filings : tuple of Filing
+        Of the firm; those with results of operations (Form 8-K, item 2.02) are announcements of earnings.
 
     Returns
     -------
@@ -115,6 +120,9 @@ def find_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> Ot
         until = hours.offset(alignment.event_session, max(config.path[1], alignment.hull[1]))
         found, expected = _from_earnings(story.ticker, vintage, alignment, until=until)
         rows += found
+    rows += _from_filings(story.ticker, filings, alignment)
+    if amended := sum(f.is_amended and EARNINGS_ITEM in f.items for f in filings):
+        sentences.append(f"{amended} amended filing(s) with results are left out: what they amend was public earlier")
     is_inside = {s.strftime("%Y-%m-%d") for s in hours.between(first, last)}
     held = {s.strftime("%Y-%m-%d") for s in recorded.index}
     kept = [r for r in rows if r["session"] in is_inside and r["session"] not in held]
@@ -211,6 +219,32 @@ def _from_earnings(
             for session in sessions
         ]
     return rows, expected
+
+
+def _from_filings(ticker: str, filings: tuple[Filing, ...], alignment: Alignment) -> list[dict[str, str]]:
+    """Rows of results that a firm filed, first filings only, by their time of acceptance."""
+    rows, hours = [], alignment.hours
+    for filing in filings:
+        if filing.form != "8-K" or EARNINGS_ITEM not in filing.items:
+            continue
+        bounds = filing.bounds
+        first, last = pd.Timestamp(bounds.earliest), pd.Timestamp(bounds.latest) - pd.Timedelta(seconds=1)
+        if not hours.schedule["close"].iloc[0] < first < hours.schedule["close"].iloc[-2]:
+            continue
+        rows += [
+            _row(
+                ticker,
+                session,
+                label=f"Earnings announcement (Form 8-K, item {EARNINGS_ITEM})",
+                known_from=first,
+                source="EDGAR",
+                is_masked=True,
+                notes=f"Accepted {filing.accepted.text}: {filing.describe()}. The release may have come before",
+            )
+            | {"url": filing.address}
+            for session in hours.between(hours.close_session(first), hours.close_session(last))
+        ]
+    return rows
 
 
 def _row(
