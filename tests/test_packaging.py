@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {
     "dask": "distributed",
     "jupyter-client": "jupyter_client",
-    "matplotlib": "matplotlib-base",
     "nbconvert": "nbconvert-core",
 }
 FROM_PYPI = {"curl-cffi", "exchange-calendars", "filelock", "yfinance"}
@@ -119,9 +118,7 @@ def test_the_wheel_holds_the_package_and_a_study_and_nothing_that_git_ignores(tm
     (wheel,) = builders.WheelBuilder(str(tmp_path)).build(versions=["standard"])
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = {name.removeprefix("analysis/") for name in tracked if name.startswith("analysis/event_impact/")}
-    study = {
-        f"event_impact/_study/{n}" for n in tracked if n.startswith(("data/", "notebooks/")) or n == "matplotlibrc"
-    }
+    study = {f"event_impact/_study/{n}" for n in tracked if n.startswith(("data/", "notebooks/"))}
     assert held == package | study
 
 

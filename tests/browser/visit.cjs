@@ -67,18 +67,15 @@ function readFrames() {
   const frames = [...document.querySelectorAll("main *")].filter(
     (e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "auto");
   const name = (e) => e.firstElementChild?.id || e.parentElement.id || e.className || e.tagName.toLowerCase();
-  const isFrame = (e) => e.matches(".table-frame, .figure-frame");
-  const smallest = (image) => {
-    const svg = atob(image.src.split(",")[1]);
-    const points = Math.min(...[...svg.matchAll(/scale\((0\.\d+) -/g)].map((m) => 100 * Number(m[1])));
-    return (points * 4) / 3 * image.getBoundingClientRect().width / image.naturalWidth;
-  };
+  const isFrame = (e) => e.matches(".table-frame");
+  const smallest = (svg) => Math.min(...[...svg.querySelectorAll("text")].map((t) => Number(t.getAttribute("font-size"))))
+    * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
   const first = document.querySelector("main .table-frame");
   return {
     tables: frames.filter((e) => e.matches(".table-frame")).map(name),
     unreachable: frames.filter((e) => isFrame(e) && !(e.tabIndex === 0 && e.ariaLabel && e.role)).map(name),
     uncued: frames.filter((e) => isFrame(e) && !/local.*scroll/.test(getComputedStyle(e).backgroundAttachment)).map(name),
-    labels: [...document.querySelectorAll("main figure img")].filter((i) => i.checkVisibility()).map(smallest),
+    labels: [...document.querySelectorAll("main figure svg")].filter((i) => i.checkVisibility()).map(smallest),
     firstScrolls: frames.includes(first),
     firstUnlabelled: first ? [...first.querySelectorAll("tbody td")].filter(
       (d) => !getComputedStyle(d, "::before").content.startsWith(
@@ -174,9 +171,9 @@ async function readSheets(page, pdf) {
 
 async function axe(page) {
   // axe gives up on contrast over a gradient: the cues of the frames are taken away while it looks
-  await page.evaluate(() => document.querySelectorAll(".table-frame, .figure-frame").forEach((e) => { e.style.background = "none"; }));
+  await page.evaluate(() => document.querySelectorAll(".table-frame").forEach((e) => { e.style.background = "none"; }));
   const result = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
-  await page.evaluate(() => document.querySelectorAll(".table-frame, .figure-frame").forEach((e) => e.removeAttribute("style")));
+  await page.evaluate(() => document.querySelectorAll(".table-frame").forEach((e) => e.removeAttribute("style")));
   return result.violations.filter((v) => ["serious", "critical"].includes(v.impact))
     .map((v) => `${v.id}: ${v.nodes.slice(0, 2).map((n) => n.target.join(" ")).join(", ")}`);
 }
@@ -213,7 +210,7 @@ async function visit(browser, file, out) {
   const edges = {};
   for (const scheme of ["light", "dark"]) {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    for (const kind of [".table-frame", ".figure-frame"]) edges[`${scheme} ${kind}`] = await photographEdge(page, kind);
+    for (const kind of [".table-frame"]) edges[`${scheme} ${kind}`] = await photographEdge(page, kind);
   }
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
   seen.overflow = Math.max(0, (await page.evaluate(() => document.documentElement.scrollWidth)) - PHONE.width);

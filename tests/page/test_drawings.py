@@ -25,7 +25,7 @@ def days(n=250, *, effects=(), seen_from=0.05):
 
 
 def clock(news, prices):
-    hours = [(at("2026-01-30 14:30"), at("2026-01-30 21:00")), (at("2026-02-02 14:30"), at("2026-02-02 21:00"))]
+    hours = [(at("2026-01-30 14:30"), at("2026-01-30 21:00"), ""), (at("2026-02-02 14:30"), at("2026-02-02 21:00"), "")]
     return draw_clock(
         news, prices, hours, zone="America/New_York", between="no price for 65 hours", title="T", subtitle="s",
         description="d",

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from event_impact.events.sessions import Alignment
-from event_impact.market.returns import ReturnPanel
-from event_impact.page import figure_style as style
-from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.figure_style import BLACK, BLUE, MID_GREY, VERMILLION, signed_whole
-from event_impact.page.format import format_plain, format_session
+from event_impact.page.canvas import Canvas, Drawing
+from event_impact.page.chart import Chart, draw_session_axis
+from event_impact.page.format import format_plain, signed_whole
 
-MEASURES = {"log_volume": ("volume", BLACK, "o"), "log_range": ("high-low range", BLUE, "s")}
+MEASURES = {"log_volume": ("volume", "ink"), "log_range": ("high-low range", "denial")}
 RATIOS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
+HEIGHT, PANE = 330.0, 140.0
 
 
-@style.in_house_style
-def draw_volume_and_range(panel: ReturnPanel, alignment: Alignment, *, surprise: pd.DataFrame) -> FigureExhibit:
+def draw_volume_and_range(surprise: pd.DataFrame, *, ticker: str, hull: tuple[int, int]) -> Drawing:
     """Volume and high-low range as multiples of their ordinary level, with the band of ordinary sessions.
 
     Parameters
@@ -31,26 +27,23 @@ def draw_volume_and_range(panel: ReturnPanel, alignment: Alignment, *, surprise:
         ``_low``, ``_mid`` and ``_high`` (5 %, median, 95 % of the estimation window), natural logarithms;
         see :func:`event_impact.inference.activity_bands.band_activity`.
     """
-    figure = style.new_figure(4.6)
-    panes = figure.subplots(2, 1, sharex=True)
-    for axes, name in zip(panes, MEASURES, strict=True):
-        _draw_measure(axes, surprise, name, alignment.hull)
-    style.use_event_time(panes[1])
-    handles = (
-        *(style.key(label, colour, marker, linewidth=1) for label, colour, marker in MEASURES.values()),
-        Patch(facecolor="#dcdcdc", edgecolor=MID_GREY, label="90 % of the estimation window"),
-        style.key("session 0", VERMILLION, "D", linestyle=""),
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(width, HEIGHT)
+        for number, name in enumerate(MEASURES):
+            _draw_measure(canvas, surprise, name, hull, top=22 + number * PANE)
+        return canvas
+
+    return Drawing(
+        "volume_and_range",
+        f"How busy and how wide the sessions of {ticker} were",
+        "times the median of the estimation window",
+        " ".join(_describe(surprise, name) for name in MEASURES),
+        surprise,
+        draw,
+        caption="Each step of the scale doubles; in the grey band lie the middle nine tenths of the estimation sessions. Neither "
+        "measure has a direction: a busy or wide session shows attention, whatever its reason.",
     )
-    style.legend_above(panes[0], handles)
-    caption = (
-        f"Volume and high-low range of {panel.ticker} as multiples of their median in the estimation window; each "
-        "step of the scale doubles. In the grey band lie the middle nine tenths of the estimation sessions. Session "
-        f"0 is {format_session(alignment.event_session)}; the blue strip reaches from the first to the last "
-        "candidate session. Neither "
-        "measure has a direction: a busy or wide session shows attention, whatever its reason."
-    )
-    description = " ".join(_describe(surprise, name) for name in MEASURES)
-    return FigureExhibit("volume_and_range", figure, caption, description, surprise)
 
 
 def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> NDArray[np.float64]:
@@ -59,28 +52,27 @@ def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> NDArray[np.f
     return np.asarray(np.exp(surprise[name + suffix].to_numpy(dtype=float) - middle))
 
 
-def _draw_measure(axes: Axes, surprise: pd.DataFrame, name: str, hull: tuple[int, int]) -> None:
-    label, colour, marker = MEASURES[name]
-    x = surprise["rel_session"].to_numpy()
-    style.shade_hull(axes, hull)
-    values = _ratios(surprise, name)
-    axes.set_yscale("log")
-    axes.set_ylabel(f"{label}\n(× median)")
-    if not np.isfinite(values).any():
-        style.write_missing(axes, f"no {label} is recorded")
-        for locate in (axes.yaxis.set_major_locator, axes.yaxis.set_minor_locator):
-            locate(NullLocator())
-        return
-    low, high = _ratios(surprise, name, "_low"), _ratios(surprise, name, "_high")
-    axes.fill_between(x, low, high, facecolor="#dcdcdc", alpha=0.8, edgecolor=MID_GREY, linewidth=0.7, zorder=0.5)
-    axes.axhline(1, color=MID_GREY, linewidth=0.9)
-    axes.plot(x, values, color=colour, marker=marker, markersize=4.5, linewidth=1)
-    axes.plot(x[x == 0], values[x == 0], "D", color=VERMILLION, markersize=8, markeredgecolor="white")
-    drawn = np.concatenate([values, low, high])
-    axes.set_ylim(np.nanmin(drawn) / 1.12, np.nanmax(drawn) * 1.12)
-    axes.yaxis.set_major_locator(FixedLocator(RATIOS))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+def _draw_measure(canvas: Canvas, surprise: pd.DataFrame, name: str, hull: tuple[int, int], *, top: float) -> None:
+    label, paint = MEASURES[name]
+    x = surprise["rel_session"]
+    low, values, high = (np.log(_ratios(surprise, name, suffix)) for suffix in ("_low", "", "_high"))
+    is_empty = not np.isfinite(values).any()
+    drawn = [v for v in (*low, *values, *high) if np.isfinite(v)] if not is_empty else [0.0]
+    scale = (float(x.min()) - 0.7, float(x.max()) + 0.7), (min(drawn) - 0.1, max(drawn) + 0.1)
+    chart = Chart(canvas.width, top + PANE - 26 + 44, *scale, top=top, canvas=canvas)
+    chart.strip(hull[0] - 0.5, hull[1] + 0.5, "candidate sessions")
+    canvas.text(chart.left, top - 6, label, paint=paint, size=12, is_bold=True)
+    if is_empty:
+        canvas.text(chart.left + 8, top + 50, f"n/a: no {label} is recorded", paint="soft")
+    else:
+        chart.band(x, low, high, "band", title="middle nine tenths")
+        chart.draw_y({math.log(r): f"{r:g}" for r in RATIOS if chart.y[0] <= math.log(r) <= chart.y[1]})
+        chart.line(x, values, paint, width=1.2)
+        for session, value in zip(x, values, strict=True):
+            said = f"{signed_whole(session)}: {format_plain(math.exp(value))} times" if np.isfinite(value) else ""
+            chart.mark("dot" if session else "diamond", session, value, paint if session else "report", title=said)
+    if name == list(MEASURES)[-1]:
+        draw_session_axis(chart)
 
 
 def _describe(surprise: pd.DataFrame, name: str) -> str:

@@ -7,20 +7,27 @@ style sheet of a page can change it in the dark. A drawing is made twice where a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
 import pandas as pd
 
-from event_impact.page.exhibits import Exhibit
+from event_impact.page.exhibits import Exhibit, link_csv
+from event_impact.page.format import format_number
+from event_impact.page.markup import mark_up
+
+Points = Sequence[tuple[float, float]]
 
 WIDE_DAYS, WIDE_CLOCK, NARROW = 656, 416, 358
 """Widths for which drawings are laid out, CSS pixels."""
 PAINTS = {
     "ink": "#111111", "soft": "#555555", "rule": "#999999", "faint": "#d4d4d4", "dots": "#a6a6a6", "zone": "#e3eef7",
     "zone-text": "#00598c", "report": "#d55e00", "report-text": "#a34700", "denial": "#0072b2",
-    "denial-text": "#00598c", "joint": "#111111", "joint-text": "#111111", "paper": "#ffffff",
+    "denial-text": "#00598c", "joint": "#111111", "joint-text": "#111111",
+    "paper": "#ffffff",
+    "relay": "#767676", "relay-text": "#555555", "other": "#555555", "other-text": "#555555", "panel": "#f3f3f3",
+    "band": "#d9dde0", "wide-band": "#ebedef",
 }  # fmt: skip
 """Okabe and Ito's vermilion and blue for report and denial, darker for text; black for their sum."""
 CHARACTER_WIDTH = 0.58
@@ -34,11 +41,16 @@ def measure_text(text: str, size: float) -> float:
 
 @dataclass
 class Canvas:
-    """An SVG under construction, in CSS pixels."""
+    """An SVG under construction, in CSS pixels; a narrow one is laid out for a phone."""
 
     width: float
     height: float
     parts: list[str] = field(default_factory=list)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it is laid out for a phone."""
+        return self.width <= NARROW
 
     def add(self, tag: str, paint: str, *, title: str = "", content: str = "", **attributes: object) -> None:
         """Append one element in one of the paints."""
@@ -68,30 +80,27 @@ class Canvas:
         title: str = "",
     ) -> None:
         """A straight line."""
-        self.add(
-            "line",
-            paint,
-            title=title,
-            x1=x1,
-            y1=y1,
-            x2=x2,
-            y2=y2,
-            stroke="currentColor",
-            stroke_width=width,
-            stroke_dasharray=dash or None,
-        )
+        self.path([(x1, y1), (x2, y2)], paint, width=width, dash=dash, title=title)
 
-    def path(self, points: list[tuple[float, float]], paint: str, *, width: float = 1.5, title: str = "") -> None:
+    def path(self, points: Points, paint: str, *, width: float = 1.5, dash: str = "", title: str = "") -> None:
         """A line through points."""
         steps = "L".join(f"{_shorten(x)} {_shorten(y)}" for x, y in points)
-        self.add("path", paint, title=title, d=f"M{steps}", fill="none", stroke="currentColor", stroke_width=width)
+        self.add(
+            "path", paint, title=title, d=f"M{steps}", fill="none", stroke="currentColor", stroke_width=width,
+            stroke_dasharray=dash or None,
+        )  # fmt: skip
 
-    def area(self, points: list[tuple[float, float]], paint: str, *, opacity: float = 1, title: str = "") -> None:
+    def strokes(self, ends: Sequence[tuple[float, float, float]], paint: str, *, width: float) -> None:
+        """Many vertical strokes, each an x and two y, as one element."""
+        steps = "".join(f"M{_shorten(x)} {_shorten(top)}V{_shorten(bottom)}" for x, top, bottom in ends)
+        self.add("path", paint, d=steps, stroke="currentColor", stroke_width=width, fill="none")
+
+    def area(self, points: Points, paint: str, *, opacity: float = 1, title: str = "") -> None:
         """A filled polygon."""
         steps = " ".join(f"{_shorten(x)},{_shorten(y)}" for x, y in points)
         self.add("polygon", paint, title=title, points=steps, fill="currentColor", opacity=opacity)
 
-    def dots(self, points: list[tuple[float, float]], radius: float, paint: str) -> None:
+    def dots(self, points: Points, radius: float, paint: str) -> None:
         """Many equal dots as one element: a page carries hundreds of them."""
         steps = "".join(f"M{_shorten(x)} {_shorten(y)}h0" for x, y in points)
         self.add(
@@ -122,17 +131,9 @@ class Canvas:
             )  # fmt: skip
 
     def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        paint: str = "ink",
-        size: float = 12.5,
-        anchor: str = "start",
-        is_bold: bool = False,
-        has_halo: bool = False,
-    ) -> None:
+        self, x: float, y: float, text: str, *, paint: str = "ink", size: float = 12.5, anchor: str = "start",
+        is_bold: bool = False, has_halo: bool = False,
+    ) -> None:  # fmt: skip
         """A label; a halo keeps it readable over marks."""
         weight = 700 if is_bold else None
         if has_halo:
@@ -163,7 +164,7 @@ def _shorten(value: object) -> str:
 
 @dataclass(frozen=True)
 class Drawing(Exhibit):
-    """A figure of the first screens: the same marks laid out for a page and for a phone.
+    """A figure: the same marks laid out for a page and for a phone.
 
     Attributes
     ----------
@@ -177,6 +178,8 @@ class Drawing(Exhibit):
         What was drawn.
     draw : callable
         Lays the drawing out for a width.
+    caption : str
+        What must be known to read it, set below; a figure of a first screen has none, and no number.
     """
 
     name: str
@@ -186,14 +189,17 @@ class Drawing(Exhibit):
     numbers: pd.DataFrame
     draw: Callable[[float], Canvas]
     width: float = WIDE_DAYS
+    caption: str = ""
 
     def _repr_html_(self) -> str:
         label = self.description
         wide = self.draw(self.width).to_svg(label, variant="wide")
         narrow = self.draw(NARROW).to_svg(label, variant="narrow")
+        number = '<span class="number">Figure.</span> ' if self.caption else ""
+        below = f"<p>{mark_up(self.caption)} {link_csv(self.name)}</p>" if self.caption else ""
         return (
-            f'<figure id="{self.name}" class="drawing"><figcaption><strong>{escape(self.title)}</strong> '
-            f"<span>{escape(self.subtitle)}</span></figcaption>{wide}{narrow}</figure>"
+            f'<figure id="{self.name}" class="drawing"><figcaption>{number}<strong>{escape(self.title)}</strong> '
+            f"<span>{escape(self.subtitle)}</span></figcaption>{wide}{narrow}{below}</figure>"
         )
 
 
@@ -207,3 +213,16 @@ def choose_ticks(low: float, high: float, *, most: int) -> list[float]:
             if last - first + 1 <= most:
                 return [k * step for k in range(first, last + 1)]
     return [low, high]
+
+
+def label_ticks(low: float, high: float, *, most: int, unit: str = "\u00a0%") -> dict[float, str]:
+    """Round percentages between two fractions as a reader sees them, the last with its unit."""
+    ticks = choose_ticks(100 * low, 100 * high, most=most)
+    digits = (
+        0
+        if all(abs(t - round(t)) < 1e-9 for t in ticks)
+        else 1
+        if all(abs(10 * t - round(10 * t)) < 1e-9 for t in ticks)
+        else 2
+    )
+    return {t / 100: format_number(t, digits=digits) + unit * (t == ticks[-1]) for t in ticks}

@@ -14,8 +14,14 @@ from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.figure_style import signed_whole
-from event_impact.page.format import RETURN_LABELS, format_number, format_plain, format_session, format_size
+from event_impact.page.format import (
+    RETURN_LABELS,
+    format_number,
+    format_plain,
+    format_session,
+    format_size,
+    signed_whole,
+)
 from event_impact.page.tables import label_row
 
 

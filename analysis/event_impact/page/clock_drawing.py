@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from event_impact.events.articles import Article
 from event_impact.page.canvas import WIDE_CLOCK, Canvas, Drawing, measure_text
+from event_impact.page.format import cut_label
 
 TOP, ROW, PRICE_ROOM, AXIS_ROOM = 10, 56, 96, 34
+MOST_WIDE_ROWS = 4
 Span = tuple[pd.Timestamp, pd.Timestamp]
+OpenHours = tuple[pd.Timestamp, pd.Timestamp, str]
+"""A stretch with trading, and what is written over it."""
+UNCLOCKED = ("start_of_named_day", "order", "assumed")
+"""Bases of an earliest bound that no clock printed."""
 SHORTEST_BAR = 3.0
 """An article known to the second is drawn as a mark of this width, in pixels."""
 
@@ -19,7 +26,8 @@ SHORTEST_BAR = 3.0
 class NewsInterval:
     """When one article became public.
 
-    ``is_open_ended`` says that no printed clock gives its earliest bound: the bar fades in.
+    ``is_open_ended`` says that no printed clock gives its earliest bound: the bar fades in. Several articles that share
+    a row are its ``parts``.
     """
 
     label: str
@@ -27,6 +35,18 @@ class NewsInterval:
     earliest: pd.Timestamp
     latest: pd.Timestamp
     is_open_ended: bool = False
+    parts: tuple[Span, ...] = ()
+
+
+def show_article(article: Article) -> NewsInterval:
+    """One article as a row."""
+    return NewsInterval(
+        label=f"{article.role}: {cut_label(article.outlet, 40)}",
+        role=article.role,
+        earliest=article.published_earliest,
+        latest=article.published_latest,
+        is_open_ended=article.earliest_basis in UNCLOCKED,
+    )
 
 
 @dataclass(frozen=True)
@@ -40,8 +60,8 @@ class PricePoint:
 
 def draw_clock(
     news: Sequence[NewsInterval],
-    prices: Sequence[PricePoint],
-    open_hours: Sequence[tuple[pd.Timestamp, pd.Timestamp]],
+    prices: Sequence[PricePoint] | None,
+    open_hours: Sequence[OpenHours],
     *,
     zone: str,
     between: str,
@@ -50,8 +70,11 @@ def draw_clock(
     description: str,
     name: str = "clock",
     width: float = WIDE_CLOCK,
+    span: Span | None = None,
+    numbers: pd.DataFrame | None = None,
+    caption: str = "",
 ) -> Drawing:
-    """Articles as bars over the open hours, prices as marks below.
+    """Articles as bars over the open hours, prices as marks below; no row of prices where they are None.
 
     Parameters
     ----------
@@ -59,58 +82,63 @@ def draw_clock(
         Said above the dotted line between the prices, such as ``no price for 65 hours``.
     zone : str
         Zone of the day labels, the exchange's.
+    span : (Timestamp, Timestamp), optional
+        What the clock shows; by default all that is drawn.
     """
-    numbers = pd.DataFrame(
-        [
-            *(
-                {"mark": n.label, "kind": n.role, "earliest": n.earliest, "latest": n.latest, "price": None}
-                for n in news
-            ),
-            *({"mark": p.kind, "kind": "price", "earliest": p.at, "latest": p.at, "price": p.price} for p in prices),
-        ]
-    )
-    instants = [at for n in news for at in (n.earliest, n.latest)] + [p.at for p in prices]
+    if numbers is None:
+        marks: list[tuple[object, ...]] = [(n.label, n.role, n.earliest, n.latest, None) for n in news]
+        marks += [(p.kind, "price", p.at, p.at, p.price) for p in prices or ()]
+        numbers = pd.DataFrame(marks, columns=["mark", "kind", "earliest", "latest", "price"])
+    instants = [at for n in news for at in (n.earliest, n.latest)] + [p.at for p in prices or ()]
     pad = (max(instants) - min(instants)) * 0.06
-    start, end = min(instants) - pad, max(instants) + pad
+    shown = span or (min(instants) - pad, max(instants) + pad)
 
     def draw(width: float) -> Canvas:
-        return _draw(width, news, prices, open_hours, (start, end), zone, between)
+        return _draw(width, news, prices, open_hours, shown, zone, between)
 
-    return Drawing(name, title, subtitle, description, numbers, draw, width)
+    return Drawing(name, title, subtitle, description, numbers, draw, width, caption)
 
 
 def _draw(
-    width: float,
-    news: Sequence[NewsInterval],
-    prices: Sequence[PricePoint],
-    open_hours: Sequence[tuple[pd.Timestamp, pd.Timestamp]],
-    span: Span,
-    zone: str,
-    between: str,
-) -> Canvas:
+    width: float, news: Sequence[NewsInterval], prices: Sequence[PricePoint] | None, open_hours: Sequence[OpenHours],
+    span: Span, zone: str, between: str,
+) -> Canvas:  # fmt: skip
     start, end = span
-    row = ROW if width > 400 else 36
-    bottom = TOP + row * len(news) + PRICE_ROOM
+    row = ROW if width > 400 and len(news) <= MOST_WIDE_ROWS else 36
+    top = TOP + 14 * any(label for *_, label in open_hours)
+    bottom = top + row * len(news) + (PRICE_ROOM if prices is not None else 6)
     canvas = Canvas(width, bottom + AXIS_ROOM)
 
     def at(instant: pd.Timestamp) -> float:
-        return 4 + (width - 8) * float((instant - start) / (end - start))
+        held = min(max(instant, start), end)
+        return 4 + (width - 8) * float((held - start) / (end - start))
 
-    for opens, closes in open_hours:
-        left, right = max(opens, start), min(closes, end)
+    for opens, closes, label in open_hours:
+        left, right = at(opens), at(closes)
         if left < right:
-            canvas.rect(at(left), TOP - 6, at(right) - at(left), bottom - TOP + 6, "zone", title="exchange open")
+            canvas.rect(left, top - 6, right - left, bottom - top + 6, "zone", title="exchange open")
+        half = measure_text(label, 12) / 2
+        if label and len(open_hours) * 2 * half < width:
+            place = min(max((left + right) / 2, half), width - half)
+            canvas.text(place, top - 10, label, paint="zone-text", size=12, anchor="middle", is_bold=True)
     for number, item in enumerate(news):
-        _draw_news(canvas, item, at(item.earliest), at(item.latest), TOP + row * (number + 0.5))
-    _draw_prices(canvas, prices, [at(p.at) for p in prices], bottom - PRICE_ROOM + 34, between)
+        draw_interval(canvas, item, at(item.earliest), at(item.latest), top + row * (number + 0.5))
+        for first, last in item.parts:
+            canvas.add("rect", item.role, x=at(first), y=top + row * (number + 0.5) - 5, width=max(at(last) - at(first), 2),
+                       height=10, fill="currentColor", opacity=0.3)  # fmt: skip
+    if prices is not None:
+        _draw_prices(canvas, prices, [at(p.at) for p in prices], bottom - PRICE_ROOM + 34, between)
     canvas.line(4, bottom, width - 4, bottom, "ink")
-    _draw_days(canvas, span, at, bottom, zone)
+    draw_day_ticks(canvas, span, at, bottom, zone)
     return canvas
 
 
-def _draw_news(canvas: Canvas, item: NewsInterval, left: float, right: float, y: float) -> None:
+def draw_interval(canvas: Canvas, item: NewsInterval, left: float, right: float, y: float) -> None:
+    """A bar between two places with its label beside it; one known to the second is an upright mark."""
     said = f"{item.label}: {item.earliest:%d %b %H:%M} to {item.latest:%d %b %H:%M} UTC"
-    if right - left < SHORTEST_BAR:
+    if item.parts:
+        pass  # drawn one by one
+    elif right - left < SHORTEST_BAR:
         canvas.rect(left - SHORTEST_BAR / 2, y - 11, SHORTEST_BAR, 22, item.role, title=said)
     elif item.is_open_ended:
         steps = 6
@@ -163,13 +191,9 @@ def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y
         reach = left + wide + 6
 
 
-def _draw_days(
-    canvas: Canvas,
-    span: Span,
-    at: Callable[[pd.Timestamp], float],
-    bottom: float,
-    zone: str,
-) -> None:
+def draw_day_ticks(
+    canvas: Canvas, span: Span, at: Callable[[pd.Timestamp], float], bottom: float, zone: str
+) -> None:  # fmt: skip
     """Local midnights, labelled with the day that begins; as many as have room."""
     start, end = (instant.tz_convert(zone) for instant in span)
     days = [d for d in pd.date_range(start.normalize(), end, freq="D") if d >= start]

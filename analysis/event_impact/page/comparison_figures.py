@@ -2,76 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
 
 import pandas as pd
 
 from event_impact.inference.parametric import interval
-from event_impact.many.peer_tests import Spillover
-from event_impact.many.story_panel import PanelResult, PanelStory
-from event_impact.page import figure_style as style
-from event_impact.page.exhibits import FigureExhibit
-from event_impact.page.format import format_interval, format_percent
+from event_impact.many.peer_tests import PeerEstimate, Spillover
+from event_impact.many.story_panel import LeftOutStory, PanelResult, PanelStory
+from event_impact.page.canvas import Canvas, Drawing
+from event_impact.page.chart import chart_sessions, rows_of
+from event_impact.page.format import format_interval, format_p, format_percent, signed_whole
+from event_impact.page.row_drawing import EffectRow, draw_rows
 
-PEER_LOOKS = {"firm": (style.BLACK, "o"), "clean": (style.BLUE, "s"), "own news": (style.VERMILLION, "D")}
-PEER_LABELS = {"firm": "the firm", "clean": "no news of its own recorded", "own news": "news of its own that session"}
+WIDE = 1120
+"""Width of a drawing that has a first screen to itself."""
+POOLED = "mean of the denied"
+DENIED_LABELS = {"yes": "denied", "partial": "denied in part", "no": "not denied"}
 
 
-@style.in_house_style
-def draw_peers(spillover: Spillover) -> FigureExhibit:
+def draw_peers(spillover: Spillover, firm_name: str) -> Drawing:
     """Abnormal returns of the firm and of every other listing on the day, with 95 % intervals."""
-    numbers = _frame_peers(spillover)
-    figure, axes = style.new_axes(1.2 + 0.42 * len(numbers))
-    labels = [style.plain_label(ticker, 20) for ticker in numbers["ticker"]]
-    style.use_rows(axes, labels, "abnormal return of the session")
-    for place, row in enumerate(style.rows_of(numbers)):
-        if pd.isna(row.estimate):
-            style.write_missing(axes, "see the table", (0, -place))
-        else:
-            style.draw_interval(axes, -place, row, PEER_LOOKS[row.kind])
-    kinds = [k for k in PEER_LOOKS if k in set(numbers["kind"][numbers["estimate"].notna()])]
-    style.legend_above(axes, [style.key(PEER_LABELS[k], *PEER_LOOKS[k]) for k in kinds])
-    caption = (
-        "Everyone on the day of the event. Mark: abnormal return by the firm's own model; bar: 95 % interval. A "
-        "diamond had news of its own that session, so its move cannot be read as an answer to this story. Bars "
-        "that overlap zero are moves of an ordinary size for that share."
-    )
-    description = "Dot-and-interval chart, one row a listing. " + " ".join(map(_describe_peer, numbers.itertuples()))
-    return FigureExhibit("peers_on_the_day", figure, caption, description, numbers)
-
-
-def _frame_peers(spillover: Spillover) -> pd.DataFrame:
-    total, none = spillover.firm.sum_window(0, 0), (None, None)
-    own: tuple[float | None, float | None] = none
+    total, ticker = spillover.firm.sum_window(0, 0), str(spillover.firm.design.response.name or "the firm")
+    own = None
     if total.estimate is not None and total.standard_error is not None:
         own = interval(total.estimate, total.standard_error, spillover.firm.fit.df, 0.95)
-    rows = [(str(spillover.firm.design.response.name or "the firm"), "firm", total.estimate, *own)]
-    for peer in (*spillover.peers, *(f.estimate for f in spillover.foreign)):
-        kind = "own news" if peer.own_news else "clean"
-        rows.append((peer.ticker, kind, peer.estimate, *(peer.ci95 or none)))
-    numbers = ["estimate", "ci95_low", "ci95_high"]
-    return pd.DataFrame(rows, columns=["ticker", "kind", *numbers]).astype(dict.fromkeys(numbers, float))
+    rows = [EffectRow(firm_name, total.estimate, own, cells=("the firm studied",), weight="headline", note=total.note)]
+    rows += [_show_peer(peer) for peer in list_others(spillover)]
+    columns = ["ticker", "kind", "estimate", "ci95_low", "ci95_high"]
+    kinds = ["firm", *("own news" if p.own_news else "clean" for p in list_others(spillover))]
+    tickers = [ticker, *(p.ticker for p in list_others(spillover))]
+    numbers = pd.DataFrame(
+        [(t, k, r.estimate, *(r.interval or (None, None))) for t, k, r in zip(tickers, kinds, rows, strict=True)],
+        columns=columns,
+    ).astype(dict.fromkeys(columns[2:], float))
+    return draw_rows(
+        rows,
+        ("firm", "return, %", "95 % interval", "news of its own that session"),
+        name="peers_on_the_day",
+        title="Everyone on the day of the event",
+        subtitle="abnormal return by each firm\u2019s own model, %",
+        numbers=numbers,
+        width=WIDE,
+    )
 
 
-def _describe_peer(row: Any) -> str:
-    if pd.isna(row.estimate):
-        return f"{row.ticker}: not available."
-    own = format_interval((row.ci95_low, row.ci95_high))
-    return f"{row.ticker}: {format_percent(row.estimate)}, 95 % interval {own}."
+def list_others(spillover: Spillover) -> list[PeerEstimate]:
+    """Peers of the firm's calendar, then listings abroad."""
+    return [*spillover.peers, *(f.estimate for f in spillover.foreign)]
 
 
-POOLED = "mean of the denied"
-STORY_LOOKS = {
-    "denied": (style.BLACK, "o"),
-    "denied in part": (style.BLUE, "s"),
-    "not denied": (style.VERMILLION, "^"),
-    POOLED: (style.BLACK, "D"),
-}
+def _show_peer(peer: PeerEstimate) -> EffectRow:
+    if not peer.is_measured:
+        return EffectRow(peer.ticker, None, note=f"n/a: {peer.note}")
+    role, weight = ("report", "beside") if peer.own_news else ("ink", "plain")
+    label = f"{peer.ticker} (named in the story)" if peer.role == "counterparty" else peer.ticker
+    return EffectRow(
+        label, peer.estimate, peer.ci95, cells=(peer.own_news or "none recorded",), role=role, weight=weight
+    )
 
 
 def kind_of(story: PanelStory) -> str:
     """How far the report was denied."""
-    return {"yes": "denied", "partial": "denied in part", "no": "not denied"}[story.story.denied]
+    return DENIED_LABELS[story.story.denied]
 
 
 FOREST_COLUMNS = ["story", "ticker", "kind", "event_session", "first", "last", "estimate", "ci95_low", "ci95_high"]
@@ -83,87 +75,85 @@ def _place_story(story: PanelStory) -> tuple[object, ...]:
     return (*where, effect.estimate, *effect.interval(0.95))
 
 
-@style.in_house_style
-def draw_forest(result: PanelResult) -> FigureExhibit:
-    """Joint effect of every story with its 95 % interval, the mean of the denied ones, the controls below."""
-    rows, main = [_place_story(s) for s in result.panel.denied], result.main
-    if main.estimate is not None and main.ci95 is not None:
-        rows.append((POOLED, "", POOLED, None, None, None, main.estimate, *main.ci95))
-    numbers = pd.DataFrame(rows + [_place_story(s) for s in result.panel.controls], columns=FOREST_COLUMNS)
-    own = result.panel.study.story.story
-    figure, axes = style.new_axes(1.3 + 0.33 * max(len(numbers), 2))
-    if numbers.empty:
-        style.write_missing(axes, "no story could be measured")
-    labels = [_label(row, own) for row in numbers.itertuples()]
-    style.use_rows(axes, labels, "abnormal return from the report to the first denial")
-    for place, row in enumerate(style.rows_of(numbers)):
-        is_pooled = row.kind == POOLED
-        if is_pooled:
-            axes.axhspan(-place - 0.45, -place + 0.45, facecolor=style.PALE_BLUE, edgecolor="none", zorder=0)
-        style.draw_interval(axes, -place, row, STORY_LOOKS[row.kind], width=3 if is_pooled else 1.5)
-    handles = [
-        style.key(k, *STORY_LOOKS[k], linewidth=3 if k == POOLED else 1.5)
-        for k in STORY_LOOKS
-        if k in set(numbers["kind"])
+def draw_forest(result: PanelResult) -> Drawing:
+    """Joint effect of every denied story with its 95 % interval, sorted, their mean, and those not denied below."""
+    held, main, level = result.panel, result.main, result.panel.study.config.significance
+    ranked = sorted(held.denied, key=lambda s: s.joint.estimate)
+    without = {left.story: left for left in result.left_out}
+    rows = [_show_story(s, held.study.story.story) for s in ranked]
+    rows = [
+        _with_cell(row, without[s.name], main.p_value, level) if s.name in without else row
+        for row, s in zip(rows, ranked, strict=True)
     ]
-    if handles:
-        style.legend_above(axes, handles)
-    caption = (
-        "Joint effect of report and denial, story by story, oldest first. Mark: cumulative abnormal return over every "
-        "session that the report or the first denial can have reached; bar: 95 % interval of the story alone. "
-        "The diamond is the equally weighted mean of the denied stories, with the interval that their spread "
-        "gives; it is drawn only when there are enough of them. Stories that nobody denied stand apart and are no "
-        "part of it. The arrow marks the story of this run."
+    table = [_place_story(s) for s in ranked]
+    if main.estimate is not None and main.ci95 is not None:
+        said = f"p {format_p(main.p_value)}" if main.p_value is not None else ""
+        rows.append(
+            EffectRow(f"Mean of the {main.n} denied", main.estimate, main.ci95, cells=("", said), role="report", size=9,
+                      weight="headline")
+        )  # fmt: skip
+        table.append((POOLED, "", POOLED, None, None, None, main.estimate, *main.ci95))
+    rows += [_show_story(s, "") for s in held.controls]
+    table += [_place_story(s) for s in held.controls]
+    return draw_rows(
+        rows,
+        ("report and denial", "return, %", "95 % interval", "sessions", "mean without it"),
+        name="forest",
+        title="Every story, from its report to its first denial",
+        subtitle="abnormal return, %",
+        numbers=pd.DataFrame(table, columns=FOREST_COLUMNS),
+        width=WIDE,
+        mean=main.estimate,
     )
-    description = "Dot-and-interval chart, one row a story. " + " ".join(map(_describe_story, numbers.itertuples()))
-    return FigureExhibit("forest", figure, caption, description, numbers)
 
 
-def _label(row: Any, own: str) -> str:
-    if row.kind == POOLED:
-        return POOLED
-    return ("\u2192 " if row.story == own else "") + style.plain_label(f"{row.story}, {row.ticker}", 40)
+def _show_story(story: PanelStory, own: str) -> EffectRow:
+    effect, day = story.joint, story.alignment.event_session
+    label = f"{story.story.title}, {day:%b %Y}{'' if story.story.denied != 'no' else ' (not denied)'}"
+    weight = "headline" if story.name == own else "beside" if story.story.denied == "no" else "plain"
+    return EffectRow(label, effect.estimate, effect.interval(0.95), cells=(str(effect.length),), weight=weight)
 
 
-def _describe_story(row: Any) -> str:
-    own = format_interval((row.ci95_low, row.ci95_high))
-    when = "" if row.kind == POOLED else f" ({row.kind}, {row.event_session.date()})"
-    return f"{row.story}{when}: {format_percent(row.estimate)}, 95 % interval {own}."
+def _with_cell(row: EffectRow, left: LeftOutStory, p_all: float | None, level: float) -> EffectRow:
+    p = left.p_bmp
+    turns = p is not None and p_all is not None and (p < level) != (p_all < level)
+    said = f"{format_percent(left.estimate, digits=1)}" + (f" (p {format_p(p)})" if p is not None else "")
+    return dataclasses.replace(row, cells=(*row.cells, said + " \u25c0" * turns))
 
 
-@style.in_house_style
-def draw_story_path(result: PanelResult) -> FigureExhibit:
+def draw_story_path(result: PanelResult) -> Drawing:
     """Mean cumulative abnormal return of the denied stories around their event sessions."""
-    path = result.path
+    path, title = result.path, "The average path of the denied stories"
     table = path.table
-    figure, axes = style.new_axes(3.8)
-    axes.axhline(0, color=style.MID_GREY, linewidth=0.8)
-    style.use_percent(axes.yaxis, "mean cumulative abnormal return")
-    style.use_event_time(axes)
     left = f" Left out, since their figures end too early: {', '.join(path.left_out)}." if path.left_out else ""
     if table.empty:
-        style.write_missing(axes, path.note)
-        caption = f"The average path is n/a: {path.note}.{left}"
-        return FigureExhibit("story_path", figure, caption, caption, table)
-    axes.axvline(0, color=style.MID_GREY, linewidth=0.8, linestyle=":")
-    edge: dict[str, Any] = {"linewidth": 0.8, "linestyle": ":"}
-    axes.fill_between(table["rel_session"], table["ci95_low"], table["ci95_high"], facecolor=style.PALE_BLUE,
-                      edgecolor=style.BLUE, **edge)  # fmt: skip
-    axes.plot(table["rel_session"], table["caar"], color=style.BLACK, marker="o", linestyle="-")
-    mean = style.key(f"mean of {len(path.stories)} stories", marker="o")
-    style.legend_above(axes, [mean, style.key("95 % interval from the spread of the stories", style.BLUE, **edge)])
+        said = f"The average path is n/a: {path.note}.{left}"
+        return Drawing("story_path", title, "", said, table, lambda width: Canvas(width, 20), caption=said)
     first, last, zero = table.iloc[0], table.iloc[-1], table[table["rel_session"] == 0].iloc[0]
-    steps = f"{style.signed_whole(first['rel_session'])} to {style.signed_whole(last['rel_session'])}"
-    caption = (
-        f"Mean cumulative abnormal return of {len(path.stories)} denied stories, sessions {steps}, each story on its "
-        "own calendar with session 0 "
-        "the first that its report can have reached. It starts from zero before the event; the band is that of a "
-        "mean of so few stories and widens as sessions add up. Neighbouring points share sessions. Denials fall "
-        f"on session 0 for some stories and later for others, so the path is no picture of a reversal.{left}"
+
+    def draw(width: float) -> Canvas:
+        values = [*table["ci95_low"], *table["ci95_high"]]
+        chart = chart_sessions(width, table["rel_session"], values, (0, 0))
+        chart.band(
+            table["rel_session"], table["ci95_low"], table["ci95_high"], "band", title="95 % interval of the mean"
+        )
+        chart.line(chart.x, (0, 0), "rule", width=1)
+        chart.line(table["rel_session"], table["caar"], "ink")
+        for row in rows_of(table):
+            chart.mark("dot", row.rel_session, row.caar, "ink", title=f"{row.rel_session}: {format_percent(row.caar)}")
+        chart.label(last["rel_session"], last["caar"], format_percent(last["caar"], digits=1), is_bold=True)
+        return chart.canvas
+
+    return Drawing(
+        "story_path",
+        title,
+        f"cumulated abnormal return, %, {len(path.stories)} stories",
+        f"Line with a band, sessions {signed_whole(first['rel_session'])} to {signed_whole(last['rel_session'])}. Up to "
+        f"session 0 the mean is {format_percent(zero['caar'])} (95 % interval "
+        f"{format_interval((zero['ci95_low'], zero['ci95_high']))}); at the end {format_percent(last['caar'])} "
+        f"({format_interval((last['ci95_low'], last['ci95_high']))}).",
+        table,
+        draw,
+        caption="Session 0 is the first that a report can have reached; grey: 95 % interval of a mean of so few stories. "
+        f"Denials fall on session 0 for some and later for others, so the path is no picture of a reversal.{left}",
     )
-    description = (
-        f"Line with a band over sessions {steps}. Up to session 0 the mean is {format_percent(zero['caar'])} (95 % "
-        f"interval {format_interval((zero['ci95_low'], zero['ci95_high']))}); at the end "
-        f"{format_percent(last['caar'])} ({format_interval((last['ci95_low'], last['ci95_high']))})."
-    )
-    return FigureExhibit("story_path", figure, caption, description, table)

@@ -7,7 +7,6 @@ import pandas as pd
 
 from event_impact.base.config import StudyConfig
 from event_impact.estimation.abnormal import AbnormalReturns
-from event_impact.events.articles import Article
 from event_impact.events.sessions import Alignment
 from event_impact.inference.candidate_set import CandidateSession
 from event_impact.inference.placebo_pool import PlaceboRank
@@ -16,7 +15,7 @@ from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.canvas import Drawing
-from event_impact.page.clock_drawing import NewsInterval, PricePoint, draw_clock
+from event_impact.page.clock_drawing import PricePoint, draw_clock, show_article
 from event_impact.page.day_drawing import Effect, draw_days
 from event_impact.page.finding import (
     compose_heading,
@@ -45,8 +44,6 @@ COLUMNS = (
 )
 MOST_NEWS = 3
 """Items of other news that the closing line names."""
-UNCLOCKED = ("start_of_named_day", "order", "assumed")
-"""Bases of an earliest bound that no clock printed."""
 
 
 def compose_daily_screen(
@@ -135,25 +132,15 @@ def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
     is_shut = alignment.identification.is_closed_between
     around = hours.between(before, sessions[-1])
     return draw_clock(
-        [_show_article(a) for a in declared],
+        [show_article(a) for a in declared],
         points,
-        [(hours.open_at(s), hours.close_at(s)) for s in around],
+        [(hours.open_at(s), hours.close_at(s), "") for s in around],
         zone=hours.timezone,
         between=f"no price for {gap:.0f} hours" if is_shut else "",
         title="When the news came, and the prices around it",
         subtitle="shaded: exchange open",
         description=f"Publication intervals of {len(declared)} articles from {first:%d %B %Y %H:%M} UTC on, over the open "
         f"hours of the exchange, and {len(points)} prices of {alignment.story.firm_name}.",
-    )
-
-
-def _show_article(article: Article) -> NewsInterval:
-    return NewsInterval(
-        label=f"{article.role}: {article.outlet}",
-        role=article.role,
-        earliest=article.published_earliest,
-        latest=article.published_latest,
-        is_open_ended=article.earliest_basis in UNCLOCKED,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from event_impact.page.canvas import Canvas, Drawing, choose_ticks, measure_text
+from event_impact.page.canvas import Canvas, Drawing, label_ticks, measure_text
 from event_impact.page.format import format_number
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -41,7 +41,7 @@ def draw_days(
     subtitle: str,
     description: str,
     name: str = "days",
-    has_dots: bool = True,
+    caption: str = "",
 ) -> Drawing:
     """Ordinary days as dots, effects below them, and the zone that would have been seen four times in five.
 
@@ -60,20 +60,14 @@ def draw_days(
     )
 
     def draw(width: float) -> Canvas:
-        return _draw(width, ordinary, effects, seen_from, axis_label, has_dots=has_dots)
+        return _draw(width, ordinary, effects, seen_from, axis_label)
 
-    return Drawing(name, title, subtitle, description, numbers, draw)
+    return Drawing(name, title, subtitle, description, numbers, draw, caption=caption)
 
 
 def _draw(
-    width: float,
-    ordinary: Array,
-    effects: Sequence[Effect],
-    seen_from: float | None,
-    axis_label: str,
-    *,
-    has_dots: bool,
-) -> Canvas:
+    width: float, ordinary: Array, effects: Sequence[Effect], seen_from: float | None, axis_label: str
+) -> Canvas:  # fmt: skip
     stack = STACK_HEIGHT if width > 400 else 220
     base = TOP + stack
     bottom = base + 6 + ROW_HEIGHT * len(effects)
@@ -87,19 +81,14 @@ def _draw(
 
     if seen_from is not None:
         _shade(canvas, at, seen_from, limit, bottom)
-    if has_dots:
-        stack_dots(canvas, at, ordinary, base, stack - 48)
+    stack_dots(canvas, at, ordinary, base, stack - 48)
     canvas.line(4, base, width - 4, base, "faint")
     canvas.line(at(0), TOP + 4, at(0), bottom, "rule")
     for number, effect in enumerate(effects):
         _draw_effect(canvas, at, effect, base + 24 + ROW_HEIGHT * number, stem_from=base)
     canvas.line(4, bottom, width - 4, bottom, "ink")
-    ticks = choose_ticks(-100 * limit, 100 * limit, most=7 if width > 400 else 5)
-    for tick in ticks:
-        digits = 0 if all(abs(t - round(t)) < 1e-9 for t in ticks) else 1
-        text = format_number(tick, digits=digits) + ("\u00a0%" if tick == ticks[-1] else "")
-        half = measure_text(text, 12) / 2
-        x = at(tick / 100)
+    for tick, text in label_ticks(-limit, limit, most=7 if width > 400 else 5).items():
+        half, x = measure_text(text, 12) / 2, at(tick)
         canvas.line(x, bottom, x, bottom + 5, "ink")
         canvas.text(min(max(x, half), width - half), bottom + 18, text, size=12, anchor="middle")
     canvas.text(4, bottom + 36, axis_label, paint="soft", size=12)

@@ -6,31 +6,17 @@ table from which it was drawn, so that text, picture and CSV come from one objec
 
 from __future__ import annotations
 
-import base64
-import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from itertools import zip_longest
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
-from event_impact.page.figure_style import house_style
 from event_impact.page.format import NAME
 from event_impact.page.markup import align_decimals, find_title, frame_table, mark_up, mark_up_caption, mark_up_row
 
-SHAPE = re.compile(rb'(?<= d=")[^"]*|(?<=translate\()[^)]*')
 EXHIBIT_MIME = "application/vnd.event-impact.exhibit+json"
 """An exhibit that is displayed carries its numbers under this media type: so it is recorded by being displayed."""
-DECIMALS = re.compile(rb"(\.\d\d)\d+")
-SPACES = re.compile(rb"\s*([A-Za-z])\s*")
-"""Coordinates are cut to a hundredth of a point and set close: no eye sees more, and pages carry many."""
-INDENT = re.compile(rb"\s*\n\s*<")
-UNSAID = ("Date", "Creator", "Format", "Type")
-"""Metadata of the library: the page says all of it, and a date would differ at every call."""
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
@@ -62,55 +48,6 @@ class Exhibit:
 
     def _repr_html_(self) -> str:
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class FigureExhibit(Exhibit):
-    """A figure with its caption (how to read it), description (what it contains) and numbers.
-
-    Attributes
-    ----------
-    name : str
-        Snake-case id; also the name of its CSV.
-    figure : matplotlib.figure.Figure
-        Built without pyplot, never shown by side effect.
-    caption : str
-        Title sentence and how to read the figure; plain text.
-    description : str
-        Alternative text: what a reader who cannot see it would be told.
-    numbers : pandas.DataFrame
-        What was drawn, one row a mark.
-    """
-
-    name: str
-    figure: Figure
-    caption: str
-    description: str
-    numbers: pd.DataFrame
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (self.caption.strip() and self.description.strip()):
-            raise ValueError(f"{self.name}: a figure needs a caption and a description.")
-
-    def to_svg(self) -> bytes:
-        """The figure as SVG, the same bytes at every call."""
-        buffer = io.BytesIO()
-        with house_style(), mpl.rc_context({"svg.hashsalt": self.name}):
-            self.figure.draw_without_rendering()
-            self.figure.set_layout_engine("none")  # every further layout would move things by rounding errors
-            self.figure.savefig(buffer, format="svg", metadata=dict.fromkeys(UNSAID), bbox_inches="tight")
-        svg = INDENT.sub(b"<", buffer.getvalue())
-        return SHAPE.sub(lambda shape: DECIMALS.sub(rb"\1", SPACES.sub(rb"\1", shape[0])), svg)
-
-    def _repr_html_(self) -> str:
-        data = base64.b64encode(self.to_svg()).decode("ascii")
-        return (
-            f'<figure id="{self.name}" class="exhibit"><div class="figure-frame" role="group" tabindex="0" '
-            f'aria-label="{escape(find_title(self.caption))}"><img alt="{escape(self.description)}" '
-            f'src="data:image/svg+xml;base64,{data}"></div>'
-            f"<figcaption>{mark_up_caption(self.caption, 'Figure')}</figcaption></figure>"
-        )
 
 
 @dataclass(frozen=True)
@@ -172,6 +109,11 @@ class TableExhibit(Exhibit):
             index=False, escape=False, caption=_escape_latex(self.caption), label=f"tab:{self.name}", position="htbp",
             column_format="l" + "".join("lr"[bool(a)] for _, a in zip_longest(self.cells.columns, self.aligned)),
         )  # fmt: skip
+
+
+def link_csv(name: str) -> str:
+    """A link to the numbers behind an exhibit, beside the page."""
+    return f'<a class="csv" href="results/{name}.csv">Numbers (CSV)</a>'
 
 
 def _escape_latex(text: object) -> str:

@@ -40,7 +40,12 @@ EXCHANGES = {"XNYS": "NYSE", "XNAS": "Nasdaq"}
 
 def name_firm(story: Story, alignment: Alignment) -> str:
     """``Ford (F, NYSE)``."""
-    return f"{story.firm_name} ({story.ticker}, {EXCHANGES.get(story.exchange, alignment.hours.city)})"
+    return f"{story.firm_name} ({story.ticker}, {name_exchange(alignment)})"
+
+
+def name_exchange(alignment: Alignment) -> str:
+    """``NYSE``, ``Nasdaq``, or the city."""
+    return EXCHANGES.get(alignment.hours.exchange, alignment.hours.city)
 
 
 def name_matter(story: Story) -> str:

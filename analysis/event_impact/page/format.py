@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from datetime import date
 
 import pandas as pd
@@ -100,3 +101,15 @@ OUTCOME_LABELS = {
     "found": "abnormal return found",
     "no_bars": "no minute prices",
 }
+
+
+def signed_whole(value: float) -> str:
+    """A whole number with its sign: ``−5``, ``0``, ``+10``."""
+    return format_number(round(value), digits=0)
+
+
+def cut_label(text: str, length: int) -> str:
+    """Text of a table as a label: one line without control and direction marks, cut to a length."""
+    spaced = "".join(" " if c.isspace() else c for c in text)
+    kept = " ".join("".join(c for c in spaced if unicodedata.category(c)[0] != "C").split())
+    return kept if len(kept) <= length else kept[: length - 1].rstrip() + "\u2026"

@@ -15,7 +15,7 @@ from event_impact.base.run_record import RunRecord
 
 RECORD_MIME = "application/vnd.event-impact.record+json"
 REPORTED_PACKAGES = (
-    "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "exchange-calendars",
+    "numpy", "pandas", "scipy", "statsmodels", "exchange-calendars",
     "papermill", "nbconvert", "ipykernel",
 )  # fmt: skip
 

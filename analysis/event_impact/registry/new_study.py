@@ -58,9 +58,6 @@ def _fill(origin: StudyRoot, folder: Path) -> None:
     shutil.copytree(origin.data, folder / "data", ignore=LEFT_OUT)
     for path in (folder / "data").rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)  # an installed package may be read-only
-    style = origin.path / "matplotlibrc"
-    if style.is_file():
-        shutil.copy(style, folder / "matplotlibrc")
     (folder / "reports").mkdir()
     readme = origin.reports / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else REPORTS_README

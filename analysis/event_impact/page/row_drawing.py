@@ -1,0 +1,186 @@
+"""Effects below each other on one scale, each with its interval, its numbers printed beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from event_impact.page.canvas import WIDE_DAYS, Canvas, Drawing, label_ticks, measure_text
+from event_impact.page.chart import pad_range
+from event_impact.page.format import cut_label, format_number
+
+Interval = tuple[float, float]
+HEAD, ROW, AXIS = 24.0, 25.0, 30.0
+PHONE_ROW = 42.0
+LABEL_SHARE, CELL_LENGTH = 0.42, 44
+"""Most of the width that labels may take, and most characters of a cell."""
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """One row: an estimate with its interval, or why there is none.
+
+    Attributes
+    ----------
+    interval, inner : (float, float) or None
+        95 % interval; one inside it, drawn thicker.
+    cells : tuple of str
+        Printed under the heads at the right, on a page only.
+    weight : str
+        ``headline`` (set off), ``plain`` or ``beside`` (dashed: shown apart).
+    seen_from : float or None
+        Size found four times in five; what lies inside is shaded.
+    dots : sequence of float
+        Further values, drawn small.
+    """
+
+    label: str
+    estimate: float | None
+    interval: Interval | None = None
+    inner: Interval | None = None
+    cells: tuple[str, ...] = ()
+    role: str = "ink"
+    shape: str = "diamond"
+    size: float = 6
+    weight: str = "plain"
+    note: str = ""
+    seen_from: float | None = None
+    dots: Sequence[float] = field(default=(), compare=False)
+
+
+def draw_rows(
+    rows: Sequence[EffectRow],
+    heads: tuple[str, ...],
+    *,
+    name: str,
+    title: str,
+    subtitle: str = "",
+    numbers: pd.DataFrame,
+    description: str = "",
+    caption: str = "",
+    width: float = WIDE_DAYS,
+    mean: float | None = None,
+) -> Drawing:
+    """Rows on one percent scale.
+
+    Parameters
+    ----------
+    heads : tuple of str
+        Over the labels, the estimate, the interval and the cells.
+    mean : float, optional
+        Where a dotted line runs down.
+    description : str
+        What is said before the rows are told one by one.
+    """
+    told = " ".join((description, *(f"{r.label}: {_say(r, heads)}." for r in rows))).strip()
+
+    def draw(wide: float) -> Canvas:
+        return _Rows(wide, rows, heads, mean).draw()
+
+    return Drawing(name, title, subtitle, told, numbers, draw, width, caption)
+
+
+def _say(row: EffectRow, heads: tuple[str, ...]) -> str:
+    if row.estimate is None:
+        return f"not available, {row.note}"
+    return f"{format_number(100 * row.estimate)} %" + (f", {heads[2]} {_span(row)}" if row.interval else "")
+
+
+def _span(row: EffectRow) -> str:
+    return " to ".join(_end(end) for end in row.interval or ())
+
+
+def _end(value: float) -> str:
+    return format_number(100 * value, digits=1) if np.isfinite(value) else "\u2212\u221e" if value < 0 else "+\u221e"
+
+
+class _Rows:
+    """The rows at one width."""
+
+    def __init__(self, width: float, rows: Sequence[EffectRow], heads: tuple[str, ...], mean: float | None) -> None:
+        self.rows, self.heads, self.mean = rows, heads, mean
+        self.step = ROW if width > 400 else PHONE_ROW
+        self.base = HEAD + self.step * len(rows) + 4
+        self.canvas = Canvas(width, self.base + AXIS)
+        self.texts = [self._print(row) for row in rows]
+        self.left, self.right, self.columns = 4.0, width - 4, [width - 4]
+        if not self.canvas.is_narrow:
+            wanted = max(measure_text(row.label, 13.5) for row in rows) + 14 if rows else 0.0
+            self.left = min(wanted, LABEL_SHARE * width)
+            sizes = [max(measure_text(t[k], 13) for t in [heads[1:], *self.texts]) + 16 for k in range(len(heads) - 1)]
+            self.columns = [width - sum(sizes[k + 1 :]) for k in range(len(sizes))]
+            self.right = width - sum(sizes) - 8
+        reach = [v for r in rows for v in (r.estimate, *(r.interval or ()), r.seen_from, *r.dots) if v is not None]
+        if any(row.seen_from for row in rows):
+            reach.append(-max(row.seen_from or 0.0 for row in rows))
+        self.low, self.high = pad_range(reach, share=0.04)
+
+    def _print(self, row: EffectRow) -> tuple[str, ...]:
+        own = (format_number(100 * row.estimate, digits=1), _span(row)) if row.estimate is not None else ("n/a", "")
+        held = (*own, *(cut_label(cell, CELL_LENGTH) for cell in row.cells))
+        return (*held, *("",) * (len(self.heads) - 1 - len(held)))
+
+    def x(self, value: float) -> float:
+        """A fraction in pixels, held inside the plot."""
+        held = min(max(value, self.low), self.high)
+        return self.left + (held - self.low) / (self.high - self.low) * (self.right - self.left)
+
+    def draw(self) -> Canvas:
+        canvas = self.canvas
+        ticks = label_ticks(self.low, self.high, most=max(3, min(7, int((self.right - self.left) / 46))))
+        for value in ticks:
+            canvas.line(self.x(value), HEAD, self.x(value), self.base, "faint" if value else "rule")
+        self._draw_heads()
+        for number, row in enumerate(self.rows):
+            self._draw_row(row, self.texts[number], HEAD + self.step * number)
+        if self.mean is not None:
+            canvas.line(self.x(self.mean), HEAD, self.x(self.mean), self.base, "ink", dash="2 3")
+        canvas.line(self.left, self.base, self.right, self.base, "ink")
+        for value, text in ticks.items():
+            half = measure_text(text, 12) / 2
+            place = min(max(self.x(value), half), canvas.width - half)
+            canvas.text(place, self.base + 17, text, size=12, anchor="middle")
+        return canvas
+
+    def _draw_heads(self) -> None:
+        self.canvas.text(0, 14, self.heads[0], size=12.5, is_bold=True)
+        if self.canvas.is_narrow:
+            self.canvas.text(self.canvas.width, 14, self.heads[1], size=12.5, is_bold=True, anchor="end")
+        else:
+            for place, head in zip(self.columns, self.heads[1:], strict=True):
+                self.canvas.text(place, 14, head, size=12.5, is_bold=True, anchor="end")
+        self.canvas.line(0, HEAD - 3, self.canvas.width, HEAD - 3, "ink")
+
+    def _draw_row(self, row: EffectRow, texts: tuple[str, ...], top: float) -> None:
+        canvas, is_bold = self.canvas, row.weight == "headline"
+        is_soft = "soft" if row.weight == "beside" else "ink"
+        if is_bold:
+            canvas.rect(0, top, canvas.width, self.step, "panel")
+        level = top + (self.step / 2 if not canvas.is_narrow else 29)
+        written = top + 15 if canvas.is_narrow else level + 4
+        room = canvas.width - measure_text(texts[0], 14) if canvas.is_narrow else self.left
+        most = int(room / measure_text("x", 13.5 if is_bold else 12.8))
+        canvas.text(0 if not is_bold else 4, written, cut_label(row.label, most), paint=is_soft, is_bold=is_bold)
+        for place, text in list(zip(self.columns, texts, strict=False))[: 1 if canvas.is_narrow else None]:
+            canvas.text(place - 4 * is_bold, written, text, paint=is_soft, anchor="end", is_bold=is_bold)
+        if row.estimate is None:
+            where = self.left if canvas.is_narrow else self.left + 4
+            most = int((self.right - where) / measure_text("x", 12))
+            canvas.text(where, level + 4, cut_label(row.note, most), paint="soft", size=12, has_halo=True)
+            return
+        if row.seen_from is not None:
+            near, far = self.x(-row.seen_from), self.x(row.seen_from)
+            canvas.rect(near, level - 9, far - near, 18, "band", title="found less than four times in five")
+        if row.dots:
+            canvas.dots([(self.x(v), level) for v in row.dots], 1.6, "dots")
+        said = f"{row.label}: {_say(row, self.heads)}"
+        for ends, width in ((row.interval, 3), (row.inner, 6)):
+            if ends is not None:
+                dash = "4 2" if row.weight == "beside" else ""
+                canvas.line(
+                    self.x(ends[0]), level, self.x(ends[1]), level, row.role, width=width, dash=dash, title=said
+                )
+        canvas.mark(row.shape, self.x(row.estimate), level, row.role, size=row.size, title=said)
