@@ -285,11 +285,17 @@ def test_help_is_light():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_as_of_session_of_another_story_is_never_assumed(call, tmp_path):
-    result = call("run", "02_event_study", "--story", "ford-byd-2026", "--reports", str(tmp_path / "reports"))
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "as_of is missing" in result.stderr
-    assert "Name a session from 2026-01-15 on" in result.stderr
+def test_of_another_story_as_of_is_the_last_session_of_its_source(call, tmp_path):
+    """The default of the focal story is never lent to another; without prices there is no last session."""
+    from event_impact import Study
+
+    last = open_source("snapshot", ROOT / "data").load("TSLA", "XNAS").frame.index[-1]
+    study = Study("tesla-ceo-search-2025", root=ROOT)
+    assert (study.config.source, study.as_of) == ("snapshot", last.date())
+    result = call("run", "02_event_study", "--story", "havas-wpp-2025", "--reports", str(tmp_path / "reports"))
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "as_of is not given, and" in result.stderr
+    assert "Name a session from 2025-" in result.stderr
     assert not (tmp_path / "reports").exists()
 
 

@@ -217,6 +217,11 @@ def is_embedded(story: Story, data: Path) -> bool:
     return {story.ticker, story.benchmark} <= set(read_manifest(data)["ticker"])
 
 
+def default_source(story: Story) -> str:
+    """The ``source`` that nobody named: the snapshot where it was made for the story, else the freshest recording."""
+    return "snapshot" if story.is_embedded else "auto"
+
+
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
     """The alignment of a story, with opens counted as prices where they are recorded."""
     return align_story(story, opens=embedded_opens(story, data) if source == "snapshot" else None)

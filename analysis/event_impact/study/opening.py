@@ -6,11 +6,10 @@ Nothing here estimates or tests, so that it loads fast and refuses early.
 from __future__ import annotations
 
 import contextlib
+from datetime import date
 
 import pandas as pd
 
-from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import DataError
 from event_impact.estimation.models import (
     FACTOR_COLUMNS,
@@ -26,8 +25,7 @@ from event_impact.events.venues import first_prices, load_venues
 from event_impact.market.checks import refuse_halt, tell_stopping
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel, load_panel
-from event_impact.market.snapshot import PriceStore, open_source
-from event_impact.registry.alignments import embedded_opens
+from event_impact.market.snapshot import PriceStore
 from event_impact.registry.plans import PlanStatus, load_plans, plan_status
 
 ACCEPT_HINT = (
@@ -36,22 +34,19 @@ ACCEPT_HINT = (
 )
 
 
-def open_story(config: StudyConfig, story: Story, tables: Tables, *, store: PriceStore | None = None) -> OpenedStory:
-    """Open the price source and bring the articles onto the calendar; nothing is computed yet.
-
-    Parameters
-    ----------
-    store : PriceStore, optional
-        Prices that are open already.
+def find_last_session(store: PriceStore, story: Story, benchmark: str) -> date:
+    """The last session that a source has of both the listing and its benchmark: the ``as_of`` that nobody named.
 
     Raises
     ------
-    ConfigError, DataError
-        If ``as_of`` is no session or lies before the event, or the source cannot be used.
+    DataError
+        If it lacks one of them.
     """
-    store = store or open_source(config.source, tables, (story.ticker, config.benchmark or story.benchmark))
-    timing = align_story(story, as_of=config.as_of, opens=embedded_opens(story, tables))
-    return OpenedStory(config, tables, story, timing, store)
+    try:
+        return min(store.load(ticker, story.exchange).frame.index[-1] for ticker in (story.ticker, benchmark)).date()
+    except DataError as error:
+        named = f"a session from {align_story(story).event_session.date()} on with --as-of"
+        raise DataError(f"as_of is not given, and {error.message}", f"Name {named}, or: {error.hint}") from error
 
 
 def find_first_prices(opened: OpenedStory) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from event_impact.base.config import StudyConfig
+from event_impact.base.config import StudyConfig, parse_story
 from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot, find_root
@@ -37,7 +37,7 @@ from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
-from event_impact.market.snapshot import PriceStore
+from event_impact.market.snapshot import PriceStore, open_source
 from event_impact.page.daily_screen import compose_daily_screen
 from event_impact.page.first_screen import FirstScreen
 from event_impact.page.minute_page import compose_minutes, compose_no_bars
@@ -45,10 +45,11 @@ from event_impact.page.panel_tables import compose_panel
 from event_impact.page.robustness_tables import compose_robustness
 from event_impact.page.spillover_tables import compose_spillover
 from event_impact.page.verdict import Verdict, compose_alignment, find_primary
-from event_impact.registry.alignments import load_known_alignments
+from event_impact.registry.alignments import embedded_opens, load_known_alignments
 from event_impact.registry.plans import PlanStatus
+from event_impact.registry.registration import default_source
 from event_impact.study import event_study, minutes, opening, panel, specifications, spillover
-from event_impact.study.opening import open_story
+from event_impact.study.opening import find_last_session
 from event_impact.study.record import Provenance, record_minutes, record_panel, record_study, record_timing
 
 INJECTED = "# Parameters\n"
@@ -66,7 +67,7 @@ class Study:
     story : str or Story
         An id of ``data/stories.csv``, or a story with its articles that need not be there.
     as_of : str or datetime.date, optional
-        The last session whose prices may be seen; needed for every story but the default one.
+        The last session whose prices may be seen; the last that the source has, but for the default story.
     root : str or pathlib.Path, optional
         Folder of the study; found from the working directory when left out.
     prices : PriceStore or pandas.DataFrame, optional
@@ -103,19 +104,18 @@ class Study:
         **parameters: Any,
     ) -> None:
         self.root: StudyRoot = find_root(root)
-        tables, name = Tables(self.root.data), story.story if isinstance(story, Story) else story
+        tables = Tables(self.root.data)
+        held = story if isinstance(story, Story) else load_story(parse_story("story", story), tables)
         if isinstance(prices, pd.DataFrame):
             prices = PriceStore.of_frame(prices, tables)
-        if prices is not None:
-            parameters["source"] = prices.source
-        self.config = StudyConfig.from_parameters(**parameters, story=name)
-        held = story if isinstance(story, Story) else load_story(name, tables)
-        if "as_of" not in parameters and name != StudyConfig.story:
-            raise ConfigError(
-                f"as_of is missing: its default belongs to {StudyConfig.story}, not to {name}.",
-                f"Name a session from {align_story(held).event_session.date()} on, for example with --as-of.",
-            )
-        self.opened: OpenedStory = open_story(self.config, held, tables, store=prices)
+        parameters["source"] = prices.source if prices is not None else parameters.get("source", default_source(held))
+        config = StudyConfig.from_parameters(**parameters, story=held.story)
+        benchmark = config.benchmark or held.benchmark
+        store = prices or open_source(config.source, tables, (held.ticker, benchmark))
+        if "as_of" not in parameters and held.story != StudyConfig.story:
+            config = config.replace(as_of=find_last_session(store, held, benchmark))
+        timing = align_story(held, as_of=config.as_of, opens=embedded_opens(held, tables))
+        self.config, self.opened = config, OpenedStory(config, tables, held, timing, store)
         self._curves: dict[str, SpecificationCurve] = {}
         self._given = {"root": self.root.path, "prices": prices, "story": story}
 
