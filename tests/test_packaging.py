@@ -142,10 +142,10 @@ def test_the_readme_names_commands_that_exist(project):
         re.findall(r"^make ([a-z]+)", readme, re.MULTILINE)
     ):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    from event_impact.cli.main import LAZY_COMMANDS, main
+    from event_impact.cli.main import main
 
     for verb in set(re.findall(r"(?m)(?:`|^)impact ([a-z]+)\b", readme)):
-        assert verb in main.commands or verb in LAZY_COMMANDS, verb
+        assert verb in main.verbs, verb
     for path in set(re.findall(r"`((?:analysis|data|tests|notebooks|reports)/[\w./-]+)`", readme)):
         assert (ROOT / path).exists() or path.startswith(("reports/", "data/vintages")), path
 

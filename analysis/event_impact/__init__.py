@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from event_impact.base.config import StudyConfig
     from event_impact.many.files import BatchRequest, run_batch
     from event_impact.registry.alignments import align
+    from event_impact.study.ask import ask
     from event_impact.study.sample_study import SampleStudy
     from event_impact.study.study import Study
 
 __version__ = "0.2.0.dev0"
-__all__ = ["BatchRequest", "SampleStudy", "Study", "StudyConfig", "__version__", "align", "errors", "run_batch"]
+__all__ = ["BatchRequest", "SampleStudy", "Study", "StudyConfig", "__version__", "align", "ask", "errors", "run_batch"]
 _HOMES = {
     "BatchRequest": "many.files",
     "SampleStudy": "study.sample_study",
     "Study": "study.study",
     "StudyConfig": "base.config",
     "align": "registry.alignments",
+    "ask": "study.ask",
     "run_batch": "many.files",
 }
 

@@ -222,7 +222,7 @@ def test_a_story_with_its_pages_at_once(own):
 
 
 def test_the_questions_of_a_new_story(own):
-    asked = "arvo-tessel\nArvo and Tessel talk\nGM\n\nSPY\nyes\n\n"
+    asked = "Arvo and Tessel talk\narvo-tessel\nGM\n\n\nyes\n\n"
     result = impact(own, "story", "new", answers=f"{asked}\n\n")
     assert (result.exit_code, result.stdout) == (0, "arvo-tessel\n"), result.stderr
     assert load_stories(own.data, with_drafts=True)["arvo-tessel"].is_draft
@@ -234,7 +234,7 @@ def test_the_questions_reach_the_pages_and_the_prices(own, tmp_path):
     benchmark = pd.read_csv(own.data / "snapshot" / "SPY.csv")
     both = pd.concat([frame.assign(ticker="ARVO"), benchmark[benchmark["date"] >= "2024-07-01"].assign(ticker="SPY")])
     both.drop(columns="adj_close").to_csv(prices, index=False)
-    asked = "arvo-tessel\nArvo and Tessel talk\nARVO\nXNYS\nSPY\nyes\n\n"
+    asked = "Arvo and Tessel talk\narvo-tessel\nARVO\nXNYS\nSPY\nyes\n\n"
     result = impact(own, "story", "new", answers=f"{asked}{page('meta_utc.html')}\n\n{prices}\n")
     assert (result.exit_code, result.stdout) == (0, "arvo-tessel\n"), result.stderr
     assert "event session 2026-02-03" in result.stderr
@@ -246,18 +246,18 @@ def test_the_questions_reach_the_pages_and_the_prices(own, tmp_path):
 
 def test_an_answer_that_cannot_be_used_is_asked_again_at_once(own):
     answers = [
-        "Arvo Tessel", "arvo-tessel", "They \u201ctalk\u201d", "Arvo and Tessel talk", "arvo", "ARVO", "", "XMRS", "XNYS",
+        "They \u201ctalk\u201d", "Arvo and Tessel talk", "Arvo Tessel", "arvo-tessel", "arvo", "ARVO.XX", "XMRS", "NYSE",
         "spy", "SPY", "perhaps", "yes", "", "no_such.html", "", "",
     ]  # fmt: skip
     result = impact(own, "story", "new", answers="\n".join(answers) + "\n")
     assert (result.exit_code, result.stdout) == (0, "arvo-tessel\n"), result.stderr
     for words in (
-        "expected a story id", "quotation marks", "expected a ticker", "does not say its exchange", "unknown exchange",
+        "expected a story id", "quotation marks", "expected a ticker", "unknown exchange",
         "found 'perhaps'", "there is no file no_such.html",
     ):  # fmt: skip
         assert result.stderr.count(words) >= 1, words
     held = load_stories(own.data, with_drafts=True)["arvo-tessel"]
-    assert (held.ticker, held.exchange, held.benchmark) == ("ARVO", "XNYS", "SPY")
+    assert (held.ticker, held.exchange, held.benchmark) == ("ARVO.XX", "XNYS", "SPY")
 
 
 def test_prices_are_fetched_when_asked(own, monkeypatch):
@@ -285,7 +285,7 @@ def test_prices_are_fetched_when_asked(own, monkeypatch):
     assert done.exit_code == 0, done.stderr
     assert "2026-02-03: Earnings announcement (not recorded)" in done.stderr
     assert "BOLT:" in done.stderr
-    assert "impact story plan arvo-tessel --source auto --freeze" in done.stderr
+    assert "impact story plan arvo-tessel --freeze" in done.stderr
     entered = impact(own, "--json", "story", "confounders", "arvo-tessel", "--source", "auto", "--add")
     rows = json.loads(entered.stdout)["proposed"]
     assert {r["session"] for r in rows if r["is_masked"] == "yes"} == {"2025-10-21", "2026-02-03"}
@@ -304,7 +304,7 @@ def test_prices_are_fetched_when_asked(own, monkeypatch):
         ({"--story": "Arvo Tessel"}, 2, "expected a story id"),
         ({"--story": "../etc"}, 2, "expected a story id"),
         ({"--ticker": "gm"}, 2, "expected a ticker"),
-        ({"--ticker": "ARVO"}, 2, "does not say its exchange"),
+        ({"--ticker": "ARVO.XX"}, 2, "does not say its exchange"),
         ({"--ticker": "GM", "--exchange": "XLON"}, 2, "is a listing on XNYS, not on XLON"),
         ({"--ticker": "1810.HK", "--exchange": "XNYS"}, 2, "is a listing on XHKG"),
         ({"--ticker": "ARVO", "--exchange": "XMRS"}, 2, "unknown exchange"),
@@ -406,7 +406,7 @@ def test_a_listing_without_recorded_prices_can_be_planned(own):
     assert impact(own, "story", "new", *(x for pair in new.items() for x in pair), *pages).exit_code == 0
     result = impact(own, "story", "plan", "arvo-tessel", "--freeze")
     assert result.exit_code == 0, result.stderr
-    assert "ARVO: the snapshot has no prices. Fetch them" in result.stderr
+    assert "ARVO: no prices are recorded. Fetch them" in result.stderr
 
 
 # ---- init ---------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from event_impact.base.errors import RenderError
-from event_impact.cli.main import LAZY_COMMANDS, main
+from event_impact.cli.main import main
 from event_impact.page import paper
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +32,74 @@ def call(root: Path, *arguments: str) -> Result:
 
 
 def test_every_verb_can_be_loaded() -> None:
-    for name in LAZY_COMMANDS:
-        assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0, name
+    """Each is listed under its user, has an example in its help, and its summary is whole."""
+    listed = CliRunner().invoke(main, ["--help"]).stdout
+    assert re.findall(r"^(\w[\w ]+):$", listed, re.MULTILINE)[-5:] == [
+        "Analyse", "Articles and stories", "Evenings", "Reviews", "Many events",
+    ]  # fmt: skip
+    for name, entry in main.verbs.items():
+        assert re.search(rf"^  {name} +{re.escape(entry['help'])}$", listed, re.MULTILINE), name
+        own = [[name, verb] for verb in getattr(main.get_command(None, name), "commands", ())] or [[name]]
+        for words in own:
+            shown = CliRunner().invoke(main, [*words, "--help"])
+            assert shown.exit_code == 0, words
+            assert f"Example: impact {' '.join(words)}" in shown.stdout, words
+
+
+def test_run_says_what_can_be_run(root: Path) -> None:
+    shown = " ".join(call(root, "run", "--help").stdout.split())
+    assert "Notebooks: 01_small" in shown
+    assert "estimation_sessions, gap_sessions" in shown
+    assert "ff5_mom" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("verfy", "latest"), "verify"),
+        (("align", "ford-xiaomy"), "ford-xiaomi"),
+        (("run", "01_smal"), "01_small"),
+        (("run", "01_small", "-p", "sed=3"), "seed"),
+        (("story", "plan", "ford-xiaomi", "-p", "model=marke"), "market"),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(root: Path, arguments: tuple[str, ...], near: str) -> None:
+    done = call(root, *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"Did you mean {near}" in done.stderr
+
+
+def complete(root: Path, words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What bash would offer at the end of a line."""
+    from click.shell_completion import BashComplete
+
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - (not words.endswith(" "))))
+    monkeypatch.setenv("IMPACT_ROOT", str(root))
+    return [line.partition(",")[2] for line in BashComplete(main, {}, "impact", "_IMPACT_COMPLETE").complete().split()]
+
+
+def test_stories_notebooks_runs_and_verbs_complete(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = next(p.name for p in (root / "reports").iterdir() if (p / "run.json").is_file())
+    assert complete(root, "impact ver", monkeypatch) == ["verify"]
+    assert complete(root, "impact run 0", monkeypatch) == ["01_small"]
+    assert complete(root, "impact run 01_small --story ford-x", monkeypatch) == ["ford-xiaomi"]
+    assert complete(root, "impact show ", monkeypatch) == ["latest", published]
+    assert complete(root / "nowhere", "impact show ", monkeypatch) == []
+
+
+def test_colour_only_where_it_is_seen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = ["--root", str(root), "show", "nothing"]
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" not in CliRunner().invoke(main, refusal).stderr
+    assert "\x1b[31mimpact:" in CliRunner().invoke(main, refusal, color=True).stderr
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in CliRunner().invoke(main, refusal, color=True).stderr
+
+
+def test_stages_say_how_long_it_took(root: Path) -> None:
+    stages = call(root, "run", "01_small", "--story", "ford-xiaomi", "--as-of", "2026-02-14")
+    assert re.match(r" +\d+\.\d s  check: parameters", stages.stderr)
 
 
 def test_list_show_and_open(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +131,9 @@ def test_print_through_a_browser_or_a_clear_refusal(
     out = tmp_path / "run.pdf"
     assert call(root, "print", "latest", "--out", str(out)).exit_code == 0
     assert out.read_bytes().startswith(b"%PDF")
+    beside = Path(call(root, "print", "latest").stdout.strip())
+    assert (beside.parent, beside.suffix, beside.is_file()) == (root / "reports", ".pdf", True)
+    assert "files changed" not in call(root, "show", "latest").stdout
     fake.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     refused = call(root, "print", "latest", "--out", str(out))
     assert refused.exit_code == 5

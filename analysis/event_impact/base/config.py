@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from event_impact.base.errors import ConfigError
+from event_impact.base.errors import ConfigError, did_you_mean
 
 STORY_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 DATE_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -144,7 +144,8 @@ def parse_windows(name: str, value: Any, *, single: bool = False) -> tuple[Windo
 def parse_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """One of a fixed set of words."""
     if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", "Choose one of these.")
+        hint = did_you_mean(str(value), choices) or "Choose one of these."
+        raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}.", hint)
     return value
 
 
@@ -262,7 +263,8 @@ class StudyConfig:
         """
         unknown = sorted(set(parameters) - set(PARSERS))
         if unknown:
-            raise ConfigError(f"unknown parameter {', '.join(unknown)}.", f"The parameters are: {', '.join(PARSERS)}.")
+            hint = f"{did_you_mean(unknown[0], PARSERS)} The parameters are: {', '.join(PARSERS)}."
+            raise ConfigError(f"unknown parameter {', '.join(unknown)}.", hint.strip())
         return cls(**parameters)
 
     def _check_windows(self) -> None:

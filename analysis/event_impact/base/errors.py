@@ -15,6 +15,9 @@ Examples
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class StudyError(Exception):
     """Base of all refusals.
@@ -89,3 +92,9 @@ class RateLimitError(StudyError):
     """A provider asks to wait, and the waiting that was allowed is over."""
 
     exit_code = 75
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known names that look like one that is unknown, as a question; empty where none does."""
+    near = difflib.get_close_matches(name, list(known), n=3)
+    return f"Did you mean {' or '.join(near)}?" if near else ""

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from event_impact.base.clock import read_system_clock
-from event_impact.base.config import StudyConfig, parse_benchmark, parse_choice, parse_source
+from event_impact.base.config import StudyConfig, parse_benchmark, parse_choice, parse_source, parse_story
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError, StudyError
-from event_impact.cli import scheduler
+from event_impact.cli import context, scheduler
 from event_impact.cli.article_pages import ask, examine, settle, show
-from event_impact.cli.context import (
-    find_reports,
-    gather_parameters,
-    make_progress,
-    open_own_root,
-    open_root,
-    reports_option,
-    say,
-    tell,
-)
 from event_impact.events.articles import DENIED, ROLES, Story, load_stories, load_story
-from event_impact.events.calendars import load_hours, resolve_alias
+from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import Alignment
 from event_impact.reading.filings import Filing, is_submissions, read_submissions
 from event_impact.reading.ingest import ArticleRequest, Examined, add_article, read_source, with_proposal
 from event_impact.reading.pages import MAX_BYTES, read_page
 from event_impact.reading.stamps import Interval
-from event_impact.reading.tickers import resolve_exchange
 from event_impact.registry import registration
 from event_impact.registry.alignments import describe_alignment
 from event_impact.registry.new_study import lay_out_study
 from event_impact.registry.other_news import add_confounders, find_other_news, span_of_windows
-from event_impact.registry.plans import build_plan, freeze_plan, hash_plan, load_plans, plan_status
+from event_impact.registry.plans import build_plan, find_slips, freeze_plan, hash_plan, load_plans, plan_status
 
 
 @click.group()
@@ -44,14 +34,14 @@ def story() -> None:
 
 
 @story.command()
-@click.option("--story", "story_id", help="Its id: lower-case words joined by hyphens.")
 @click.option("--title", help="Your own title, at most 22 words.")
+@click.option("--story", help="Its id: lower-case words joined by hyphens (default: made from the title).")
 @click.option("--ticker", help="The one listing used for inference.")
 @click.option("--exchange", help="Market identifier of its calendar, such as XNYS (default: by the ticker).")
-@click.option("--benchmark", help="Ticker of the market return.")
+@click.option("--benchmark", help="Ticker of the market return (default: the usual one of the exchange).")
 @click.option("--peers", help="Further listings, separated by commas.")
 @click.option("--counterparty", "counterparties", multiple=True, help="Another firm of the matter; may be repeated.")
-@click.option("--denied", type=click.Choice(["yes", "no", "partial"]), help="Whether the report was denied.")
+@click.option("--denied", type=click.Choice(DENIED), help="Whether the report was denied.")
 @click.option("--closed", is_flag=True, help="Nightly runs do not serve it.")
 @click.option("--notes", default="", help="Judgements worth keeping.")
 @click.option("--article", "articles", multiple=True, metavar="ROLE=FILE", help="A saved page, added at once.")
@@ -60,47 +50,22 @@ def story() -> None:
 @click.option("--yes", is_flag=True, help="Ask nothing; what is missing is refused.")
 @click.pass_context
 def new(
-    ctx: click.Context,
-    story_id: str | None,
-    title: str | None,
-    ticker: str | None,
-    exchange: str | None,
-    benchmark: str | None,
-    peers: str | None,
-    counterparties: tuple[str, ...],
-    denied: str | None,
-    closed: bool,
-    notes: str,
-    articles: tuple[str, ...],
-    zone: str,
-    prices: str | None,
-    yes: bool,
-) -> None:
+    ctx: click.Context, /, counterparties: tuple[str, ...], closed: bool, notes: str, articles: tuple[str, ...],
+    zone: str, prices: str | None, yes: bool, **given: str | None,
+) -> None:  # fmt: skip
     """Register a story, with its pages if they are saved; prints its id.
 
     Then it is aligned, and what will be identified is said before any return is computed.
     """
-    data = open_own_root(ctx).data
-    exchanges = registration.known_exchanges(data)
-    answers: dict[str, str] = {}
-    for option, value, text, default, check in (
-        ("story", story_id, "Story id", None, lambda v: registration.check_new_id(data, v)),
-        ("title", title, "Title", None, registration.check_title),
-        ("ticker", ticker, "Ticker", None, lambda v: registration.parse_ticker("ticker", v)),
-        ("exchange", exchange, "Exchange (nothing: by the ticker)", "",
-         lambda v: load_hours(resolve_exchange(answers["ticker"], resolve_alias(v), exchanges))),
-        ("benchmark", benchmark, "Benchmark", None, lambda v: registration.parse_ticker("benchmark", v)),
-        ("denied", denied, "Denied (yes, no, partial)", None, lambda v: parse_choice("denied", v, DENIED)),
-        ("peers", peers, "Peers, separated by commas (nothing: none)", "", str),
-    ):  # fmt: skip
-        answers[option] = _complete(value, text, f"--{option}", yes=yes, default=default, check=check)
+    data = context.open_own_root(ctx).data
+    answers = _ask_story(data, given, yes=yes)
     other = answers.pop("peers").replace(",", " ").replace(";", " ").split()
     if not articles and not yes:
         articles = _ask_pages()
-    state = "closed" if closed else "open"
     wanted = registration.NewStory(
-        **answers, other_tickers=tuple(other), counterparties=counterparties, state=state, notes=notes
-    )
+        **answers, other_tickers=tuple(other), counterparties=counterparties, state="closed" if closed else "open",
+        notes=notes,
+    )  # fmt: skip
     registration.check_new_story(data, wanted)
     if prices and not articles:
         raise ConfigError("--prices needs the articles, which say from when.", "Give --article, or fetch later.")
@@ -110,48 +75,68 @@ def new(
             registration.register_story(copy, wanted)
             for page in pages:
                 _add_page(copy, wanted.story, *page)
-    registered = registration.register_story(data, wanted)
-    tell(ctx, f"{registered.story} is registered: {registered.ticker} on {registered.exchange}.")
+    held = registration.register_story(data, wanted)
+    context.tell(ctx, f"{held.story} is registered: {held.ticker} on {held.exchange}, against {held.benchmark}.")
     for page in pages:
-        for remark in _add_page(data, registered.story, *page):
-            tell(ctx, remark)
-    held = load_stories(data, with_drafts=True)[registered.story]
+        for remark in _add_page(data, held.story, *page):
+            context.tell(ctx, remark)
+    held = load_stories(data, with_drafts=True)[held.story]
     if held.is_draft:
-        tell(
-            ctx, f"It has no report and no denial yet. Next: impact article add FILE --story {held.story} --role report"
-        )
+        follows = f"impact article add FILE --story {held.story} --role report"
+        context.tell(ctx, f"It has no report and no denial yet. Next: {follows}")
     else:
         _say_what_follows(ctx, data, held, prices, yes=yes)
-    record = {"story": registered.story, "ticker": registered.ticker, "exchange": registered.exchange}
-    say(ctx, registered.story, record)
+    context.say(ctx, held.story, {"story": held.story, "ticker": held.ticker, "exchange": held.exchange})
 
 
-def _complete(
-    value: str | None,
-    text: str,
-    option: str,
-    *,
-    yes: bool,
-    default: str | None,
-    check: Callable[[str], object],
+def _ask_story(data: Path, given: dict[str, str | None], *, yes: bool) -> dict[str, str]:
+    """What a story needs, from the command line, by rule or from the analyst, each answer checked as it comes."""
+    answers: dict[str, str] = {}
+    questions: tuple[tuple[str, str, Callable[[], str | None], Callable[[str], object]], ...] = (
+        ("title", "Title", lambda: None, registration.check_title),
+        ("story", "Story id", lambda: registration.suggest_id(data, answers["title"]),
+         lambda v: registration.check_new_id(data, v)),
+        ("ticker", "Ticker", lambda: None, lambda v: registration.parse_ticker("ticker", v)),
+        ("exchange", "Exchange", lambda: registration.find_exchange(data, answers["ticker"]),
+         lambda v: load_hours(registration.find_exchange(data, answers["ticker"], v))),
+        ("benchmark", "Benchmark", lambda: registration.find_benchmark(data, answers["exchange"]),
+         lambda v: registration.parse_ticker("benchmark", v)),
+        ("denied", "Denied (yes, no, partial)", lambda: None, lambda v: parse_choice("denied", v, DENIED)),
+        ("peers", "Peers, separated by commas (nothing: none)", lambda: "", str),
+    )  # fmt: skip
+    for option, text, default, check in questions:
+        value = given[option]
+        if value is None:
+            value = _answer(text, f"--{option}", default, yes=yes, check=check)
+        check(value.strip())
+        answers[option] = value.strip()
+    return answers
+
+
+def _answer(
+    text: str, option: str, default: Callable[[], str | None], *, yes: bool, check: Callable[[str], object]
 ) -> str:
-    """An answer from the command line, else from the analyst, who is asked again until it can be used."""
-    if value is not None:
-        return value.strip()
+    """The default where nothing is to be asked, else the analyst's answer, asked for until it can be used."""
+    try:
+        offered = default()
+    except ConfigError:
+        if yes:
+            raise
+        offered = None
+    if yes and offered is None:
+        raise ConfigError(f"{option} is missing.", "Give it, or leave out --yes to be asked.")
     if yes:
-        if default is None:
-            raise ConfigError(f"{option} is missing.", "Give it, or leave out --yes to be asked.")
-        return default
-    options = {} if default is None else {"default": default, "show_default": False}
-    while True:
-        hint = f"Give {option}, and --yes to leave out what has a default."
-        answer = str(ask(click.prompt, text, hint, **options)).strip()
+        return str(offered)
+
+    def convert(answer: str) -> str:
         try:
-            check(answer)
+            check(answer.strip())
         except StudyError as error:
-            click.echo(str(error), err=True)
-            continue
-        return answer
+            raise click.UsageError(str(error)) from error  # the prompt says it and asks again
+        return answer.strip()
+
+    hint = f"Give {option}, and --yes to leave out what has a default."
+    return str(ask(click.prompt, text, hint, default=offered, show_default=bool(offered), value_proc=convert))
 
 
 def _ask_pages() -> tuple[str, ...]:
@@ -161,10 +146,8 @@ def _ask_pages() -> tuple[str, ...]:
         if path and not Path(path).expanduser().is_file():
             raise ConfigError(f"there is no file {path}.", "Name a saved page, or nothing.")
 
-    texts = {role: f"Saved page of the {role} (nothing: later)" for role in ("report", "denial")}
-    given = {
-        role: _complete(None, text, "--article", yes=False, default="", check=check) for role, text in texts.items()
-    }
+    questions = {role: f"Saved page of the {role} (nothing: later)" for role in ("report", "denial")}
+    given = {role: _answer(text, "--article", str, yes=False, check=check) for role, text in questions.items()}
     return tuple(f"{role}={file}" for role, file in given.items() if file)
 
 
@@ -197,11 +180,14 @@ def _add_page(
 def _say_what_follows(ctx: click.Context, data: Path, held: Story, prices: str | None, *, yes: bool) -> None:
     """What will be identified, said before any return is computed; then whether prices can serve it."""
     alignment = registration.align_recorded(held, data)
-    tell(ctx, describe_alignment(alignment))
+    context.tell(ctx, describe_alignment(alignment))
     if prices is None and not registration.is_embedded(held, data) and not yes:
         question = f"Prices of {held.ticker} and {held.benchmark} (fetch, the path of your own, or nothing for later)"
         prices = ask(click.prompt, question, "Give --prices.", default="", show_default=False).strip()
-    source = _take_prices(ctx, held, prices or "")
+    if prices == "fetch":
+        _fetch_prices(ctx, held)
+    usual = registration.default_source(held)
+    source = usual if prices in (None, "", "fetch") else prices
     config = StudyConfig.from_parameters(story=held.story, source=source)
     try:
         sentences = [*registration.check_readiness(held, alignment, config, data)]
@@ -211,23 +197,20 @@ def _say_what_follows(ctx: click.Context, data: Path, held: Story, prices: str |
             raise DataError(f"{held.story} is registered, but: {error.message}", error.hint) from error
         sentences = [str(error)]
     for sentence in sentences:
-        tell(ctx, sentence)
-    option = "" if source == "snapshot" else f" --source {source}"
-    tell(ctx, f"Next: impact story plan {held.story}{option} --freeze")
+        context.tell(ctx, sentence)
+    option = "" if source == usual else f" --source {source}"
+    context.tell(ctx, f"Next: impact story plan {held.story}{option} --freeze")
 
 
-def _take_prices(ctx: click.Context, held: Story, prices: str) -> str:
-    """The ``source`` that serves the story: a download made now, the analyst's own file, or what is embedded."""
-    if prices != "fetch":
-        return prices or "snapshot"
+def _fetch_prices(ctx: click.Context, held: Story) -> None:
+    root, progress = context.open_root(ctx), context.make_progress(ctx)
     try:
-        outcome = scheduler.fetch_story(open_root(ctx), held.story, read_system_clock(), make_progress(ctx))
+        outcome = scheduler.fetch_story(root, held.story, read_system_clock(), progress)
     except StudyError as error:
         said = f"{held.story} is registered, but its prices were not: {error.message}"
         raise type(error)(said, error.hint) from error
     for note in outcome.notes:
-        tell(ctx, note)
-    return "auto"
+        context.tell(ctx, note)
 
 
 def describe_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> list[str]:
@@ -235,7 +218,8 @@ def describe_other_news(alignment: Alignment, config: StudyConfig, data: Path) -
     found = find_other_news(alignment, config, data)
     lines = found.describe(*span_of_windows(alignment, config))
     if found.proposed:
-        source = "" if config.source == "snapshot" else f" --source {config.source}"
+        usual = registration.default_source(alignment.story)
+        source = "" if config.source == usual else f" --source {config.source}"
         lines.append(f"To enter what is not recorded: impact story confounders {config.story}{source} --add")
     return lines
 
@@ -243,9 +227,9 @@ def describe_other_news(alignment: Alignment, config: StudyConfig, data: Path) -
 def plan_options(command: Callable[..., None]) -> Callable[..., None]:
     """A story, and the parameters of its plan."""
     for option in (
-        click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter of the plan."),
-        click.option("--source", metavar="SOURCE", help="Where prices come from (default: snapshot)."),
-        click.argument("story_id", metavar="STORY"),
+        context.assignments_option,
+        context.source_option,
+        click.argument("story_id", metavar="STORY", shell_complete=context.complete(context.list_stories)),
     ):
         command = option(command)
     return command
@@ -255,9 +239,11 @@ def open_plan(
     ctx: click.Context, story_id: str, source: str | None, assignments: tuple[str, ...], *, to_write: bool
 ) -> tuple[Path, StudyConfig, Alignment]:
     """The tables, the parameters that the command line gives, and the story aligned."""
-    data = (open_own_root(ctx) if to_write else open_root(ctx)).data
-    config = StudyConfig.from_parameters(**gather_parameters(assignments, story=story_id, source=source))
-    return data, config, registration.align_recorded(load_story(config.story, data), data, config.source)
+    data = (context.open_own_root(ctx) if to_write else context.open_root(ctx)).data
+    held = load_story(parse_story("story", story_id), data)
+    given = context.gather_parameters(assignments, story=story_id, source=source)
+    config = StudyConfig.from_parameters(**{"source": registration.default_source(held), **given})
+    return data, config, registration.align_recorded(held, data, config.source)
 
 
 def load_filings(where: str) -> tuple[Filing, ...]:
@@ -292,21 +278,24 @@ def confounders(
     found = find_other_news(alignment, config, data, load_filings(filings) if filings else ())
     for row in found.proposed:
         mask = "masked" if row["is_masked"] == "yes" else "not masked"
-        tell(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")
+        context.tell(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")
     for sentence in (*found.expected, *found.sentences):
-        tell(ctx, sentence)
+        context.tell(ctx, sentence)
     entered = add_confounders(data, found.proposed) if add else 0
     if found.proposed and not add:
-        tell(ctx, "Nothing was written; --add enters them.")
+        context.tell(ctx, "Nothing was written; --add enters them.")
     count = entered if add else len(found.proposed)
-    say(ctx, str(count), {"proposed": found.proposed, "entered": entered})
+    context.say(ctx, str(count), {"proposed": found.proposed, "entered": entered})
 
 
 @story.command()
 @plan_options
 @click.option("--freeze", is_flag=True, help="Append the plan to data/plans.csv.")
+@click.option("--yes", is_flag=True, help="Freeze it also where it looks like a slip.")
 @click.pass_context
-def plan(ctx: click.Context, story_id: str, freeze: bool, source: str | None, assignments: tuple[str, ...]) -> None:
+def plan(
+    ctx: click.Context, story_id: str, freeze: bool, yes: bool, source: str | None, assignments: tuple[str, ...]
+) -> None:
     """Show what will be done to STORY, before any return is computed; freeze it with a hash and the time."""
     data, config, alignment = open_plan(ctx, story_id, source, assignments, to_write=freeze)
     held = alignment.story
@@ -317,14 +306,18 @@ def plan(ctx: click.Context, story_id: str, freeze: bool, source: str | None, as
         *registration.check_readiness(held, alignment, config, data),
         *describe_other_news(alignment, config, data),
     ):
-        tell(ctx, line)
+        context.tell(ctx, line)
     if freeze:
+        for slip in find_slips(held, config, load_plans(data, held.story)):
+            context.tell(ctx, f"note: {slip}")
+            if sys.stdin.isatty() and not yes and not ask(click.confirm, "Freeze it all the same?", "Give --yes."):
+                raise ConfigError("not confirmed; nothing was frozen.", "Run it again as you mean it.")
         frozen, is_new = freeze_plan(data, alignment, config, now=read_system_clock())
-        tell(ctx, f"{'frozen' if is_new else 'frozen already'} at {frozen.frozen_at}")
+        context.tell(ctx, f"{'frozen' if is_new else 'frozen already'} at {frozen.frozen_at}; prices: {config.source}")
     status = plan_status(held, config, alignment=alignment, plans=load_plans(data, held.story))
-    tell(ctx, status.sentence)
+    context.tell(ctx, status.sentence)
     record = {"plan_sha256": hash_plan(planned), "status": status.kind, "sentence": status.sentence, "plan": planned}
-    say(ctx, hash_plan(planned), record)
+    context.say(ctx, hash_plan(planned), record)
 
 
 @click.command()
@@ -335,7 +328,7 @@ def plan(ctx: click.Context, story_id: str, freeze: bool, source: str | None, as
 @click.option(
     "--source", default="snapshot", show_default=True, help="snapshot, auto, or a CSV/Parquet file or folder."
 )
-@reports_option
+@context.reports_option
 @click.pass_context
 def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: str, reports: str | None) -> None:
     """Measure size and power of every single-firm test; prints the path of a page of its own."""
@@ -347,15 +340,15 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
     if not name:
         raise ConfigError("--ticker: expected a ticker such as F, found nothing.", "Name one.")
     found = calibrate_firm(
-        open_root(ctx), name, source=parse_source("source", source), n_draws=draws, seed=seed,
-        progress=make_progress(ctx),
+        context.open_root(ctx), name, source=parse_source("source", source), n_draws=draws, seed=seed,
+        progress=context.make_progress(ctx),
     )  # fmt: skip
     page = render_calibration(found)
-    folder = find_reports(ctx, reports)
+    folder = context.find_reports(ctx, reports)
     target, results = folder / f"calibration_{name}.html", make_folder(folder / f"calibration_{name}")
     tables = {results / f"{exhibit.name}.csv": write_csv(exhibit.numbers) for exhibit in list_exhibits(found)}
     replace_files({**tables, target: page})
-    say(ctx, str(target), {"page": str(target), "ticker": name, "sessions": found.n_sessions, "draws": draws})
+    context.say(ctx, str(target), {"page": str(target), "ticker": name, "sessions": found.n_sessions, "draws": draws})
 
 
 @click.command()
@@ -363,6 +356,6 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
 @click.pass_context
 def init(ctx: click.Context, folder: str) -> None:
     """Copy notebooks and data into DIR, a new or empty folder; prints its path."""
-    made = lay_out_study(open_root(ctx), Path(folder))
-    tell(ctx, "A study: notebooks/, data/, reports/. Next: impact story new, or impact run 02_event_study")
-    say(ctx, str(made), {"root": str(made)})
+    made = lay_out_study(context.open_root(ctx), Path(folder))
+    context.tell(ctx, "A study: notebooks/, data/, reports/. Next: impact story new, or impact run 02_event_study")
+    context.say(ctx, str(made), {"root": str(made)})

@@ -1,9 +1,11 @@
-"""What the verbs share: the study, where its reports lie, parameters, how progress and results are said."""
+"""What the verbs share: the study, where its reports lie, options, completion, how progress and results are said."""
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
-import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +14,12 @@ from typing import Any
 import click
 
 from event_impact.base.clock import read_system_clock
-from event_impact.base.errors import ConfigError
+from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot, find_root
 
-reports_option = click.option(
-    "--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study)."
-)
+Names = Callable[[StudyRoot], list[str]]
+STARTED = time.monotonic()
+"""When the command was loaded; stages are timed from here."""
 
 cold_option = click.option(
     "--cold", is_flag=True, help="A separate process for each kernel, not a fork of this one; the same bytes."
@@ -26,7 +28,7 @@ cold_option = click.option(
 
 def open_root(ctx: click.Context) -> StudyRoot:
     """The study that the command line names or lies in."""
-    return find_root(ctx.obj["root"])
+    return find_root(ctx.find_root().params.get("root"))
 
 
 def open_own_root(ctx: click.Context) -> StudyRoot:
@@ -54,6 +56,57 @@ def find_reports(ctx: click.Context, reports: str | None) -> Path:
     return Path.cwd() / "reports" if root.is_packaged else root.reports
 
 
+def complete(names: Names) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Shell completion from what the study holds; where no study is, nothing is offered."""
+
+    def find(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        with contextlib.suppress(StudyError, OSError, KeyError):
+            return [name for name in names(open_root(ctx)) if name.startswith(incomplete)]
+        return []
+
+    return find
+
+
+def list_stories(root: StudyRoot) -> list[str]:
+    """Ids of the registered stories."""
+    with (root.data / "stories.csv").open(encoding="utf-8", newline="") as table:
+        return [row["story"] for row in csv.DictReader(table)]
+
+
+def list_notebooks(root: StudyRoot) -> list[str]:
+    """Names of the notebooks that can be run."""
+    return sorted(path.stem for path in root.notebooks.glob("[0-9][0-9]_*.ipynb"))
+
+
+def list_folders(root: StudyRoot) -> list[str]:
+    """Names of the published runs of the study."""
+    return ["latest", *sorted(path.parent.name for path in root.reports.glob("*/run.json"))]
+
+
+run_argument = click.argument("run", shell_complete=complete(list_folders))
+story_option = click.option("--story", shell_complete=complete(list_stories), help="Id in data/stories.csv.")
+source_option = click.option(
+    "--source", metavar="SOURCE",
+    help="snapshot, auto, or a CSV/Parquet file or folder (default: snapshot for embedded stories, else auto).",
+)  # fmt: skip
+as_of_option = click.option(
+    "--as-of", metavar="DATE", help="Last session whose prices may be seen (default: the last of the source)."
+)
+assignments_option = click.option(
+    "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook."
+)
+reports_option = click.option(
+    "--reports", metavar="DIR", help="Where runs are published (default: reports/ of the study)."
+)
+force_option = click.option("--force", is_flag=True, help="Execute again even if this run is published.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time."
+)
+memory_option = click.option(
+    "--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB of a kernel."
+)
+
+
 def gather_parameters(assignments: tuple[str, ...], **named: str | None) -> dict[str, Any]:
     """The parameters that have options of their own and the ``-p name=value`` pairs, as one dictionary.
 
@@ -74,19 +127,19 @@ def gather_parameters(assignments: tuple[str, ...], **named: str | None) -> dict
 
 
 def tell(ctx: click.Context, message: str) -> None:
-    """A progress line on stderr, unless the command line asks for quiet."""
+    """A line on stderr, unless the command line asks for quiet."""
     if not ctx.obj["quiet"]:
-        print(message, file=sys.stderr, flush=True)
+        click.echo(message, err=True)
 
 
 def make_progress(ctx: click.Context) -> Callable[[str], None]:
-    """:func:`tell` for functions that know no command line."""
-    return lambda message: tell(ctx, message)
+    """Stages with the seconds since the command began, for functions that know no command line."""
+    return lambda message: tell(ctx, f"{time.monotonic() - STARTED:6.1f} s  {message}")
 
 
 def say(ctx: click.Context, text: str, record: Any) -> None:
     """The result: text, or one JSON line."""
-    print(json.dumps(record, ensure_ascii=False, default=str) if ctx.obj["as_json"] else text)
+    click.echo(json.dumps(record, ensure_ascii=False, default=str) if ctx.obj["as_json"] else text)
 
 
 def parse_instant(option: str, text: str) -> datetime:

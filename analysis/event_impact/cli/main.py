@@ -1,85 +1,78 @@
 """The ``impact`` command: one thin function a verb.
 
 Progress goes to stderr, the result is the only line on stdout, a refusal is one sentence and an
-exit code. Heavy modules are imported by the verbs that need them.
+exit code. ``verbs.toml`` says which verbs there are; their modules are imported when they are called.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
 import signal
 import sys
+import tomllib
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from event_impact import __version__
-from event_impact.base.errors import StudyError
+from event_impact.base.config import MODELS, PARSERS
+from event_impact.base.errors import StudyError, did_you_mean
 from event_impact.base.threads import pin_threads
-from event_impact.cli.context import (
-    cold_option,
-    find_reports,
-    gather_parameters,
-    make_progress,
-    open_root,
-    reports_option,
-    say,
-)
+from event_impact.cli import context
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 
 
-LAZY_COMMANDS: dict[str, tuple[str, str]] = {
-    "align": ("event_impact.cli.article_pages:align", "Show which sessions the articles of a story can have reached."),
-    "batch": ("event_impact.cli.many_events:batch_command", "Estimate and test many events over many tickers."),
-    "article": ("event_impact.cli.article_pages:article", "Read saved pages and add them to the registry."),
-    "calibrate": ("event_impact.cli.analyst:calibrate", "Measure size and power of the tests for one firm."),
-    "doctor": ("event_impact.cli.scheduler:doctor", "Check that this machine can run unattended."),
-    "dossier": ("event_impact.cli.reviewer:dossier", "Run all notebooks of a story, bound by one page."),
-    "export": ("event_impact.cli.reviewer:export", "Write the tables of a run as LaTeX or CSV."),
-    "fetch": ("event_impact.cli.scheduler:fetch", "Download prices into a new vintage."),
-    "init": ("event_impact.cli.analyst:init", "Lay out a study of your own in an empty folder."),
-    "list": ("event_impact.cli.reviewer:list_runs", "List the runs, newest first."),
-    "nightly": ("event_impact.cli.scheduler:nightly", "Serve every open story; for cron."),
-    "open": ("event_impact.cli.reviewer:open_page", "Open a run or the index in the browser."),
-    "print": ("event_impact.cli.reviewer:print_run", "Print a run to PDF."),
-    "prune": ("event_impact.cli.reviewer:prune", "Remove old runs, never the last good one."),
-    "schedule": ("event_impact.cli.scheduler:schedule", "Show, install or remove the nightly run."),
-    "show": ("event_impact.cli.reviewer:show", "Show a run in the terminal."),
-    "stories": ("event_impact.cli.article_pages:stories", "List the registered stories, one a line."),
-    "story": ("event_impact.cli.analyst:story", "Register a story and freeze its plan."),
-    "watch": ("event_impact.cli.article_pages:watch", "Record new items of feeds that name a story's firm."),
-    "verify": ("event_impact.cli.reviewer:verify", "Recompute a published run and compare every number."),
-}
-"""Verb -> (module:function, one line of help); the module is imported when the verb is called."""
+@functools.cache
+def read_verbs() -> dict[str, dict[str, dict[str, Any]]]:
+    """Group of the help -> verb -> where it lies, what it does, an example."""
+    return tomllib.loads(Path(__file__).with_name("verbs.toml").read_text(encoding="utf-8"))
 
 
 class ImpactGroup(click.Group):
-    """A group whose commands turn refusals into one sentence and their exit code."""
+    """The verbs by their users; refusals become one sentence and their exit code."""
+
+    @property
+    def verbs(self) -> dict[str, dict[str, Any]]:
+        """Every verb with its entry."""
+        return {name: entry for verbs in read_verbs().values() for name, entry in verbs.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs, the lazily loaded ones among them."""
-        return sorted({*super().list_commands(ctx), *LAZY_COMMANDS})
+        """All verbs; none is imported."""
+        return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A verb, imported if need be."""
-        if cmd_name in LAZY_COMMANDS:
-            module, function = LAZY_COMMANDS[cmd_name][0].split(":")
-            command = getattr(importlib.import_module(module), function)
-            assert isinstance(command, click.Command)
-            return command
-        return super().get_command(ctx, cmd_name)
+        """A verb, imported if need be, with its example."""
+        if cmd_name not in self.verbs:
+            return None
+        entry = self.verbs[cmd_name]
+        module, function = entry["call"].split(":")
+        home = sys.modules[__name__] if module == "main" else importlib.import_module(f"event_impact.cli.{module}")
+        command: click.Command = getattr(home, function)
+        own = dict(command.commands) if isinstance(command, click.Group) else {}
+        for verb, example in zip([*own.values()] or [command], _list_examples(entry, own), strict=True):
+            verb.epilog = f"Example: {example}"
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is called, or those that look like it."""
+        if args and args[0] not in self.verbs and (near := did_you_mean(args[0], self.verbs)):
+            ctx.fail(f"No such command {args[0]!r}. {near}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing any module."""
-        eager = {name: c.get_short_help_str(70) for name, c in self.commands.items()}
-        rows = sorted({**eager, **{name: text for name, (_, text) in LAZY_COMMANDS.items()}}.items())
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        """List the verbs by group, without importing any module."""
+        for group, verbs in read_verbs().items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:9}", entry["help"]) for name, entry in verbs.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; no traceback unless ``--debug``."""
@@ -101,6 +94,10 @@ class ImpactGroup(click.Group):
             _refuse(ctx, error, StudyError.exit_code, text)
 
 
+def _list_examples(entry: dict[str, Any], own: dict[str, click.Command]) -> list[str]:
+    return [entry["example"][name] for name in own] or [entry["example"]]
+
+
 def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -112,7 +109,7 @@ def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = 
         traceback.print_exception(error)
     if settings.get("as_json"):
         print(json.dumps({"error": text, "exit_code": code}, ensure_ascii=False))
-    print(f"impact: {text}", file=sys.stderr)
+    click.echo(f"{click.style('impact:', fg='red')} {text}", err=True)
     sys.exit(code)
 
 
@@ -126,45 +123,58 @@ def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = 
 def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug: bool) -> None:
     """Event studies of published stories: align, estimate, test, render."""
     ctx.obj = ctx.params
+    ctx.color = False if os.environ.get("NO_COLOR") else None  # None: colour where the output is a terminal
 
 
-@main.command()
-@click.argument("notebook")
-@click.option("--story", help="Id in data/stories.csv.")
-@click.option("--as-of", "as_of", metavar="DATE", help="Last session whose prices may be seen.")
-@click.option("--source", metavar="SOURCE", help="snapshot, auto, or a CSV/Parquet file or folder.")
-@click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook.")
-@reports_option
-@click.option("--force", is_flag=True, help="Execute again even if this run is published.")
-@cold_option
+class RunCommand(click.Command):
+    """The verb whose help says what can be run."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Notebooks of the study, parameters and models, then the example."""
+        held = {"Notebooks": context.list_notebooks(context.open_root(ctx)), "Parameters": PARSERS, "Models": MODELS}
+        for title, names in held.items():
+            with formatter.section(title):
+                formatter.write_text(", ".join(names))
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=RunCommand)
+@click.argument("notebook", shell_complete=context.complete(context.list_notebooks))
+@context.story_option
+@context.as_of_option
+@context.source_option
+@context.assignments_option
+@context.reports_option
+@context.force_option
+@context.cold_option
 @click.option("--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds a cell.")
-@click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB of the kernel.")
+@context.memory_option
 @click.pass_context
 def run(
     ctx: click.Context,
+    /,
     notebook: str,
-    story: str | None,
-    as_of: str | None,
-    source: str | None,
     assignments: tuple[str, ...],
     reports: str | None,
     force: bool,
     cold: bool,
     timeout: int,
     memory: int,
+    **named: str | None,
 ) -> None:
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
-    parameters = gather_parameters(assignments, story=story, as_of=as_of, source=source)
+    parameters = context.gather_parameters(assignments, **named)
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.run import RunRequest, run_notebook
 
-    root, target = open_root(ctx), find_reports(ctx, reports)
+    root, target = context.open_root(ctx), context.find_reports(ctx, reports)
     limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20, is_cold=cold)
     outcome = run_notebook(
         RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
-        progress=make_progress(ctx),
+        progress=context.make_progress(ctx),
     )
-    say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new, **outcome.run.as_json()})
+    page = str(outcome.page)
+    context.say(ctx, page, {"page": page, "is_new": outcome.is_new, **outcome.run.as_json()})
 
 
 if __name__ == "__main__":

@@ -8,18 +8,29 @@ from pathlib import Path
 import click
 
 from event_impact.cli.context import (
+    as_of_option,
+    assignments_option,
     cold_option,
+    complete,
     find_reports,
+    force_option,
     gather_parameters,
+    limit_option,
+    list_folders,
+    list_stories,
     make_progress,
+    memory_option,
     open_root,
     reports_option,
+    run_argument,
     say,
+    source_option,
+    story_option,
 )
 
 
 @click.command("list")
-@click.option("--story", help="Only runs of this story.")
+@story_option
 @click.option("--failed", is_flag=True, help="Only failed attempts.")
 @reports_option
 @click.pass_context
@@ -42,7 +53,7 @@ def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str 
 
 
 @click.command("export")
-@click.argument("run")
+@run_argument
 @click.option("--format", "form", type=click.Choice(["latex", "csv"]), default="latex", show_default=True)
 @click.option("--out", metavar="DIR", help="Where the files go (default: a folder named like the run, here).")
 @reports_option
@@ -59,7 +70,7 @@ def export(ctx: click.Context, run: str, form: str, out: str | None, reports: st
 
 
 @click.command()
-@click.argument("run")
+@run_argument
 @reports_option
 @click.pass_context
 def show(ctx: click.Context, run: str, reports: str | None) -> None:
@@ -85,7 +96,7 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
 
 
 @click.command("open")
-@click.argument("run", default="index")
+@click.argument("run", default="index", shell_complete=complete(list_folders))
 @reports_option
 @click.pass_context
 def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
@@ -105,8 +116,8 @@ def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
 
 
 @click.command("print")
-@click.argument("run")
-@click.option("--out", metavar="FILE", help="Where the PDF goes (default: RUN.pdf here).")
+@run_argument
+@click.option("--out", metavar="FILE", help="Where the PDF goes (default: RUN.pdf beside the run).")
 @reports_option
 @click.pass_context
 def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None) -> None:
@@ -115,7 +126,7 @@ def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None
     from event_impact.runs.store import find_run
 
     stored = find_run(find_reports(ctx, reports), run)
-    target = Path(out).expanduser() if out else Path.cwd() / f"{stored.folder.name}.pdf"
+    target = Path(out).expanduser() if out else stored.folder.with_name(f"{stored.folder.name}.pdf")
     print_page(stored.folder / "report.html", target)
     say(ctx, str(target), {"pdf": str(target)})
 
@@ -139,7 +150,7 @@ def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> 
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@run_argument
 @reports_option
 @click.pass_context
 def verify(ctx: click.Context, run: str, reports: str | None) -> None:
@@ -167,35 +178,27 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
 
 
 @click.command()
-@click.argument("story")
-@click.option("--as-of", "as_of", metavar="DATE", required=True, help="Last session whose prices may be seen.")
-@click.option("--source", metavar="SOURCE", default="snapshot", show_default=True, help="snapshot, auto, or a path.")
-@click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter for all notebooks.")
+@click.argument("story", shell_complete=complete(list_stories))
+@as_of_option
+@source_option
+@assignments_option
 @reports_option
-@click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@limit_option
 @cold_option
-@click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
-@click.option("--force", is_flag=True, help="Execute again even if published.")
+@memory_option
+@force_option
 @click.pass_context
 def dossier(
-    ctx: click.Context,
-    story: str,
-    as_of: str,
-    source: str,
-    assignments: tuple[str, ...],
-    reports: str | None,
-    limit: int,
-    memory: int,
-    force: bool,
-    cold: bool,
-) -> None:
+    ctx: click.Context, /, assignments: tuple[str, ...], reports: str | None, limit: int, memory: int, force: bool,
+    cold: bool, **named: str | None,
+) -> None:  # fmt: skip
     """Run all notebooks of STORY and publish the page that binds them; prints its path."""
     from event_impact.base.run_record import DOSSIER
     from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.run import RunRequest
 
-    parameters = gather_parameters(assignments, story=story, as_of=as_of, source=source)
+    parameters = gather_parameters(assignments, **named)
     limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
     request = RunRequest(
         DOSSIER, parameters, open_root(ctx), find_reports(ctx, reports), is_forced=force, limits=limits

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 
 from event_impact.base.csv_tables import Tables, open_tables
-from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.events.calendars import load_hours
 
 STORY_COLUMNS = (
@@ -328,12 +328,10 @@ def find_story(story: str, stories: dict[str, Story]) -> Story:
         If no such story is registered.
     """
     if story not in stories:
-        near = [name for name in stories if name.split("-")[0] == story.split("-")[0]]
-        raise ConfigError(
-            f"unknown story {story!r}.",
-            (f"Did you mean {' or '.join(near[:3])}? " if near else "")
-            + "List the stories with: impact stories; register one with: impact story new",
-        )
+        kin = [name for name in stories if name.split("-")[0] == story.split("-")[0]]
+        near = did_you_mean(story, stories) or (f"Did you mean {' or '.join(kin[:3])}?" if kin else "")
+        hint = f"{near} List the stories with: impact stories; register one with: impact story new"
+        raise ConfigError(f"unknown story {story!r}.", hint.strip())
     return stories[story]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,8 @@ import pandas as pd
 
 from event_impact import __version__
 from event_impact.base.clock import format_instant
+from event_impact.base.config import FETCH_HISTORY_DAYS
+from event_impact.base.csv_tables import Tables
 from event_impact.base.disk import hold_lock
 from event_impact.base.errors import ConfigError, DataError, RateLimitError, RevisionError, StudyError, SuspicionError
 from event_impact.events.articles import Story
@@ -27,7 +31,7 @@ from event_impact.market.fetch_plan import FetchRequest, last_closed, list_bar_t
 from event_impact.market.protocol import Provider
 from event_impact.market.providers.french import fetch_factors
 from event_impact.market.revisions import Comparison, compare_history, compare_snapshot
-from event_impact.market.snapshot import PriceStore
+from event_impact.market.snapshot import PriceStore, open_source
 from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_last, iterate_good, write_vintage
 
 Progress = Callable[[str], None]
@@ -153,6 +157,37 @@ def fetch_vintage(
         vintage = _record(vintages, got.parcel, manifest, provider, recorded_at or at)
         progress(f"recorded: {vintage.folder}")
         return FetchOutcome(vintage, True, notes)
+
+
+def fetch_passing(
+    tickers: tuple[str, ...],
+    exchange: str,
+    since: date,
+    tables: Tables,
+    provider: Provider,
+    *,
+    at: datetime,
+    progress: Progress = lambda _: None,
+) -> PriceStore:
+    """Daily prices of tickers on one calendar as the provider gives them now, checked as ever; nothing is recorded.
+
+    Raises
+    ------
+    DataError, RateLimitError
+        As :func:`fetch_vintage`.
+    """
+
+    def leave_out(first: str, data: Path) -> pd.DataFrame:
+        raise DataError("factors are not asked for.")
+
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(tables.folder / "faults.csv", folder)
+        request = FetchRequest(dict.fromkeys(tickers, exchange), since - timedelta(days=FETCH_HISTORY_DAYS))
+        fetch_vintage(request, Path(folder), provider, at=at, progress=progress, factors=leave_out)
+        store = open_source("auto", Path(folder), tickers)
+        for ticker in tickers:  # kept by the store: the folder goes
+            store.load(ticker, exchange)
+    return store
 
 
 def record_bars(

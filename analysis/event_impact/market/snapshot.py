@@ -169,6 +169,19 @@ class PriceStore:
             self._lenders[ticker] = find_last(self.data / "vintages", ticker) if self._vintage else None
         return self._lenders[ticker]
 
+    def holds(self, ticker: str) -> bool:
+        """Whether the source has rows of a ticker."""
+        if self.origin_of(ticker) == "snapshot":
+            return ticker in set(read_manifest(self.tables)["ticker"])
+        try:
+            return self.origin_of(ticker) == "vintage" or bool(self._own(ticker))
+        except DataError:
+            return False
+
+    def lend(self, ticker: str, exchange: str, lender: PriceStore) -> None:
+        """Serve a listing that this source lacks by another source's figures."""
+        self._histories[ticker, exchange] = lender.load(ticker, exchange)
+
     def load(self, ticker: str, exchange: str) -> PriceHistory:
         """Prices of a ticker, read and checked against the calendar of an exchange once.
 

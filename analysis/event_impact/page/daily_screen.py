@@ -71,7 +71,7 @@ def compose_daily_screen(
         sentences=compose_sentences(row, companion, alignment, config),
         drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
         columns=COLUMNS,
-        rows=tuple(_list_rows(rows, row, companion, sequence, alignment)),
+        rows=tuple(list_rows(rows, row, companion, sequence, alignment)),
         notes=tuple(_list_notes(row, alignment, curve, placebo, news, say_reversal(sequence, config))),
         csv="estimates",
     )
@@ -144,13 +144,14 @@ def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
     )
 
 
-def _list_rows(
+def list_rows(
     rows: list[WindowEstimate],
     row: WindowEstimate,
     companion: WindowEstimate,
     sequence: StorySequence,
     alignment: Alignment,
 ) -> list[ScreenRow]:
+    """The rows of the first table: the declared pair and a longer window, or what is told apart, or the candidates."""
     if row.candidates is not None and is_set(row):
         listed = [_candidate_row(s) for s in row.candidates.sessions]
         listed.append(_row(row, "the largest of these, judged as one set", "headline"))

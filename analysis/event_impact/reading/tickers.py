@@ -11,6 +11,7 @@ EXCHANGE_WORDS: dict[str, str] = WORDS["exchange_words"]
 SUFFIXES: dict[str, str] = WORDS["ticker_suffixes"]
 """Endings of Yahoo! Finance tickers and the calendar that serves them; a bare ticker is American."""
 AMERICAN = ("XNYS", "XNAS")
+BARE = re.compile(r"[A-Z]{1,5}(-[A-Z])?")
 _WORDS = "|".join(EXCHANGE_WORDS)
 _SUFFIXES = "|".join(SUFFIXES)
 LISTING = re.compile(rf"\b({_WORDS})\s?:\s?\$?([A-Z0-9]{{1,6}}(?:\.[A-Z]{{1,2}})?)\b", re.IGNORECASE)
@@ -54,7 +55,7 @@ def resolve_exchange(ticker: str, exchange: str, known: dict[str, set[str]]) -> 
     ticker : str
         As the price vendor writes it.
     exchange : str
-        As asked for; empty to find it from the ticker's ending or from what is registered.
+        As asked for; empty to find it from the ticker's ending or from what is registered; a bare one is American.
     known : dict
         Exchanges under which the study already knows each ticker.
 
@@ -72,7 +73,7 @@ def resolve_exchange(ticker: str, exchange: str, known: dict[str, set[str]]) -> 
     implied = {SUFFIXES[ending]} if ending in SUFFIXES else set()
     held = known.get(ticker, set())
     if not exchange:
-        found = held or implied
+        found = held or implied or ({AMERICAN[0]} if BARE.fullmatch(ticker) else set())
         if len(found) == 1:
             return next(iter(found))
         what = f"names listings on {' and '.join(sorted(found))}" if found else "does not say its exchange"

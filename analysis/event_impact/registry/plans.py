@@ -21,6 +21,7 @@ from event_impact.base.csv_tables import Tables, append_row, locked, open_tables
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Story, parse_instant
 from event_impact.events.sessions import Alignment
+from event_impact.registry.registration import default_source
 
 PLAN_COLUMNS = ("story", "frozen_at", "plan_sha256", "event_session", "plan")
 PLANNED = (
@@ -178,6 +179,17 @@ def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: d
         }
         replace_tables({path: append_row(content, row, name="plans.csv")})
     return frozen, True
+
+
+def find_slips(story: Story, config: StudyConfig, plans: tuple[FrozenPlan, ...]) -> list[str]:
+    """What about a plan that is to be frozen may be a mistake: other prices than usual, or another plan before it."""
+    slips, usual = [], default_source(story)
+    if config.source != usual:
+        slips.append(f"its prices come from {config.source}, those of {story.story} usually from {usual}.")
+    plan = build_plan(story, config)
+    if plans and hash_plan(plan) != plans[-1].plan_sha256:
+        slips.append(f"it changes the plan frozen {_when(plans[-1])} in {_differences(plans[-1].plan, plan)}.")
+    return slips
 
 
 def plan_status(

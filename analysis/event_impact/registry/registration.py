@@ -19,10 +19,13 @@ from event_impact.events.peer_lists import PEER_COLUMNS
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.checks import refuse_halt
 from event_impact.market.snapshot import MANIFEST_COLUMNS, open_source, read_manifest
-from event_impact.reading.tickers import AMERICAN, resolve_exchange
+from event_impact.reading.tickers import AMERICAN, EXCHANGE_WORDS, resolve_exchange
 from event_impact.registry.alignments import embedded_opens
 
 MAX_TITLE_WORDS = 22
+SMALL_WORDS = frozenset(
+    ("a", "about", "an", "and", "as", "at", "by", "for", "in", "is", "of", "on", "the", "to", "with")
+)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
     parse_choice("denied", new.denied, DENIED)
     parse_choice("state", new.state, STATES)
     known = known_exchanges(data)
-    new = replace(new, exchange=resolve_exchange(new.ticker, resolve_alias(new.exchange), known))
+    new = replace(new, exchange=find_exchange(data, new.ticker, new.exchange))
     for exchange in (new.exchange, *(resolve_peer(ticker, new, known) for ticker in new.other_tickers)):
         load_hours(exchange)
     return new
@@ -217,6 +220,36 @@ def is_embedded(story: Story, data: Path) -> bool:
     return {story.ticker, story.benchmark} <= set(read_manifest(data)["ticker"])
 
 
+def suggest_id(data: Path, title: str) -> str | None:
+    """An id made from the first telling words of a title; None where there is none, or it is in use."""
+    words = [w for w in re.findall(r"[a-z0-9]+", title.lower()) if w not in SMALL_WORDS]
+    try:
+        check_new_id(data, found := "-".join(words[:4]))
+    except ConfigError:
+        return None
+    return found
+
+
+def find_exchange(data: Path, ticker: str, exchange: str = "") -> str:
+    """The calendar of a ticker: as asked for under any of its names, else by its ending or what is registered.
+
+    Raises
+    ------
+    ConfigError
+        If none or several fit, or the one asked for contradicts the ticker.
+    """
+    named = EXCHANGE_WORDS.get(exchange.upper(), exchange)
+    return resolve_exchange(ticker, named if named in AMERICAN else resolve_alias(named), known_exchanges(data))
+
+
+def find_benchmark(data: Path, exchange: str) -> str | None:
+    """The benchmark that most registered stories of an exchange have; None where it has none."""
+    table = read_table(data / "stories.csv", STORY_COLUMNS)
+    kin = AMERICAN if exchange in AMERICAN else (exchange,)
+    counts = table.loc[table["exchange"].isin(kin), "benchmark"].value_counts()
+    return None if counts.empty else str(counts.index[0])
+
+
 def default_source(story: Story) -> str:
     """The ``source`` that nobody named: the snapshot where it was made for the story, else the freshest recording."""
     return "snapshot" if story.is_embedded else "auto"
@@ -224,7 +257,7 @@ def default_source(story: Story) -> str:
 
 def align_recorded(story: Story, data: Path, source: str = "snapshot") -> Alignment:
     """The alignment of a story, with opens counted as prices where they are recorded."""
-    return align_story(story, opens=embedded_opens(story, data) if source == "snapshot" else None)
+    return align_story(story, opens=embedded_opens(story, data) if source in ("snapshot", "auto") else None)
 
 
 def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, data: Path) -> tuple[str, ...]:
@@ -260,8 +293,8 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     for ticker in (story.ticker, benchmark):
         if store.origin_of(ticker) == "snapshot" and ticker not in embedded:
             sentences.append(
-                f"{ticker}: the {config.source} has no prices. Fetch them (impact fetch {ticker}) and use --source auto, "
-                "or name your own with --source PATH."
+                f"{ticker}: no prices are recorded. Fetch them (impact fetch {story.story}), or name your own with "
+                "--source PATH."
             )
             continue
         frame = store.load(ticker, story.exchange).frame

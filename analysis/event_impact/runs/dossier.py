@@ -145,11 +145,15 @@ def is_without_bars(part: Prepared) -> bool:
 
 
 def _part_requests(request: RunRequest) -> list[RunRequest]:
+    parameters = request.parameters
+    if "as_of" not in parameters:  # settled once, so that no two parts differ
+        shared = {key: parameters[key] for key in ("story", "source", "benchmark") if key in parameters}
+        parameters = {**parameters, "as_of": Study(root=request.root.path, **shared).as_of.isoformat()}
     return [
         dataclasses.replace(
             request,
             notebook=name,
-            parameters={key: value for key, value in request.parameters.items() if key in known},
+            parameters={key: value for key, value in parameters.items() if key in known},
             has_lock=True,
         )
         for name, known in find_story_notebooks(request.root).items()

@@ -24,7 +24,7 @@ import nbformat
 from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.csv_tables import is_table
 from event_impact.base.disk import write_text, writing
-from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError
+from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError, did_you_mean
 from event_impact.base.root import PACKAGE, StudyRoot
 from event_impact.base.run_record import RunRecord, check_schema
 from event_impact.page.format import NAME
@@ -145,7 +145,8 @@ def find_notebook(root: StudyRoot, notebook: str) -> Path:
     name = notebook.removesuffix(".ipynb")
     held = sorted(p.stem for p in root.notebooks.glob("[0-9][0-9]_*.ipynb"))
     if not NOTEBOOK_NAME.fullmatch(name) or name not in held:
-        raise ConfigError(f"unknown notebook {notebook!r}.", f"The notebooks are: {', '.join(held) or 'none'}.")
+        hint = f"{did_you_mean(name, held)} The notebooks are: {', '.join(held) or 'none'}."
+        raise ConfigError(f"unknown notebook {notebook!r}.", hint.strip())
     path = root.notebooks / f"{name}.ipynb"
     if path.resolve().parent != root.notebooks.resolve() or not path.is_file():
         raise ConfigError(f"{path.name} leads out of the notebooks of this study.", "Replace the link by the file.")
@@ -204,9 +205,8 @@ def prepare(request: RunRequest) -> Prepared:
     names = read_declaration(notebook, "parameters")
     unknown = sorted(set(request.parameters) - set(names))
     if unknown:
-        raise ConfigError(
-            f"{path.stem} has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(names)}."
-        )
+        hint = f"{did_you_mean(unknown[0], names)} Its parameters are: {', '.join(names)}."
+        raise ConfigError(f"{path.stem} has no parameter {', '.join(unknown)}.", hint.strip())
     request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
     subject = SampleStudy if "events" in names else Study
     study = subject(root=request.root.path, **request.parameters)

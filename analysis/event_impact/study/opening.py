@@ -43,10 +43,11 @@ def find_last_session(store: PriceStore, story: Story, benchmark: str) -> date:
         If it lacks one of them.
     """
     try:
-        return min(store.load(ticker, story.exchange).frame.index[-1] for ticker in (story.ticker, benchmark)).date()
+        ends = [store.load(ticker, story.exchange).frame.index[-1] for ticker in (story.ticker, benchmark)]
     except DataError as error:
         named = f"a session from {align_story(story).event_session.date()} on with --as-of"
         raise DataError(f"as_of is not given, and {error.message}", f"Name {named}, or: {error.hint}") from error
+    return pd.Timestamp(min(ends)).date()
 
 
 def find_first_prices(opened: OpenedStory) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from event_impact.base.config import StudyConfig, parse_story
 from event_impact.base.csv_tables import Tables
-from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.base.root import StudyRoot, find_root
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.dummies import DummyRegression
@@ -130,9 +130,8 @@ class Study:
         """
         declared, injected = read_cells(cell["In"])
         if unknown := sorted(injected - declared.keys()):
-            raise ConfigError(
-                f"this notebook has no parameter {', '.join(unknown)}.", f"Its parameters are: {', '.join(declared)}."
-            )
+            hint = f"{did_you_mean(unknown[0], declared)} Its parameters are: {', '.join(declared)}."
+            raise ConfigError(f"this notebook has no parameter {', '.join(unknown)}.", hint.strip())
         asked = {name: cell[name] for name in declared}
         held = cls._offered
         return held if held and held.config == StudyConfig.from_parameters(**asked) else cls(**asked)

@@ -1,0 +1,333 @@
+"""One question about one share: its story is made from a ticker and an instant, and never written to ``data/``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from event_impact.base.clock import format_instant
+from event_impact.base.config import StudyConfig
+from event_impact.base.csv_tables import Tables, append_row
+from event_impact.base.errors import ConfigError
+from event_impact.base.root import StudyRoot, find_root
+from event_impact.events.articles import Article, Story, load_stories
+from event_impact.events.calendars import load_hours
+from event_impact.events.sessions import align_story
+from event_impact.inference.deciding_rule import chance_to_find
+from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
+from event_impact.market.snapshot import PriceStore, open_source, read_frame
+from event_impact.market.vendor_forms import rename_columns
+from event_impact.page.daily_screen import COLUMNS, list_rows
+from event_impact.page.finding import compose_heading, compose_sentences
+from event_impact.page.first_screen import ScreenRow
+from event_impact.page.verdict import find_primary
+from event_impact.registry.registration import find_benchmark, find_exchange, parse_ticker
+from event_impact.study.study import Study
+
+Instant = str | datetime
+STATED = "stated"
+"""Basis of bounds that are taken as they were given."""
+ASKED_EFFECTS = (0.01, 0.02, 0.03, 0.05, 0.10)
+"""True effects for which the chance to see them is told beforehand: round, and chosen before any share was."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A share with its calendar and what explains an ordinary day of it."""
+
+    ticker: str
+    exchange: str
+    benchmark: str
+
+
+@dataclass(frozen=True)
+class ShortVerdict:
+    """What a terminal shows of a study: the finding, three sentences, three rows."""
+
+    finding: str
+    sentences: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[ScreenRow, ...]
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What a share could show on its next session, by the deciding rule and its own history.
+
+    Attributes
+    ----------
+    session : pandas.Timestamp
+        The session after the last recorded one.
+    sizes : dict of str to tuple of float
+        Kind of return -> true effects, fractions, that are seen with a chance of 50, 80 and 90 %.
+    chances : dict of float to float
+        True effect from close to close -> chance that it is seen.
+    """
+
+    listing: Listing
+    session: pd.Timestamp
+    sizes: dict[str, tuple[float, ...]]
+    chances: dict[float, float]
+
+
+def ask(
+    prices: pd.DataFrame | pd.Series | str | Path,
+    at: Instant | tuple[Instant, Instant],
+    *,
+    ticker: str = "",
+    benchmark: str = "",
+    exchange: str = "",
+    root: str | Path | None = None,
+    **parameters: Any,
+) -> Study:
+    """Whether a share moved abnormally at news of one instant, without a registry of stories.
+
+    Parameters
+    ----------
+    prices : DataFrame, Series, path or str
+        Daily prices: a frame or file with the columns date and close and, where there are any, ticker, open, high,
+        low, volume, dividend; a series of closes; or a ticker whose prices are recorded.
+    at : str or datetime, or a pair of them
+        When the news became public, with its zone, to the minute; of a pair, not before the first and before the
+        second.
+    ticker : str, optional
+        What the share is called; found from ``prices`` where they name one.
+    benchmark : str, optional
+        Ticker of what explains an ordinary day: the usual one of the exchange when left out. Its prices are taken
+        from ``prices``, else from what is recorded.
+    exchange : str, optional
+        Market identifier of the calendar; found from the ticker when left out.
+    root : str or Path, optional
+        Folder of a study; found from the working directory when left out.
+    **parameters
+        As :class:`StudyConfig` names them.
+
+    Returns
+    -------
+    Study
+        With all its nouns: ``alignment``, ``estimates``, ``verdict``, ...
+
+    Raises
+    ------
+    ConfigError
+        If the instant names no zone, or ticker, exchange or benchmark cannot be told.
+    DataError
+        If the prices cannot serve it.
+
+    Examples
+    --------
+    >>> from event_impact import Study, ask
+    >>> closes = Study().returns.prices["close"].rename("F")
+    >>> found = ask(closes, "2026-01-31T18:28Z")
+    >>> found.alignment.event_session.date().isoformat()
+    '2026-02-02'
+    >>> found.verdict.outcome
+    'no_detectable_effect'
+    """
+    desk = find_root(root)
+    tables = Tables(desk.data)
+    listing = find_listing(ticker or _name_share(prices), tables, exchange=exchange, benchmark=benchmark)
+    bounds = at if isinstance(at, tuple) else (at,)
+    story = make_story(listing, read_bounds(*bounds), tables)
+    return Study(story, root=desk.path, prices=open_prices(prices, listing, tables), **parameters)
+
+
+def _name_share(prices: pd.DataFrame | pd.Series | str | Path) -> str:
+    """What prices call their share: a series its name, a frame its one ticker, a file itself."""
+    if isinstance(prices, pd.DataFrame):
+        held = list(prices["ticker"].unique()) if "ticker" in prices.columns else []
+        if len(held) != 1:
+            raise ConfigError(f"the prices are of {len(held)} tickers.", "Name the share: ticker=...")
+        return str(held[0])
+    if isinstance(prices, pd.Series):
+        return str(prices.name or "")
+    return prices if isinstance(prices, str) and not _is_path(prices) else Path(prices).stem
+
+
+def _is_path(text: str) -> bool:
+    return Path(text).suffix.lower() in (".csv", ".parquet") or Path(text).expanduser().exists()
+
+
+def find_listing(ticker: str, tables: Tables, *, exchange: str = "", benchmark: str = "") -> Listing:
+    """The share, its calendar by its ticker, its benchmark by its exchange, where these are not named.
+
+    Raises
+    ------
+    ConfigError
+        If one of them cannot be told.
+    """
+    parse_ticker("ticker", ticker)
+    calendar = load_hours(find_exchange(tables.folder, ticker, exchange)).exchange
+    usual = benchmark or find_benchmark(tables.folder, calendar)
+    if not usual or usual == ticker:
+        why = "is the usual benchmark itself" if usual else f"trades on {calendar}, for which none is usual"
+        raise ConfigError(f"no benchmark is named, and {ticker} {why}.", "Name one with --benchmark.")
+    return Listing(ticker, calendar, parse_ticker("benchmark", usual))
+
+
+def read_bounds(first: Instant, last: Instant | None = None) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Bounds of a publication in UTC: ``[t, t + 1 min)`` of one instant, ``[first, last)`` of two.
+
+    Raises
+    ------
+    ConfigError
+        If an instant is malformed or names no zone, or the two are in disorder.
+    """
+    found = []
+    for given in (first,) if last is None else (first, last):
+        try:
+            instant = pd.Timestamp(given)
+        except ValueError as error:
+            raise ConfigError(f"{given!r} is no instant.", "Write for instance 2026-01-31T18:28Z.") from error
+        if instant.tzinfo is None:
+            raise ConfigError(f"{given!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
+        found.append(instant.tz_convert("UTC"))
+    end = found[-1] if last is not None else found[0] + pd.Timedelta(seconds=1 if found[0].second else 60)
+    if found[0] >= end:
+        raise ConfigError(f"{first} does not lie before {last}.", "Exchange them.")
+    return found[0], end
+
+
+def make_story(listing: Listing, bounds: tuple[pd.Timestamp, pd.Timestamp], tables: Tables, **known: str) -> Story:
+    """A story of one report; ``known`` are fields of its article that a page proved."""
+    identity = "|".join((listing.ticker, listing.exchange, listing.benchmark, *map(str, bounds)))
+    name = re.sub(r"[^a-z0-9]+", "-", listing.ticker.lower()).strip("-")
+    name = f"ask-{name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    kin = [story for story in load_stories(tables).values() if story.ticker == listing.ticker]
+    words = {
+        "source_kind": "origin", "outlet": "", "earliest_basis": STATED, "latest_basis": STATED, "time_as_printed": "none",
+        "zone": "UTC", "zone_basis": "unstated", "precision": "minute", "url": "", "paraphrase": "", "confidence": "low",
+        "notes": "As asked.",
+    }  # fmt: skip
+    article = Article(
+        story=name, article_id=f"{name}-R1", role="report", published_earliest=bounds[0], published_latest=bounds[1],
+        **words | known,
+    )  # fmt: skip
+    return Story(
+        story=name, title=f"news of {bounds[0].day} {bounds[0]:%B %Y, %H:%M} UTC", **dataclasses.asdict(listing),
+        other_tickers=(), counterparties=(), denied="no", tier="asked", is_embedded=False, state="closed", notes="As asked.",
+        articles=(article,), firm=kin[0].firm if kin else "",
+    )  # fmt: skip
+
+
+def open_prices(prices: pd.DataFrame | pd.Series | str | Path, listing: Listing, tables: Tables) -> PriceStore:
+    """Prices at hand, in a file or recorded; a benchmark that they lack is lent by what is recorded.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cannot be read.
+    """
+    pair = (listing.ticker, listing.benchmark)
+    if isinstance(prices, pd.Series):
+        prices = prices.rename("close").rename_axis("date").reset_index()
+    elif isinstance(prices, pd.DataFrame) and "date" not in prices.columns:
+        prices = prices.rename_axis("date").reset_index()
+    if isinstance(prices, str) and not _is_path(prices):
+        return open_source("auto", tables, pair)
+    path = None if isinstance(prices, pd.DataFrame) else Path(prices).expanduser()
+    if path is not None and path.is_file():
+        prices = rename_columns(read_frame(path, path.read_bytes()), path.name)
+    if isinstance(prices, pd.DataFrame):
+        named = prices if "ticker" in prices.columns else prices.assign(ticker=listing.ticker)
+        store = PriceStore.of_frame(named, tables)
+    else:
+        store = PriceStore(str(path), tables)
+    if not store.holds(listing.benchmark):
+        store.lend(listing.benchmark, listing.exchange, open_source("auto", tables, pair))
+    return store
+
+
+def is_served(store: PriceStore, story: Story) -> bool:
+    """Whether recorded prices of a story's listing and benchmark reach its event session."""
+    pair = (story.ticker, story.benchmark)
+    event = align_story(story).event_session
+    return all(store.holds(t) and store.load(t, story.exchange).frame.index[-1] >= event for t in pair)
+
+
+def summarise(study: Study) -> ShortVerdict:
+    """Finding, sentences and rows of a study; the rest of its page is not computed."""
+    rows, alignment, config = study.estimates, study.alignment, study.config
+    row, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    listed = list_rows(rows, row, companion, study.sequence, alignment)
+    return ShortVerdict(
+        compose_heading(row, study.sequence, study.story, config),
+        compose_sentences(row, companion, alignment, config),
+        COLUMNS,
+        tuple(listed),
+    )
+
+
+def foresee(listing: Listing, store: PriceStore, tables: Tables, *, root: StudyRoot, **parameters: Any) -> Foresight:
+    """What the share could show on the session after its last recorded one.
+
+    That session is entered with unchanged prices, so that forecast and variance are those of an ordinary next day;
+    its return is not used.
+    """
+    hours = load_hours(listing.exchange)
+    frames = {t: store.load(t, listing.exchange).frame for t in (listing.ticker, listing.benchmark)}
+    last = min(frame.index[-1] for frame in frames.values())
+    session = hours.offset(last, 1)
+    made = []
+    for ticker, frame in frames.items():
+        close = frame.at[last, "close"]
+        unchanged = {**dict.fromkeys(("open", "high", "low", "close"), close), "volume": frame.at[last, "volume"]}
+        whole = pd.concat([frame.loc[:last], pd.DataFrame({**unchanged, "dividend": 0.0}, index=[session])])
+        made.append(whole.rename_axis("date").reset_index().assign(ticker=ticker))
+    story = make_story(listing, read_bounds(hours.close_at(last)), tables)
+    prices = PriceStore.of_frame(pd.concat(made), tables)
+    study = Study(story, root=root.path, prices=prices, **parameters | {"as_of": session.date()})
+    rows = [find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND)]
+    rule = rows[0].candidates
+    assert rule is not None  # a headline that was measured has its rule
+    chances = chance_to_find(rule.needed_effects(study.config.significance), ASKED_EFFECTS)
+    sizes = {row.return_kind: row.mde_rule for row in rows if row.candidates is not None}
+    return Foresight(listing, session, sizes, dict(zip(ASKED_EFFECTS, map(float, chances), strict=True)))
+
+
+@contextlib.contextmanager
+def lend_study(study: Study) -> Iterator[tuple[StudyRoot, StudyConfig]]:
+    """A passing copy of the study's folder whose tables hold the asked story, and the parameters to read it by."""
+    story, origin, store = study.story, study.root, study.opened.store
+    with tempfile.TemporaryDirectory() as folder:
+        lent = StudyRoot(Path(folder))
+        lent.data.mkdir()
+        lent.notebooks.symlink_to(origin.notebooks)
+        for path in origin.data.iterdir():
+            if path.is_dir():
+                (lent.data / path.name).symlink_to(path)
+            elif path.suffix == ".csv":
+                shutil.copy(path, lent.data)
+        fields = {f.name: getattr(story, f.name) for f in dataclasses.fields(story)}
+        del fields["articles"], fields["is_embedded"]
+        row = {name: ";".join(v) if isinstance(v, tuple) else str(v or "") for name, v in fields.items()}
+        row["embedded"] = "no"
+        _append(lent.data / "stories.csv", row)
+        for article in story.articles:
+            bounds = {
+                name: format_instant(getattr(article, name)) for name in ("published_earliest", "published_latest")
+            }
+            _append(lent.data / "articles.csv", dataclasses.asdict(article) | bounds)
+        source = store.source
+        if source != "auto" or store.data != origin.data:
+            source = str(lent.path / "prices")
+            Path(source).mkdir()
+            for ticker in (story.ticker, study.opened.benchmark):
+                frame = store.load(ticker, story.exchange).frame.rename_axis("date").reset_index()
+                frame.assign(ticker=ticker).to_csv(Path(source) / f"{ticker}.csv", index=False)
+        yield lent, study.config.replace(source=source)
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    path.write_bytes(append_row(path.read_bytes(), row, name=path.name))
