@@ -19,12 +19,12 @@ from event_impact.many.dependence import (
     count_overlaps,
     cut_blocks,
     ibragimov_mueller_t,
-    mean_correlation,
     two_way_clustered_t,
 )
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.event_days import read_event_days
 from event_impact.many.layout import BatchPanel, lay_out_model
+from event_impact.many.residual_correlation import mean_correlation
 from event_impact.many.sample import ORDINARY_CORRELATION, STATISTIC_NAMES, assess_sample, recommend_statistic
 from event_impact.many.sample_days import buy_and_hold
 
@@ -181,7 +181,7 @@ def test_mean_correlation_equals_the_loop_over_pairs(model, missing, windows):
     days = np.datetime64("2020-01-01") + np.arange(400)
     design = lay_out_model(BatchPanel(days, [f"T{i}" for i in range(12)], returns, market), model)
     estimates = estimate_events(design, tickers, sessions, windows=windows)
-    found = mean_correlation(design, estimates)
+    found = mean_correlation(design, estimates, count_overlaps(estimates).n_pairs)
     value, short = loop_mean_correlation(design, estimates)
     assert estimates.is_used.sum() > 15
     assert found.value == pytest.approx(value, rel=1e-10, abs=1e-14)
@@ -722,11 +722,11 @@ def test_many_events_of_few_firms_pair_as_the_loop_does(model):
             market[gap] = np.nan
         design = lay_out_model(BatchPanel(days, ["A", "B", "C"], returns, market), model)
         estimates = estimate_events(design, tickers, sessions, windows=WINDOWS)
-        found = mean_correlation(design, estimates)
+        found = mean_correlation(design, estimates, count_overlaps(estimates).n_pairs)
         assert found.value == pytest.approx(loop_mean_correlation(design, estimates)[0], rel=1e-10)
         early = estimate_events(design, np.array([0, 0, 1]), np.array([66, 68, 67]), windows=WINDOWS)
         assert early.is_used.all()  # windows that begin before the calendar
-        found = mean_correlation(design, early)
+        found = mean_correlation(design, early, count_overlaps(early).n_pairs)
         assert found.value == pytest.approx(loop_mean_correlation(design, early)[0], rel=1e-10)
 
 

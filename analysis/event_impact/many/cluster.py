@@ -23,9 +23,10 @@ import numpy as np
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import PACKAGE
 from event_impact.many import file_tables as tables
-from event_impact.many.dependence import MeanCorrelation, mean_correlation
+from event_impact.many.dependence import count_overlaps
 from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, lay_out_model
+from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
 from event_impact.many.sample import (
     SampleParts,
     SampleResult,
@@ -324,7 +325,7 @@ def correlate_block(cuts: list[Worked], first: int) -> tuple[float, int, int]:
 
 def _sum_pairs(design: BatchDesign, estimates: EventEstimates) -> tuple[float, int, int]:
     n = estimates.car.size
-    found = mean_correlation(design, estimates)
+    found = mean_correlation(design, estimates, count_overlaps(estimates).n_pairs)
     return found.value * n * (n - 1.0) / 2.0 * estimates.windows.n_event, found.n_pairs, found.n_too_short
 
 

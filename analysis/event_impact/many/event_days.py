@@ -84,13 +84,10 @@ def read_event_days(design: BatchDesign, estimates: EventEstimates, positions: n
     chosen = estimates.select(positions)
     if not chosen.is_used.all():
         raise ValueError("Days exist only for events that were estimated.")
-    windows = estimates.windows
-    span = (windows.estimation_first, windows.n_estimation)
-    residuals = _centre(_window_of(design.outcome, chosen, *span), chosen.outcome_mean)
+    windows, residuals = estimates.windows, read_residuals(design, chosen)
     abnormal = _centre(_window_of(design.outcome, chosen, windows.event_first, windows.n_event), chosen.outcome_mean)
     gaps = []
     for slope, mean, x in zip(chosen.slopes, chosen.regressor_means, design.regressors, strict=True):
-        residuals -= _scale(_centre(_window_of(x, chosen, *span), mean), slope)
         gap = _centre(_window_of(x, chosen, windows.event_first, windows.n_event), mean)
         abnormal -= slope[:, None] * gap
         gaps.append(gap)
@@ -101,6 +98,16 @@ def read_event_days(design: BatchDesign, estimates: EventEstimates, positions: n
             gap = gap - chosen.cholesky[base + m][:, None] * whitened[m]
         whitened[a] = gap / chosen.cholesky[base + a][:, None]
     return EventDays(np.asarray(positions), residuals, abnormal, whitened, chosen)
+
+
+def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
+    """Estimation residuals of used events, array (events, L), NaN where a session is not usable."""
+    span = (chosen.windows.estimation_first, chosen.windows.n_estimation)
+    residuals = _centre(_window_of(design.outcome, chosen, *span), chosen.outcome_mean)
+    for slope, x in zip(chosen.slopes, read_estimation_regressors(design, chosen), strict=True):
+        x *= slope[:, None]
+        residuals -= x
+    return residuals
 
 
 def iterate_event_days(
@@ -149,11 +156,6 @@ def _window_of(series: np.ndarray, estimates: EventEstimates, first: int, length
 
 def _centre(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
     values -= mean[:, None]
-    return values
-
-
-def _scale(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    values *= factor[:, None]
     return values
 
 

@@ -19,7 +19,6 @@ from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many import resampling
 from event_impact.many.dependence import (
-    MeanCorrelation,
     Overlap,
     calendar_time_alpha,
     calendar_time_t,
@@ -27,11 +26,11 @@ from event_impact.many.dependence import (
     cut_blocks,
     dependence_factor,
     ibragimov_mueller_t,
-    mean_correlation,
     two_way_clustered_t,
 )
 from event_impact.many.engine import EventEstimates, EventWindows
 from event_impact.many.layout import BatchDesign
+from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
 from event_impact.many.sample_days import (
     DaySums,
     DayTable,
@@ -172,7 +171,7 @@ def assess_sample(
         return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, None, "", reason)
     chosen = estimates.select(used)
     sums = gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
-    correlation = mean_correlation(design, chosen)
+    correlation = mean_correlation(design, chosen, count_overlaps(chosen).n_pairs)
     ranked = None
     if with_ranks and used.size > 1:
         ranked = gather_rank_sums(
