@@ -476,14 +476,25 @@ def test_wilcoxon_with_ties_and_zeros():
     assert z.distribution == "N(0,1)"
 
 
-def test_rank_rows_are_midranks_that_skip_gaps():
+def test_days_are_ranked_by_midranks_that_skip_gaps_and_further_days_are_placed_among_them():
     values = np.random.default_rng(0).integers(0, 30, (40, 25)).astype(float)
     values[np.random.default_rng(1).random(values.shape) < 0.2] = np.nan
-    found = ranks.rank_rows(values)
-    for row, expected in zip(values, found, strict=True):
+    values[:10] = np.random.default_rng(2).normal(size=(10, 25))  # without ties
+    later = np.random.default_rng(3).integers(-2, 33, (40, 3)).astype(float)
+    ranked = ranks.RankedDays.of(values)
+    for row, doubled in zip(values, ranked.doubled, strict=True):
         present = np.isfinite(row)
-        np.testing.assert_array_equal(expected[present], scipy.stats.rankdata(row[present]))
-        assert np.isnan(expected[~present]).all()
+        np.testing.assert_array_equal(doubled[present] / 2, scipy.stats.rankdata(row[present]))
+        assert not doubled[~present].any()
+    u, variance = np.full((40, 28), np.nan), 0.0
+    for i, row in enumerate(np.hstack([values, later])):
+        present, m = np.isfinite(row), np.isfinite(row).sum()
+        u[i, present] = scipy.stats.rankdata(row[present]) / (1 + m) - 0.5
+        variance += (m - 1) / (12 * (m + 1))
+    found = ranked.place(later)
+    np.testing.assert_allclose(found.total, np.nansum(u, axis=0), atol=1e-12)
+    np.testing.assert_array_equal(found.count, np.isfinite(u).sum(axis=0))
+    assert found.last_variance == pytest.approx(variance, rel=1e-12)
 
 
 def loop_corrado(residuals, abnormal):

@@ -96,30 +96,6 @@ def rank_values(values: np.ndarray) -> np.ndarray:
     return (np.cumsum(count) - (count - 1) / 2.0)[place]
 
 
-def rank_rows(values: np.ndarray) -> np.ndarray:
-    """Midranks along each row, NaN where the value is NaN.
-
-    Parameters
-    ----------
-    values : array (rows, columns)
-
-    Returns
-    -------
-    array (rows, columns)
-        Ranks 1..M of the M finite values of the row.
-    """
-    order = np.argsort(values, axis=1)  # NaN last
-    ordered = np.take_along_axis(values, order, axis=1)
-    ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, np.arange(1.0, values.shape[1] + 1)[None, :], axis=1)
-    has_ties = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
-    for row in np.flatnonzero(has_ties):
-        finite = np.isfinite(values[row])
-        ranks[row, finite] = rank_values(values[row, finite])
-    ranks[np.isnan(values)] = np.nan
-    return ranks
-
-
 @dataclass(frozen=True)
 class RankSums:
     """Sums of U over events for each ranked day; sums of parts add up.
@@ -138,20 +114,79 @@ class RankSums:
     count: np.ndarray
     last_variance: float
 
-    @classmethod
-    def of(cls, values: np.ndarray) -> RankSums:
-        """Rank the rows of ``values`` (events, days) and add up."""
-        ranks = rank_rows(values)
-        present = np.isfinite(ranks)
-        ranked = present.sum(axis=1)
-        centred = np.where(present, ranks / (1.0 + ranked[:, None]) - 0.5, 0.0)
-        return cls(centred.sum(axis=0), present.sum(axis=0), float(((ranked - 1) / (12.0 * (ranked + 1))).sum()))
-
     def merge(self, other: RankSums | None) -> RankSums:
         """Sums of both parts."""
         if other is None:
             return self
         return RankSums(self.total + other.total, self.count + other.count, self.last_variance + other.last_variance)
+
+
+@dataclass(frozen=True)
+class RankedDays:
+    """Days of some events, ranked once; other days are then placed among them.
+
+    Attributes
+    ----------
+    doubled : int array (events, days)
+        Twice the midrank within the event, 0 where the value is missing.
+    ordered : array (events, days)
+        The values of each event by size, missing ones last.
+    """
+
+    doubled: np.ndarray
+    ordered: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> RankedDays:
+        """Rank along each row, missing values left out."""
+        n, days = values.shape
+        order = np.argsort(values, axis=1)  # NaN last
+        ordered = np.sort(values, axis=1)
+        kind = np.int16 if days < 10_000 else np.int32  # of doubled ranks, further days among them
+        place = np.arange(days, dtype=kind)
+        twice = np.broadcast_to(2 * place + 2, (n, days))
+        is_tied = ordered[:, 1:] == ordered[:, :-1]
+        if is_tied.any():
+            first, stop = np.tile(place, (n, 1)), np.tile(place + 1, (n, 1))
+            first[:, 1:][is_tied], stop[:, :-1][is_tied] = 0, days
+            stop = np.minimum.accumulate(stop[:, ::-1], axis=1)[:, ::-1]
+            twice = np.maximum.accumulate(first, axis=1) + 1 + stop
+        doubled = np.empty((n, days), dtype=kind)
+        np.put_along_axis(doubled, order, twice, axis=1)
+        if np.isnan(ordered[:, -1]).any():
+            doubled[np.isnan(values)] = 0
+        return cls(doubled, ordered)
+
+    def place(self, values: np.ndarray) -> RankSums:
+        """Sums of U over the ranked days and, after them, further days (events, W) that every event has."""
+        low = self._count_below(values, np.less)
+        nearest = np.take_along_axis(self.ordered, np.minimum(low, self.ordered.shape[1] - 1), axis=1)
+        high = self._count_below(values, np.less_equal) if (nearest == values).any() else low
+        passed = np.zeros(self.doubled.shape, dtype=np.int8 if values.shape[1] < 64 else self.doubled.dtype)
+        for below in (low, high):
+            for day in (2 * below).T.astype(self.doubled.dtype):
+                passed += (self.doubled > day[:, None]).view(np.int8)
+        own = np.stack(
+            [(values < each[:, None]).sum(axis=1) + (values <= each[:, None]).sum(axis=1) for each in values.T]
+        )
+        present = self.doubled > 0
+        ranked = present.sum(axis=1) + values.shape[1]
+        share = 0.5 / (1.0 + ranked)
+        count = np.append(present.sum(axis=0), np.full(values.shape[1], len(values)))
+        among = np.einsum("i,ij->j", share, self.doubled + passed)
+        total = np.append(among, np.einsum("i,ij->j", share, own.T + 1 + low + high))
+        return RankSums(total - 0.5 * count, count, float(((ranked - 1) / (12.0 * (ranked + 1))).sum()))
+
+    def _count_below(self, values: np.ndarray, is_below: np.ufunc) -> np.ndarray:
+        """How many ranked days of its event lie below each value, by bisection."""
+        days = self.ordered.shape[1]
+        found = np.zeros(values.shape, dtype=np.int64)
+        rows = np.arange(len(values))[:, None] * days - 1
+        for step in 2 ** np.arange(days.bit_length())[::-1]:
+            probe = found + step
+            reached = is_below(self.ordered.ravel().take(rows + np.minimum(probe, days)), values) & (probe <= days)
+            found = np.where(reached, probe, found)
+        return found
 
 
 def day_rank_statistics(sums: RankSums) -> np.ndarray:

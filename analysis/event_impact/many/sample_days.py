@@ -144,11 +144,11 @@ def gather_rank_sums(
     scaled_scar = chosen.scar / (scar_spread if scar_spread > 0 else 1.0)
 
     def rank_chunk(days: EventDays) -> dict[str, ranks.RankSums]:
-        scaled = days.residuals / days.estimates.residual_std[:, None]
+        ranked, std = ranks.RankedDays.of(days.residuals), days.estimates.residual_std[:, None]
         return {
-            "corrado": ranks.RankSums.of(np.hstack([days.residuals, days.abnormal])),
-            "corrado_zivney": ranks.RankSums.of(np.hstack([scaled, days.standardised / day_spread])),
-            "grank": ranks.RankSums.of(np.hstack([scaled, scaled_scar[days.positions][:, None]])),
+            "corrado": ranked.place(days.abnormal),
+            "corrado_zivney": ranked.place(days.standardised / day_spread * std),  # in the unit of the residuals
+            "grank": ranked.place(scaled_scar[days.positions, None] * std),
         }
 
     totals: dict[str, ranks.RankSums] = {}

@@ -253,12 +253,11 @@ def _average_by_day(members: Sequence[StoryWindow]) -> np.ndarray:
 def _rank_with_residuals(members: Sequence[StoryWindow], scar: np.ndarray) -> ranks.RankSums:
     """Standardised residuals, counted back from the event, with SCAR / sd(SCAR) as the last day."""
     longest = max(len(m.residuals) for m in members)
-    days = np.full((len(members), longest + 1), np.nan)
+    days = np.full((len(members), longest), np.nan)
     for row, member in enumerate(members):
-        days[row, longest - len(member.residuals) : longest] = member.residuals.to_numpy() / member.residual_std
+        days[row, longest - len(member.residuals) :] = member.residuals.to_numpy() / member.residual_std
     spread = float(scar.std(ddof=1))
-    days[:, -1] = scar / (spread if spread > 0 else 1.0)
-    return ranks.RankSums.of(days)
+    return ranks.RankedDays.of(days).place(scar[:, None] / (spread if spread > 0 else 1.0))
 
 
 def shared_days(one: StoryWindow, other: StoryWindow) -> int:
