@@ -57,7 +57,7 @@ def cluster():
 
 def ask(folder, **changes):
     given = {"returns": folder / "long.parquet", "events": folder / "events.csv", "benchmark": "SPY", "draws": 199}
-    return BatchRequest(**{**given, "out": folder / "out", "event": "-2:2", **changes})
+    return BatchRequest(**{**given, "out": folder / "out", "windows": ("-2:2",), **changes})
 
 
 def assert_same(one, other):

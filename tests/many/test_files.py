@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from event_impact.base.root import IMPORT_ROOT
 from event_impact.cli.many_events import batch_command
 from event_impact.many import file_tables as batch_tables
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.files import BatchRequest, parse_event_windows, run_batch
+from event_impact.many.files import BatchRequest, run_batch
 from event_impact.many.layout import BatchPanel, lay_out_model
 from event_impact.many.sample import STATISTIC_NAMES
 
@@ -254,7 +255,7 @@ def test_out_that_is_a_file_is_exit_2(files):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_out_that_cannot_be_written_is_exit_5_before_any_work(files, monkeypatch):
-    monkeypatch.setattr("event_impact.cli.many_events.run_batch", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr("event_impact.many.files.run_batch", lambda *_, **__: pytest.fail("work was begun"))
     refused = call(files, "--out", "/proc/foo", expect=RenderError).exception
     assert refused.exit_code == 5
     assert refused.message.startswith("/proc/foo cannot be written")
@@ -290,7 +291,7 @@ def test_exchange_calendar_counts_its_sessions(files, wide):
 
 
 def test_one_session_windows_have_rank_p_values_from_the_definitions(files, wide):
-    outcome = run_batch(request(files, event="0:0"))
+    outcome = run_batch(request(files, windows=("0:0",)))
     for i in range(0, 14, 3):
         row = outcome.events.iloc[i]
         at = wide.index.get_loc(pd.Timestamp(row["session"]))
@@ -369,7 +370,7 @@ def test_several_windows_are_adjusted_for_their_number(files):
     assert min(w["p_holm"] for w in windows) == pytest.approx(min(1, 3 * p[0]))
     events = pd.read_csv(files / "out" / "events.csv")
     assert len(events) == 3 * 14
-    alone = run_batch(request(files, event="0:4"))
+    alone = run_batch(request(files, windows=("0:4",)))
     np.testing.assert_array_equal(events.loc[events["last"] == 4, "car"], alone.events["car"])
     assert windows[1]["ci95_low"] < windows[1]["caar"] < windows[1]["ci95_high"]
     assert pd.read_csv(files / "out" / "aar.csv")["first"].tolist() == [-1] * 3 + [0] * 6
@@ -378,7 +379,8 @@ def test_several_windows_are_adjusted_for_their_number(files):
 def test_both_spellings_of_the_estimation_window_say_the_same(files):
     call(files, "--estimation-sessions", "120", "--gap-sessions", "5")
     first = json.loads((files / "out" / "sample.json").read_text(encoding="utf-8"))
-    call(files, "--estimation", "-125:-6", "--event", "-1:1")
+    said = call(files, "--estimation", "-125:-6", "--event", "-1:1").stderr
+    assert "Windows read as --estimation-sessions 120 --gap-sessions 5 --windows=-1:1" in said
     assert first == json.loads((files / "out" / "sample.json").read_text(encoding="utf-8"))
     assert first["estimation_window"] == "-125:-6"
 
@@ -398,7 +400,7 @@ def test_impossible_returns_cost_only_the_events_that_hold_them(files, wide):
     returns.to_csv(files / "returns.csv")
     events = pd.DataFrame({"ticker": ["T03", "T04", "T05"], "session": "2025-06-02"})
     events.to_csv(files / "events.csv", index=False)
-    outcome = run_batch(request(files, estimation="-300:-11"))
+    outcome = run_batch(request(files, estimation_sessions=290))
     assert outcome.events["status"].tolist() == ["rejected", "used", "used"]
     assert outcome.events["reason"].tolist() == ["the return of -16.75 on 2025-06-03 is impossible", "", ""]
     assert outcome.events["n_estimation"].tolist() == [290, 289, 289]
@@ -512,7 +514,8 @@ def test_running_again_gives_the_same_bytes(files):
 
 
 def test_windows_are_read_from_text():
-    assert parse_event_windows("-120:-21", "0:0") == EventWindows(-120, -21, 0, 0)
+    request = BatchRequest(Path(), Path(), "SPY", Path(), estimation_sessions=100, gap_sessions=20)
+    assert request.lay_window("0:0") == EventWindows(-120, -21, 0, 0)
 
 
 def test_progress_goes_to_whoever_watches(files):
@@ -533,7 +536,9 @@ def test_progress_goes_to_whoever_watches(files):
 
 
 def test_importing_the_command_loads_nothing_heavy():
-    code = "import sys, event_impact.many.files; print([m for m in ('numpy', 'pandas', 'scipy') if m in sys.modules])"
+    code = (
+        "import sys, event_impact.cli.many_events; print([m for m in ('numpy', 'pandas', 'scipy') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=IMPORT_ROOT, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from event_impact.many.files import BatchRequest, run_batch, write_batch
+if TYPE_CHECKING:
+    from event_impact.many.files import BatchRequest
 
 
 @click.command("batch")
@@ -28,8 +29,8 @@ from event_impact.many.files import BatchRequest, run_batch, write_batch
 @click.option("--windows", default="-1:1", show_default=True, help="Event windows first:last,..., the first declared.")
 @click.option("--estimation-sessions", default=250, show_default=True, type=click.IntRange(5))
 @click.option("--gap-sessions", default=10, show_default=True, type=click.IntRange(0), help="Between it and session 0.")
-@click.option("--estimation", default=None, help="The estimation window as first:last in place of those two.")
-@click.option("--event", "event", default=None, help="One event window, first:last, in place of --windows.")
+@click.option("--estimation", default=None, hidden=True, help="The estimation window as first:last.")
+@click.option("--event", "event", default=None, hidden=True, help="One event window, first:last.")
 @click.option("--usable-share", default=0.9, show_default=True, help="Of the estimation sessions, that an event needs.")
 @click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
 @click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
@@ -61,6 +62,7 @@ def batch_command(context: click.Context, /, **options: Any) -> None:
 
     from event_impact.base.disk import check_folder
     from event_impact.base.errors import ConfigError, DataError
+    from event_impact.many.files import run_batch, write_batch
 
     name, path, has_page = (options.pop(option) for option in ("name", "path", "page"))
     if options["out"] is None and not has_page:
@@ -108,17 +110,23 @@ def _publish_page(context: click.Context, request: BatchRequest, *, name: str, p
     parameters |= {
         option: str(getattr(request, option) or "") for option in ("returns", "events", "calendar", "factors", "group")
     }
-    parameters |= {"windows": ",".join(request.all_windows), "traits": ",".join(request.traits)}
+    parameters |= {"windows": ",".join(request.windows), "traits": ",".join(request.traits)}
     root = open_root(context)
     asked = RunRequest("07_sample", parameters, root, find_reports(context, None))
     outcome = run_notebook(asked, progress=make_progress(context))
     say(context, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new})
 
 
-def _request_batch(
-    *, windows: str, event: str | None, estimation: str | None, estimation_sessions: int, gap_sessions: int, **rest: Any
-) -> BatchRequest:
-    """Both spellings of the windows: sessions and gap, or first and last."""
-    asked = (event or windows).split(",")
-    span = estimation or f"{-gap_sessions - estimation_sessions}:{-gap_sessions - 1}"
-    return BatchRequest(**rest, estimation=span, event=asked[0], windows=tuple(asked))
+def _request_batch(*, event: str | None, estimation: str | None, **options: Any) -> BatchRequest:
+    """The request; windows spelled ``--estimation A:B --event A:B`` are understood, and said in today's words."""
+    from event_impact.many.files import BatchRequest, parse_window
+
+    options["windows"] = tuple((event or options["windows"]).split(","))
+    if estimation:
+        first, last = parse_window(estimation)
+        options |= {"estimation_sessions": last - first + 1, "gap_sessions": -last - 1}
+    request = BatchRequest(**options)
+    if event or estimation:
+        said = f"--estimation-sessions {request.estimation_sessions} --gap-sessions {request.gap_sessions}"
+        click.echo(f"Windows read as {said} --windows={','.join(request.windows)}", err=True)
+    return request

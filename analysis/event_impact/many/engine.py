@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -154,25 +154,10 @@ class EventEstimates:
         """Estimated intercepts."""
         return np.asarray(self.outcome_mean - (self.slopes * self.regressor_means).sum(axis=0))
 
-    def select(self, positions: np.ndarray) -> EventEstimates:
+    def select(self, positions: np.ndarray | slice) -> EventEstimates:
         """The same estimates for some of the events."""
-        single = [
-            "ticker_index",
-            "session_index",
-            "reason",
-            "n_estimation",
-            "car",
-            "residual_std",
-            "car_factor",
-            "outcome_mean",
-        ]
-        double = ("slopes", "regressor_means", "cholesky")
-        return EventEstimates(
-            **{name: getattr(self, name)[positions] for name in single},
-            **{name: getattr(self, name)[:, positions] for name in double},
-            windows=self.windows,
-            n_parameters=self.n_parameters,
-        )
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **{name: value[..., positions] for name, value in arrays.items()})
 
 
 @dataclass(frozen=True)

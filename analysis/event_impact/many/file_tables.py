@@ -442,23 +442,22 @@ def place_on(
     session_index = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
     labels = events["session"].astype(object).where(events["session"].notna(), "").astype(str)
     labels = labels.where(dates.isna(), dates.dt.strftime("%Y-%m-%d"))
-    reason = [""] * len(events)
+    reason = np.full(len(events), "", dtype=object)
+    told = np.full(len(events), "", dtype=object) if aligned is None else aligned.reason
     for at in np.flatnonzero(session_index < 0):
-        reason[at] = str(aligned.reason[at]) if aligned is not None else ""
-        reason[at] = reason[at] or _explain_session(labels.iloc[at], dates.iloc[at], sessions)
+        reason[at] = str(told[at]) or _explain_session(labels.iloc[at], dates.iloc[at], sessions)
     for at in np.flatnonzero(ticker_index < 0):
         reason[at] = f"ticker {tickers.iloc[at]!r} has no returns" if tickers.iloc[at] else "no ticker is given"
-    twice = (
-        pd.DataFrame({"t": ticker_index, "s": session_index}).duplicated() & (ticker_index >= 0) & (session_index >= 0)
+    placed = np.flatnonzero((ticker_index >= 0) & (session_index >= 0))
+    _, first, own = np.unique(
+        ticker_index[placed] * len(sessions) + session_index[placed], return_index=True, return_inverse=True
     )
-    if twice.any():
-        keys = list(zip(ticker_index.tolist(), session_index.tolist(), strict=True))
-        first_of = {key: at for at, key in reversed(list(enumerate(keys)))}
-        for at in np.flatnonzero(twice):
-            reason[at] = f"same ticker and session as event {events['event_id'].iloc[first_of[keys[at]]]}"
-        ticker_index = np.where(twice, -1, ticker_index)
+    twice = placed[first[own] != np.arange(placed.size)]
+    held = events["event_id"].to_numpy(dtype=object)[placed[first[own]]][first[own] != np.arange(placed.size)]
+    reason[twice] = "same ticker and session as event " + held
+    ticker_index[twice] = -1
     frame = events.assign(ticker=tickers, session=labels)
-    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason, aligned)
+    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason.tolist(), aligned)
 
 
 def _parse_sessions(column: pd.Series) -> pd.Series:

@@ -6,22 +6,29 @@ returns, events -> panel, placed events -> estimates -> tests -> events.csv, aar
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
-    from event_impact.many.engine import EventEstimates, EventWindows
-    from event_impact.many.event_instants import AlignedEvents
-    from event_impact.many.file_tables import EventTable
-    from event_impact.many.layout import BatchDesign, BatchPanel
-    from event_impact.many.sample import SampleResult
-    from event_impact.many.sample_events import EventPValues
+from event_impact.base.disk import make_folder, replace_files
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.many import file_tables as tables
+from event_impact.many.cluster import ClusterEngine, Source, choose_scheduler, open_client
+from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
+from event_impact.many.event_instants import AlignedEvents
+from event_impact.many.file_tables import EventTable
+from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, check_batch_model, lay_out_model
+from event_impact.many.sample import SampleResult, assess_sample
+from event_impact.many.sample_days import hold_shares
+from event_impact.many.sample_events import EventPValues, judge_events
 
 
 @dataclass(frozen=True)
@@ -33,15 +40,15 @@ class BatchRequest:
     returns, events, out : Path
     benchmark : str
     model : str
-    estimation, event : str
-        Windows as ``first:last`` in rel_sessions.
+    estimation_sessions, gap_sessions : int
+        Length of the estimation window, and the sessions between it and session 0.
     calendar : str, optional
         Market identifier code; None counts the dates of the returns file.
     table_format : str
         ``csv``, or ``parquet`` for Parquet beside the CSV.
     factors : Path, optional
     windows : tuple of str
-        Event windows, the first of them declared; empty for ``event`` alone.
+        Event windows ``first:last`` in rel_sessions, the first of them declared.
     usable_share : float
         Share of the estimation sessions that an event needs.
     measure : str
@@ -76,8 +83,8 @@ class BatchRequest:
     benchmark: str
     out: Path
     model: str = "market"
-    estimation: str = "-260:-11"
-    event: str = "-1:1"
+    estimation_sessions: int = 250
+    gap_sessions: int = 10
     calendar: str | None = None
     table_format: str = "csv"
     factors: Path | None = None
@@ -89,15 +96,22 @@ class BatchRequest:
     workers: int = 2
     ambiguous: str = "reject"
     scheduler: str | None = None
-    windows: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ("-1:1",)
     usable_share: float = 0.9
     measure: str = "returns"
     bhar: str = "model"
 
-    @property
-    def all_windows(self) -> tuple[str, ...]:
-        """Event windows in the order asked for."""
-        return self.windows or (self.event,)
+    def lay_window(self, event: str) -> EventWindows:
+        """Estimation window and one event window, ``first:last``.
+
+        Raises
+        ------
+        ConfigError
+            If the text is no window, runs backwards, or the two overlap.
+        """
+        first, last = parse_window(event)
+        gap = self.gap_sessions
+        return EventWindows(-gap - self.estimation_sessions, -gap - 1, first, last, self.usable_share)
 
 
 @dataclass(frozen=True)
@@ -160,31 +174,22 @@ class OpenedBatch:
 
     def work(self, event: str, watch: Any = None) -> WindowWork:
         """One event window, ``first:last``."""
-        windows = parse_event_windows(self.request.estimation, event, usable_share=self.request.usable_share)
-        return self.compute(windows, watch or _watch_nothing)
+        return self.compute(self.request.lay_window(event), watch or _watch_nothing)
 
 
-def parse_event_windows(estimation: str, event: str, *, usable_share: float = 0.9) -> EventWindows:
-    """Both windows from ``first:last`` texts.
+def parse_window(text: str) -> tuple[int, int]:
+    """The two ends of a window written ``first:last``.
 
     Raises
     ------
     ConfigError
-        If a text is no window, runs backwards, or the two overlap.
+        If the text is no window.
     """
-    from event_impact.base.errors import ConfigError
-    from event_impact.many.engine import EventWindows
-
-    bounds: list[int] = []
-    for name, text in (("estimation", estimation), ("event", event)):
-        parts = text.split(":")
-        try:
-            first, last = (int(part) for part in parts)
-        except ValueError:
-            message = f"Expected the {name} window as first:last, found {text!r}."
-            raise ConfigError(message, "Write for example -260:-11.") from None
-        bounds += [first, last]
-    return EventWindows(bounds[0], bounds[1], bounds[2], bounds[3], usable_share)
+    try:
+        first, last = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"Expected a window as first:last, found {text!r}.", "Write for example -1:1.") from None
+    return first, last
 
 
 def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
@@ -228,7 +233,7 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
 
     with contextlib.ExitStack() as stack:
         opened = open_batch(request, stack)
-        return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.all_windows]))
+        return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.windows]))
 
 
 def open_batch(
@@ -241,59 +246,44 @@ def open_batch(
     frames : (DataFrame, DataFrame), optional
         Returns, sessions x tickers, and events, in the place of the two files.
     """
-    from event_impact.many import file_tables as tables
-    from event_impact.many.cluster import choose_scheduler, open_client
 
-    for event in request.all_windows:
-        parse_event_windows(request.estimation, event, usable_share=request.usable_share)
-    _check_model(request)
+    for event in request.windows:
+        request.lay_window(event)
+    _check_request(request)
     scheduler = choose_scheduler(request.scheduler, request.returns) if frames is None else None
-    events = tables.read_events(request.events) if frames is None else frames[1]
+    returns, events = (None, tables.read_events(request.events)) if frames is None else frames
     _check_columns(events, request)
     aligned = tables.align_table(events, calendar=request.calendar, ambiguous=request.ambiguous)
     if scheduler is None:
-        return _open_here(request, events, aligned, None if frames is None else frames[0])
-    _check_cluster(request)
+        return _open_here(request, events, aligned, returns)
+    asked = [f"--{name}" for name, plain in (("measure", "returns"), ("bhar", "model")) if vars(request)[name] != plain]
+    if asked:
+        raise ConfigError(f"{' and '.join(asked)} need the returns in one process.", "Leave --scheduler out.")
     return _open_on_cluster(request, events, aligned, stack.enter_context(open_client(scheduler)))
 
 
-def _check_model(request: BatchRequest) -> None:
-    from event_impact.base.errors import ConfigError
-    from event_impact.many.file_tables import MEASURES
-    from event_impact.many.layout import FACTORS_OF_MODEL, check_batch_model
-
+def _check_request(request: BatchRequest) -> None:
     check_batch_model(request.model)
     if request.model in FACTORS_OF_MODEL and request.factors is None:
         raise ConfigError(f"Model {request.model} needs daily factors.", "Name their file with --factors.")
     if request.ambiguous not in ("reject", "first", "last"):
         raise ConfigError(f"Unknown choice {request.ambiguous!r} for --ambiguous.", "Use reject, first or last.")
-    if request.measure not in MEASURES:
-        raise ConfigError(f"Unknown measure {request.measure!r}.", f"Use one of {', '.join(MEASURES)}.")
+    if request.measure not in tables.MEASURES:
+        raise ConfigError(f"Unknown measure {request.measure!r}.", f"Use one of {', '.join(tables.MEASURES)}.")
     if request.measure == "volatility" and request.model != "constant_mean":
         raise ConfigError("Volatility is compared with its own mean.", "Add --model constant_mean.")
     if request.measure == "volume" and request.model not in ("market", "constant_mean"):
         raise ConfigError(f"Model {request.model} explains returns, not volume.", "Use market or constant_mean.")
 
 
-def _check_cluster(request: BatchRequest) -> None:
-    from event_impact.base.errors import ConfigError
-
-    asked = [f"--{name}" for name, plain in (("measure", "returns"), ("bhar", "model")) if vars(request)[name] != plain]
-    if asked:
-        raise ConfigError(f"{' and '.join(asked)} need the returns in one process.", "Leave --scheduler out.")
-
-
 def _open_here(
     request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None, returns: pd.DataFrame | None
 ) -> OpenedBatch:
     """In this process, on some threads."""
-    from event_impact.many import file_tables as tables
-    from event_impact.many.layout import FACTORS_OF_MODEL, lay_out_model
-
-    is_volume = request.measure == "volume"
+    allow_large = request.allow_large or request.measure == "volume"
     if returns is None:
-        returns = tables.read_returns(request.returns, allow_large=request.allow_large or is_volume)
-    returns, impossible = tables.set_aside_impossible(returns, allow_large=request.allow_large or is_volume)
+        returns = tables.read_returns(request.returns, allow_large=allow_large)
+    returns, impossible = tables.set_aside_impossible(returns, allow_large=allow_large)
     returns = tables.lay_calendar(returns, request.calendar, request.returns)
     factors = None
     if request.factors and request.model in FACTORS_OF_MODEL:
@@ -301,59 +291,32 @@ def _open_here(
     tables.check_benchmark(returns, request.benchmark, request.returns)
     measured = tables.take_measure(returns, request.measure, request.benchmark)
     panel = tables.build_panel(measured, benchmark=request.benchmark, factors=factors)
-    placed = tables.place_events(events, panel, aligned)
-    design = lay_out_model(panel, request.model)
+    placed, design = tables.place_events(events, panel, aligned), lay_out_model(panel, request.model)
+    settings: dict[str, Any] = {"draws": request.draws, "seed": request.seed}
+    settings["is_activity"] = request.measure != "returns"
 
     def compute(windows: EventWindows, watch: Any) -> WindowWork:
-        return _compute_here(request, panel, design, placed, windows=windows, watch=watch, impossible=impossible)
+        places = placed.ticker_index, placed.session_index
+        estimates = estimate_events(design, *places, windows=windows, workers=request.workers)
+        held = _hold_comparison(request, panel, placed, estimates)
+
+        def assess(positions: np.ndarray) -> SampleResult:
+            chosen = None if held is None else held[positions]
+            return assess_sample(design, estimates.select(positions), held=chosen, **settings)
+
+        with watch("testing", int(estimates.is_used.sum()) * 2) as bar:
+            more: dict[str, Any] = {"workers": request.workers, "on_progress": bar.update, **settings}
+            result = assess_sample(design, estimates, held=held, **more)
+        reasons = tables.explain_rejections(placed, estimates, panel=panel, impossible=impossible)
+        return WindowWork(windows, estimates, judge_events(design, estimates), result, reasons, assess)
 
     return OpenedBatch(request, placed, panel, design, impossible, compute)
-
-
-def _compute_here(
-    request: BatchRequest,
-    panel: BatchPanel,
-    design: BatchDesign,
-    placed: EventTable,
-    *,
-    windows: EventWindows,
-    watch: Any,
-    impossible: pd.Series,
-) -> WindowWork:
-    from event_impact.many.engine import estimate_events
-    from event_impact.many.file_tables import explain_rejections
-    from event_impact.many.sample import assess_sample
-    from event_impact.many.sample_events import judge_events
-
-    estimates = estimate_events(
-        design, placed.ticker_index, placed.session_index, windows=windows, workers=request.workers
-    )
-    held = _hold_comparison(request, panel, placed, estimates)
-    settings: dict[str, Any] = {
-        "draws": request.draws,
-        "seed": request.seed,
-        "is_activity": request.measure != "returns",
-    }
-
-    def assess(positions: np.ndarray) -> SampleResult:
-        chosen = None if held is None else held[positions]
-        return assess_sample(design, estimates.select(positions), held=chosen, **settings)
-
-    with watch("testing", int(estimates.is_used.sum()) * 2) as bar:
-        result = assess_sample(
-            design, estimates, held=held, workers=request.workers, on_progress=bar.update, **settings
-        )
-    reasons = explain_rejections(placed, estimates, panel=panel, impossible=impossible)
-    return WindowWork(windows, estimates, judge_events(design, estimates), result, reasons, assess)
 
 
 def _hold_comparison(
     request: BatchRequest, panel: BatchPanel, placed: EventTable, estimates: EventEstimates
 ) -> np.ndarray | None:
     """What the benchmark, or the matched firms named beside each event, earned over its window; NaN where unknown."""
-    import numpy as np
-
-    from event_impact.many.sample_days import hold_shares
 
     if request.bhar == "model":
         return None
@@ -375,12 +338,6 @@ def _open_on_cluster(
     request: BatchRequest, events: pd.DataFrame, aligned: AlignedEvents | None, client: Any
 ) -> OpenedBatch:
     """On the workers of a scheduler; this process never holds the returns."""
-    import pandas as pd
-
-    from event_impact.base.errors import DataError
-    from event_impact.many import file_tables as tables
-    from event_impact.many.cluster import ClusterEngine, Source
-    from event_impact.many.layout import FACTORS_OF_MODEL
 
     extent = tables.survey_returns(request.returns)
     sessions = tables.lay_sessions(extent.sessions, request.calendar, request.returns)
@@ -412,7 +369,6 @@ def _watch_nothing(_label: str, _total: int) -> Any:
 
 
 def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
-    from event_impact.base.errors import ConfigError
 
     asked = [*([request.group] if request.group else []), *request.traits]
     asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
@@ -438,14 +394,23 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
     RenderError
         If the folder cannot be written.
     """
-    import json
-
-    from event_impact.base.disk import make_folder, replace_files
 
     contents: dict[str, str | bytes] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
     for name, table in (("events", outcome.events), ("aar", outcome.aar)):
-        contents[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n")
+        contents[f"{name}.csv"] = _write_rows(table)
         if table_format == "parquet":
             contents[f"{name}.parquet"] = table.to_parquet(index=False)
     make_folder(out)
     replace_files({out / name: content for name, content in contents.items()})
+
+
+def _write_rows(table: pd.DataFrame) -> bytes:
+    """A table as CSV with a plain header; missing cells are empty, text is quoted where some of it must be."""
+    arrow = pa.Table.from_pandas(table.replace({"": None}), preserve_index=False)
+    head = (",".join(table.columns) + "\n").encode()
+    for style in ("none", "needed"):
+        stream = pa.BufferOutputStream()
+        with contextlib.suppress(pa.ArrowInvalid):
+            arrow_csv.write_csv(arrow, stream, arrow_csv.WriteOptions(include_header=False, quoting_style=style))
+            break
+    return head + bytes(stream.getvalue())

@@ -181,19 +181,19 @@ def bhar_skewness_adjusted(bhar: np.ndarray, *, draws: int, seed: int) -> TestRe
     s = float(bhar.mean() / bhar.std(ddof=1))
     g = skewness(bhar)
     observed = math.sqrt(n) * (s + g * s**2 / 3 + g / (6 * n))
-    rng = np.random.default_rng(seed)
+    rng, centred = np.random.default_rng(seed), bhar - bhar.mean()
     size = max(3, n // 4)
     at_once = max(1, 262_144 // size)
     hits = 0
     for first in range(0, draws, at_once):
-        drawn = bhar.take(rng.integers(0, n, size=(min(at_once, draws - first), size), dtype=np.int32))
-        centre = drawn.mean(axis=1)
-        drawn -= centre[:, None]
+        drawn = centred.take(rng.integers(0, n, size=(min(at_once, draws - first), size), dtype=np.int32))
         square = drawn * drawn
-        std = np.sqrt(square.sum(axis=1) / (size - 1))
-        std = np.where(std > 0, std, np.inf)
-        ratio = (centre - bhar.mean()) / std
-        skew = size / ((size - 1) * (size - 2)) * np.einsum("ij,ij->i", square, drawn) / std**3
+        total = np.einsum("ij->i", square), np.einsum("ij,ij->i", square, drawn)
+        centre = drawn.mean(axis=1)
+        spread = np.maximum(total[0] - size * centre**2, 0.0)
+        cubes = total[1] - 3.0 * centre * total[0] + 2.0 * size * centre**3
+        std = np.where(spread > 0, np.sqrt(spread / (size - 1)), np.inf)
+        ratio, skew = centre / std, size / ((size - 1) * (size - 2)) * cubes / std**3
         statistic = math.sqrt(size) * (ratio + skew * ratio**2 / 3 + skew / (6 * size))
         hits += int((np.abs(statistic) >= abs(observed)).sum())
     note = f"{draws} draws of {size} events, seed {seed}"

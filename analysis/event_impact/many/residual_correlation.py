@@ -61,12 +61,13 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: in
     used = np.flatnonzero(estimates.is_used)
     width = estimates.windows.n_event
     order = used[np.lexsort((estimates.ticker_index[used], estimates.session_index[used]))]
-    sessions, starts = np.unique(estimates.session_index[order], return_index=True)
+    ordered = estimates.select(order)
+    sessions, starts = np.unique(ordered.session_index, return_index=True)
     exists = _find_calendar(design)
     recent: deque[_Session] = deque()
     total, short = 0.0, 0
-    for session, positions in zip(sessions.tolist(), np.split(order, starts[1:]), strict=True):
-        own = _read_session(design, estimates, positions, exists)
+    for session, start, stop in zip(sessions.tolist(), starts, [*starts[1:], used.size], strict=True):
+        own = _read_session(design, ordered.select(slice(start, stop)), exists)
         while recent and session - recent[0].session >= width:
             recent.popleft()
         for other in (own, *recent):
@@ -131,11 +132,9 @@ class _Session:
     tail: _Ends
 
 
-def _read_session(
-    design: BatchDesign, estimates: EventEstimates, positions: np.ndarray, exists: np.ndarray
-) -> _Session:
-    windows, session = estimates.windows, int(estimates.session_index[positions[0]])
-    residuals = read_residuals(design, estimates.select(positions))
+def _read_session(design: BatchDesign, chosen: EventEstimates, exists: np.ndarray) -> _Session:
+    windows, session = chosen.windows, int(chosen.session_index[0])
+    residuals = read_residuals(design, chosen)
     gone, length = np.isnan(residuals), windows.n_estimation
     calendar = np.zeros(length, dtype=bool)
     start = session + windows.estimation_first
@@ -149,7 +148,7 @@ def _read_session(
     head, tail = (
         _cut_ends(residuals[:, ::step], calendar[::step], n_whole=n_whole, n_shifts=n_shifts) for step in (-1, 1)
     )
-    ticker = estimates.ticker_index[positions][by_gaps]
+    ticker = chosen.ticker_index[by_gaps]
     return _Session(session, ticker, residuals, gone, n_whole, head, tail)
 
 

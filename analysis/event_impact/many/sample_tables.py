@@ -31,8 +31,8 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.Dat
     shared = ("model", "measure", "benchmark", "draws", "seed")
     sample = {
         "schema_version": SCHEMA_VERSION,
-        "window": request.all_windows[0],
-        "estimation_window": request.estimation,
+        "window": request.windows[0],
+        "estimation_window": f"{first.windows.estimation_first}:{first.windows.estimation_last}",
     }
     sample |= {name: getattr(request, name) for name in shared} | {"impossible_returns": len(opened.impossible)}
     if opened.placed.aligned is not None:

@@ -40,13 +40,22 @@ CONFIRMED = 0.10
 
 DEFAULTS: dict[str, str | int | float | bool] = {
     **{"name": REGISTRY, "returns": SNAPSHOT, "events": REGISTRY, "benchmark": "SPY", "model": "market"},
-    **{"estimation": "-260:-11", "windows": "-1:1", "path": "-5:5", "usable_share": 0.9, "calendar": "", "factors": ""},
+    **{
+        "estimation_sessions": 250,
+        "gap_sessions": 10,
+        "windows": "-1:1",
+        "path": "-5:5",
+        "usable_share": 0.9,
+        "calendar": "",
+        "factors": "",
+    },
     **{"measure": "returns", "bhar": "model", "group": "", "traits": "", "ambiguous": "reject", "allow_large": False},
     **{"draws": 1_999, "equivalence_bound": 0.02, "significance": 0.05, "seed": 20260202},
 }
 """Parameters of a sample, as the parameters cell of notebook 07 declares them."""
 PASSED_ON = (
-    "benchmark", "model", "estimation", "usable_share", "measure", "bhar", "ambiguous", "allow_large", "draws", "seed",
+    "benchmark", "model", "estimation_sessions", "gap_sessions", "usable_share", "measure", "bhar", "ambiguous",
+    "allow_large", "draws", "seed",
 )  # fmt: skip
 
 
@@ -156,7 +165,7 @@ class SampleStudy:
     @cached_property
     def works(self) -> list[WindowWork]:
         """Every window, estimated and tested."""
-        return [self.opened.work(window) for window in self.request.all_windows]
+        return [self.opened.work(window) for window in self.request.windows]
 
     @cached_property
     def path(self) -> WindowWork:
