@@ -97,7 +97,7 @@ def test_the_cluster_gives_the_numbers_of_one_process(folder, cluster, layout, m
 
 
 def test_other_models_and_calendars_too(folder, cluster):
-    for changes in ({"model": "market_adjusted"}, {"model": "constant_mean", "event": "0:0"}):
+    for changes in ({"model": "market_adjusted"}, {"model": "constant_mean", "windows": ("0:0",)}):
         here = run_batch(ask(folder, **changes))
         assert_same(here, run_batch(ask(folder, **changes, scheduler=cluster.scheduler_address)))
 
