@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.estimation.window_sums import sum_windows
 from event_impact.many import engine as batch
+from event_impact.many import event_days
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.event_days import iterate_event_days, read_event_days
 from event_impact.many.layout import BatchPanel, lay_out_model
@@ -380,12 +381,13 @@ def test_without_its_model_an_estimate_has_the_same_numbers_and_no_days():
     assert lean.slopes.size == 0
 
 
-def test_days_come_in_chunks_that_cover_every_used_event_once():
+def test_days_come_in_chunks_that_cover_every_used_event_once(monkeypatch):
+    monkeypatch.setattr(event_days, "EVENTS_AT_ONCE", 37)
     panel = make_panel(missing=0.01)
     tickers, sessions = all_events(panel)
     design = lay_out_model(panel, "market")
     found = estimate_events(design, tickers, sessions, windows=WINDOWS)
-    seen = np.concatenate([days.positions for days in iterate_event_days(design, found, at_once=37)])
+    seen = np.concatenate([days.positions for days in iterate_event_days(design, found)])
     assert sorted(seen.tolist()) == np.flatnonzero(found.is_used).tolist()
 
 

@@ -319,7 +319,7 @@ def test_same_events_in_another_order_say_the_same():
 
 
 def test_threads_change_no_number(monkeypatch):
-    monkeypatch.setattr(event_days.map_event_days, "__kwdefaults__", {"workers": 1, "at_once": 7})
+    monkeypatch.setattr(event_days, "EVENTS_AT_ONCE", 7)
     returns, market = simulate(common=0.2, missing=0.01)
     tickers, sessions = np.arange(40) % 12, np.repeat(np.arange(100, 140, 4), 4)
     done = []

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -156,8 +157,8 @@ class EventEstimates:
 
     def select(self, positions: np.ndarray | slice) -> EventEstimates:
         """The same estimates for some of the events."""
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return replace(self, **{name: value[..., positions] for name, value in arrays.items()})
+        parts: dict[str, Any] = {k: v[..., positions] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)

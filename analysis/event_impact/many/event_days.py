@@ -1,7 +1,7 @@
 """Day by day: estimation residuals and abnormal returns of a set of events.
 
 The engine of :mod:`event_impact.many.engine` never looks at single days. Tests that rank days,
-count signs or correlate residuals do; they read them here, a few thousand events at a time, so
+count signs or correlate residuals do; they read them here, a few hundred events at a time, so
 that a million events need no more memory than that.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -17,34 +18,61 @@ import numpy as np
 from event_impact.many.engine import EventEstimates
 from event_impact.many.layout import BatchDesign
 
-EVENTS_AT_ONCE = 2_048
+EVENTS_AT_ONCE = 256  # their days stay in a processor's own cache
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class EventDays:
-    """Days of some events, all of them used ones.
+    """Days of some events, all of them used ones; each table is read when it is first asked for.
 
     Attributes
     ----------
+    design : BatchDesign
     positions : int array (events,)
         Their places among the estimates.
-    residuals : array (events, L)
-        Estimation residuals, NaN where a session is not usable.
-    abnormal : array (events, W)
-        Abnormal returns of the event window; complete by construction.
-    whitened : array (regressors, events, W)
-        Event-day regressors less their estimation means, times the inverse of the Cholesky factor
-        of their cross products, so that sums of squares are the regressors' share of C.
     estimates : EventEstimates
         The estimates of these events.
     """
 
+    design: BatchDesign
     positions: np.ndarray
-    residuals: np.ndarray
-    abnormal: np.ndarray
-    whitened: np.ndarray
     estimates: EventEstimates
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """Estimation residuals, array (events, L), NaN where a session is not usable."""
+        return read_residuals(self.design, self.estimates)
+
+    @cached_property
+    def _gaps(self) -> list[np.ndarray]:
+        """Event-day regressors less their estimation means, arrays (events, W)."""
+        windows, means = self.estimates.windows, self.estimates.regressor_means
+        pairs = zip(means, self.design.regressors, strict=True)
+        return [_centre(_window_of(x, self.estimates, windows.event_first, windows.n_event), m) for m, x in pairs]
+
+    @cached_property
+    def abnormal(self) -> np.ndarray:
+        """Abnormal returns of the event window, array (events, W); complete by construction."""
+        windows, outcome = self.estimates.windows, self.design.outcome
+        found = _window_of(outcome, self.estimates, windows.event_first, windows.n_event)
+        abnormal = _centre(found, self.estimates.outcome_mean)
+        for slope, gap in zip(self.estimates.slopes, self._gaps, strict=True):
+            abnormal -= slope[:, None] * gap
+        return abnormal
+
+    @cached_property
+    def whitened(self) -> np.ndarray:
+        """Array (regressors, events, W): event-day regressors less their estimation means, times the inverse of the
+        Cholesky factor of their cross products, so that sums of squares are the regressors' share of C.
+        """
+        whitened = np.empty((len(self._gaps), self.positions.size, self.estimates.windows.n_event))
+        for a, gap in enumerate(self._gaps):
+            base = a * (a + 1) // 2
+            for m in range(a):
+                gap = gap - self.estimates.cholesky[base + m][:, None] * whitened[m]
+            whitened[a] = gap / self.estimates.cholesky[base + a][:, None]
+        return whitened
 
     @property
     def _mean_share(self) -> np.ndarray:
@@ -84,20 +112,7 @@ def read_event_days(design: BatchDesign, estimates: EventEstimates, positions: n
     chosen = estimates.select(positions)
     if not chosen.is_used.all():
         raise ValueError("Days exist only for events that were estimated.")
-    windows, residuals = estimates.windows, read_residuals(design, chosen)
-    abnormal = _centre(_window_of(design.outcome, chosen, windows.event_first, windows.n_event), chosen.outcome_mean)
-    gaps = []
-    for slope, mean, x in zip(chosen.slopes, chosen.regressor_means, design.regressors, strict=True):
-        gap = _centre(_window_of(x, chosen, windows.event_first, windows.n_event), mean)
-        abnormal -= slope[:, None] * gap
-        gaps.append(gap)
-    whitened = np.empty((len(gaps), *abnormal.shape))
-    for a, gap in enumerate(gaps):
-        base = a * (a + 1) // 2
-        for m in range(a):
-            gap = gap - chosen.cholesky[base + m][:, None] * whitened[m]
-        whitened[a] = gap / chosen.cholesky[base + a][:, None]
-    return EventDays(np.asarray(positions), residuals, abnormal, whitened, chosen)
+    return EventDays(design, np.asarray(positions), chosen)
 
 
 def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
@@ -110,36 +125,26 @@ def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     return residuals
 
 
-def iterate_event_days(
-    design: BatchDesign, estimates: EventEstimates, *, at_once: int = EVENTS_AT_ONCE
-) -> Iterator[EventDays]:
+def iterate_event_days(design: BatchDesign, estimates: EventEstimates) -> Iterator[EventDays]:
     """All used events, a chunk at a time, sorted by ticker."""
-    for chunk in _cut_into_chunks(estimates, at_once):
-        yield read_event_days(design, estimates, chunk)
+    positions = np.flatnonzero(estimates.is_used)
+    positions = positions[np.argsort(estimates.ticker_index[positions], kind="stable")]
+    ordered = estimates.select(positions)
+    for cut in range(0, positions.size, EVENTS_AT_ONCE):
+        part = slice(cut, cut + EVENTS_AT_ONCE)
+        yield EventDays(design, positions[part], ordered.select(part))
 
 
 def map_event_days(
-    design: BatchDesign,
-    estimates: EventEstimates,
-    task: Callable[[EventDays], T],
-    *,
-    workers: int = 1,
-    at_once: int = EVENTS_AT_ONCE,
+    design: BatchDesign, estimates: EventEstimates, task: Callable[[EventDays], T], *, workers: int = 1
 ) -> Iterator[T]:
     """``task`` of every chunk of used events, in order, on some threads; the results do not depend on them."""
-    chunks = _cut_into_chunks(estimates, at_once)
-    if workers <= 1 or len(chunks) < 2:
-        for chunk in chunks:
-            yield task(read_event_days(design, estimates, chunk))
+    chunks = iterate_event_days(design, estimates)
+    if workers <= 1 or estimates.car.size <= EVENTS_AT_ONCE:
+        yield from map(task, chunks)
         return
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(lambda chunk: task(read_event_days(design, estimates, chunk)), chunks)
-
-
-def _cut_into_chunks(estimates: EventEstimates, at_once: int) -> list[np.ndarray]:
-    positions = np.flatnonzero(estimates.is_used)
-    ordered = positions[np.argsort(estimates.ticker_index[positions], kind="stable")]
-    return [ordered[cut : cut + at_once] for cut in range(0, ordered.size, at_once)]
+        yield from pool.map(task, chunks)
 
 
 def _window_of(series: np.ndarray, estimates: EventEstimates, first: int, length: int) -> np.ndarray:

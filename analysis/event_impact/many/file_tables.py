@@ -454,7 +454,7 @@ def place_on(
     )
     twice = placed[first[own] != np.arange(placed.size)]
     held = events["event_id"].to_numpy(dtype=object)[placed[first[own]]][first[own] != np.arange(placed.size)]
-    reason[twice] = "same ticker and session as event " + held
+    reason[twice] = [f"same ticker and session as event {name}" for name in held]
     ticker_index[twice] = -1
     frame = events.assign(ticker=tickers, session=labels)
     return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason.tolist(), aligned)

@@ -80,10 +80,8 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: in
 
 def _find_calendar(design: BatchDesign) -> np.ndarray:
     """Sessions on which some ticker has an outcome and all shared regressors exist."""
-    exists = np.isfinite(design.outcome).any(axis=0)
-    for regressor in design.regressors:
-        exists = exists & np.isfinite(regressor).any(axis=0)
-    return exists
+    series = (design.outcome, *design.regressors)
+    return np.asarray(np.logical_and.reduce([np.isfinite(each).any(axis=0) for each in series]))
 
 
 @dataclass(frozen=True)
