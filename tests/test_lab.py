@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from event_impact.base.errors import ConfigError
 from event_impact.base.root import StudyRoot
-from event_impact.lab import compare, show_changed, show_controls
+from event_impact.lab import compare, plot_paths, show_changed, show_controls
 from event_impact.page.verdict import find_primary
 from event_impact.runs.run import RunRequest, run_notebook
 from nbclient import NotebookClient
@@ -23,6 +23,20 @@ def test_comparison_names_what_differs_and_holds_both_results(focal):
     assert table.numbers["estimate"].iloc[0] == own
     other = find_primary(changed.estimates, "close_to_close").estimate
     assert table.numbers["estimate"].iloc[2] == other != own
+
+
+def test_lines_hold_the_sums_of_each_set(focal):
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    assert plot_paths(focal, focal.replace(estimation_sessions=120), axes=axes) is axes
+    *lines, zero = axes.get_lines()
+    assert [line.get_label() for line in lines] == ["set 1", "set 2"]
+    assert list(zero.get_ydata()) == [0, 0]
+    table = focal.headline.table
+    running = 100 * table.loc[0:, "ar"].cumsum()
+    assert list(lines[0].get_xdata()) == list(running.index)
+    assert list(lines[0].get_ydata()) == pytest.approx(running.tolist(), abs=1e-12)
 
 
 def test_controls_offer_the_parameters(focal):

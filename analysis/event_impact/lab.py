@@ -47,6 +47,32 @@ def compare(*studies: Study) -> TableExhibit:
     return declare_table("comparison", lines, columns, caption=caption, numbers=pd.DataFrame(records))
 
 
+def plot_paths(*studies: Study, axes: Any = None) -> Any:
+    """Cumulative abnormal returns from the event session on, one line a parameter set, on matplotlib axes.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes, optional
+        Drawn into; new ones if left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        To go on with: percent against sessions after the event; a session without a sum is a gap in its line.
+    """
+    from matplotlib import pyplot
+
+    axes = pyplot.subplots()[1] if axes is None else axes
+    for number, study in enumerate(studies, start=1):
+        sums = [study.headline.sum_window(0, last) for last in study.headline.table.index if last >= 0]
+        percent = [float("nan") if total.estimate is None else 100 * total.estimate for total in sums]
+        axes.plot([total.last for total in sums], percent, marker="o", label=f"set {number}")
+    axes.axhline(0, color="0.6", linewidth=0.8)
+    axes.set(xlabel="sessions after the event session", ylabel="cumulative abnormal return, %")
+    axes.legend()
+    return axes
+
+
 def _say_line(found: dict[str, WindowEstimate], line: tuple[str, Column]) -> str:
     label, quantity = line
     return quantity.cell(found[label])
