@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {
     "dask": "distributed",
     "jupyter-client": "jupyter_client",
+    "matplotlib": "matplotlib-base",
     "nbconvert": "nbconvert-core",
 }
 FROM_PYPI = {"curl-cffi", "exchange-calendars", "filelock", "yfinance"}
