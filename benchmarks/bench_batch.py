@@ -31,7 +31,7 @@ from event_impact.many import resampling as cross_section_resampling
 from event_impact.many import sample as cross_section
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchDesign, BatchPanel, lay_out_model
-from event_impact.many.sample_events import judge_events, rank_among_pseudo_events
+from event_impact.many.sample_events import judge_events
 
 N_TICKERS, N_SESSIONS = 637, 1_663
 
@@ -184,9 +184,6 @@ def print_single_events(design: BatchDesign, n: int) -> None:
     found = estimate_events(design, tickers, sessions, windows=windows)
     cpu, _ = measure(lambda: judge_events(design, found), 1)
     print(f"\nt, sample-quantile and conformal p of single events: {n / cpu:,.0f} events per CPU-second")
-    few = found.select(np.arange(10_000))
-    cpu, _ = measure(lambda: rank_among_pseudo_events(design, few), 1)
-    print(f"pseudo-event ranks: {10_000 / cpu:,.0f} events per CPU-second (every earlier start of the ticker)")
     block = np.arange(n) % 500
     for name, task in (
         ("sign_flip", lambda: cross_section_resampling.sign_flip(found.car, draws=1_999, seed=1)),

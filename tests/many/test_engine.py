@@ -463,7 +463,7 @@ def test_thin_trading_models_equal_explicit_fits(model):
 
 def test_models_of_single_studies_are_refused_by_name():
     panel = BatchPanel(np.datetime64("2020-01-01") + np.arange(9), ("A",), np.zeros((1, 9)), np.zeros(9))
-    with pytest.raises(ConfigError, match="garch_market is fitted event by event"):
+    with pytest.raises(ConfigError, match="garch_market forecasts the variance of one day"):
         lay_out_model(panel, "garch_market")
 
 

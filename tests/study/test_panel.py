@@ -53,6 +53,18 @@ def test_every_story_is_measured_or_missing_with_a_reason(result):
     assert embedded == {"stellantis-xiaomi-xpeng-2026", "ford-jv-framework-2026"}  # both end after as_of
 
 
+def test_news_of_the_benchmark_reaches_a_story_and_a_story_that_nobody_searched_says_so(result):
+    story = find(result, "tsmc-intel-2025-04")
+    assert any(label.startswith("SPY: ") for label in story.news)
+    table = panel_tables.tabulate_stories(result.panel.denied, name="denied", what="Denied reports").numbers.set_index(
+        "story"
+    )
+    for held in result.panel.denied:
+        shown = table.loc[held.name, "other_news"]
+        assert ("not researched" in shown) is (not held.story.confounders_searched), held.name
+        assert all(label in shown for label in held.news)
+
+
 def test_the_pooled_numbers_are_those_of_the_formulas(result):
     car = np.array([s.joint.estimate for s in result.panel.denied])
     error = np.array([s.joint.standard_error for s in result.panel.denied])

@@ -7,8 +7,9 @@ One that cannot be computed carries the reason, so that no table ever shows a ba
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
@@ -64,6 +65,26 @@ class TestResult:
 
     def _repr_html_(self) -> str:
         return show_tests((self,))
+
+
+def read_path(row: object, path: str) -> Any:
+    """What lies at a dotted path of attributes, keys and places; None where a step has nothing."""
+    value: Any = row
+    for part in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif value is not None:
+            value = value[int(part)] if part.isdigit() else getattr(value, part)
+    return value
+
+
+def frame_of(rows: Iterable[object], columns: str) -> pd.DataFrame:
+    """One row an object; ``columns`` are names, ``name=path`` where the value lies deeper: ``ci95_low=ci95.0``."""
+    pairs = [column.partition("=") for column in columns.split()]
+    return pd.DataFrame(
+        [{name: read_path(row, path or name) for name, _, path in pairs} for row in rows],
+        columns=[name for name, *_ in pairs],
+    )
 
 
 def show_tests(tests: Iterable[TestResult]) -> str:

@@ -135,14 +135,10 @@ def carry_garch(residuals: np.ndarray, following: np.ndarray | None, parameters:
     relative = variance_path(path, alpha, beta)
     variances = relative[:, : residuals.shape[1]] * target[:, None]
     return GarchFit(
-        alpha=alpha,
-        beta=beta,
-        omega=target * (1.0 - alpha - beta),
-        target_variance=target,
-        variances=variances,
+        alpha=alpha, beta=beta, omega=target * (1.0 - alpha - beta), target_variance=target, variances=variances,
         log_likelihood=-0.5 * np.sum(np.log(2 * np.pi * variances) + residuals**2 / variances, axis=1),
         forecast_variance=relative[:, -1] * target,
-    )
+    )  # fmt: skip
 
 
 def _refuse_infinite(values: np.ndarray) -> None:

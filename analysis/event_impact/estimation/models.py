@@ -380,17 +380,10 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
     names = list(design.regressors.columns)
     total = response - response.mean() if "intercept" in names else response
     return ModelFit(
-        model=design.model,
-        sessions=sessions,
-        design_matrix=matrix,
-        coefficients=pd.Series(coefficients, index=names),
-        coefficient_errors=pd.Series(errors, index=names),
-        residuals=residuals,
-        residual_std=residual_std,
-        cross_product_inverse=inverse @ inverse.T,
-        df=n - k,
+        model=design.model, sessions=sessions, design_matrix=matrix,
+        coefficients=pd.Series(coefficients, index=names), coefficient_errors=pd.Series(errors, index=names),
+        residuals=residuals, residual_std=residual_std, cross_product_inverse=inverse @ inverse.T, df=n - k,
         r_squared=1.0 - float(residuals @ residuals) / float(total @ total) if k else float("nan"),
-        asked_sessions=asked_sessions,
-        dropped=dropped,
+        asked_sessions=asked_sessions, dropped=dropped,
         why_no_error="" if estimator is None else estimator.why_no_error,
-    )
+    )  # fmt: skip

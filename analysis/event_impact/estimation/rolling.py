@@ -1,8 +1,7 @@
 """Many event dates at once: one least-squares fit per date, all dates in one pass.
 
 A placebo study repeats the same regression on every earlier date of a firm. The windows are
-stacked, (n dates, L sessions, K regressors), centred, and orthogonalised column by column with a second
-pass, which is as accurate as a QR factorisation of each window and has no loop over dates.
+stacked, (n dates, L sessions, K regressors), centred, and factorised together.
 """
 
 from __future__ import annotations
@@ -245,12 +244,23 @@ def fit_stack(
         )
     _refuse_missing(returns, design, event_returns, event_design, gap_returns, gap_design)
 
-    constant = _constant_columns(design)
-    shift, level = _centres(returns, design, has_constant=bool(constant.any()))
-    shift[:, constant] = 0.0
-    basis, triangle = _orthonormal_columns(design - shift[:, None, :], raw=design)
-    centred = returns - level[:, None]
-    projected, residuals = _project(basis, centred)
+    constant = np.flatnonzero((design == design[:1, :1]).all(axis=(0, 1)) & (design[0, 0] != 0.0))
+    shift, level = np.zeros((n, n_regressors)), np.zeros(n)  # what is taken off costs no digits to a level
+    if constant.size:
+        shift, level = design.mean(axis=1), returns.mean(axis=1)
+        shift[:, constant] = 0.0
+    moved, centred = design - shift[:, None, :], returns - level[:, None]
+    basis, triangle = np.linalg.qr(moved)
+    size, raw = (np.linalg.norm(x, axis=1) for x in (moved, design))
+    left = np.abs(np.diagonal(triangle, axis1=1, axis2=2))
+    collinear = (left <= COLLINEARITY * size + 1e-14 * raw).any(axis=1)
+    if collinear.any():
+        raise EstimationError(
+            f"Expected linearly independent regressors, found dependent ones in window {int(np.argmax(collinear))}.",
+            "Remove the duplicate, or merge dummies of sessions that coincide.",
+        )
+    projected = np.einsum("nlk,nl->nk", basis, centred)
+    residuals = centred - np.einsum("nlk,nk->nl", basis, projected)
     coefficients = np.linalg.solve(triangle, projected[:, :, None])[:, :, 0] if n_regressors else projected
 
     def predict_error(later: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -259,22 +269,22 @@ def fit_stack(
     abnormal = predict_error(event_returns, event_design)
     gap_abnormal = predict_error(gap_returns, gap_design)
     ssr = np.einsum("nl,nl->n", residuals, residuals)
-    _refuse_exact_fit(ssr, centred)
+    exact = ssr <= 1e-24 * np.einsum("nl,nl->n", centred, centred) + np.finfo(float).tiny
+    if exact.any():
+        raise EstimationError(
+            f"Expected returns that the regressors do not explain exactly, found no residual variation "
+            f"in window {int(np.argmax(exact))}.",
+            "Check the series: a constant price or a copy of a regressor cannot be tested.",
+        )
     uncentred = coefficients.copy()
-    if constant.any():
-        column = int(np.flatnonzero(constant)[0])
-        value = design[:, 0, column]
-        uncentred[:, column] += (level - np.einsum("nk,nk->n", shift, coefficients)) / value
+    for column in constant[:1]:
+        uncentred[:, column] += (level - np.einsum("nk,nk->n", shift, coefficients)) / design[:, 0, column]
     return WindowFits(
-        coefficients=uncentred,
-        residual_std=np.sqrt(ssr / (length - n_regressors)),
-        df=length - n_regressors,
-        residuals=residuals,
-        estimation_coordinates=basis,
-        abnormal_returns=abnormal,
+        coefficients=uncentred, residual_std=np.sqrt(ssr / (length - n_regressors)), df=length - n_regressors,
+        residuals=residuals, estimation_coordinates=basis, abnormal_returns=abnormal,
         window_coordinates=_in_coordinates(event_design - shift[:, None, :], triangle),
         gap_abnormal_returns=gap_abnormal,
-    )
+    )  # fmt: skip
 
 
 def _refuse_missing(*arrays: np.ndarray) -> None:
@@ -289,70 +299,8 @@ def _refuse_missing(*arrays: np.ndarray) -> None:
                 )
 
 
-def _constant_columns(design: np.ndarray) -> np.ndarray:
-    """Which regressors never vary and are not zero; centring applies to the others."""
-    if design.shape[2] == 0:
-        return np.zeros(0, dtype=bool)
-    reference = design[:1, :1, :]
-    return np.asarray((design == reference).all(axis=(0, 1)) & (reference[0, 0] != 0.0))
-
-
-def _centres(returns: np.ndarray, design: np.ndarray, *, has_constant: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What to subtract from the columns of the design, (n, K), and from the returns, (n,)."""
-    if not has_constant:
-        return np.zeros((design.shape[0], design.shape[2])), np.zeros(len(returns))
-    return design.mean(axis=1), returns.mean(axis=1)
-
-
-def _orthonormal_columns(design: np.ndarray, *, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gram-Schmidt with a second pass ("twice is enough"), over all windows together.
-
-    Returns the orthonormal columns (n, L, K) and the triangle R (n, K, K) with design = basis R.
-    """
-    n, _, n_regressors = design.shape
-    basis = np.empty_like(design)
-    triangle = np.zeros((n, n_regressors, n_regressors))
-    for column in range(n_regressors):
-        vector = design[:, :, column]
-        size = np.sqrt(np.einsum("nl,nl->n", vector, vector))
-        raw_size = np.sqrt(np.einsum("nl,nl->n", raw[:, :, column], raw[:, :, column]))
-        earlier = basis[:, :, :column]
-        for _ in range(2):
-            overlap = np.einsum("nlk,nl->nk", earlier, vector)
-            vector = vector - np.einsum("nlk,nk->nl", earlier, overlap)
-            triangle[:, :column, column] += overlap
-        norm = np.sqrt(np.einsum("nl,nl->n", vector, vector))
-        collinear = norm <= COLLINEARITY * size + 1e-14 * raw_size
-        if collinear.any():
-            raise EstimationError(
-                f"Expected linearly independent regressors, found column {column} explained by the ones before it "
-                f"in window {int(np.argmax(collinear))}.",
-                "Remove the duplicate, or merge dummies of sessions that coincide.",
-            )
-        basis[:, :, column] = vector / norm[:, None]
-        triangle[:, column, column] = norm
-    return basis, triangle
-
-
-def _project(basis: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the returns, (n, K), and what is left of them, (n, L)."""
-    projected = np.einsum("nlk,nl->nk", basis, returns)
-    return projected, returns - np.einsum("nlk,nk->nl", basis, projected)
-
-
 def _in_coordinates(rows: np.ndarray, triangle: np.ndarray) -> np.ndarray:
     """Rows x as R^-T x, so that x'(X0'X0)^-1 x is their squared length; (n, m, K)."""
     if rows.shape[2] == 0:
         return rows
     return np.linalg.solve(triangle.swapaxes(1, 2), rows.swapaxes(1, 2)).swapaxes(1, 2)
-
-
-def _refuse_exact_fit(ssr: np.ndarray, returns: np.ndarray) -> None:
-    total = np.einsum("nl,nl->n", returns, returns)
-    exact = ssr <= 1e-24 * total + np.finfo(float).tiny
-    if exact.any():
-        raise EstimationError(
-            f"Expected returns that the regressors do not explain exactly, found no residual variation "
-            f"in window {int(np.argmax(exact))}.",
-            "Check the series: a constant price or a copy of a regressor cannot be tested.",
-        )

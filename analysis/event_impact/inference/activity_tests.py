@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from event_impact.base.result import TestResult, not_computable
+from event_impact.base.result import TestResult, frame_of, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.sample_quantile import sample_quantile
@@ -82,19 +82,5 @@ def _assess_one(found: AbnormalReturns, rel_session: int) -> Surprise:
 
 def surprise_frame(surprises: list[Surprise]) -> pd.DataFrame:
     """One row a kind and session: rel_session, session, surprise, standard_error, t, p_t, p_sample_quantile, note."""
-    return pd.DataFrame(
-        [
-            {
-                "kind": s.kind,
-                "rel_session": s.rel_session,
-                "session": s.session,
-                "surprise": s.surprise,
-                "standard_error": s.standard_error,
-                "t": s.tests["t"].statistic,
-                "p_t": s.p_value("t"),
-                "p_sample_quantile": s.p_value("sample_quantile"),
-                "note": s.note,
-            }
-            for s in surprises
-        ]
-    )
+    columns = "kind rel_session session surprise standard_error t=tests.t.statistic p_t=tests.t.p_value"
+    return frame_of(surprises, f"{columns} p_sample_quantile=tests.sample_quantile.p_value note")

@@ -111,13 +111,8 @@ def bootstrap_car(
 def bootstrap_test(fits: WindowFits, rng: np.random.Generator, *, n_draws: int = 9999) -> TestResult:
     """The bootstrap as a test result."""
     outcome = bootstrap_car(fits, rng, n_draws=n_draws)
-    return TestResult(
-        name="block_bootstrap",
-        null=NULL,
-        distribution=f"{outcome.n_draws} draws of blocks of {outcome.block_length} sessions",
-        statistic=outcome.statistic,
-        p_value=outcome.p_value,
-    )
+    drawn = f"{outcome.n_draws} draws of blocks of {outcome.block_length} sessions"
+    return TestResult("block_bootstrap", NULL, drawn, outcome.statistic, outcome.p_value)
 
 
 def _draw_blocks(source: np.ndarray, rng: np.random.Generator, *, n_draws: int, length: int, block: int) -> np.ndarray:

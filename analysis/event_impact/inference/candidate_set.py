@@ -64,8 +64,7 @@ class CandidateSession:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Effects on this session that its own p* does not reject."""
-        low, high = self.rule.interval(level)
-        return float(low[0]), float(high[0])
+        return self.rule.first_interval(level)
 
 
 @dataclass(frozen=True)
@@ -238,15 +237,9 @@ def _rank_max_t(
         return placebo_test(max(values), earlier, name="max_t", null=MAX_T_NULL), "placebo"
     first, last = sessions[0].rel_session, sessions[-1].rel_session
     fits = pick_sessions(abnormal.window_fits(first, last), [s.rel_session - first for s in sessions])
-    test = TestResult(
-        name="max_t",
-        null=MAX_T_NULL,
-        distribution=f"ranks of {fits.n_estimation + fits.window_length} circular blocks of {fits.window_length} sessions",
-        statistic=max(values),
-        p_value=rank_largest(fits),
-        note=f"{len(placebo_t)} eligible placebo windows, {MIN_PLACEBO_SESSIONS} needed: ranked among refitted residuals",
-    )
-    return test, "blocks"
+    blocks = f"ranks of {fits.n_estimation + fits.window_length} circular blocks of {fits.window_length} sessions"
+    note = f"{len(placebo_t)} eligible placebo windows, {MIN_PLACEBO_SESSIONS} needed: ranked among refitted residuals"
+    return TestResult("max_t", MAX_T_NULL, blocks, max(values), rank_largest(fits), note=note), "blocks"
 
 
 def pick_sessions(fits: WindowFits, columns: list[int]) -> WindowFits:

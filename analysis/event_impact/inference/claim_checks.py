@@ -158,7 +158,7 @@ def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:
     total = context.abnormal[kind].sum_window(0, 0)
     if total.estimate is None:
         raise StudyError(total.note)
-    low, high = (float(ends[0]) for ends in invert_window(context.abnormal[kind], 0, 0).interval(0.05))
+    low, high = invert_window(context.abnormal[kind], 0, 0).first_interval(0.05)
     decision = "supported" if high < 0 else "contradicted" if low > 0 else "not_established"
     why = {
         "supported": "the 95 % interval lies below zero; it belongs to all news of the session together",

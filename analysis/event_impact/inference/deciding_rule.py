@@ -138,6 +138,11 @@ class DecidingRule:
         found = self.thresholds(level)
         return self.estimate - found.up, self.estimate + found.down
 
+    def first_interval(self, level: float) -> tuple[float, float]:
+        """That of the first window."""
+        low, high = self.interval(level)
+        return float(low[0]), float(high[0])
+
     def rule_out(self, bounds: np.ndarray) -> np.ndarray:
         """p of "the effect of the first window lies inside +-bound" at each bound: half the larger p* of the two ends.
 
@@ -223,22 +228,14 @@ def describe_rule(rule: DecidingRule) -> dict[str, TestResult]:
     p_value = float(rule.p_conformal[0])
     sessions = f"{m} session{'s' if m > 1 else ''}"
     state = float(rule.filtered.garch.volatility_state[0])
+    blocks = f"ranks of {count + m} circular blocks of {sessions}"
+    refitted = "refitted without a dummy on the estimation and event sessions together"
+    ranked = f"ranks of {count + 1} standardised {'returns' if m == 1 else f'sums of {sessions}'}"
+    statistic = float(rule.estimate[0] / rule.filtered.scale[0])
+    nervous = f"volatility of the event day {state:.2f} times that of the estimation window"
     several = not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL)
     return {
         "conformal": several if m > 1 else describe_conformal(p_value, count),
-        "block_conformal": TestResult(
-            name="block_conformal",
-            null=BLOCK_NULL,
-            distribution=f"ranks of {count + m} circular blocks of {sessions}",
-            p_value=p_value,
-            note="refitted without a dummy on the estimation and event sessions together",
-        ),
-        "fhs": TestResult(
-            name="fhs",
-            null=FHS_NULL,
-            distribution=f"ranks of {count + 1} standardised {'returns' if m == 1 else f'sums of {sessions}'}",
-            statistic=float(rule.estimate[0] / rule.filtered.scale[0]),
-            p_value=float(rule.p_fhs[0]),
-            note=f"volatility of the event day {state:.2f} times that of the estimation window",
-        ),
+        "block_conformal": TestResult("block_conformal", BLOCK_NULL, blocks, None, p_value, note=refitted),
+        "fhs": TestResult("fhs", FHS_NULL, ranked, statistic, float(rule.p_fhs[0]), note=nervous),
     }

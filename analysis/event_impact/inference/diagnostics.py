@@ -15,6 +15,7 @@ from event_impact.estimation.rolling import WindowFits
 
 #: Lags of the two tests for dependence.
 LAGS = 10
+EQUAL_HALVES = "the coefficients are the same in both halves of the estimation window"
 
 
 @dataclass(frozen=True)
@@ -105,17 +106,13 @@ def diagnose(fits: WindowFits, returns: np.ndarray, design: np.ndarray, *, slope
     garch = fit_garch(residuals, fits.gap_abnormal_returns[:1])
     largest = int(np.argmax(leverage))
     return Diagnostics(
-        ljung_box=ljung_box_test(residuals),
-        arch_lm=arch_lm_test(residuals),
-        jarque_bera=jarque_bera_test(residuals),
-        kurtosis=float(stats.kurtosis(residuals, fisher=False)),
-        skewness=float(stats.skew(residuals)),
-        event_leverage=float(fits.leverage[0, 0]),
-        largest_leverage=float(leverage[largest]),
-        largest_leverage_offset=largest,
+        ljung_box=ljung_box_test(residuals), arch_lm=arch_lm_test(residuals),
+        jarque_bera=jarque_bera_test(residuals), kurtosis=float(stats.kurtosis(residuals, fisher=False)),
+        skewness=float(stats.skew(residuals)), event_leverage=float(fits.leverage[0, 0]),
+        largest_leverage=float(leverage[largest]), largest_leverage_offset=largest,
         volatility_state=float(garch.volatility_state[0]),
         beta_stability=None if slope is None else beta_stability(returns, design, leverage=leverage, slope=slope),
-    )
+    )  # fmt: skip
 
 
 def ljung_box_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
@@ -125,14 +122,7 @@ def ljung_box_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
     n = len(e)
     shares = np.array([e[lag:] @ e[:-lag] for lag in range(1, lags + 1)]) / (e @ e)
     statistic = float(n * (n + 2) * np.sum(shares**2 / (n - np.arange(1, lags + 1))))
-    return TestResult(
-        name="ljung_box",
-        null=f"residuals are uncorrelated up to lag {lags}",
-        distribution=f"chi2({lags})",
-        statistic=statistic,
-        p_value=float(stats.chi2.sf(statistic, lags)),
-        df=float(lags),
-    )
+    return _chi_squared("ljung_box", f"residuals are uncorrelated up to lag {lags}", statistic, lags)
 
 
 def arch_lm_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
@@ -142,27 +132,16 @@ def arch_lm_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
     lagged = np.lib.stride_tricks.sliding_window_view(squares[:-1], lags)
     _, ssr = _least_squares(now, np.column_stack([np.ones(len(now)), lagged]))
     statistic = len(now) * (1.0 - ssr / float(np.sum((now - now.mean()) ** 2)))
-    return TestResult(
-        name="arch_lm",
-        null=f"squared residuals are uncorrelated up to lag {lags}",
-        distribution=f"chi2({lags})",
-        statistic=float(statistic),
-        p_value=float(stats.chi2.sf(statistic, lags)),
-        df=float(lags),
-    )
+    return _chi_squared("arch_lm", f"squared residuals are uncorrelated up to lag {lags}", float(statistic), lags)
 
 
 def jarque_bera_test(residuals: np.ndarray) -> TestResult:
     """Are the residuals normal? The t test needs it, the rank tests do not."""
-    outcome = stats.jarque_bera(residuals)
-    return TestResult(
-        name="jarque_bera",
-        null="residuals are normal",
-        distribution="chi2(2)",
-        statistic=float(outcome.statistic),
-        p_value=float(outcome.pvalue),
-        df=2.0,
-    )
+    return _chi_squared("jarque_bera", "residuals are normal", float(stats.jarque_bera(residuals).statistic), 2)
+
+
+def _chi_squared(name: str, null: str, statistic: float, df: int) -> TestResult:
+    return TestResult(name, null, f"chi2({df})", statistic, float(stats.chi2.sf(statistic, df)), float(df))
 
 
 def beta_stability(returns: np.ndarray, design: np.ndarray, *, leverage: np.ndarray, slope: int = 1) -> BetaStability:
@@ -184,20 +163,14 @@ def beta_stability(returns: np.ndarray, design: np.ndarray, *, leverage: np.ndar
     without = slope_without(returns, design, sessions=order[:2], slope=slope)
     df = length - 2 * n_regressors
     value = (ssr - ssr1 - ssr2) / n_regressors / ((ssr1 + ssr2) / df)
+    p_value = float(stats.f.sf(value, n_regressors, df))
     return BetaStability(
         full=float(b[slope]),
         first_half=float(b1[slope]),
         second_half=float(b2[slope]),
         without_two_highest_leverage=without,
         dropped=(int(order[0]), int(order[1])),
-        test=TestResult(
-            name="chow",
-            null="the coefficients are the same in both halves of the estimation window",
-            distribution=f"F({n_regressors}, {df})",
-            statistic=float(value),
-            p_value=float(stats.f.sf(value, n_regressors, df)),
-            df=float(df),
-        ),
+        test=TestResult("chow", EQUAL_HALVES, f"F({n_regressors}, {df})", float(value), p_value, float(df)),
     )
 
 

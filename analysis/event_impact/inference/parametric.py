@@ -28,15 +28,8 @@ def prediction_error_t(estimate: float, standard_error: float, df: int, *, note:
     TestResult
     """
     statistic = estimate / standard_error
-    return TestResult(
-        name="t",
-        null="the abnormal return of the window is zero",
-        distribution=f"t({df})",
-        statistic=statistic,
-        p_value=float(2 * stats.t.sf(abs(statistic), df)),
-        df=df,
-        note=note,
-    )
+    p_value = float(2 * stats.t.sf(abs(statistic), df))
+    return TestResult("t", "the abnormal return of the window is zero", f"t({df})", statistic, p_value, df, note)
 
 
 def interval(estimate: float, standard_error: float, df: int, level: float) -> tuple[float, float]:

@@ -145,10 +145,5 @@ def placebo_test(
         return not_computable(name, f"{count} eligible placebo sessions, {minimum} needed", null=null)
     if not (np.isfinite(statistic) and np.isfinite(placebo).all()):
         raise EstimationError(f"Expected finite statistics to rank for {name}, found some that are not.", "")
-    return TestResult(
-        name=name,
-        null=null,
-        distribution=f"ranks among {count} earlier sessions",
-        statistic=float(statistic),
-        p_value=float(placebo_p_values(statistic, placebo)),
-    )
+    p_value = float(placebo_p_values(statistic, placebo))
+    return TestResult(name, null, f"ranks among {count} earlier sessions", float(statistic), p_value)

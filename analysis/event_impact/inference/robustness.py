@@ -16,6 +16,7 @@ from scipy import stats
 
 from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
+from event_impact.base.result import frame_of
 from event_impact.estimation.garch import GarchParameters, carry_garch, estimate_garch
 from event_impact.estimation.models import MIN_USABLE_SHARE, Design
 from event_impact.estimation.rolling import WindowFits, fit_windows
@@ -58,6 +59,11 @@ class Choice:
 
 
 DIMENSIONS = tuple(f.name for f in fields(Choice))
+CURVE_COLUMNS = (
+    " ".join(f"{name}=choice.{name}" for name in DIMENSIONS)
+    + " is_headline estimate standard_error df t ci95_low=ci95.0 ci95_high=ci95.1 p_t p_conformal p_fhs p_adjusted"
+    + " outcome n_estimation n_placebo note"
+)
 
 
 @dataclass(frozen=True)
@@ -435,19 +441,13 @@ def _describe(
     session, ends = own.sessions[shown], own.own_intervals
     judged = judge_row(own.weigh(), ends, level=significance, bound=bound)
     return SpecificationEstimate(
-        choice=candidate.choice,
-        is_headline=is_headline,
-        estimate=session.estimate,
-        standard_error=float(fits[shown].forecast_std[0, 0]),
-        df=fits[shown].df,
-        p_t=session.t.p_value,
-        p_conformal=float(session.rule.p_conformal[0]),
-        p_fhs=float(session.rule.p_fhs[0]),
+        choice=candidate.choice, is_headline=is_headline, estimate=session.estimate,
+        standard_error=float(fits[shown].forecast_std[0, 0]), df=fits[shown].df, p_t=session.t.p_value,
+        p_conformal=float(session.rule.p_conformal[0]), p_fhs=float(session.rule.p_fhs[0]),
         ci90=(min(low for low, _ in ends), max(high for _, high in ends)),
         ci95=own.interval(0.05) or session.interval(0.05 / own.count),
-        outcome="detected" if judged.outcome == "fragile" else judged.outcome,
-        n_estimation=fits[shown].n_estimation,
-    )
+        outcome="detected" if judged.outcome == "fragile" else judged.outcome, n_estimation=fits[shown].n_estimation,
+    )  # fmt: skip
 
 
 def placebo_positions(
@@ -515,27 +515,4 @@ def placebo_t_values(
 
 def curve_frame(curve: SpecificationCurve) -> pd.DataFrame:
     """One row a specification: its choices and its numbers, fractions."""
-    rows = []
-    for e in curve.estimates:
-        low, high = e.ci95 or (None, None)
-        rows.append(
-            {
-                **{name: getattr(e.choice, name) for name in DIMENSIONS},
-                "is_headline": e.is_headline,
-                "estimate": e.estimate,
-                "standard_error": e.standard_error,
-                "df": e.df,
-                "t": e.t,
-                "ci95_low": low,
-                "ci95_high": high,
-                "p_t": e.p_t,
-                "p_conformal": e.p_conformal,
-                "p_fhs": e.p_fhs,
-                "p_adjusted": e.p_adjusted,
-                "outcome": e.outcome,
-                "n_estimation": e.n_estimation,
-                "n_placebo": e.n_placebo,
-                "note": e.note,
-            }
-        )
-    return pd.DataFrame(rows)
+    return frame_of(curve.estimates, CURVE_COLUMNS)

@@ -39,13 +39,9 @@ def sample_quantile(abnormal: np.ndarray, residuals: np.ndarray) -> TestResult:
     """
     if len(abnormal) != 1:
         return not_computable("sample_quantile", "defined for one-session windows only", null=SQ_NULL)
-    return TestResult(
-        name="sample_quantile",
-        null=SQ_NULL,
-        distribution=f"ranks among {len(residuals)} residuals",
-        p_value=sample_quantile_p(float(abnormal[0]), residuals),
-        note=f"smallest reachable p is {2 / (len(residuals) + 1):.3g}",
-    )
+    p_value, note = sample_quantile_p(float(abnormal[0]), residuals), f"{2 / (len(residuals) + 1):.3g}"
+    ranked = f"ranks among {len(residuals)} residuals"
+    return TestResult("sample_quantile", SQ_NULL, ranked, p_value=p_value, note=f"smallest reachable p is {note}")
 
 
 def conformal(fits: WindowFits) -> TestResult:
@@ -67,10 +63,5 @@ def conformal(fits: WindowFits) -> TestResult:
 
 def describe_conformal(p_value: float, n_estimation: int) -> TestResult:
     """The conformal p of one session as a test result."""
-    return TestResult(
-        name="conformal",
-        null=CONFORMAL_NULL,
-        distribution=f"ranks of {n_estimation + 1} refitted residuals",
-        p_value=p_value,
-        note=f"smallest reachable p is {1 / (n_estimation + 1):.3g}",
-    )
+    ranked, note = f"ranks of {n_estimation + 1} refitted residuals", f"{1 / (n_estimation + 1):.3g}"
+    return TestResult("conformal", CONFORMAL_NULL, ranked, p_value=p_value, note=f"smallest reachable p is {note}")

@@ -245,21 +245,13 @@ def joint_test(effects: WindowEffects, placebo: np.ndarray, *, minimum: int = MI
     a = effects.abnormal_returns
     m = len(a)
     value = joint_f_values(a[None], effects.forecast_scale[None], residual_std=np.sqrt([effects.residual_variance]))[0]
-    count = len(placebo)
+    count, null = len(placebo), "every session of the window is ordinary"
     parametric = float(stats.f.sf(value, m, effects.df))
     if count < minimum:
         note = f"no p: {count} eligible placebo windows, {minimum} needed; F({m}, {effects.df}) gives {parametric:.4g}"
-        return TestResult(
-            name="joint_f", null="every session of the window is ordinary", statistic=float(value), note=note
-        )
-    return TestResult(
-        name="joint_f",
-        null="every session of the window is ordinary",
-        distribution=f"ranks among {count} earlier windows",
-        statistic=float(value),
-        p_value=float(placebo_p_values(value, placebo)),
-        note=f"F({m}, {effects.df}) would give {parametric:.4g}",
-    )
+        return TestResult("joint_f", null, statistic=float(value), note=note)
+    p_value, note = float(placebo_p_values(value, placebo)), f"F({m}, {effects.df}) would give {parametric:.4g}"
+    return TestResult("joint_f", null, f"ranks among {count} earlier windows", float(value), p_value, note=note)
 
 
 def fieller_set(report: Contrast, denial: Contrast, *, effects: WindowEffects, coverage: float = 0.95) -> FiellerSet:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from event_impact.base.result import TestResult, not_computable
+from event_impact.base.result import TestResult, frame_of, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.deciding_rule import DecidingRule, invert_window
 from event_impact.inference.placebo_pool import effects_of, rank_windows
@@ -59,10 +59,12 @@ class SequenceRow:
 
     def interval(self, level: float) -> tuple[float, float] | None:
         """Effects that p* does not reject at the level."""
-        if self.rule is None:
-            return None
-        low, high = self.rule.interval(level)
-        return float(low[0]), float(high[0])
+        return self.rule.first_interval(level) if self.rule else None
+
+    @property
+    def ends(self) -> tuple[float, ...] | None:
+        """Of the 90 and of the 95 % interval."""
+        return (*self.rule.first_interval(0.10), *self.rule.first_interval(0.05)) if self.rule else None
 
 
 @dataclass(frozen=True)
@@ -92,31 +94,12 @@ class StorySequence:
 
     def frame(self) -> pd.DataFrame:
         """``results/sequence.csv``: one row an effect."""
-        records = []
-        for row in self.rows:
-            c = row.contrast
-            low90, high90 = row.interval(0.10) or (None, None)
-            low95, high95 = row.interval(0.05) or (None, None)
-            records.append(
-                {
-                    "effect": row.name,
-                    "first": row.first,
-                    "last": row.last,
-                    "estimate": row.estimate,
-                    "standard_error": c.std_error if c else None,
-                    "df": c.df if c else None,
-                    "t": c.t_value if c else None,
-                    "p_t": c.p_value if c else None,
-                    "p_rank": row.rank_p,
-                    "ci90_low": low90,
-                    "ci90_high": high90,
-                    "ci95_low": low95,
-                    "ci95_high": high95,
-                    "mde80": row.mde80,
-                    "note": row.note,
-                }
-            )
-        return pd.DataFrame(records)
+        return frame_of(
+            self.rows,
+            "effect=name first last estimate standard_error=contrast.std_error df=contrast.df t=contrast.t_value "
+            "p_t=contrast.p_value p_rank=rank_p ci90_low=ends.0 ci90_high=ends.1 ci95_low=ends.2 ci95_high=ends.3 mde80 "
+            "note",
+        )
 
 
 def assess_sequence(
@@ -168,12 +151,11 @@ def assess_sequence(
     rows = tuple(SequenceRow(name, *span, getattr(split, name), "", rules[name]) for name, span in spans.items())
     if split.report is None or split.denial is None:
         return StorySequence(rows, joint)
-    low, high = rules["total"].interval(0.10)
     claim = reversal_claim(
         split,
         p_report=float(rules["report"].p_star[0]),
         p_denial=float(rules["denial"].p_star[0]),
-        total_interval=(float(low[0]), float(high[0])),
+        total_interval=rules["total"].first_interval(0.10),
         bound=bound,
         level=significance,
     )

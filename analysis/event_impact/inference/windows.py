@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from event_impact.base.result import TestResult, not_computable, show_tests
+from event_impact.base.result import TestResult, frame_of, not_computable, show_tests
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.candidate_set import CandidateSession, CandidateSet, measure_candidates
 from event_impact.inference.deciding_rule import DecidingRule, describe_rule, find_detectable
@@ -25,15 +25,6 @@ from event_impact.inference.window_tests import run_window_tests
 HEADLINE_KIND = "close_to_close"
 COMPANION_KIND = "close_to_open"
 DECLARED_KINDS = (HEADLINE_KIND, COMPANION_KIND)
-OUTCOMES = (
-    "insufficient_data",
-    "borderline",
-    "detectable_but_small",
-    "effect",
-    "fragile",
-    "smaller_than_bound",
-    "no_detectable_effect",
-)
 DETECTIONS = ("detectable_but_small", "effect", "fragile")
 SHARES = (0.5, 0.8, 0.9)
 """How often the effects of ``mde50_rule``, ``mde80_rule`` and ``mde90_rule`` are found."""
@@ -298,22 +289,13 @@ def assess_window(
     found = run_window_tests(abnormal, total, rng=rng, placebo=placebo)
     note = _note(fit.n_estimation, fit.asked_sessions, fit.dropped)
     row = WindowEstimate(
-        specification,
-        first,
-        last,
-        is_primary,
-        total.estimate,
-        Judgement(""),
-        "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))),
-        found.tests,
-        standard_error=error,
-        df=None if error is None else fit.df,
+        specification, first, last, is_primary, total.estimate, Judgement(""),
+        "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))), found.tests,
+        standard_error=error, df=None if error is None else fit.df,
         candidates=CandidateSet((CandidateSession(first, found.rule, found.tests["t"], abnormal.session_of(first)),)),
-        significance=significance,
-        n_estimation=fit.n_estimation,
-        n_placebo=placebo.count if placebo else None,
+        significance=significance, n_estimation=fit.n_estimation, n_placebo=placebo.count if placebo else None,
         other_news=_list_news(abnormal, first, last),
-    )
+    )  # fmt: skip
     return judge_estimate(row, bound=bound)
 
 
@@ -482,23 +464,13 @@ def apply_confirmation(
 
 def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:
     """``results/tests.csv``: one row a test of a window, those that cannot be computed with their reason."""
-    return pd.DataFrame(
-        [
-            {
-                "return_kind": row.return_kind,
-                "first": row.first,
-                "last": row.last,
-                "test": name,
-                "statistic": test.statistic,
-                "p_value": test.p_value,
-                "distribution": test.distribution,
-                "null": test.null,
-                "note": test.note,
-            }
-            for row in rows
-            if row.n_candidates == 1
-            for name, test in row.tests.items()
-        ]
+    shown = [
+        (row, {"test": name, "is": test}) for row in rows if row.n_candidates == 1 for name, test in row.tests.items()
+    ]
+    return frame_of(
+        shown,
+        "return_kind=0.return_kind first=0.first last=0.last test=1.test statistic=1.is.statistic "
+        "p_value=1.is.p_value distribution=1.is.distribution null=1.is.null note=1.is.note",
     )
 
 

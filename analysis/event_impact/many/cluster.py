@@ -261,29 +261,19 @@ def pick(worked: Worked, chosen: np.ndarray) -> EventEstimates:
     return worked.estimates.select(chosen)
 
 
-def judge_partition(worked: Worked) -> EventPValues:
-    """The tests of single events."""
-    return judge_events(worked.design, worked.estimates)
+def run_task(worked: Worked, chosen: np.ndarray, task: Callable[..., Any], more: dict[str, Any]) -> Any:
+    """On a worker: a task of layout and estimates, for some events."""
+    return task(worked.design, pick(worked, chosen), **more)
 
 
-def sum_days(worked: Worked, chosen: np.ndarray) -> DaySums:
+def sum_days(design: BatchDesign, chosen: EventEstimates) -> dict[str, DaySums]:
     """First pass over the days of some used events."""
-    return gather_day_sums(worked.design, pick(worked, chosen))
+    return {"days": gather_day_sums(design, chosen)}
 
 
-def rank_days(worked: Worked, chosen: np.ndarray, day_spread: np.ndarray, scar_spread: float) -> dict[str, Any]:
-    """Second pass: ranks, scaled by the spreads of the whole sample."""
-    return gather_rank_sums(worked.design, pick(worked, chosen), day_spread=day_spread, scar_spread=scar_spread)
-
-
-def hold(worked: Worked, chosen: np.ndarray) -> np.ndarray:
-    """Buy-and-hold abnormal returns of some used events."""
-    return buy_and_hold(worked.design, pick(worked, chosen))
-
-
-def sum_sessions(worked: Worked, chosen: np.ndarray) -> np.ndarray:
+def sum_sessions(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Summed outcome of some used events by session, beside the shared regressors."""
-    return lay_out_portfolio(worked.design, total_by_session(worked.design, pick(worked, chosen)))
+    return lay_out_portfolio(design, total_by_session(design, chosen))
 
 
 def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> Worked:
@@ -426,9 +416,8 @@ class ClusterEngine:
 
     def judge(self) -> EventPValues:
         """The tests of single events, in the order of the table."""
-        found = self._client.gather(
-            [self._client.submit(judge_partition, worked, pure=False) for worked in self._worked]
-        )
+        everything = [np.arange(part.positions.size) for part in self.partitions]
+        found = self._client.gather(self._submit(run_task, everything, judge_events, {}))
         whole = {name: np.full(self._places[0].size, np.nan) for name in ("t", "sample_quantile", "conformal")}
         for partition, part in zip(self.partitions, found, strict=True):
             for name, values in whole.items():
@@ -456,40 +445,35 @@ class ClusterEngine:
         chosen = [np.flatnonzero(is_chosen[part.positions]) for part in self.partitions]
         sample = self.estimates.select(positions)
         pairs = self._start_correlation(chosen, sample)
-        sums = self._add_up(self._submit(sum_days, chosen), on_progress, lambda part: part.abnormal.n)
+        futures = self._submit(run_task, chosen, sum_days, {})
+        sums: DaySums = self._add_up(futures, on_progress, lambda part: part["days"].abnormal.n)["days"]
         ranked = None
         if positions.size > 1:
-            futures = self._submit(rank_days, chosen, sums.standardised.std, find_scar_spread(sample))
-            ranked = self._add_up_ranks(futures, on_progress)
+            spreads = {"day_spread": sums.standardised.std, "scar_spread": find_scar_spread(sample)}
+            futures = self._submit(run_task, chosen, gather_rank_sums, spreads)
+            ranked = self._add_up(futures, on_progress, lambda part: int(part["grank"].count[-1]))
         bhar = self._gather_held(chosen, positions) if draws > 0 else None
-        held = self._client.gather(self._submit(sum_sessions, chosen))
+        held = self._client.gather(self._submit(run_task, chosen, sum_sessions, {}))
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
         correlation = self._finish_correlation(pairs, sample)
         return compose_sample(sample, SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed)
 
-    def _add_up(self, futures: list[Any], on_progress: Any, count: Callable[[DaySums], int]) -> DaySums:
-        total: DaySums | None = None
-        for future in futures:
-            part = future.result()
-            total = part.merge(total)
-            if on_progress is not None:
-                on_progress(count(part))
-        assert total is not None  # the caller has at least one event
-        return total
-
-    def _add_up_ranks(self, futures: list[Any], on_progress: Any) -> dict[str, Any]:
+    def _add_up(self, futures: list[Any], on_progress: Any, count: Callable[[Any], int]) -> dict[str, Any]:
+        """Sums of all partitions by name, as each arrives."""
         totals: dict[str, Any] = {}
         for future in futures:
-            parts = future.result()
-            totals = {name: part.merge(totals.get(name)) for name, part in parts.items()}
+            part = future.result()
+            totals = {name: sums.merge(totals.get(name)) for name, sums in part.items()}
             if on_progress is not None:
-                on_progress(int(parts["grank"].count[-1]))
+                on_progress(count(part))
         return totals
 
     def _gather_held(self, chosen: list[np.ndarray], positions: np.ndarray) -> np.ndarray:
         whole = np.full(self._places[0].size, np.nan)
         held = [(part.positions[c]) for part, c in zip(self.partitions, chosen, strict=True) if c.size]
-        for where, values in zip(held, self._client.gather(self._submit(hold, chosen)), strict=True):
+        for where, values in zip(
+            held, self._client.gather(self._submit(run_task, chosen, buy_and_hold, {})), strict=True
+        ):
             whole[where] = values
         return np.asarray(whole[positions])
 

@@ -255,20 +255,11 @@ def _empty_estimates(
     n, j = tickers.size, len(design.regressors)
     kept = n if keep_model else 0
     return EventEstimates(
-        ticker_index=tickers,
-        session_index=sessions,
-        reason=np.zeros(n, np.int8),
-        n_estimation=np.zeros(n, np.int32),
-        car=np.empty(n),
-        residual_std=np.empty(n),
-        car_factor=np.empty(n),
-        outcome_mean=np.empty(kept),
-        slopes=np.empty((j, kept)),
-        regressor_means=np.empty((j, kept)),
-        cholesky=np.empty((j * (j + 1) // 2, kept)),
-        windows=windows,
-        n_parameters=design.n_parameters,
-    )
+        ticker_index=tickers, session_index=sessions, reason=np.zeros(n, np.int8),
+        n_estimation=np.zeros(n, np.int32), car=np.empty(n), residual_std=np.empty(n), car_factor=np.empty(n),
+        outcome_mean=np.empty(kept), slopes=np.empty((j, kept)), regressor_means=np.empty((j, kept)),
+        cholesky=np.empty((j * (j + 1) // 2, kept)), windows=windows, n_parameters=design.n_parameters,
+    )  # fmt: skip
 
 
 def _place_events(output: EventEstimates, *, shape: tuple[int, ...]) -> None:
@@ -470,7 +461,7 @@ def _solve(
     if output.outcome_mean.size == 0:
         return
     output.outcome_mean[chunk] = mean_y + y_shift.take(row)
-    for m, slope in enumerate(_backward(z_y, factor)):
+    for m, slope in enumerate(solve_back(z_y, factor)):
         output.slopes[m, chunk] = slope
         output.regressor_means[m, chunk] = mean_x[m] + x_shifts[m].take(row if x_shifts[m].size > 1 else 0)
     for m, entry in enumerate(factor):
@@ -526,7 +517,8 @@ def _forward(right: list[np.ndarray], factor: list[np.ndarray]) -> list[np.ndarr
     return solved
 
 
-def _backward(right: list[np.ndarray], factor: list[np.ndarray]) -> list[np.ndarray]:
+def solve_back(right: list[np.ndarray], factor: list[np.ndarray]) -> list[np.ndarray]:
+    """Back substitution with the transpose of a Cholesky factor, its lower rows in one list."""
     solved: list[np.ndarray] = [np.empty(0)] * len(right)
     for a in range(len(right) - 1, -1, -1):
         value = right[a]

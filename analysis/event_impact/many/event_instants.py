@@ -13,11 +13,8 @@ import numpy as np
 import pandas as pd
 
 from event_impact.base.errors import AlignmentError, DataError
-from event_impact.events.calendars import load_hours
-from event_impact.events.instants import find_candidates
 
 EARLIEST, LATEST, EXCHANGE = "published_earliest", "published_latest", "exchange"
-RESOLUTIONS = ("reject", "first", "last")
 HAS_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 
 
@@ -98,6 +95,9 @@ def _align_exchange(
     aligned: AlignedEvents, at: np.ndarray, exchange: str, earliest: np.ndarray, latest: np.ndarray, ambiguous: str
 ) -> None:
     """Fill in the events of one exchange."""
+    from event_impact.events.calendars import load_hours  # calendars take a quarter of a second to load
+    from event_impact.events.instants import find_candidates
+
     try:
         hours = load_hours(exchange)
     except AlignmentError as error:

@@ -8,21 +8,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from event_impact.base.errors import ConfigError, DataError
+from event_impact.estimation.models import FACTOR_COLUMNS, PEER_MODELS
 
-FACTORS_OF_MODEL: Mapping[str, tuple[str, ...]] = {
-    "capm": ("rf",),
-    "ff3": ("rf", "mkt_rf", "smb", "hml"),
-    "carhart": ("rf", "mkt_rf", "smb", "hml", "mom"),
-    "ff5": ("rf", "mkt_rf", "smb", "hml", "rmw", "cma"),
-    "ff5_mom": ("rf", "mkt_rf", "smb", "hml", "rmw", "cma", "mom"),
-}
+FACTORS_OF_MODEL = {name: ("rf", *columns) for name, columns in FACTOR_COLUMNS.items()} | {"capm": ("rf",)}
 THIN_TRADING_MODELS = ("lead_lag", "scholes_williams")
 BATCH_MODELS = (
     *("market", "market_adjusted", "market_adjusted_demeaned", "constant_mean"),
     *(*THIN_TRADING_MODELS, *FACTORS_OF_MODEL),
 )
-ONE_BY_ONE = ("market_peers", "ridge", "synthetic_control", "garch_market", "robust")
-"""Models of single studies that choose or iterate event by event: ``impact run`` fits them."""
+ONE_BY_ONE = {
+    **dict.fromkeys(PEER_MODELS, "takes peers that are chosen firm by firm, which a table of returns does not name"),
+    "garch_market": "forecasts the variance of one day, and most statistics of many events scale by that of all days",
+    "robust": "has no standard error of a single event, which the standardised statistics divide by",
+}
+"""Models of single studies that many events do not have, and why: ``impact run`` fits them."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def check_batch_model(model: str) -> None:
     """
     if model in ONE_BY_ONE:
         raise ConfigError(
-            f"Model {model} is fitted event by event.",
+            f"Model {model} {ONE_BY_ONE[model]}.",
             "Use impact run for it, or one of " + ", ".join(BATCH_MODELS) + ".",
         )
     if model not in BATCH_MODELS:

@@ -8,7 +8,7 @@ comparison and is marked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -194,10 +194,7 @@ def assess_group(name: str, peers: list[PeerEstimate], portfolio: AbnormalReturn
         sample_quantile(total.abnormal, portfolio.fit.residuals),
         conformal(portfolio.window_fits(0, 0)),
     )
-    tests = tuple(
-        TestResult(n, t.null, t.distribution, t.statistic, t.p_value, t.df, t.note)
-        for n, t in zip(names, found, strict=True)
-    )
+    tests = tuple(replace(test, name=n) for n, test in zip(names, found, strict=True))
     return GroupTests(name, members, correlation, total.estimate, tests)
 
 
@@ -224,14 +221,11 @@ def rank_in_space(firm: AbnormalReturns, donors: list[PeerEstimate]) -> TestResu
     count = len(ratios) + 1
     smallest = 1 / count
     needed = "enough for 5 %" if smallest <= 0.05 else "never below 5 %: that takes 19 donors"
-    return TestResult(
-        name="in_space",
-        null=RANK_NULL,
-        distribution=f"ranks of {count} firms",
-        statistic=own,
-        p_value=(1 + sum(r >= own for r in ratios)) / count,
-        note=f"{count - 1} {'donor' if count == 2 else 'donors'}: the smallest p it can reach is {smallest:.2g} ({needed})",
+    note = (
+        f"{count - 1} {'donor' if count == 2 else 'donors'}: the smallest p it can reach is {smallest:.2g} ({needed})"
     )
+    p_value = (1 + sum(r >= own for r in ratios)) / count
+    return TestResult("in_space", RANK_NULL, f"ranks of {count} firms", own, p_value, note=note)
 
 
 def scaled_gap(abnormal: AbnormalReturns) -> float:
@@ -248,15 +242,10 @@ def describe_linear(
     """A comparison by least squares, its peers' coefficients in ``peer_columns``."""
     rule = invert_rule(fits)
     return AdjustedEstimate(
-        label=label,
-        donors=donors,
-        estimate=float(fits.abnormal_returns[0, 0]),
-        residual_std=float(fits.residual_std[0]),
-        weight_sum=float(fits.coefficients[0, peer_columns].sum()),
-        p_conformal=float(rule.p_conformal[0]),
-        p_fhs=float(rule.p_fhs[0]),
-        note="",
-    )
+        label=label, donors=donors, estimate=float(fits.abnormal_returns[0, 0]),
+        residual_std=float(fits.residual_std[0]), weight_sum=float(fits.coefficients[0, peer_columns].sum()),
+        p_conformal=float(rule.p_conformal[0]), p_fhs=float(rule.p_fhs[0]), note="",
+    )  # fmt: skip
 
 
 def describe_penalised(

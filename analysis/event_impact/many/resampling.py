@@ -7,6 +7,7 @@ p = (1 + number of draws at least as extreme)/(draws + 1).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -70,22 +71,51 @@ def wild_bootstrap(car: np.ndarray, block: np.ndarray, *, draws: int, seed: int)
     Block-robust t against the same t with the CARs of each block multiplied by a common random
     sign, the null imposed. Cameron, Gelbach and Miller (2008).
     """
-    name = "wild_bootstrap"
-    sums, sizes, reason = _sum_blocks(car, block)
-    if reason:
+
+    def flip(rng: np.random.Generator, shape: tuple[int, int], sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        return _block_t((rng.integers(0, 2, size=shape, dtype=np.int8) * 2.0 - 1.0) * sums, sizes)
+
+    return _draw_blocks("wild_bootstrap", "random signs of blocks", flip, car, block, draws=draws, seed=seed)
+
+
+def event_block_bootstrap(car: np.ndarray, block: np.ndarray, *, draws: int, seed: int) -> TestResult:
+    """Is the mean CAR zero, resampling whole blocks of events that share days?
+
+    Block-robust t against the t of blocks drawn with replacement, centred on the sample mean.
+    """
+
+    def resample(rng: np.random.Generator, shape: tuple[int, int], sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        picks = rng.integers(0, sums.size, size=shape)
+        return _block_t((sums - sizes * car.mean())[picks], sizes[picks])
+
+    return _draw_blocks("event_block_bootstrap", "resampled blocks", resample, car, block, draws=draws, seed=seed)
+
+
+def _draw_blocks(
+    name: str,
+    source: str,
+    draw: Callable[..., np.ndarray],
+    car: np.ndarray,
+    block: np.ndarray,
+    *,
+    draws: int,
+    seed: int,
+) -> TestResult:
+    """The block-robust t of the mean CAR among that of drawn samples."""
+    label = np.unique(block, return_inverse=True)[1]
+    sums, sizes = np.bincount(label, weights=car), np.bincount(label).astype(float)
+    if sums.size < FEWEST_BLOCKS:
+        reason = f"needs at least {FEWEST_BLOCKS} blocks of events that share no day, found {sums.size}"
         return not_computable(name, reason, null=NULL_CAAR)
     observed = float(_block_t(sums[None, :], sizes)[0])
     if not math.isfinite(observed):
         return not_computable(name, "the blocks have no spread", null=NULL_CAAR)
-    rng = np.random.default_rng(seed)
-    hits = 0
+    rng, hits = np.random.default_rng(seed), 0
     for first in range(0, draws, DRAWS_AT_ONCE):
-        shape = (min(DRAWS_AT_ONCE, draws - first), sums.size)
-        flips = rng.integers(0, 2, size=shape, dtype=np.int8) * 2.0 - 1.0
-        drawn = _block_t(flips * sums, sizes)
+        drawn = draw(rng, (min(DRAWS_AT_ONCE, draws - first), sums.size), sums, sizes)
         hits += int((~(np.abs(drawn) < abs(observed) * (1 - TIE_SHARE))).sum())
     note = f"{draws} draws, seed {seed}, {sums.size} blocks"
-    return TestResult(name, NULL_CAAR, "random signs of blocks", observed, (1 + hits) / (draws + 1), None, note)
+    return TestResult(name, NULL_CAAR, source, observed, (1 + hits) / (draws + 1), None, note)
 
 
 def wild_term_test(
@@ -121,38 +151,6 @@ def wild_term_test(
         hits += int((wald(flips) >= observed * (1 - TIE_SHARE)).sum())
     note = f"{draws} draws, seed {seed}, {n_blocks} blocks"
     return TestResult(name, null, "random signs of blocks", observed, (1 + hits) / (draws + 1), None, note)
-
-
-def event_block_bootstrap(car: np.ndarray, block: np.ndarray, *, draws: int, seed: int) -> TestResult:
-    """Is the mean CAR zero, resampling whole blocks of events that share days?
-
-    Block-robust t against the t of blocks drawn with replacement, centred on the sample mean.
-    """
-    name = "event_block_bootstrap"
-    sums, sizes, reason = _sum_blocks(car, block)
-    if reason:
-        return not_computable(name, reason, null=NULL_CAAR)
-    observed = float(_block_t(sums[None, :], sizes)[0])
-    if not math.isfinite(observed):
-        return not_computable(name, "the blocks have no spread", null=NULL_CAAR)
-    rng = np.random.default_rng(seed)
-    centred = sums - sizes * car.mean()
-    hits = 0
-    for first in range(0, draws, DRAWS_AT_ONCE):
-        picks = rng.integers(0, sums.size, size=(min(DRAWS_AT_ONCE, draws - first), sums.size))
-        drawn = _block_t(centred[picks], sizes[picks])
-        hits += int((~(np.abs(drawn) < abs(observed) * (1 - TIE_SHARE))).sum())
-    note = f"{draws} draws, seed {seed}, {sums.size} blocks"
-    return TestResult(name, NULL_CAAR, "resampled blocks", observed, (1 + hits) / (draws + 1), None, note)
-
-
-def _sum_blocks(car: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
-    label = np.unique(block, return_inverse=True)[1]
-    sums, sizes = np.bincount(label, weights=car), np.bincount(label).astype(float)
-    reason = ""
-    if sums.size < FEWEST_BLOCKS:
-        reason = f"needs at least {FEWEST_BLOCKS} blocks of events that share no day, found {sums.size}"
-    return sums, sizes, reason
 
 
 def _block_t(sums: np.ndarray, sizes: np.ndarray) -> np.ndarray:

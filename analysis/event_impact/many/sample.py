@@ -237,11 +237,7 @@ def compose_sample(
         Gathered here or on several machines: the statistics cannot tell.
     """
     n, overlap = chosen.car.size, count_overlaps(chosen)
-    tests = _parametric_tests(chosen, parts.sums, parts.correlation.value)
-    tests |= _rank_tests(chosen, parts.sums, parts.ranked)
-    tests |= _dependence_tests(chosen, parts)
-    tests |= _drawn_tests(chosen, parts.bhar, draws=draws, seed=seed)
-    tests = _note_over_rejection(tests, overlap, n)
+    tests = _note_over_rejection(_run_all(chosen, parts, draws=draws, seed=seed), overlap, n)
     recommended, why = recommend_statistic(overlap, n, n_event=chosen.windows.n_event, tests=tests)
     return SampleResult(
         n=n,
@@ -319,72 +315,55 @@ def _note_over_rejection(tests: dict[str, TestResult], overlap: Overlap, n: int)
     return tests | {name: tests[name].with_note(OVER_REJECTS[name]) for name in names}
 
 
-def _parametric_tests(chosen: EventEstimates, sums: DaySums, rbar: float) -> dict[str, TestResult]:
-    with np.errstate(invalid="ignore"):
-        estimation_aar = np.where(
-            sums.residual_count > 0, sums.residual_total / np.maximum(sums.residual_count, 1), np.nan
-        )
-    crude = parametric.crude_dependence_t(
-        estimation_aar, float(chosen.car.mean()), n_event=chosen.windows.n_event, n_parameters=chosen.n_parameters
-    )
+def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: int) -> dict[str, TestResult]:
+    """Every statistic by its name."""
+    n, width, car, sums, rbar = chosen.car.size, chosen.windows.n_event, chosen.car, parts.sums, parts.correlation.value
+    count = sums.residual_count
+    aar = np.where(count > 0, sums.residual_total / np.maximum(count, 1), np.nan)
     found = [
-        parametric.cross_sectional_t(chosen.car),
-        parametric.skewness_adjusted_t(chosen.car),
-        *crude,
+        parametric.cross_sectional_t(car),
+        parametric.skewness_adjusted_t(car),
+        *parametric.crude_dependence_t(aar, float(car.mean()), n_event=width, n_parameters=chosen.n_parameters),
         parametric.patell(chosen.scar, chosen.df),
         parametric.adjusted_patell(chosen.scar, chosen.df, rbar),
         parametric.bmp(chosen.scar),
         parametric.kp_bmp(chosen.scar, rbar),
+        ranks.sign(car),
+        ranks.generalized_sign(car, sums.positive_share / n),
+        ranks.wilcoxon(car),
     ]
-    return {test.name: test for test in found}
-
-
-def _rank_tests(
-    chosen: EventEstimates, sums: DaySums, ranked: dict[str, ranks.RankSums] | None
-) -> dict[str, TestResult]:
-    n, width = chosen.car.size, chosen.windows.n_event
-    found = [
-        ranks.sign(chosen.car),
-        ranks.generalized_sign(chosen.car, sums.positive_share / n),
-        ranks.wilcoxon(chosen.car),
-    ]
-    if ranked is None:
+    if parts.ranked is None:
         reason = ranks.ONE_EVENT if n == 1 else "ranks were not asked for"
-        names = ("corrado", "corrado_plain", "corrado_zivney", "grank_t", "grank_z")
-        found += [not_computable(name, reason) for name in names]
+        found += [not_computable(name, reason) for name in STATISTIC_NAMES if name.startswith(("corrado", "grank"))]
     else:
-        found += ranks.cumulative_rank_tests(ranked["corrado"], n_event=width, n_events=n, name="corrado")
-        scaled = ranks.cumulative_rank_tests(ranked["corrado_zivney"], n_event=width, n_events=n, name="corrado_zivney")
-        found += [scaled[0], *ranks.grank_tests(ranked["grank"], n_events=n)]
-    return {test.name: test for test in found}
-
-
-def _dependence_tests(chosen: EventEstimates, parts: SampleParts) -> dict[str, TestResult]:
-    sums = parts.sums
+        plain, scaled = (
+            ranks.cumulative_rank_tests(parts.ranked[name], n_event=width, n_events=n, name=name)
+            for name in ("corrado", "corrado_zivney")
+        )
+        found += [*plain, scaled[0], *ranks.grank_tests(parts.ranked["grank"], n_events=n)]
     present = sums.portfolio_count > 0
-    portfolio = sums.portfolio_total[present] / sums.portfolio_count[present]
-    block = cut_blocks(chosen.session_index, chosen.windows.n_event)
-    inflation = float(chosen.car_factor.mean()) / chosen.windows.n_event
-    found = [
-        calendar_time_t(portfolio, inflation=inflation),
-        calendar_time_alpha(parts.portfolio[present, 0] / sums.portfolio_count[present], parts.portfolio[present, 1:]),
-        two_way_clustered_t(chosen.car, chosen.ticker_index, block.label).with_note(block.note),
-        ibragimov_mueller_t(chosen.car, block.label).with_note(block.note),
+    held, counted = parts.portfolio[present], sums.portfolio_count[present]
+    block = cut_blocks(chosen.session_index, width)
+    found += [
+        calendar_time_t(sums.portfolio_total[present] / counted, inflation=float(chosen.car_factor.mean()) / width),
+        calendar_time_alpha(held[:, 0] / counted, held[:, 1:]),
     ]
-    return {test.name: test for test in found}
-
-
-def _drawn_tests(chosen: EventEstimates, bhar: np.ndarray | None, *, draws: int, seed: int) -> dict[str, TestResult]:
-    names = ("sign_flip", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted")
+    by_block = [
+        two_way_clustered_t(car, chosen.ticker_index, block.label),
+        ibragimov_mueller_t(car, block.label),
+    ]
     if draws < 1:
-        return {name: not_computable(name, "no draws were asked for") for name in names}
-    block = cut_blocks(chosen.session_index, chosen.windows.n_event)
-    found = [
-        resampling.sign_flip(chosen.car, draws=draws, seed=seed),
-        resampling.wild_bootstrap(chosen.car, block.label, draws=draws, seed=seed).with_note(block.note),
-        resampling.event_block_bootstrap(chosen.car, block.label, draws=draws, seed=seed).with_note(block.note),
-        not_computable(names[-1], "only returns are held")
-        if bhar is None
-        else resampling.bhar_skewness_adjusted(bhar[np.isfinite(bhar)], draws=draws, seed=seed),
-    ]
-    return {test.name: test for test in found}
+        names = ("sign_flip", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted")
+        found += [not_computable(name, "no draws were asked for") for name in names]
+    else:
+        found.append(resampling.sign_flip(car, draws=draws, seed=seed))
+        by_block += [
+            test(car, block.label, draws=draws, seed=seed)
+            for test in (resampling.wild_bootstrap, resampling.event_block_bootstrap)
+        ]
+        found.append(
+            not_computable("bhar_skewness_adjusted", "only returns are held")
+            if parts.bhar is None
+            else resampling.bhar_skewness_adjusted(parts.bhar[np.isfinite(parts.bhar)], draws=draws, seed=seed)
+        )
+    return {test.name: test for test in (*found, *(test.with_note(block.note) for test in by_block))}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from event_impact.many.engine import EventEstimates, estimate_events
+from event_impact.many.engine import EventEstimates, estimate_events, solve_back
 from event_impact.many.event_days import EventDays, has_intercept, iterate_event_days, read_estimation_regressors
 from event_impact.many.layout import BatchDesign
 from event_impact.many.parametric_tests import ROUNDING_SHARE, SMALLEST_P, bmp
@@ -63,7 +63,11 @@ def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.nda
     cross = np.zeros_like(days.residuals)
     if has_intercept(days.estimates):
         cross += 1.0 / days.estimates.n_estimation[:, None]
-    for direction, gap in zip(_unwhiten(days), read_estimation_regressors(design, days.estimates), strict=True):
+    for direction, gap in zip(
+        solve_back(list(days.whitened[:, :, 0]), list(days.estimates.cholesky)),
+        read_estimation_regressors(design, days.estimates),
+        strict=True,
+    ):
         gap *= direction[:, None]
         cross += gap
     refitted = ar / (1.0 + own)
@@ -71,18 +75,6 @@ def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.nda
     cross += days.residuals
     conformal = ((np.abs(cross) >= np.abs(refitted)).sum(axis=1) + 1.0) / size
     return quantile, conformal
-
-
-def _unwhiten(days: EventDays) -> list[np.ndarray]:
-    """(X_c'X_c)^-1 (x_E - xbar) of one-session windows, a list of arrays (events,)."""
-    factor, right = days.estimates.cholesky, days.whitened[:, :, 0]
-    solved: list[np.ndarray] = [np.empty(0)] * right.shape[0]
-    for a in range(right.shape[0] - 1, -1, -1):
-        value = right[a]
-        for m in range(a + 1, right.shape[0]):
-            value = value - factor[m * (m + 1) // 2 + a] * solved[m]
-        solved[a] = value / factor[a * (a + 1) // 2 + a]
-    return solved
 
 
 @dataclass(frozen=True)

@@ -110,16 +110,10 @@ def cut_window(abnormal: AbnormalReturns, window: tuple[int, int], *, story: str
         return total.note
     fit = abnormal.fit
     return StoryWindow(
-        story=story,
-        ticker=ticker,
-        sessions=pd.DatetimeIndex(abnormal.table.loc[window[0] : window[1], "session"]),
-        abnormal=total.abnormal,
-        estimate=total.estimate,
-        standard_error=total.standard_error,
-        df=fit.df,
-        residuals=pd.Series(fit.residuals, index=fit.sessions),
-        residual_std=fit.residual_std,
-    )
+        story=story, ticker=ticker, sessions=pd.DatetimeIndex(abnormal.table.loc[window[0] : window[1], "session"]),
+        abnormal=total.abnormal, estimate=total.estimate, standard_error=total.standard_error, df=fit.df,
+        residuals=pd.Series(fit.residuals, index=fit.sessions), residual_std=fit.residual_std,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -200,20 +194,14 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
     weights = 1.0 / np.square(errors)
     spread = math.sqrt(max(1.0 + (n - 1) * correlation.value, 0.0))
     return PooledEffect(
-        n=n,
-        estimate=float(car.mean()),
-        standard_error=error,
-        ci90=interval(float(car.mean()), error, n - 1, 0.90),
+        n=n, estimate=float(car.mean()), standard_error=error, ci90=interval(float(car.mean()), error, n - 1, 0.90),
         ci95=interval(float(car.mean()), error, n - 1, 0.95),
         weighted_estimate=float((weights * car).sum() / weights.sum()),
         weighted_error=spread / math.sqrt(float(weights.sum())),
         mde80=parametric.find_detectable_caar(errors, mean_correlation=correlation.value, statistic=recommended),
-        tests=tests,
-        overlap=overlap,
-        correlation=correlation,
-        recommended=recommended if tests[recommended].p_value is not None else "",
-        recommendation=why,
-    )
+        tests=tests, overlap=overlap, correlation=correlation,
+        recommended=recommended if tests[recommended].p_value is not None else "", recommendation=why,
+    )  # fmt: skip
 
 
 def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed: int) -> dict[str, TestResult]:
@@ -475,6 +463,14 @@ class PanelStory:
         """What a reader must know of its figures."""
         fit = self.abnormal.fit
         return "" if fit.n_estimation == fit.asked_sessions else f"{fit.n_estimation} of {fit.asked_sessions} sessions"
+
+    @cached_property
+    def news(self) -> tuple[str, ...]:
+        """Recorded other news of its sessions: of the listing, and of the benchmark with its ticker before it."""
+        market = self.study.benchmark
+        held = (("", self.study.confounders), (f"{market}: ", self.study.news_of(market)))
+        labels = ((head, news.label_of(s)) for s in self.joint.sessions for head, news in held)
+        return tuple(head + label for head, label in labels if label)
 
     def cut(self, window: Window) -> StoryWindow | str:
         """Another window of the same fit, or why there is none."""

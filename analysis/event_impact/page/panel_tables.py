@@ -277,7 +277,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         Column("df", of="joint.df"),
         Column("ci95", "95 % interval", "interval", of=lambda s: s.joint.interval(0.95)),
         Column("", "MDE 80 %", "size", of=lambda s: detectable_effect(s.joint.standard_error, df=s.joint.df)),
-        Column("", "other news", of=_news),
+        Column("other_news", "other news", of=_news),
         Column("", "estimation", of=lambda s: s.note or f"{s.abnormal.fit.n_estimation} sessions"),
         Column("n_estimation", of="abnormal.fit.n_estimation"),
         Column("as_of", of=lambda s: s.study.config.as_of.isoformat()),
@@ -300,8 +300,10 @@ def _span(story: PanelStory) -> str:
 
 
 def _news(story: PanelStory) -> str:
-    held = story.study.confounders
-    return "; ".join(label for s in story.joint.sessions if (label := held.label_of(s))) or "none listed"
+    """What is recorded, and whether anyone looked."""
+    if story.story.confounders_searched:
+        return "; ".join(story.news) or "none found"
+    return "; ".join((*story.news, "not researched"))
 
 
 def tabulate_separable(result: PanelResult) -> TableExhibit:
