@@ -391,15 +391,6 @@ def test_days_come_in_chunks_that_cover_every_used_event_once(monkeypatch):
     assert sorted(seen.tolist()) == np.flatnonzero(found.is_used).tolist()
 
 
-def test_progress_counts_every_placed_event():
-    panel = make_panel()
-    done = []
-    estimate_events(
-        lay_out_model(panel, "market"), np.array([0, 1, 1]), np.full(3, 150), windows=WINDOWS, on_progress=done.append
-    )
-    assert sum(done) == 3
-
-
 def test_an_empty_table_of_events_gives_empty_estimates():
     found = estimate_events(
         lay_out_model(make_panel(), "market"), np.array([], int), np.array([], int), windows=WINDOWS

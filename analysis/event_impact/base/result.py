@@ -80,11 +80,14 @@ def read_path(row: object, path: str) -> Any:
 
 def frame_of(rows: Iterable[object], columns: str) -> pd.DataFrame:
     """One row an object; ``columns`` are names, ``name=path`` where the value lies deeper: ``ci95_low=ci95.0``."""
+    names = [column.partition("=")[0] for column in columns.split()]
+    return pd.DataFrame([record_of(row, columns) for row in rows], columns=names)
+
+
+def record_of(row: object, columns: str) -> dict[str, Any]:
+    """One row of such a table."""
     pairs = [column.partition("=") for column in columns.split()]
-    return pd.DataFrame(
-        [{name: read_path(row, path or name) for name, _, path in pairs} for row in rows],
-        columns=[name for name, *_ in pairs],
-    )
+    return {name: read_path(row, path or name) for name, _, path in pairs}
 
 
 def show_tests(tests: Iterable[TestResult]) -> str:

@@ -13,9 +13,10 @@ series and the regressors only, so that any partition of the tickers gives the s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,6 @@ def estimate_events(
     windows: EventWindows,
     workers: int = 1,
     keep_model: bool = True,
-    on_progress: Callable[[int], object] | None = None,
 ) -> EventEstimates:
     """Estimate the model of every event and cumulate its abnormal returns.
 
@@ -201,8 +201,6 @@ def estimate_events(
     keep_model : bool
         Also keep means, slopes and Cholesky factors, which :mod:`event_impact.many.event_days`
         needs; without them those four are empty and the engine is a little faster.
-    on_progress : callable, optional
-        Called with the number of events just finished.
 
     Returns
     -------
@@ -227,16 +225,9 @@ def estimate_events(
     output = _empty_estimates(tickers, sessions, design=design, windows=windows, keep_model=keep_model)
     _place_events(output, shape=design.outcome.shape)
     blocks = _split_into_blocks(design, output)
-    if workers <= 1 or len(blocks) == 1:
-        for block in blocks:
-            _estimate_block(design, output, *block)
-            if on_progress is not None:
-                on_progress(block[1].size)
-        return output
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        for done in pool.map(lambda block: _estimate_block(design, output, *block), blocks):
-            if on_progress is not None:
-                on_progress(done)
+    with ThreadPoolExecutor(max_workers=workers) if workers > 1 < len(blocks) else nullcontext() as pool:
+        for _ in (pool.map if pool else map)(lambda block: _estimate_block(design, output, *block), blocks):
+            pass
     return output
 
 
@@ -254,11 +245,12 @@ def _empty_estimates(
 ) -> EventEstimates:
     n, j = tickers.size, len(design.regressors)
     kept = n if keep_model else 0
+    one, stack = partial(np.full, fill_value=np.nan), j * (j + 1) // 2
     return EventEstimates(
         ticker_index=tickers, session_index=sessions, reason=np.zeros(n, np.int8),
-        n_estimation=np.zeros(n, np.int32), car=np.empty(n), residual_std=np.empty(n), car_factor=np.empty(n),
-        outcome_mean=np.empty(kept), slopes=np.empty((j, kept)), regressor_means=np.empty((j, kept)),
-        cholesky=np.empty((j * (j + 1) // 2, kept)), windows=windows, n_parameters=design.n_parameters,
+        n_estimation=np.zeros(n, np.int32), car=one(n), residual_std=one(n), car_factor=one(n),
+        outcome_mean=one(kept), slopes=one((j, kept)), regressor_means=one((j, kept)),
+        cholesky=one((stack, kept)), windows=windows, n_parameters=design.n_parameters,
     )  # fmt: skip
 
 
@@ -273,16 +265,6 @@ def _place_events(output: EventEstimates, *, shape: tuple[int, ...]) -> None:
         reason[(sessions < 0) | (sessions >= shape[1])] = UNKNOWN_SESSION
     if tickers.min() < 0 or tickers.max() >= shape[0]:
         reason[(tickers < 0) | (tickers >= shape[0])] = UNKNOWN_TICKER
-    _blank(output, np.flatnonzero(reason != USED))
-
-
-def _blank(output: EventEstimates, positions: np.ndarray) -> None:
-    for table in (output.car, output.residual_std, output.car_factor):
-        table[positions] = np.nan
-    if output.outcome_mean.size:
-        output.outcome_mean[positions] = np.nan
-        for stack in (output.slopes, output.regressor_means, output.cholesky):
-            stack[:, positions] = np.nan
 
 
 def _split_into_blocks(
@@ -339,7 +321,6 @@ def _estimate_block(
             output.reason[early] = TOO_FEW_SESSIONS
             stop = np.maximum(at[~has_room] + windows.estimation_last + 1, 0)
             output.n_estimation[early] = sums.running_count[row[~has_room] % sums.running_count.shape[0], stop]
-            _blank(output, early)
             chunk, row, at, start = chunk[has_room], row[has_room], at[has_room], start[has_room]
         if chunk.size:
             _solve(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from event_impact.base.errors import EstimationError
-from event_impact.base.result import TestResult
+from event_impact.base.result import TestResult, record_of
 from event_impact.inference.multiplicity import holm
 from event_impact.many.dependence import cut_blocks
 from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER
@@ -18,7 +18,16 @@ from event_impact.many.sample import SampleResult
 from event_impact.many.traits import TraitRegression, lay_out_traits, regress_on_traits
 
 SCHEMA_VERSION = 1
-ENDS = ("ci90_low", "ci90_high", "ci95_low", "ci95_high")
+SAMPLE = (
+    "first=windows.event_first last=windows.event_last n caar standard_error ci90_low=ci90.0 ci90_high=ci90.1 "
+    "ci95_low=ci95.0 ci95_high=ci95.1 recommended recommendation p=p_value mde80 mean_correlation=correlation.value"
+)
+OVERLAP = (
+    "sessions=overlap.n_sessions tickers=overlap.n_tickers events_sharing_a_session=overlap.n_sharing_session "
+    "pairs_sharing_days=overlap.n_pairs pairs_of_one_firm_sharing_days=overlap.n_same_firm_pairs "
+    "pairs_with_too_few_shared_estimation_sessions=correlation.n_too_short "
+    "events_with_an_event_of_the_firm_in_their_estimation_window=overlap.n_in_estimation"
+)
 
 
 def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -168,27 +177,8 @@ def describe_test(test: TestResult) -> dict[str, Any]:
 
 def describe_sample(result: SampleResult) -> dict[str, Any]:
     """The statistics of some events over one window as sample.json holds them."""
-    overlap, correlation = result.overlap, result.correlation
-    return {
-        "first": result.windows.event_first,
-        "last": result.windows.event_last,
-        "n": result.n,
-        "caar": result.caar,
-        "standard_error": result.standard_error,
-        **dict(zip(ENDS, (*(result.ci90 or (None, None)), *(result.ci95 or (None, None))), strict=True)),
+    return record_of(result, SAMPLE) | {
         "recommended": result.recommended or None,
-        "recommendation": result.recommendation,
-        "p": result.p_value,
-        "mde80": result.mde80,
-        "mean_correlation": correlation.value,
-        "overlap": {
-            "sessions": overlap.n_sessions,
-            "tickers": overlap.n_tickers,
-            "events_sharing_a_session": overlap.n_sharing_session,
-            "pairs_sharing_days": overlap.n_pairs,
-            "pairs_of_one_firm_sharing_days": overlap.n_same_firm_pairs,
-            "pairs_with_too_few_shared_estimation_sessions": correlation.n_too_short,
-            "events_with_an_event_of_the_firm_in_their_estimation_window": overlap.n_in_estimation,
-        },
+        "overlap": record_of(result, OVERLAP),
         "tests": {name: describe_test(test) for name, test in result.tests.items()},
     }
