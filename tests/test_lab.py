@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import nbformat
 import pytest
@@ -42,16 +43,27 @@ def test_lines_hold_the_sums_of_each_set(focal):
 def test_controls_offer_the_parameters(focal):
     widgets = pytest.importorskip("ipywidgets")
     box = show_controls(focal)
-    assert isinstance(box, widgets.VBox)
-    names = [c.description for c in box.children[0].children]
-    assert names == ["window", "model", "benchmark", "sessions", "mask"]
+    assert isinstance(box, widgets.HBox)
+    *controls, busy = box.children[0].children
+    assert [c.description for c in controls] == ["story", "window", "model", "benchmark", "sessions", "mask"]
+    assert {"ford-xiaomi", "tesla-ceo-search-2025"} <= set(controls[0].options)
+    assert {"", "SPY", "GM"} <= set(controls[3].options)
+    assert "sticky" in busy.value
+    assert "computing" not in busy.value
+
+
+def test_without_ipywidgets_the_controls_say_how_to_get_it(focal, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(ConfigError, match=r"pip install 'event-impact\[lab\]'"):
+        show_controls(focal)
 
 
 def test_a_moved_control_computes_that_study(focal, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda *objects: shown.extend(objects))
     show_changed(focal, window=(0, 3), model="constant_mean")
-    verdict, estimates, figure = shown
+    told, verdict, estimates, figure = shown
+    assert "model: market \u2192 <mark>constant_mean</mark>" in told.data
     wanted = focal.replace(windows="0:0,0:3", model="constant_mean")
     assert verdict.text == wanted.verdict.text
     assert estimates.numbers["last"].max() == 3
@@ -59,6 +71,9 @@ def test_a_moved_control_computes_that_study(focal, monkeypatch):
     shown.clear()
     show_changed(focal, window=(0, 0), benchmark="NONE")
     assert "the snapshot has no prices of NONE" in shown[0].data
+    shown.clear()
+    show_changed(focal, window=(0, 0), story="tesla-ceo-search-2025")
+    assert "story: ford-xiaomi \u2192 <mark>tesla-ceo-search-2025</mark>" in shown[0].data
 
 
 @pytest.mark.parametrize(("name", "least"), [("start", 8), ("compare", 2), ("controls", 0), ("cases", 15)])

@@ -12,8 +12,10 @@ from typing import Any
 import pandas as pd
 
 from event_impact.base.config import MASKS, MODELS
-from event_impact.base.errors import StudyError
+from event_impact.base.errors import ConfigError, StudyError
+from event_impact.events.articles import load_stories
 from event_impact.inference.windows import WindowEstimate
+from event_impact.market.snapshot import read_manifest
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import OUTCOME_LABELS
@@ -30,6 +32,9 @@ QUANTITIES = (
     Column("outcome", "outcome", OUTCOME_LABELS.__getitem__),
 )
 """What is compared of a row; here they stand below each other."""
+KINDS = {"headline": "close_to_close", "companion": "close_to_open"}
+PINNED = "<style>.impact-controls {position: sticky; top: 0; align-self: flex-start; min-width: 22em}</style>"
+"""Controls stay in sight while what they change is scrolled."""
 
 
 def compare(*studies: Study) -> TableExhibit:
@@ -38,11 +43,10 @@ def compare(*studies: Study) -> TableExhibit:
     shared = set.intersection(*(set(s.config.as_parameters().items()) for s in studies))
     for number, study in enumerate(studies, start=1):
         own = ", ".join(f"{n}={v}" for n, v in study.config.as_parameters().items() if (n, v) not in shared)
-        kinds = {"headline": "close_to_close", "companion": "close_to_open"}
-        found = {label: find_primary(study.estimates, kind) for label, kind in kinds.items()}
+        found = {label: find_primary(study.estimates, kind) for label, kind in KINDS.items()}
         columns.append(Column("", f"{number}: {own or 'as above'}", of=partial(_say_line, found)))
         records += [{"set": number, "parameters": own, **row.as_record()} for row in found.values()]
-    lines = [(label, quantity) for label in ("headline", "companion") for quantity in QUANTITIES]
+    lines = [(label, quantity) for label in KINDS for quantity in QUANTITIES]
     caption = "Parameter sets side by side. Looking at several and reporting the one that is liked is not a test."
     return declare_table("comparison", lines, columns, caption=caption, numbers=pd.DataFrame(records))
 
@@ -79,41 +83,58 @@ def _say_line(found: dict[str, WindowEstimate], line: tuple[str, Column]) -> str
 
 
 def show_controls(study: Study) -> Any:
-    """Controls for window, model, benchmark, estimation sessions and mask; the study is computed anew at each change.
+    """Controls beside what they change; the study is computed anew at each change, and what differs is named.
 
     Raises
     ------
-    ModuleNotFoundError
-        Without the extra ``lab``.
+    ConfigError
+        Where ipywidgets is not installed.
     """
-    import ipywidgets as widgets
-
-    config = study.config
+    try:
+        import ipywidgets as widgets
+    except ModuleNotFoundError as error:
+        raise ConfigError("ipywidgets is not installed.", "Install it: pip install 'event-impact[lab]'.") from error
+    config, tables = study.config, study.opened.tables
+    stories = [name for name, story in load_stories(tables).items() if story.is_embedded]
+    listings = read_manifest(tables)
+    kin = sorted(set(listings["ticker"][listings["exchange"].isin((study.story.exchange, "XNYS", "XNAS"))]) - {""})
+    last = max(last for _, last in config.windows)
     controls = {
-        "window": widgets.IntRangeSlider(
-            value=(0, max(last for _, last in config.windows)), min=-config.gap_sessions, max=20, description="window"
-        ),
-        "model": widgets.Dropdown(options=MODELS, value=config.model, description="model"),
-        "benchmark": widgets.Text(value=config.benchmark, placeholder="the story's", description="benchmark"),
-        "estimation_sessions": widgets.IntSlider(
-            value=config.estimation_sessions, min=60, max=500, description="sessions"
-        ),
-        "mask": widgets.Dropdown(options=MASKS, value=config.mask, description="mask"),
+        "story": widgets.Dropdown(options=sorted({*stories, study.name}), value=study.name),
+        "window": widgets.IntRangeSlider(value=(0, last), min=-config.gap_sessions, max=20),
+        "model": widgets.Dropdown(options=MODELS, value=config.model),
+        "benchmark": widgets.Dropdown(options=["", *kin], value=config.benchmark),
+        "estimation_sessions": widgets.IntSlider(value=config.estimation_sessions, min=60, max=500),
+        "mask": widgets.Dropdown(options=MASKS, value=config.mask),
     }
-    for control in controls.values():
-        control.continuous_update = False
-    shown = widgets.interactive_output(lambda **changes: show_changed(study, **changes), controls)
-    return widgets.VBox([widgets.VBox(list(controls.values())), shown])
+    for name, control in controls.items():
+        control.continuous_update, control.description = False, name.removeprefix("estimation_")
+    busy = widgets.HTML(PINNED)
+
+    def recompute(**changes: Any) -> None:
+        busy.value = f"{PINNED}<b>computing \u2026</b>"
+        show_changed(study, **changes)
+        busy.value = PINNED
+
+    panel = widgets.VBox([*controls.values(), busy])
+    panel.add_class("impact-controls")
+    return widgets.HBox([panel, widgets.interactive_output(recompute, controls)])
 
 
-def show_changed(study: Study, *, window: tuple[int, int], **changes: object) -> None:
-    """Display verdict, estimates and cumulative returns under changed parameters, or why they cannot be had."""
+def show_changed(study: Study, *, window: tuple[int, int], story: str = "", **changes: Any) -> None:
+    """Display what changed, verdict, estimates and cumulative returns, or why they cannot be had."""
     from IPython.display import HTML, display
 
     try:
-        changed = study.replace(windows=tuple(dict.fromkeys(((0, 0), window))), **changes)
+        base = study if story in ("", study.name) else Study(story, root=study.root.path)
+        changed = base.replace(windows=tuple(dict.fromkeys(((0, 0), window))), **changes)
+        was = study.config.as_parameters()
+        marks = [
+            f"{n}: {was[n]} \u2192 <mark>{v}</mark>" for n, v in changed.config.as_parameters().items() if v != was[n]
+        ]
         path = draw_cumulative(changed.headline, hull=changed.alignment.hull)
-        shown: tuple[Any, ...] = (changed.verdict, tabulate_estimates(changed.estimates), path)
+        told = HTML(f"<p>{'; '.join(marks) or 'as declared'}</p>")
+        shown: tuple[Any, ...] = (told, changed.verdict, tabulate_estimates(changed.estimates), path)
     except StudyError as error:
         shown = (HTML(f"<p>{escape(str(error))}</p>"),)
     display(*shown)

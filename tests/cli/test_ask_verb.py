@@ -96,7 +96,11 @@ def test_beforehand() -> None:
     assert "F against SPY, Wednesday 2026-04-01 (XNYS)" in done.stdout
     assert "would be seen four times in five" in done.stdout
     record = json.loads(impact("--json", "ask", "F", "--before").stdout)
-    assert [row["return_kind"] for row in record["sizes"]] == ["close_to_close", "close_to_open"]
+    close, opening = (record["sizes"][kind] for kind in ("close_to_close", "close_to_open"))
+    assert opening[1] < close[1] == max(opening[1], close[1])
+    assert list(record["chances"].values()) == sorted(record["chances"].values())
+    found = {float(effect): chance for effect, chance in record["chances"].items()}
+    assert max(c for e, c in found.items() if e < close[1]) < 0.8 <= min(c for e, c in found.items() if e >= close[1])
 
 
 def test_the_page_is_published_and_opened_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from event_impact.base.root import StudyRoot
 from event_impact.events.calendars import load_hours
 from event_impact.market.snapshot import open_source
 from event_impact.page.verdict import find_primary
-from event_impact.study.ask import find_listing, foresee, lend_study, open_prices, read_bounds
+from event_impact.study.ask import find_listing, imagine_next_session, lend_study, open_prices, read_bounds
 from stories import ROOT
 
 AT = "2026-01-31T18:28Z"
@@ -120,17 +120,13 @@ def test_beforehand_tells_the_sizes_of_the_next_session() -> None:
     tables = Tables(ROOT / "data")
     listing = find_listing("F", tables)
     store = open_prices("F", listing, tables)
-    found = foresee(listing, store, tables, root=StudyRoot(ROOT))
+    found = imagine_next_session(listing, store, tables, root=StudyRoot(ROOT))
     last = store.load("F", "XNYS").frame.index[-1]
-    assert found.session == load_hours("XNYS").offset(last, 1)
-    close, opening = (found.sizes[kind][1] for kind in ("close_to_close", "close_to_open"))
-    returns = store.load("F", "XNYS").frame["close"].pct_change().tail(250)
-    assert 2 * returns.std() < close < 4 * returns.std()
-    assert opening < close
-    chances = list(found.chances.values())
-    assert chances == sorted(chances)
-    below = [chance for effect, chance in found.chances.items() if effect < close]
-    assert max(below) < 0.8 <= min(set(chances) - set(below))
+    assert found.alignment.event_session == load_hours("XNYS").offset(last, 1)
+    close, opening = (find_primary(found.estimates, kind).mde_rule for kind in ("close_to_close", "close_to_open"))
+    spread = store.load("F", "XNYS").frame["close"].pct_change().tail(250).std()
+    assert spread < close[0] < close[1] < close[2] < 4 * spread
+    assert opening[1] < close[1]
 
 
 def test_the_lent_study_reads_as_the_asked_one(history: pd.DataFrame) -> None:

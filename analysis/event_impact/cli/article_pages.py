@@ -8,11 +8,19 @@ from typing import Any
 
 import click
 
-from event_impact.base.clock import format_instant, read_system_clock
+from event_impact.base.clock import format_instant, read_instant, read_system_clock
 from event_impact.base.config import parse_date, parse_story
 from event_impact.base.disk import replace_files
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.cli.context import open_own_root, open_root, parse_at, parse_instant, say, tell
+from event_impact.cli.context import (
+    complete,
+    list_stories,
+    open_own_root,
+    open_root,
+    parse_at,
+    say,
+    tell,
+)
 from event_impact.events.articles import find_story, load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
@@ -63,7 +71,7 @@ def examine(
     file: str, *, anchor: str | None, encoding: str, saved_at: str | None, url: str, item: str, **reading: str
 ) -> ingest.Examined:
     """Read a file, an address, or an item of a feed as the command line asks."""
-    content, at = ingest.read_source(file, MAX_BYTES), parse_at(saved_at, "--saved-at")
+    content, at = ingest.read_source(file, MAX_BYTES), parse_at(saved_at)
     day = parse_date("anchor", anchor) if anchor else None
     where = web_address(file)
     if is_feed(content):
@@ -198,8 +206,8 @@ def settle(
 ) -> tuple[Proposal, Interval]:
     """The proposal that is used and its bounds: the page's, or the analyst's choice."""
     proposal = examined.proposal
-    first = parse_instant("--not-before", not_before) if not_before else None
-    last = parse_instant("--not-after", not_after) if not_after else None
+    first = read_instant(not_before) if not_before else None
+    last = read_instant(not_after) if not_after else None
     is_bounded = first is not None and last is not None
     if number is None and proposal.chosen is None and not is_bounded:
         if yes:
@@ -240,7 +248,7 @@ def report_added(ctx: click.Context, added: ingest.Added, examined: ingest.Exami
 
 
 @click.command()
-@click.argument("story")
+@click.argument("story", shell_complete=complete(list_stories))
 @click.option("--feed", "feeds", multiple=True, required=True, metavar="FEED", help="Address or file; may be repeated.")
 @click.pass_context
 def watch(ctx: click.Context, story: str, feeds: tuple[str, ...]) -> None:
@@ -277,7 +285,7 @@ def stories(ctx: click.Context, only_open: bool) -> None:
 
 
 @click.command()
-@click.argument("story", required=False)
+@click.argument("story", required=False, shell_complete=complete(list_stories))
 @click.option("--all", "every", is_flag=True, help="Every story of the registry.")
 @click.option("--as-of", "as_of", metavar="DATE", help="Only what was public at the close of that session.")
 @click.option("--out", metavar="FILE", help="Write the alignment as CSV.")
@@ -310,5 +318,5 @@ def _locate(ctx: click.Context, instants: tuple[str, ...], exchange: str | None,
     """Instants on the calendar of an exchange."""
     if not (instants and exchange and is_alone):
         raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
-    located = known.align(exchange, [parse_instant("--at", text) for text in instants])
+    located = known.align(exchange, [read_instant(text) for text in instants])
     say(ctx, known.describe_instants(exchange, located), located.to_dict("records"))

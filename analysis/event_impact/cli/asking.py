@@ -13,8 +13,12 @@ from event_impact.base.clock import read_system_clock
 from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.cli import article_pages, context, scheduler
+from event_impact.inference.deciding_rule import chance_to_find
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.market.download import fetch_passing
+from event_impact.page.daily_screen import COLUMNS, list_rows
+from event_impact.page.finding import compose_heading, compose_sentences
+from event_impact.page.first_screen import ScreenRow
 from event_impact.page.verdict import find_primary
 from event_impact.reading.feeds import web_address
 from event_impact.registry.alignments import align, describe_instants
@@ -22,6 +26,8 @@ from event_impact.study import ask as question
 from event_impact.study.study import Study
 
 NOTEBOOK = "02_event_study"
+EFFECTS = (0.01, 0.02, 0.03, 0.05, 0.10)
+"""True effects whose chance to be seen is told beforehand: round, and chosen before any share was."""
 WIDTH = 61
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LAYERS = 3
@@ -67,23 +73,26 @@ def ask(
         provider, progress = scheduler.choose_provider(), context.make_progress(ctx)
         store = fetch_passing(pair, listing.exchange, since, tables, provider, at=now, progress=progress)
     if before:
-        _say_beforehand(ctx, question.foresee(listing, store, tables, root=root, **parameters))
+        _say_beforehand(ctx, question.imagine_next_session(listing, store, tables, root=root, **parameters))
         return
     study = Study(story, root=root.path, prices=store, **parameters)
-    answer, published = question.summarise(study), str(_publish(ctx, study, reports)) if has_page else None
+    published = str(_publish(ctx, study, reports)) if has_page else None
     row, companion = (find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
+    finding = compose_heading(row, study.sequence, story, study.config)
+    sentences = compose_sentences(row, companion, study.alignment, study.config)
+    rows = list_rows(study.estimates, row, companion, study.sequence, study.alignment)
     located = align(listing.exchange, [bounds[0], bounds[1] - (bounds[1] - bounds[0]) / 1000])
     lines = [
         f"{story.title}: {ticker} on {listing.exchange} against {study.opened.benchmark}, prices to {study.as_of}",
         describe_instants(listing.exchange, located.drop_duplicates("close_session")),
-        "", click.style(answer.finding, bold=True), *answer.sentences, "",
-        *_tabulate(answer), "", *_draw(study), *filter(None, ["", published] if published else []),
+        "", click.style(finding, bold=True), *sentences, "",
+        *_tabulate(rows), "", *_draw(study), *filter(None, ["", published] if published else []),
     ]  # fmt: skip
     record = {
         "story": study.name, "ticker": ticker, "exchange": listing.exchange, "benchmark": study.opened.benchmark,
         "published_earliest": bounds[0], "published_latest": bounds[1], "as_of": study.as_of,
         "sessions": [str(s.date()) for s in study.alignment.reachable], "outcome": row.outcome or None,
-        "finding": answer.finding, "sentences": answer.sentences, "headline": row.as_record(),
+        "finding": finding, "sentences": sentences, "headline": row.as_record(),
         "companion": companion.as_record(), "page": published,
     }  # fmt: skip
     context.say(ctx, "\n".join(lines), record)
@@ -120,10 +129,10 @@ def _publish(ctx: click.Context, study: Study, reports: str | None) -> Any:
     return done.page
 
 
-def _tabulate(answer: question.ShortVerdict) -> list[str]:
+def _tabulate(rows: list[ScreenRow]) -> list[str]:
     """The rows of the first screen, aligned."""
-    cells = [answer.columns, *((row.label, *row.cells) for row in answer.rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(answer.columns))]
+    cells = [COLUMNS, *((row.label, *row.cells) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
@@ -148,33 +157,35 @@ def _draw(study: Study) -> list[str]:
     edges = [" "] * WIDTH
     for value, sign in ((-seen, "◄"), (seen, "►")):
         edges[place(value)] = sign if seen else " "
-    scale = f"{-100 * limit:.1f} %".ljust(WIDTH // 2) + "0" + f"{100 * limit:+.1f} %".rjust(WIDTH // 2)
-    return [
+    scale = f"\u2212{100 * limit:.1f} %".ljust(WIDTH // 2) + "0" + f"{100 * limit:+.1f} %".rjust(WIDTH // 2)
+    lines = [
         f"{layers[0]}  {len(ordinary)} ordinary days", *layers[1:],
         f"{''.join(bar)}  ◆ the day, with its 95 % interval",
         f"{''.join(edges)}  ◄ ► seen four times in five from here on", scale,
     ]  # fmt: skip
+    return [line.rstrip() for line in lines]
 
 
-def _say_beforehand(ctx: click.Context, found: question.Foresight) -> None:
+def _say_beforehand(ctx: click.Context, study: Study) -> None:
+    """From which size a move of the next session would be seen, and how often smaller ones are."""
     kinds = {HEADLINE_KIND: "at the close", COMPANION_KIND: "at the open"}
+    rows = [row for kind in kinds if (row := find_primary(study.estimates, kind)).candidates is not None]
     told = [
-        f"  {kinds[kind]}: a move of {100 * most:.2g} % would be seen four times in five "
+        f"  {kinds[row.return_kind]}: a move of {100 * most:.2g} % would be seen four times in five "
         f"({100 * half:.2g} % every second time, {100 * nearly:.2g} % nine times in ten)"
-        for kind, (half, most, nearly) in found.sizes.items()
+        for row in rows
+        for half, most, nearly in [row.mde_rule]
     ]
-    chances = " · ".join(f"{100 * effect:.0f} %: {100 * chance:.0f}" for effect, chance in found.chances.items())
-    listing = found.listing
-    head = (
-        f"{listing.ticker} against {listing.benchmark}, {found.session:%A} {found.session.date()} ({listing.exchange})"
+    rule, story, session = rows[0].candidates, study.story, study.alignment.event_session
+    assert rule is not None
+    chances = chance_to_find(rule.needed_effects(study.config.significance), EFFECTS)
+    seen = " · ".join(
+        f"{100 * effect:.0f} %: {100 * chance:.0f}" for effect, chance in zip(EFFECTS, chances, strict=True)
     )
-    lines = [f"{head}, by its own history:", *told, f"  of 100 moves at the close, seen of the size {chances}"]
+    head = f"{story.ticker} against {study.opened.benchmark}, {session:%A} {session.date()} ({story.exchange})"
+    lines = [f"{head}, by its own history:", *told, f"  of 100 moves at the close, seen of the size {seen}"]
     record = {
-        "ticker": listing.ticker, "exchange": listing.exchange, "benchmark": listing.benchmark,
-        "session": found.session.date(), "sizes": [
-            {"return_kind": kind, **dict(zip(("mde50_rule", "mde80_rule", "mde90_rule"), sizes, strict=True))}
-            for kind, sizes in found.sizes.items()
-        ],
-        "chances": [{"effect": effect, "chance": chance} for effect, chance in found.chances.items()],
+        "ticker": story.ticker, "exchange": story.exchange, "benchmark": study.opened.benchmark, "session": session.date(),
+        "sizes": {row.return_kind: row.mde_rule for row in rows}, "chances": dict(zip(EFFECTS, map(float, chances), strict=True)),
     }  # fmt: skip
     context.say(ctx, "\n".join(lines), record)

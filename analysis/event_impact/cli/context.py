@@ -7,13 +7,13 @@ import csv
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from event_impact.base.clock import read_system_clock
+from event_impact.base.clock import read_instant, read_system_clock
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot, find_root
 
@@ -142,26 +142,6 @@ def say(ctx: click.Context, text: str, record: Any) -> None:
     click.echo(json.dumps(record, ensure_ascii=False, default=str) if ctx.obj["as_json"] else text)
 
 
-def parse_instant(option: str, text: str) -> datetime:
-    """An instant with its zone, as UTC.
-
-    Raises
-    ------
-    ConfigError
-        If it is malformed or carries no zone.
-    """
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"{option}: {text!r} is no instant.", "Write for instance 2026-01-31T18:28:00Z.") from error
-    if instant.tzinfo is None:
-        raise ConfigError(f"{option}: {text!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ConfigError(f"{option}: {text!r} lies outside the calendar.", "Write a year of our time.") from error
-
-
-def parse_at(text: str | None, option: str = "--at") -> datetime:
+def parse_at(text: str | None) -> datetime:
     """The instant of an option, now when none is given."""
-    return read_system_clock() if text is None else parse_instant(option, text)
+    return read_system_clock() if text is None else read_instant(text)

@@ -7,38 +7,19 @@ from pathlib import Path
 
 import click
 
-from event_impact.cli.context import (
-    as_of_option,
-    assignments_option,
-    cold_option,
-    complete,
-    find_reports,
-    force_option,
-    gather_parameters,
-    limit_option,
-    list_folders,
-    list_stories,
-    make_progress,
-    memory_option,
-    open_root,
-    reports_option,
-    run_argument,
-    say,
-    source_option,
-    story_option,
-)
+from event_impact.cli import context
 
 
 @click.command("list")
-@story_option
+@context.story_option
 @click.option("--failed", is_flag=True, help="Only failed attempts.")
-@reports_option
+@context.reports_option
 @click.pass_context
 def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str | None) -> None:
     """List the runs, newest first, one a line."""
     from event_impact.runs.store import list_damaged, read_failures, read_runs
 
-    folder = find_reports(ctx, reports)
+    folder = context.find_reports(ctx, reports)
     held = [*([] if failed else read_runs(folder)), *read_failures(folder)]
     held = [s for s in held if story in (None, s.story)]
     held.sort(key=lambda s: s.order, reverse=True)
@@ -49,35 +30,35 @@ def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str 
         {"run": s.folder.name, **{k: getattr(s.run, k) for k in ("status", "outcome", "finished_at")}} for s in held
     ]
     records += [{"run": name, "status": "damaged"} for name in damaged]
-    say(ctx, "\n".join(lines) or "no runs yet", records)
+    context.say(ctx, "\n".join(lines) or "no runs yet", records)
 
 
 @click.command("export")
-@run_argument
+@context.run_argument
 @click.option("--format", "form", type=click.Choice(["latex", "csv"]), default="latex", show_default=True)
 @click.option("--out", metavar="DIR", help="Where the files go (default: a folder named like the run, here).")
-@reports_option
+@context.reports_option
 @click.pass_context
 def export(ctx: click.Context, run: str, form: str, out: str | None, reports: str | None) -> None:
     """Write the tables of a RUN as LaTeX (as shown) or CSV (unrounded); prints the folder."""
     from event_impact.runs.export import export_run
     from event_impact.runs.store import find_run
 
-    stored = find_run(find_reports(ctx, reports), run)
+    stored = find_run(context.find_reports(ctx, reports), run)
     target = Path(out).expanduser() if out else Path.cwd() / stored.folder.name
     written = export_run(stored, target, form=form)
-    say(ctx, str(target), {"folder": str(target), "files": [path.name for path in written]})
+    context.say(ctx, str(target), {"folder": str(target), "files": [path.name for path in written]})
 
 
 @click.command()
-@run_argument
-@reports_option
+@context.run_argument
+@context.reports_option
 @click.pass_context
 def show(ctx: click.Context, run: str, reports: str | None) -> None:
     """Show a RUN: the name of its folder, an unambiguous part of it, or latest."""
     from event_impact.runs.store import find_run, is_intact
 
-    stored = find_run(find_reports(ctx, reports), run)
+    stored = find_run(context.find_reports(ctx, reports), run)
     facts = stored.run
     lines = [
         str(stored.folder.name),
@@ -92,12 +73,12 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
         )
     lines += [f"{name:9} {text}" for name, text in (("verdict", facts.verdict), ("error", facts.error)) if text]
     lines.append(f"page      {stored.folder / 'report.html'}")
-    say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts.as_json()})
+    context.say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts.as_json()})
 
 
 @click.command("open")
-@click.argument("run", default="index", shell_complete=complete(list_folders))
-@reports_option
+@click.argument("run", default="index", shell_complete=context.complete(context.list_folders))
+@context.reports_option
 @click.pass_context
 def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
     """Open a RUN, or the index, in the browser; prints the page's path."""
@@ -106,63 +87,63 @@ def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
     from event_impact.base.errors import ConfigError
     from event_impact.runs.store import find_run
 
-    folder = find_reports(ctx, reports)
+    folder = context.find_reports(ctx, reports)
     page = folder / "index.html" if run == "index" else find_run(folder, run).folder / "report.html"
     if not page.is_file():
         raise ConfigError(f"{page} does not exist.", "Make a first run with: impact run")
     if not webbrowser.open(page.as_uri()):
-        make_progress(ctx)("no browser could be opened; open the page yourself")
-    say(ctx, str(page), {"page": str(page)})
+        context.make_progress(ctx)("no browser could be opened; open the page yourself")
+    context.say(ctx, str(page), {"page": str(page)})
 
 
 @click.command("print")
-@run_argument
+@context.run_argument
 @click.option("--out", metavar="FILE", help="Where the PDF goes (default: RUN.pdf beside the run).")
-@reports_option
+@context.reports_option
 @click.pass_context
 def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None) -> None:
     """Print a RUN to PDF through headless Chromium; prints the file's path."""
     from event_impact.page.paper import print_page
     from event_impact.runs.store import find_run
 
-    stored = find_run(find_reports(ctx, reports), run)
+    stored = find_run(context.find_reports(ctx, reports), run)
     target = Path(out).expanduser() if out else stored.folder.with_name(f"{stored.folder.name}.pdf")
     print_page(stored.folder / "report.html", target)
-    say(ctx, str(target), {"pdf": str(target)})
+    context.say(ctx, str(target), {"pdf": str(target)})
 
 
 @click.command()
 @click.option("--keep", type=int, required=True, metavar="N", help="Runs to keep of each story and notebook.")
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@reports_option
+@click.option("--dry-run", is_flag=True, help="Only context.say what would go.")
+@context.reports_option
 @click.pass_context
 def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> None:
     """Remove old runs and failed attempts; never the last good run of a story and notebook."""
     from event_impact.runs.prune import prune_runs
 
-    done = prune_runs(find_reports(ctx, reports), keep, is_trial=dry_run)
-    progress = make_progress(ctx)
+    done = prune_runs(context.find_reports(ctx, reports), keep, is_trial=dry_run)
+    progress = context.make_progress(ctx)
     for story in done.busy:
         progress(f"{story} left alone: a run of it is at work")
-    say(ctx, "\n".join(done.removed) or "nothing to remove", {"removed": done.removed, "busy": done.busy})
+    context.say(ctx, "\n".join(done.removed) or "nothing to remove", {"removed": done.removed, "busy": done.busy})
     if done.busy:
         sys.exit(75)
 
 
 @click.command()
-@run_argument
-@reports_option
+@context.run_argument
+@context.reports_option
 @click.pass_context
 def verify(ctx: click.Context, run: str, reports: str | None) -> None:
     """Recompute RUN (a folder, or its name) and compare every number; exit 0 only when all agree."""
     from event_impact.runs.store import find_run
     from event_impact.runs.verify import verify_run
 
-    root = open_root(ctx)
+    root = context.open_root(ctx)
     folder = Path(run).expanduser()
     if not (folder / "run.json").is_file():
-        folder = find_run(find_reports(ctx, reports), run).folder
-    found = verify_run(folder.resolve(), root, progress=make_progress(ctx))
+        folder = find_run(context.find_reports(ctx, reports), run).folder
+    found = verify_run(folder.resolve(), root, progress=context.make_progress(ctx))
     record = {
         "run": str(found.folder),
         "inputs": found.n_inputs,
@@ -174,19 +155,19 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
     text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
     if found.changed_tables:
         text += f", with {', '.join(found.changed_tables)} as of today"
-    say(ctx, text, record)
+    context.say(ctx, text, record)
 
 
 @click.command()
-@click.argument("story", shell_complete=complete(list_stories))
-@as_of_option
-@source_option
-@assignments_option
-@reports_option
-@limit_option
-@cold_option
-@memory_option
-@force_option
+@click.argument("story", shell_complete=context.complete(context.list_stories))
+@context.as_of_option
+@context.source_option
+@context.assignments_option
+@context.reports_option
+@context.limit_option
+@context.cold_option
+@context.memory_option
+@context.force_option
 @click.pass_context
 def dossier(
     ctx: click.Context, /, assignments: tuple[str, ...], reports: str | None, limit: int, memory: int, force: bool,
@@ -198,10 +179,10 @@ def dossier(
     from event_impact.runs.kernel import KernelLimits
     from event_impact.runs.run import RunRequest
 
-    parameters = gather_parameters(assignments, **named)
+    parameters = context.gather_parameters(assignments, **named)
     limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
     request = RunRequest(
-        DOSSIER, parameters, open_root(ctx), find_reports(ctx, reports), is_forced=force, limits=limits
+        DOSSIER, parameters, context.open_root(ctx), context.find_reports(ctx, reports), is_forced=force, limits=limits
     )
-    done = run_dossier(request, limit=limit, progress=make_progress(ctx))
-    say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})
+    done = run_dossier(request, limit=limit, progress=context.make_progress(ctx))
+    context.say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})

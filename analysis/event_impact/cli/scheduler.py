@@ -16,17 +16,7 @@ import click
 
 from event_impact.base.clock import read_system_clock
 from event_impact.base.config import parse_date
-from event_impact.base.errors import ConfigError
-from event_impact.cli.context import (
-    cold_option,
-    find_reports,
-    make_progress,
-    open_own_root,
-    open_root,
-    parse_at,
-    reports_option,
-    say,
-)
+from event_impact.cli import context
 from event_impact.runs import schedule as timetable
 
 if TYPE_CHECKING:
@@ -45,7 +35,6 @@ def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[s
     from event_impact.market.download import fetch_vintage
     from event_impact.market.fetch_plan import plan_fetch
 
-    refuse_packaged(root)
     request = plan_fetch((story,), root.data, today=at.date())
     provider = choose_provider()
     return fetch_vintage(request, root.data, provider, at=at, recorded_at=read_system_clock(), progress=progress)
@@ -56,14 +45,6 @@ def choose_provider(name: str | None = None) -> Provider:
     from event_impact.market.providers import DEFAULT_PROVIDER, load_provider
 
     return load_provider(name or os.environ.get(PROVIDER_VARIABLE) or DEFAULT_PROVIDER)
-
-
-def refuse_packaged(root: StudyRoot) -> None:
-    """Downloads belong into a study folder of the user's own."""
-    if root.is_packaged:
-        raise ConfigError(
-            "the study that came with the package is read-only.", "Name a study folder of your own with --root."
-        )
 
 
 @click.command()
@@ -84,7 +65,7 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     from event_impact.market.download import fetch_vintage, wait_out
     from event_impact.market.fetch_plan import plan_fetch
 
-    root, progress, now = open_own_root(ctx), make_progress(ctx), read_system_clock()
+    root, progress, now = context.open_own_root(ctx), context.make_progress(ctx), read_system_clock()
     dates = {name: parse_date(f"--{name}", asked[name]) if asked[name] else None for name in ("start", "end")}
     request = plan_fetch(names, root.data, today=now.date(), **dates)
     request = replace(
@@ -102,19 +83,19 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     for note in (*outcome.notes, *lost):
         progress(note)
     folder = str(outcome.vintage.folder)
-    say(ctx, folder, {"folder": folder, "is_new": outcome.is_new, "notes": [*outcome.notes, *lost]})
+    context.say(ctx, folder, {"folder": folder, "is_new": outcome.is_new, "notes": [*outcome.notes, *lost]})
 
 
 NOTIFY_VARIABLE = "IMPACT_NOTIFY"
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time.")
+@context.limit_option
 @click.option("--at", "at", metavar="INSTANT", help="Serve the evenings due at this instant (default: now).")
 @click.option("--source", default="auto", show_default=True, help="auto fetches first; snapshot or a path does not.")
-@reports_option
-@cold_option
-@click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel.")
+@context.reports_option
+@context.cold_option
+@context.memory_option
 @click.option("--notify", metavar="COMMAND", help=f"Run on failure, summary on stdin (or {NOTIFY_VARIABLE}).")
 @wait_option
 @click.pass_context
@@ -139,8 +120,9 @@ def nightly(
     from event_impact.runs.run import RunRequest
     from event_impact.runs.workers import run_parts
 
-    root, instant, progress = open_root(ctx), parse_at(at), make_progress(ctx)
-    target = find_reports(ctx, reports)
+    root = context.open_own_root(ctx) if source == "auto" else context.open_root(ctx)
+    instant, progress = context.parse_at(at), context.make_progress(ctx)
+    target = context.find_reports(ctx, reports)
     command = notify or os.environ.get(NOTIFY_VARIABLE, "")
     if command:
         split_command(command)  # a malformed one is refused before the work, not after
@@ -165,77 +147,51 @@ def nightly(
         if fault:
             print(f"impact: {fault}", file=sys.stderr)
     path = target / ".logs" / SUMMARY
-    say(ctx, str(path), summary.as_record())
+    context.say(ctx, str(path), summary.as_record())
     sys.exit(summary.exit_code)
 
 
 UNITS = Path("~/.config/systemd/user")
-Command = Callable[..., Any]
 
 
-def _options(function: Command) -> Command:
-    function = click.option("--systemd", is_flag=True, help="A systemd user timer instead of cron.")(function)
-    function = click.option("--time", default="23:30", show_default=True, help="HH:MM, time of this machine.")(function)
-    return click.option("--arguments", default="", metavar="TEXT", help="More for impact nightly.")(function)
-
-
-def _make(ctx: click.Context, time: str, arguments: str) -> timetable.Schedule:
-    return timetable.Schedule(open_own_root(ctx).path, time, tuple(shlex.split(arguments)))
-
-
-@click.group()
-def schedule() -> None:
-    """Show, install or remove the nightly run in cron or systemd."""
-
-
-@schedule.command("show")
-@_options
+@click.command()
+@click.argument("action", type=click.Choice(["show", "install", "remove"]))
+@click.option("--systemd", is_flag=True, help="A systemd user timer instead of cron.")
+@click.option("--time", default="23:30", show_default=True, help="HH:MM, time of this machine.")
+@click.option("--arguments", default="", metavar="TEXT", help="More for impact nightly.")
 @click.pass_context
-def show_schedule(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
-    """Print what would be installed."""
-    made = _make(ctx, time, arguments)
-    if systemd:
-        units = timetable.systemd_units(made)
-        say(ctx, "\n".join(f"# {UNITS / name}\n{text}" for name, text in units.items()).rstrip(), units)
+def schedule(ctx: click.Context, action: str, systemd: bool, time: str, arguments: str) -> None:
+    """Show what would be installed in cron or systemd, install it (again replaces), or take it out again."""
+    made = timetable.Schedule(context.open_own_root(ctx).path, time, tuple(shlex.split(arguments)))
+    folder, block, units = UNITS.expanduser(), timetable.cron_block(made), timetable.systemd_units(made)
+    if action == "show":
+        text = "\n".join(f"# {UNITS / name}\n{unit}" for name, unit in units.items()) if systemd else block
+        context.say(ctx, text.rstrip(), units if systemd else {"crontab": block})
+    elif action == "install":
+        if systemd:
+            timetable.install_systemd(made, folder)
+        else:
+            timetable.change_cron(made.root, block)
+        where = f"{made.unit}.timer" if systemd else "crontab"
+        context.say(ctx, f"installed in {where}, every day at {time}", {"installed": where, "time": time})
     else:
-        say(ctx, timetable.cron_block(made).rstrip(), {"crontab": timetable.cron_block(made)})
-
-
-@schedule.command("install")
-@_options
-@click.pass_context
-def install(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
-    """Install it; a second time replaces the first."""
-    made = _make(ctx, time, arguments)
-    if systemd:
-        timetable.install_systemd(made, UNITS.expanduser())
-    else:
-        timetable.change_cron(made.root, timetable.cron_block(made))
-    where = f"{made.unit}.timer" if systemd else "crontab"
-    say(ctx, f"installed in {where}, every day at {time}", {"installed": where, "time": time})
-
-
-@schedule.command("remove")
-@_options
-@click.pass_context
-def remove(ctx: click.Context, systemd: bool, time: str, arguments: str) -> None:
-    """Take it out again; everything else in the crontab stays."""
-    made = _make(ctx, time, arguments)
-    is_gone = timetable.remove_systemd(made, UNITS.expanduser()) if systemd else timetable.change_cron(made.root, "")
-    say(ctx, "removed" if is_gone else "nothing was installed", {"removed": is_gone})
+        is_gone = timetable.remove_systemd(made, folder) if systemd else timetable.change_cron(made.root, "")
+        context.say(ctx, "removed" if is_gone else "nothing was installed", {"removed": is_gone})
 
 
 @click.command()
 @click.option("--at", "at", metavar="INSTANT", help="As if it were then (default: now).")
 @click.option("--no-kernel", is_flag=True, help="Do not start a kernel.")
-@reports_option
+@context.reports_option
 @click.pass_context
 def doctor(ctx: click.Context, at: str | None, no_kernel: bool, reports: str | None) -> None:
     """Check Python, packages, kernel, calendar, disk, clock, figures, locks and leftovers."""
     from event_impact.runs.doctor import examine, verdict_code
 
-    root = open_root(ctx)
-    found = examine(root, find_reports(ctx, reports), at=parse_at(at), with_kernel=not no_kernel)
+    root = context.open_root(ctx)
+    found = examine(root, context.find_reports(ctx, reports), at=context.parse_at(at), with_kernel=not no_kernel)
     width = max(len(f.question) for f in found)
-    say(ctx, "\n".join(f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found), [asdict(f) for f in found])
+    context.say(
+        ctx, "\n".join(f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found), [asdict(f) for f in found]
+    )
     sys.exit(verdict_code(found))

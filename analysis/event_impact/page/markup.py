@@ -23,6 +23,10 @@ FRACTION = re.compile(r"\.\d+(?=\D*$)")
 SENTENCE = re.compile(r".+?[.?!](?=\s|$)", re.DOTALL)
 
 
+DOLLAR = "<span>$</span>"
+"""A dollar sign of its own element: JupyterLab would set what stands between two of them as a formula."""
+
+
 def mark_up(text: object) -> str:
     """Escaped text: a date and a range of numbers stay on one line, a very long word may break anywhere."""
     plain = RANGE.sub("\u00a0to\u00a0", str(text))
@@ -36,7 +40,7 @@ def mark_up(text: object) -> str:
             chunks = (word[k : k + LONGEST_WORD] for k in range(0, len(word), LONGEST_WORD))
             parts.append("<wbr>".join(map(escape, chunks)))
         end = match.end()
-    return "".join((*parts, escape(plain[end:])))
+    return "".join((*parts, escape(plain[end:]))).replace("$", DOLLAR)
 
 
 def mark_up_cell(text: object, room: int | None = None) -> str:

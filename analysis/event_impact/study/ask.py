@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from event_impact.base.clock import format_instant
+from event_impact.base.clock import format_instant, read_instant
 from event_impact.base.config import StudyConfig
 from event_impact.base.csv_tables import Tables, append_row
 from event_impact.base.errors import ConfigError
@@ -24,22 +24,14 @@ from event_impact.base.root import StudyRoot, find_root
 from event_impact.events.articles import Article, Story, load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
-from event_impact.inference.deciding_rule import chance_to_find
-from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.market.snapshot import PriceStore, open_source, read_frame
 from event_impact.market.vendor_forms import rename_columns
-from event_impact.page.daily_screen import COLUMNS, list_rows
-from event_impact.page.finding import compose_heading, compose_sentences
-from event_impact.page.first_screen import ScreenRow
-from event_impact.page.verdict import find_primary
 from event_impact.registry.registration import find_benchmark, find_exchange, parse_ticker
 from event_impact.study.study import Study
 
 Instant = str | datetime
 STATED = "stated"
 """Basis of bounds that are taken as they were given."""
-ASKED_EFFECTS = (0.01, 0.02, 0.03, 0.05, 0.10)
-"""True effects for which the chance to see them is told beforehand: round, and chosen before any share was."""
 
 
 @dataclass(frozen=True)
@@ -49,36 +41,6 @@ class Listing:
     ticker: str
     exchange: str
     benchmark: str
-
-
-@dataclass(frozen=True)
-class ShortVerdict:
-    """What a terminal shows of a study: the finding, three sentences, three rows."""
-
-    finding: str
-    sentences: tuple[str, ...]
-    columns: tuple[str, ...]
-    rows: tuple[ScreenRow, ...]
-
-
-@dataclass(frozen=True)
-class Foresight:
-    """What a share could show on its next session, by the deciding rule and its own history.
-
-    Attributes
-    ----------
-    session : pandas.Timestamp
-        The session after the last recorded one.
-    sizes : dict of str to tuple of float
-        Kind of return -> true effects, fractions, that are seen with a chance of 50, 80 and 90 %.
-    chances : dict of float to float
-        True effect from close to close -> chance that it is seen.
-    """
-
-    listing: Listing
-    session: pd.Timestamp
-    sizes: dict[str, tuple[float, ...]]
-    chances: dict[float, float]
 
 
 def ask(
@@ -184,15 +146,7 @@ def read_bounds(first: Instant, last: Instant | None = None) -> tuple[pd.Timesta
     ConfigError
         If an instant is malformed or names no zone, or the two are in disorder.
     """
-    found = []
-    for given in (first,) if last is None else (first, last):
-        try:
-            instant = pd.Timestamp(given)
-        except ValueError as error:
-            raise ConfigError(f"{given!r} is no instant.", "Write for instance 2026-01-31T18:28Z.") from error
-        if instant.tzinfo is None:
-            raise ConfigError(f"{given!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
-        found.append(instant.tz_convert("UTC"))
+    found = [pd.Timestamp(read_instant(given)) for given in ((first,) if last is None else (first, last))]
     end = found[-1] if last is not None else found[0] + pd.Timedelta(seconds=1 if found[0].second else 60)
     if found[0] >= end:
         raise ConfigError(f"{first} does not lie before {last}.", "Exchange them.")
@@ -256,24 +210,13 @@ def is_served(store: PriceStore, story: Story) -> bool:
     return all(store.holds(t) and store.load(t, story.exchange).frame.index[-1] >= event for t in pair)
 
 
-def summarise(study: Study) -> ShortVerdict:
-    """Finding, sentences and rows of a study; the rest of its page is not computed."""
-    rows, alignment, config = study.estimates, study.alignment, study.config
-    row, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
-    listed = list_rows(rows, row, companion, study.sequence, alignment)
-    return ShortVerdict(
-        compose_heading(row, study.sequence, study.story, config),
-        compose_sentences(row, companion, alignment, config),
-        COLUMNS,
-        tuple(listed),
-    )
-
-
-def foresee(listing: Listing, store: PriceStore, tables: Tables, *, root: StudyRoot, **parameters: Any) -> Foresight:
-    """What the share could show on the session after its last recorded one.
+def imagine_next_session(
+    listing: Listing, store: PriceStore, tables: Tables, *, root: StudyRoot, **parameters: Any
+) -> Study:
+    """A study of the session after the last recorded one, for what it could show: ``mde_rule`` of its rows.
 
     That session is entered with unchanged prices, so that forecast and variance are those of an ordinary next day;
-    its return is not used.
+    its own return means nothing.
     """
     hours = load_hours(listing.exchange)
     frames = {t: store.load(t, listing.exchange).frame for t in (listing.ticker, listing.benchmark)}
@@ -281,19 +224,12 @@ def foresee(listing: Listing, store: PriceStore, tables: Tables, *, root: StudyR
     session = hours.offset(last, 1)
     made = []
     for ticker, frame in frames.items():
-        close = frame.at[last, "close"]
-        unchanged = {**dict.fromkeys(("open", "high", "low", "close"), close), "volume": frame.at[last, "volume"]}
-        whole = pd.concat([frame.loc[:last], pd.DataFrame({**unchanged, "dividend": 0.0}, index=[session])])
-        made.append(whole.rename_axis("date").reset_index().assign(ticker=ticker))
+        close = frame.loc[last, "close"]
+        day = frame.loc[[last]].set_axis([session]).assign(open=close, high=close, low=close, dividend=0.0)
+        made.append(pd.concat([frame.loc[:last], day]).rename_axis("date").reset_index().assign(ticker=ticker))
     story = make_story(listing, read_bounds(hours.close_at(last)), tables)
     prices = PriceStore.of_frame(pd.concat(made), tables)
-    study = Study(story, root=root.path, prices=prices, **parameters | {"as_of": session.date()})
-    rows = [find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND)]
-    rule = rows[0].candidates
-    assert rule is not None  # a headline that was measured has its rule
-    chances = chance_to_find(rule.needed_effects(study.config.significance), ASKED_EFFECTS)
-    sizes = {row.return_kind: row.mde_rule for row in rows if row.candidates is not None}
-    return Foresight(listing, session, sizes, dict(zip(ASKED_EFFECTS, map(float, chances), strict=True)))
+    return Study(story, root=root.path, prices=prices, **parameters | {"as_of": session.date()})
 
 
 @contextlib.contextmanager
