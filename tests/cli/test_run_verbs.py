@@ -99,7 +99,7 @@ def test_colour_only_where_it_is_seen(root: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_stages_say_how_long_it_took(root: Path) -> None:
     stages = call(root, "run", "01_small", "--story", "ford-xiaomi", "--as-of", "2026-02-14")
-    assert re.match(r" +\d+\.\d s  check: parameters", stages.stderr)
+    assert re.match(r" *\d+\.\d s  check: parameters", stages.stderr)
 
 
 def test_list_show_and_open(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
