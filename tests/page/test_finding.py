@@ -119,7 +119,7 @@ def test_a_story_without_two_legs_has_no_reversal_to_speak_of(focal):
 
 
 def test_the_first_screen_repeats_the_estimates_to_the_digit(focal):
-    screen, row = focal.first_screen, headline(focal)
+    screen, row = focal.verdict, headline(focal)
     cells = dict(zip(screen.columns[1:], screen.rows[0].cells, strict=True))
     numbers = [float(x.replace("\u2212", "-")) for x in re.findall(r"[+\u2212]?\d+\.\d", cells["95 % interval"])]
     assert numbers == [round(100 * end, 1) for end in row.ci95]

@@ -20,7 +20,7 @@ SCHEMA_VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
 DOSSIER = "dossier"
 """What stands in the place of a notebook where a record binds several runs."""
-NOW_AND_THEN = ("panel", "agreement", "parts", "error", "exit_code")
+NOW_AND_THEN = ("table", "panel", "agreement", "parts", "error", "exit_code")
 """Fields that are left out where they are None."""
 
 
@@ -35,7 +35,9 @@ class RunRecord:
     outcome, companion_outcome : str or None
         Of headline and companion; None where no return of the story is tested.
     verdict, finding, plain : str
-        The verdict of the study; what the page opens with; a paragraph for readers without statistics.
+        The verdict of the study; the heading of the page; a paragraph for readers without statistics.
+    table : dict or None
+        ``heads`` and ``rows`` of the first table of the page, as text.
     identified : dict
         What prices can tell apart: kind, report, denial, joint, reason.
     headline, companion : dict or None
@@ -67,6 +69,7 @@ class RunRecord:
     verdict: str = ""
     finding: str = ""
     plain: str = ""
+    table: dict[str, Any] | None = None
     identified: dict[str, Any] = field(default_factory=dict)
     event_session: str = ""
     headline: dict[str, Any] | None = None

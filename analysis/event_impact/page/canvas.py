@@ -19,7 +19,7 @@ from event_impact.page.markup import mark_up
 
 Points = Sequence[tuple[float, float]]
 
-WIDE_DAYS, WIDE_CLOCK, NARROW = 656, 416, 358
+WIDE, WIDE_DAYS, WIDE_CLOCK, NARROW = 1120, 656, 416, 358
 """Widths for which drawings are laid out, CSS pixels."""
 PAINTS = {
     "ink": "#111111", "soft": "#555555", "rule": "#999999", "faint": "#d4d4d4", "dots": "#a6a6a6", "zone": "#e3eef7",
@@ -146,11 +146,10 @@ class Canvas:
             font_weight=weight,
         )  # fmt: skip
 
-    def to_svg(self, label: str, *, variant: str = "") -> str:
+    def to_svg(self, label: str) -> str:
         """The finished picture with its description."""
-        name = f' class="{variant}"' if variant else ""
         return (
-            f'<svg{name} viewBox="0 0 {_shorten(self.width)} {_shorten(self.height)}" role="img" '
+            f'<svg viewBox="0 0 {_shorten(self.width)} {_shorten(self.height)}" role="img" '
             f'aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg" '
             f'font-family="system-ui, Segoe UI, Roboto, DejaVu Sans, sans-serif">{"".join(self.parts)}</svg>'
         )
@@ -193,13 +192,13 @@ class Drawing(Exhibit):
 
     def _repr_html_(self) -> str:
         label = self.description
-        wide = self.draw(self.width).to_svg(label, variant="wide")
-        narrow = self.draw(NARROW).to_svg(label, variant="narrow")
+        wide, narrow = (self.draw(width).to_svg(label) for width in (self.width, NARROW))
         number = '<span class="number">Figure.</span> ' if self.caption else ""
         below = f"<p>{mark_up(self.caption)} {link_csv(self.name)}</p>" if self.caption else ""
         return (
             f'<figure id="{self.name}" class="drawing"><figcaption>{number}<strong>{escape(self.title)}</strong> '
-            f"<span>{escape(self.subtitle)}</span></figcaption>{wide}{narrow}{below}</figure>"
+            f'<span>{escape(self.subtitle)}</span></figcaption><div class="wide">{wide}</div>'
+            f'<div class="narrow" hidden>{narrow}</div>{below}</figure>'
         )
 
 

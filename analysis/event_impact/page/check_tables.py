@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from event_impact.base.result import TestResult
@@ -22,6 +24,7 @@ from event_impact.page.format import (
     format_size,
     signed_whole,
 )
+from event_impact.page.markup import mark_up
 from event_impact.page.tables import label_row
 
 
@@ -111,6 +114,28 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
         + (f" {met} of {len(controls)} are as expected." if controls else none)
     )
     return declare_table("controls", controls, columns, caption=caption)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence of the report."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f"<p>{mark_up(self.text)}</p>"
+
+
+def say_controls(controls: tuple[ControlResult, ...], significance: float) -> Line:
+    """How many sessions of known news the tests read as they should; those that they do not by name."""
+    if not controls:
+        return Line("Controls: none are recorded for this firm up to the as-of session.")
+    missed = [c for c in controls if not c.is_as_expected(significance)]
+    named = "; ".join(f"{c.control.ticker} {c.control.session.date()}, {c.control.label}" for c in missed)
+    return Line(
+        f"Controls: on {len(controls) - len(missed)} of {len(controls)} sessions of known news the same tests say what they "
+        f"should{f'; not on {named}' if named else ''}. All of them are in the appendix."
+    )
 
 
 def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:

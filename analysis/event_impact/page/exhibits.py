@@ -43,7 +43,7 @@ class Exhibit:
         return {
             "text/html": self._repr_html_(),
             "text/plain": self.name,
-            EXHIBIT_MIME: {"name": self.name, "csv": write_csv(self.numbers)},
+            EXHIBIT_MIME: [{"name": self.name, "csv": write_csv(self.numbers)}],
         }
 
     def _repr_html_(self) -> str:

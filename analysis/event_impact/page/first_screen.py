@@ -11,7 +11,9 @@ from datetime import date
 from html import escape
 
 from event_impact.page.canvas import Drawing
+from event_impact.page.exhibits import EXHIBIT_MIME, write_csv
 from event_impact.page.markup import mark_up
+from event_impact.page.verdict import find_forbidden
 
 SIBLINGS = '<nav class="siblings" aria-label="Other pages of this story" data-provenance></nav>'
 CHANGES = '<span class="changes" data-provenance></span>'
@@ -59,7 +61,7 @@ class ScreenRow:
     weight: str = "plain"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FirstScreen:
     """What a reader has in ten seconds.
 
@@ -77,6 +79,15 @@ class FirstScreen:
         Bold lead and text of the closing line.
     csv : str
         Name of the results behind it, without its ending.
+    reading : str
+        Outcome that the chip shows, where it is not that of the record.
+    companion_outcome : str or None
+        Of the companion, where there is one.
+
+    Raises
+    ------
+    ValueError
+        If a sentence holds a forbidden wording.
     """
 
     firm: str
@@ -91,23 +102,42 @@ class FirstScreen:
     rows: tuple[ScreenRow, ...]
     notes: tuple[tuple[str, str], ...]
     csv: str
+    reading: str = ""
+    companion_outcome: str | None = None
+
+    def __post_init__(self) -> None:
+        if broken := find_forbidden(" ".join((self.text, *(text for _, text in self.notes)))):
+            raise ValueError(f"{self.story}: the finding holds a forbidden wording: {', '.join(broken)}")
 
     @property
     def text(self) -> str:
         """Finding and sentences as plain text."""
         return " ".join((self.finding, *self.sentences))
 
+    @property
+    def table(self) -> dict[str, list[list[str]]]:
+        """Heads and rows of the first table, as a terminal shows them."""
+        return {"heads": [list(self.columns)], "rows": [[row.label, *row.cells] for row in self.rows]}
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        held = [{"name": drawing.name, "csv": write_csv(drawing.numbers)} for drawing in self.drawings]
+        return {"text/html": self._repr_html_(), "text/plain": self.text, EXHIBIT_MIME: held}
+
     def _repr_html_(self) -> str:
         until = f" \u00b7 prices to {self.prices_to.day} {self.prices_to:%b %Y}" if self.prices_to else ""
         drawings = "".join(drawing._repr_html_() for drawing in self.drawings)
+        layout = "pair" if len(self.drawings) > 1 else "single"
         notes = " ".join(f"<strong>{escape(lead)}</strong> {mark_up(text)}" for lead, text in self.notes)
         return (
             f'{FIRST_SCREEN} aria-label="Finding">'
             f'<p class="line"><span><strong>{escape(self.firm)}</strong> \u00b7 {escape(self.story)}{until} \u00b7 '
-            f"<strong>{escape(self.status)}</strong> {chip(self.outcome)}</span>{SIBLINGS}</p>"
+            f"<strong>{escape(self.status)}</strong> {chip(self.reading or self.outcome)}</span>{SIBLINGS}</p>"
             f"<h1>{mark_up(self.finding)}</h1>"
             f'<p class="deck">{mark_up(" ".join(self.sentences))}</p>'
-            f'<div class="pair">{drawings}</div>{self._table()}'
+            f'<div class="{layout}">{drawings}</div>{self._table()}'
             f'<p class="foot">{notes} {CHANGES} {LINKS.format(name=self.csv)}</p></section>'
         )
 

@@ -12,8 +12,7 @@ from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.comparison_figures import kind_of
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_interval, format_number, format_p, format_percent, format_size, p_equals
-from event_impact.page.verdict import Verdict
+from event_impact.page.format import format_interval, format_number, format_percent, format_size
 
 STATISTIC_LABELS = {
     "bmp": "BMP", "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnönen)", "cross_sectional_t": "cross-sectional t",
@@ -37,156 +36,11 @@ MISSING_LABELS = {
     "incomplete": "with missing returns in their window",
     "refused": "refused by a check",
 }
-SELECTION = (
-    "The stories were found by searching for denials: reports that nobody denied are nearly absent, and nothing here is a "
-    "statement about rumours in general."
-)
-
-
-def compose_panel(result: PanelResult) -> Verdict:
-    """The verdict of the panel, every sentence chosen by rule."""
-    return Verdict(
-        "Panel",
-        f"Is the mean effect of {result.main.n} stories that were reported and denied distinguishable from zero?",
-        (
-            _say_pooled(result),
-            SELECTION,
-            _say_statistic(result),
-            _say_readings(result),
-            _say_separable(result),
-            _say_controls(result),
-            _say_missing(result),
-        ),
-        plain=_say_plainly(result),
-        outcome=result.outcome,
-    )
-
-
-def _say_pooled(result: PanelResult) -> str:
-    main, config = result.main, result.panel.study.config
-    if main.estimate is None or main.ci95 is None or main.ci90 is None:
-        return f"Nothing is pooled: {main.note}. The stories are listed one by one."
-    if main.p_value is None:
-        return f"The mean of {main.n} denied stories is {format_percent(main.estimate)}; no statistic can judge it."
-    bound = format_size(config.equivalence_bound)
-    measure = (
-        f"{format_percent(main.estimate)} over {main.n} denied stories (95\u00a0% interval {format_interval(main.ci95)} from "
-        f"their spread; {STATISTIC_LABELS[main.recommended]} {p_equals(main.p_value)})"
-    )
-    reach = (
-        f"By that statistic an effect of {format_size(main.mde80)} or more in every story would have been seen four times in five"
-        if main.mde80 is not None
-        else "The stories are too unequally noisy for that statistic to see any common effect four times in five"
-    )
-    text = {
-        "no_detectable_effect": (
-            f"No detectable mean abnormal return over the sessions of report and denial: {measure}. {reach}; means "
-            "anywhere in the interval remain compatible with the data."
-        ),
-        "borderline": (
-            f"Borderline, and no detection: the mean abnormal return over the sessions of report and denial is {measure}; the "
-            f"tests disagree. {reach}."
-        ),
-        "smaller_than_bound": (
-            f"Any mean abnormal return was smaller than {bound} in absolute value: {measure}; 90\u00a0% interval "
-            f"{format_interval(main.ci90)}. {reach}."
-        ),
-        "effect": (
-            f"The mean abnormal return over the sessions of report and denial is {measure}, with the same sign below the "
-            f"level in every reading of uncertain sessions. It coincides with all news of those sessions. {reach}."
-        ),
-        "fragile": (
-            f"A detection that is fragile: the mean abnormal return is {measure}, but not every reading of uncertain "
-            f"sessions supports it. {reach}."
-        ),
-        "detectable_but_small": f"Detectable but smaller than {bound}: the mean abnormal return is {measure}. {reach}.",
-    }[result.outcome]
-    if main.p_value >= config.significance and main.ci95[0] * main.ci95[1] > 0:
-        text += (
-            " The 95\u00a0% interval of the plain mean excludes zero although the recommended statistic, which scales each "
-            "story by its own noise, does not reject: read both."
-        )
-    return text
-
-
-def _say_statistic(result: PanelResult) -> str:
-    main = result.main
-    if not main.recommended:
-        return ""
-    inside = result.n_in_estimation
-    more = (
-        f" {inside} stories have another story of their firm inside their estimation window, which is left in."
-        if inside
-        else ""
-    )
-    return f"Read {STATISTIC_LABELS[main.recommended]} first: {main.recommendation}{more}"
-
-
-def _say_readings(result: PanelResult) -> str:
-    others = [r for r in result.resolutions[1:] if r.pooled.estimate is not None and r.pooled.p_value is not None]
-    if not others:
-        return ""
-    estimates = [r.pooled.estimate or 0.0 for r in others]
-    p_values = [r.pooled.p_value or 1.0 for r in others]
-    uncertain = sum(s.alignment.is_ambiguous for s in result.panel.denied)
-    return (
-        f"{uncertain} of {len(result.panel.denied)} stories have an uncertain session. Read in the {len(others)} other ways "
-        f"shown below, the mean runs from {format_percent(min(estimates))} to {format_percent(max(estimates))}, p from "
-        f"{format_p(min(p_values))} to {format_p(max(p_values))}."
-    )
-
-
-def _say_separable(result: PanelResult) -> str:
-    n = len(result.separable)
-    if result.separable_pooled.estimate is not None:
-        return f"In {n} stories a price surely lies between report and denial; their effects are pooled below."
-    stories = "story" if n == 1 else "stories"
-    return f"A price surely lies between report and denial in {n} {stories}: listed, not pooled (at least {FEWEST_POOLED} are)."
-
-
-def _say_controls(result: PanelResult) -> str:
-    held = result.panel.controls
-    if not held:
-        return "No undenied report has figures here."
-    listed = "; ".join(f"{s.name} {format_percent(s.joint.estimate)}" for s in held)
-    return f"Not denied, listed apart: {listed}."
-
-
-def _say_missing(result: PanelResult) -> str:
-    held, parts = result.panel, _count_missing(result)
-    total = len(held.stories) + len(held.missing)
-    return f"Of {total} registered stories {len(held.stories)} are measured" + (f"; {parts}." if parts else ".")
 
 
 def _count_missing(result: PanelResult) -> str:
     counts = Counter(m.kind for m in result.panel.missing)
     return "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k])
-
-
-def _say_plainly(result: PanelResult) -> str:
-    main = result.main
-    if main.estimate is None:
-        return f"There are too few stories with prices to say anything about their average: {main.note}."
-    size = format_size(abs(main.estimate), digits=1)
-    direction = "less" if main.estimate < 0 else "more"
-    middle = {
-        "no_detectable_effect": "Given how much these shares move anyway, that is not enough to be told from chance.",
-        "borderline": "That missed the rule of this study by little: one test would have seen it, the recommended one does not.",
-        "smaller_than_bound": "Whatever the news did on average, it was smaller than the bound for small effects.",
-        "effect": "That is more than chance would usually give, however the uncertain days are read.",
-        "fragile": "That is more than chance would usually give, but not however the uncertain days are read.",
-        "detectable_but_small": "That is small, and more than chance would usually give.",
-        "insufficient_data": "There is no good way to judge it.",
-    }[result.outcome]
-    reach = "No average of any size would have been noticed reliably"
-    if main.mde80 is not None:
-        least = format_size(main.mde80, digits=1)
-        reach = f"Only an effect of about {least} or more would have been noticed reliably"
-    return (
-        f"Across {main.n} stories that were reported and then denied, the shares returned on average about {size} {direction} "
-        f"than usual over the days of report and denial. {middle} {reach}, "
-        "and these stories are no fair draw: they are known because they were denied."
-    )
 
 
 def tabulate_readings(result: PanelResult) -> TableExhibit:
@@ -245,13 +99,16 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
         Column("", "note", of=lambda t: t.note if t.p_value is not None else ""),
         Column("note"),
     )
+    first = f" Read {STATISTIC_LABELS[main.recommended]} first: {main.recommendation}" if main.recommended else ""
+    inside = result.n_in_estimation
     caption = (
         f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
         f"event sessions; {overlap.n_pairs} "
         f"{'pair shares' if overlap.n_pairs == 1 else 'pairs share'} days of their windows, mean correlation "
         f"{format_number(main.correlation.value, digits=4)}. Null of most: a mean effect of zero; the rank and "
         "sign tests compare with ordinary days or with symmetry. One of many small p-values is no finding: the "
-        "recommended statistic was chosen by the overlaps alone."
+        f"recommended statistic was chosen by the overlaps alone.{first} {inside} stories have another story of their firm "
+        "inside their estimation window, which is left in."
     )
     return declare_table("pooled_tests", main.tests.values(), columns, caption=caption)
 

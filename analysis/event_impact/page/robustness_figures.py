@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from event_impact.page.canvas import Canvas, Drawing, label_ticks
+from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Drawing, label_ticks
 from event_impact.page.chart import Chart, pad_range, rows_of
 from event_impact.page.format import cut_label, format_count, format_interval, format_percent, p_equals
 from event_impact.page.row_drawing import EffectRow, draw_rows
@@ -41,12 +41,13 @@ def _list_options(frame: pd.DataFrame) -> dict[str, list[Any]]:
     return {name: list(dict.fromkeys(frame[name])) for name in choices if frame[name].nunique() > 1}
 
 
-def draw_specification_strip(frame: pd.DataFrame) -> Drawing:
-    """Estimates of all specifications with their intervals, smallest first, the headline marked."""
+def draw_specification_strip(frame: pd.DataFrame, *, is_whole: bool = False) -> Drawing:
+    """Estimates of all specifications with their intervals, smallest first; whole, it has a first screen to itself."""
     numbers = sort_curve(frame)
     return Drawing(
         "specification_strip", f"{format_count(len(numbers))} specifications", "smallest estimate first, with 95 % intervals",
         _describe(numbers), numbers, lambda width: _draw_strip(width, numbers, STRIP_HEIGHT).canvas,
+        WIDE if is_whole else WIDE_DAYS, "" if is_whole else "They share prices and shock: it shows how far the model matters.",
     )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from event_impact.base.result import TestResult, not_computable
 from event_impact.inference.leave_out import LeftOutDay
 from event_impact.inference.robustness import (
     DIMENSIONS,
-    Confirmation,
     SpecificationCurve,
     SpecificationEstimate,
     curve_frame,
@@ -20,12 +19,9 @@ from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import (
     OUTCOME_LABELS,
     format_number,
-    format_p,
     format_percent,
     format_size,
-    p_equals,
 )
-from event_impact.page.verdict import Verdict
 
 DIMENSION_LABELS = {
     "model": "model",
@@ -47,89 +43,6 @@ SHORT_MODELS = {
 VALUE_LABELS = {"none": "kept", "listed": "listed ones left out"}
 TEST_LABELS = {"max_t": "largest |t| (maxT)", "share": "share that rejects", "median_t": "median t", "mean_t": "mean t"}
 CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "detected on its own"}
-
-
-def compose_robustness(
-    curve: SpecificationCurve, confirmation: Confirmation, *, ticker: str, significance: float
-) -> Verdict:
-    """The choices that would flip the outcome, and what the curve says as a whole."""
-    sentences = (_say_flips(curve), _say_range(curve), _say_tests(curve, significance), _say_rule(curve, confirmation))
-    return Verdict("Robustness", f"Which choices would flip the outcome for {ticker}?", sentences)
-
-
-def _say_flips(curve: SpecificationCurve) -> str:
-    headline, count = curve.headline, len(curve.computed)
-    if not headline.is_computed:
-        return f"The declared specification cannot be estimated: {headline.note}"
-    outcome = CURVE_OUTCOMES[headline.outcome]
-    if not curve.flips:
-        return f"No choice would flip the outcome: all {count} specifications say the same as the headline, {outcome}."
-    said = f"{len(curve.flips)} of {count} specifications say something else than the headline ({outcome})."
-    kinds = Counter(CURVE_OUTCOMES[e.outcome] for e in curve.flips)
-    said += " They say: " + ", ".join(f"{label} ({n})" for label, n in kinds.most_common()) + "."
-    if curve.single_flips:
-        named = "; ".join(
-            f"{DIMENSION_LABELS[name]} = {label_value(name, getattr(e.choice, name))} "
-            f"({CURVE_OUTCOMES[e.outcome]}, {format_percent(e.estimate or 0.0)})"
-            for name, e in curve.single_flips
-        )
-        return f"{said} One choice is enough: {named}."
-    return f"{said} No single choice is enough; it takes two or more together: {_say_common(curve)}."
-
-
-def _say_common(curve: SpecificationCurve) -> str:
-    """The choice that the flipping specifications share most often."""
-    counts = Counter(
-        (name, getattr(e.choice, name))
-        for e in curve.flips
-        for name in DIMENSIONS
-        if getattr(e.choice, name) != getattr(curve.headline.choice, name)
-    )
-    parts = [
-        f"{DIMENSION_LABELS[name]} = {label_value(name, value)} ({n} of {len(curve.flips)})"
-        for (name, value), n in counts.most_common(3)
-    ]
-    return "most often " + ", ".join(parts)
-
-
-def _say_range(curve: SpecificationCurve) -> str:
-    share = curve.same_sign_share
-    if share is None:
-        return ""
-    estimates = [e.estimate for e in curve.computed if e.estimate is not None]
-    p_values = [e.p_conformal for e in curve.computed if e.p_conformal is not None]
-    sign = "all of one sign" if share == 1 else f"{share:.0%} with the sign of the headline".replace("%", "\u00a0%")
-    return (
-        f"Estimates run from {format_percent(min(estimates))} to {format_percent(max(estimates))}, {sign}; the "
-        f"smallest conformal p is {format_p(min(p_values))}, unadjusted for having looked at {len(p_values)}."
-    )
-
-
-def _say_tests(curve: SpecificationCurve, significance: float) -> str:
-    if curve.tests is None:
-        return f"The curve cannot be tested as a whole: n/a: {curve.reason}."
-    p, share = curve.tests.max_t.p_value or 1.0, curve.tests.share
-    rejecting = round((share.statistic or 0.0) * curve.n_joint)
-    outside = len(curve.computed) - curve.n_joint
-    verb = "rejects" if rejecting <= 1 else "reject"
-    said = (
-        f"As a whole: {p:.0%} of {curve.n_placebo} earlier ordinary sessions have a scaled |t| as large in some specification "
-        f"(placebo maxT {p_equals(p)}); {rejecting or 'none'} of {curve.n_joint} specifications {verb} on its own at "
-        f"{significance:.0%} (joint {p_equals(share.p_value or 1.0)})."
-    ).replace("% ", "\u00a0% ")
-    return said + (f" {outside} others have too few earlier sessions for these tests." if outside else "")
-
-
-def _say_rule(curve: SpecificationCurve, confirmation: Confirmation) -> str:
-    if curve.headline.outcome != "detected":
-        return (
-            "The curve decides between an effect and a fragile detection only where the headline detects something; "
-            "otherwise the headline's outcome stands."
-        )
-    if not confirmation.is_tested:
-        return f"Whether the curve supports the detection could not be tested: {confirmation.reason}."
-    word = "supports" if confirmation.is_confirmed else "does not support"
-    return f"The curve {word} the detection: {confirmation.reason}."
 
 
 def label_value(name: str, value: object) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from event_impact.events.sessions import Alignment
 from event_impact.many.peer_tests import PeerEstimate, Spillover
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_number, format_percent, format_plain, format_session, format_size, p_equals
-from event_impact.page.verdict import Verdict
+from event_impact.page.format import format_number, format_percent, format_plain, format_size
 
 GROUP_TEST_LABELS = {
     "kp_bmp": "adjusted BMP (Kolari and Pynnönen)",
@@ -20,66 +18,6 @@ GROUP_TEST_LABELS = {
     "in_space": "rank of the scaled gap",
 }
 ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
-
-
-def compose_spillover(spillover: Spillover, alignment: Alignment, *, significance: float) -> Verdict:
-    """Who moved, what the comparison with peers deducts, and what cannot be read at all."""
-    question = f"Did other firms move on {format_session(alignment.event_session)}, with {alignment.story.ticker}?"
-    sentences = (
-        _say_group(spillover, significance),
-        _say_adjusted(spillover),
-        _say_in_space(spillover),
-        _say_unreadable(spillover),
-    )
-    return Verdict("Spillover", question, sentences)
-
-
-def _say_group(spillover: Spillover, significance: float) -> str:
-    group = spillover.groups[-1]
-    test = {t.name: t for t in group.tests}
-    if group.portfolio is None:
-        lacking = ", ".join(p.ticker for p in spillover.peers) or "none is listed"
-        return (
-            f"Nothing can be said of the peers ({lacking}): n/a: {group.tests[0].note}. The reasons stand in the table."
-        )
-    p_values = [p for n in ("kp_bmp", "portfolio_conformal") if (p := test[n].p_value) is not None]
-    moved = "a common move is" if max(p_values) < significance else "no common move is"
-    return (
-        f"Among {group.name} ({', '.join(group.members)}) {moved} detectable: their average abnormal return is "
-        f"{format_percent(group.portfolio)} (adjusted BMP {p_equals(test['kp_bmp'].p_value or 1.0)}, portfolio "
-        f"conformal {p_equals(test['portfolio_conformal'].p_value or 1.0)})."
-    )
-
-
-def _say_adjusted(spillover: Spillover) -> str:
-    base, *others = (a for a in spillover.adjusted if a.estimate is not None)
-    if not others:
-        return ""
-    estimates = [a.estimate for a in others if a.estimate is not None]
-    sums = [a.weight_sum for a in others if a.weight_sum is not None]
-    return (
-        f"Compared with peers the estimate of {format_percent(base.estimate or 0.0)} becomes "
-        f"{format_percent(min(estimates))} to {format_percent(max(estimates))}; weights on peers sum to "
-        f"{min(sums):.2f} to {max(sums):.2f}, and that share of anything the peers did in common is deducted."
-    )
-
-
-def _say_in_space(spillover: Spillover) -> str:
-    test = spillover.in_space
-    if test.p_value is None:
-        return f"Rank among donors: n/a: {test.note}."
-    return f"Rank among donors on the day: {p_equals(test.p_value)}; {test.note}."
-
-
-def _say_unreadable(spillover: Spillover) -> str:
-    said = [
-        f"{p.ticker} ({p.own_news})"
-        for p in (*spillover.peers, *(f.estimate for f in spillover.foreign))
-        if p.is_measured and p.own_news
-    ]
-    if not said:
-        return ""
-    return f"Not readable as an answer to this story, since each had news of its own that session: {'; '.join(said)}."
 
 
 def tabulate_peers(spillover: Spillover) -> TableExhibit:

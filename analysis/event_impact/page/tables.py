@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from event_impact.base.config import StudyConfig
 from event_impact.base.errors import StudyError
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.models import MODEL_LABELS
@@ -60,31 +59,6 @@ ESTIMATE = Column("estimate", "estimate", "percent", why="note")
 INTERVAL95 = Column("", "95 % interval", "interval", of="ci95")
 
 
-def tabulate_headline(rows: list[WindowEstimate], config: StudyConfig) -> TableExhibit:
-    """The first table of a page: the event session and each declared window, close to close and at the open."""
-    shown = [
-        r for r in rows if r.is_primary or (r.return_kind == "close_to_close" and (r.first, r.last) in config.windows)
-    ]
-    shown.sort(key=lambda r: (not r.is_primary, r.return_kind != "close_to_close", r.first, r.last))
-    columns = (
-        ROW,
-        ESTIMATE,
-        INTERVAL95,
-        _p_of("t", "p (t)"),
-        Column("rank_p", "p (rank)", "p"),
-        Column("mde80_rule", "detectable 4 in 5 from", "size", digits=1),
-        Column("n_estimation", "sessions", "whole"),
-    )
-    caption = (
-        "What was measured: abnormal returns, the two declared rows first. The rank p is the larger of "
-        "conformal and FHS, of a set of candidates times their number; the interval holds the effects that it does not "
-        "reject. Detectable is what that rule itself finds four times in five on that day; sessions counts the estimation window."
-        f"{_say_news(shown)}"
-    )
-    numbers = pd.DataFrame([row.as_record() for row in shown])
-    return declare_table("headline_windows", shown, columns, caption=caption, numbers=numbers)
-
-
 def _say_news(rows: list[WindowEstimate]) -> str:
     """Recorded other news inside the windows shown, each item once."""
     items = dict.fromkeys(item for row in rows for item in row.other_news)
@@ -112,7 +86,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         "All windows. Found 4 in 5 is the smallest true effect that the deciding rule sees four times in five on that "
         "session, by t the same for an unadjusted 5 % t test; neither depends on the estimate. The smallest bound is the "
         "tightest one inside which the effect could be shown to lie. Windows before session 0 check for leakage and never "
-        "enter the verdict."
+        f"enter the verdict.{_say_news(rows)}"
     )
     return declare_table("estimates", shown, columns, caption=caption, numbers=estimates_frame(rows))
 

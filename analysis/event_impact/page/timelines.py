@@ -7,7 +7,7 @@ import pandas as pd
 from event_impact.base.clock import format_instant
 from event_impact.events.sessions import Alignment, EventSession, format_both
 from event_impact.market.returns import ReturnPanel
-from event_impact.page.canvas import WIDE_DAYS, Canvas, Drawing, choose_ticks
+from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Drawing, choose_ticks
 from event_impact.page.chart import Chart, pad_range, rows_of
 from event_impact.page.clock_drawing import (
     NewsInterval,
@@ -28,8 +28,8 @@ SESSIONS_BEFORE, SESSIONS_AFTER = 2, 3
 PRICE_PANE, ARTICLE_ROW, FOOT = 220.0, 22.0, 38.0
 
 
-def draw_publication_intervals(alignment: Alignment, *, name: str = "publication_intervals") -> Drawing:
-    """When each article can have become public, against the hours of the exchange."""
+def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) -> Drawing:
+    """When each article can have become public, against the hours of the exchange; whole, it has a first screen to itself."""
     hours = alignment.hours
     first = min(e.article.published_earliest for e in _tested(alignment))
     last = max(e.article.published_latest for e in _tested(alignment))
@@ -52,13 +52,13 @@ def draw_publication_intervals(alignment: Alignment, *, name: str = "publication
         title="When each article can have become public",
         subtitle=f"shaded: {name_exchange(alignment)} open; days of {hours.city}",
         description=f"Bars on a clock. {told}. Candidate sessions of {name_exchange(alignment)}: {found}.",
-        name=name,
-        width=WIDE_DAYS if name == "publication_intervals" else 1120,
+        name="publication_intervals",
+        width=WIDE if is_whole else WIDE_DAYS,
         span=span,
-        caption="A bar runs from the earliest to the latest instant at which an article can have become public; one that fades "
-        "in has no printed clock for its beginning. What lies beyond the axis is in the CSV."
-        if name == "publication_intervals"
-        else "",
+        caption=""
+        if is_whole
+        else "A bar runs from the earliest to the latest instant at which an article can have become public; one that fades "
+        "in has no printed clock for its beginning. What lies beyond the axis is in the CSV.",
         numbers=alignment.frame(),
     )
 

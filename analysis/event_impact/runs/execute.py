@@ -154,7 +154,7 @@ def extract_record(notebook: nbformat.NotebookNode, name: str) -> tuple[RunRecor
             f"{name} left a run record of an unknown shape.", "Make it with Study.record()."
         ) from error
     tables: dict[str, str] = {}
-    for exhibit in (data[EXHIBIT_MIME] for data in shown if EXHIBIT_MIME in data):
+    for exhibit in (exhibit for data in shown for exhibit in data.get(EXHIBIT_MIME, ())):
         if tables.setdefault(exhibit["name"], exhibit["csv"]) != exhibit["csv"]:
             raise ExecutionError(f"{name} shows two exhibits named {exhibit['name']}.", "Name them apart.")
     return record, tables | own

@@ -21,7 +21,7 @@ from event_impact.page.first_screen import FirstScreen
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.minute_page import tabulate_windows
 from event_impact.page.provenance import RECORD_MIME
-from event_impact.page.verdict import Verdict, find_primary, say_alignment
+from event_impact.page.verdict import find_primary
 from event_impact.study.opening import hash_inputs
 
 PATH_COLUMNS = (
@@ -67,14 +67,14 @@ def record_study(
     rows: list[WindowEstimate],
     *,
     alignment: Alignment,
-    verdict: Verdict,
-    finding: Verdict | None = None,
+    verdict: FirstScreen,
+    finding: FirstScreen | None = None,
 ) -> Provenance:
     """Gather everything that a run of one story publishes.
 
     Parameters
     ----------
-    finding : Verdict, optional
+    finding : FirstScreen, optional
         What the page itself opens with, where that is not the verdict of the study.
     """
     prices = hash_inputs(opened, panel)
@@ -86,8 +86,9 @@ def record_study(
         outcome=verdict.outcome,
         companion_outcome=verdict.companion_outcome,
         verdict=verdict.text,
-        finding=(finding or verdict).text,
-        plain=verdict.plain,
+        finding=(finding or verdict).finding,
+        plain=verdict.text,
+        table=(finding or verdict).table,
         headline=headline.as_record(),
         companion=companion.as_record(),
         candidates=[{str(k): v for k, v in row.items()} for row in candidates.to_dict("records")],
@@ -103,14 +104,14 @@ def record_study(
     return Provenance(run, {name: write_csv(frame) for name, frame in tables.items() if len(frame)})
 
 
-def record_timing(opened: OpenedStory) -> Provenance:
+def record_timing(opened: OpenedStory, verdict: FirstScreen) -> Provenance:
     """Gather what the alignment of one story publishes; it has no outcome, since no price is tested."""
-    said = say_alignment(opened.timing)
     run = RunRecord(
         **_describe(opened, opened.timing),
-        verdict=said,
-        finding=said,
-        plain=said,
+        verdict=verdict.text,
+        finding=verdict.finding,
+        plain=verdict.text,
+        table=verdict.table,
         inputs=opened.tables.hash(),
         vintage="none: no price is used",
     )
@@ -134,15 +135,15 @@ def record_minutes(
         rows = declared.to_dict("records")
         outcomes = [*declared["outcome"], None]
     run = RunRecord(
-        **about, outcome=outcomes[0], companion_outcome=outcomes[1], verdict=screen.text, finding=screen.text,
-        plain=" ".join(screen.sentences), headline=rows[0] if rows else None,
+        **about, outcome=outcomes[0], companion_outcome=outcomes[1], verdict=screen.text, finding=screen.finding,
+        plain=screen.text, table=screen.table, headline=rows[0] if rows else None,
         companion=rows[1] if len(rows) > 1 else None, inputs=opened.tables.hash() | files,
         vintage=result.bars.vintage if result else "none: no bars are recorded",
     )  # fmt: skip
     return Provenance(run, {"alignment": write_csv(frame)})
 
 
-def record_panel(result: PanelResult, verdict: Verdict) -> Provenance:
+def record_panel(result: PanelResult, verdict: FirstScreen) -> Provenance:
     """Gather what a run of the panel publishes.
 
     ``outcome`` stays null: it is that of one story's headline. The pooled outcome stands in ``panel``.
@@ -152,8 +153,9 @@ def record_panel(result: PanelResult, verdict: Verdict) -> Provenance:
     run = RunRecord(
         **_describe(opened, own),
         verdict=verdict.text,
-        finding=verdict.text,
-        plain=verdict.plain,
+        finding=verdict.finding,
+        plain=verdict.text,
+        table=verdict.table,
         panel={
             "outcome": result.outcome,
             "n": main.n,

@@ -32,7 +32,7 @@ from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy, study_power
 from event_impact.inference.robustness import SpecificationCurve, SpecificationEstimate
 from event_impact.inference.story_sequence import StorySequence
-from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
+from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
 from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
 from event_impact.market.opened import OpenedStory
@@ -41,10 +41,11 @@ from event_impact.market.snapshot import PriceStore, open_source
 from event_impact.page.daily_screen import compose_daily_screen
 from event_impact.page.first_screen import FirstScreen
 from event_impact.page.minute_page import compose_minutes, compose_no_bars
-from event_impact.page.panel_tables import compose_panel
-from event_impact.page.robustness_tables import compose_robustness
-from event_impact.page.spillover_tables import compose_spillover
-from event_impact.page.verdict import Verdict, compose_alignment, find_primary
+from event_impact.page.panel_screen import compose_panel
+from event_impact.page.robustness_screen import compose_robustness
+from event_impact.page.spillover_screen import compose_spillover
+from event_impact.page.timing_screen import compose_timing
+from event_impact.page.verdict import find_primary
 from event_impact.registry.alignments import embedded_opens, load_known_alignments
 from event_impact.registry.plans import PlanStatus
 from event_impact.registry.registration import default_source
@@ -145,7 +146,7 @@ class Study:
         return Study(**{**self.config.as_parameters(), **self._given, **changes})
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        return {"text/html": self.verdict._repr_html_(), "text/plain": self.verdict.text}
+        return self.verdict._repr_mimebundle_()
 
     # ------------------------------------------------------------ articles, sessions, prices
 
@@ -241,23 +242,8 @@ class Study:
         return event_study.assess_story(self.opened, self.abnormal, self.alignment)
 
     @cached_property
-    def verdict(self) -> Verdict:
-        """What was found, how sure, and what could have been seen."""
-        screen = self.first_screen
-        companion = find_primary(self.estimates, COMPANION_KIND)
-        return Verdict(
-            "Verdict",
-            f"Did {self.story.firm_name} move abnormally ({self.story.title})?",
-            (screen.finding, *screen.sentences),
-            plain=screen.text,
-            outcome=find_primary(self.estimates, HEADLINE_KIND).outcome,
-            companion_outcome=companion.outcome,
-            status=screen.status,
-        )
-
-    @cached_property
-    def first_screen(self) -> FirstScreen:
-        """What a reader has in ten seconds."""
+    def verdict(self) -> FirstScreen:
+        """What was found, how sure, and what could have been seen: what a reader has in ten seconds."""
         return compose_daily_screen(
             self.estimates,
             self.sequence,
@@ -384,10 +370,10 @@ class Study:
         return self.trace_curve(HEADLINE_KIND)
 
     @cached_property
-    def curve_verdict(self) -> Verdict:
+    def curve_verdict(self) -> FirstScreen:
         """The choices that would flip the outcome."""
         found = specifications.judge_curve(self.curve)
-        return compose_robustness(self.curve, found, ticker=self.story.ticker, significance=self.config.significance)
+        return compose_robustness(self.curve, found, self.verdict, significance=self.config.significance)
 
     @cached_property
     def left_out_days(self) -> tuple[LeftOutDay, ...]:
@@ -405,9 +391,9 @@ class Study:
         return spillover.measure_spillover(self.opened, self.abnormal)
 
     @cached_property
-    def spillover_verdict(self) -> Verdict:
+    def spillover_verdict(self) -> FirstScreen:
         """Who moved, and what cannot be read."""
-        return compose_spillover(self.spillover, self.alignment, significance=self.config.significance)
+        return compose_spillover(self.spillover, self.alignment, self.verdict, significance=self.config.significance)
 
     @cached_property
     def panel(self) -> PanelResult:
@@ -415,23 +401,23 @@ class Study:
         return panel.assess_panel(panel.gather_panel(self.opened))
 
     @cached_property
-    def panel_verdict(self) -> Verdict:
+    def panel_verdict(self) -> FirstScreen:
         """What the stories say together."""
         return compose_panel(self.panel)
 
     @cached_property
-    def timing_verdict(self) -> Verdict:
+    def timing_verdict(self) -> FirstScreen:
         """Which sessions the articles can have reached."""
-        return compose_alignment(self.timing)
+        return compose_timing(self.timing, self.registry)
 
     # ------------------------------------------------------------ what a notebook hands to its runner, in its last cell
 
     @property
     def timing_record(self) -> Provenance:
         """Of a notebook that reads no price."""
-        return record_timing(self.opened)
+        return record_timing(self.opened, self.timing_verdict)
 
-    def record(self, finding: Verdict | None = None) -> Provenance:
+    def record(self, finding: FirstScreen | None = None) -> Provenance:
         """Of a notebook about the story, which opens with ``finding`` or with the verdict."""
         return record_study(
             self.opened,
