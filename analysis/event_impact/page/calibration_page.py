@@ -17,33 +17,16 @@ from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import format_count, format_size
 from event_impact.page.render import TEMPLATES, PageFacts, check_page, render_page
+from event_impact.page.words import read_labels, say
 
 PROSE = TEMPLATES / "calibration.md"
 """The text of the page; the tables of a section stand where it is parted."""
 TESTS = {"p_t": "t", "p_sample_quantile": "sample quantile", "p_conformal": "conformal", "p_fhs": "FHS"}
 TESTS |= {"p_star": "the rule, p*"}
 WINDOW_TESTS = {"p_t": "t", "p_block_conformal": "block conformal", "p_fhs": "FHS", "p_star": "the rule, p*"}
-GROUPS = {
-    "all": "all sessions",
-    "calm_tenth": "calmest tenth",
-    "below_average": "volatility below its window's",
-    "constant": "no volatility clustering found",
-    "above_average": "volatility above its window's",
-    "stressed_tenth": "most stressed tenth",
-    "left": "falls only (nominal half)",
-    "right": "rises only (nominal half)",
-}
+GROUPS = read_labels("calibration_page.groups")
 SIMULATED_GROUPS = {"all": "", "stressed": ", most stressed tenth", "calm": ", calmest tenth"}
-PROCESS_LABELS = {
-    "iid_normal": "independent, normal",
-    "iid_t4": "independent, t(4)",
-    "garch_normal": "GARCH, normal",
-    "garch_t4": "GARCH, t(4)",
-    "garch_t4_ar1": "GARCH, t(4), autocorrelated",
-    "recent_std_x1.6": "spread 1.6 times since 20 sessions",
-    "event_variance_x2.25": "variance 2.25 times on the event session",
-    "four_jumps": "four jumps in the estimation window",
-}
+PROCESS_LABELS = read_labels("calibration_page.process_labels")
 
 
 def render_calibration(found: FirmCalibration) -> str:
@@ -135,11 +118,7 @@ def tabulate_history(found: FirmCalibration, level: float) -> TableExhibit:
         Column("", "sessions", "whole", of=lambda row: counts[row["group"]]),
         *_test_columns(TESTS, partial(_say_rate, rates)),
     )
-    caption = (
-        f"Own sessions, level {_level(level)}: how often each test rejects where no event is assumed; in "
-        "brackets 95 % intervals whose sample size is shrunk where rejections cluster within one estimation window. "
-        f"A sound test stays near {_level(level)} in every row, near half of it in the last two."
-    )
+    caption = say("calibration_page.history.caption", level=_level(level))
     rows = [{"group": group} for group in GROUPS if group in counts.index]
     return declare_table(f"own_history_{round(1000 * level):03d}", rows, columns, caption=caption, numbers=rates)
 
@@ -170,11 +149,7 @@ def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
         Column("group", "sessions of", GROUPS.__getitem__),
         *(Column("", f"{m:g} times", "written", of=partial(say, m)) for m in table["multiple"].unique()),
     )
-    caption = (
-        "Does the rule find what it says it finds? For every own session the effect that the rule would see four times "
-        "in five on that very day was added to it and taken off it, once, twice and three times: how often p* fell "
-        "below 5 %. A sound statement stays near 80 % in the first column of every row."
-    )
+    caption = say("calibration_page.rule_power.caption")
     rows = [{"group": group} for group in shown]
     return declare_table("own_history_rule_power", rows, columns, caption=caption, numbers=table)
 

@@ -26,6 +26,7 @@ from event_impact.page.format import (
 )
 from event_impact.page.markup import mark_up
 from event_impact.page.tables import label_row
+from event_impact.page.words import say
 
 
 def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
@@ -38,11 +39,7 @@ def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
         Column("p_value", "p", "p", missing="no test"),
         Column("note", "how to read it"),
     )
-    caption = (
-        "Diagnostics of the estimation window, close to close. The t test needs normal, independent residuals of "
-        "constant spread; the rank tests need no normal law, FHS no constant spread. No check here changes a result: "
-        "together they say which of the tests to trust."
-    )
+    caption = say("check_tables.diagnostics.caption")
     return declare_table("diagnostics", facts, columns, caption=caption)
 
 
@@ -107,11 +104,8 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
     )
     met = sum(c.is_as_expected(significance) is True for c in controls)
     none = " n/a: no controls are recorded for this firm up to the as-of session."
-    caption = (
-        f"Controls: the same tests on sessions of known news, market model, close to close. A test rejects when the "
-        f"larger of the conformal and the FHS p lies below {significance:g}. The sessions were chosen after their "
-        "returns were known, so they check the machinery and say nothing of its error rates."
-        + (f" {met} of {len(controls)} are as expected." if controls else none)
+    caption = say("check_tables.controls.caption", significance=significance) + (
+        f" {met} of {len(controls)} are as expected." if controls else none
     )
     return declare_table("controls", controls, columns, caption=caption)
 
@@ -176,13 +170,7 @@ def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibi
     )
     notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
     missing = f" n/a: {'; '.join(notes)}." if notes else ""
-    caption = (
-        "What could have been found: true effects that the deciding rule finds on that session once in two, four times in "
-        "five, nine times in ten; by normal theory what an unadjusted 5\u00a0% t test finds four times in five, and the "
-        "bound that an equivalence test passes as often when nothing happened. None of these uses the estimate. The last "
-        f"two do: the tightest bound it can be shown to lie inside, and the p of lying inside the bound set beforehand, "
-        f"by the inversion of the rule.{missing}"
-    )
+    caption = say("check_tables.power.caption", missing=missing)
     shown = power.windows.assign(label=list(map(label_row, rows)))
     return declare_table("power", shown, columns, caption=caption, numbers=power.windows)
 
@@ -197,11 +185,7 @@ def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
         Column("sign_error", "wrong sign", "share"),
     )
     none = "" if len(power.filter) else " n/a: the model has no standard error."
-    caption = (
-        "What significance does to an estimate, before any is seen. If the true effect were as in the first "
-        f"column, a t test at {power.significance:g} would reject with the given power; the estimates that it let "
-        f"through would be too large by the given factor on average, and have the wrong sign that often.{none}"
-    )
+    caption = say("check_tables.significance_filter.caption", significance=power.significance, none=none)
     return declare_table("significance_filter", power.filter, columns, caption=caption, numbers=power.filter)
 
 
@@ -222,10 +206,5 @@ def tabulate_activity(surprises: list[Surprise]) -> TableExhibit:
             Column(f"{kind}.tests.t.p_value", f"{label}, p t", "p"),
             Column(f"{kind}.tests.sample_quantile.p_value", f"{label}, p rank", "p"),
         ]
-    caption = (
-        "Volume and range against what the sessions before and the benchmark would suggest: 2.0 is twice the expected. "
-        "Both p are two-sided; the rank p (sample quantile) is the one to read, since log volume is skewed. After "
-        "the event session, what is expected already holds the event's own volume and range. Neither has a "
-        "direction: they can show attention, and say nothing of its reason."
-    )
+    caption = say("check_tables.activity.caption")
     return declare_table("activity", rows.values(), columns, caption=caption, numbers=surprise_frame(surprises))

@@ -23,16 +23,9 @@ from event_impact.page.format import (
     format_percent,
     format_size,
 )
+from event_impact.page.words import read_labels, say
 
-STATUS_LABELS = {
-    "supported": "supported",
-    "contradicted": "contradicted",
-    "untestable": "untestable",
-    "documentary": "documentary",
-    "not_established": "not established",
-    "impossible": "impossible",
-    "impossible_in": "impossible in some readings",
-}
+STATUS_LABELS = read_labels("claim_tables.status_labels")
 LEDGER = (
     Column("claim_id", of="claim.claim_id"),
     Column("article_id", of="claim.article_id"),
@@ -62,9 +55,7 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     )
     summary = ", ".join(f"{n} {label}" for label, n in Counter(STATUS_LABELS[c.status] for c in claims).most_common())
     caption = (
-        f"What the articles claim and the figures can speak to. Of all {len(claims)} statements: {summary}. A raw "
-        "price decides by its sign; an abnormal return only when its 95 % interval leaves out zero; a motive is never "
-        "tested. Statuses that no rule computes are recorded judgements."
+        say("claim_tables.claims.text", n_claims=len(claims), summary=summary)
         if claims
         else "What the articles claim. No article of this story that was known at the as-of session is in the ledger."
     )

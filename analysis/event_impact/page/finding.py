@@ -15,24 +15,9 @@ from event_impact.inference.sequence import ReversalClaim
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page.format import format_percent
+from event_impact.page.words import read_labels
 
-EXPLAINED = {
-    "constant_mean": "its own average",
-    "market_adjusted": "{benchmark}",
-    "market_adjusted_demeaned": "{benchmark} and their usual difference",
-    "market": "{benchmark} explains",
-    "capm": "the market factor explains",
-    "ff3": "three factors explain",
-    "carhart": "four factors explain",
-    "ff5": "five factors explain",
-    "ff5_mom": "six factors explain",
-    "market_peers": "{benchmark} and its peers explain",
-    "ridge": "its peers explain",
-    "synthetic_control": "a blend of its peers returned",
-    "garch_market": "{benchmark} explains",
-    "lead_lag": "{benchmark} and its neighbouring days explain",
-    "robust": "{benchmark} explains",
-}
+EXPLAINED = read_labels("finding.explained")
 """Model -> what a return is compared with, after "less than" or "more than"."""
 EXCHANGES = {"XNYS": "NYSE", "XNAS": "Nasdaq"}
 """Exchanges with a name of their own; others are called by their city."""

@@ -9,6 +9,8 @@ from datetime import date
 
 import pandas as pd
 
+from event_impact.page.words import read_labels
+
 MINUS = "\u2212"
 NOT_AVAILABLE = "n/a"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -90,17 +92,7 @@ def format_yes(value: bool) -> str:
 
 
 RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}
-OUTCOME_LABELS = {
-    "insufficient_data": "insufficient data",
-    "borderline": "borderline",
-    "detectable_but_small": "detectable but small",
-    "effect": "abnormal return detected",
-    "fragile": "detected, but fragile",
-    "smaller_than_bound": "smaller than the bound",
-    "no_detectable_effect": "no detectable effect",
-    "found": "abnormal return found",
-    "no_bars": "no minute prices",
-}
+OUTCOME_LABELS = read_labels("format.outcome_labels")
 
 
 def signed_whole(value: float) -> str:

@@ -21,18 +21,11 @@ from event_impact.page.finding import name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import NOT_AVAILABLE, format_p, format_percent, format_size, p_equals
 from event_impact.page.minute_drawings import draw_bars, draw_effects, say_clock
+from event_impact.page.words import read_labels, say
 
 # Declared window -> where a move lies.
-PLACES = {
-    "before the denial": "before the denial", "report": "with the report", "denial": "in the {} minutes that hold it",
-    "report and denial": "around report and denial",
-}  # fmt: skip
-TOLD = {
-    "before_denial": "When the report appeared is not known: the first stretch holds what of it was priced by then, and all "
-    "other news of its hours.",
-    "separable": "A price lies between the two.",
-    "joint": "No price is known to lie between the two; a rise and a fall inside one window cancel: no sign of calm.",
-}
+PLACES = read_labels("minute_page.places")
+TOLD = read_labels("minute_page.told")
 # Clocks of New York at which scheduled figures are released.
 RELEASES = ("10:00", "14:00")
 NO_BARS = "No bars of the event session are recorded, so there is nothing to show here."
@@ -202,11 +195,7 @@ def tabulate_windows(result: MinuteResult | None) -> TableExhibit:
         Column("mde80", "seen from", "size", of="test.mde80"), *_record("outcome"),
         Column("note", "note", of=lambda row: _note_row(row, result) if result else ""),
     ]  # fmt: skip
-    caption = (
-        "Windows. The declared ones stand first and decide, after Holm; the others are printed and not tested. Intervals "
-        "invert the p that decides: the placebo's, or the larger of the two where few stretches are independent. The same "
-        f"clock alone needs {MIN_CLOCK_SESSIONS} sessions to reject, {2 * MIN_CLOCK_SESSIONS + 1} after Holm."
-    )
+    caption = say("minute_page.windows.caption", min_clock_sessions=MIN_CLOCK_SESSIONS, part=2 * MIN_CLOCK_SESSIONS + 1)
     return declare_table("minutes", result.rows if result else (), columns, caption=caption if result else NO_BARS)
 
 

@@ -75,9 +75,6 @@ def _say_pooled(result: PanelResult) -> str:
     level = result.panel.study.config.significance
     verb = "rejects" if main.p_value < level else "does not reject"
     holds = "holds" if main.ci95[0] <= 0 <= main.ci95[1] else "leaves out"
-    both = " Read both: the statistic scales each story by its own noise." * (
-        (holds == "leaves out") != (verb == "rejects")
-    )
     reach = "" if result.outcome in ("no_detectable_effect", "smaller_than_bound") else f" {_say_reach(result)}"
     return (
         f"The interval of the mean, {format_interval(main.ci95, digits=1)}, {holds} zero; the test to read first, "

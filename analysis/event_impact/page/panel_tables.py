@@ -13,29 +13,11 @@ from event_impact.page.columns import Column, declare_table
 from event_impact.page.comparison_figures import kind_of
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import format_interval, format_number, format_percent, format_size
+from event_impact.page.words import read_labels, say
 
-STATISTIC_LABELS = {
-    "bmp": "BMP", "kp_bmp": "BMP, adjusted for shared days (Kolari and Pynnönen)", "cross_sectional_t": "cross-sectional t",
-    "skewness_adjusted_t": "skewness-adjusted t", "patell": "Patell", "adjusted_patell": "Patell, adjusted for shared days",
-    "calendar_time_t": "calendar-time t", "calendar_time_alpha": "calendar-time alpha",
-    "two_way_clustered_t": "t clustered by firm and date", "ibragimov_mueller_t": "t of blocks (Ibragimov and Müller)",
-    "wild_bootstrap": "wild bootstrap by blocks", "event_block_bootstrap": "bootstrap of blocks", "sign_flip": "sign flips",
-    "wilcoxon": "Wilcoxon", "sign": "sign", "generalized_sign": "generalised sign", "grank_t": "GRANK t", "grank_z": "GRANK z",
-    "crude_dependence_t": "crude dependence t", "crude_dependence_t_plain": "crude dependence t, no estimation error",
-    "corrado": "Corrado rank", "corrado_plain": "Corrado rank, with replacement",
-    "corrado_zivney": "Corrado and Zivney rank", "bhar_skewness_adjusted": "buy-and-hold, skewness-adjusted bootstrap",
-}  # fmt: skip
+STATISTIC_LABELS = read_labels("panel_tables.statistic_labels")
 RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
-MISSING_LABELS = {
-    "no figures": "without figures in this source",
-    "figures elsewhere": "with figures of other years only",
-    "too few sessions": "with too short a history",
-    "as_of": "not finished by the as-of session",
-    "window": "spread over too many sessions",
-    "model": "outside the reach of the factors",
-    "incomplete": "with missing returns in their window",
-    "refused": "refused by a check",
-}
+MISSING_LABELS = read_labels("panel_tables.missing_labels")
 
 
 def _count_missing(result: PanelResult) -> str:
@@ -67,14 +49,8 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
         Column("note", of="pooled.note"),
     )
     left = [f"{r.label}: {name} ({why})" for r in shown for name, why in r.left_out]
-    caption = (
-        "Mean joint effect of the denied stories. The first rows read uncertain sessions in every way, the last ones "
-        f"take parts of the sample; fewer than {FEWEST_POOLED} stories are not pooled. p is that of the recommended "
-        "statistic (BMP, adjusted where event windows share days). What could have been detected is "
-        "an effect common to all stories, by the same statistic, from the standard errors of the stories and not from "
-        "the estimate; events that raise the variance need more. Weighted by precision, each story counts by one "
-        "over its squared standard error; that takes ordinary noise for the noise of the event, so it is shown and "
-        "not tested." + (f" Without figures for the longer window: {'; '.join(left)}." if left else "")
+    caption = say("panel_tables.readings.caption", fewest_pooled=FEWEST_POOLED) + (
+        f" Without figures for the longer window: {'; '.join(left)}." if left else ""
     )
     return declare_table("pooled", shown, columns, caption=caption)
 
@@ -141,11 +117,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         Column("vintage"),
         Column("note"),
     )
-    caption = (
-        f"{what}, story by story: abnormal return over every session that the report or the first denial can have "
-        "reached, each from the market model or the model asked for, on the story's own estimation window. Other "
-        f"news listed for those sessions is part of the effect.{'' if stories else ' None can be measured here.'}"
-    )
+    caption = say("panel_tables.stories.caption", what=what, more="" if stories else " None can be measured here.")
     return declare_table(name, stories, columns, caption=caption)
 
 
@@ -180,11 +152,7 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
         if pooled.estimate is not None and pooled.ci95 is not None
         else f"Not pooled: {pooled.note}."
     )
-    caption = (
-        "Stories whose report and denial a price surely separates: effect of the sessions before the denial, from the "
-        f"denial on, and both together, with 95 % intervals. {mean} Where articles may have fallen on "
-        "either side of a price the story is not listed here."
-    )
+    caption = say("panel_tables.separable.caption", mean=mean)
     return declare_table("separable", result.separable, columns, caption=caption)
 
 

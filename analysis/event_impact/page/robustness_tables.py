@@ -22,23 +22,10 @@ from event_impact.page.format import (
     format_percent,
     format_size,
 )
+from event_impact.page.words import read_labels, say
 
-DIMENSION_LABELS = {
-    "model": "model",
-    "returns": "return form",
-    "mask": "news days in the window",
-    "estimation_sessions": "estimation sessions",
-    "gap_sessions": "gap",
-}
-SHORT_MODELS = {
-    "market model on ": "market, ",
-    "market-adjusted, demeaned on ": "adjusted, ",
-    "the US market factor": "US factor",
-    "Fama-French three factors": "FF3",
-    "Fama-French five factors": "FF5",
-    " on excess returns": "",
-    "Carhart four factors": "Carhart",
-}
+DIMENSION_LABELS = read_labels("robustness_tables.dimension_labels")
+SHORT_MODELS = read_labels("robustness_tables.short_models")
 """A figure has little room beside its rows."""
 VALUE_LABELS = {"none": "kept", "listed": "listed ones left out"}
 TEST_LABELS = {"max_t": "largest |t| (maxT)", "share": "share that rejects", "median_t": "median t", "mean_t": "mean t"}
@@ -92,12 +79,7 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
         return value if name == "model" else f"{DIMENSION_LABELS[name]}: {value}"
 
     columns = (Column("", "what is chosen otherwise", of=label), *JUDGED)
-    caption = (
-        "One choice at a time. Each row changes a single choice of the headline; leaving listed news days out counts as one "
-        "only where such a day lies in the estimation window. The adjusted p is step-down maxT "
-        "over the whole curve and n/a where a specification has too few earlier sessions of its own. The CSV holds "
-        "every combination."
-    )
+    caption = say("robustness_tables.single_choices.caption")
     return declare_table(
         "single_choices", [headline, *near], columns, caption=caption, numbers=curve_frame(curve), has_headline=True
     )
@@ -227,9 +209,5 @@ def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
         Column("outcome"),
         Column("note"),
     )
-    caption = (
-        "Peers, one left out at a time. Where peers react to the same news, their reaction is deducted from the "
-        "estimate; read the difference from the headline as spillover and news of the industry, not as error, "
-        "and not as the better number."
-    )
+    caption = say("robustness_tables.left_out_peers.caption")
     return declare_table("left_out_peers", rows, columns, caption=caption)

@@ -25,26 +25,14 @@ from event_impact.page.format import (
 )
 from event_impact.page.panel_tables import STATISTIC_LABELS
 from event_impact.page.sample_drawing import BEYOND, draw_average_path, draw_events
+from event_impact.page.words import read_labels
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 BLANK = "\u2013"
 MOST_ROWS = 20
 """Rows of a table of events on the page; its CSV holds all of them."""
-FINDINGS = {
-    "no_detectable_effect": "No detectable average move around {events}. Four times in five, an average of {mde} would have "
-    "been seen.",
-    "smaller_than_bound": "No detectable average move around {events}: averages beyond \u00b1{ruled_out} are ruled out.",
-    "detectable_but_small": "Around {events} the average move is {move}: more than chance explains, and small.",
-    "effect": "Around {events} the average move is {move}, more than chance explains.",
-    "fragile": "Around {events} the average move is {move}; earlier dates do not confirm that it is more than chance.",
-    "borderline": "Around {events} the average move is {move}: on the border of what chance explains.",
-    "insufficient_data": "{events}: too few to say anything of their average.",
-}
-JOINT = {
-    "ols_hc3_": "independent events (HC3)",
-    "ols_clustered_": "clustered by firm and date",
-    "wild_": "wild bootstrap",
-}
+FINDINGS = read_labels("sample_page.findings")
+JOINT = read_labels("sample_page.joint")
 METHODS = {"wls": "precision weights", "ols_hc3": "HC3", "ols_clustered": "clustered by firm and date"}
 MEANS = ("label|events", "n|number|whole", "caar|average|written", "p|p|p", "test|test")
 

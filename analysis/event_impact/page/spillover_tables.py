@@ -8,15 +8,9 @@ from event_impact.many.peer_tests import PeerEstimate, Spillover
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import format_number, format_percent, format_plain, format_size
+from event_impact.page.words import read_labels, say
 
-GROUP_TEST_LABELS = {
-    "kp_bmp": "adjusted BMP (Kolari and Pynnönen)",
-    "adjusted_patell": "adjusted Patell",
-    "portfolio_t": "portfolio, t",
-    "portfolio_sample_quantile": "portfolio, sample quantile",
-    "portfolio_conformal": "portfolio, conformal",
-    "in_space": "rank of the scaled gap",
-}
+GROUP_TEST_LABELS = read_labels("spillover_tables.group_test_labels")
 ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 
 
@@ -42,11 +36,7 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
         Column("", "reading", of=_read_peer),
         Column("note"),
     )
-    caption = (
-        "Other firms, each by its own model. A firm with recorded news of its own that session shows that news "
-        "together with everything else, so it is set apart from the clean donors. That no news is recorded "
-        "does not mean that there was none."
-    )
+    caption = say("spillover_tables.peers.caption")
     everyone = [*spillover.peers, *(f.estimate for f in spillover.foreign)]
     return declare_table("peers", everyone, columns, caption=caption)
 
@@ -84,12 +74,7 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         Column("p", "p", "p", of="test.p_value", why="test.note"),
         Column("note", of="test.note"),
     )
-    caption = (
-        "The peers together. Firms of one day share its shocks, so plain averages of their t values reject far too "
-        "often; the adjusted statistics divide by what the mean correlation of their residuals implies, and the "
-        "portfolio tests one series; the null is a mean abnormal return of zero. The last row ranks the firm "
-        f"itself, its gap over its root mean square before the event, among clean donors: {space.note}."
-    )
+    caption = say("spillover_tables.groups.caption", note=space.note)
     return declare_table("peer_groups", rows, columns, caption=caption)
 
 
@@ -110,22 +95,11 @@ def tabulate_adjusted(spillover: Spillover) -> TableExhibit:
         Column("p_fhs", "p FHS", "p"),
         Column("note"),
     )
-    caption = (
-        "The firm against its peers. If peers react by a share of the firm's reaction, that share times the sum of "
-        "weights is missing from the estimate: a smaller number is no better number. Ridge and synthetic control "
-        "have no standard error here and are ranked after a refit with the event session."
-    )
+    caption = say("spillover_tables.adjusted.caption")
     return declare_table("peer_adjusted", spillover.adjusted, columns, caption=caption, has_headline=True)
 
 
-FOREIGN_LABELS = {
-    "home_session_before": "coefficient of the home session before",
-    "home_session_after": "coefficient of the home session after",
-    "lead_check_t": "t of the home session after next (should be small)",
-    "n_irregular": "sessions without a match within the estimation window (holidays)",
-    "n_estimation": "estimation sessions",
-    "abnormal_return": "abnormal return",
-}
+FOREIGN_LABELS = read_labels("spillover_tables.foreign_labels")
 
 
 def tabulate_foreign(spillover: Spillover) -> TableExhibit:
@@ -162,11 +136,7 @@ def tabulate_foreign(spillover: Spillover) -> TableExhibit:
         Column("note"),
     )
     none = "" if rows else " The story names none."
-    caption = (
-        "Listings with other trading hours, explained by the home session that closed before their own and by the "
-        "one that closes after it, with a coefficient each. Dates are never matched blindly: a foreign session "
-        f"ends before the home session of the same date begins.{none}"
-    )
+    caption = say("spillover_tables.foreign.caption", none=none)
     return declare_table("foreign_listings", rows, columns, caption=caption)
 
 

@@ -20,18 +20,9 @@ from event_impact.market.returns import ReturnPanel
 from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.format import MINUS, OUTCOME_LABELS, RETURN_LABELS, format_interval, format_p, format_size
+from event_impact.page.words import read_labels, say
 
-TEST_LABELS = {
-    "t": "p t",
-    "sample_quantile": "p sample quantile",
-    "conformal": "p conformal",
-    "block_conformal": "p block conformal",
-    "fhs": "p FHS",
-    "placebo": "p placebo",
-    "pseudo_event": "p pseudo-events",
-    "block_bootstrap": "p block bootstrap",
-    "joint_f": "p joint F",
-}
+TEST_LABELS = read_labels("tables.test_labels")
 WINDOW_TESTS = ("block_conformal", "pseudo_event", "block_bootstrap", "joint_f")
 SESSION_TESTS = tuple(name for name in TEST_LABELS if name not in WINDOW_TESTS)
 
@@ -82,12 +73,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         Column("smallest_bound", "smallest bound", "size"),
         Column("outcome", "outcome", lambda word: OUTCOME_LABELS.get(word, "not judged alone")),
     )
-    caption = (
-        "All windows. Found 4 in 5 is the smallest true effect that the deciding rule sees four times in five on that "
-        "session, by t the same for an unadjusted 5 % t test; neither depends on the estimate. The smallest bound is the "
-        "tightest one inside which the effect could be shown to lie. Windows before session 0 check for leakage and never "
-        f"enter the verdict.{_say_news(rows)}"
-    )
+    caption = say("tables.estimates.caption", rows=_say_news(rows))
     return declare_table("estimates", shown, columns, caption=caption, numbers=estimates_frame(rows))
 
 
@@ -219,11 +205,7 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
     for role in map(str, first.columns):
         head, missing = f"{labels[role]} (UTC / {hours.city})", "n/a: the venue did not exist"
         columns.append(Column(role, head, lambda at: _clocks(at, hours), missing=missing))
-    caption = (
-        f"First possible prices of a listing of {hours.exchange}, by venue, counted from the latest bound of "
-        "each article. Other venues are timing aids: one piece of news, never a second test. Where both columns show "
-        f"the same instant, a price between earlier instants within the bounds is still possible.{none}"
-    )
+    caption = say("tables.venues.caption", exchange=hours.exchange, none=none)
     return declare_table("first_prices", numbers, columns, caption=caption, numbers=numbers)
 
 
@@ -261,13 +243,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     return declare_table("registry", alignments, columns, caption=caption)
 
 
-IDENTIFIED_LABELS = {
-    "separable": "report and denial separately: a price surely lies between them",
-    "joint": "their joint effect only: no recorded daily price lies between them",
-    "ambiguous": "their joint effect only: whether a price lies between depends on the bounds",
-    "report_only": "the report; no denial is recorded",
-    "denial_only": "the denial and a report whose time is not sourced, jointly",
-}
+IDENTIFIED_LABELS = read_labels("tables.identified_labels")
 
 
 def tabulate_counts(alignments: list[Alignment]) -> TableExhibit:

@@ -11,15 +11,10 @@ from event_impact.events.sessions import Alignment, EventSession
 from event_impact.page.finding import name_exchange, name_firm, name_matter, say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.timelines import draw_publication_intervals
+from event_impact.page.words import read_labels
 
 COLUMNS = ("article", "sessions", "not before", "not after", "while the exchange was")
-COUNTED = {
-    "separable": "tell report from denial by days",
-    "joint": "hold one number for both",
-    "ambiguous": "depend on the times",
-    "report_only": "have no denial",
-    "denial_only": "have no time for the report",
-}
+COUNTED = read_labels("timing_screen.counted")
 """What daily prices can say, counted over stories."""
 
 
