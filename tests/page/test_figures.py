@@ -282,6 +282,8 @@ def test_specification_curve_is_sorted_and_needs_one_headline() -> None:
     options = robustness_figures.draw_options(frame)
     held = frame.loc[frame["gap"] == "20", "estimate"]
     said = f"gap: 20: {100 * held.median():+.2f} %, range {100 * held.min():+.1f} to {100 * held.max():+.1f}."
+    row = options.numbers.set_index("value").loc["20"]
+    assert (row["n_computed"], row["estimate_low"]) == (6, held.min())
     assert said.replace("-", "\u2212") in options.description
     with pytest.raises(ValueError, match="exactly one headline; found 0"):
         robustness_figures.draw_specification_curve(frame.assign(is_headline=False))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 
+import pandas as pd
 import pytest
+from event_impact.page.canvas import Canvas, Drawing
+from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.first_screen import CHANGES, CHIPS, SIBLINGS, FirstScreen, ScreenRow, chip
 
 
@@ -44,6 +47,18 @@ def test_every_outcome_has_a_glyph_and_a_word(outcome):
 def test_the_runner_finds_its_places_once():
     html = screen()._repr_html_()
     assert html.count(SIBLINGS) == html.count(CHANGES) == 1
+
+
+def test_a_finding_that_claims_too_much_is_refused():
+    with pytest.raises(ValueError, match="forbidden wording"):
+        screen(finding="Ford: no effect.")
+
+
+def test_the_drawings_leave_their_numbers_as_files():
+    drawing = Drawing("days", "T", "s", "d", pd.DataFrame({"a": [1.5]}), lambda width: Canvas(width, 10))
+    bundle = screen(drawings=(drawing,))._repr_mimebundle_()
+    assert bundle[EXHIBIT_MIME] == [{"name": "days", "csv": "a\n1.5\n"}]
+    assert bundle["text/plain"] == "Ford <b> moved One. Two."
 
 
 def test_a_row_with_too_few_cells_is_refused():

@@ -148,7 +148,7 @@ class TestDrawings:
         assert "New York time (UTC less 4 hours)" in svg
         other = effects.draw(width).to_svg("b")
         ET.fromstring(other)
-        assert other.count("<title>") == 4  # two declared, the total, the day
+        assert other.count("<polygon") == 4  # two declared, the total, the day
 
     def test_the_numbers_behind_are_those_of_the_result(self, tesla):
         clock, effects = tesla.minute_screen.drawings

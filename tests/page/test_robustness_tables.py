@@ -11,6 +11,9 @@ from event_impact.page import claim_tables, robustness_tables, spillover_tables
 from event_impact.page.comparison_figures import draw_peers
 from event_impact.page.exhibits import write_csv
 from event_impact.page.format import format_p, format_percent
+from event_impact.page.robustness_screen import compose_robustness
+from event_impact.page.spillover_screen import compose_spillover
+from event_impact.page.timing_screen import compose_timing
 from event_impact.page.verdict import find_forbidden
 from event_impact.study.specifications import judge_curve
 
@@ -30,8 +33,16 @@ def claims(focal):
     return focal.claims
 
 
-def say(curve):
-    return robustness_tables.compose_robustness(curve, judge_curve(curve), ticker="F", significance=0.05)
+@pytest.fixture(scope="module")
+def say(focal):
+    def compose(curve):
+        return compose_robustness(curve, judge_curve(curve), focal.verdict, significance=0.05)
+
+    return compose
+
+
+def notes_of(screen):
+    return " ".join(text for _, text in screen.notes)
 
 
 def change(curve, chosen, **changes):
@@ -39,35 +50,46 @@ def change(curve, chosen, **changes):
     return dataclasses.replace(curve, estimates=estimates)
 
 
-def test_agreement_is_said_with_its_numbers(curve):
-    text = say(curve).text
-    assert "No choice would flip the outcome: all 188 specifications" in text
+def test_agreement_is_said_with_its_numbers(curve, say):
+    screen = say(curve)
+    assert "no choice of method changes the outcome. 188 specifications" in screen.finding
     lowest = min(e.estimate for e in curve.computed)
-    assert format_percent(lowest) in text
-    assert f"p\u00a0=\u00a0{format_p(curve.tests.max_t.p_value)}" in text
-    assert "32 others have too few earlier sessions" in text
+    assert format_percent(lowest, digits=1) in screen.finding
+    assert f"p\u00a0=\u00a0{format_p(curve.tests.max_t.p_value)}" in notes_of(screen)
+    assert "32 others have too few earlier sessions" in notes_of(screen)
 
 
-def test_a_single_choice_that_flips_is_named_in_words(curve):
-    text = say(change(curve, lambda e: e.choice.model == "Fama-French five factors", outcome="detected")).text
-    assert "12 of 188 specifications say something else" in text
-    assert "One choice is enough: model = Fama-French five factors (detected on its own, \u22122.15\u00a0%)" in text
+def test_each_choice_alone_has_a_row_with_what_it_gives(curve, say):
+    rows = {row.label: row.cells for row in say(curve).rows}
+    alone = [e for e in curve.computed if e.choice.differs_in(curve.headline.choice) == ("model",)]
+    low, high = (100 * end(e.estimate for e in alone) for end in (min, max))
+    assert rows["model"][0] == f"{low:.1f} to {high:.1f}".replace("-", "\u2212")
+    assert rows["model"][1:] == (str(len(alone)), format_p(min(e.p_conformal for e in alone)), "none")
 
 
-def test_flips_that_take_two_choices_are_named_too(curve):
+def test_a_single_choice_that_flips_is_named_in_words(curve, say):
+    screen = say(change(curve, lambda e: e.choice.model == "Fama-French five factors", outcome="detected"))
+    assert "12 of 188 specifications" in screen.finding
+    assert (
+        "One choice is enough: model = Fama-French five factors (detected on its own, \u22122.15\u00a0%)" in screen.text
+    )
+
+
+def test_flips_that_take_two_choices_are_named_too(curve, say):
     def chosen(e):
         return e.choice.model == "Fama-French five factors" and e.choice.mask == "listed"
 
-    text = say(change(curve, chosen, outcome="detected")).text
-    assert "No single choice is enough; it takes two or more together" in text
-    assert "news days in the window = listed ones left out (6 of 6)" in text
+    screen = say(change(curve, chosen, outcome="detected"))
+    assert "No single choice is enough" in screen.finding
+    assert "It takes two choices or more together" in screen.text
+    assert "news days in the window = listed ones left out (6 of 6)" in screen.text
 
 
-def test_a_detection_is_told_whether_the_curve_supports_it(curve):
+def test_a_detection_is_told_whether_the_curve_supports_it(curve, say):
     detected = change(curve, lambda e: e.is_computed, outcome="detected")
-    assert "The curve does not support the detection: same sign in 100 % of 188" in say(detected).text
+    assert "it does not support the detection: same sign in 100 % of 188" in notes_of(say(detected))
     untested = dataclasses.replace(detected, tests=None, reason="12 eligible placebo sessions, 200 needed")
-    assert "cannot be tested as a whole: n/a: 12 eligible placebo sessions" in say(untested).text
+    assert "cannot be tested: n/a: 12 eligible placebo sessions" in notes_of(say(untested))
 
 
 def test_tables_of_the_curve_show_what_their_numbers_hold(curve):
@@ -76,9 +98,6 @@ def test_tables_of_the_curve_show_what_their_numbers_hold(curve):
     assert single.cells["estimate"].iloc[0] == format_percent(curve.headline.estimate)
     assert len(single.numbers) == 204
     assert len(single.cells) == 1 + 10 + 1 + 1 + 2 + 1
-    choices = robustness_tables.tabulate_choices(curve)
-    assert choices.cells.loc["estimation sessions: 500", "specifications"] == "52 of 68"
-    assert choices.numbers["n_computed"][choices.numbers["choice"] == "mask"].sum() == 188
     lacking = robustness_tables.tabulate_unavailable(curve)
     assert lacking.numbers["count"].sum() == 16
     assert lacking.cells["reason"].str.startswith("n/a: ").all()
@@ -94,13 +113,13 @@ def test_the_figure_frame_marks_one_headline_and_keeps_the_models_apart(curve):
     assert frame[["estimate", "ci95_low", "ci95_high", "p"]].notna().all().all()
 
 
-def all_texts(focal, curve, spillover, claims):
+def all_texts(focal, curve, spillover, claims, say):
     days = focal.left_out_days
     yield say(curve).text
-    yield spillover_tables.compose_spillover(spillover, focal.alignment, significance=0.05).text
+    yield focal.spillover_verdict.text
+    yield focal.timing_verdict.text
     exhibits = [
         robustness_tables.tabulate_single_choices(curve),
-        robustness_tables.tabulate_choices(curve),
         robustness_tables.tabulate_curve_tests(curve),
         robustness_tables.tabulate_unavailable(curve),
         robustness_tables.tabulate_left_out_days(days, curve.headline),
@@ -121,8 +140,8 @@ def all_texts(focal, curve, spillover, claims):
         yield exhibit._repr_html_()
 
 
-def test_no_text_holds_a_forbidden_wording_or_a_bare_blank(focal, curve, spillover, claims):
-    for text in all_texts(focal, curve, spillover, claims):
+def test_no_text_holds_a_forbidden_wording_or_a_bare_blank(focal, curve, spillover, claims, say):
+    for text in all_texts(focal, curve, spillover, claims, say):
         assert find_forbidden(text) == []
         assert not re.search(r"<td[^>]*>(nan|None|)</td>", text)
         assert not re.search(r"n/a: *<", text)
@@ -140,16 +159,48 @@ def test_what_is_uninterpretable_is_called_so(focal, spillover):
     assert table.cells.loc["1810.HK", "reading"] == "uninterpretable: own news"
     assert table.cells.loc["GM", "reading"] == "uninterpretable: own news"
     assert table.cells.loc["TM", "reading"] == "donor"
-    text = spillover_tables.compose_spillover(spillover, focal.alignment, significance=0.05).text
-    assert "Not readable as an answer to this story" in text
-    assert "1810.HK (January deliveries of Chinese makers)" in text
+    screen = compose_spillover(spillover, focal.alignment, focal.verdict, significance=0.05)
+    assert "3 of 6 other firms had news of their own and answer to that too: GM, STLA, 1810.HK" in screen.text
+    assert "January deliveries of Chinese makers" in screen._repr_html_()
+
+
+def test_what_a_rank_among_few_can_reach_at_best_is_said(focal, spillover):
+    screen = compose_spillover(spillover, focal.alignment, focal.verdict, significance=0.05)
+    assert "the smallest p it can reach is 0.25" in screen.text
+    assert screen.rows[-1].cells[2:5] == (format_p(spillover.in_space.p_value), "", "0.25")
+    assert screen.reading == "no_detectable_effect"
+
+
+def test_peers_that_move_together_are_said_to_have(focal, spillover):
+    moved = tuple(
+        dataclasses.replace(g, portfolio=-0.03, tests=tuple(dataclasses.replace(t, p_value=0.001) for t in g.tests))
+        for g in spillover.groups
+    )
+    screen = compose_spillover(
+        dataclasses.replace(spillover, groups=moved), focal.alignment, focal.verdict, significance=0.05
+    )
+    assert "moved together" in screen.finding
+    assert "\u22123.0\u00a0%" in screen.finding
+    assert screen.reading == "found"
+
+
+@pytest.mark.parametrize("kind", ["separable", "joint", "ambiguous", "report_only", "denial_only"])
+def test_every_kind_of_story_has_a_sentence_of_its_sessions(focal, kind):
+    held = next(a for a in focal.registry if a.identification.kind == kind)
+    screen = compose_timing(held, focal.registry)
+    sessions = held.denial_sessions if kind == "denial_only" else held.report_sessions
+    assert f"{sessions[0].day} {sessions[0]:%B %Y}" in screen.finding
+    assert "XNYS" not in screen.text
+    assert len(screen.rows) == sum(e.article.role in ("report", "denial") for e in held.articles)
+    assert str(sum(a.identification.kind == "joint" for a in focal.registry)) in notes_of(screen)
 
 
 def test_a_story_without_peers_figures_or_claims_has_reasons():
     early = compute(story="ford-ev-spinoff-2022", as_of="2022-03-01")
     found = early.spillover
-    text = spillover_tables.compose_spillover(found, early.alignment, significance=0.05).text
-    assert "Nothing can be said of the peers (GM, STLA, TSLA, TM, HMC)" in text
+    screen = compose_spillover(found, early.alignment, early.verdict, significance=0.05)
+    assert "too few peers have figures" in screen.finding
+    assert "No peer is measured (GM, STLA, TSLA, TM, HMC)" in screen.text
     assert draw_peers(found, "Volvo").numbers["estimate"].notna().sum() == 1
     claims = early.claims
     assert "No article of this story" in claim_tables.tabulate_claims(claims).caption

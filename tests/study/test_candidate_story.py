@@ -30,7 +30,7 @@ def test_a_fall_on_the_second_candidate_session_is_never_called_small():
     assert headline.ci95[1] < 0
     assert headline.breakdown_volatility > 1
     assert headline.smallest_bound > 0.12
-    text = f"{story.verdict.text} {story.verdict.plain}"
+    text = story.verdict.text
     assert "ruled out" not in text.split("At the open")[0]
     assert "13 March" in text
     assert story.curve.headline.estimate == pytest.approx(headline.estimate)

@@ -11,6 +11,7 @@ from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.story_panel import StoryWindow, correlate_stories, decide_pooled_outcome, pool_windows
 from event_impact.many.story_path import lay_out_stories, trace_path
 from event_impact.page import comparison_figures, panel_tables
+from event_impact.page.panel_screen import compose_panel
 from event_impact.page.verdict import find_forbidden
 from event_impact.study.panel import READINGS
 from event_impact.study.record import record_panel
@@ -166,16 +167,21 @@ def test_outcomes_follow_their_rule_and_have_words(result, shift, bound, is_conf
     pooled = pool_windows(moved, draws=99, seed=1)
     found = decide_pooled_outcome(pooled, significance=0.05, bound=bound, is_confirmed=is_confirmed)
     assert found == outcome
-    text = panel_tables.compose_panel(dataclasses.replace(result, main=pooled, outcome=found))
-    assert not find_forbidden(text.text + text.plain)
-    assert "searching for denials" in text.text
+    screen = compose_panel(dataclasses.replace(result, main=pooled, outcome=found))
+    notes = " ".join(text for _, text in screen.notes)
+    assert not find_forbidden(screen.text + notes)
+    assert screen.reading in ("", found)
+    assert "searching for denials" in notes
 
 
 def test_the_panel_is_borderline_and_hangs_on_either_of_two_stories(result):
     """The plain interval excludes zero, the recommended p does not reject; without one story it would."""
     assert result.main.p_value == pytest.approx(0.080, abs=5e-4)
     assert result.outcome == "borderline"
-    assert "Borderline, and no detection" in panel_tables.compose_panel(result).sentences[0]
+    text = compose_panel(result).text
+    assert "the tests disagree" in text
+    assert "without Ford weighs separating its electric business" in text
+    assert "Shell in talks to buy BP" in text
     without = {left.story: left for left in result.left_out}
     assert len(without) == result.main.n
     assert without["ford-ev-spinoff-2022"].p_bmp == pytest.approx(0.022, abs=5e-4)
@@ -266,10 +272,9 @@ def test_an_early_date_has_too_few_stories_and_still_a_page():
     early = study.panel
     assert early.outcome == "insufficient_data"
     assert {s.name for s in early.panel.stories} == {"ford-ev-spinoff-2022", "statestreet-creditsuisse-2022"}
-    verdict = panel_tables.compose_panel(early)
+    verdict = compose_panel(early)
     assert "Nothing is pooled" in verdict.text
     for exhibit in (
-        comparison_figures.draw_forest(early),
         comparison_figures.draw_story_path(early),
         panel_tables.tabulate_readings(early),
         panel_tables.tabulate_panel_tests(early),
@@ -288,5 +293,5 @@ def test_tables_hold_the_numbers_of_the_result(result):
     assert len(table) == 7
     stories = panel_tables.tabulate_stories(result.panel.denied, name="panel_stories", what="Denied stories").numbers
     assert stories["estimate"].tolist() == [s.joint.estimate for s in result.panel.denied]
-    record = record_panel(result, panel_tables.compose_panel(result))
+    record = record_panel(result, compose_panel(result))
     assert {"data/snapshot/F.csv", "data/pairs/TSM.csv", "data/stories.csv"} <= set(record.run.inputs)

@@ -93,9 +93,9 @@ def _show(source: str, exhibit: TableExhibit) -> Any:
     return cell
 
 
-def _test_columns(tests: dict[str, str], say: Callable[..., str]) -> list[Column]:
+def _test_columns(tests: dict[str, str], tell: Callable[..., str]) -> list[Column]:
     """A column a test; a row of these tables is the conditions that single out a rate of each."""
-    return [Column("", label, "written", of=partial(say, test)) for test, label in tests.items()]
+    return [Column("", label, "written", of=partial(tell, test)) for test, label in tests.items()]
 
 
 def _say_rate(table: pd.DataFrame, test: str, conditions: dict[str, object]) -> str:
@@ -141,13 +141,13 @@ def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
     """Power of the deciding rule at multiples of what it states for each session."""
     table = found.rule_power
 
-    def say(multiple: float, row: dict[str, object]) -> str:
+    def tell(multiple: float, row: dict[str, object]) -> str:
         return _say_rate(table, "p_star", {**row, "multiple": multiple})
 
     shown = [g for g in GROUPS if g in set(table["group"]) - {"left", "right"}]
     columns = (
         Column("group", "sessions of", GROUPS.__getitem__),
-        *(Column("", f"{m:g} times", "written", of=partial(say, m)) for m in table["multiple"].unique()),
+        *(Column("", f"{m:g} times", "written", of=partial(tell, m)) for m in table["multiple"].unique()),
     )
     caption = say("calibration_page.rule_power.caption")
     rows = [{"group": group} for group in shown]
@@ -171,12 +171,12 @@ def tabulate_simulated_sizes(found: FirmCalibration, level: float) -> TableExhib
     plain = found.simulated[(found.simulated["effect"] == 0) & (found.simulated["level"] == level)]
     gapped = found.simulated_gap[found.simulated_gap["level"] == level]
 
-    def say(test: str, row: dict[str, object]) -> str:
+    def tell(test: str, row: dict[str, object]) -> str:
         return f"{_say_rate(plain, test, row)} / {_say_rate(gapped, test, row)}"
 
     columns = (
         Column("", "returns", of=lambda row: PROCESS_LABELS[row["process"]] + SIMULATED_GROUPS[row["group"]]),
-        *_test_columns(TESTS, say),
+        *_test_columns(TESTS, tell),
     )
     error = 100 * (level * (1 - level) / found.n_draws) ** 0.5
     caption = (

@@ -41,16 +41,11 @@ def measure_text(text: str, size: float) -> float:
 
 @dataclass
 class Canvas:
-    """An SVG under construction, in CSS pixels; a narrow one is laid out for a phone."""
+    """An SVG under construction, in CSS pixels."""
 
     width: float
     height: float
     parts: list[str] = field(default_factory=list)
-
-    @property
-    def is_narrow(self) -> bool:
-        """Whether it is laid out for a phone."""
-        return self.width <= NARROW
 
     def add(self, tag: str, paint: str, *, title: str = "", content: str = "", **attributes: object) -> None:
         """Append one element in one of the paints."""

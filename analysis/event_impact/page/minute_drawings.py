@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,11 @@ import pandas as pd
 from event_impact.inference.minute_result import MinuteResult, MinuteRow
 from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Drawing, choose_ticks, measure_text
 from event_impact.page.format import format_number
+from event_impact.page.row_drawing import EffectRow, draw_rows
 
 # Narrower drawings are laid out for a phone.
 PHONE = 400
-LEFT, TOP, PANEL, BARS, AXIS, EFFECT = 38.0, 50.0, 168.0, 66.0, 40.0, 62.0
+LEFT, TOP, PANEL, BARS, AXIS = 38.0, 50.0, 150.0, 58.0, 40.0
 # Half-width of the band of ordinary bars, in standard deviations of their clock.
 BAND = 2.0
 # Declared window -> the role that gives its colour; what holds both is black.
@@ -140,45 +140,21 @@ def draw_bars(result: MinuteResult, *, zone: str, title: str, subtitle: str, des
 
 
 def draw_effects(
-    result: MinuteResult, daily: tuple[float, tuple[float, float] | None] | None, *, zone: str, description: str
-) -> Drawing:
+    result: MinuteResult, daily: tuple[float, tuple[float, float] | None] | None, *, zone: str
+) -> Drawing:  # fmt: skip
     """The declared windows and the total on one scale, with ordinary stretches of their length; a day's number below."""
-    shown = [
-        (row.span.name, f"{say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}", test.estimate, test.ci95,
-         test.placebos) for row, test in result.tested if row.span.is_declared or row.span.name == "in total"
+    rows = [
+        EffectRow(f"{row.span.name}, {say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}", test.estimate,
+                  test.ci95, role=ROLES.get(row.span.name, "joint"), dots=test.placebos[np.isfinite(test.placebos)])
+        for row, test in result.tested if row.span.is_declared or row.span.name == "in total"
     ]  # fmt: skip
-    shown += [("by days", "whole session", *daily, np.empty(0))] if daily else []
-    numbers = pd.DataFrame([(f"ordinary, {name}", float(v)) for name, *_, ticks in shown for v in ticks] +
-                           [(name, value) for name, _, value, *_ in shown], columns=["mark", "value"])  # fmt: skip
-    return Drawing("minutes_effects", "The windows beside ordinary stretches", "", description, numbers,
-                   lambda width: _draw_effects(width, shown), WIDE_CLOCK)  # fmt: skip
-
-
-def _draw_effects(width: float, shown: list[tuple[Any, ...]]) -> Canvas:
-    bottom = EFFECT * len(shown) + 6
-    canvas = Canvas(width, bottom + AXIS)
-    reach = [end for *_, value, interval, ticks in shown for end in (value, *(interval or ()), *ticks, 0.0)]
-    low, high = 1.04 * float(np.nanmin(reach)), 1.04 * float(np.nanmax(reach))
-
-    def x(value: float) -> float:
-        return 6 + (width - 12) * (value - low) / (high - low)
-
-    canvas.line(x(0), 18, x(0), bottom, "rule")
-    for number, (name, when, value, interval, ticks) in enumerate(shown):
-        top, role = EFFECT * number, ROLES.get(name, "joint")
-        steps = "".join(f"M{x(float(tick)):.1f} {top + 40:.0f}v11" for tick in ticks[np.isfinite(ticks)])
-        canvas.add("path", "dots", d=steps, stroke="currentColor", stroke_width=0.8, fill="none")
-        canvas.text(6, top + 14, name, paint=f"{role}-text", size=13, is_bold=True, has_halo=True)
-        canvas.text(14 + measure_text(name, 14), top + 14, when, paint="soft", size=12, has_halo=True)
-        canvas.text(
-            width - 4, top + 14, _say(value), paint=f"{role}-text", size=13, anchor="end", is_bold=True, has_halo=True
-        )
-        if interval:
-            canvas.line(x(interval[0]), top + 30, x(interval[1]), top + 30, role, width=3.5)
-        canvas.mark("diamond", x(value), top + 30, role, title=f"{name} {_say(value)}")
-    canvas.line(4, bottom, width - 4, bottom, "ink")
-    for tick in choose_ticks(100 * low, 100 * high, most=6 if width > PHONE else 5):
-        canvas.line(x(tick / 100), bottom, x(tick / 100), bottom + 5, "ink")
-        canvas.text(x(tick / 100), bottom + 18, format_number(tick, digits=0), size=12, anchor="middle")
-    canvas.text(6, bottom + 35, "%; bar: 95 % interval; ticks: ordinary stretches", paint="soft", size=12)
-    return canvas
+    rows += [EffectRow("by days, the whole session", *daily)] if daily else []
+    numbers = pd.DataFrame(
+        [(f"ordinary, {row.label.split(',')[0]}", float(v)) for row in rows for v in row.dots]
+        + [(row.label.split(",")[0], row.estimate) for row in rows],
+        columns=["mark", "value"],
+    )
+    return draw_rows(
+        rows, ("window", "return, %", "95 % interval"), name="minutes_effects", title="Beside ordinary stretches",
+        subtitle="bar: 95 % interval; dots: stretches as long", numbers=numbers, width=WIDE_CLOCK,
+    )  # fmt: skip

@@ -57,7 +57,7 @@ def compose_minutes(
     title, start = f"Price and news by {result.grid.minutes} minutes", say_clock(result.grid.ends[0], zone)
     drawings = (
         draw_bars(result, zone=zone, title=title, subtitle=f"change since {start}, %", description=finding),
-        draw_effects(result, beside, zone=zone, description=" ".join(sentences)),
+        draw_effects(result, beside, zone=zone),
     )
     return FirstScreen(
         firm=name_firm(story, timing), story=story.title, prices_to=result.grid.event_session.date(), status="final",

@@ -9,8 +9,9 @@ import pandas as pd
 
 from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Drawing, label_ticks
 from event_impact.page.chart import Chart, pad_range, rows_of
-from event_impact.page.format import cut_label, format_count, format_interval, format_percent, p_equals
+from event_impact.page.format import cut_label, format_count, format_interval, format_p, format_percent, p_equals
 from event_impact.page.row_drawing import EffectRow, draw_rows
+from event_impact.page.words import say
 
 NUMBER_COLUMNS = ("estimate", "ci95_low", "ci95_high", "p", "is_headline")
 SHORT_NAMES = {"return form": "returns", "news days in the window": "news days", "estimation sessions": "sessions"}
@@ -52,23 +53,24 @@ def draw_specification_strip(frame: pd.DataFrame, *, is_whole: bool = False) -> 
 
 
 def draw_options(frame: pd.DataFrame) -> Drawing:
-    """What each option does: a dot a specification that takes it, a bar from the smallest to the largest estimate."""
+    """What each option does: a bar from the smallest to the largest estimate of the specifications that take it."""
     numbers = sort_curve(frame)
     head = numbers[numbers["is_headline"]].iloc[0]
-    rows = []
+    rows, table = [], []
     for name, options in _list_options(frame).items():
         for option in options:
-            taken = numbers.loc[numbers[name] == option, "estimate"]
-            weight = "headline" if head[name] == option else "plain"
+            taken = numbers[numbers[name] == option]
+            ends, smallest = (float(taken["estimate"].min()), float(taken["estimate"].max())), float(taken["p"].min())
             label = str(option) if name == "model" else f"{SHORT_NAMES.get(name, name)}: {option}"
-            ends = (float(taken.min()), float(taken.max()))
-            rows.append(EffectRow(label, float(taken.median()), ends,
-                                  weight=weight, size=4))  # fmt: skip
+            cells = (str(len(taken)), format_p(smallest) if smallest == smallest else "n/a")
+            rows.append(EffectRow(label, float(taken["estimate"].median()), ends, cells=cells, size=4,
+                                  weight="headline" if head[name] == option else "plain"))  # fmt: skip
+            table.append((name, option, len(taken), *ends, smallest))
     return draw_rows(
-        rows, ("choice", "median", "range"),
-        name="specification_options", title="What each choice does",
-        subtitle="estimates of the specifications that share it, %", numbers=numbers, mean=float(head["estimate"]),
-        caption="The dotted line is the headline. An option that moves its bar away from the line is one that matters.",
+        rows, ("choice", "median", "range", "number", "smallest p"), name="specification_choices",
+        title="What each choice does", subtitle="estimates of the specifications that share it, %",
+        numbers=pd.DataFrame(table, columns=["choice", "value", "n_computed", "estimate_low", "estimate_high", "p_low"]),
+        mean=float(head["estimate"]), caption=say("robustness_figures.options.caption"),
     )  # fmt: skip
 
 

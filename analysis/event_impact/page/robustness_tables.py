@@ -85,52 +85,6 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
     )
 
 
-def tabulate_choices(curve: SpecificationCurve) -> TableExhibit:
-    """For each value of each choice: how many specifications, their estimates, and how many flip."""
-    columns = (
-        Column("", "choice", of=lambda r: f"{DIMENSION_LABELS[r['choice']]}: {label_value(r['choice'], r['value'])}"),
-        Column("choice"),
-        Column("value"),
-        Column("", "specifications", of=_say_computed),
-        Column("n_listed"),
-        Column("n_computed"),
-        Column("estimate_low", "lowest estimate", "percent", why="reason"),
-        Column("estimate_high", "highest estimate", "percent"),
-        Column("p_conformal_low", "smallest conformal p", "p"),
-        Column("", "outcome flips in", "whole", of=lambda r: r["n_flips"] if r["n_computed"] else None),
-        Column("n_flips"),
-        Column("reason"),
-    )
-    caption = (
-        "Every choice and what it does. Each row gathers the specifications that share one choice; the smallest p "
-        "is not adjusted for the number of specifications."
-    )
-    taken = {(name, getattr(e.choice, name)): None for name in DIMENSIONS for e in curve.estimates}
-    return declare_table("specification_choices", [_gather(curve, *pair) for pair in taken], columns, caption=caption)
-
-
-def _gather(curve: SpecificationCurve, name: str, value: object) -> dict[str, object]:
-    members = [e for e in curve.estimates if getattr(e.choice, name) == value]
-    known = [e for e in members if e.estimate is not None]
-    estimates = [e.estimate for e in members if e.estimate is not None]
-    return {
-        "choice": name,
-        "value": value,
-        "n_listed": len(members),
-        "n_computed": len(known),
-        "estimate_low": min(estimates, default=None),
-        "estimate_high": max(estimates, default=None),
-        "p_conformal_low": min((e.p_conformal for e in known if e.p_conformal is not None), default=None),
-        "n_flips": sum(e.outcome != curve.headline.outcome for e in known),
-        "reason": "" if known else members[0].note,
-    }
-
-
-def _say_computed(record: dict[str, object]) -> str:
-    computed, listed = record["n_computed"], record["n_listed"]
-    return str(computed) if computed == listed else f"{computed} of {listed}"
-
-
 def tabulate_curve_tests(curve: SpecificationCurve) -> TableExhibit:
     """maxT and the joint tests of the curve, or why there are none."""
     columns = [Column("test", "test", TEST_LABELS.__getitem__, of="name"), Column("statistic")]

@@ -14,7 +14,8 @@ from event_impact.page.format import cut_label, format_number
 
 Interval = tuple[float, float]
 HEAD, ROW, AXIS = 24.0, 25.0, 30.0
-PHONE_ROW = 42.0
+STACKED_ROW, STACKED_BELOW = 42.0, 450
+"""Height of a row whose label stands over its bar, and the width below which it does."""
 LABEL_SHARE, CELL_LENGTH = 0.42, 44
 """Most of the width that labels may take, and most characters of a cell."""
 
@@ -102,12 +103,13 @@ class _Rows:
 
     def __init__(self, width: float, rows: Sequence[EffectRow], heads: tuple[str, ...], mean: float | None) -> None:
         self.rows, self.heads, self.mean = rows, heads, mean
-        self.step = ROW if width > 400 else PHONE_ROW
+        self.is_stacked = width < STACKED_BELOW
+        self.step = STACKED_ROW if self.is_stacked else ROW
         self.base = HEAD + self.step * len(rows) + 4
         self.canvas = Canvas(width, self.base + AXIS)
         self.texts = [self._print(row) for row in rows]
         self.left, self.right, self.columns = 4.0, width - 4, [width - 4]
-        if not self.canvas.is_narrow:
+        if not self.is_stacked:
             wanted = max(measure_text(row.label, 13.5) for row in rows) + 14 if rows else 0.0
             self.left = min(wanted, LABEL_SHARE * width)
             sizes = [max(measure_text(t[k], 13) for t in [heads[1:], *self.texts]) + 16 for k in range(len(heads) - 1)]
@@ -147,7 +149,7 @@ class _Rows:
 
     def _draw_heads(self) -> None:
         self.canvas.text(0, 14, self.heads[0], size=12.5, is_bold=True)
-        if self.canvas.is_narrow:
+        if self.is_stacked:
             self.canvas.text(self.canvas.width, 14, self.heads[1], size=12.5, is_bold=True, anchor="end")
         else:
             for place, head in zip(self.columns, self.heads[1:], strict=True):
@@ -159,22 +161,22 @@ class _Rows:
         is_soft = "soft" if row.weight == "beside" else "ink"
         if is_bold:
             canvas.rect(0, top, canvas.width, self.step, "panel")
-        level = top + (self.step / 2 if not canvas.is_narrow else 29)
-        written = top + 15 if canvas.is_narrow else level + 4
-        room = canvas.width - measure_text(texts[0], 14) if canvas.is_narrow else self.left
+        level = top + (self.step / 2 if not self.is_stacked else 29)
+        written = top + 15 if self.is_stacked else level + 4
+        room = canvas.width - measure_text(texts[0], 14) if self.is_stacked else self.left
         most = int(room / measure_text("x", 13.5 if is_bold else 12.8))
         canvas.text(0 if not is_bold else 4, written, cut_label(row.label, most), paint=is_soft, is_bold=is_bold)
-        for place, text in list(zip(self.columns, texts, strict=False))[: 1 if canvas.is_narrow else None]:
+        for place, text in list(zip(self.columns, texts, strict=False))[: 1 if self.is_stacked else None]:
             canvas.text(place - 4 * is_bold, written, text, paint=is_soft, anchor="end", is_bold=is_bold)
         if row.estimate is None:
-            where = self.left if canvas.is_narrow else self.left + 4
+            where = self.left if self.is_stacked else self.left + 4
             most = int((self.right - where) / measure_text("x", 12))
             canvas.text(where, level + 4, cut_label(row.note, most), paint="soft", size=12, has_halo=True)
             return
         if row.seen_from is not None:
             near, far = self.x(-row.seen_from), self.x(row.seen_from)
             canvas.rect(near, level - 9, far - near, 18, "band", title="found less than four times in five")
-        if row.dots:
+        if len(row.dots):
             canvas.dots([(self.x(v), level) for v in row.dots], 1.6, "dots")
         said = f"{row.label}: {_say(row, self.heads)}"
         for ends, width in ((row.interval, 3), (row.inner, 6)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable
 
 import pandas as pd
@@ -169,7 +168,7 @@ def tabulate_relays(alignment: Alignment) -> TableExhibit:
 
 
 def _article_columns(hours: SessionHours) -> tuple[Column, ...]:
-    def say(event: EventSession, end: str) -> str:
+    def tell(event: EventSession, end: str) -> str:
         at, basis = getattr(event.article, f"published_{end}"), getattr(event.article, f"{end}_basis")
         return f"{_clocks(at, hours)}, {basis.replace('_', ' ')}"
 
@@ -177,8 +176,8 @@ def _article_columns(hours: SessionHours) -> tuple[Column, ...]:
         Column("article.article_id", "article"),
         Column("article.role", "role"),
         Column("article.outlet", "outlet"),
-        Column("", f"not before (UTC / {hours.city})", of=lambda e: say(e, "earliest")),
-        Column("", f"not after (UTC / {hours.city})", of=lambda e: say(e, "latest")),
+        Column("", f"not before (UTC / {hours.city})", of=lambda e: tell(e, "earliest")),
+        Column("", f"not after (UTC / {hours.city})", of=lambda e: tell(e, "latest")),
         Column("", "phase", of=lambda e: _say_phase(e.phase, e.is_near_close)),
         Column("", "candidate sessions", of=lambda e: _list_days(e.sessions)),
     )
@@ -241,25 +240,6 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
         "denial can be an opening price only where opening prices are recorded."
     )
     return declare_table("registry", alignments, columns, caption=caption)
-
-
-IDENTIFIED_LABELS = read_labels("tables.identified_labels")
-
-
-def tabulate_counts(alignments: list[Alignment]) -> TableExhibit:
-    """How many stories can be told apart, and how many not."""
-    counts = Counter(a.identification.kind for a in alignments)
-    unique = Counter(a.identification.kind for a in alignments if not a.is_ambiguous)
-    columns = (
-        Column("kind", "what daily prices identify", IDENTIFIED_LABELS.__getitem__, of=str),
-        Column("stories", "stories", "whole", of=lambda kind: counts[kind]),
-        Column("sessions_unique", "of these, sessions unique", "whole", of=lambda kind: unique[kind]),
-    )
-    caption = (
-        f"What is identified, over {len(alignments)} stories. Sessions are unique when neither the report nor the "
-        "first denial could have reached another one."
-    )
-    return declare_table("identification_counts", IDENTIFIED_LABELS, columns, caption=caption)
 
 
 def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
