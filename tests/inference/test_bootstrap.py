@@ -7,7 +7,6 @@ from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.bootstrap import (
     _draw_blocks,
     _studentised,
-    bootstrap_car,
     bootstrap_test,
     default_block_length,
 )
@@ -48,28 +47,25 @@ def test_blocks_are_runs_of_consecutive_residuals():
 
 
 def test_normal_errors_give_the_t_distribution(fits):
-    outcome = bootstrap_car(fits, np.random.default_rng(2), n_draws=20_000, block_length=1)
+    outcome = bootstrap_test(fits, np.random.default_rng(2), n_draws=20_000, block_length=1)
     expected = 2 * stats.t.sf(abs(fits.scar[0]), fits.df)
     assert outcome.p_value == pytest.approx(expected, abs=0.03)
-    half = stats.t.ppf(0.975, fits.df) * fits.car_std[0]
-    assert outcome.upper - outcome.lower == pytest.approx(2 * half, rel=0.06)
-    assert outcome.lower + outcome.upper == pytest.approx(2 * fits.car[0])
 
 
 def test_same_seed_same_answer(fits):
-    one = bootstrap_car(fits, np.random.default_rng(7), n_draws=2500)
-    assert one == bootstrap_car(fits, np.random.default_rng(7), n_draws=2500)
-    assert one != bootstrap_car(fits, np.random.default_rng(8), n_draws=2500)
+    one = bootstrap_test(fits, np.random.default_rng(7), n_draws=2500)
+    assert one == bootstrap_test(fits, np.random.default_rng(7), n_draws=2500)
+    assert one != bootstrap_test(fits, np.random.default_rng(8), n_draws=2500)
 
 
-def test_positive_dependence_widens_the_interval():
+def test_positive_dependence_makes_a_sum_less_unusual():
     rng = np.random.default_rng(3)
     shocks = rng.normal(0, 0.01, 1000)
     y = np.convolve(shocks, np.ones(5) / 5, mode="valid")[:505]
     fits = fit_rolling(y, np.ones((505, 1)), events=[500], estimation_length=500, gap=0, last=4)
-    blocks = bootstrap_car(fits, np.random.default_rng(4), n_draws=3000, block_length=20)
-    single = bootstrap_car(fits, np.random.default_rng(4), n_draws=3000, block_length=1)
-    assert blocks.upper - blocks.lower > 1.4 * (single.upper - single.lower)
+    blocks = bootstrap_test(fits, np.random.default_rng(4), n_draws=3000, block_length=20)
+    single = bootstrap_test(fits, np.random.default_rng(4), n_draws=3000, block_length=1)
+    assert blocks.p_value > 5 * single.p_value
 
 
 def test_default_blocks_and_refusals(fits):
@@ -77,6 +73,6 @@ def test_default_blocks_and_refusals(fits):
     assert default_block_length(250, 21) == 21
     assert "blocks of 6 sessions" in bootstrap_test(fits, np.random.default_rng(0), n_draws=200).distribution
     with pytest.raises(EstimationError, match="blocks of 1 to 100"):
-        bootstrap_car(fits, np.random.default_rng(0), block_length=101)
+        bootstrap_test(fits, np.random.default_rng(0), block_length=101)
     with pytest.raises(EstimationError, match="at least 99"):
-        bootstrap_car(fits, np.random.default_rng(0), n_draws=50)
+        bootstrap_test(fits, np.random.default_rng(0), n_draws=50)

@@ -9,7 +9,6 @@ is divided by its own standard error, because that ratio depends least on the un
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,43 +21,14 @@ NULL = "the abnormal returns of the window sum to zero"
 CHUNK = 2000
 
 
-@dataclass(frozen=True)
-class BlockBootstrap:
-    """Bootstrap of one window's CAR.
-
-    Attributes
-    ----------
-    statistic : float
-        CAR over its forecast standard deviation.
-    p_value : float
-        (1 + #{|t*| >= |t|}) / (draws + 1).
-    lower, upper : float
-        Interval CAR -+ c se with c the quantile of |t*|, fractions.
-    block_length, n_draws : int
-        As used.
-    """
-
-    statistic: float
-    p_value: float
-    lower: float
-    upper: float
-    block_length: int
-    n_draws: int
-
-
 def default_block_length(n_sessions: int, window_length: int) -> int:
     """L^(1/3), the rate that minimises the error of a block variance, but not less than the window."""
     return max(window_length, round(math.pow(n_sessions, 1.0 / 3.0)))
 
 
-def bootstrap_car(
-    fits: WindowFits,
-    rng: np.random.Generator,
-    *,
-    n_draws: int = 9999,
-    block_length: int | None = None,
-    coverage: float = 0.95,
-) -> BlockBootstrap:
+def bootstrap_test(
+    fits: WindowFits, rng: np.random.Generator, *, n_draws: int = 9999, block_length: int | None = None
+) -> TestResult:
     """Studentised moving-block bootstrap of the first window of ``fits``.
 
     Parameters
@@ -94,25 +64,10 @@ def bootstrap_car(
         count = min(CHUNK, n_draws - start)
         sample = _draw_blocks(source, rng, n_draws=count, length=length + m, block=block)
         t_draws[start : start + count] = _studentised(sample, basis, window=window, spread=spread, df=fits.df)
-    statistic, std_error = float(fits.scar[0]), float(fits.car_std[0])
-    size = np.abs(t_draws)
-    quantile = float(np.quantile(size, coverage, method="higher"))
-    car = float(fits.car[0])
-    return BlockBootstrap(
-        statistic=statistic,
-        p_value=float((1 + np.count_nonzero(size >= abs(statistic))) / (n_draws + 1)),
-        lower=car - quantile * std_error,
-        upper=car + quantile * std_error,
-        block_length=block,
-        n_draws=n_draws,
-    )
-
-
-def bootstrap_test(fits: WindowFits, rng: np.random.Generator, *, n_draws: int = 9999) -> TestResult:
-    """The bootstrap as a test result."""
-    outcome = bootstrap_car(fits, rng, n_draws=n_draws)
-    drawn = f"{outcome.n_draws} draws of blocks of {outcome.block_length} sessions"
-    return TestResult("block_bootstrap", NULL, drawn, outcome.statistic, outcome.p_value)
+    statistic = float(fits.scar[0])
+    p_value = float((1 + np.count_nonzero(np.abs(t_draws) >= abs(statistic))) / (n_draws + 1))
+    drawn = f"{n_draws} draws of blocks of {block} sessions"
+    return TestResult("block_bootstrap", NULL, drawn, statistic, p_value)
 
 
 def _draw_blocks(source: np.ndarray, rng: np.random.Generator, *, n_draws: int, length: int, block: int) -> np.ndarray:

@@ -6,7 +6,9 @@ window; all tests of one window share one pass.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -103,8 +105,7 @@ class _Pool:
     sessions: pd.DatetimeIndex
     y: np.ndarray
     design: np.ndarray
-    usable: np.ndarray
-    event: int
+    eligible: Callable[..., PlaceboSessions]
     length: int
     gap: int
     positions: np.ndarray
@@ -118,8 +119,9 @@ class _Pool:
         design = abnormal.design.regressors.to_numpy(dtype=float)
         usable = np.asarray(sessions.isin(abnormal.design.usable))
         event = place_of(sessions, abnormal.event_session)
-        eligible = [_eligible(len(y), event, length, gap, w, usable).positions for w in windows]
-        positions = np.unique(np.concatenate(eligible)) if eligible else np.empty(0, dtype=int)
+        eligible = partial(eligible_placebo_sessions, len(y), event, estimation_length=length, gap=gap, usable=usable)
+        found = [eligible(first=first, last=last).positions for first, last in windows]
+        positions = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=int)
         garch = counterfactual = None
         if positions.size and abnormal.garch is not None:
             fits = fit_rolling(y, design, events=positions, estimation_length=length, gap=gap, first=-gap, last=-gap)
@@ -127,13 +129,12 @@ class _Pool:
         if positions.size and not abnormal.fit.has_error:
             solve = ESTIMATORS[abnormal.fit.model].solve
             counterfactual = solve_rolling(y, design, solve, events=positions, estimation_length=length, gap=gap)
-        return cls(sessions, y, design, usable, event, length, gap, positions, garch, counterfactual)
+        return cls(sessions, y, design, eligible, length, gap, positions, garch, counterfactual)
 
     def rank(self, abnormal: AbnormalReturns, total: WindowSum, near: list[int]) -> PlaceboRank:
         """All ranks of one window."""
         window = (total.first, total.last)
-        whole = _eligible(len(self.y), self.event, self.length, self.gap, window, self.usable)
-        away = _eligible(len(self.y), self.event, self.length, self.gap, window, self.usable, near)
+        whole, away = (self.eligible(first=total.first, last=total.last, news=news) for news in ((), near))
         is_away = np.isin(whole.positions, away.positions)
         t_values = np.empty((0, total.length))
         if total.standard_error is None:
@@ -176,27 +177,6 @@ class _Pool:
         coefficients, spreads = (part[own] for part in self.counterfactual)
         window = {"first": total.first, "last": total.last}
         return statistic, standardised_sums(self.y, self.design, coefficients, spreads, events=positions, **window)
-
-
-def _eligible(
-    n: int,
-    event: int,
-    length: int,
-    gap: int,
-    window: tuple[int, int],
-    usable: np.ndarray,
-    near: list[int] | None = None,
-) -> PlaceboSessions:
-    return eligible_placebo_sessions(
-        n,
-        event,
-        estimation_length=length,
-        gap=gap,
-        first=window[0],
-        last=window[1],
-        news=near or (),
-        usable=usable,
-    )
 
 
 def effects_of(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:
