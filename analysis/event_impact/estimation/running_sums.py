@@ -16,30 +16,6 @@ from event_impact.base.errors import EstimationError
 
 
 @dataclass(frozen=True)
-class RollingForecasts:
-    """Abnormal returns of n dates, each forecast from its own estimation window.
-
-    Attributes
-    ----------
-    estimate : ndarray (n,)
-        y - x'b, fractions.
-    standard_error : ndarray (n,)
-        s sqrt(1 + x'(X0'X0)^-1 x).
-    df : ndarray (n,)
-        Usable sessions of the window less K.
-    """
-
-    estimate: np.ndarray
-    standard_error: np.ndarray
-    df: np.ndarray
-
-    @property
-    def t(self) -> np.ndarray:
-        """Prediction-error t values, (n,)."""
-        return np.asarray(self.estimate / self.standard_error)
-
-
-@dataclass(frozen=True)
 class RunningSums:
     """Running sums of the products of regressors and response, made once for all windows of a series.
 
@@ -56,7 +32,6 @@ class RunningSums:
     columns: np.ndarray
     products: np.ndarray
     counts: np.ndarray
-    scale: float
 
 
 def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.ndarray) -> RunningSums:
@@ -101,11 +76,10 @@ def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.nda
         columns=columns,
         products=np.concatenate([zero, np.cumsum(products, axis=0)]),
         counts=np.concatenate([[0], np.cumsum(usable)]),
-        scale=float(size[-1]),
     )
 
 
-def forecast_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_length: int, gap: int) -> RollingForecasts:
+def standardise_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_length: int, gap: int) -> np.ndarray:
     """Forecast every event position from the ``estimation_length`` sessions that end ``gap + 1`` before it.
 
     Parameters
@@ -115,8 +89,8 @@ def forecast_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_leng
 
     Returns
     -------
-    RollingForecasts
-        Prediction error, its standard error and its degrees of freedom, (n,) each.
+    ndarray (n,)
+        Prediction error over its standard error, t(L - K) under normal errors.
 
     Raises
     ------
@@ -153,5 +127,4 @@ def forecast_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_leng
     if (squares <= 1e-12 * total).any():
         raise EstimationError("a window is explained exactly by its regressors.", "Check the series.")
     estimate = rows[:, k] - np.einsum("nk,nk->n", rows[:, :k], coefficients)
-    spread = np.sqrt(squares / df * (1.0 + leverage))
-    return RollingForecasts(estimate * sums.scale, spread * sums.scale, df)
+    return np.asarray(estimate / np.sqrt(squares / df * (1.0 + leverage)))

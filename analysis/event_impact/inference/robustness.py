@@ -20,7 +20,7 @@ from event_impact.base.result import frame_of
 from event_impact.estimation.garch import GarchParameters, carry_garch, estimate_garch
 from event_impact.estimation.models import MIN_USABLE_SHARE, Design
 from event_impact.estimation.rolling import WindowFits, fit_windows
-from event_impact.estimation.running_sums import RunningSums, forecast_from_sums, sum_products
+from event_impact.estimation.running_sums import RunningSums, standardise_from_sums, sum_products
 from event_impact.inference.candidate_set import CandidateSession, CandidateSet
 from event_impact.inference.deciding_rule import invert_rule
 from event_impact.inference.max_t import CurveTests, assess_curve
@@ -504,7 +504,7 @@ def placebo_t_values(
         lengths = {"estimation_length": choice.estimation_sessions}
         columns.append(
             [
-                forecast_from_sums(sums[key], events=positions + r, gap=choice.gap_sessions + r, **lengths).t
+                standardise_from_sums(sums[key], events=positions + r, gap=choice.gap_sessions + r, **lengths)
                 for r in rel_sessions
             ]
         )
