@@ -114,3 +114,14 @@ def perform_here(parts: list, *, limit: int = 2, progress=lambda _: None) -> lis
         except StudyError as error:
             outcomes.append(PartOutcome(notebook, error.exit_code, message=str(error)))
     return outcomes
+
+
+def check_index(page: str) -> str:
+    """The gates of a page of the index, which holds one script, its own; returns the page without it."""
+    from event_impact.page.render import TEMPLATES, check_page
+
+    script = f"<script>{(TEMPLATES / 'page/index.js').read_text(encoding='utf-8').strip()}</script>"
+    assert page.count(script) == 1
+    without = page.replace(script, "")
+    check_page(without)
+    return without

@@ -24,7 +24,7 @@ from event_impact.runs.kernel import KernelLimits
 from event_impact.runs.run import run_notebook
 from event_impact.runs.store import find_finished, is_intact, list_damaged, lock_story, read_failures, read_runs
 from runner_process import finish, start
-from small_study import SHOW, WITH_PRICES, execute_fake, hash_tree, make_study, request, write_notebook
+from small_study import SHOW, WITH_PRICES, check_index, execute_fake, hash_tree, make_study, request, write_notebook
 
 STAGES = 9
 """Progress lines of a run; a test holds the number to the truth."""
@@ -44,7 +44,7 @@ def assert_unharmed(root: StudyRoot, before: dict[str, str]) -> None:
     after = hash_tree(reports)
     assert {name: after.get(name) for name in before} == before
     assert all(is_intact(stored.folder) for stored in read_runs(reports))
-    check_page((reports / "index.html").read_text(encoding="utf-8"))
+    check_index((reports / "index.html").read_text(encoding="utf-8"))
     assert not list(reports.glob(".index.html-*"))
     done = run_notebook(request(root, seed=424242), execute=execute_fake)
     assert is_intact(done.folder)

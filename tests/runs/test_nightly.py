@@ -19,14 +19,14 @@ from event_impact.events.articles import load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
 from event_impact.page.outcomes import worst_code
-from event_impact.page.render import check_page
 from event_impact.runs import nightly
 from event_impact.runs.dossier import run_dossier
 from event_impact.runs.journal import Journal
-from event_impact.runs.nightly import Summary, find_closing, notify, plan_story, run_nightly, split_command
+from event_impact.runs.nightly import Summary, find_closing, plan_story, run_nightly
+from event_impact.runs.notification import notify, split_command
 from event_impact.runs.run import RunRequest
 from event_impact.runs.store import hold_lock, is_intact, read_runs
-from small_study import hash_tree, make_study, perform_here
+from small_study import SHOW, check_index, hash_tree, make_study, perform_here, write_notebook
 
 
 def evening(day: str, clock: str = "23:30") -> datetime:
@@ -35,7 +35,10 @@ def evening(day: str, clock: str = "23:30") -> datetime:
 
 @pytest.fixture
 def root(tmp_path: Path) -> StudyRoot:
-    return make_study(tmp_path / "study")
+    """A study whose results differ from evening to evening."""
+    made = make_study(tmp_path / "study")
+    write_notebook(made.notebooks / "01_small.ipynb", SHOW.replace(r"seed\n{seed}", r"seed,as_of\n{seed},{as_of}"))
+    return made
 
 
 def serve(root: StudyRoot, at: datetime, *, fetch: Callable | None = None, fault: Callable | None = None) -> Summary:
@@ -288,7 +291,7 @@ FAULTS = {
     "limit": ("fetch", DataError("Too Many Requests."), 3),
     "kernel": ("dossier", ExecutionError("the kernel died."), 4),
     "timeout": ("dossier", ExecutionError("a cell took too long."), 4),
-    "disk": ("dossier", OSError(28, "No space left on device"), 4),
+    "disk": ("dossier", OSError(28, "No space left on device"), 5),
     "OSError": ("dossier", OSError(5, "Input/output error"), 4),
     "defect": ("dossier", KeyError("a defect"), 4),
 }
@@ -322,7 +325,7 @@ def test_fifteen_evenings_with_faults_lose_nothing(root: StudyRoot, monkeypatch:
         failed += is_hit
         assert night.exit_code == (code if is_hit else 0)
         assert before.items() <= hash_tree(root.reports).items()  # nothing published was touched
-        check_page((root.reports / "index.html").read_text(encoding="utf-8"))
+        check_index((root.reports / "index.html").read_text(encoding="utf-8"))
         for one in (e for s in night.stories for e in s.evenings):
             assert (one.exit_code == 0) == (root.reports / one.folder / "report.html").is_file()
         closed = not len(hours.between(pd.Timestamp(day), pd.Timestamp(day)))

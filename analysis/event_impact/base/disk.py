@@ -23,6 +23,9 @@ from filelock import FileLock, Timeout
 from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.errors import BusyError, RenderError, StudyError
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""Codes of an error of the system that more room would mend."""
+
 
 @contextlib.contextmanager
 def hold_lock(

@@ -30,6 +30,8 @@ class RunRecord:
 
     Attributes
     ----------
+    title : str
+        Of the story.
     status : str
         ``final`` when every declared window is complete at as_of, else ``open``; ``failed`` for an attempt.
     outcome, companion_outcome : str or None
@@ -63,6 +65,7 @@ class RunRecord:
     story: str
     as_of: str
     notebook: str = ""
+    title: str = ""
     status: str = "final"
     outcome: str | None = None
     companion_outcome: str | None = None

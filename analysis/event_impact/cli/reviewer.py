@@ -132,6 +132,21 @@ def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> 
 
 @click.command()
 @context.run_argument
+@click.option("--note", default="", help="Why, or who signed it.")
+@context.reports_option
+@click.pass_context
+def star(ctx: click.Context, run: str, note: str, reports: str | None) -> None:
+    """Keep RUN for good: neither prune nor nightly removes it; prints its name."""
+    from event_impact.runs.prune import star_run
+    from event_impact.runs.store import find_run
+
+    folder = context.find_reports(ctx, reports)
+    starred = star_run(find_run(folder, run), folder, note)
+    context.say(ctx, starred.name, {"run": starred.name, "note": note})
+
+
+@click.command()
+@context.run_argument
 @context.reports_option
 @click.pass_context
 def verify(ctx: click.Context, run: str, reports: str | None) -> None:

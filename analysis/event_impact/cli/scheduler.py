@@ -87,6 +87,9 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
 
 
 NOTIFY_VARIABLE = "IMPACT_NOTIFY"
+NOTIFY_HELP = (
+    f"Told of failures, changed outcomes, new pages: an address (mailto://, ...) or command ({NOTIFY_VARIABLE})."
+)
 
 
 @click.command()
@@ -96,7 +99,8 @@ NOTIFY_VARIABLE = "IMPACT_NOTIFY"
 @context.reports_option
 @context.cold_option
 @context.memory_option
-@click.option("--notify", metavar="COMMAND", help=f"Run on failure, summary on stdin (or {NOTIFY_VARIABLE}).")
+@click.option("--notify", metavar="TARGET", help=NOTIFY_HELP)
+@click.option("--keep", type=click.IntRange(0), default=60, show_default=True, help="Runs and vintages kept; 0: all.")
 @wait_option
 @click.pass_context
 def nightly(
@@ -108,6 +112,7 @@ def nightly(
     memory: int,
     cold: bool,
     notify: str | None,
+    keep: int,
     wait: int,
 ) -> None:
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
@@ -115,8 +120,9 @@ def nightly(
     from event_impact.market.download import record_bars
     from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel import KernelLimits
-    from event_impact.runs.nightly import SUMMARY, run_nightly, split_command
-    from event_impact.runs.nightly import notify as send
+    from event_impact.runs.nightly import SUMMARY, run_nightly
+    from event_impact.runs.notification import check_target
+    from event_impact.runs.notification import notify as send
     from event_impact.runs.run import RunRequest
     from event_impact.runs.workers import run_parts
 
@@ -125,7 +131,7 @@ def nightly(
     target = context.find_reports(ctx, reports)
     command = notify or os.environ.get(NOTIFY_VARIABLE, "")
     if command:
-        split_command(command)  # a malformed one is refused before the work, not after
+        check_target(command)  # one that cannot be used is refused before the work, not after
     limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
 
     def bring(story: str, instant: datetime) -> str:
@@ -141,14 +147,36 @@ def nightly(
         return "; ".join(record_bars(stories, root.data, choose_provider(), at=instant, progress=progress)[1])
 
     downloads = {"fetch": bring, "record": record} if source == "auto" else {"fetch": None}
-    summary = run_nightly(root, target, at=instant, dossier=bind, wait_s=60.0 * wait, progress=progress, **downloads)
-    if summary.exit_code and command:
-        fault = send(command, summary)
-        if fault:
-            print(f"impact: {fault}", file=sys.stderr)
+    summary = run_nightly(
+        root, target, at=instant, dossier=bind, wait_s=60.0 * wait, keep=keep, progress=progress, **downloads
+    )
+    for note in summary.notes:
+        progress(note)
+    if command and (fault := send(command, summary)):
+        print(f"impact: {fault}", file=sys.stderr)
     path = target / ".logs" / SUMMARY
     context.say(ctx, str(path), summary.as_record())
     sys.exit(summary.exit_code)
+
+
+@click.group()
+def site() -> None:
+    """A folder of pages for readers."""
+
+
+@site.command("build")
+@click.argument("folder", metavar="DIR")
+@click.option("--address", default="", metavar="URL", help="Where it will stand, for the links of its feed.")
+@click.option("--runs", "runs_kept", type=click.IntRange(1), default=30, show_default=True, help="Pages a notebook.")
+@context.reports_option
+@click.pass_context
+def build(ctx: click.Context, folder: str, address: str, runs_kept: int, reports: str | None) -> None:
+    """Bring the site in DIR to the state of the runs: index, histories, feed, JSON; prints its index."""
+    from event_impact.runs.site import build_site
+
+    target = Path(folder).expanduser().absolute()
+    count = build_site(context.find_reports(ctx, reports), target, at=read_system_clock(), runs_kept=runs_kept, address=address)
+    context.say(ctx, str(target / "index.html"), {"index": str(target / "index.html"), "runs": count})
 
 
 UNITS = Path("~/.config/systemd/user")

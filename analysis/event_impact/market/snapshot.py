@@ -141,6 +141,8 @@ class PriceStore:
             raise DataError(f"source: {path} does not exist.", "Name a CSV or Parquet file, or a folder of them.")
         if path.is_file():
             return [path]
+        if not path.is_dir():
+            raise DataError(f"source: {path} is no plain file.", "Name a CSV or Parquet file, or a folder of them.")
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
         if not files:
             raise DataError(f"source: {path} holds no CSV or Parquet file.", "Name a folder that does.")

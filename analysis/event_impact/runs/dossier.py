@@ -121,6 +121,7 @@ def run_dossier(
         found = None if request.is_forced else find_finished(target)
         if found:
             progress("already published: nothing to do (--force executes again)")
+            rebuild_index(request.reports, clock=request.clock)
             return RunOutcome(found.folder, False, found.run)
         return _bind(request, parts, runs, target, started, progress)
 

@@ -1,11 +1,17 @@
-"""``reports/index.html``: every run, newest first, made from the ``run.json`` files alone."""
+"""The index of the runs: one row a story, and the whole history of each story on pages of its own.
+
+Everything comes from the ``run.json`` files, by way of a cache that can be made again from them. Pages hold a
+bounded number of rows, so that no number of runs makes one too large, and old pages of a history are written once.
+"""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -13,65 +19,94 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from event_impact.base.disk import hold_lock, replace_files
+from event_impact.base.disk import hold_lock, make_folder, replace_files
 from event_impact.base.errors import AlignmentError
 from event_impact.events.calendars import load_hours
-from event_impact.page.format import OUTCOME_LABELS
-from event_impact.page.markup import frame_table, mark_up, mark_up_cell
-from event_impact.page.render import TEMPLATES, check_page
+from event_impact.page.format import OUTCOME_LABELS, format_interval, format_percent
+from event_impact.page.markup import frame_table, mark_up
+from event_impact.page.render import TEMPLATES
+from event_impact.runs.compare import PAGE_NAMES
+from event_impact.runs.facts import RunFacts, read_facts
 from event_impact.runs.freshness import count_closed
-from event_impact.runs.store import StoredRun, list_damaged, read_failures, read_runs
+from event_impact.runs.store import StoredRun
 
 LOCK_WAIT_S = 60.0
+HISTORY = "history"
+WRITTEN = Path(".index/pages.json")
 MAX_VERDICT = 240
+RUNS_SHOWN = 8
+"""Runs in the fold of a story; the others stand in its history."""
+ROWS_OF_A_PAGE = 300
 STALE_SESSIONS = 2
 """An open story is stale when that many sessions closed since its newest good run."""
+LARGEST_SCALE = 0.3
+"""The bars of a page reach as far as its widest interval, and no further than this."""
+Show = Callable[[StoredRun], str]
 
 
 def rebuild_index(reports: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
-    """Write the index anew, by one rename; rebuilds wait for each other, so that none writes an older state."""
-    target = reports / "index.html"
+    """Bring the index to the state of the runs; rebuilds wait for each other, so that none writes an older state."""
     with hold_lock(reports / ".locks", ".index.lock", "the index is being rebuilt", wait_s=LOCK_WAIT_S):
-        page = render_index(reports, at=clock())
-        check_page(page)
-        replace_files({target: page})
-    return target
+        write_index(read_facts(reports), reports, at=clock())
+    return reports / "index.html"
+
+
+def write_index(
+    facts: RunFacts, folder: Path, *, at: datetime, has_page: Callable[[StoredRun], bool] | None = None
+) -> None:
+    """Write the index and the histories into a folder that holds the pages of the runs."""
+    address = _addresses(has_page or (lambda _: True))
+    stories = group_stories(facts)
+    pages = dict(_list_histories(stories, address))
+    written = _read_written(folder)
+    fresh: dict[Path, str | bytes] = {}
+    for name, (mark, render) in pages.items():
+        if written.get(name) != mark or not (folder / name).is_file():
+            fresh[folder / name] = render()
+    fresh |= {folder / name: page for name, page in _render_overviews(stories, facts, address, at)}
+    marks = {name: mark for name, (mark, _) in pages.items()}
+    fresh[folder / WRITTEN] = json.dumps(marks, indent=0) + "\n"
+    for part in {path.parent for path in fresh}:
+        make_folder(part)
+    replace_files(fresh)
+    for path in [*(folder / HISTORY).glob("*.html"), *folder.glob("index-*.html")]:
+        name = path.relative_to(folder).as_posix()
+        if name not in pages and path not in fresh:
+            path.unlink(missing_ok=True)
 
 
 def render_index(reports: Path, *, at: datetime) -> str:
-    """The index as one page: a table a story, its runs newest first, failures and damage marked."""
+    """The first page of the index."""
+    facts = read_facts(reports)
+    return next(_render_overviews(group_stories(facts), facts, _addresses(lambda _: True), at))[1]
+
+
+def group_stories(facts: RunFacts) -> dict[str, list[StoredRun]]:
+    """Runs and failed attempts by story, newest first, the story that ran last first."""
     stories: dict[str, list[StoredRun]] = {}
-    for stored in (*read_runs(reports), *read_failures(reports)):
+    for stored in sorted((*facts.good, *facts.failed), key=lambda s: s.order, reverse=True):
         stories.setdefault(stored.story, []).append(stored)
-    newest = sorted(stories, key=lambda story: max(s.order for s in stories[story]), reverse=True)
-    summary = _render_summary([(story, stories[story]) for story in newest], at) if newest else ""
-    sections = "".join(_render_story(story, stories[story], reports, at) for story in newest)
-    damaged = "".join(f"<li><code>{escape(name)}</code></li>" for name in list_damaged(reports))
-    notice = (
-        f'<section class="failure" aria-label="Damaged runs"><h2>Damaged runs</h2><p>The run.json of these folders '
-        f"cannot be read; nothing else rests on them.</p><ul>{damaged}</ul></section>"
-        if damaged
-        else ""
-    )
-    style = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8").strip()
-    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    links = "".join(f'<li><a href="#{escape(s)}">{escape(s)}</a></li>' for s in newest)
-    built = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        f"style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>Rendered reports</title><style>{style}</style></head><body>"
-        '<a class="skip" href="#content">Skip to the runs</a>'
-        '<header class="masthead"><p class="kicker">Event studies</p></header>'
-        '<div class="layout"><nav class="contents" aria-label="Stories"><details open><summary>Stories</summary>'
-        f'<ol>{links}</ol></details></nav><main id="content"><h1>Rendered reports</h1>'
-        f"<p>State of {built}: ages count up to then.</p>"
-        f"{summary or '<p>No run has been published yet.</p>'}{sections}{notice}</main></div>"
-        "<footer><p>Made by event-impact from the run.json files beside this page.</p></footer></body></html>\n"
-    )
+    return stories
+
+
+def _read_written(folder: Path) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        held = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
+        return held if isinstance(held, dict) else {}
+    return {}
+
+
+def _addresses(has_page: Callable[[StoredRun], bool]) -> Show:
+    """The address of a run's page, seen from the folder of the index; empty where its page is not there."""
+
+    def address(stored: StoredRun) -> str:
+        place = stored.folder.name if stored.is_good else f"failed/{stored.folder.name}"
+        return f"{quote(place)}/report.html" if has_page(stored) else ""
+
+    return address
+
+
+# ---------------------------------------------------------------- states
 
 
 def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
@@ -113,55 +148,252 @@ def _sessions_behind(stored: StoredRun, at: datetime) -> int | None:
         return None
 
 
-def _render_summary(stories: list[tuple[str, list[StoredRun]]], at: datetime) -> str:
-    rows = ""
-    for story, runs in stories:
-        state, reason = find_state(runs, at)
-        rows += (
-            f'<tr><th scope="row"><a href="#{escape(story)}">{escape(story)}</a></th>'
-            f'<td><span class="badge {state}">{state}</span></td>'
-            f"{mark_up_cell(_describe_outcome(runs))}{mark_up_cell(reason)}</tr>"
-        )
-    heads = ("story", "state", "outcome", "why")
-    return frame_table("Stories, the one that ran last first.", heads, rows, is_numbered=False)
-
-
-def _describe_outcome(runs: list[StoredRun]) -> str:
-    """The outcome that the newest good run states; runs that test no price of the story state none."""
-    good = [s for s in runs if s.is_good]
-    stating = [s for s in good if s.run.outcome in OUTCOME_LABELS]
-    if not stating:
-        return "n/a: none stated" if good else "n/a: no good run"
-    last = max(stating, key=lambda s: s.order)
-    return f"{OUTCOME_LABELS[str(last.run.outcome)]} ({last.notebook}, as of {last.run.as_of})"
-
-
-def _render_story(story: str, runs: list[StoredRun], reports: Path, at: datetime) -> str:
-    runs = sorted(runs, key=lambda s: s.order, reverse=True)
-    state, reason = find_state(runs, at)
-    rows = "".join(_render_row(stored, reports) for stored in runs)
-    heads = ("run", "status", "outcome", "verdict", "finished (UTC)")
-    return (
-        f'<h2 id="{escape(story)}">{escape(story)}</h2>'
-        f'<p><span class="badge {state}">{state}</span> {mark_up(reason)}.</p>'
-        + frame_table(f"Runs of {story}, newest first.", heads, rows, is_numbered=False)
-    )
-
-
 def _show_minute(text: str) -> str:
     """``2026-02-13T22:05:00Z`` as ``2026-02-13 22:05``; anything else as it is."""
     match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}):\d{2}Z", text)
     return f"{match[1]} {match[2]}" if match else text
 
 
-def _render_row(stored: StoredRun, reports: Path) -> str:
-    run, status = stored.run, stored.run.status
-    outcome = OUTCOME_LABELS.get(str(run.outcome), "n/a: none stated")
-    verdict = (run.verdict if run.is_good else run.error) or "n/a: none stated"
-    short = verdict if len(verdict) <= MAX_VERDICT else verdict[: MAX_VERDICT - 3] + "..."
-    address = quote(stored.folder.relative_to(reports).as_posix()) + "/report.html"
+# ---------------------------------------------------------------- parts of a row
+
+
+def find_stating(runs: Iterable[StoredRun]) -> StoredRun | None:
+    """The first good run that states an outcome; runs that test no price of the story state none."""
+    return next((s for s in runs if s.is_good and s.run.outcome in OUTCOME_LABELS), None)
+
+
+def name_outcome(stored: StoredRun | None) -> str:
+    """The outcome of a run in words."""
+    outcome = None if stored is None else stored.run.outcome
+    return OUTCOME_LABELS.get(str(outcome), "n/a: none stated")
+
+
+def read_numbers(stored: StoredRun | None) -> tuple[float, float, float] | None:
+    """Estimate and 95 % interval of a run's headline, where all three are numbers."""
+    row = (stored.run.headline if stored else None) or {}
+    numbers = [row.get(name) for name in ("estimate", "ci95_low", "ci95_high")]
+    if not all(isinstance(n, (int, float)) and not isinstance(n, bool) and abs(n) < 1e6 for n in numbers):
+        return None
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])  # type: ignore[arg-type]
+
+
+def find_scale(runs: Iterable[StoredRun | None]) -> float:
+    """How far the bars of a page reach to each side."""
+    ends = [abs(end) for stored in runs if (numbers := read_numbers(stored)) for end in numbers]
+    return min(max(ends, default=0.01), LARGEST_SCALE) or 0.01
+
+
+def draw_bar(stored: StoredRun | None, scale: float) -> str:
+    """Estimate with its interval, as a drawing on the scale of the page and in words."""
+    numbers = read_numbers(stored)
+    if numbers is None:
+        row = (stored.run.headline if stored else None) or {}
+        value = row.get("estimate")
+        return mark_up(format_percent(value) if isinstance(value, float) else "n/a: no estimate stated")
+    estimate, low, high = numbers
+    said = f"{format_percent(estimate)} ({format_interval((low, high))})"
+    a, b, middle = (80 + 76 * max(-1.0, min(1.0, end / scale)) for end in (low, high, estimate))
     return (
-        f'<tr><th scope="row"><a href="{escape(address)}">{escape(stored.notebook)}, {mark_up(run.as_of)}</a></th>'
-        f'<td><span class="badge {status}">{status}</span></td>'
-        f"{mark_up_cell(outcome)}{mark_up_cell(short)}{mark_up_cell(_show_minute(run.finished_at))}</tr>"
+        f'<span class="estimate" data-sort="{estimate:.6f}">{mark_up(said)}</span>'
+        f'<svg class="bar" viewBox="0 0 160 16" role="img" aria-label="{escape(said)}"><title>{escape(said)}</title>'
+        f'<line class="zero" x1="80" x2="80" y1="1" y2="15"/><line class="span" x1="{a:.1f}" x2="{b:.1f}" y1="8" y2="8"/>'
+        f'<circle cx="{middle:.1f}" cy="8" r="3.4"/></svg>'
+    )
+
+
+def tell_difference(stored: StoredRun, above: StoredRun | None) -> str:
+    """In which parameters and prices a run differs from the one above it; own files are named."""
+    if above is None or not stored.is_good:
+        return ""
+    was, now = above.run.parameters, stored.run.parameters
+    said = [
+        f"{name} {_name_value(name, now[name]) if name in now else 'not set'}"
+        for name in sorted({*was, *now} - {"as_of", "story"})
+        if was.get(name) != now.get(name)
+    ]
+    if stored.run.vintage != above.run.vintage:
+        said.append(f"prices of {stored.run.vintage or 'none'}")
+    return "; ".join(said)
+
+
+def _name_value(name: str, value: object) -> str:
+    text = str(value)
+    return f"own files {Path(text).name}" if name == "source" and ("/" in text or "\\" in text) else text or "none"
+
+
+def _link(stored: StoredRun, words: str, address: Show, up: str = "") -> str:
+    place = address(stored)
+    return f'<a href="{escape(up + place)}">{mark_up(words)}</a>' if place else mark_up(words)
+
+
+def name_page(stored: StoredRun) -> str:
+    """What the page of a run is called."""
+    return PAGE_NAMES.get(stored.notebook, stored.notebook)
+
+
+# ---------------------------------------------------------------- the overview
+
+
+def _render_overviews(
+    stories: dict[str, list[StoredRun]], facts: RunFacts, address: Show, at: datetime
+) -> Iterable[tuple[str, str]]:
+    names = list(stories)
+    chunks = [names[k : k + ROWS_OF_A_PAGE] for k in range(0, len(names), ROWS_OF_A_PAGE)] or [[]]
+    files = ["index.html", *(f"index-{k + 1}.html" for k in range(1, len(chunks)))]
+    for number, (file, chunk) in enumerate(zip(files, chunks, strict=True)):
+        links = _link_pages(files, number) if len(files) > 1 else ""
+        yield file, _render_overview({name: stories[name] for name in chunk}, facts, address, at, links)
+
+
+def _render_overview(
+    stories: dict[str, list[StoredRun]], facts: RunFacts, address: Show, at: datetime, links: str
+) -> str:
+    scale = find_scale(find_stating(runs) for runs in stories.values())
+    rows = "".join(_render_story(story, runs, address, scale, at) for story, runs in stories.items())
+    table = frame_table(
+        f"One row a story, the one that ran last first; bars of 95 % intervals reach from {format_interval((-scale, scale))}.",
+        ("story", "estimate", "outcome", "pages", "state"), rows, is_numbered=False,
+    )  # fmt: skip
+    damaged = "".join(f"<li><code>{escape(name)}</code></li>" for name in facts.damaged[:ROWS_OF_A_PAGE])
+    notice = (
+        f'<section class="failure" aria-label="Damaged runs"><h2>Damaged runs</h2><p>The run.json of {len(facts.damaged)} '
+        f"folders cannot be read; nothing else rests on them.</p><ul>{damaged}</ul></section>" * bool(damaged)
+    )
+    body = (
+        f"<h1>Rendered reports</h1><p>State of {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: ages count up to then.</p>"
+        f"{table if stories else '<p>No run has been published yet.</p>'}{links}{notice}"
+    )
+    return frame_page("Rendered reports", body)
+
+
+def _render_story(story: str, runs: list[StoredRun], address: Show, scale: float, at: datetime) -> str:
+    state, reason = find_state(runs, at)
+    stating = find_stating(runs)
+    newest = {s.notebook: s for s in reversed(runs) if s.is_good}
+    siblings = " \u00b7 ".join(_link(newest[n], name_page(newest[n]), address) for n in [*PAGE_NAMES, *newest]
+                               if n in newest and (n in PAGE_NAMES or newest[n].notebook == n))  # fmt: skip
+    items, above = "", {}
+    for stored in runs[:RUNS_SHOWN]:
+        items += f"<li>{_list_run(stored, above.get(stored.notebook), address)}</li>"
+        above[stored.notebook] = stored if stored.is_good else above.get(stored.notebook)
+    failed = sum(not s.is_good for s in runs)
+    title = next((s.run.title for s in runs if s.run.title), story)
+    more = f'<a href="{HISTORY}/{quote(story)}.html">all {len(runs)} runs</a>' + f", {failed} failed" * bool(failed)
+    verdict = next((s.run.verdict for s in runs if s is stating), "") if stating else ""
+    return (
+        f'<tr id="{escape(story)}"><th scope="row">{mark_up(title)}<div class="cell-note">{mark_up(story)}</div>'
+        f'<details class="fold"><summary>History: {len(runs)} runs</summary><p class="cell-note">{mark_up(verdict)}</p>'
+        f'<ol class="runs">{items}</ol><p>{more}</p></details></th>'
+        f"<td>{draw_bar(stating, scale)}</td><td>{mark_up(name_outcome(stating))}"
+        f"{_say_when(stating)}</td><td>{siblings or 'none'}</td>"
+        f'<td><span class="badge {state}">{state}</span> <span class="cell-note">{mark_up(reason)}</span></td></tr>'
+    )
+
+
+def _say_when(stating: StoredRun | None) -> str:
+    if stating is None:
+        return ""
+    return f'<div class="cell-note">{mark_up(f"{name_page(stating)}, as of {stating.run.as_of}")}</div>'
+
+
+def _list_run(stored: StoredRun, above: StoredRun | None, address: Show) -> str:
+    head = _link(stored, f"{stored.run.as_of}, {name_page(stored)}", address)
+    if not stored.is_good:
+        return f'{head} <span class="badge failed">failed</span> {mark_up(stored.run.error or "")}'
+    numbers = read_numbers(stored)
+    parts = [name_outcome(stored), format_percent(numbers[0]) if numbers else "", tell_difference(stored, above)]
+    return f"{head}: {mark_up('; '.join(filter(None, parts)))}"
+
+
+# ---------------------------------------------------------------- histories
+
+
+def _list_histories(
+    stories: dict[str, list[StoredRun]], address: Show
+) -> Iterable[tuple[str, tuple[str, Callable[[], str]]]]:
+    """Every page of every history, with what it depends on; full pages count from the oldest run and stay as they are."""
+    frame = hashlib.sha256(_frame_source().encode()).hexdigest()
+    for story, runs in stories.items():
+        oldest = runs[::-1]
+        chunks = [oldest[k : k + ROWS_OF_A_PAGE][::-1] for k in range(0, len(oldest), ROWS_OF_A_PAGE)]
+        files = [*(f"{story}-{k}.html" for k in range(1, len(chunks))), f"{story}.html"]
+        for number, (file, chunk) in enumerate(zip(files, chunks, strict=True)):
+            later = chunks[number + 1] if number + 1 < len(chunks) else []
+            held = "\n".join(f"{s.folder.name} {s.run.finished_at} {s.run.outcome} {address(s)}" for s in chunk)
+            last = later[-1].folder.name if later else ""
+            mark = hashlib.sha256(f"{frame}\n{held}\n{last}\n{files[-2:]}\n{number}".encode()).hexdigest()
+            yield f"{HISTORY}/{file}", (mark, _history(story, chunk, later, files, number, address))
+
+
+def _history(
+    story: str, chunk: list[StoredRun], later: list[StoredRun], files: list[str], number: int, address: Show
+) -> Callable[[], str]:
+    def render() -> str:
+        above: dict[str, StoredRun] = {s.notebook: s for s in later if s.is_good}
+        scale, rows = find_scale(chunk), ""
+        for stored in chunk:
+            rows += _render_row(stored, above.get(stored.notebook), address, scale)
+            if stored.is_good:
+                above[stored.notebook] = stored
+        title = next((s.run.title for s in chunk if s.run.title), story)
+        heads = ("run", "estimate", "outcome", "differs from the run above", "finished (UTC)")
+        caption = (
+            f"Runs of {story}, newest first; bars of 95 % intervals reach from {format_interval((-scale, scale))}."
+        )
+        table = frame_table(caption, heads, rows, is_numbered=False)
+        body = f'<h1>{mark_up(title)}</h1><p><a href="../index.html#{escape(story)}">All stories</a></p>{table}'
+        return frame_page(f"{title}: all runs", body + _link_pages(files[::-1], len(files) - 1 - number))
+
+    return render
+
+
+def _render_row(stored: StoredRun, above: StoredRun | None, address: Show, scale: float) -> str:
+    said = (stored.run.verdict if stored.is_good else stored.run.error) or "n/a: none stated"
+    short = said if len(said) <= MAX_VERDICT else said[: MAX_VERDICT - 3] + "..."
+    badge = f'<span class="badge {stored.run.status}">{stored.run.status}</span>'
+    return (
+        f'<tr><th scope="row">{_link(stored, f"{name_page(stored)}, {stored.run.as_of}", address, "../")} {badge}</th>'
+        f"<td>{draw_bar(stored, scale)}</td>"
+        f'<td>{mark_up(name_outcome(stored))}<div class="cell-note">{mark_up(short)}</div></td>'
+        f"<td>{mark_up(tell_difference(stored, above) or 'nothing')}</td>"
+        f"<td>{mark_up(_show_minute(stored.run.finished_at))}</td></tr>"
+    )
+
+
+# ---------------------------------------------------------------- the frame
+
+
+def _link_pages(files: list[str], number: int) -> str:
+    around = {number - 1: "newer", number + 1: "older", 0: "newest", len(files) - 1: "oldest"}
+    links = [
+        f'<a href="{quote(files[k])}">{word}</a>' for k, word in around.items() if 0 <= k < len(files) and k != number
+    ]
+    return f"<p>Page {number + 1} of {len(files)}{': ' if links else ''}{', '.join(links)}.</p>"
+
+
+def _frame_source() -> str:
+    return "".join(
+        (TEMPLATES / "page" / name).read_text(encoding="utf-8") for name in ("style.css", "index.css", "index.js")
+    )
+
+
+def frame_page(title: str, body: str) -> str:
+    """A page of the index around its content: one style, one small script, nothing from elsewhere."""
+    style, script = (
+        "".join((TEMPLATES / "page" / name).read_text(encoding="utf-8").strip() for name in names)
+        for names in (("style.css", "index.css"), ("index.js",))
+    )
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        f"style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
+        '<a class="skip" href="#content">Skip to the runs</a>'
+        '<header class="masthead"><p class="kicker">Event studies</p></header>'
+        f'<div class="layout whole"><main id="content">{body}</main></div>'
+        "<footer><p>Made by event-impact from the run.json of every run.</p></footer>"
+        f"<script>{script}</script></body></html>\n"
     )

@@ -26,13 +26,18 @@ class Journal(RotatingFileHandler):
 
     fault = ""
 
-    def __init__(self, folder: Path, clock: Clock, *, max_bytes: int = 1_000_000, kept: int = 5) -> None:
-        super().__init__(folder / "nightly.jsonl", maxBytes=max_bytes, backupCount=kept, encoding="utf-8", delay=True)
-        self._clock = clock
+    def __init__(
+        self, folder: Path, clock: Clock, *, file: str = "nightly.jsonl", max_bytes: int = 1_000_000, kept: int = 5
+    ) -> None:
+        super().__init__(folder / file, maxBytes=max_bytes, backupCount=kept, encoding="utf-8", delay=True)
+        self.clock = clock
 
     def write(self, stage: str, **facts: Any) -> None:
         """One line: the instant, the stage, and what there is to say."""
-        line = json.dumps({"at": format_instant(self._clock()), "stage": stage, **facts}, ensure_ascii=False)
+        self.append(json.dumps({"at": format_instant(self.clock()), "stage": stage, **facts}, ensure_ascii=False))
+
+    def append(self, line: str) -> None:
+        """One line as it is."""
         self.handle(logging.makeLogRecord({"msg": line}))
         self.close()
 

@@ -8,10 +8,8 @@ the command may be called as often as one likes.
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,21 +19,24 @@ import pandas as pd
 
 from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS, StudyConfig
-from event_impact.base.disk import hold_lock, make_folder, replace_files
-from event_impact.base.errors import ConfigError, RateLimitError, StudyError
+from event_impact.base.disk import FULL_DISK, hold_lock, make_folder, replace_files
+from event_impact.base.errors import RateLimitError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER
 from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.fetch_plan import last_closed, list_pauses
 from event_impact.page.outcomes import INTERRUPTED, worst_code
+from event_impact.runs.evenings import UNCHANGED, EveningLog, find_before, is_same, tell_change, withdraw
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
+from event_impact.runs.notification import compose_digest
+from event_impact.runs.prune import prune_runs, prune_vintages
 from event_impact.runs.run import Progress
-from event_impact.runs.store import StoredRun, is_intact, read_runs
+from event_impact.runs.store import StoredRun, is_intact, list_folders, read_runs, read_stored
 
-NOTIFY_TIMEOUT_S = 60
-SUMMARY = "nightly-summary.json"
+SUMMARY, DIGEST = "nightly-summary.json", "digest.txt"
+NONE_OPEN = "no story is open: nothing was served; open one with state `open` in data/stories.csv, or impact story new"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class EveningOutcome:
     exit_code: int
     folder: str = ""
     message: str = ""
+    outcome: str = ""
+    changed: str = ""
+    is_unchanged: bool = False
 
 
 @dataclass
@@ -114,11 +118,11 @@ def is_watched(story: Story, at: datetime) -> bool:
     return find_closing(alignment) >= last_closed(alignment.hours, at)
 
 
-def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
+def plan_story(story: Story, runs: list[StoredRun], at: datetime, served: Collection[str] = ()) -> StoryPlan:
     """Which evenings of a story are due at an instant.
 
     Without any dossier only the latest evening is due; after the first, every evening since that has no
-    whole dossier, at most :data:`event_impact.base.config.CATCH_UP_SESSIONS` of them.
+    whole dossier and was not ``served`` otherwise, at most :data:`event_impact.base.config.CATCH_UP_SESSIONS` of them.
     """
     alignment = align_story(story)
     event, hours, closing = alignment.event_session, alignment.hours, find_closing(alignment)
@@ -128,7 +132,7 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime) -> StoryPlan:
         return StoryPlan(story.story, story.exchange, "waiting", (), note)
     final = min(last, closing)
     mine = [s for s in runs if s.story == story.story and s.notebook == DOSSIER and is_intact(s.folder)]
-    done = {s.run.as_of for s in mine}
+    done = {s.run.as_of for s in mine} | {*served}
     known = min(a.published_latest for a in (*story.with_role("report"), *story.with_role("denial")))
     closes = hours.schedule["close"].loc[event:final]
     due = [session.date().isoformat() for session in closes[closes >= known].index]
@@ -154,6 +158,7 @@ def run_nightly(
     fetch: Fetch | None,
     dossier: Dossier,
     record: Callable[[list[Story]], str] | None = None,
+    keep: int = 0,
     wait_s: float = 0.0,
     sleep: Callable[[float], None] = time.sleep,
     clock: Clock = read_system_clock,
@@ -167,6 +172,8 @@ def run_nightly(
         None where the figures do not come from downloads.
     record : callable, optional
         Records what of the open stories would be lost later, whether or not an evening is due; gives words.
+    keep : int
+        Runs of each story and notebook, and vintages, that stay when the night is over; 0 keeps all.
     wait_s : float
         For so long the stories whose provider asks to wait are tried again, after all others.
 
@@ -205,12 +212,15 @@ def run_nightly(
         if journal.fault:
             codes.append(5)
         code = worst_code(codes)
-        notes = tuple(filter(None, (journal.fault, recorded, "" if outcomes else "no story is open")))
+        notes = [*filter(None, (journal.fault, recorded, "" if outcomes else NONE_OPEN))]
+        notes += _clear_away(root, reports, keep, journal) if keep else []
         served = tuple(outcomes.values())
-        summary = Summary(format_instant(at), started, format_instant(clock()), code, served, notes)
+        summary = Summary(format_instant(at), started, format_instant(clock()), code, served, tuple(notes))
         journal.write("end", exit_code=code)
         text = json.dumps(summary.as_record(), indent=1, ensure_ascii=False) + "\n"
-        replace_files({make_folder(reports / ".logs") / SUMMARY: text})
+        digest = "\n".join(compose_digest(summary) or ("nothing changed",)) + "\n"
+        logs = make_folder(reports / ".logs")
+        replace_files({logs / SUMMARY: text, logs / DIGEST: digest})
         rebuild_index(reports, clock=clock)
     return summary
 
@@ -227,7 +237,8 @@ def _serve(
 ) -> None:
     """One story; whatever goes wrong with it is its own affair, and is written into its outcome."""
     try:
-        plan = plan_story(story, read_runs(reports), at)
+        log, runs = EveningLog(reports, journal.clock), read_runs(reports)
+        plan = plan_story(story, runs, at, log.list_served(story.story, runs))
     except StudyError as error:
         outcome.state, outcome.note, outcome.fetch_code = "unplanned", str(error), error.exit_code
         journal.write("plan", story=story.story, exit_code=error.exit_code, message=str(error))
@@ -248,11 +259,44 @@ def _serve(
                 outcome.evenings.append(EveningOutcome(as_of, outcome.fetch_code, message="not run: no new figures"))
             return
     for as_of in plan.evenings:
+        before = {folder.name for folder in list_folders(reports)}
         code, said = _guard(lambda: dossier(plan.story, as_of))  # noqa: B023  # called at once
-        evening = EveningOutcome(as_of, code, folder="" if code else said, message=said if code else "")
+        evening = EveningOutcome(as_of, code, message=said) if code else _settle(reports, as_of, said, runs, before)
         outcome.evenings.append(evening)
-        journal.write("dossier", story=plan.story, as_of=as_of, exit_code=code, result=said)
-        progress(f"{plan.story} as of {as_of}: {said}")
+        result = UNCHANGED if evening.is_unchanged else said
+        log.record(plan.story, as_of, code, result)
+        journal.write("dossier", story=plan.story, as_of=as_of, exit_code=code, result=result)
+        progress(f"{plan.story} as of {as_of}: {result}")
+
+
+def _settle(reports: Path, as_of: str, name: str, runs: list[StoredRun], before: set[str]) -> EveningOutcome:
+    """An evening that was served: what changed since the one before; where only the date did, nothing new stays."""
+    now, evening = read_stored(reports / name), EveningOutcome(as_of, 0, name)
+    if now is None:
+        return evening
+    earlier, evening.outcome = find_before(runs, now.story, as_of), str(now.run.outcome)
+    if earlier is not None and name not in before and is_same(earlier, now):
+        withdraw(reports, now, read_runs(reports), before)
+        evening.folder, evening.is_unchanged = earlier.folder.name, True
+    else:
+        evening.changed = tell_change(earlier, now)
+        runs.append(now)
+    return evening
+
+
+def _clear_away(root: StudyRoot, reports: Path, keep: int, journal: Journal) -> list[str]:
+    """Old runs and vintages; that they cannot be cleared away is said and fails no night."""
+    removed: list[str] = []
+
+    def clear() -> str:
+        removed.extend(prune_runs(reports, keep).removed)
+        if (root.data / "vintages").is_dir():
+            removed.extend(prune_vintages(root.data / "vintages", reports, keep))
+        return f"{len(removed)} old runs and vintages removed" if removed else ""
+
+    code, said = _guard(clear)
+    journal.write("prune", exit_code=code, removed=removed, message=said)
+    return [said] if said else []
 
 
 def _guard(work: Callable[[], str]) -> tuple[int, str]:
@@ -262,34 +306,5 @@ def _guard(work: Callable[[], str]) -> tuple[int, str]:
     except StudyError as error:
         return error.exit_code, str(error)
     except Exception as error:  # the next story must still be served
-        return 4, f"unexpected {type(error).__name__}: {error}"
-
-
-def notify(command: str, summary: Summary) -> str:
-    """Run a command with the summary as JSON on its standard input; no shell. Returns what went wrong.
-
-    Raises
-    ------
-    ConfigError
-        If the command cannot be read.
-    """
-    arguments = split_command(command)
-    text = json.dumps(summary.as_record(), ensure_ascii=False)
-    try:
-        done = subprocess.run(
-            arguments, input=text, text=True, timeout=NOTIFY_TIMEOUT_S, check=False, stdout=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"the notification failed: {error}"
-    return "" if done.returncode == 0 else f"the notification ended with exit code {done.returncode}"
-
-
-def split_command(command: str) -> list[str]:
-    """A command line as its words, as a shell would read it but run by none."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise ConfigError(f"the notification command cannot be read ({error}).", "Close its quotes.") from error
-    if not words:
-        raise ConfigError("the notification command is empty.", "Name a program.")
-    return words
+        is_full = isinstance(error, OSError) and error.errno in FULL_DISK
+        return 5 if is_full else 4, f"unexpected {type(error).__name__}: {error}"

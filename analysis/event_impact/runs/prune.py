@@ -1,14 +1,18 @@
-"""Remove old runs without ever removing the last good one."""
+"""Remove old runs and vintages, never the last good one, never a run that somebody starred or signed."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.disk import remove_folder
-from event_impact.base.errors import BusyError, ConfigError
+from event_impact.base.disk import hold_lock, make_folder, remove_folder, replace_files
+from event_impact.base.errors import BusyError, ConfigError, DataError
+from event_impact.market.vintages import iterate_good, list_vintages
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.store import StoredRun, is_intact, lock_story, read_failures, read_runs
+
+STARS = ".stars"
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,13 @@ class Pruned:
     busy: tuple[str, ...]
 
 
-def choose_old(runs: list[StoredRun], keep: int) -> list[StoredRun]:
-    """Runs of one story and notebook that may go: all but the newest ``keep`` and the newest whole one."""
+def choose_old(runs: list[StoredRun], keep: int, starred: Collection[str] = ()) -> list[StoredRun]:
+    """Runs of one story and notebook that may go: all but the newest ``keep``, the newest whole one, and starred ones."""
     newest_first = sorted(runs, key=lambda s: s.order, reverse=True)
     kept = newest_first[:keep]
     if not any(is_intact(s.folder) for s in kept):
         kept += [s for s in newest_first[keep:] if is_intact(s.folder)][:1]
-    return [s for s in newest_first if s not in kept]
+    return [s for s in newest_first if s not in kept and s.folder.name not in starred]
 
 
 def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
@@ -47,9 +51,10 @@ def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
             by_name.setdefault((stored.story, stored.notebook), []).append(stored)
         for (story, _), runs in by_name.items():
             groups.setdefault(story, []).append(runs)
+    starred = list_starred(reports)
     removed, busy = [], []
     for story, parts in sorted(groups.items()):
-        old = [s for runs in parts for s in choose_old(runs, keep)]
+        old = [s for runs in parts for s in choose_old(runs, keep, starred)]
         if not old:
             continue
         if is_trial:
@@ -66,3 +71,43 @@ def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
     if removed and not is_trial:
         rebuild_index(reports)
     return Pruned(tuple(removed), tuple(busy))
+
+
+def list_starred(reports: Path) -> set[str]:
+    """Names of the runs that somebody starred."""
+    return {path.name for path in (reports / STARS).glob("*")}
+
+
+def star_run(stored: StoredRun, reports: Path, note: str) -> Path:
+    """Keep a run for good, with a note such as the name of who signed it."""
+    target = make_folder(reports / STARS) / stored.folder.name
+    replace_files({target: f"{note}\n"})
+    return target
+
+
+def prune_vintages(vintages: Path, reports: Path, keep: int) -> tuple[str, ...]:
+    """Remove downloads beyond the newest ``keep`` that nothing needs any more; returns their names.
+
+    One stays that a run rests on, that holds bars of minutes (no provider gives them again), or that is the last
+    whole one of any ticker.
+
+    Raises
+    ------
+    BusyError
+        If a download is at work.
+    """
+    with hold_lock(vintages, ".lock", "another download is at work", refusal=DataError):
+        held = list_vintages(vintages)[0]
+        cited = " ".join({s.run.vintage for s in read_runs(reports)})
+        tickers = {ticker for vintage in held for ticker in vintage.manifest["tickers"]}
+        last = {next((v.name for v in iterate_good(vintages, (ticker,), [])), "") for ticker in tickers}
+        old = [
+            v
+            for v in held[:-keep]
+            if v.folder.name not in cited
+            and v.name not in last
+            and not any(name.startswith("intraday/") for name in v.manifest["files"])
+        ]
+        for vintage in old:
+            remove_folder(vintage.folder, vintages / ".staging" / f"removed-{vintage.folder.name}")
+    return tuple(v.folder.name for v in old)

@@ -23,7 +23,7 @@ import nbformat
 
 from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.csv_tables import is_table
-from event_impact.base.disk import write_text, writing
+from event_impact.base.disk import FULL_DISK, write_text, writing
 from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError, did_you_mean
 from event_impact.base.root import PACKAGE, StudyRoot
 from event_impact.base.run_record import RunRecord, check_schema
@@ -282,17 +282,19 @@ def run_notebook(
     request = prepared.request
     found = None if request.is_forced else find_finished(prepared.folder)
     if found:
-        return _already(found, progress)
+        return _already(found, request, progress)
     lock = contextlib.nullcontext() if request.has_lock else own_story(request.reports, prepared.story, progress)
     with lock:
         found = None if request.is_forced else find_finished(prepared.folder)
         if found:  # another runner was faster
-            return _already(found, progress)
+            return _already(found, request, progress)
         return _execute_and_publish(prepared, progress, execute)
 
 
-def _already(found: StoredRun, progress: Progress) -> RunOutcome:
+def _already(found: StoredRun, request: RunRequest, progress: Progress) -> RunOutcome:
     progress("already published: nothing to do (--force executes again)")
+    if not request.has_lock:  # whoever published it may have been stopped before this
+        rebuild_index(request.reports, clock=request.clock)
     return RunOutcome(found.folder, False, found.run)
 
 
@@ -350,7 +352,8 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
             prepare=prepared.study.offer,
         )
     except OSError as error:  # a full disk, no sockets, no processes left
-        raise ExecutionError(
+        kind = RenderError if error.errno in FULL_DISK else ExecutionError
+        raise kind(
             f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
         ) from error
 
@@ -423,6 +426,7 @@ def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord
     run = dataclasses.replace(
         record,
         notebook=prepared.notebook_path.stem,
+        title=prepared.study.title,
         parameters=prepared.parameters,
         inputs={**record.inputs, **prepared.inputs},
         source=prepared.freshness.as_record() if prepared.freshness else None,

@@ -78,14 +78,14 @@ def read_runs(reports: Path) -> list[StoredRun]:
     return _read(list_folders(reports))
 
 
+def list_failed(reports: Path) -> list[Path]:
+    """Folders that are named like failed attempts."""
+    return sorted(p for p in _entries(reports / "failed") if FAILED_NAME.fullmatch(p.name))
+
+
 def read_failures(reports: Path) -> list[StoredRun]:
     """Failed attempts, oldest first."""
-    return _read([p for p in _entries(reports / "failed") if FAILED_NAME.fullmatch(p.name)])
-
-
-def list_damaged(reports: Path) -> list[str]:
-    """Names of run folders whose ``run.json`` cannot be read."""
-    return [folder.name for folder in list_folders(reports) if read_stored(folder) is None]
+    return _read(list_failed(reports))
 
 
 def _entries(folder: Path) -> list[Path]:

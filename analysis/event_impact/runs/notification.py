@@ -1,0 +1,134 @@
+"""Word of a night to people: three lines, by services or by a command of one's own, when there is something to say."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shlex
+import subprocess
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from event_impact.base.errors import ConfigError
+from event_impact.page.format import OUTCOME_LABELS
+
+if TYPE_CHECKING:
+    from event_impact.runs.nightly import Summary
+
+NOTIFY_TIMEOUT_S = 60
+MISSING = "sending to services needs the extra `notify` (pip install apprise)"
+MAX_LINE = 200
+
+
+def is_service(target: str) -> bool:
+    """Whether a target is an address of a service (`mailto://`, `slack://`, ...) rather than a command."""
+    return "://" in target.split(maxsplit=1)[0] if target.split() else False
+
+
+def split_command(command: str) -> list[str]:
+    """A command line as its words, as a shell would read it but run by none.
+
+    Raises
+    ------
+    ConfigError
+        If it is empty, or its quotes are not closed.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"the notification command cannot be read ({error}).", "Close its quotes.") from error
+    if not words:
+        raise ConfigError("the notification command is empty.", "Name a program.")
+    return words
+
+
+def check_target(target: str) -> None:
+    """Refuse a target that cannot be used, before the work and not after it.
+
+    Raises
+    ------
+    ConfigError
+        Saying why.
+    """
+    if not is_service(target):
+        split_command(target)
+        return
+    try:
+        import apprise
+    except ImportError as error:
+        raise ConfigError(f"{MISSING}.", "Install it, or name a command.") from error
+    if not apprise.Apprise().add(target):
+        raise ConfigError("the address of the notification is of no known service.", "For example: ntfy://topic")
+
+
+def compose_digest(summary: Summary) -> tuple[str, ...]:
+    """What a night has to say, one line each; nothing when nothing failed, changed or is new."""
+    failed = [s for s in summary.stories if s.exit_code]
+    evenings = [(s.story, e) for s in summary.stories for e in s.evenings if not e.exit_code and not e.is_unchanged]
+    if not (summary.exit_code or evenings):
+        return ()
+    state = f"FAILED, code {summary.exit_code}" if summary.exit_code else "all well"
+    lines = [f"Night of {summary.at[:10]}: {state}"]
+    for story in failed:
+        said = next((e.message for e in story.evenings if e.exit_code), "")
+        lines.append(f"{story.story} failed: {story.fetched or said or story.note}")
+    changed = [(story, e) for story, e in evenings if e.changed]
+    lines += [f"{story}: {evening.changed} (as of {evening.as_of})" for story, evening in changed]
+    lines += [
+        f"{story}: new page as of {e.as_of}, {OUTCOME_LABELS.get(e.outcome, 'no outcome')}"
+        for story, e in evenings
+        if not e.changed
+    ]
+    return tuple(" ".join(line.split())[:MAX_LINE] for line in lines)
+
+
+def shorten_digest(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """At most three lines; the third says how many more there are."""
+    return lines if len(lines) <= 3 else (*lines[:2], f"{lines[2]}; and {len(lines) - 3} more in the digest")
+
+
+def notify(target: str, summary: Summary, *, timeout_s: float = NOTIFY_TIMEOUT_S) -> str:
+    """Tell of a night where there is something to say; returns what went wrong, and never fails the night.
+
+    A command gets the summary as JSON on its standard input, its lines under ``message``; no shell runs it.
+    """
+    lines = shorten_digest(compose_digest(summary))
+    if not lines:
+        return ""
+    if is_service(target):
+        return _send(target, lines, timeout_s)
+    text = json.dumps({"message": lines, **summary.as_record()}, ensure_ascii=False)
+    try:
+        done = subprocess.run(
+            split_command(target), input=text, text=True, timeout=timeout_s, check=False, stdout=subprocess.DEVNULL
+        )
+    except (OSError, ValueError, ConfigError, subprocess.TimeoutExpired) as error:
+        return f"the notification failed: {error}"
+    return "" if done.returncode == 0 else f"the notification ended with exit code {done.returncode}"
+
+
+def _send(target: str, lines: tuple[str, ...], timeout_s: float) -> str:
+    """Send by a process of its own, so that a service that hangs can be left."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_deliver, args=(target, lines, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        said = receiver.recv() if receiver.poll(timeout_s) else f"no answer within {timeout_s:.0f} s"
+    except EOFError:
+        said = "the sender ended without a word"
+    process.kill()
+    process.join()
+    return f"the notification failed: {said}" if said else ""
+
+
+def _deliver(target: str, lines: tuple[str, ...], sender: Connection) -> None:
+    try:
+        import apprise
+
+        service = apprise.Apprise()
+        is_sent = service.add(target) and service.notify(title=lines[0], body="\n".join(lines[1:]) or lines[0])
+        sender.send("" if is_sent else "the service refused it")
+    except Exception as error:  # a sender may fail in any way; the night is told and goes on
+        sender.send(f"{type(error).__name__}: {error}")
