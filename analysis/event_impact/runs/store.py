@@ -78,6 +78,11 @@ def read_runs(reports: Path) -> list[StoredRun]:
     return _read(list_folders(reports))
 
 
+def list_damaged(reports: Path) -> list[str]:
+    """Names of run folders whose ``run.json`` cannot be read."""
+    return [folder.name for folder in list_folders(reports) if read_stored(folder) is None]
+
+
 def list_failed(reports: Path) -> list[Path]:
     """Folders that are named like failed attempts."""
     return sorted(p for p in _entries(reports / "failed") if FAILED_NAME.fullmatch(p.name))
