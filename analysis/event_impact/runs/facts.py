@@ -20,7 +20,6 @@ from event_impact.base.run_record import RunRecord
 from event_impact.runs.store import StoredRun, list_failed, list_folders, read_stored
 
 FACTS = Path(".index/facts.jsonl")
-LEFT_OUT_FACTS = ("inputs", "versions", "files", "candidates", "parts", "plain", "panel", "commit", "identified")
 NUMBERS_KEPT = ("estimate", "ci95_low", "ci95_high")
 MAX_SENTENCE = 240
 
@@ -70,13 +69,12 @@ def _mark(folder: Path) -> str:
 
 
 def _shorten_run(run: RunRecord) -> RunRecord:
-    empty = {f.name: f.default_factory() for f in dataclasses.fields(RunRecord)
-             if f.name in LEFT_OUT_FACTS and f.default_factory is not dataclasses.MISSING}  # fmt: skip
+    """The record without what no index says."""
     headline = None if run.headline is None else {name: run.headline.get(name) for name in NUMBERS_KEPT}
-    texts = {name: (getattr(run, name) or "")[:MAX_SENTENCE] for name in ("verdict", "finding")}
     return dataclasses.replace(
-        run, **empty, **texts, plain="", panel=None, commit=None, parts=None, headline=headline, companion=None,
-        error=run.error[:MAX_SENTENCE] if run.error else run.error,
+        run, inputs={}, versions={}, files={}, candidates=[], identified={}, parts=None, plain="", panel=None, commit=None,
+        headline=headline, companion=None, verdict=run.verdict[:MAX_SENTENCE], finding=run.finding[:MAX_SENTENCE],
+        error=run.error and run.error[:MAX_SENTENCE],
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -236,7 +236,7 @@ def name_page(stored: StoredRun) -> str:
 
 def _render_overviews(
     stories: dict[str, list[StoredRun]], facts: RunFacts, address: Show, at: datetime
-) -> Iterable[tuple[str, str]]:
+) -> Iterator[tuple[str, str]]:
     names = list(stories)
     chunks = [names[k : k + ROWS_OF_A_PAGE] for k in range(0, len(names), ROWS_OF_A_PAGE)] or [[]]
     files = ["index.html", *(f"index-{k + 1}.html" for k in range(1, len(chunks)))]
@@ -272,7 +272,7 @@ def _render_story(story: str, runs: list[StoredRun], address: Show, scale: float
     newest = {s.notebook: s for s in reversed(runs) if s.is_good}
     siblings = " \u00b7 ".join(_link(newest[n], name_page(newest[n]), address) for n in [*PAGE_NAMES, *newest]
                                if n in newest and (n in PAGE_NAMES or newest[n].notebook == n))  # fmt: skip
-    items, above = "", {}
+    items, above = "", dict[str, StoredRun | None]()
     for stored in runs[:RUNS_SHOWN]:
         items += f"<li>{_list_run(stored, above.get(stored.notebook), address)}</li>"
         above[stored.notebook] = stored if stored.is_good else above.get(stored.notebook)
@@ -310,7 +310,7 @@ def _list_run(stored: StoredRun, above: StoredRun | None, address: Show) -> str:
 
 def _list_histories(
     stories: dict[str, list[StoredRun]], address: Show
-) -> Iterable[tuple[str, tuple[str, Callable[[], str]]]]:
+) -> Iterator[tuple[str, tuple[str, Callable[[], str]]]]:
     """Every page of every history, with what it depends on; full pages count from the oldest run and stay as they are."""
     frame = hashlib.sha256(_frame_source().encode()).hexdigest()
     for story, runs in stories.items():
