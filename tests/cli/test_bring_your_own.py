@@ -414,13 +414,32 @@ def test_a_listing_without_recorded_prices_can_be_planned(own):
 
 def test_init_lays_out_a_study_that_works(tmp_path):
     target = tmp_path / "a" / "desk"
-    result = CliRunner().invoke(main, ["--root", str(ROOT), "init", str(target)])
+    result = CliRunner().invoke(main, ["--root", str(ROOT), "init", str(target), "--with-examples"])
     assert (result.exit_code, result.stdout) == (0, f"{target}\n")
     assert holds_study(target)
     assert (target / "reports" / "README.md").is_file()
     assert not (target / "data" / "vintages").exists()
     assert (target / "data" / "snapshot" / "F.csv").read_bytes() == (ROOT / "data" / "snapshot" / "F.csv").read_bytes()
     assert impact(StudyRoot(target), "align", "ford-xiaomi").exit_code == 0
+
+
+def test_init_lays_out_an_empty_study_in_place(tmp_path):
+    """The folder stays the one that a shell stands in, and what is hidden in it is left alone."""
+    (tmp_path / ".git").mkdir()
+    stands_in = tmp_path.stat().st_ino
+    assert CliRunner().invoke(main, ["--root", str(ROOT), "init", str(tmp_path)]).exit_code == 0
+    assert tmp_path.stat().st_ino == stands_in
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "matplotlibrc") == [
+        ".git",
+        "data",
+        "notebooks",
+        "reports",
+    ]
+    assert holds_study(tmp_path)
+    assert impact(StudyRoot(tmp_path), "stories").stdout.strip() == ""
+    night = impact(StudyRoot(tmp_path), "--json", "nightly", "--source", "snapshot", "--at", "2026-02-13T23:30:00Z")
+    assert night.exit_code == 0
+    assert "no story is open" in night.stdout
 
 
 def test_init_takes_an_empty_folder_and_refuses_any_other(tmp_path):

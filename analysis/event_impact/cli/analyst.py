@@ -353,9 +353,11 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
 
 @click.command()
 @click.argument("folder", metavar="DIR")
+@click.option("--with-examples", is_flag=True, help="With the stories that come with the package.")
 @click.pass_context
-def init(ctx: click.Context, folder: str) -> None:
-    """Copy notebooks and data into DIR, a new or empty folder; prints its path."""
-    made = lay_out_study(context.open_root(ctx), Path(folder))
-    context.tell(ctx, "A study: notebooks/, data/, reports/. Next: impact story new, or impact run 02_event_study")
+def init(ctx: click.Context, folder: str, with_examples: bool) -> None:
+    """Lay out a study without stories in DIR, a new or empty folder; prints its path."""
+    made = lay_out_study(context.open_root(ctx), Path(folder), with_examples=with_examples)
+    following = "impact run 02_event_study" if with_examples else "impact story new"
+    context.tell(ctx, f"A study: notebooks/, data/, reports/. Next, in there: {following}")
     context.say(ctx, str(made), {"root": str(made)})

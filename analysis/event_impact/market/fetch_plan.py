@@ -127,8 +127,8 @@ def list_pauses(wait_s: float) -> Iterator[float]:
         wait_s, pause = wait_s - pause, min(2 * pause, LONGEST_PAUSE_S)
 
 
-def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETTLE_MINUTES) -> pd.Timestamp:
-    """The last session whose close lies at least ``settle_minutes`` before an instant.
+def last_closed(hours: SessionHours, at: datetime) -> pd.Timestamp:
+    """The last session whose close lies at least :data:`SETTLE_MINUTES` before an instant; a provider needs that long.
 
     Parameters
     ----------
@@ -136,8 +136,6 @@ def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETT
         Calendar of the listing.
     at : datetime.datetime
         With its zone.
-    settle_minutes : int
-        A provider needs that long to record a close.
 
     Returns
     -------
@@ -149,7 +147,7 @@ def last_closed(hours: SessionHours, at: datetime, *, settle_minutes: int = SETT
     DataError
         If none has closed by then.
     """
-    limit = pd.Timestamp(at).tz_convert("UTC") - pd.Timedelta(minutes=settle_minutes)
+    limit = pd.Timestamp(at).tz_convert("UTC") - pd.Timedelta(minutes=SETTLE_MINUTES)
     position = int(hours.schedule["close"].searchsorted(limit, side="right"))
     if position == 0:
         raise DataError(f"no session of {hours.exchange} has closed by {at}.", "Check the clock of this machine.")

@@ -11,6 +11,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 
 LEFT_OUT = shutil.ignore_patterns("vintages", "watched.csv", ".lock", "__pycache__", ".ipynb_checkpoints", "*.pyc")
+STORY_TABLES = ("stories.csv", "articles.csv", "claims.csv", "confounders.csv", "doubts.csv")
 REPORTS_README = """# Rendered reports
 
 Every run publishes one folder here, named after its date, story and notebook; `index.html` lists them,
@@ -18,8 +19,10 @@ newest first. Nothing in this folder is needed to run the study, and no run chan
 """
 
 
-def lay_out_study(origin: StudyRoot, target: Path) -> Path:
+def lay_out_study(origin: StudyRoot, target: Path, *, with_examples: bool = True) -> Path:
     """Copy a study into a new or empty folder, whole or not at all.
+
+    A folder that is there already, with nothing or only hidden files in it, stays the same folder.
 
     Parameters
     ----------
@@ -27,6 +30,8 @@ def lay_out_study(origin: StudyRoot, target: Path) -> Path:
         The study to copy; its vintages and runs stay behind.
     target : pathlib.Path
         A new or empty folder.
+    with_examples : bool
+        With its stories; else the tables of :data:`STORY_TABLES` are empty.
 
     Returns
     -------
@@ -41,7 +46,7 @@ def lay_out_study(origin: StudyRoot, target: Path) -> Path:
         If it cannot be written.
     """
     target = Path(os.path.normpath(target.expanduser().absolute()))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and (not target.is_dir() or any(p.name[0] != "." for p in target.iterdir())):
         what = "holds files already" if target.is_dir() else "is no folder"
         raise ConfigError(f"{target} {what}.", "Name a new or empty folder.")
     if any(part in (target.resolve(), *target.resolve().parents) for part in (origin.notebooks, origin.data)):
@@ -49,15 +54,24 @@ def lay_out_study(origin: StudyRoot, target: Path) -> Path:
     name = f".{target.name}-{os.getpid()}"
     with staging_folder(target.with_name(name), refusal=DataError) as staging:
         with writing(target, refusal=DataError):
-            _fill(origin, staging)
+            _fill(origin, staging, with_examples=with_examples)
+            if target.exists():
+                for part in ("notebooks", "reports", *sorted((p.name for p in staging.iterdir()), reverse=True)):
+                    if (staging / part).exists():
+                        (staging / part).rename(target / part)  # `data` makes it a study, after what it needs
+                return target
         return publish_folder(staging, target, refusal=DataError)
 
 
-def _fill(origin: StudyRoot, folder: Path) -> None:
+def _fill(origin: StudyRoot, folder: Path, *, with_examples: bool) -> None:
     shutil.copytree(origin.notebooks, folder / "notebooks", ignore=LEFT_OUT)
     shutil.copytree(origin.data, folder / "data", ignore=LEFT_OUT)
     for path in (folder / "data").rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)  # an installed package may be read-only
+    for name in () if with_examples else STORY_TABLES:
+        path = folder / "data" / name
+        if path.is_file():
+            path.write_bytes(path.read_bytes().split(b"\n", 1)[0] + b"\n")
     (folder / "reports").mkdir()
     readme = origin.reports / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else REPORTS_README

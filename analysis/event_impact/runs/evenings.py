@@ -61,7 +61,7 @@ def find_before(runs: list[StoredRun], story: str, as_of: str) -> StoredRun | No
     return max(earlier, key=lambda s: (s.run.as_of, s.order), default=None)
 
 
-def is_same(before: StoredRun, now: StoredRun) -> bool:
+def says_the_same(before: StoredRun, now: StoredRun) -> bool:
     """Whether two dossiers say the same of the same notebooks: every table byte for byte, every statement."""
     parts = [
         {p.name for p in (s.folder / "runs").iterdir()} if (s.folder / "runs").is_dir() else set()

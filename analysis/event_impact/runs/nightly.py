@@ -27,7 +27,7 @@ from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.fetch_plan import last_closed, list_pauses
 from event_impact.page.outcomes import INTERRUPTED, worst_code
-from event_impact.runs.evenings import UNCHANGED, EveningLog, find_before, is_same, tell_change, withdraw
+from event_impact.runs.evenings import UNCHANGED, EveningLog, find_before, says_the_same, tell_change, withdraw
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
 from event_impact.runs.notification import compose_digest
@@ -275,7 +275,7 @@ def _settle(reports: Path, as_of: str, name: str, runs: list[StoredRun], before:
     if now is None:
         return evening
     earlier, evening.outcome = find_before(runs, now.story, as_of), str(now.run.outcome)
-    if earlier is not None and name not in before and is_same(earlier, now):
+    if earlier is not None and name not in before and says_the_same(earlier, now):
         withdraw(reports, now, read_runs(reports), before)
         evening.folder, evening.is_unchanged = earlier.folder.name, True
     else:
