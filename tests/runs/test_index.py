@@ -47,6 +47,7 @@ def test_a_story_is_one_row_with_estimate_interval_and_its_newest_runs(tmp_path)
     assert "\u22121.04\u00a0%" in page
     assert 'class="bar"' in page
     assert "Title of acme" in page
+    assert page.count(">days</a>") == 2  # one sibling page a story, however many runs
     assert 'href="history/acme.html">all 20 runs' in page
 
 

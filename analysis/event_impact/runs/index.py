@@ -270,8 +270,8 @@ def _render_story(story: str, runs: list[StoredRun], address: Show, scale: float
     state, reason = find_state(runs, at)
     stating = find_stating(runs)
     newest = {s.notebook: s for s in reversed(runs) if s.is_good}
-    siblings = " \u00b7 ".join(_link(newest[n], name_page(newest[n]), address) for n in [*PAGE_NAMES, *newest]
-                               if n in newest and (n in PAGE_NAMES or newest[n].notebook == n))  # fmt: skip
+    names = [name for name in dict.fromkeys([*PAGE_NAMES, *newest]) if name in newest]
+    siblings = " \u00b7 ".join(_link(newest[name], name_page(newest[name]), address) for name in names)
     items, above = "", dict[str, StoredRun | None]()
     for stored in runs[:RUNS_SHOWN]:
         items += f"<li>{_list_run(stored, above.get(stored.notebook), address)}</li>"
