@@ -25,11 +25,6 @@ STORY_COLUMNS = (
     "story", "title", "ticker", "exchange", "benchmark", "other_tickers", "counterparties",
     "denied", "tier", "embedded", "state", "notes",
 )  # fmt: skip
-ARTICLE_COLUMNS = (
-    "story", "article_id", "role", "source_kind", "outlet", "published_earliest", "published_latest",
-    "earliest_basis", "latest_basis", "time_as_printed", "zone", "zone_basis", "precision", "url",
-    "paraphrase", "confidence", "notes",
-)  # fmt: skip
 ROLES = ("report", "denial", "relay", "other")
 PRECISIONS = ("second", "minute", "hour", "day")
 DENIED = ("yes", "no", "partial")
@@ -92,6 +87,9 @@ class Article:
 
     def _repr_html_(self) -> str:
         return _show_articles((self,))
+
+
+ARTICLE_COLUMNS = tuple(field.name for field in dataclasses.fields(Article))
 
 
 @dataclass(frozen=True)
