@@ -123,16 +123,15 @@ def _from_filing(filing: Filing, saved_at: datetime) -> Evidence:
 
 
 def _settle_by_home(items: list[Evidence], home: str) -> list[Evidence]:
-    """Of several zones of one printed name, the one where the story's exchange is, or else on its continent."""
+    """Of several zones of one printed name, the one where the story's exchange is."""
     settled = []
     for item in items:
         zones = [e.stamp.zone for e in items if e.stamp and (e.printed, e.source) == (item.printed, item.source)]
         is_tied = home and item.stamp is not None and "readings" in item.note and len({*zones}) > 1
-        fitting = [z for z in zones if z == home] or [z for z in zones if z.split("/")[0] == home.split("/")[0]]
-        if not is_tied or len(fitting) != 1:
+        if not is_tied or home not in zones:
             settled.append(item)
-        elif item.stamp and item.stamp.zone == fitting[0]:
-            settled.append(replace(item, note=f"its zone is read as {fitting[0]}, as the story's exchange is there"))
+        elif item.stamp and item.stamp.zone == home:
+            settled.append(replace(item, note=f"its zone is read as {home}, as the story's exchange is there"))
     return settled
 
 

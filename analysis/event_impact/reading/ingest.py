@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import re
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -136,6 +137,8 @@ def _read_address(address: str, limit: int) -> bytes:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"no whole answer within {ANSWER_S} s")
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise DataError(f"{address} cannot be read ({error}).", "Try again later, or save the page.") from error
     return bytes(content[: limit + 1])
 
