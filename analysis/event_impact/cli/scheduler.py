@@ -175,7 +175,9 @@ def build(ctx: click.Context, folder: str, address: str, runs_kept: int, reports
     from event_impact.runs.site import build_site
 
     target = Path(folder).expanduser().absolute()
-    count = build_site(context.find_reports(ctx, reports), target, at=read_system_clock(), runs_kept=runs_kept, address=address)
+    count = build_site(
+        context.find_reports(ctx, reports), target, at=read_system_clock(), runs_kept=runs_kept, address=address
+    )
     context.say(ctx, str(target / "index.html"), {"index": str(target / "index.html"), "runs": count})
 
 
