@@ -450,7 +450,7 @@ def test_sizes_and_both_source_articles(tables: Tables) -> None:
     assert {name: len(table) for name, table in tables.items()} == {
         "stories": 57,
         "articles": 129,
-        "confounders": 73,
+        "confounders": 81,
         "claims": 114,
         "peers": 25,
         "manifest": 22,

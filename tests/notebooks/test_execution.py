@@ -198,7 +198,7 @@ def test_the_headline_is_one_number_in_every_notebook(publish_focal):
     assert runs[0].verdict == runs[1].verdict == runs[2].verdict
     panel = publish_focal("05_report_denial_panel")
     pooled = pd.read_csv(panel.folder / "results" / "pooled.csv").iloc[0]
-    assert format_percent(pooled["estimate"]) in panel.run.verdict
+    assert format_percent(pooled["estimate"], digits=1) in panel.run.verdict
     assert panel.run.verdict.split(". ")[0] in Page(panel.page.read_text()).text
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from event_impact.page.canvas import Canvas, Drawing
 from event_impact.page.exhibits import EXHIBIT_MIME
-from event_impact.page.first_screen import CHANGES, CHIPS, SIBLINGS, FirstScreen, ScreenRow, chip
+from event_impact.page.first_screen import CHANGES, CHIPS, SIBLINGS, FirstScreen, ScreenRow, chip, print_rows
 
 
 def screen(**changed: object) -> FirstScreen:
@@ -47,6 +47,11 @@ def test_every_outcome_has_a_glyph_and_a_word(outcome):
 def test_the_runner_finds_its_places_once():
     html = screen()._repr_html_()
     assert html.count(SIBLINGS) == html.count(CHANGES) == 1
+
+
+def test_a_terminal_shows_heads_and_rows_below_each_other():
+    rows = print_rows(screen().table)
+    assert rows == ["abnormal return, %  estimate", "Monday                  \u22121.0"]
 
 
 def test_a_finding_that_claims_too_much_is_refused():

@@ -96,7 +96,7 @@ class TestSentences:
         assert notes["The denial's bar"] == (
             "begins 4 min 33 s before it and moved +2.5 %; what followed wholly after it, -0.3 %."
         )
-        assert notes["Other news"] == "of these hours: not researched."
+        assert notes["Other news"] == "was searched for on 2026-11-30."
         assert "inferred" in notes["Bars:"]
 
     def test_a_market_wide_item_is_said(self, tariff):

@@ -56,6 +56,7 @@ def export(ctx: click.Context, run: str, form: str, out: str | None, reports: st
 @click.pass_context
 def show(ctx: click.Context, run: str, reports: str | None) -> None:
     """Show a RUN: the name of its folder, an unambiguous part of it, or latest."""
+    from event_impact.page.first_screen import print_rows
     from event_impact.runs.store import find_run, is_intact
 
     stored = find_run(context.find_reports(ctx, reports), run)
@@ -72,6 +73,8 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
             f"{source.get('age_sessions')} sessions old then"
         )
     lines += [f"{name:9} {text}" for name, text in (("verdict", facts.verdict), ("error", facts.error)) if text]
+    if facts.table and facts.table["rows"]:
+        lines += ["", *print_rows(facts.table), ""]
     lines.append(f"page      {stored.folder / 'report.html'}")
     context.say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts.as_json()})
 

@@ -44,6 +44,18 @@ def chip(outcome: str) -> str:
     return f'<span class="chip {look}"><span aria-hidden="true">{glyph}</span> {word}</span>'
 
 
+def print_rows(table: dict[str, list[list[str]]]) -> list[str]:
+    """The first table of a page for a terminal: heads, then rows, their columns below each other."""
+    rows = [*table["heads"], *table["rows"]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(w) if k else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
 def read_outcome(outcome: str) -> str:
     """The word of an outcome, as tables print it."""
     return CHIPS[outcome][1]

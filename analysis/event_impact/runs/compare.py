@@ -43,8 +43,8 @@ def link_siblings(reports: Path, run: RunRecord) -> str:
     return SIBLINGS.replace("></nav>", f">{listed}</nav>")
 
 
-def list_changes(previous: RunRecord, run: RunRecord) -> list[str]:
-    """Differences in outcome, estimate, prices, articles, parameters and versions, in words, most telling first."""
+def list_results(previous: RunRecord, run: RunRecord) -> list[str]:
+    """What came out otherwise: outcome, status, numbers of the declared pair, most telling first."""
     changes = []
     for key, label in (("outcome", "outcome"), ("companion_outcome", "companion outcome"), ("status", "status")):
         values = [getattr(record, key) for record in (previous, run)]
@@ -52,15 +52,25 @@ def list_changes(previous: RunRecord, run: RunRecord) -> list[str]:
             changes.append(f"{label}: " + " \u2192 ".join(OUTCOME_LABELS.get(str(v), str(v)) for v in values))
     for label in ("headline", "companion"):
         changes += _compare_rows(getattr(previous, label) or {}, getattr(run, label) or {}, label)
-    names = set(previous.inputs) | set(run.inputs)
-    moved = sorted(name for name in names if previous.inputs.get(name) != run.inputs.get(name))
-    if moved:
-        changes.append(f"inputs changed: {', '.join(moved)}")
+    return changes
+
+
+def list_causes(previous: RunRecord, run: RunRecord) -> list[str]:
+    """What went in otherwise: parameters, prices, tables, versions."""
+    causes = []
     for before, after in ((previous.parameters, run.parameters), (previous.versions, run.versions)):
         for name in sorted(set(before) | set(after)):
             if before.get(name) != after.get(name):
-                changes.append(f"{name}: {before.get(name, 'absent')} \u2192 {after.get(name, 'absent')}")
-    return changes
+                causes.append(f"{name}: {before.get(name, 'absent')} \u2192 {after.get(name, 'absent')}")
+    names = set(previous.inputs) | set(run.inputs)
+    moved = sorted(name for name in names if previous.inputs.get(name) != run.inputs.get(name))
+    for word, held in (
+        ("tables", [n for n in moved if n.count("/") == 1]),
+        ("prices", [n for n in moved if n.count("/") != 1]),
+    ):
+        if held:
+            causes.append(f"other {word} ({', '.join(name.rsplit('/', 1)[-1] for name in held)})")
+    return causes
 
 
 def _compare_rows(before: dict[str, Any], after: dict[str, Any], label: str) -> list[str]:
@@ -100,15 +110,16 @@ def describe_age(run: RunRecord) -> str:
 
 
 def describe_changes(previous: RunRecord | None, run: RunRecord) -> str:
-    """One sentence on what changed, all of it in its title; part of the provenance, not of the results."""
+    """One sentence on what changed and why; part of the provenance, not of the results."""
     if previous is None:
         said = "no earlier run of this page lies here."
     else:
-        changes = list_changes(previous, run)
-        said = (
-            f"{changes[0]}{f', and {len(changes) - 1} more' if changes[1:] else ''}." if changes else "nothing changed."
+        results, causes = list_results(previous, run), list_causes(previous, run)
+        what = (
+            f"{results[0]}{f', and {len(results) - 1} more' if results[1:] else ''}" if results else "no number changed"
         )
+        why = "; ".join(causes) or ("the code of the study changed" if results else "nothing went in otherwise")
         relation = ", after this one" if previous.as_of > run.as_of else ""
-        said = f"(as of {previous.as_of}{relation}, finished {previous.finished_at}) {said}"
+        said = f"(as of {previous.as_of}{relation}, finished {previous.finished_at}) {what}; {why}."
     lead = "<strong>Since the previous run:</strong>"
     return CHANGES.replace("></span>", f">{lead} {escape(said)}{describe_age(run)}</span>")

@@ -7,14 +7,17 @@ import os
 import re
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 
 from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
-from event_impact.base.run_record import RunRecord
+from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.markup import frame_table, mark_up_row
+from event_impact.page.provenance import reproduce_line
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.execute import tidy_notebook
+from event_impact.runs.store import read_runs
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 MAX_TRACEBACK_LINES = 40
@@ -41,9 +44,25 @@ def keep_failure(
     with staging_folder(folder.with_name(f".{folder.name}-{os.getpid()}")) as staging, writing(folder):
         if notebook is not None:
             write_text(staging / "executed.ipynb", nbformat.writes(notebook))
+        body_html = f"{say_next(reports, failure)}{body_html}"
         write_text(staging / "report.html", render_failure(failure, title, notebook, body_html))
         write_text(staging / "run.json", failure.as_text())
         return publish_folder(staging, find_free_name(folder)) / "report.html"
+
+
+def say_next(reports: Path, failure: RunRecord) -> str:
+    """The command that tries again, and the last good run of this page."""
+    command = reproduce_line(failure)
+    if failure.notebook == DOSSIER:
+        command = command.replace(f"impact run {DOSSIER} --story ", "impact dossier ")
+    held = [s for s in read_runs(reports) if (s.story, s.notebook) == (failure.story, failure.notebook)]
+    last = "No run of this page has been published yet."
+    if held:
+        address = f"../../{quote(held[-1].folder.name)}/report.html"
+        last = (
+            f'Last good run: <a href="{address}">as of {held[-1].run.as_of}, finished {held[-1].run.finished_at}</a>.'
+        )
+    return f"<p>To try again: <code>{escape(command)}</code></p><p>{last}</p>"
 
 
 def read_partial(partial: Path | None) -> nbformat.NotebookNode | None:
