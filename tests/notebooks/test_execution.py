@@ -163,7 +163,7 @@ def check_shown(shown: str, value: float, where: str) -> None:
 
 @pytest.mark.parametrize(
     ("notebook", "least"),
-    [("02_event_study", 205), ("03_robustness", 170), ("04_spillover", 80), ("05_report_denial_panel", 65)],
+    [("02_event_study", 215), ("03_robustness", 105), ("04_spillover", 80), ("05_report_denial_panel", 65)],
 )
 def test_every_number_of_the_tables_is_that_of_the_csv(publish_focal, notebook, least):
     folder = publish_focal(notebook).folder

@@ -11,8 +11,8 @@ from event_impact.runs.failure import say_next
 
 RUN = RunRecord(
     story="ford-xiaomi", as_of="2026-02-13", notebook="02_event_study", outcome="fragile",
-    parameters={"story": "ford-xiaomi", "as_of": "2026-02-13", "seed": 1}, inputs={"data/snapshot/F.csv": "a", "data/articles.csv": "b"},
-    finished_at="2026-02-14T00:00:00Z",
+    parameters={"story": "ford-xiaomi", "as_of": "2026-02-13", "seed": 1},
+    inputs={"data/snapshot/F.csv": "a", "data/articles.csv": "b"}, finished_at="2026-02-14T00:00:00Z",
 )  # fmt: skip
 
 
