@@ -37,10 +37,11 @@ N_TICKERS, N_SESSIONS = 637, 1_663
 
 
 def simulate_panel(n_sessions: int = N_SESSIONS) -> BatchDesign:
-    """Returns of 637 tickers over six years."""
+    """Returns of 637 tickers over six years, one in ten thousand missing, as real ones are."""
     rng = np.random.default_rng(1)
     market = rng.normal(0, 0.01, n_sessions)
     returns = 0.0002 + 1.1 * market + rng.normal(0, 0.02, (N_TICKERS, n_sessions))
+    returns[rng.random(returns.shape) < 1e-4] = np.nan
     days = np.datetime64("2000-01-01") + np.arange(n_sessions)
     factors = {name: rng.normal(0, 0.005, n_sessions) for name in ("rf", "mkt_rf", "smb", "hml", "rmw", "cma", "mom")}
     return lay_out_model(BatchPanel(days, [f"T{i}" for i in range(N_TICKERS)], returns, market, factors), "market")

@@ -60,12 +60,11 @@ def eligible_placebo_sessions(
     last: int = 0,
     news: Iterable[int] = (),
     usable: np.ndarray | None = None,
-    min_distance: int = MIN_DISTANCE,
 ) -> PlaceboSessions:
     """Sessions at which the pipeline may be repeated as if nothing had happened.
 
     Eligible is a session strictly before the event session minus the gap, whose own estimation and
-    event windows are complete and end before that limit too, and which is more than ``min_distance``
+    event windows are complete and end before that limit too, and which is more than :data:`MIN_DISTANCE`
     sessions away from every other article and masked confounder of the story.
 
     Parameters
@@ -107,7 +106,7 @@ def eligible_placebo_sessions(
     others = np.array(sorted(set(news)), dtype=int)
     if others.size:
         distance = np.abs(candidates[:, None] - others[None, :]).min(axis=1)
-        candidates = candidates[distance > min_distance]
+        candidates = candidates[distance > MIN_DISTANCE]
     return PlaceboSessions(
         positions=candidates,
         n_before_event=n_before,
