@@ -1,5 +1,6 @@
 """The batch on a cluster gives the numbers of one process; needs the extra ``cluster``."""
 
+import math
 import os
 import signal
 
@@ -132,16 +133,18 @@ def test_partitions_hold_every_placed_event_once():
     rng = np.random.default_rng(2)
     ticker, session = rng.integers(-1, 40, 500), rng.integers(-1, 300, 500)
     names = [f"N{i}" for i in range(40)]
-    parts = cut_partitions(names, ticker, session, n_sessions=300, n_workers=3)
+    parts = cut_partitions(names, ticker, session, n_sessions=300, limits=[math.inf] * 3)
     assert len(parts) == 12
     positions = np.concatenate([part.positions for part in parts])
     assert sorted(positions) == np.flatnonzero((ticker >= 0) & (session >= 0)).tolist()
     for part in parts:
         assert [part.tickers[i] for i in part.ticker] == [names[i] for i in ticker[part.positions]]
         np.testing.assert_array_equal(part.session, session[part.positions])
-    large = cut_partitions(names, ticker, session, n_sessions=2_000_000, n_workers=3)
+    large = cut_partitions(names, ticker, session, n_sessions=2_000_000, limits=[math.inf] * 3)
     assert max(len(part.tickers) for part in large) == 2
-    assert cut_partitions(names, ticker[:0], session[:0], n_sessions=300, n_workers=3) == []
+    small = cut_partitions(names, ticker, session, n_sessions=300, limits=[4.8e5, math.inf])  # bytes of a worker
+    assert max(len(part.tickers) for part in small) == 3
+    assert cut_partitions(names, ticker[:0], session[:0], n_sessions=300, limits=[math.inf] * 3) == []
 
 
 def test_a_file_that_does_not_fit_goes_to_a_local_cluster(folder, monkeypatch):

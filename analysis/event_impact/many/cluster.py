@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,8 @@ ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 LOCAL = "local"
 CELLS_PER_PARTITION = 4_000_000
 """Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on."""
+PARTITION_SHARE = 0.1
+"""Of a worker's memory limit, at most, that the cells of one partition may take up while they are worked on."""
 PARTITIONS_PER_WORKER = 4
 """At least so many, so that a slow or lost worker leaves work to share."""
 SESSIONS_PER_BLOCK = 250
@@ -220,14 +223,20 @@ def check_workers(client: Client) -> None:
 
 
 def cut_partitions(
-    tickers: Sequence[str], ticker_index: np.ndarray, session_index: np.ndarray, *, n_sessions: int, n_workers: int
+    tickers: Sequence[str],
+    ticker_index: np.ndarray,
+    session_index: np.ndarray,
+    *,
+    n_sessions: int,
+    limits: Sequence[float],
 ) -> list[Partition]:
-    """Split the tickers that have events into runs of bounded size, with their events."""
+    """Split the tickers that have events into runs of bounded size, with their events; ``limits`` are workers' bytes."""
     placed = np.flatnonzero((ticker_index >= 0) & (session_index >= 0))
     order = placed[np.argsort(ticker_index[placed], kind="stable")]
     used = np.unique(ticker_index[order])
-    per_partition = max(1, CELLS_PER_PARTITION // max(1, n_sessions))
-    n_parts = min(used.size, max(-(-used.size // per_partition), PARTITIONS_PER_WORKER * max(1, n_workers)))
+    cells = min(CELLS_PER_PARTITION, PARTITION_SHARE * min(limits, default=math.inf) / BYTES_PER_CELL)
+    per_partition = max(1, int(cells) // max(1, n_sessions))
+    n_parts = min(used.size, max(-(-used.size // per_partition), PARTITIONS_PER_WORKER * max(1, len(limits))))
     parts = []
     for run in np.array_split(used, n_parts) if n_parts else []:
         low, high = np.searchsorted(ticker_index[order], [run[0], run[-1] + 1])
@@ -370,9 +379,10 @@ class ClusterEngine:
         self._client = client
         self._source = source
         self._windows = windows
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [worker["memory_limit"] or math.inf for worker in workers]
         self.partitions = cut_partitions(
-            tickers, ticker_index, session_index, n_sessions=len(source.sessions), n_workers=n_workers
+            tickers, ticker_index, session_index, n_sessions=len(source.sessions), limits=limits
         )
         self._worked = [client.submit(work_on, source, part, windows, pure=False) for part in self.partitions]
         self._places = (np.asarray(ticker_index, dtype=np.int64), np.asarray(session_index, dtype=np.int64))
