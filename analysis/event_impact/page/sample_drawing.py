@@ -107,4 +107,6 @@ def draw_events(scar: Array, labels: list[str]) -> Drawing:
 
     numbers = pd.DataFrame({"event": labels, "scar": scar}).sort_values("scar", kind="stable")
     said = f"{scar.size} events by their standardised abnormal return; {outside.sum()} lie beyond two standard errors."
-    return Drawing("events_by_size", "Event by event", f"{format_count(scar.size)} events", said, numbers, draw, width=WIDE_CLOCK)
+    return Drawing(
+        "events_by_size", "Event by event", f"{format_count(scar.size)} events", said, numbers, draw, width=WIDE_CLOCK
+    )
