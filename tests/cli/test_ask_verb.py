@@ -87,7 +87,7 @@ def test_a_provider_is_asked_where_nothing_is_recorded(monkeypatch: pytest.Monke
     assert "ARVO on XNYS against BOLT, prices to 2026-02-13" in done.stdout
     assert not (ROOT / "data" / "vintages").exists()
     offline = impact(*asked, "--offline")
-    assert (offline.exit_code, "no prices of ARVO" in offline.stderr) == (3, True)
+    assert (offline.exit_code, "no prices of ARVO and BOLT are to be had here" in offline.stderr) == (3, True)
 
 
 def test_beforehand() -> None:

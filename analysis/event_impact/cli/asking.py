@@ -67,11 +67,14 @@ def ask(
     )
     story = question.make_story(listing, bounds, tables, **known)
     store = question.open_prices(prices or ticker, listing, tables)
-    is_enough = all(map(store.holds, (ticker, listing.benchmark))) if before else question.is_served(store, story)
-    if not (prices or offline or is_enough):
-        pair, since = (ticker, listing.benchmark), bounds[0].date()
+    pair, since = (ticker, listing.benchmark), bounds[0].date()
+    missing = [name for name in pair if not store.holds(name)]
+    if not (prices or offline) and (missing or not (before or question.is_served(store, story))):
         provider, progress = scheduler.choose_provider(), context.make_progress(ctx)
         store = fetch_passing(pair, listing.exchange, since, tables, provider, at=now, progress=progress)
+    elif missing:
+        hint = "Name a file that holds them with --prices, or leave --offline out."
+        raise DataError(f"no prices of {' and '.join(missing)} are to be had here.", hint)
     if before:
         _say_beforehand(ctx, question.imagine_next_session(listing, store, tables, root=root, **parameters))
         return
