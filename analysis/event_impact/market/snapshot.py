@@ -172,7 +172,9 @@ class PriceStore:
         return self._lenders[ticker]
 
     def holds(self, ticker: str) -> bool:
-        """Whether the source has rows of a ticker."""
+        """Whether the source has rows of a ticker, or they are lent to it."""
+        if any(name == ticker for name, _ in self._histories):
+            return True
         if self.origin_of(ticker) == "snapshot":
             return ticker in set(read_manifest(self.tables)["ticker"])
         try:
