@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test types docs lab example bench calibrate browser chaos portability build lock clean
+.PHONY: report test types docs lab example bench calibrate calibrate-minutes browser chaos portability build lock clean
 
 report: $(VENV)/.runtime
 	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
@@ -26,6 +26,8 @@ example: $(VENV)/.runtime
 	$(BIN)/python examples/refresh.py
 
 bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_pages.py
+	$(BIN)/python benchmarks/bench_minutes.py
 	$(BIN)/python benchmarks/bench_batch.py
 	$(BIN)/python benchmarks/bench_cluster.py --instants 1000000
 
@@ -33,6 +35,9 @@ calibrate: $(VENV)/.dev
 	$(BIN)/python -m calibration.single_firm
 	$(BIN)/python -m calibration.cross_section_size
 	$(BIN)/python -m calibration.outcome_rates
+
+calibrate-minutes: $(VENV)/.dev
+	$(BIN)/python -m calibration.minute_size
 
 browser: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m browser -rs
@@ -69,9 +74,11 @@ define fill
 	@test -x $(BIN)/uv || sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock > $(VENV)/uv.lock
 	@test -x $(BIN)/uv || $(PIP) --require-hashes -r $(VENV)/uv.lock 2>/dev/null || true
 	@if test -x $(BIN)/uv && $(UV) --require-hashes -r $(1); then :; else $(PIP) --require-hashes -r $(1); fi
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@if test -x $(BIN)/uv && $(UV) $(OWN); then :; else $(PIP) $(OWN); fi
+	@$(BIN)/python -m compileall -q analysis
 	@touch $@
 endef
+OWN = --no-deps --no-build-isolation --editable .
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 

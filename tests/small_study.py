@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 from event_impact.base.root import StudyRoot
-from event_impact.runs.kernel import KernelLimits
+from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.run import RunRequest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,7 +110,7 @@ def perform_here(parts: list, *, limit: int = 2, progress=lambda _: None) -> lis
         notebook = part.request.notebook
         try:
             done = run_notebook(part, execute=execute_fake)
-            outcomes.append(PartOutcome(notebook, 0, done.folder.name, done.is_new))
+            outcomes.append(PartOutcome(notebook, 0, done.folder.name))
         except StudyError as error:
             outcomes.append(PartOutcome(notebook, error.exit_code, message=str(error)))
     return outcomes

@@ -57,6 +57,29 @@ def test_a_calendar_known_for_less_is_asked_for_less(monkeypatch):
             raise ValueError("only recorded to the year 2025")
         return Known
 
-    monkeypatch.setattr(calendars.exchange_calendars, "get_calendar", get_calendar)
+    monkeypatch.setattr(exchange_calendars, "get_calendar", get_calendar)
     calendars._build_calendar("XANY")
     assert asked[-1] == {"start": Known.bound_min(), "end": Known.bound_max()}
+
+
+def test_a_calendar_is_built_once_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    load = calendars.load_hours.__wrapped__
+    built = load("XHKG")
+    (kept,) = tmp_path.rglob("XHKG-*.npz")
+    monkeypatch.setattr(calendars, "_build_arrays", None)
+    again = load("XHKG")
+    pd.testing.assert_frame_equal(again.schedule, built.schedule)
+    library = exchange_calendars.get_calendar("XHKG", start=calendars.FIRST_DAY, end=calendars.LAST_DAY).schedule
+    pd.testing.assert_frame_equal(again.schedule, library[list(calendars.HOURS)], check_freq=False)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for damage in (b"", kept.read_bytes()[:1000], b"no archive"):
+        kept.write_bytes(damage)
+        pd.testing.assert_frame_equal(load("XHKG").schedule, built.schedule)
+
+
+def test_without_a_place_to_keep_calendars_they_are_built(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert calendars.load_hours.__wrapped__("XHKG").timezone == "Asia/Hong_Kong"

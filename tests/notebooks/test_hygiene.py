@@ -18,7 +18,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
 def notebook(request):
-    return read_notebook(request.param)
+    read_notebook(request.param)
+    return nbformat.read(request.param, as_version=4)
 
 
 def code_cells(notebook):

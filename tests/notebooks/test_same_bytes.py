@@ -15,11 +15,12 @@ PROVENANCE = re.compile(r"<section data-provenance.*?</section>", re.DOTALL)
 
 
 def bind(reports: Path, *words: str) -> dict[str, bytes]:
-    """What a dossier publishes, by file, without what says when and how it was made."""
+    """What a dossier publishes, by file, without what says when and how it was made; one page after the other, since
+    each links to those that are there."""
     command = [sys.executable, "-P", "-m", "event_impact.cli.main", "--root", str(ROOT), "--quiet", "dossier"]
     environment = {**os.environ, "PYTHONPATH": str(IMPORT_ROOT)}
     done = subprocess.run(
-        [*command, "ford-xiaomi", "--as-of", "2026-02-13", "--reports", str(reports), *words],
+        [*command, "ford-xiaomi", "--as-of", "2026-02-13", "--reports", str(reports), "--limit", "1", *words],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from event_impact.runs.run import RunRequest, run_notebook
 from small_study import execute_fake
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["event_impact.runs.run", "papermill", "small_study"])
+CONTEXT.set_forkserver_preload(["event_impact.runs.publication", "papermill", "small_study"])
 
 
 def _raise(signum: int, frame: object) -> None:

@@ -20,7 +20,7 @@ from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
 from event_impact.runs.compare import describe_age
 from event_impact.runs.execute import check_executed, execute_notebook
-from event_impact.runs.kernel import KernelLimits
+from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.run import run_notebook
 from event_impact.runs.store import find_finished, is_intact, list_damaged, lock_story, read_failures, read_runs
 from runner_process import finish, start

@@ -19,7 +19,7 @@ FORK = """
 import json, os, signal, sys, tempfile
 from pathlib import Path
 from event_impact.runs.forked import ForkedKernel
-from event_impact.runs.kernel import KernelLimits, kernel_environment
+from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 folder = Path(tempfile.mkdtemp())
 environment = kernel_environment(folder, root=folder, limits=KernelLimits())
 def fork(prepare=lambda: None):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from event_impact.base.errors import ConfigError
 
+# Gives the present instant; tests inject others.
 Clock = Callable[[], datetime]
-"""Gives the present instant; tests inject others."""
 
 
 def read_system_clock() -> datetime:

@@ -39,27 +39,27 @@ MODELS = (
     "lead_lag",
     "robust",
 )
+# No window may reach further after the event than this.
 LAST_WINDOW_SESSION = 60
-"""No window may reach further after the event than this."""
+# Nightly runs serve a story until that many sessions after its last window is complete; then it closes by itself.
 KEEP_OPEN_SESSIONS = 10
-"""Nightly runs serve a story until that many sessions after its last window is complete; then it closes by itself."""
+# Missed evenings that one nightly run makes up for, the latest ones.
 CATCH_UP_SESSIONS = 10
-"""Missed evenings that one nightly run makes up for, the latest ones."""
+# A session counts as recorded by the provider that long after its close.
 SETTLE_MINUTES = 30
-"""A session counts as recorded by the provider that long after its close."""
+# Calendar days before the first article that a fetch asks for: enough for placebo sessions.
 FETCH_HISTORY_DAYS = 2000
-"""Calendar days before the first article that a fetch asks for: enough for placebo sessions."""
+# Share of the eligible specifications that must have the sign of the estimate for an effect.
 MIN_SPECIFICATION_SIGN_SHARE = 0.80
-"""Share of the eligible specifications that must have the sign of the estimate for an effect."""
+# Placebo maxT p of the specification curve below which a detection is an effect.
 MAX_T_LEVEL = 0.10
-"""Placebo maxT p of the specification curve below which a detection is an effect."""
+# Lengths that the specification curve goes through, besides those of the run.
 CURVE_ESTIMATION_SESSIONS = (120, 250, 500)
 CURVE_GAP_SESSIONS = (10, 20)
-"""Lengths that the specification curve goes through, besides those of the run."""
+# Value of ``bar_benchmark`` that asks for a constant mean where the story names a benchmark.
 NO_BENCHMARK = "none"
-"""Value of ``bar_benchmark`` that asks for a constant mean where the story names a benchmark."""
+# A move is called small when its size ranks no higher than this among the estimation sessions.
 MAX_SMALL_PERCENTILE = 0.5
-"""A move is called small when its size ranks no higher than this among the estimation sessions."""
 
 Window = tuple[int, int]
 
@@ -316,6 +316,7 @@ class StudyConfig:
         return f"<table><caption>Parameters</caption><tbody>{rows}</tbody></table>"
 
 
+# One parser a parameter: the whole list of what a run may be asked.
 PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "story": parse_story,
     "as_of": parse_date,
@@ -337,4 +338,3 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "bar_benchmark": lambda name, value: value if value == NO_BENCHMARK else parse_benchmark(name, value),
     "after_minutes": lambda name, value: parse_int(name, value, 5, 390),
 }
-"""One parser a parameter: the whole list of what a run may be asked."""

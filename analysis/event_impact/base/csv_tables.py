@@ -20,10 +20,10 @@ import pandas as pd
 from event_impact.base.disk import hold_lock, replace_files
 from event_impact.base.errors import DataError
 
+# How the inputs of a run name the folder of the tables.
 TABLE_PREFIX = "data/"
-"""How the inputs of a run name the folder of the tables."""
+# A writer of tables is done within a moment; after a minute something is wrong.
 WAIT_S = 60.0
-"""A writer of tables is done within a moment; after a minute something is wrong."""
 
 
 @contextlib.contextmanager
@@ -147,8 +147,7 @@ def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.Da
         raise DataError(f"{name} is not a readable CSV: {error}.", "Restore it from the repository.") from error
     if tuple(table.columns[: len(columns)]) != columns:
         raise DataError(
-            f"{name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}.",
-            "See data/README.md.",
+            f"{name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}.", "See data/README.md."
         )
     return table
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from event_impact.base.errors import ConfigError
 
 ROOT_VARIABLE = "IMPACT_ROOT"
+# Python then keeps the working folder out of the places it imports from.
 SAFE_PATH = "PYTHONSAFEPATH"
-"""Python then keeps the working folder out of the places it imports from."""
 PACKAGE = Path(__file__).resolve().parents[1]
 IMPORT_ROOT = PACKAGE.parent
+# In a checkout the package lies in ``analysis/``, beside ``notebooks/`` and ``data/``.
 CHECKOUT = IMPORT_ROOT.parent
-"""In a checkout the package lies in ``analysis/``, beside ``notebooks/`` and ``data/``."""
 PACKAGED_STUDY = PACKAGE / "_study"
 
 

@@ -18,10 +18,10 @@ from event_impact.base.errors import DataError
 
 SCHEMA_VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
+# What stands in the place of a notebook where a record binds several runs.
 DOSSIER = "dossier"
-"""What stands in the place of a notebook where a record binds several runs."""
+# Fields that are left out where they are None.
 NOW_AND_THEN = ("table", "panel", "agreement", "parts", "error", "exit_code")
-"""Fields that are left out where they are None."""
 
 
 @dataclass(frozen=True, kw_only=True)

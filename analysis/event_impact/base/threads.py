@@ -6,11 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+# Environment that keeps linear algebra and Arrow's memory to one thread; read when they are first loaded.
 ONE_THREAD = {
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-"""Environment that keeps linear algebra and Arrow's memory to one thread; read when they are first loaded."""
 
 
 def pin_threads() -> None:

@@ -164,7 +164,7 @@ def run(
 ) -> None:
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
     parameters = context.gather_parameters(assignments, **named)
-    from event_impact.runs.kernel import KernelLimits
+    from event_impact.runs.kernel_launch import KernelLimits
     from event_impact.runs.run import RunRequest, run_notebook
 
     root, target = context.open_root(ctx), context.find_reports(ctx, reports)

@@ -194,7 +194,7 @@ def dossier(
     """Run all notebooks of STORY and publish the page that binds them; prints its path."""
     from event_impact.base.run_record import DOSSIER
     from event_impact.runs.dossier import run_dossier
-    from event_impact.runs.kernel import KernelLimits
+    from event_impact.runs.kernel_launch import KernelLimits
     from event_impact.runs.run import RunRequest
 
     parameters = context.gather_parameters(assignments, **named)

@@ -119,7 +119,7 @@ def nightly(
     from event_impact.base.run_record import DOSSIER
     from event_impact.market.download import record_bars
     from event_impact.runs.dossier import run_dossier
-    from event_impact.runs.kernel import KernelLimits
+    from event_impact.runs.kernel_launch import KernelLimits
     from event_impact.runs.nightly import SUMMARY, run_nightly
     from event_impact.runs.notification import check_target
     from event_impact.runs.notification import notify as send

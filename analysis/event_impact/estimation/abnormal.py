@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr
 
 from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
@@ -227,7 +227,7 @@ def measure_abnormal_returns(
             "is_estimation": is_estimation,
             "forecast_std": forecast_std,
             "t": statistic,
-            "p_t": 2 * stats.t.sf(np.abs(statistic), fit.df),
+            "p_t": 2 * stdtr(fit.df, -np.abs(statistic)),
         },
         index=pd.RangeIndex(first, last + 1, name="rel_session"),
     )
@@ -249,7 +249,7 @@ def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
             error = float(np.sqrt(found.forecast_covariance(rel_session, rel_session)[0, 0]))
             table.loc[rel_session, "forecast_std"] = error
     table["t"] = table["ar"] / table["forecast_std"]
-    table["p_t"] = 2 * stats.t.sf(np.abs(table["t"]), plain.fit.df)
+    table["p_t"] = 2 * stdtr(plain.fit.df, -np.abs(table["t"]))
     return dataclasses.replace(found, table=table)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from statsmodels.regression.linear_model import OLS
 
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.models import check_rank
@@ -71,6 +70,8 @@ def regress_with_dummies(
     dummies[event_rows, range(len(event_rows))] = 1.0
     design = np.column_stack([regressors, dummies])
     check_rank(design, [*(f"x{i}" for i in range(regressors.shape[1])), *(f"dummy of row {r}" for r in event_rows)])
+    from statsmodels.regression.linear_model import OLS  # loads two languages of formulas: only where it is asked for
+
     result = OLS(response, design).fit()
     k = regressors.shape[1]
     return DummyRegression(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ class Design:
     regressors: pd.DataFrame
     offset: pd.Series
 
-    @property
+    @cached_property
     def usable(self) -> pd.DatetimeIndex:
         """Sessions on which response and every regressor exist."""
         complete = self.response.notna() & self.regressors.notna().all(axis=1)

@@ -6,7 +6,7 @@ stacked, (n dates, L sessions, K regressors), centred, and factorised together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -102,6 +102,19 @@ class WindowFits:
     def scar(self) -> np.ndarray:
         """CAR over its own forecast standard deviation, (n,)."""
         return np.asarray(self.car / self.car_std)
+
+    def take(self, rows: np.ndarray, first: int, last: int) -> WindowFits:
+        """Some windows, cut to the event days first..last counted from 0; those before become the gap."""
+        return replace(
+            self,
+            coefficients=self.coefficients[rows],
+            residual_std=self.residual_std[rows],
+            residuals=self.residuals[rows],
+            estimation_coordinates=self.estimation_coordinates[rows],
+            abnormal_returns=self.abnormal_returns[rows, first : last + 1],
+            window_coordinates=self.window_coordinates[rows, first : last + 1],
+            gap_abnormal_returns=self.abnormal_returns[rows, :first],
+        )
 
 
 def fit_rolling(

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import exchange_calendars
+import numpy as np
 import pandas as pd
 
 from event_impact.base.errors import AlignmentError
 from event_impact.base.places import place_of
+from event_impact.events.kept_calendars import find_kept, keep_arrays, read_kept
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
 
 FIRST_DAY = pd.Timestamp("1998-12-01")
 LAST_DAY = pd.Timestamp("2027-12-31")
 """Explicit bounds: the library's default moves with today's date."""
 
+HOURS = ("open", "break_start", "break_end", "close")
 NEAR_CLOSE = pd.Timedelta(minutes=10)
 
 
@@ -158,6 +164,8 @@ class SessionHours:
 
 def resolve_alias(exchange: str) -> str:
     """The market identifier behind a common name such as NYSE; other texts stay as they are."""
+    import exchange_calendars
+
     try:
         return exchange_calendars.resolve_alias(exchange) if exchange else ""
     except exchange_calendars.errors.InvalidCalendarName:
@@ -167,6 +175,8 @@ def resolve_alias(exchange: str) -> str:
 @lru_cache(maxsize=32)
 def load_hours(exchange: str) -> SessionHours:
     """Hours of an exchange, by its ISO 10383 market identifier.
+
+    Built once for each version of the library and kept on disk: some take the library seconds.
 
     Parameters
     ----------
@@ -183,6 +193,20 @@ def load_hours(exchange: str) -> SessionHours:
     AlignmentError
         If the exchange is unknown, or the library cannot build its calendar.
     """
+    place = find_kept(exchange, f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}")
+    arrays = read_kept(place)
+    if arrays is None:
+        arrays = _build_arrays(exchange)
+        keep_arrays(place, arrays)
+    columns = {name: pd.DatetimeIndex(arrays[name].view("M8[ns]")).tz_localize("UTC") for name in HOURS}
+    sessions = pd.DatetimeIndex(arrays["sessions"].view("M8[ns]"))
+    return SessionHours(exchange, str(arrays["timezone"]), pd.DataFrame(columns).set_axis(sessions))
+
+
+def _build_arrays(exchange: str) -> dict[str, np.ndarray]:
+    """Sessions and hours as nanoseconds, and the zone, from the library."""
+    import exchange_calendars
+
     try:
         calendar = _build_calendar(exchange)
     except (exchange_calendars.errors.InvalidCalendarName, KeyError) as error:
@@ -195,12 +219,18 @@ def load_hours(exchange: str) -> SessionHours:
             f"{pd.__version__} ({type(error).__name__}).",
             "Study another listing of the firm, or wait for a version that can.",
         ) from error
-    schedule = calendar.schedule.loc[:, ["open", "break_start", "break_end", "close"]]
-    return SessionHours(exchange=exchange, timezone=str(calendar.tz), schedule=schedule)
+    hours = {name: pd.DatetimeIndex(calendar.schedule[name]) for name in HOURS}
+    found = {"sessions": calendar.schedule.index, **hours}
+    return {
+        "timezone": np.array(str(calendar.tz)),
+        **{name: index.as_unit("ns").asi8 for name, index in found.items()},
+    }
 
 
-def _build_calendar(exchange: str) -> exchange_calendars.ExchangeCalendar:
+def _build_calendar(exchange: str) -> ExchangeCalendar:
     """The calendar from :data:`FIRST_DAY` to :data:`LAST_DAY`, or as far as the library knows its holidays."""
+    import exchange_calendars
+
     try:
         return exchange_calendars.get_calendar(exchange, start=FIRST_DAY, end=LAST_DAY)
     except ValueError:

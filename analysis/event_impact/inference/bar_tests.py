@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
 from event_impact.inference.multiplicity import holm
@@ -137,11 +137,11 @@ def assess_bars(fit: BarFit, first: int, n_bars: int, *, minutes: int, significa
     se_raw, se_scaled = float(window.raw_std_error), float(window.scaled_std_error)
     n_known = int(np.isfinite(moves).sum())
     p_placebo, p_without = (float(placebo_p(m, np.asarray(abs(estimate) * h))) for m in (moves, plain))
-    p_raw, p_companion = (float(2 * stats.t.sf(abs(estimate) / se, df)) for se in (se_raw, k * se_scaled))
+    p_raw, p_companion = (float(2 * stdtr(df, -abs(estimate) / se)) for se in (se_raw, k * se_scaled))
     has_companion = n_known / n_bars < MIN_EFFECTIVE and minutes > 1
 
     def threshold(level: float) -> float:
-        by_t = float(stats.t.ppf(1 - level / 2, df)) * k * se_scaled
+        by_t = float(stdtrit(df, 1 - level / 2)) * k * se_scaled
         return max(critical_placebo(moves, level) / h, by_t if has_companion else 0.0)
 
     halves = [threshold(level) for level in (0.10, 0.05)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from event_impact.base.result import TestResult
 
@@ -28,7 +28,7 @@ def prediction_error_t(estimate: float, standard_error: float, df: int, *, note:
     TestResult
     """
     statistic = estimate / standard_error
-    p_value = float(2 * stats.t.sf(abs(statistic), df))
+    p_value = float(2 * stdtr(df, -abs(statistic)))
     return TestResult("t", "the abnormal return of the window is zero", f"t({df})", statistic, p_value, df, note)
 
 
@@ -49,7 +49,7 @@ def interval(estimate: float, standard_error: float, df: int, level: float) -> t
     low, high : float
         Fractions.
     """
-    half = float(stats.t.ppf(0.5 + level / 2, df)) * standard_error
+    half = float(stdtrit(df, 0.5 + level / 2)) * standard_error
     return estimate - half, estimate + half
 
 

@@ -19,7 +19,7 @@ from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
 from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.estimation.forecast import forecast_covariances
 from event_impact.estimation.garch import GarchParameters, estimate_garch
-from event_impact.estimation.rolling import WindowFits, fit_rolling
+from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.rolling_estimators import solve_rolling, standardised_sums
 from event_impact.inference.placebo import (
     PlaceboSessions,
@@ -109,6 +109,7 @@ class _Pool:
     length: int
     gap: int
     positions: np.ndarray
+    fits: WindowFits | None
     garch: GarchParameters | None
     counterfactual: tuple[np.ndarray, np.ndarray] | None
 
@@ -122,14 +123,21 @@ class _Pool:
         eligible = partial(eligible_placebo_sessions, len(y), event, estimation_length=length, gap=gap, usable=usable)
         found = [eligible(first=first, last=last).positions for first, last in windows]
         positions = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=int)
-        garch = counterfactual = None
-        if positions.size and abnormal.garch is not None:
-            fits = fit_rolling(y, design, events=positions, estimation_length=length, gap=gap, first=-gap, last=-gap)
+        fits = garch = counterfactual = None
+        if positions.size and abnormal.fit.has_error:
+            days = positions[:, None] + np.arange(-gap, max(last for _, last in windows) + 1)
+            fits = fit_windows(  # sessions without a return stand only where no window that is ranked reaches
+                np.nan_to_num(y),
+                np.nan_to_num(design),
+                estimation=positions[:, None] + np.arange(-gap - length, -gap),
+                window=np.minimum(days, len(y) - 1),
+            )
+        if fits is not None and abnormal.garch is not None:
             garch = estimate_garch(fits.residuals)
         if positions.size and not abnormal.fit.has_error:
             solve = ESTIMATORS[abnormal.fit.model].solve
             counterfactual = solve_rolling(y, design, solve, events=positions, estimation_length=length, gap=gap)
-        return cls(sessions, y, design, eligible, length, gap, positions, garch, counterfactual)
+        return cls(sessions, y, design, eligible, length, gap, positions, fits, garch, counterfactual)
 
     def rank(self, abnormal: AbnormalReturns, total: WindowSum, near: list[int]) -> PlaceboRank:
         """All ranks of one window."""
@@ -152,14 +160,12 @@ class _Pool:
     def _standardise(self, window: tuple[int, int], positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Standardised CAR, joint F and t of each session at every position."""
         first, last = window
-        if not positions.size:
+        if not positions.size or self.fits is None:
             return np.empty(0), np.empty(0), np.empty((0, last - first + 1))
-        fits: WindowFits = fit_rolling(
-            self.y, self.design, events=positions, estimation_length=self.length, gap=self.gap, first=first, last=last
-        )
+        own = np.searchsorted(self.positions, positions)
+        fits = self.fits.take(own, first + self.gap, last + self.gap)
         garch = None
         if self.garch is not None:
-            own = np.searchsorted(self.positions, positions)
             garch = GarchParameters(self.garch.alpha[own], self.garch.beta[own])
         covariance = forecast_covariances(fits, garch)
         f_values = joint_f_values(fits.abnormal_returns, covariance, residual_std=np.ones(len(positions)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy.special import gammaincinv, ndtr, stdtr, stdtrit
 
 from event_impact.base.errors import EstimationError
 
@@ -58,7 +58,7 @@ def detectable_effect(std_error: float, *, df: float, power: float = 0.80, level
         A fraction.
     """
     _require_positive("std_error", std_error)
-    return float((stats.t.ppf(1.0 - level / 2.0, df) + stats.t.ppf(power, df)) * std_error)
+    return float((stdtrit(df, 1.0 - level / 2.0) + stdtrit(df, power)) * std_error)
 
 
 def provable_bound(std_error: float, *, df: float, power: float = 0.80, level: float = 0.05) -> float:
@@ -68,7 +68,7 @@ def provable_bound(std_error: float, *, df: float, power: float = 0.80, level: f
     (t_{1 - level} + t_{(1 + power)/2}) se.
     """
     _require_positive("std_error", std_error)
-    return float((stats.t.ppf(1.0 - level, df) + stats.t.ppf((1.0 + power) / 2.0, df)) * std_error)
+    return float((stdtrit(df, 1.0 - level) + stdtrit(df, (1.0 + power) / 2.0)) * std_error)
 
 
 def chance_to_show_reversal(std_error: float, *, df: float, half_width: float, bound: float) -> float | None:
@@ -81,7 +81,7 @@ def chance_to_show_reversal(std_error: float, *, df: float, half_width: float, b
     _require_positive("std_error", std_error)
     if half_width >= bound:
         return None
-    return float(2.0 * stats.t.cdf((bound - half_width) / std_error, df) - 1.0)
+    return float(2.0 * stdtr(df, (bound - half_width) / std_error) - 1.0)
 
 
 def significance_filter(effect: float, std_error: float, *, df: float, level: float = 0.05) -> SignificanceFilter:
@@ -100,7 +100,7 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
     if effect == 0:
         raise EstimationError("Expected a non-zero true effect, found 0.", "Exaggeration is relative to an effect.")
     shift = abs(effect) / std_error
-    critical = float(stats.t.ppf(1.0 - level / 2.0, df))
+    critical = float(stdtrit(df, 1.0 - level / 2.0))
 
     ratios, weights = _ratio_nodes(df)
     c = critical * ratios
@@ -108,23 +108,23 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
     def weigh(moment: np.ndarray) -> float:
         return float(weights @ moment)
 
-    right = weigh(stats.norm.sf(c - shift))
-    wrong = weigh(stats.norm.cdf(-c - shift))
-    size = weigh(
-        shift * stats.norm.sf(c - shift)
-        + stats.norm.pdf(c - shift)
-        - shift * stats.norm.cdf(-c - shift)
-        + stats.norm.pdf(c + shift)
-    )
+    right = weigh(ndtr(shift - c))
+    wrong = weigh(ndtr(-c - shift))
+    size = weigh(shift * ndtr(shift - c) + _density(c - shift) - shift * ndtr(-c - shift) + _density(c + shift))
     power = right + wrong
     return SignificanceFilter(power=power, exaggeration=size / power / shift, sign_error=wrong / power)
+
+
+def _density(z: np.ndarray) -> np.ndarray:
+    """Of the standard normal distribution."""
+    return np.asarray(np.exp(-(z**2) / 2.0) / np.sqrt(2.0 * np.pi))
 
 
 @lru_cache(maxsize=16)
 def _ratio_nodes(df: float) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the ratio w = sqrt(chi2_df / df): through its quantiles the integral is one over (0, 1)."""
     nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
-    return np.sqrt(stats.chi2.ppf((nodes + 1.0) / 2.0, df) / df), weights / 2.0
+    return np.sqrt(2.0 * gammaincinv(df / 2.0, (nodes + 1.0) / 2.0) / df), weights / 2.0
 
 
 def _require_positive(name: str, value: float) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
@@ -267,7 +267,7 @@ def estimate_curve(
         lead = next((place for place, i in enumerate(joint) if estimates[i].is_headline), 0)
         placebo = placebo_t_values([candidates[i] for i in joint], common, rel_sessions=rel_sessions, lead=lead)
         event_t = np.array([estimates[i].t for i in joint], dtype=float)
-        critical = np.asarray(stats.t.isf(significance / 2, [estimates[i].df for i in joint]))
+        critical = np.asarray(-stdtrit([estimates[i].df for i in joint], significance / 2))
         tests = assess_curve(event_t, placebo, critical=critical)
         adjusted = dict(zip(joint, tests.adjusted, strict=True))
     finished = tuple(

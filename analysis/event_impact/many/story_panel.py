@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import chdtrc
 
 from event_impact.base.config import Window
 from event_impact.base.errors import EstimationError
@@ -347,7 +347,7 @@ def measure_spread(members: Sequence[StoryWindow]) -> TestResult:
     if not scar.size:
         return not_computable("dispersion", "no story is measured", null=null)
     total, n = float(scar @ scar), scar.size
-    p_value = float(stats.chi2.sf(total, n))
+    p_value = float(chdtrc(n, total))
     return TestResult("dispersion", null, f"chi2({n})", total, p_value, n, "windows that share days count as apart")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from event_impact.base.places import place_of
 from event_impact.estimation.abnormal import AbnormalReturns
@@ -81,7 +81,7 @@ def trace_path(
         return StoryPath(pd.DataFrame(), names, left, "fewer than two stories have every session of the path")
     chosen = estimates.select(used)
     days = tabulate_days(chosen, gather_day_sums(design, chosen), None)
-    half = float(stats.t.ppf(0.975, days.n - 1)) * np.abs(days.caar / days.columns["caar_t"])
+    half = float(stdtrit(days.n - 1, 0.975)) * np.abs(days.caar / days.columns["caar_t"])
     columns = {name: days.columns[name] for name in ("aar_t", "caar_t", "caar_bmp")}
     table = pd.DataFrame(
         {

@@ -12,13 +12,13 @@ from event_impact.page.first_screen import CHANGES, SIBLINGS
 from event_impact.page.format import OUTCOME_LABELS, format_percent
 from event_impact.runs.store import read_runs
 
+# What a page is called in a link.
 PAGE_NAMES = {
     "01_alignment": "times", "02_event_study": "days", "06_minutes": "minutes", "03_robustness": "robustness",
     "04_spillover": "peers", "05_report_denial_panel": "all denials", "dossier": "dossier",
 }  # fmt: skip
-"""What a page is called in a link."""
+# Numbers that differ by less, relatively, are the same.
 ROUNDING = 1e-9
-"""Numbers that differ by less, relatively, are the same."""
 COMPARED_NUMBERS = ("estimate", "standard_error", "p_conformal", "n_estimation")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import sys
@@ -29,6 +30,7 @@ from event_impact.runs.store import is_intact, list_damaged, read_runs
 MIN_FREE_BYTES = 500_000_000
 MIN_CALENDAR_DAYS = 90
 MAX_DATA_AGE_SESSIONS = 3
+LOADED = ("event_impact.runs.run", "pandas.core.frame", "papermill.execute", "nbconvert.exporters")
 CLOCK_SLACK = pd.Timedelta(minutes=5)
 
 
@@ -50,6 +52,7 @@ def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool =
     checks: dict[str, Callable[[], Iterator[Diagnosis]]] = {
         "python": check_python,
         "packages": check_packages,
+        "bytecode": check_bytecode,
         "kernel": lambda: check_kernel(root) if with_kernel else iter(()),
         "calendar": lambda: check_calendars(root, at),
         "disk": lambda: check_disk(root, reports),
@@ -108,13 +111,23 @@ def check_packages() -> Iterator[Diagnosis]:
     yield Diagnosis("packages", "fail" if wrong else "ok", text, 4 if wrong else 0)
 
 
+def check_bytecode() -> Iterator[Diagnosis]:
+    """The modules that a run loads are compiled, so that no run compiles them again."""
+    specs = [importlib.util.find_spec(name) for name in LOADED]
+    missing = [spec.name for spec in specs if spec and spec.cached and not Path(spec.cached).is_file()]
+    if missing:
+        folders = " ".join(str(Path(spec.origin or "").parent) for spec in specs if spec and spec.name in missing)
+        said = f"not compiled: {', '.join(missing)}; every run does it again until python -m compileall -q {folders}"
+    yield Diagnosis("bytecode", "warn" if missing else "ok", said if missing else "compiled")
+
+
 def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
     """A kernel starts, runs a line and ends, the way runs start it."""
     import nbformat
 
     from event_impact.base.errors import ExecutionError
     from event_impact.runs.execute import execute_notebook
-    from event_impact.runs.kernel import KernelLimits
+    from event_impact.runs.kernel_launch import KernelLimits
 
     with tempfile.TemporaryDirectory(prefix="impact-doctor-") as name:
         folder = Path(name)
@@ -127,7 +140,7 @@ def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
                 parameters={},
                 root=root.path,
                 scratch=folder / "k",
-                limits=KernelLimits(execution_timeout_s=60),
+                limits=KernelLimits(execution_timeout_s=60, is_cold=True),
             )
         except ExecutionError as error:
             yield Diagnosis("kernel", "fail", str(error), 4)

@@ -33,14 +33,15 @@ from event_impact.page.provenance import provenance_html, read_commit, read_vers
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous
 from event_impact.runs.index import rebuild_index
+from event_impact.runs.publication import keep_attempt
 from event_impact.runs.run import (
+    ALREADY,
     Prepared,
     Progress,
     RunOutcome,
     RunRequest,
     digest_package,
     find_notebook,
-    keep_attempt,
     own_story,
     prepare,
     read_declaration,
@@ -49,7 +50,7 @@ from event_impact.runs.run import (
 )
 from event_impact.runs.store import StoredRun, find_finished, hash_files, open_staging, publish, read_stored
 from event_impact.runs.workers import PartOutcome, run_parts
-from event_impact.study.study import Study
+from event_impact.study.opened_study import OpenedStudy
 
 HEADLINE_NOTEBOOK = "02_event_study"
 PARALLEL = 2
@@ -89,11 +90,6 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
     return found
 
 
-def _study_of(part: Prepared) -> Study:
-    assert isinstance(part.study, Study)  # every notebook of a dossier is about its story
-    return part.study
-
-
 def run_dossier(
     request: RunRequest, *, limit: int = PARALLEL, progress: Progress = lambda _: None, perform: Perform = run_parts
 ) -> RunOutcome:
@@ -120,7 +116,7 @@ def run_dossier(
         target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
         found = None if request.is_forced else find_finished(target)
         if found:
-            progress("already published: nothing to do (--force executes again)")
+            progress(ALREADY)
             rebuild_index(request.reports, clock=request.clock)
             return RunOutcome(found.folder, False, found.run)
         return _bind(request, parts, runs, target, started, progress)
@@ -142,14 +138,14 @@ def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
 
 def is_without_bars(part: Prepared) -> bool:
     """Whether a notebook of bars has none to read."""
-    return "bars" in part.parameters and isinstance(part.study, Study) and part.study.minutes is None
+    return "bars" in part.parameters and getattr(part.study, "minutes", None) is None
 
 
 def _part_requests(request: RunRequest) -> list[RunRequest]:
     parameters = request.parameters
     if "as_of" not in parameters:  # settled once, so that no two parts differ
         shared = {key: parameters[key] for key in ("story", "source", "benchmark") if key in parameters}
-        parameters = {**parameters, "as_of": Study(root=request.root.path, **shared).as_of.isoformat()}
+        parameters = {**parameters, "as_of": OpenedStudy(root=request.root.path, **shared).as_of.isoformat()}
     return [
         dataclasses.replace(
             request,
@@ -180,12 +176,7 @@ def _keep(
 
 
 def _bind(
-    request: RunRequest,
-    parts: list[Prepared],
-    runs: list[StoredRun],
-    target: Path,
-    started: str,
-    progress: Progress,
+    request: RunRequest, parts: list[Prepared], runs: list[StoredRun], target: Path, started: str, progress: Progress
 ) -> RunOutcome:
     progress("bind: front page")
     lead, agreements = find_lead(runs), compare_runs(runs)
@@ -305,11 +296,11 @@ def render_dossier(
     target: Path,
 ) -> str:
     """The front page, checked by the gates of every page."""
-    study = _study_of(parts[0])
+    study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
     label = OUTCOME_LABELS.get(str(run.outcome), "no outcome stated")
     body = (
-        f"<h1>{escape(study.story.title)}: all notebooks of the story</h1>"
+        f"<h1>{escape(study.title)}: all notebooks of the story</h1>"
         f'<section class="verdict" aria-label="Verdict"><p class="question">Verdict of {escape(lead.notebook)}</p>'
         f'<p class="outcome"><strong>{escape(label.capitalize())}.</strong> {escape(run.verdict)}</p>'
         f"<p>{escape(str(run.agreement))}</p>"
@@ -323,14 +314,9 @@ def render_dossier(
     page = render_page(
         nbformat.v4.new_notebook(),
         PageFacts(
-            title=f"{study.story.title}: dossier, {run.as_of}",
+            title=f"{study.title}: dossier, {run.as_of}",
             kicker=f"Event study \u00b7 {run.story} \u00b7 dossier",
-            facts=(
-                ("ticker", f"{study.story.ticker} ({study.story.exchange})"),
-                ("as of", run.as_of),
-                ("status", run.status),
-                ("figures", figures),
-            ),
+            facts=(study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
             footer="Made by event-impact from the runs in the folder runs/ beside this page.",
             failure_html=body,
             provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),

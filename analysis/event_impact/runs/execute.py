@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,14 @@ import nbformat
 
 from event_impact.base.errors import ExecutionError
 from event_impact.base.run_record import RunRecord
-from event_impact.base.threads import can_fork
 from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.provenance import RECORD_MIME
 from event_impact.runs.forked import ForkedKernel
-from event_impact.runs.kernel import KernelLimits, kernel_environment, kernel_options
+from event_impact.runs.kernel import kernel_options
+from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 
+# Characters of a cell's own error message that travel on; the page holds the rest.
 MAX_REASON = 300
-"""Characters of a cell's own error message that travel on; the page holds the rest."""
 
 
 def execute_notebook(
@@ -28,7 +27,7 @@ def execute_notebook(
     root: Path,
     scratch: Path,
     limits: KernelLimits,
-    prepare: Callable[[], object] = lambda: None,
+    forked: ForkedKernel | None = None,
 ) -> nbformat.NotebookNode:
     """Execute a notebook into ``target`` and check that it ran whole.
 
@@ -40,8 +39,8 @@ def execute_notebook(
         Folder of the study, the kernel's working directory.
     scratch : pathlib.Path
         Short private folder for sockets.
-    prepare : callable
-        What a kernel that is a fork of this process does first; a cold one has nothing of this process.
+    forked : ForkedKernel, optional
+        The kernel, where it is a fork that waits; else a separate process is started.
 
     Raises
     ------
@@ -51,8 +50,6 @@ def execute_notebook(
     name = notebook_path.stem
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = kernel_environment(scratch, root=root, limits=limits)
-    is_forked = can_fork() and not limits.is_cold
-    forked = ForkedKernel(environment, root, prepare) if is_forked else None  # before papermill starts its threads
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -74,9 +71,6 @@ def execute_notebook(
         ) from error
     except Exception as error:  # a dead kernel, a time-out, a full disk: all end the run
         raise ExecutionError(f"{name} did not run: {explain(error, limits)}.") from error
-    finally:
-        if forked is not None:
-            forked.discard()
     notebook: nbformat.NotebookNode = nbformat.read(target, as_version=4)
     check_executed(notebook, name)
     return notebook

@@ -21,8 +21,8 @@ from pathlib import Path
 from event_impact.base.root import IMPORT_ROOT
 from event_impact.runs.kernel_launch import PARENT, die_with_parent, serve
 
-SERVING = ("ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.ipkernel", "IPython.core.completer")
-"""Modules of the kernel itself."""
+# What a kernel loads while its runner loads what renders; the first cells of a notebook ask for it.
+SERVING = ("ipykernel.kernelapp", "ipykernel.zmqshell", "event_impact.study.study", "event_impact.page.timelines")
 
 
 class ForkedProcess:

@@ -7,11 +7,41 @@ import ctypes
 import os
 import signal
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
+from event_impact.base.root import child_environment
+from event_impact.base.threads import ONE_THREAD
+
+# prctl(2): the signal that this process gets when its parent dies.
 PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that this process gets when its parent dies."""
+# What the runner tells a kernel through its environment: its own process id, and a number of bytes.
 PARENT, MEMORY = "IMPACT_KERNEL_PARENT", "IMPACT_KERNEL_MEMORY"
-"""What the runner tells a kernel through its environment: its own process id, and a number of bytes."""
+
+
+@dataclass(frozen=True)
+class KernelLimits:
+    """What one kernel may use, and how it starts.
+
+    ``memory_bytes`` limits its address space; None means no limit. A cold kernel is a process of its own from the
+    start; others are forks of their runner where that is safe, and give the same bytes.
+    """
+
+    execution_timeout_s: int = 600
+    start_timeout_s: int = 60
+    memory_bytes: int | None = 8 * 2**30
+    is_cold: bool = False
+
+
+def kernel_environment(scratch: Path, *, root: Path, limits: KernelLimits) -> dict[str, str]:
+    """Environment of the kernel: the study's root, this package importable, settings of its own."""
+    return child_environment(
+        **ONE_THREAD,
+        **{PARENT: str(os.getpid()), MEMORY: str(limits.memory_bytes or "")},
+        IMPACT_ROOT=str(root),
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+        IPYTHONDIR=str(scratch / "ipython"),
+    )
 
 
 def die_with_parent(parent: int) -> None:

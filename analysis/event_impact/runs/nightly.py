@@ -100,10 +100,10 @@ class Summary:
         return asdict(self)
 
 
+# Story and instant -> what was fetched, in words; raises StudyError.
 Fetch = Callable[[str, datetime], str]
-"""Story and instant -> what was fetched, in words; raises StudyError."""
+# Story and as_of -> the folder of the published dossier; raises StudyError.
 Dossier = Callable[[str, str], str]
-"""Story and as_of -> the folder of the published dossier; raises StudyError."""
 
 
 def find_closing(alignment: Alignment) -> pd.Timestamp:

@@ -1,8 +1,6 @@
-"""The life of a run: validate, execute, check, render, publish by one rename.
+"""The life of a run up to its kernel: a request, what is checked of it, and whether it is published already.
 
-Nothing is written under ``reports/`` before the request and the data are known to be good. A
-published run is never overwritten; a failed attempt keeps its page and blocks nothing. Wherever
-the runner is stopped, what was published before stays as it was and the next run cleans up.
+Nothing is written under ``reports/`` before the request and the data are known to be good.
 """
 
 from __future__ import annotations
@@ -17,43 +15,31 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
-
-from event_impact.base.clock import Clock, format_instant, read_system_clock
-from event_impact.base.csv_tables import is_table
-from event_impact.base.disk import FULL_DISK, write_text, writing
-from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError, did_you_mean
+from event_impact.base.clock import Clock, read_system_clock
+from event_impact.base.disk import writing
+from event_impact.base.errors import ConfigError, did_you_mean
 from event_impact.base.root import PACKAGE, StudyRoot
-from event_impact.base.run_record import RunRecord, check_schema
-from event_impact.page.format import NAME
-from event_impact.page.provenance import provenance_html, read_commit, read_versions
-from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
-from event_impact.runs.compare import describe_changes, find_previous, link_siblings
-from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
-from event_impact.runs.failure import keep_failure
+from event_impact.base.run_record import RunRecord
+from event_impact.base.threads import can_fork
+from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import Freshness, measure_freshness
-from event_impact.runs.index import rebuild_index
-from event_impact.runs.kernel import KernelLimits, clear_scratch, scratch_folder
-from event_impact.runs.store import (
-    StoredRun,
-    clear_staging,
-    find_finished,
-    hash_files,
-    lock_story,
-    open_staging,
-    publish,
-)
-from event_impact.study.opening import hash_inputs
-from event_impact.study.sample_study import SampleStudy
-from event_impact.study.study import Study
+from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
+from event_impact.runs.scratch import clear_scratch, scratch_folder
+from event_impact.runs.store import StoredRun, clear_staging, find_finished, lock_story
+from event_impact.study.opened_study import OpenedStudy
+
+if TYPE_CHECKING:
+    from event_impact.study.sample_study import SampleStudy
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
+# Parameters that may name files, and what they name else.
 FILES, NAMED_SOURCES = ("source", "bars", "returns", "events", "factors"), ("snapshot", "auto", "registry", "")
-"""Parameters that may name files, and what they name else."""
+ALREADY = "already published: nothing to do (--force executes again)"
 Progress = Callable[[str], None]
-Execute = Callable[..., nbformat.NotebookNode]
+Execute = Callable[..., Any]
+Notebook = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -97,9 +83,9 @@ class Prepared:
     """A request found good: the study opened, its inputs hashed, its folder named."""
 
     request: RunRequest
-    study: Study | SampleStudy
+    study: OpenedStudy | SampleStudy
     notebook_path: Path
-    notebook: nbformat.NotebookNode
+    notebook: Notebook
     inputs: dict[str, str]
     freshness: Freshness | None
     folder: Path = Path()
@@ -128,6 +114,24 @@ class Prepared:
             / hashlib.sha256(self.notebook_path.stem.encode()).hexdigest()[:6]
         )
 
+    def find_published(self) -> StoredRun | None:
+        """The run itself, where it is published and need not be made again."""
+        return None if self.request.is_forced else find_finished(self.folder)
+
+    @contextlib.contextmanager
+    def forked(self) -> Iterator[ForkedKernel | None]:
+        """A kernel that is a fork of this process, with all that is open here; None where one has to start anew."""
+        limits, root = self.request.limits, self.request.root.path
+        if limits.is_cold or not can_fork():
+            yield None
+            return
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kernel = ForkedKernel(kernel_environment(self.scratch, root=root, limits=limits), root, self.study.offer)
+        try:
+            yield kernel
+        finally:
+            kernel.discard()
+
 
 def short_name(notebook: str) -> str:
     """``02_event_study`` as ``event-study``."""
@@ -153,8 +157,8 @@ def find_notebook(root: StudyRoot, notebook: str) -> Path:
     return path
 
 
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """A notebook file, checked to hold exactly one parameters cell.
+def read_notebook(path: Path) -> Notebook:
+    """A notebook file as its JSON, checked to hold exactly one parameters cell.
 
     Raises
     ------
@@ -162,10 +166,10 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         If it is no notebook, or has no cell tagged ``parameters``.
     """
     try:
-        notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
-    except Exception as error:  # nbformat raises many kinds
+        notebook: Notebook = json.loads(path.read_text(encoding="utf-8"))
+        tagged = [c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path.name} is not a readable notebook ({error}).", "Restore it.") from error
-    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise ConfigError(
             f"{path.name} has {len(tagged)} cells tagged `parameters`; expected one.",
@@ -174,7 +178,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def read_declaration(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
+def read_declaration(notebook: Notebook, kind: str) -> list[str]:
     """What a notebook says in its metadata that it reads: ``parameters``, or ``tables`` of ``data/``.
 
     Raises
@@ -182,7 +186,7 @@ def read_declaration(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
     ConfigError
         If it does not say so.
     """
-    declared = notebook.metadata.get("impact", {}).get(kind)
+    declared = notebook["metadata"].get("impact", {}).get(kind)
     if not isinstance(declared, list):
         raise ConfigError(
             f"the notebook does not say which {kind} it reads.",
@@ -208,18 +212,28 @@ def prepare(request: RunRequest) -> Prepared:
         hint = f"{did_you_mean(unknown[0], names)} Its parameters are: {', '.join(names)}."
         raise ConfigError(f"{path.stem} has no parameter {', '.join(unknown)}.", hint.strip())
     request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
-    subject = SampleStudy if "events" in names else Study
-    study = subject(root=request.root.path, **request.parameters)
+    study = _find_subject(names)(root=request.root.path, **request.parameters)
     inputs, freshness = study.hash_tables(read_declaration(notebook, "tables")), None
-    if "source" in names and isinstance(study, Study):
-        study.check()
-        inputs |= hash_inputs(study.opened, study.returns)
+    if "source" in names and isinstance(study, OpenedStudy):
+        inputs |= study.check()
         freshness = measure_freshness(study.opened, study.returns, request.clock())
-    if "bars" in names and isinstance(study, Study):
-        inputs |= study.minute_files
+    inputs |= getattr(study, "minute_files", {}) if "bars" in names else {}
     prepared = Prepared(request, study, path, notebook, inputs, freshness)
     stem = f"{study.as_of.isoformat()}_{study.name}_{short_name(path.stem)}_{hash_run(prepared)}"
     return dataclasses.replace(prepared, folder=request.reports / stem)
+
+
+def _find_subject(names: list[str]) -> type[OpenedStudy | SampleStudy]:
+    """What a notebook is about, by the parameters that it declares; what its request needs, and no more, is loaded."""
+    if "events" in names:
+        from event_impact.study.sample_study import SampleStudy
+
+        return SampleStudy
+    if "bars" in names:  # files of bars are known when the bars are measured
+        from event_impact.study.study import Study
+
+        return Study
+    return OpenedStudy
 
 
 def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -265,7 +279,7 @@ def read_package() -> str:
 
 
 def run_notebook(
-    request: RunRequest | Prepared, *, progress: Progress = lambda _: None, execute: Execute = execute_notebook
+    request: RunRequest | Prepared, *, progress: Progress = lambda _: None, execute: Execute | None = None
 ) -> RunOutcome:
     """Execute a notebook with its parameters and publish the rendered report.
 
@@ -280,20 +294,25 @@ def run_notebook(
     progress("check: parameters, articles and prices")
     prepared = request if isinstance(request, Prepared) else prepare(request)
     request = prepared.request
-    found = None if request.is_forced else find_finished(prepared.folder)
-    if found:
+    if found := prepared.find_published():
         return _already(found, request, progress)
     lock = contextlib.nullcontext() if request.has_lock else own_story(request.reports, prepared.story, progress)
     with lock:
-        found = None if request.is_forced else find_finished(prepared.folder)
-        if found:  # another runner was faster
+        if found := prepared.find_published():  # another runner was faster
             return _already(found, request, progress)
-        return _execute_and_publish(prepared, progress, execute)
+        with prepared.forked() if execute is None else contextlib.nullcontext() as forked:
+            # all that a request need not wait for is loaded while the kernel loads what is its own
+            from event_impact.runs.publication import execute_and_publish
+
+            return execute_and_publish(prepared, progress=progress, execute=execute, forked=forked)
 
 
 def _already(found: StoredRun, request: RunRequest, progress: Progress) -> RunOutcome:
-    progress("already published: nothing to do (--force executes again)")
-    if not request.has_lock:  # whoever published it may have been stopped before this
+    progress(ALREADY)
+    index, made = request.reports / "index.html", found.folder / "run.json"
+    if not request.has_lock and not (index.is_file() and index.stat().st_mtime_ns >= made.stat().st_mtime_ns):
+        from event_impact.runs.index import rebuild_index  # whoever published it may have been stopped before this
+
         rebuild_index(request.reports, clock=request.clock)
     return RunOutcome(found.folder, False, found.run)
 
@@ -312,176 +331,3 @@ def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
             yield
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _execute_and_publish(prepared: Prepared, progress: Progress, execute: Execute) -> RunOutcome:
-    request, started = prepared.request, format_instant(prepared.request.clock())
-    with open_staging(request.reports, prepared.story, prepared.folder.name) as staging:
-        target = staging / "executed.ipynb"
-        try:
-            progress(f"execute: {prepared.notebook_path.stem}")
-            notebook = _execute(prepared, target, execute)
-            progress("check: every cell ran")
-            record, tables = extract_record(notebook, prepared.notebook_path.stem)
-            check_record(prepared, record, tables)
-            run = finish_run(prepared, record, started)
-            progress("render: report.html, appendix.html")
-            pages = render_run(prepared, notebook, run)
-            progress("write: page, results, run.json")
-            with writing(staging):
-                run = write_run(staging, notebook, run, tables, pages)
-        except (ExecutionError, RenderError) as error:
-            raise keep_attempt(prepared, error, started, partial=target) from error
-        progress("publish")
-        folder, is_new = publish(prepared.folder, staging)
-    progress("index")
-    rebuild_index(request.reports, clock=request.clock)
-    progress("done")
-    return RunOutcome(folder, is_new, run)
-
-
-def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
-    try:
-        return execute(
-            prepared.notebook_path,
-            target,
-            parameters=prepared.arguments,
-            root=prepared.request.root.path,
-            scratch=prepared.scratch,
-            limits=prepared.request.limits,
-            prepare=prepared.study.offer,
-        )
-    except OSError as error:  # a full disk, no sockets, no processes left
-        kind = RenderError if error.errno in FULL_DISK else ExecutionError
-        raise kind(
-            f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
-        ) from error
-
-
-def keep_attempt(
-    prepared: Prepared,
-    error: ExecutionError | RenderError,
-    started: str,
-    *,
-    notebook: str = "",
-    partial: Path | None = None,
-    body_html: str = "",
-) -> ExecutionError | RenderError:
-    """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
-    request = prepared.request
-    failure = RunRecord(
-        story=prepared.story,
-        notebook=notebook or prepared.notebook_path.stem,
-        as_of=prepared.study.as_of.isoformat(),
-        status="failed",
-        error=error.message,
-        exit_code=error.exit_code,
-        started_at=started,
-        finished_at=format_instant(request.clock()),
-        parameters=prepared.study.arguments if notebook else prepared.parameters,
-    )
-    try:
-        page = keep_failure(request.reports, failure, title=prepared.study.title, partial=partial, body_html=body_html)
-        rebuild_index(request.reports, clock=request.clock)
-        said = f"See {page}."
-    except (OSError, RenderError) as second:
-        said = f"Its page could not be kept ({second})."
-    kept = type(error)(error.message, f"{error.hint} {said}".strip())
-    kept.exit_code = error.exit_code
-    return kept
-
-
-def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:
-    """The notebook computed from the very files that were checked, for the very request.
-
-    Raises
-    ------
-    ExecutionError
-        If story, as_of or inputs differ, it read a table that it does not declare, or one has a name that is none.
-    """
-    name = prepared.notebook_path.stem
-    if (record.story, record.as_of) != (prepared.story, prepared.study.as_of.isoformat()):
-        raise ExecutionError(f"{name}: story or as_of of the run record is not what was asked.", "Mend the notebook.")
-    moved = sorted(file for file, sha in prepared.inputs.items() if record.inputs.get(file, sha) != sha)
-    if read_package() != digest_package():
-        moved.append("the code of event_impact")
-    if moved:
-        raise ExecutionError(f"{name}: {', '.join(moved)} changed while it ran.", "Run again.")
-    unsaid = sorted(file for file in record.inputs if is_table(file) and file not in prepared.inputs)
-    if unsaid:
-        raise ExecutionError(f"{name} reads {', '.join(unsaid)} and does not say so.", "Name it in impact.tables.")
-    for table, text in tables.items():
-        if not NAME.fullmatch(table) or not isinstance(text, str):
-            raise ExecutionError(f"{name}: {table!r} is no name of a table.", "Use snake-case names.")
-
-
-def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord:
-    """Add to the notebook's record what only the runner knows.
-
-    Raises
-    ------
-    ExecutionError
-        If the whole does not fit the schema.
-    """
-    run = dataclasses.replace(
-        record,
-        notebook=prepared.notebook_path.stem,
-        title=prepared.study.title,
-        parameters=prepared.parameters,
-        inputs={**record.inputs, **prepared.inputs},
-        source=prepared.freshness.as_record() if prepared.freshness else None,
-        versions=read_versions(),
-        commit=read_commit(prepared.request.root.path),
-        started_at=started,
-        finished_at=format_instant(prepared.request.clock()),
-    )
-    try:
-        check_schema(run.as_json())
-    except DataError as error:
-        raise ExecutionError(f"{run.notebook}: {error.message}", "Mend the record that its last cell shows.") from error
-    return run
-
-
-def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunRecord) -> dict[str, str]:
-    """The report of a run and its appendix, by file name, checked by their gates."""
-    tidy_notebook(notebook)
-    previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
-    facts = PageFacts(
-        title=f"{prepared.study.title}: {short_name(run.notebook).replace('-', ' ')}, {run.as_of}",
-        kicker=f"Event study \u00b7 {run.story} \u00b7 {run.notebook}",
-        facts=masthead(run, prepared),
-        footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
-        changed_html=describe_changes(previous, run),
-        provenance_html=provenance_html(run, prepared.request.notebook),
-        siblings_html=link_siblings(prepared.request.reports, run),
-    )
-    report, appendix = render_page(notebook, facts, part="report"), render_page(notebook, facts, part="appendix")
-    check_page(report, largest=MAX_REPORT_BYTES)
-    check_page(appendix)
-    return {"report.html": report, "appendix.html": appendix}
-
-
-def write_run(
-    folder: Path, notebook: nbformat.NotebookNode, run: RunRecord, tables: dict[str, str], pages: dict[str, str]
-) -> RunRecord:
-    """Write pages, results and, last, run.json with the sha256 of all of them."""
-    (folder / "results").mkdir()
-    for name, text in tables.items():
-        write_text(folder / "results" / f"{name}.csv", text)
-    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
-    for name, page in pages.items():
-        write_text(folder / name, page)
-    run = dataclasses.replace(run, files=hash_files(folder))
-    write_text(folder / "run.json", run.as_text())
-    return run
-
-
-def masthead(run: RunRecord, prepared: Prepared) -> tuple[tuple[str, str], ...]:
-    """The facts at the head of a page."""
-    figures = prepared.freshness.describe() if prepared.freshness else run.vintage
-    return (
-        prepared.study.heading,
-        ("as of", run.as_of),
-        ("status", run.status),
-        ("figures", figures),
-    )

@@ -9,13 +9,12 @@ dead runs: :mod:`event_impact.base.disk` has the rule for locks.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +25,8 @@ from event_impact.base.run_record import DOSSIER, RunRecord, read_record
 RUN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{8}(-\d{1,4})?")
 FAILED_NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[a-z0-9-]+(-\d{1,4})?")
 RUN_FILES = ("report.html", "run.json", "executed.ipynb")
+# Files that a whole run must hold, where they are not :data:`RUN_FILES`.
 PAGES_OF = {DOSSIER: ("report.html", "run.json")}
-"""Files that a whole run must hold, where they are not :data:`RUN_FILES`."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,7 @@ def find_run(reports: Path, name: str) -> StoredRun:
 # ---------------------------------------------------------------- locks
 
 
-@contextlib.contextmanager
-def lock_story(reports: Path, story: str) -> Iterator[None]:
+def lock_story(reports: Path, story: str) -> AbstractContextManager[None]:
     """One run of a story at a time.
 
     Raises
@@ -140,18 +138,15 @@ def lock_story(reports: Path, story: str) -> Iterator[None]:
     RenderError
         If ``reports/`` cannot be written.
     """
-    with hold_lock(reports / ".locks", f"{story}.lock", f"another run of {story} is at work"):
-        yield
+    return hold_lock(reports / ".locks", f"{story}.lock", f"another run of {story} is at work")
 
 
 # ---------------------------------------------------------------- staging and publication
 
 
-@contextlib.contextmanager
-def open_staging(reports: Path, story: str, name: str) -> Iterator[Path]:
+def open_staging(reports: Path, story: str, name: str) -> AbstractContextManager[Path]:
     """A fresh folder for one run; only the holder of the story's lock may call this."""
-    with staging_folder(reports / ".staging" / story / name) as folder:
-        yield folder
+    return staging_folder(reports / ".staging" / story / name)
 
 
 def clear_staging(reports: Path, story: str) -> int:

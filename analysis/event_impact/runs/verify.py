@@ -24,8 +24,8 @@ from event_impact.runs.execute import execute_notebook, extract_record
 from event_impact.runs.store import StoredRun, hash_files, read_stored
 
 RELATIVE_TOLERANCE = 1e-9
+# Below this two numbers near zero are the same: rounding of another processor.
 ABSOLUTE_TOLERANCE = 1e-12
-"""Below this two numbers near zero are the same: rounding of another processor."""
 COMPARED_FIELDS = (
     "status", "outcome", "companion_outcome", "verdict", "plain", "identified", "event_session", "vintage",
     "headline", "companion",
@@ -72,15 +72,16 @@ def verify_run(
         if changed:
             progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
         progress(f"execute: {stored.notebook}")
-        notebook = execute(
-            prepared.notebook_path,
-            Path(scratch) / "executed.ipynb",
-            parameters=prepared.arguments,
-            root=root.path,
-            scratch=Path(scratch) / "kernel",
-            limits=request.limits,
-            prepare=prepared.study.offer,
-        )
+        with prepared.forked() as forked:
+            notebook = execute(
+                prepared.notebook_path,
+                Path(scratch) / "executed.ipynb",
+                parameters=prepared.arguments,
+                root=root.path,
+                scratch=Path(scratch) / "kernel",
+                limits=request.limits,
+                forked=forked,
+            )
         recomputed, tables = extract_record(notebook, stored.notebook)
     progress("compare: every number")
     try:

@@ -21,12 +21,14 @@ from event_impact.base.root import SAFE_PATH
 from event_impact.base.threads import ONE_THREAD, can_fork
 from event_impact.runs.forked import SERVING
 from event_impact.runs.kernel_launch import die_with_parent
-from event_impact.runs.run import Prepared, RunOutcome, RunRequest, digest_package, read_package, run_notebook
+from event_impact.runs.run import ALREADY, Prepared, RunOutcome, RunRequest, digest_package, read_package, run_notebook
 
 Progress = Callable[[str], None]
 Run = Callable[..., RunOutcome]
+# Takes long to load, and most notebooks of a story ask for it.
+DUMMIES = "statsmodels.regression.linear_model"
+# How long a worker may take to tidy up when it is told to end.
 ENDING_S = 10.0
-"""How long a worker may take to tidy up when it is told to end."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,6 @@ class PartOutcome:
     notebook: str
     exit_code: int
     folder: str = ""
-    is_new: bool = False
     message: str = ""
 
     def settle(self) -> str:
@@ -66,19 +67,24 @@ def run_parts(
     A fork takes over what was opened to find a request good; a new Python opens it again.
     """
     requests = [part.request if isinstance(part, Prepared) else part for part in parts]
-    is_forked = can_fork() and digest_package() == read_package() and not any(r.limits.is_cold for r in requests)
-    context: Any = multiprocessing.get_context("fork" if is_forked else "spawn")
-    for name in ("papermill", *SERVING) if is_forked else ():
-        importlib.import_module(name)
-    waiting = list(enumerate(parts if is_forked else requests))
-    running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
+    is_cold = not can_fork() or any(request.limits.is_cold for request in requests)
     outcomes: dict[int, PartOutcome] = {}
+    for number, part in enumerate(parts):
+        if isinstance(part, Prepared) and (stored := part.find_published()):
+            progress(f"{part.request.notebook}: {ALREADY}")
+            outcomes[number] = PartOutcome(part.request.notebook, 0, stored.folder.name)
+    waiting = [number for number in range(len(parts)) if number not in outcomes]
+    for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", DUMMIES, *SERVING):
+        importlib.import_module(name)
+    running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < max(limit, 1):
-                number, part = waiting.pop(0)
+                number = waiting.pop(0)
+                is_new = is_cold or digest_package() != read_package()
+                context: Any = multiprocessing.get_context("spawn" if is_new else "fork")
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(run, part, sender))
+                process = context.Process(target=_work, args=(run, (requests if is_new else parts)[number], sender))
                 with _set_environment({**ONE_THREAD, SAFE_PATH: "1"}):
                     process.start()
                 sender.close()
@@ -136,7 +142,7 @@ def _work(run: Run, part: RunRequest | Prepared, sender: Connection) -> None:
     notebook = (part.request if isinstance(part, Prepared) else part).notebook
     try:
         done = run(part, progress=sender.send)
-        outcome = PartOutcome(notebook, 0, done.folder.name, done.is_new)
+        outcome = PartOutcome(notebook, 0, done.folder.name)
     except StudyError as error:
         outcome = PartOutcome(notebook, error.exit_code, message=str(error))
     except Exception as error:  # a defect of ours: one notebook must not end the others

@@ -5,22 +5,17 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Iterable, Mapping
-from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from event_impact.base.config import StudyConfig, parse_story
-from event_impact.base.csv_tables import Tables
+from event_impact.base.config import StudyConfig
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
-from event_impact.base.root import StudyRoot, find_root
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.dummies import DummyRegression
-from event_impact.events.articles import Story, load_story
 from event_impact.events.doubts import ArticleDoubt, load_doubts
-from event_impact.events.sessions import Alignment, align_story
+from event_impact.events.sessions import Alignment
 from event_impact.inference.activity_tests import Surprise
 from event_impact.inference.claim_checks import CheckedClaim
 from event_impact.inference.control_tests import ControlResult
@@ -35,9 +30,6 @@ from event_impact.inference.story_sequence import StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
 from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
-from event_impact.market.opened import OpenedStory
-from event_impact.market.returns import ReturnPanel
-from event_impact.market.snapshot import PriceStore, open_source
 from event_impact.page.daily_screen import compose_daily_screen
 from event_impact.page.first_screen import FirstScreen
 from event_impact.page.minute_page import compose_minutes, compose_no_bars
@@ -46,18 +38,17 @@ from event_impact.page.robustness_screen import compose_robustness
 from event_impact.page.spillover_screen import compose_spillover
 from event_impact.page.timing_screen import compose_timing
 from event_impact.page.verdict import find_primary
-from event_impact.registry.alignments import embedded_opens, load_known_alignments
+from event_impact.registry.alignments import load_known_alignments
 from event_impact.registry.plans import PlanStatus
-from event_impact.registry.registration import default_source
 from event_impact.study import event_study, minutes, opening, panel, specifications, spillover
-from event_impact.study.opening import find_last_session
+from event_impact.study.opened_study import OpenedStudy
 from event_impact.study.record import Provenance, record_minutes, record_panel, record_study, record_timing
 
 INJECTED = "# Parameters\n"
 """How papermill begins the cell in which it hands over parameters."""
 
 
-class Study:
+class Study(OpenedStudy):
     """One story taken from its articles to its verdict.
 
     Everything is validated and opened when the study is made: parameters, tables, calendar and prices. What follows is
@@ -94,32 +85,6 @@ class Study:
     'no_detectable_effect'
     """
 
-    _offered: Study | None = None
-
-    def __init__(
-        self,
-        story: str | Story = StudyConfig.story,
-        *,
-        root: str | Path | None = None,
-        prices: PriceStore | pd.DataFrame | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.root: StudyRoot = find_root(root)
-        tables = Tables(self.root.data)
-        held = story if isinstance(story, Story) else load_story(parse_story("story", story), tables)
-        if isinstance(prices, pd.DataFrame):
-            prices = PriceStore.of_frame(prices, tables)
-        parameters["source"] = prices.source if prices is not None else parameters.get("source", default_source(held))
-        config = StudyConfig.from_parameters(**parameters, story=held.story)
-        benchmark = config.benchmark or held.benchmark
-        store = prices or open_source(config.source, tables, (held.ticker, benchmark))
-        if "as_of" not in parameters and held.story != StudyConfig.story:
-            config = config.replace(as_of=find_last_session(store, held, benchmark))
-        timing = align_story(held, as_of=config.as_of, opens=embedded_opens(held, tables))
-        self.config, self.opened = config, OpenedStory(config, tables, held, timing, store)
-        self._curves: dict[str, SpecificationCurve] = {}
-        self._given = {"root": self.root.path, "prices": prices, "story": story}
-
     @classmethod
     def from_cell(cls, cell: Mapping[str, Any]) -> Study:
         """The study that the parameters cell of a notebook asks for: ``Study.from_cell(globals())``.
@@ -133,13 +98,15 @@ class Study:
         if unknown := sorted(injected - declared.keys()):
             hint = f"{did_you_mean(unknown[0], declared)} Its parameters are: {', '.join(declared)}."
             raise ConfigError(f"this notebook has no parameter {', '.join(unknown)}.", hint.strip())
-        asked = {name: cell[name] for name in declared}
-        held = cls._offered
-        return held if held and held.config == StudyConfig.from_parameters(**asked) else cls(**asked)
-
-    def offer(self) -> None:
-        """Let :meth:`from_cell` take this study, open as it is, where a notebook asks for the same."""
-        Study._offered = self
+        asked, held = {name: cell[name] for name in declared}, cls.offered
+        if held is None or held.config != StudyConfig.from_parameters(**asked):
+            study = cls(**asked)
+            if "source" in declared:
+                study.check()
+            return study
+        taken = cls.__new__(cls)
+        taken.__dict__.update(held.__dict__)
+        return taken
 
     def replace(self, **changes: Any) -> Study:
         """The same study with some parameters changed."""
@@ -150,50 +117,6 @@ class Study:
 
     # ------------------------------------------------------------ articles, sessions, prices
 
-    @property
-    def name(self) -> str:
-        """Id of the story."""
-        return self.story.story
-
-    @property
-    def title(self) -> str:
-        """What the story is about."""
-        return self.story.title
-
-    @property
-    def as_of(self) -> date:
-        """The last session whose prices may be seen."""
-        return self.config.as_of
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """All parameters, with the story's benchmark filled in."""
-        return self.opened.parameters
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The parameters as they were asked for."""
-        return self.config.as_parameters()
-
-    def hash_tables(self, names: Iterable[str]) -> dict[str, str]:
-        """sha256 of the named tables, of those that there are."""
-        return self.opened.tables.hash(names)
-
-    @property
-    def heading(self) -> tuple[str, str]:
-        """The first fact at the head of a page."""
-        return "ticker", f"{self.story.ticker} ({self.story.exchange})"
-
-    @property
-    def story(self) -> Story:
-        """The story with its articles."""
-        return self.opened.story
-
-    @property
-    def timing(self) -> Alignment:
-        """The sessions that each article can have reached, before any price is read."""
-        return self.opened.timing
-
     @cached_property
     def first_prices(self) -> pd.DataFrame:
         """Where the news could first be priced, on every venue."""
@@ -203,20 +126,6 @@ class Study:
     def registry(self) -> list[Alignment]:
         """Every story of the registry whose articles had appeared by ``as_of``, on its calendar."""
         return load_known_alignments(self.opened.tables, self.config.as_of)
-
-    @cached_property
-    def returns(self) -> ReturnPanel:
-        """Checked returns of the firm, its benchmark, and what else the model asks for."""
-        return opening.load_returns(self.opened)
-
-    @cached_property
-    def alignment(self) -> Alignment:
-        """The sessions once more, and what the recorded prices can tell apart."""
-        return self.timing.with_opens(self.returns.opens)
-
-    def check(self) -> None:
-        """Refuse now what the steps below would refuse later: prices that cannot serve the request."""
-        opening.check_prices_serve(self.opened, self.returns, self.alignment)
 
     # ------------------------------------------------------------ abnormal returns and their tests
 
@@ -355,6 +264,10 @@ class Study:
         return compose_minutes(self.minutes, self.minute_variants, self.by_days, self.timing)
 
     # ------------------------------------------------------------ robustness, other firms, other stories
+
+    @cached_property
+    def _curves(self) -> dict[str, SpecificationCurve]:
+        return {}
 
     def trace_curve(self, return_kind: str) -> SpecificationCurve:
         """The event session under every exchangeable choice, for one kind of return; computed once."""

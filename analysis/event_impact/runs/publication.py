@@ -1,0 +1,206 @@
+"""What follows a request found good: execute, check, render, publish by one rename.
+
+A published run is never overwritten; a failed attempt keeps its page and blocks nothing. Wherever the runner is
+stopped, what was published before stays as it was and the next run cleans up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import nbformat
+
+from event_impact.base.clock import format_instant
+from event_impact.base.csv_tables import is_table
+from event_impact.base.disk import FULL_DISK, write_text, writing
+from event_impact.base.errors import DataError, ExecutionError, RenderError
+from event_impact.base.run_record import RunRecord, check_schema
+from event_impact.page.format import NAME
+from event_impact.page.provenance import provenance_html, read_commit, read_versions
+from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
+from event_impact.runs.compare import describe_changes, find_previous, link_siblings
+from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
+from event_impact.runs.failure import keep_failure
+from event_impact.runs.forked import ForkedKernel
+from event_impact.runs.index import rebuild_index
+from event_impact.runs.run import Execute, Prepared, Progress, RunOutcome, digest_package, read_package, short_name
+from event_impact.runs.store import hash_files, open_staging, publish
+
+
+def execute_and_publish(
+    prepared: Prepared, *, progress: Progress, execute: Execute | None = None, forked: ForkedKernel | None = None
+) -> RunOutcome:
+    """Make a run that was found good and is not there yet; the caller holds the lock of its story.
+
+    Raises
+    ------
+    ExecutionError, RenderError
+        With the place of the page that says what failed.
+    """
+    request, started = prepared.request, format_instant(prepared.request.clock())
+    with open_staging(request.reports, prepared.story, prepared.folder.name) as staging:
+        target = staging / "executed.ipynb"
+        try:
+            progress(f"execute: {prepared.notebook_path.stem}")
+            notebook = _execute(prepared, target, execute or partial(execute_notebook, forked=forked))
+            progress("check: every cell ran")
+            record, tables = extract_record(notebook, prepared.notebook_path.stem)
+            check_record(prepared, record, tables)
+            run = finish_run(prepared, record, started)
+            progress("render: report.html, appendix.html")
+            pages = render_run(prepared, notebook, run)
+            progress("write: page, results, run.json")
+            with writing(staging):
+                run = write_run(staging, notebook, run, tables, pages)
+        except (ExecutionError, RenderError) as error:
+            raise keep_attempt(prepared, error, started, partial=target) from error
+        progress("publish")
+        folder, is_new = publish(prepared.folder, staging)
+    progress("index")
+    rebuild_index(request.reports, clock=request.clock)
+    progress("done")
+    return RunOutcome(folder, is_new, run)
+
+
+def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
+    try:
+        notebook: nbformat.NotebookNode = execute(
+            prepared.notebook_path,
+            target,
+            parameters=prepared.arguments,
+            root=prepared.request.root.path,
+            scratch=prepared.scratch,
+            limits=prepared.request.limits,
+        )
+        return notebook
+    except OSError as error:  # a full disk, no sockets, no processes left
+        kind = RenderError if error.errno in FULL_DISK else ExecutionError
+        raise kind(
+            f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
+        ) from error
+
+
+def keep_attempt(
+    prepared: Prepared,
+    error: ExecutionError | RenderError,
+    started: str,
+    *,
+    notebook: str = "",
+    partial: Path | None = None,
+    body_html: str = "",
+) -> ExecutionError | RenderError:
+    """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
+    request = prepared.request
+    failure = RunRecord(
+        story=prepared.story,
+        notebook=notebook or prepared.notebook_path.stem,
+        as_of=prepared.study.as_of.isoformat(),
+        status="failed",
+        error=error.message,
+        exit_code=error.exit_code,
+        started_at=started,
+        finished_at=format_instant(request.clock()),
+        parameters=prepared.study.arguments if notebook else prepared.parameters,
+    )
+    try:
+        page = keep_failure(request.reports, failure, title=prepared.study.title, partial=partial, body_html=body_html)
+        rebuild_index(request.reports, clock=request.clock)
+        said = f"See {page}."
+    except (OSError, RenderError) as second:
+        said = f"Its page could not be kept ({second})."
+    kept = type(error)(error.message, f"{error.hint} {said}".strip())
+    kept.exit_code = error.exit_code
+    return kept
+
+
+def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:
+    """The notebook computed from the very files that were checked, for the very request.
+
+    Raises
+    ------
+    ExecutionError
+        If story, as_of or inputs differ, it read a table that it does not declare, or one has a name that is none.
+    """
+    name = prepared.notebook_path.stem
+    if (record.story, record.as_of) != (prepared.story, prepared.study.as_of.isoformat()):
+        raise ExecutionError(f"{name}: story or as_of of the run record is not what was asked.", "Mend the notebook.")
+    moved = sorted(file for file, sha in prepared.inputs.items() if record.inputs.get(file, sha) != sha)
+    if read_package() != digest_package():
+        moved.append("the code of event_impact")
+    if moved:
+        raise ExecutionError(f"{name}: {', '.join(moved)} changed while it ran.", "Run again.")
+    unsaid = sorted(file for file in record.inputs if is_table(file) and file not in prepared.inputs)
+    if unsaid:
+        raise ExecutionError(f"{name} reads {', '.join(unsaid)} and does not say so.", "Name it in impact.tables.")
+    for table, text in tables.items():
+        if not NAME.fullmatch(table) or not isinstance(text, str):
+            raise ExecutionError(f"{name}: {table!r} is no name of a table.", "Use snake-case names.")
+
+
+def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord:
+    """Add to the notebook's record what only the runner knows.
+
+    Raises
+    ------
+    ExecutionError
+        If the whole does not fit the schema.
+    """
+    run = dataclasses.replace(
+        record,
+        notebook=prepared.notebook_path.stem,
+        title=prepared.study.title,
+        parameters=prepared.parameters,
+        inputs={**record.inputs, **prepared.inputs},
+        source=prepared.freshness.as_record() if prepared.freshness else None,
+        versions=read_versions(),
+        commit=read_commit(prepared.request.root.path),
+        started_at=started,
+        finished_at=format_instant(prepared.request.clock()),
+    )
+    try:
+        check_schema(run.as_json())
+    except DataError as error:
+        raise ExecutionError(f"{run.notebook}: {error.message}", "Mend the record that its last cell shows.") from error
+    return run
+
+
+def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunRecord) -> dict[str, str]:
+    """The report of a run and its appendix, by file name, checked by their gates."""
+    tidy_notebook(notebook)
+    previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
+    facts = PageFacts(
+        title=f"{prepared.study.title}: {short_name(run.notebook).replace('-', ' ')}, {run.as_of}",
+        kicker=f"Event study \u00b7 {run.story} \u00b7 {run.notebook}",
+        facts=masthead(run, prepared),
+        footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
+        changed_html=describe_changes(previous, run),
+        provenance_html=provenance_html(run, prepared.request.notebook),
+        siblings_html=link_siblings(prepared.request.reports, run),
+    )
+    report, appendix = render_page(notebook, facts, part="report"), render_page(notebook, facts, part="appendix")
+    check_page(report, largest=MAX_REPORT_BYTES)
+    check_page(appendix)
+    return {"report.html": report, "appendix.html": appendix}
+
+
+def write_run(
+    folder: Path, notebook: nbformat.NotebookNode, run: RunRecord, tables: dict[str, str], pages: dict[str, str]
+) -> RunRecord:
+    """Write pages, results and, last, run.json with the sha256 of all of them."""
+    (folder / "results").mkdir()
+    for name, text in tables.items():
+        write_text(folder / "results" / f"{name}.csv", text)
+    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
+    for name, page in pages.items():
+        write_text(folder / name, page)
+    run = dataclasses.replace(run, files=hash_files(folder))
+    write_text(folder / "run.json", run.as_text())
+    return run
+
+
+def masthead(run: RunRecord, prepared: Prepared) -> tuple[tuple[str, str], ...]:
+    """The facts at the head of a page."""
+    figures = prepared.freshness.describe() if prepared.freshness else run.vintage
+    return (prepared.study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures))
