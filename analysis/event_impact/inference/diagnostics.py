@@ -174,13 +174,10 @@ def beta_stability(returns: np.ndarray, design: np.ndarray, *, leverage: np.ndar
     value = (ssr - ssr1 - ssr2) / n_regressors / ((ssr1 + ssr2) / df)
     p_value = float(fdtrc(n_regressors, df, value))
     return BetaStability(
-        full=float(b[slope]),
-        first_half=float(b1[slope]),
-        second_half=float(b2[slope]),
-        without_two_highest_leverage=without,
-        dropped=(int(order[0]), int(order[1])),
+        full=float(b[slope]), first_half=float(b1[slope]), second_half=float(b2[slope]),
+        without_two_highest_leverage=without, dropped=(int(order[0]), int(order[1])),
         test=TestResult("chow", EQUAL_HALVES, f"F({n_regressors}, {df})", float(value), p_value, float(df)),
-    )
+    )  # fmt: skip
 
 
 def slope_without(returns: np.ndarray, design: np.ndarray, *, sessions: np.ndarray, slope: int = 1) -> float:

@@ -318,10 +318,7 @@ def reversal_claim(
     return ReversalClaim(
         is_report_significant=is_rejected(p_report, level),
         is_denial_significant_and_opposite=is_rejected(p_denial, level) and is_opposite,
-        is_total_equivalent_to_zero=is_inside(*total_interval, bound),
-        p_report=p_report,
-        p_denial=p_denial,
-        total_interval=total_interval,
-        bound=bound,
+        is_total_equivalent_to_zero=is_inside(*total_interval, bound), p_report=p_report, p_denial=p_denial,
+        total_interval=total_interval, bound=bound,
         chance=chance_to_show_reversal(total.std_error, df=total.df, half_width=width / 2.0, bound=bound),
-    )
+    )  # fmt: skip

@@ -56,13 +56,10 @@ def count_overlaps(estimates: EventEstimates) -> Overlap:
     for _, gap in iterate_same_firm_gaps(ticker[order], session[order], windows.n_event):
         gaps += int((gap < windows.n_event).sum())
     return Overlap(
-        n_sessions=int((per_session > 0).sum()),
-        n_tickers=int(np.unique(ticker).size),
-        n_sharing_session=int(per_session[per_session > 1].sum()),
-        n_pairs=pairs,
-        n_same_firm_pairs=gaps,
+        n_sessions=int((per_session > 0).sum()), n_tickers=int(np.unique(ticker).size),
+        n_sharing_session=int(per_session[per_session > 1].sum()), n_pairs=pairs, n_same_firm_pairs=gaps,
         n_in_estimation=_count_contaminated(ticker, session, windows.estimation_first, windows.estimation_last),
-    )
+    )  # fmt: skip
 
 
 def _count_contaminated(ticker: np.ndarray, session: np.ndarray, first: int, last: int) -> int:

@@ -282,15 +282,12 @@ def describe_penalised(
     filtered = filter_windows(residuals, fit_garch(residuals, later[None, :-1]), 1.0, 1)
     size = np.abs(refit.residuals)
     return AdjustedEstimate(
-        label=label,
-        donors=donors,
-        estimate=float(later[-1]),
+        label=label, donors=donors, estimate=float(later[-1]),
         residual_std=float(np.sqrt(np.mean(before.residuals**2))),
-        weight_sum=float(before.weights[first_peer:].sum()),
-        p_conformal=float(np.mean(size >= size[-1])),
+        weight_sum=float(before.weights[first_peer:].sum()), p_conformal=float(np.mean(size >= size[-1])),
         p_fhs=float(filtered.rank(later[-1:])[0]),
         note=f"penalty {before.penalty:.3g}" if before.penalty else "weights sum to 1, none negative",
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from event_impact.many.event_days import read_residuals
 from event_impact.many.layout import BatchDesign
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
-ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 1_024
 
 
 @dataclass(frozen=True)
