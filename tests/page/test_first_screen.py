@@ -47,6 +47,8 @@ def test_every_outcome_has_a_glyph_and_a_word(outcome):
 def test_the_runner_finds_its_places_once():
     html = screen()._repr_html_()
     assert html.count(SIBLINGS) == html.count(CHANGES) == 1
+    before = html[: html.index(SIBLINGS)]
+    assert before.count("<p") == before.count("</p>")  # a browser ends a paragraph where a nav begins
 
 
 def test_a_terminal_shows_heads_and_rows_below_each_other():

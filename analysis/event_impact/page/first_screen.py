@@ -145,8 +145,8 @@ class FirstScreen:
         notes = " ".join(f"<strong>{escape(lead)}</strong> {mark_up(text)}" for lead, text in self.notes)
         return (
             f'{FIRST_SCREEN} aria-label="Finding">'
-            f'<p class="line"><span><strong>{escape(self.firm)}</strong> \u00b7 {escape(self.story)}{until} \u00b7 '
-            f"<strong>{escape(self.status)}</strong> {chip(self.reading or self.outcome)}</span>{SIBLINGS}</p>"
+            f'<div class="line"><span><strong>{escape(self.firm)}</strong> \u00b7 {escape(self.story)}{until} \u00b7 '
+            f"<strong>{escape(self.status)}</strong> {chip(self.reading or self.outcome)}</span>{SIBLINGS}</div>"
             f"<h1>{mark_up(self.finding)}</h1>"
             f'<p class="deck">{mark_up(" ".join(self.sentences))}</p>'
             f'<div class="{layout}">{drawings}</div>{self._table()}'
