@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from event_impact.events.articles import DENIED, ROLES, Story, load_stories, loa
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import Alignment
 from event_impact.reading.filings import Filing, is_submissions, read_submissions
-from event_impact.reading.ingest import ArticleRequest, Examined, add_article, read_source, with_proposal
+from event_impact.reading.ingest import ArticleRequest, Examined, add_article, read_source
 from event_impact.reading.pages import MAX_BYTES, read_page
 from event_impact.reading.stamps import Interval
 from event_impact.registry import registration
@@ -167,7 +168,7 @@ def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[
     outlet = examined.outlet or ask(
         click.prompt, f"Outlet of {examined.page.name}", "Leave the page out, and add it afterwards with --outlet."
     )
-    return role, with_proposal(examined, proposal), interval, outlet
+    return role, replace(examined, proposal=proposal), interval, outlet
 
 
 def _add_page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def add(
     request = ingest.ArticleRequest(
         story, role, interval, outlet, paraphrase or "", article_id, source_kind, confidence, keep_role
     )
-    added = ingest.add_article(data, ingest.with_proposal(examined, proposal), request)
+    added = ingest.add_article(data, replace(examined, proposal=proposal), request)
     report_added(ctx, added, examined, data)
 
 

@@ -11,9 +11,10 @@ import re
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -165,19 +166,36 @@ def ask_library(page: SavedPage, saved_at: datetime) -> tuple[date | None, str]:
         return None, f"the date library failed on this page ({type(error).__name__})"
 
 
-def examine_page(
-    content: bytes,
+def examine_page(content: bytes, *, name: str, encoding: str = "", **reading: Any) -> Examined:
+    """Read a saved page and weigh its evidence, with the options of :func:`weigh_page`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`weigh_page`; also for an unknown encoding, or a page that cannot be read.
+    """
+    _check_words_of_reading(reading.get("address", ""), reading.get("zone", ""))  # before a long page is read
+    return weigh_page(read_page(content, name=name, encoding=encoding), **reading)
+
+
+def _check_words_of_reading(address: str, zone: str) -> None:
+    if zone:
+        load_zone(zone)
+    if address and not (re.match(r"https?://", address) and is_sound_address(address)):
+        raise ConfigError(f"--url {address!r} is no address.", "It begins with https:// or http://.")
+
+
+def weigh_page(
+    page: SavedPage,
     *,
-    name: str,
     saved_at: datetime,
     address: str = "",
     zone: str = "",
     zone_basis: str = "inferred",
-    encoding: str = "",
     anchor: date | None = None,
     home: str = "",
 ) -> Examined:
-    """Read a saved page and weigh its evidence.
+    """Weigh the evidence of a page that was taken apart.
 
     Parameters
     ----------
@@ -198,31 +216,11 @@ def examine_page(
     Raises
     ------
     ConfigError
-        For an unknown zone or encoding.
+        For an unknown zone or an address that is none.
     DataError
-        If the page cannot be read, or is dated in the future.
+        If the page is dated in the future.
     """
-    if zone:
-        load_zone(zone)
-    if address and not (re.match(r"https?://", address) and is_sound_address(address)):
-        raise ConfigError(f"--url {address!r} is no address.", "It begins with https:// or http://.")
-    return weigh_page(
-        read_page(content, name=name, encoding=encoding),
-        saved_at=saved_at, address=address, zone=zone, zone_basis=zone_basis, anchor=anchor, home=home,
-    )  # fmt: skip
-
-
-def weigh_page(
-    page: SavedPage,
-    *,
-    saved_at: datetime,
-    address: str = "",
-    zone: str = "",
-    zone_basis: str = "inferred",
-    anchor: date | None = None,
-    home: str = "",
-) -> Examined:
-    """The evidence of a page that was taken apart already, as :func:`examine_page` weighs it."""
+    _check_words_of_reading(address, zone)
     day, remark = ask_library(page, saved_at)
     where = address or page.address
     evidence = gather_evidence(
@@ -461,8 +459,3 @@ def choose_id(story: str, role: str, articles: pd.DataFrame) -> str:
     while f"{prefix}-{ROLE_LETTERS[role]}{number}" in taken:
         number += 1
     return f"{prefix}-{ROLE_LETTERS[role]}{number}"
-
-
-def with_proposal(examined: Examined, proposal: Proposal) -> Examined:
-    """The same page with another proposal."""
-    return replace(examined, proposal=proposal)
