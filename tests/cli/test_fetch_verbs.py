@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from event_impact.base.root import StudyRoot
 from event_impact.cli.main import main
+from event_impact.runs.workers import PartOutcome
 from market.replay import FAULTS, ReplayServer, bend, make_library, make_listing, replaying
 from small_study import make_study
 
@@ -90,11 +90,11 @@ def test_nightly_fetches_records_bars_and_defers(
 ) -> None:
     served: list[str] = []
 
-    def run_dossier(request, *, progress) -> SimpleNamespace:
-        served.append(request.parameters["as_of"])
-        return SimpleNamespace(folder=Path("2026-02-13_ford-xiaomi_dossier_00000000"))
+    def run_parts(requests, *, run, progress) -> list[PartOutcome]:
+        served.extend(request.parameters["as_of"] for request in requests)
+        return [PartOutcome("dossier", 0, "2026-02-13_ford-xiaomi_dossier_00000000")]
 
-    monkeypatch.setattr("event_impact.runs.dossier.run_dossier", run_dossier)
+    monkeypatch.setattr("event_impact.runs.workers.run_parts", run_parts)
     server.steady = FAULTS["429"]
     limited = call(root, "nightly", "--at", "2026-02-13T23:00:00Z", "--wait", "0")
     assert (limited.exit_code, served, vintages(root)) == (75, [], [])
