@@ -53,7 +53,7 @@ def test_no_estimate_is_counted_twice(curve):
     row = found.estimates[0]
     assert (row.outcome, row.is_curve_tested) == ("fragile", False)
     verdict = found.verdict
-    assert "too few earlier prices exist to test how well it holds" in " ".join(verdict.sentences)
+    assert "too few earlier prices exist to test how well it holds" in verdict.finding
 
 
 def test_the_headline_of_the_curve_is_the_headline_of_the_study(focal, curve):
