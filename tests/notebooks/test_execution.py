@@ -277,6 +277,4 @@ def test_the_alignment_notebook_runs_without_prices(reports):
     outcome = run_notebook(request(reports, "01_alignment", story="havas-wpp-2025", as_of="2025-12-01"))
     assert outcome.run.outcome is None
     assert len(pd.read_csv(outcome.folder / "results" / "registry.csv")) > 40
-    index = (reports / "index.html").read_text()
-    check_page(index)
-    assert "havas-wpp-2025" in index
+    assert "havas-wpp-2025" in (reports / "index.html").read_text()
