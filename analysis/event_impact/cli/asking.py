@@ -18,7 +18,7 @@ from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.market.download import fetch_passing
 from event_impact.page.daily_screen import COLUMNS, list_rows
 from event_impact.page.finding import compose_heading, compose_sentences
-from event_impact.page.first_screen import ScreenRow
+from event_impact.page.first_screen import print_rows
 from event_impact.page.verdict import find_primary
 from event_impact.reading.feeds import web_address
 from event_impact.registry.alignments import align, describe_instants
@@ -89,7 +89,7 @@ def ask(
         f"{story.title}: {ticker} on {listing.exchange} against {study.opened.benchmark}, prices to {study.as_of}",
         describe_instants(listing.exchange, located.drop_duplicates("close_session")),
         "", click.style(finding, bold=True), *sentences, "",
-        *_tabulate(rows), "", *_draw(study), *filter(None, ["", published] if published else []),
+        *print_rows({"heads": [list(COLUMNS)], "rows": [[row.label, *row.cells] for row in rows]}), "", *_draw(study), *filter(None, ["", published] if published else []),
     ]  # fmt: skip
     record = {
         "story": study.name, "ticker": ticker, "exchange": listing.exchange, "benchmark": study.opened.benchmark,
@@ -130,13 +130,6 @@ def _publish(ctx: click.Context, study: Study, reports: str | None) -> Any:
         done = run_notebook(request, progress=context.make_progress(ctx))
     webbrowser.open(done.page.as_uri())
     return done.page
-
-
-def _tabulate(rows: list[ScreenRow]) -> list[str]:
-    """The rows of the first screen, aligned."""
-    cells = [COLUMNS, *((row.label, *row.cells) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
 def _draw(study: Study) -> list[str]:
