@@ -84,12 +84,13 @@ def ask(
     finding = compose_heading(row, study.sequence, story, study.config)
     sentences = compose_sentences(row, companion, study.alignment, study.config)
     rows = list_rows(study.estimates, row, companion, study.sequence, study.alignment)
+    table = {"heads": [list(COLUMNS)], "rows": [[listed.label, *listed.cells] for listed in rows]}
     located = align(listing.exchange, [bounds[0], bounds[1] - (bounds[1] - bounds[0]) / 1000])
     lines = [
         f"{story.title}: {ticker} on {listing.exchange} against {study.opened.benchmark}, prices to {study.as_of}",
         describe_instants(listing.exchange, located.drop_duplicates("close_session")),
         "", click.style(finding, bold=True), *sentences, "",
-        *print_rows({"heads": [list(COLUMNS)], "rows": [[row.label, *row.cells] for row in rows]}), "", *_draw(study), *filter(None, ["", published] if published else []),
+        *print_rows(table), "", *_draw(study), *filter(None, ["", published] if published else []),
     ]  # fmt: skip
     record = {
         "story": study.name, "ticker": ticker, "exchange": listing.exchange, "benchmark": study.opened.benchmark,
