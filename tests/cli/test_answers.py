@@ -77,7 +77,8 @@ def test_runs_and_evenings(desk: Path, tmp_path: Path, monkeypatch: pytest.Monke
     for verb, *arguments in (
         ("list",), ("show", "latest"), ("open", "latest"), ("export", "latest", "--format", "csv", "--out", tmp_path / "tables"),
         ("star", "latest", "--note", "kept"),
-        ("site build", tmp_path / "site"), ("prune", "--keep", "1"), ("schedule", "show"), ("doctor", "--no-kernel", "--at", "2026-02-17T22:00:00Z"),
+        ("site build", tmp_path / "site"), ("prune", "--keep", "1"), ("schedule", "show"),
+        ("doctor", "--no-kernel", "--at", "2026-02-17T22:00:00Z"),
         ("nightly", "--source", "snapshot", "--at", "2026-02-02T12:00:00Z"),
     ):  # fmt: skip
         monkeypatch.setattr("webbrowser.open", lambda _: True)
