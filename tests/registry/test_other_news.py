@@ -104,7 +104,7 @@ def test_what_is_entered_is_masked_by_a_run_and_not_proposed_again(data: Path) -
     assert list(held.masked_sessions.strftime("%Y-%m-%d")) == ["2025-02-12", "2025-05-16"]
     again, _ = look(data)
     assert again.proposed == ()
-    assert len(again.recorded) == 5
+    assert len(again.recorded) == 6  # one of them stood there before
     assert add_confounders(data, found.proposed) == 0
 
 
@@ -112,7 +112,8 @@ def test_news_inside_the_windows_is_named_one_by_one(data: Path) -> None:
     record_earnings(data, announce(("2025-06-25 17:00", "0.44")))
     found, (first, last) = look(data)
     lines = found.describe(first, last)
-    assert lines[0] == "2025-06-26: Earnings announcement (not recorded)"
+    assert "2025-06-26: Earnings announcement (not recorded)" in lines
+    assert "2025-06-24: Oil settles 6% lower on the ceasefire of Israel and Iran (recorded)" in lines
     assert (first.date(), last.date()) == (date(2025, 6, 10), date(2025, 6, 27))
 
 
@@ -134,4 +135,4 @@ def test_the_verb_lists_and_enters(data: Path) -> None:
     assert json.loads(entered.stdout)["entered"] == 4
     assert ask("story", "confounders", "shell-bp-2025", "--add").stdout == "0\n"
     plan = ask("story", "plan", "shell-bp-2025")
-    assert "no other news is known from 2025-06-10 to 2025-06-27" in plan.stderr
+    assert "2025-06-24: Oil settles 6% lower on the ceasefire of Israel and Iran (recorded)" in plan.stderr

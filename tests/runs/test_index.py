@@ -200,7 +200,9 @@ def test_hostile_titles_are_text(tmp_path):
 def test_a_run_that_was_published_without_its_index_is_listed_when_asked_for_again(tmp_path, monkeypatch):
     root = make_study(tmp_path / "study")
     with monkeypatch.context() as patched:
-        patched.setattr("event_impact.runs.run.rebuild_index", lambda *a, **o: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            "event_impact.runs.publication.rebuild_index", lambda *a, **o: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             run_notebook(request(root), execute=execute_fake)
     assert not (root.reports / "index.html").exists()

@@ -91,7 +91,8 @@ def _profile(row: WindowEstimate, bound: float) -> dict[str, object]:
 
 
 def _grid(known: list[float]) -> np.ndarray:
-    return np.linspace(0.0, 1.25 * max(known), CURVE_POINTS)[1:]
+    """Points that miss the known ends: there the rule ties, and rounding would decide."""
+    return np.linspace(0.0, 1.26 * max(known), CURVE_POINTS)[1:]
 
 
 def _trace(
