@@ -114,7 +114,7 @@ def test_nothing_leaves_the_page_and_nothing_breaks(seen, name):
     page = seen[name]
     assert page["requests"] == []
     assert page["errors"] == []
-    assert page["scripts"] == 0
+    assert page["scripts"] == (name == "index")  # the one that sorts and searches, allowed by its hash
     assert "default-src 'none'" in page["policy"]
     assert page["brokenAnchors"] == []
     assert page["unseen"] == 0
@@ -168,7 +168,7 @@ def test_labels_of_figures_stay_legible_on_a_phone(seen, name):
     assert min(labels) >= SMALLEST_LABEL_PX
 
 
-@pytest.mark.parametrize("name", ["event study", "alignment", "panel", "dossier"])
+@pytest.mark.parametrize("name", ["event study", "alignment", "dossier"])  # the panel draws its rows
 def test_the_first_table_is_read_whole_on_a_phone(seen, name):
     page = seen[name]
     assert not page["frames"]["firstScrolls"]

@@ -70,16 +70,17 @@ function readFrames() {
   const isFrame = (e) => e.matches(".table-frame");
   const smallest = (svg) => Math.min(...[...svg.querySelectorAll("text")].map((t) => Number(t.getAttribute("font-size"))))
     * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-  const first = document.querySelector("main .table-frame");
+  const first = document.querySelector("main .screen-table, main .table-frame");
+  const stacked = document.querySelector("main .table-frame.stack");
   return {
     tables: frames.filter((e) => e.matches(".table-frame")).map(name),
     unreachable: frames.filter((e) => isFrame(e) && !(e.tabIndex === 0 && e.ariaLabel && e.role)).map(name),
     uncued: frames.filter((e) => isFrame(e) && !/local.*scroll/.test(getComputedStyle(e).backgroundAttachment)).map(name),
     labels: [...document.querySelectorAll("main figure svg")].filter((i) => i.checkVisibility()).map(smallest),
     firstScrolls: frames.includes(first),
-    firstUnlabelled: first ? [...first.querySelectorAll("tbody td")].filter(
+    firstUnlabelled: stacked ? [...stacked.querySelectorAll("tbody td")].filter(
       (d) => !getComputedStyle(d, "::before").content.startsWith(
-        `"${first.querySelector("thead tr").cells[d.cellIndex].textContent}"`)).length : 0,
+        `"${stacked.querySelector("thead tr").cells[d.cellIndex].textContent}"`)).length : 0,
   };
 }
 
