@@ -278,3 +278,12 @@ def test_the_alignment_notebook_runs_without_prices(reports):
     assert outcome.run.outcome is None
     assert len(pd.read_csv(outcome.folder / "results" / "registry.csv")) > 40
     assert "havas-wpp-2025" in (reports / "index.html").read_text()
+
+
+def test_minutes_are_published_by_the_runner_too(tmp_path):
+    """Reuters' report and the denial of 5 April 2024: two stretches, each with its number."""
+    outcome = run_notebook(request(tmp_path, "06_minutes", story="tesla-model2-2024", as_of="2024-04-05"))
+    held = pd.read_csv(outcome.folder / "results" / "minutes.csv")
+    declared = held[held["is_declared"]]
+    assert declared["estimate"].tolist() == [outcome.run.headline["estimate"], outcome.run.companion["estimate"]]
+    assert declared["p_holm"].max() < 0.05

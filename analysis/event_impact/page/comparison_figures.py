@@ -38,7 +38,7 @@ def draw_peers(spillover: Spillover, firm_name: str) -> Drawing:
         ("firm", "return, %", "95 % interval", "news of its own that session"),
         name="peers_on_the_day",
         title="Everyone on the day of the event",
-        subtitle="abnormal return by each firm\u2019s own model, %",
+        subtitle="abnormal return by each firm\u2019s own model, %, with 95 % intervals by t",
         numbers=numbers,
         width=WIDE,
     )
@@ -98,7 +98,7 @@ def draw_forest(result: PanelResult) -> Drawing:
         ("report and denial", "return, %", "95 % interval", "sessions", "mean without it"),
         name="forest",
         title="Every story, from its report to its first denial",
-        subtitle="abnormal return, %",
+        subtitle="abnormal return, %, with 95 % intervals by t",
         numbers=pd.DataFrame(table, columns=FOREST_COLUMNS),
         width=WIDE,
         mean=main.estimate,

@@ -91,6 +91,8 @@ class FirstScreen:
         Bold lead and text of the closing line.
     csv : str
         Name of the results behind it, without its ending.
+    links : str
+        Where the numbers and the rest lie, as markup; ``{name}`` stands for ``csv``.
     reading : str
         Outcome that the chip shows, where it is not that of the record.
     companion_outcome : str or None
@@ -114,6 +116,7 @@ class FirstScreen:
     rows: tuple[ScreenRow, ...]
     notes: tuple[tuple[str, str], ...]
     csv: str
+    links: str = LINKS
     reading: str = ""
     companion_outcome: str | None = None
 
@@ -140,8 +143,9 @@ class FirstScreen:
 
     def _repr_html_(self) -> str:
         until = f" \u00b7 prices to {self.prices_to.day} {self.prices_to:%b %Y}" if self.prices_to else ""
-        drawings = "".join(drawing._repr_html_() for drawing in self.drawings)
         layout = "pair" if len(self.drawings) > 1 else "single"
+        drawn = "".join(drawing._repr_html_() for drawing in self.drawings)
+        drawings = f'<div class="{layout}">{drawn}</div>' if drawn else ""
         notes = " ".join(f"<strong>{escape(lead)}</strong> {mark_up(text)}" for lead, text in self.notes)
         return (
             f'{FIRST_SCREEN} aria-label="Finding">'
@@ -149,8 +153,8 @@ class FirstScreen:
             f"<strong>{escape(self.status)}</strong> {chip(self.reading or self.outcome)}</span>{SIBLINGS}</div>"
             f"<h1>{mark_up(self.finding)}</h1>"
             f'<p class="deck">{mark_up(" ".join(self.sentences))}</p>'
-            f'<div class="{layout}">{drawings}</div>{self._table()}'
-            f'<p class="foot">{notes} {CHANGES} {LINKS.format(name=self.csv)}</p></section>'
+            f"{drawings}{self._table()}"
+            f'<p class="foot">{notes} {CHANGES} {self.links.format(name=self.csv)}</p></section>'
         )
 
     def _table(self) -> str:

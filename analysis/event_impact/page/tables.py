@@ -18,6 +18,7 @@ from event_impact.inference.windows import WindowEstimate, estimates_frame, fram
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
+from event_impact.page.finding import name_exchange
 from event_impact.page.format import MINUS, OUTCOME_LABELS, RETURN_LABELS, format_interval, format_p, format_size
 from event_impact.page.words import read_labels, say
 
@@ -151,7 +152,7 @@ def tabulate_alignment(alignment: Alignment) -> TableExhibit:
     events = [e for e in alignment.articles if e.article.role in ("report", "denial")]
     caption = (
         "Reports and denials. Each became public within an interval, never at a point; a candidate session is one "
-        f"of {alignment.hours.exchange} whose closing price is the first that can contain it."
+        f"of {name_exchange(alignment)} whose closing price is the first that can contain it."
     )
     columns = _article_columns(alignment.hours)
     return declare_table("alignment", events, columns, caption=caption, numbers=alignment.frame())

@@ -26,12 +26,14 @@ from event_impact.base.errors import ConfigError, DataError, ExecutionError, Ren
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.exhibits import write_csv
+from event_impact.page.finding import name_firm
+from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_percent
 from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
 from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
-from event_impact.runs.compare import describe_changes, find_previous
+from event_impact.runs.compare import PAGE_NAMES, describe_changes, find_previous, link_siblings
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.publication import keep_attempt
 from event_impact.runs.run import (
@@ -298,17 +300,11 @@ def render_dossier(
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
-    label = OUTCOME_LABELS.get(str(run.outcome), "no outcome stated")
+    screen = compose_screen(study, run, lead)
     body = (
-        f"<h1>{escape(study.title)}: all notebooks of the story</h1>"
-        f'<section class="verdict" aria-label="Verdict"><p class="question">Verdict of {escape(lead.notebook)}</p>'
-        f'<p class="outcome"><strong>{escape(label.capitalize())}.</strong> {escape(run.verdict)}</p>'
-        f"<p>{escape(str(run.agreement))}</p>"
-        '<p class="plain"><span class="label">In plain words.</span> '
-        f"{escape(run.plain)}</p></section>"
-        f"{describe_changes(previous, run)}"
-        f'<h2 id="notebooks">The notebooks</h2>{_tabulate_runs(runs)}'
-        f'<h2 id="agreement">Where they agree</h2>{_tabulate_agreement(agreements, runs)}'
+        f'{screen._repr_html_()}<h2 id="notebooks">What each page adds</h2>{_tabulate_runs(runs)}'
+        f'<h2 id="agreement">Where they agree</h2><p>{escape(str(run.agreement))}</p>'
+        f"{_tabulate_agreement(agreements, runs)}"
     )
     figures = next((p.freshness.describe() for p in parts if p.freshness), "none: articles and calendar only")
     page = render_page(
@@ -319,6 +315,8 @@ def render_dossier(
             facts=(study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
             footer="Made by event-impact from the runs in the folder runs/ beside this page.",
             failure_html=body,
+            changed_html=describe_changes(previous, run),
+            siblings_html=link_siblings(request.reports, run),
             provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),
         ),
     )
@@ -326,14 +324,42 @@ def render_dossier(
     return page
 
 
-def _tabulate_runs(runs: list[StoredRun]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row"><a href="runs/{escape(short_name(s.notebook))}/report.html">{escape(s.notebook)}</a></th>'
-        f'<td><span class="badge {s.run.status}">{s.run.status}</span></td>'
-        f"{mark_up_cell(_word_outcome(s.run))}{mark_up_cell(s.run.finding or s.run.verdict)}</tr>"
-        for s in runs
+def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> FirstScreen:
+    """What the leading page opens with, without its drawings: they stand there."""
+    finding = lead.run.finding or lead.run.verdict
+    weights = ("headline", "plain")
+    held = lead.run.table or {"heads": [["abnormal return"]], "rows": []}
+    leading = f"runs/{short_name(lead.notebook)}"
+    return FirstScreen(
+        firm=name_firm(study.story, study.timing),
+        story=study.title,
+        prices_to=study.as_of,
+        status=run.status,
+        outcome=run.outcome or "aligned",
+        finding=finding,
+        sentences=(lead.run.verdict.removeprefix(finding).strip(),),
+        drawings=(),
+        columns=tuple(held["heads"][0]),
+        rows=tuple(
+            ScreenRow(label, tuple(cells), weights[k] if k < len(weights) else "beside")
+            for k, (label, *cells) in enumerate(held["rows"])
+        ),
+        notes=(),
+        csv="agreement",
+        links=f'<a href="results/{{name}}.csv">Numbers (CSV)</a> \u00b7 <a href="{leading}/report.html">Its page</a>',
     )
-    heads = ("notebook", "status", "outcome", "what its page opens with")
+
+
+def _tabulate_runs(runs: list[StoredRun]) -> str:
+    rows = ""
+    for stored in runs:
+        name, run = PAGE_NAMES.get(stored.notebook, stored.notebook), stored.run
+        rows += (
+            f'<tr><th scope="row"><a href="runs/{escape(short_name(stored.notebook))}/report.html">{escape(name)}</a></th>'
+            f'<td><span class="badge {run.status}">{run.status}</span></td>'
+            f"{mark_up_cell(_word_outcome(run))}{mark_up_cell(run.finding or run.verdict)}</tr>"
+        )
+    heads = ("page", "status", "outcome", "what it opens with")
     return frame_table("The runs bound here. Their pages lie in runs/.", heads, rows, name="parts")
 
 
@@ -352,5 +378,5 @@ def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> s
         )
         for a in agreements
     )
-    heads = ("quantity", *(s.notebook for s in runs), "together")
+    heads = ("quantity", *(PAGE_NAMES.get(s.notebook, s.notebook) for s in runs), "together")
     return frame_table("The same quantity as each notebook states it.", heads, rows, name="agreement")
