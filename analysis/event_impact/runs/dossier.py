@@ -300,6 +300,7 @@ def render_dossier(
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
+    assert isinstance(study, OpenedStudy)  # a dossier binds the notebooks of one story
     screen = compose_screen(study, run, lead)
     body = (
         f'{screen._repr_html_()}<h2 id="notebooks">What each page adds</h2>{_tabulate_runs(runs)}'
