@@ -14,7 +14,7 @@ import pandas as pd
 from event_impact.base.config import MASKS, MODELS
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.events.articles import load_stories
-from event_impact.inference.windows import WindowEstimate
+from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.market.snapshot import read_manifest
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
@@ -32,7 +32,7 @@ QUANTITIES = (
     Column("outcome", "outcome", OUTCOME_LABELS.__getitem__),
 )
 """What is compared of a row; here they stand below each other."""
-KINDS = {"headline": "close_to_close", "companion": "close_to_open"}
+KINDS = {"headline": HEADLINE_KIND, "companion": COMPANION_KIND}
 PINNED = "<style>.impact-controls {position: sticky; top: 0; align-self: flex-start; min-width: 22em}</style>"
 """Controls stay in sight while what they change is scrolled."""
 

@@ -21,6 +21,7 @@ import nbformat
 import pandas as pd
 
 from event_impact.base.clock import format_instant
+from event_impact.base.code_digest import digest_package
 from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError
 from event_impact.base.root import StudyRoot
@@ -42,7 +43,6 @@ from event_impact.runs.run import (
     Progress,
     RunOutcome,
     RunRequest,
-    digest_package,
     find_notebook,
     own_story,
     prepare,

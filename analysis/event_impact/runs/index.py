@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from event_impact.base.code_digest import digest_package
 from event_impact.base.disk import hold_lock, make_folder, replace_files
 from event_impact.base.errors import AlignmentError
 from event_impact.events.calendars import load_hours
@@ -312,7 +313,6 @@ def _list_histories(
     stories: dict[str, list[StoredRun]], address: Show
 ) -> Iterator[tuple[str, tuple[str, Callable[[], str]]]]:
     """Every page of every history, with what it depends on; full pages count from the oldest run and stay as they are."""
-    frame = hashlib.sha256(_frame_source().encode()).hexdigest()
     for story, runs in stories.items():
         oldest = runs[::-1]
         chunks = [oldest[k : k + ROWS_OF_A_PAGE][::-1] for k in range(0, len(oldest), ROWS_OF_A_PAGE)]
@@ -321,7 +321,7 @@ def _list_histories(
             later = chunks[number + 1] if number + 1 < len(chunks) else []
             held = "\n".join(f"{s.folder.name} {s.run.finished_at} {s.run.outcome} {address(s)}" for s in chunk)
             last = later[-1].folder.name if later else ""
-            mark = hashlib.sha256(f"{frame}\n{held}\n{last}\n{files[-2:]}\n{number}".encode()).hexdigest()
+            mark = hashlib.sha256(f"{digest_package()}\n{held}\n{last}\n{files[-2:]}\n{number}".encode()).hexdigest()
             yield f"{HISTORY}/{file}", (mark, _history(story, chunk, later, files, number, address))
 
 
@@ -369,12 +369,6 @@ def _link_pages(files: list[str], number: int) -> str:
         f'<a href="{quote(files[k])}">{word}</a>' for k, word in around.items() if 0 <= k < len(files) and k != number
     ]
     return f"<p>Page {number + 1} of {len(files)}{': ' if links else ''}{', '.join(links)}.</p>"
-
-
-def _frame_source() -> str:
-    return "".join(
-        (TEMPLATES / "page" / name).read_text(encoding="utf-8") for name in ("style.css", "index.css", "index.js")
-    )
 
 
 def frame_page(title: str, body: str) -> str:

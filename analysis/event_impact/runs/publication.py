@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from event_impact.base.clock import format_instant
+from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.csv_tables import is_table
 from event_impact.base.disk import FULL_DISK, write_text, writing
 from event_impact.base.errors import DataError, ExecutionError, RenderError
@@ -25,7 +26,7 @@ from event_impact.runs.execute import execute_notebook, extract_record, tidy_not
 from event_impact.runs.failure import keep_failure
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.run import Execute, Prepared, Progress, RunOutcome, digest_package, read_package, short_name
+from event_impact.runs.run import Execute, Prepared, Progress, RunOutcome, short_name
 from event_impact.runs.store import hash_files, open_staging, publish
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import re
@@ -18,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from event_impact.base.clock import Clock, read_system_clock
+from event_impact.base.code_digest import digest_package
 from event_impact.base.disk import writing
 from event_impact.base.errors import ConfigError, did_you_mean
-from event_impact.base.root import PACKAGE, StudyRoot
+from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import RunRecord
 from event_impact.base.threads import can_fork
 from event_impact.runs.forked import ForkedKernel
@@ -260,22 +260,6 @@ def hash_run(prepared: Prepared) -> str:
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-@functools.cache
-def digest_package() -> str:
-    """sha256 over the code and templates of ``analysis/`` as they are when first asked: those that this process runs."""
-    return read_package()
-
-
-def read_package() -> str:
-    """The same as they are now, by relative path."""
-    total = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*")):
-        if path.is_file() and path.suffix in (".py", ".j2", ".css") and "_study" not in path.parts:
-            total.update(path.relative_to(PACKAGE).as_posix().encode())
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
 
 
 def run_notebook(

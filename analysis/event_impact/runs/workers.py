@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
+from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.errors import StudyError
 from event_impact.base.root import SAFE_PATH
 from event_impact.base.threads import ONE_THREAD, can_fork
 from event_impact.runs.forked import SERVING
 from event_impact.runs.kernel_launch import die_with_parent
-from event_impact.runs.run import ALREADY, Prepared, RunOutcome, RunRequest, digest_package, read_package, run_notebook
+from event_impact.runs.run import ALREADY, Prepared, RunOutcome, RunRequest, run_notebook
 
 Progress = Callable[[str], None]
 Run = Callable[..., RunOutcome]

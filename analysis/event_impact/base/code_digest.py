@@ -1,0 +1,29 @@
+"""What the code of this package is, as one number: part of the name of every run, and how edited code is noticed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+from event_impact.base.root import PACKAGE
+
+NO_CODE = {"__pycache__", "_study"}
+"""Folders of bytecode, and of the study that an installed package carries: its files are hashed where they are read."""
+
+
+@functools.cache
+def digest_package() -> str:
+    """sha256 over the package as it is when first asked: what this process runs."""
+    return read_package()
+
+
+def read_package(package: Path = PACKAGE) -> str:
+    """The same as it is now: code, templates, words and schemas, by relative path."""
+    total = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        place = path.relative_to(package)
+        if path.is_file() and not NO_CODE & set(place.parts):
+            total.update(place.as_posix().encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
