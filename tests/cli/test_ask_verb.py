@@ -22,7 +22,7 @@ AT = "2026-01-31T18:28Z"
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
+    def refuse(**_: int) -> None:
         raise AssertionError("a provider was asked")
 
     monkeypatch.setattr("event_impact.cli.scheduler.choose_provider", refuse)
@@ -60,6 +60,7 @@ def test_the_record_holds_the_rows(focal: Study) -> None:
 def test_several_possible_sessions_are_one_set() -> None:
     done = impact("ask", "F", "--between", "2026-01-30T15:00Z", "2026-02-02T15:00Z")
     assert "the largest of these, judged as one set" in done.stdout
+    assert "2026-02-02T14:59:59Z (Mon 2026-02-02 09:59" in done.stdout
 
 
 def test_a_saved_page_says_when() -> None:
@@ -78,13 +79,14 @@ def test_prices_of_one_s_own(tmp_path: Path, focal: Study) -> None:
 
 
 def test_a_provider_is_asked_where_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("event_impact.cli.scheduler.choose_provider", ToyProvider)
+    monkeypatch.setattr("event_impact.cli.scheduler.choose_provider", lambda attempts: ToyProvider())
     monkeypatch.setattr("event_impact.cli.asking.read_system_clock", lambda: datetime(2026, 2, 13, 22, 0, tzinfo=UTC))
     asked = ("ask", "ARVO", "2026-02-03T12:00Z", "--benchmark", "BOLT")
     done = impact(*asked)
     assert done.exit_code == 0, done.stderr
     assert "fetch: ARVO" in done.stderr
     assert "ARVO on XNYS against BOLT, prices to 2026-02-13" in done.stdout
+    assert impact("ask", "arvo", *asked[2:]).stdout == done.stdout
     assert not (ROOT / "data" / "vintages").exists()
     offline = impact(*asked, "--offline")
     assert (offline.exit_code, "no prices of ARVO and BOLT are to be had here" in offline.stderr) == (3, True)
@@ -127,9 +129,14 @@ def test_the_page_is_published_and_opened_when_asked(monkeypatch: pytest.MonkeyP
         (("F",), 2, "when is not said once"),
         (("F", AT, "--before"), 2, "when is not said once"),
         (("F", "2026-01-31T18:28"), 2, "names no zone"),
-        (("f", AT), 2, "expected a ticker"),
+        (("F;", AT), 2, "expected a ticker"),
+        *[
+            (("F", AT, "-p", f"{name}=x"), 2, f"{name} is no parameter of a question")
+            for name in ("story", "source", "root")
+        ],
         (("F", AT, "-p", "windows=0:1"), 2, "the headline window 0:0 is missing"),
-        (("F", "2026-06-30T18:28Z", "--offline"), 2, "2026-06-30"),
+        (("F", "2026-06-30T18:28Z", "--offline"), 3, "the prices end on 2026-03-31, and the news"),
+        (("NVDA", "--before", "--offline"), 3, "no prices of NVDA are to be had here"),
         (("F", AT, "--prices", "nowhere.csv"), 3, "does not exist"),
         (("F", "--page", "nowhere.html"), 3, "cannot be read"),
         (("F", "--page", "https://paper.example/a", "--offline"), 2, "asks no server"),

@@ -170,7 +170,7 @@ def test_a_story_from_nothing_to_a_frozen_plan(own):
     # a draft harms nobody else
     assert "arvo-tessel" not in load_stories(own.data)
     assert impact(own, "align", "--all").exit_code == 0
-    assert "needs articles" in impact(own, "stories").stdout
+    assert "articles lack" in impact(own, "stories").stdout
     early = impact(own, "align", "arvo-tessel")
     assert (early.exit_code, "no report and no denial yet" in early.stderr) == (3, True)
 
@@ -193,6 +193,9 @@ def test_a_story_from_nothing_to_a_frozen_plan(own):
     )
     assert (report.stdout, denial.stdout) == ("AT-R1\n", "AT-D1\n"), denial.stderr
     assert "identify only their joint effect" in denial.stderr
+    listed = {line.split()[0]: line for line in impact(own, "stories").stdout.splitlines()}
+    assert " embedded " in listed["arvo-tessel"]  # the prices of GM and SPY come with the study
+    assert " to be fetched " in listed["nissan-apple-2021"]
     story = load_story("arvo-tessel", own.data)
     assert (story.ticker, story.exchange, story.other_tickers, story.counterparties) == (
         "GM", "XNYS", ("F", "TM"), ("Tessel",),

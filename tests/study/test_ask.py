@@ -54,6 +54,15 @@ def test_frame_file_and_series_hold_the_same_closes(history: pd.DataFrame, focal
     assert find_primary(closes.estimates, "close_to_open").note == "no opening prices are recorded"
 
 
+def test_frames_as_yfinance_gives_them(history: pd.DataFrame, focal: Study) -> None:
+    """One ticker with its dates as index or column, or several below each other's names: ``yfinance.download``."""
+    titled = history.rename(columns=str.title).rename(columns={"Dividend": "Dividends"}).rename_axis("Date")
+    spread = pd.concat({"F": titled, "GM": titled * 2}, axis=1, names=["Ticker", "Price"]).swaplevel(axis=1)
+    for prices in (titled, titled.reset_index(), spread):
+        found = ask(prices, [AT, "2026-01-31T18:29Z"], ticker="F", root=ROOT, as_of="2026-02-13")
+        assert headline(found) == pytest.approx(headline(focal), rel=1e-12)
+
+
 def test_a_benchmark_of_one_s_own_is_not_replaced(history: pd.DataFrame) -> None:
     """Against a constant multiple of recorded SPY the numbers are those of SPY: the frame's own column served."""
     market = open_source("snapshot", ROOT / "data").load("SPY", "XNYS").frame
@@ -92,6 +101,13 @@ def test_the_story_is_named_by_what_was_asked_and_written_nowhere() -> None:
     [
         ("F", "2026-01-31T18:28", {}, 2, "names no zone"),
         ("F", "noon", {}, 2, "is no instant"),
+        ("F", None, {}, 2, "is no instant"),
+        ("F", (AT, AT, AT), {}, 2, "3 instants are given"),
+        ([13.9, 14.1], AT, {}, 2, "a list holds none"),
+        (pd.Series(range(9), name="F"), AT, {}, 3, "no column for date"),
+        (pd.Series(-1.0, pd.bdate_range("2026-01-20", "2026-02-06"), name="F"), AT, {}, 3, "has no close"),
+        ("F", AT, {"source": "auto"}, 2, "source is no parameter of a question"),
+        ("F", "2026-06-30T18:28Z", {}, 3, "the prices end on 2026-03-31"),
         ("F", ("2026-02-02T15:00Z", "2026-02-01T15:00Z"), {}, 2, "does not lie before"),
         ("F", "1990-01-31T18:28Z", {}, 2, "before the first known session"),
         ("f", AT, {}, 2, "expected a ticker"),
@@ -120,7 +136,7 @@ def test_beforehand_tells_the_sizes_of_the_next_session() -> None:
     tables = Tables(ROOT / "data")
     listing = find_listing("F", tables)
     store = open_prices("F", listing, tables)
-    found = imagine_next_session(listing, store, tables, root=StudyRoot(ROOT))
+    found = imagine_next_session(listing, store, tables, StudyRoot(ROOT), {})
     last = store.load("F", "XNYS").frame.index[-1]
     assert found.alignment.event_session == load_hours("XNYS").offset(last, 1)
     close, opening = (find_primary(found.estimates, kind).mde_rule for kind in ("close_to_close", "close_to_open"))

@@ -33,6 +33,8 @@ def read_instant(text: str | datetime) -> datetime:
         instant = datetime.fromisoformat(text) if isinstance(text, str) else text
     except ValueError as error:
         raise ConfigError(f"{text!r} is no instant.", "Write for instance 2026-01-31T18:28:00Z.") from error
+    if not isinstance(instant, datetime):
+        raise ConfigError(f"{text!r} is no instant.", "Give a text such as 2026-01-31T18:28:00Z, or a datetime.")
     if instant.tzinfo is None:
         raise ConfigError(f"{str(text)!r} names no zone.", "End it with Z, or with an offset such as +01:00.")
     try:

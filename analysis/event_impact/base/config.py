@@ -23,22 +23,9 @@ WINDOW_PATTERN = re.compile(r"([+-]?\d{1,4}):([+-]?\d{1,4})")
 FRACTION_PATTERN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MASKS = ("none", "listed")
 MODELS = (
-    "constant_mean",
-    "market_adjusted",
-    "market_adjusted_demeaned",
-    "market",
-    "capm",
-    "ff3",
-    "carhart",
-    "ff5",
-    "ff5_mom",
-    "market_peers",
-    "ridge",
-    "synthetic_control",
-    "garch_market",
-    "lead_lag",
-    "robust",
-)
+    "constant_mean", "market_adjusted", "market_adjusted_demeaned", "market", "capm", "ff3", "carhart", "ff5", "ff5_mom",
+    "market_peers", "ridge", "synthetic_control", "garch_market", "lead_lag", "robust",
+)  # fmt: skip
 # No window may reach further after the event than this.
 LAST_WINDOW_SESSION = 60
 # Nightly runs serve a story until that many sessions after its last window is complete; then it closes by itself.

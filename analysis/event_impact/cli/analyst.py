@@ -182,7 +182,8 @@ def _say_what_follows(ctx: click.Context, data: Path, held: Story, prices: str |
     """What will be identified, said before any return is computed; then whether prices can serve it."""
     alignment = registration.align_recorded(held, data)
     context.tell(ctx, describe_alignment(alignment))
-    if prices is None and not registration.is_embedded(held, data) and not yes:
+    lack = registration.tell_recorded(data, held.ticker, held.benchmark) == registration.TO_FETCH
+    if prices is None and lack and not yes:
         question = f"Prices of {held.ticker} and {held.benchmark} (fetch, the path of your own, or nothing for later)"
         prices = ask(click.prompt, question, "Give --prices.", default="", show_default=False).strip()
     if prices == "fetch":
@@ -264,12 +265,7 @@ def load_filings(where: str) -> tuple[Filing, ...]:
 @click.option("--filings", metavar="FILE", help="A filing of the firm, or its list of submissions, from EDGAR.")
 @click.pass_context
 def confounders(
-    ctx: click.Context,
-    story_id: str,
-    source: str | None,
-    assignments: tuple[str, ...],
-    add: bool,
-    filings: str | None,
+    ctx: click.Context, story_id: str, source: str | None, assignments: tuple[str, ...], add: bool, filings: str | None
 ) -> None:
     """List ex-dividend days and earnings of STORY's listing that are not recorded; prints how many.
 

@@ -11,17 +11,10 @@ import click
 
 from event_impact.base.clock import format_instant, read_instant, read_system_clock
 from event_impact.base.config import parse_date, parse_story
+from event_impact.base.csv_tables import Tables
 from event_impact.base.disk import replace_files
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.cli.context import (
-    complete,
-    list_stories,
-    open_own_root,
-    open_root,
-    parse_at,
-    say,
-    tell,
-)
+from event_impact.cli.context import complete, list_stories, open_own_root, open_root, parse_at, say, tell
 from event_impact.events.articles import find_story, load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
@@ -31,6 +24,7 @@ from event_impact.reading.pages import MAX_BYTES
 from event_impact.reading.proposals import Proposal, bound_by_hand, describe_proposal, use
 from event_impact.reading.stamps import Interval
 from event_impact.registry import alignments as known
+from event_impact.registry.registration import tell_recorded
 from event_impact.registry.watching import watch_feeds
 
 
@@ -158,23 +152,10 @@ def read(ctx: click.Context, /, file: str, **options: Any) -> None:
 @click.option("--yes", is_flag=True, help="Ask nothing; refused when the evidence does not decide.")
 @click.pass_context
 def add(
-    ctx: click.Context,
-    /,
-    file: str,
-    story: str,
-    role: str,
-    outlet: str,
-    paraphrase: str | None,
-    number: int | None,
-    not_before: str | None,
-    not_after: str | None,
-    article_id: str,
-    source_kind: str,
-    confidence: str,
-    keep_role: bool,
-    yes: bool,
-    **options: Any,
-) -> None:
+    ctx: click.Context, /, file: str, story: str, role: str, outlet: str, paraphrase: str | None, number: int | None,
+    not_before: str | None, not_after: str | None, article_id: str, source_kind: str, confidence: str, keep_role: bool,
+    yes: bool, **options: Any,
+) -> None:  # fmt: skip
     """Add FILE, a saved page, text, feed or address, to the articles of a story; prints its id."""
     data = open_own_root(ctx).data
     held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))  # before the page is read
@@ -197,14 +178,9 @@ def add(
 
 
 def settle(
-    ctx: click.Context,
-    examined: ingest.Examined,
-    *,
-    number: int | None,
-    not_before: str | None,
-    not_after: str | None,
-    yes: bool,
-) -> tuple[Proposal, Interval]:
+    ctx: click.Context, examined: ingest.Examined, *, number: int | None = None, not_before: str | None = None,
+    not_after: str | None = None, yes: bool,
+) -> tuple[Proposal, Interval]:  # fmt: skip
     """The proposal that is used and its bounds: the page's, or the analyst's choice."""
     proposal = examined.proposal
     first = read_instant(not_before) if not_before else None
@@ -275,14 +251,14 @@ def watch(ctx: click.Context, story: str, feeds: tuple[str, ...]) -> None:
 @click.option("--open", "only_open", is_flag=True, help="Only stories that nightly runs serve.")
 @click.pass_context
 def stories(ctx: click.Context, only_open: bool) -> None:
-    """List the registered stories, one a line."""
-    held = load_stories(open_root(ctx).data, with_drafts=True).values()
+    """List the registered stories, one a line: where they trade, whether they are served, where their prices lie."""
+    tables = Tables(open_root(ctx).data)
+    held = load_stories(tables, with_drafts=True).values()
     shown = [s for s in held if not only_open or s.state == "open"]
-    lines = []
-    for s in shown:
-        embedded = "needs articles" if s.is_draft else "embedded" if s.is_embedded else "needs prices"
-        lines.append(f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {embedded:14} {s.title}")
-    say(ctx, "\n".join(lines), [{n: getattr(s, n) for n in ("story", "title", "ticker", "state")} for s in shown])
+    prices = {s.story: "articles lack" if s.is_draft else tell_recorded(tables, s.ticker, s.benchmark) for s in shown}
+    lines = [f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {prices[s.story]:14} {s.title}" for s in shown]
+    named = [{name: getattr(s, name) for name in ("story", "title", "ticker", "state")} for s in shown]
+    say(ctx, "\n".join(lines), [record | {"prices": prices[record["story"]]} for record in named])
 
 
 @click.command()
@@ -294,14 +270,9 @@ def stories(ctx: click.Context, only_open: bool) -> None:
 @click.option("--exchange", metavar="MIC", help="With --at: whose calendar, such as XNYS or XTKS.")
 @click.pass_context
 def align(
-    ctx: click.Context,
-    story: str | None,
-    every: bool,
-    as_of: str | None,
-    out: str | None,
-    instants: tuple[str, ...],
+    ctx: click.Context, story: str | None, every: bool, as_of: str | None, out: str | None, instants: tuple[str, ...],
     exchange: str | None,
-) -> None:
+) -> None:  # fmt: skip
     """Show which sessions the articles of STORY can have reached, and what is identified."""
     if instants or exchange:
         _locate(ctx, instants, exchange, is_alone=not (story or every or as_of or out))

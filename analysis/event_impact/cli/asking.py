@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ import pandas as pd
 from event_impact.base.clock import read_system_clock
 from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.cli import article_pages, context, scheduler
+from event_impact.cli import context, scheduler
 from event_impact.inference.deciding_rule import chance_to_find
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.market.download import fetch_passing
@@ -28,6 +29,8 @@ from event_impact.study.study import Study
 NOTEBOOK = "02_event_study"
 EFFECTS = (0.01, 0.02, 0.03, 0.05, 0.10)
 """True effects whose chance to be seen is told beforehand: round, and chosen before any share was."""
+ATTEMPTS = 2
+"""How often a provider that does not answer is asked: somebody waits."""
 WIDTH = 61
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LAYERS = 3
@@ -59,33 +62,33 @@ def ask(
     if sum(map(bool, (instant, between, page, before))) != 1:
         raise ConfigError("when is not said once.", "Give one of INSTANT, --between A B, --page, or --before.")
     root, now = context.open_root(ctx), read_system_clock()
-    tables = Tables(root.data)
+    tables, ticker = Tables(root.data), ticker.upper()
     parameters = context.gather_parameters(assignments)
     listing = question.find_listing(ticker, tables, exchange=exchange, benchmark=benchmark)
     bounds, known = (
         _read_page(page, offline=offline) if page else (question.read_bounds(*(between or (instant or now,))), {})
     )
     story = question.make_story(listing, bounds, tables, **known)
-    store = question.open_prices(prices or ticker, listing, tables)
+    store = question.open_prices(question.read_prices(Path(prices)) if prices else ticker, listing, tables)
     pair, since = (ticker, listing.benchmark), bounds[0].date()
-    missing = [name for name in pair if not store.holds(name)]
-    if not (prices or offline) and (missing or not (before or question.is_served(store, story))):
-        provider, progress = scheduler.choose_provider(), context.make_progress(ctx)
+    if lack := question.tell_lack(store, story, needs_event=not before):
+        if prices or offline:
+            raise DataError(lack, question.LACK_HINT)
+        provider, progress = scheduler.choose_provider(attempts=ATTEMPTS), context.make_progress(ctx)
         store = fetch_passing(pair, listing.exchange, since, tables, provider, at=now, progress=progress)
-    elif missing:
-        hint = "Name a file that holds them with --prices, or leave --offline out."
-        raise DataError(f"no prices of {' and '.join(missing)} are to be had here.", hint)
     if before:
-        _say_beforehand(ctx, question.imagine_next_session(listing, store, tables, root=root, **parameters))
+        _say_beforehand(ctx, question.imagine_next_session(listing, store, tables, root, parameters))
         return
-    study = Study(story, root=root.path, prices=store, **parameters)
+    if not has_page:  # only the page shows a run-up
+        parameters = {"runup": "0:0"} | parameters
+    study = question.pose(story, store, root, parameters)
     published = str(_publish(ctx, study, reports)) if has_page else None
     row, companion = (find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
     finding = compose_heading(row, study.sequence, story, study.config)
     sentences = compose_sentences(row, companion, study.alignment, study.config)
     rows = list_rows(study.estimates, row, companion, study.sequence, study.alignment)
     table = {"heads": [list(COLUMNS)], "rows": [[listed.label, *listed.cells] for listed in rows]}
-    located = align(listing.exchange, [bounds[0], bounds[1] - (bounds[1] - bounds[0]) / 1000])
+    located = align(listing.exchange, [bounds[0], bounds[1] - pd.Timedelta(seconds=1)])
     lines = [
         f"{story.title}: {ticker} on {listing.exchange} against {study.opened.benchmark}, prices to {study.as_of}",
         describe_instants(listing.exchange, located.drop_duplicates("close_session")),
@@ -107,6 +110,8 @@ def _read_page(page: str, *, offline: bool) -> tuple[tuple[pd.Timestamp, pd.Time
     if offline and web_address(page):
         raise ConfigError(f"{page} is an address, and --offline asks no server.", "Save the page and name its file.")
     reading = {"url": "", "zone": "", "zone_basis": "inferred", "encoding": "", "item": ""}
+    from event_impact.cli import article_pages
+
     examined = article_pages.examine(page, anchor=None, saved_at=None, **reading)
     proposal = examined.proposal
     if proposal.interval is None or proposal.chosen is None:

@@ -151,17 +151,9 @@ class RunCommand(click.Command):
 @context.memory_option
 @click.pass_context
 def run(
-    ctx: click.Context,
-    /,
-    notebook: str,
-    assignments: tuple[str, ...],
-    reports: str | None,
-    force: bool,
-    cold: bool,
-    timeout: int,
-    memory: int,
-    **named: str | None,
-) -> None:
+    ctx: click.Context, /, notebook: str, assignments: tuple[str, ...], reports: str | None, force: bool, cold: bool,
+    timeout: int, memory: int, **named: str | None,
+) -> None:  # fmt: skip
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
     parameters = context.gather_parameters(assignments, **named)
     from event_impact.runs.kernel_launch import KernelLimits

@@ -40,11 +40,11 @@ def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[s
     return fetch_vintage(request, root.data, provider, at=at, recorded_at=read_system_clock(), progress=progress)
 
 
-def choose_provider(name: str | None = None) -> Provider:
+def choose_provider(name: str | None = None, **options: Any) -> Provider:
     """The provider asked for, by option or by the environment, else the default one."""
     from event_impact.market.providers import DEFAULT_PROVIDER, load_provider
 
-    return load_provider(name or os.environ.get(PROVIDER_VARIABLE) or DEFAULT_PROVIDER)
+    return load_provider(name or os.environ.get(PROVIDER_VARIABLE) or DEFAULT_PROVIDER, **options)
 
 
 @click.command()
@@ -104,17 +104,9 @@ NOTIFY_HELP = (
 @wait_option
 @click.pass_context
 def nightly(
-    ctx: click.Context,
-    limit: int,
-    at: str | None,
-    source: str,
-    reports: str | None,
-    memory: int,
-    cold: bool,
-    notify: str | None,
-    keep: int,
-    wait: int,
-) -> None:
+    ctx: click.Context, limit: int, at: str | None, source: str, reports: str | None, memory: int, cold: bool,
+    notify: str | None, keep: int, wait: int,
+) -> None:  # fmt: skip
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
     from event_impact.base.run_record import DOSSIER
     from event_impact.market.download import record_bars

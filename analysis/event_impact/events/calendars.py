@@ -164,10 +164,12 @@ class SessionHours:
 
 def resolve_alias(exchange: str) -> str:
     """The market identifier behind a common name such as NYSE; other texts stay as they are."""
+    if not exchange:  # the library takes a quarter of a second to load
+        return ""
     import exchange_calendars
 
     try:
-        return exchange_calendars.resolve_alias(exchange) if exchange else ""
+        return str(exchange_calendars.resolve_alias(exchange))
     except exchange_calendars.errors.InvalidCalendarName:
         return exchange
 

@@ -220,7 +220,7 @@ def place_on_calendar(frame: pd.DataFrame, hours: SessionHours, where: str) -> t
             f"{hours.exchange} traded then: give the missing sessions.",
         ),
     ):
-        if len(bad) > max(MAX_BAD_SHARE * len(expected), 1) or kept.empty:
+        if len(bad) > (0 if kept.empty else max(MAX_BAD_SHARE * len(expected), 1)):
             raise refuse(where, f"{bad[0].date()} {what} ({len(bad)} such of {len(expected)} sessions)", hint)
     doubts = [Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} was closed") for s in extra]
     doubts += [Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} traded, but there is no row") for s in missing]

@@ -11,18 +11,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_choice, parse_story
-from event_impact.base.csv_tables import append_row, locked, parse_table, read_table, replace_tables
+from event_impact.base.csv_tables import Tables, append_row, locked, parse_table, read_table, replace_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import ARTICLE_COLUMNS, DENIED, STATES, STORY_COLUMNS, Story, build_stories
 from event_impact.events.calendars import load_hours, resolve_alias
 from event_impact.events.peer_lists import PEER_COLUMNS
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.checks import refuse_halt
-from event_impact.market.snapshot import MANIFEST_COLUMNS, open_source, read_manifest
+from event_impact.market.snapshot import MANIFEST_COLUMNS, open_source
 from event_impact.reading.tickers import AMERICAN, EXCHANGE_WORDS, resolve_exchange
 from event_impact.registry.alignments import embedded_opens
 
 MAX_TITLE_WORDS = 22
+TO_FETCH = "to be fetched"
 SMALL_WORDS = frozenset(
     ("a", "about", "an", "and", "as", "at", "by", "for", "in", "is", "of", "on", "the", "to", "with")
 )
@@ -215,9 +216,12 @@ def rehearsal(data: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def is_embedded(story: Story, data: Path) -> bool:
-    """Whether the snapshot holds prices of the listing and of its benchmark."""
-    return {story.ticker, story.benchmark} <= set(read_manifest(data)["ticker"])
+def tell_recorded(data: Path | Tables, *tickers: str) -> str:
+    """Where prices of all these tickers lie: ``embedded``, ``recorded`` in a vintage, or else :data:`TO_FETCH`."""
+    store = open_source("auto", data, tickers)
+    if not all(map(store.holds, tickers)):
+        return TO_FETCH
+    return "embedded" if all(store.origin_of(ticker) == "snapshot" for ticker in tickers) else "recorded"
 
 
 def suggest_id(data: Path, title: str) -> str | None:
@@ -288,10 +292,9 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     session = alignment.event_session
     benchmark = config.benchmark or story.benchmark
     store = open_source(config.source, data, (story.ticker, benchmark))
-    embedded = set(read_manifest(data)["ticker"])
     sentences = []
     for ticker in (story.ticker, benchmark):
-        if store.origin_of(ticker) == "snapshot" and ticker not in embedded:
+        if store.origin_of(ticker) == "snapshot" and not store.holds(ticker):
             sentences.append(
                 f"{ticker}: no prices are recorded. Fetch them (impact fetch {story.story}), or name your own with "
                 "--source PATH."

@@ -19,17 +19,19 @@ import pandas as pd
 from event_impact.base.clock import format_instant, read_instant
 from event_impact.base.config import StudyConfig
 from event_impact.base.csv_tables import Tables, append_row
-from event_impact.base.errors import ConfigError
+from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot, find_root
 from event_impact.events.articles import Article, Story, load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
-from event_impact.market.snapshot import PriceStore, open_source, read_frame
+from event_impact.market.snapshot import GIVEN, PriceStore, open_source, read_frame
 from event_impact.market.vendor_forms import rename_columns
 from event_impact.registry.registration import find_benchmark, find_exchange, parse_ticker
 from event_impact.study.study import Study
 
 Instant = str | datetime
+Prices = pd.DataFrame | pd.Series | str | Path
+LACK_HINT = "Name a file that holds them with --prices, or leave --offline out."
 STATED = "stated"
 """Basis of bounds that are taken as they were given."""
 
@@ -44,7 +46,7 @@ class Listing:
 
 
 def ask(
-    prices: pd.DataFrame | pd.Series | str | Path,
+    prices: Prices,
     at: Instant | tuple[Instant, Instant],
     *,
     ticker: str = "",
@@ -59,7 +61,8 @@ def ask(
     ----------
     prices : DataFrame, Series, path or str
         Daily prices: a frame or file with the columns date and close and, where there are any, ticker, open, high,
-        low, volume, dividend; a series of closes; or a ticker whose prices are recorded.
+        low, volume, dividend, under these names or a vendor's (what ``yfinance.download`` gives, for one); a series of
+        closes; or a ticker whose prices are recorded.
     at : str or datetime, or a pair of them
         When the news became public, with its zone, to the minute; of a pair, not before the first and before the
         second.
@@ -98,23 +101,52 @@ def ask(
     'no_detectable_effect'
     """
     desk = find_root(root)
-    tables = Tables(desk.data)
+    tables, prices = Tables(desk.data), read_prices(prices)
     listing = find_listing(ticker or _name_share(prices), tables, exchange=exchange, benchmark=benchmark)
-    bounds = at if isinstance(at, tuple) else (at,)
-    story = make_story(listing, read_bounds(*bounds), tables)
-    return Study(story, root=desk.path, prices=open_prices(prices, listing, tables), **parameters)
+    bounds = at if isinstance(at, (tuple, list)) else (at,)
+    if len(bounds) > 2:
+        raise ConfigError(f"{len(bounds)} instants are given.", "Give one, or the two that the news lies between.")
+    store = open_prices(prices, listing, tables)
+    return pose(make_story(listing, read_bounds(*bounds), tables), store, desk, parameters)
 
 
-def _name_share(prices: pd.DataFrame | pd.Series | str | Path) -> str:
-    """What prices call their share: a series its name, a frame its one ticker, a file itself."""
-    if isinstance(prices, pd.DataFrame):
-        held = list(prices["ticker"].unique()) if "ticker" in prices.columns else []
-        if len(held) != 1:
-            raise ConfigError(f"the prices are of {len(held)} tickers.", "Name the share: ticker=...")
-        return str(held[0])
+def read_prices(prices: Prices) -> pd.DataFrame | str | Path:
+    """Prices at hand or in a file under our names of columns; a ticker, and a folder, as they are.
+
+    Raises
+    ------
+    ConfigError
+        If they are of a kind that holds no prices.
+    DataError
+        If a file or its columns cannot be read.
+    """
     if isinstance(prices, pd.Series):
-        return str(prices.name or "")
-    return prices if isinstance(prices, str) and not _is_path(prices) else Path(prices).stem
+        named = {} if prices.name is None else {"ticker": str(prices.name)}
+        prices = prices.rename("close").to_frame().assign(**named)
+    if isinstance(prices, pd.DataFrame):
+        if prices.columns.nlevels == 2:  # yfinance: prices of several tickers beside each other
+            prices = prices.stack(level=prices.columns.names[1], future_stack=True).reset_index()
+        elif prices.index.nlevels > 1:
+            prices = prices.reset_index()
+        elif not (pd.api.types.is_numeric_dtype(prices.index) or "date" in prices.columns):
+            prices = prices.rename_axis("date").reset_index()
+        return rename_columns(prices, GIVEN)
+    if not isinstance(prices, (str, Path)):
+        raise ConfigError(
+            f"prices: a {type(prices).__name__} holds none.", "Give a frame, a series of closes, a file, or a ticker."
+        )
+    path = Path(prices).expanduser()
+    return rename_columns(read_frame(path, path.read_bytes()), path.name) if path.is_file() else prices
+
+
+def _name_share(prices: pd.DataFrame | str | Path) -> str:
+    """What prices call their share: the one ticker of a frame, or themselves."""
+    if isinstance(prices, (str, Path)):
+        return str(prices)
+    held = list(prices["ticker"].unique()) if "ticker" in prices.columns else []
+    if len(held) != 1:
+        raise ConfigError(f"the prices are of {len(held)} tickers.", "Name the share: ticker=...")
+    return str(held[0])
 
 
 def _is_path(text: str) -> bool:
@@ -175,43 +207,58 @@ def make_story(listing: Listing, bounds: tuple[pd.Timestamp, pd.Timestamp], tabl
     )  # fmt: skip
 
 
-def open_prices(prices: pd.DataFrame | pd.Series | str | Path, listing: Listing, tables: Tables) -> PriceStore:
-    """Prices at hand, in a file or recorded; a benchmark that they lack is lent by what is recorded.
+def open_prices(prices: pd.DataFrame | str | Path, listing: Listing, tables: Tables) -> PriceStore:
+    """Prices at hand, of a folder or recorded; a benchmark that they lack is lent by what is recorded.
 
     Raises
     ------
     DataError
-        If a file is missing or cannot be read.
+        If a path leads nowhere, or the benchmark is recorded nowhere.
     """
-    pair = (listing.ticker, listing.benchmark)
-    if isinstance(prices, pd.Series):
-        prices = prices.rename("close").rename_axis("date").reset_index()
-    elif isinstance(prices, pd.DataFrame) and "date" not in prices.columns:
-        prices = prices.rename_axis("date").reset_index()
-    if isinstance(prices, str) and not _is_path(prices):
-        return open_source("auto", tables, pair)
-    path = None if isinstance(prices, pd.DataFrame) else Path(prices).expanduser()
-    if path is not None and path.is_file():
-        prices = rename_columns(read_frame(path, path.read_bytes()), path.name)
+    recorded = open_source("auto", tables, (listing.ticker, listing.benchmark))
     if isinstance(prices, pd.DataFrame):
         named = prices if "ticker" in prices.columns else prices.assign(ticker=listing.ticker)
         store = PriceStore.of_frame(named, tables)
+    elif isinstance(prices, str) and not _is_path(prices):
+        return recorded
     else:
-        store = PriceStore(str(path), tables)
+        store = PriceStore(str(Path(prices).expanduser()), tables)
     if not store.holds(listing.benchmark):
-        store.lend(listing.benchmark, listing.exchange, open_source("auto", tables, pair))
+        store.lend(listing.benchmark, listing.exchange, recorded)
     return store
 
 
-def is_served(store: PriceStore, story: Story) -> bool:
-    """Whether recorded prices of a story's listing and benchmark reach its event session."""
-    pair = (story.ticker, story.benchmark)
-    event = align_story(story).event_session
-    return all(store.holds(t) and store.load(t, story.exchange).frame.index[-1] >= event for t in pair)
+def tell_lack(store: PriceStore, story: Story, *, needs_event: bool = True) -> str:
+    """What prices of a story's listing and benchmark lack, of its event session too; empty where nothing."""
+    pair, event = (story.ticker, story.benchmark), align_story(story).event_session
+    if missing := [ticker for ticker in pair if not store.holds(ticker)]:
+        return f"no prices of {' and '.join(missing)} are to be had here."
+    last = min(store.load(ticker, story.exchange).frame.index[-1] for ticker in pair)
+    ends = f"the prices end on {last.date()}, and the news can first be priced on {event.date()}."
+    return ends if needs_event and last < event else ""
+
+
+def pose(story: Story, store: PriceStore, root: StudyRoot, parameters: dict[str, Any]) -> Study:
+    """The study of an asked story.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is wrong, or is one that a question takes in another way.
+    DataError
+        If the prices cannot serve it.
+    """
+    if taken := sorted({"story", "source", "prices", "root"} & parameters.keys()):
+        raise ConfigError(
+            f"{taken[0]} is no parameter of a question.", "The share, the instant and the prices make its story."
+        )
+    if lack := tell_lack(store, story):
+        raise DataError(lack, LACK_HINT)
+    return Study(story, root=root.path, prices=store, **parameters)
 
 
 def imagine_next_session(
-    listing: Listing, store: PriceStore, tables: Tables, *, root: StudyRoot, **parameters: Any
+    listing: Listing, store: PriceStore, tables: Tables, root: StudyRoot, parameters: dict[str, Any]
 ) -> Study:
     """A study of the session after the last recorded one, for what it could show: ``mde_rule`` of its rows.
 
@@ -228,8 +275,8 @@ def imagine_next_session(
         day = frame.loc[[last]].set_axis([session]).assign(open=close, high=close, low=close, dividend=0.0)
         made.append(pd.concat([frame.loc[:last], day]).rename_axis("date").reset_index().assign(ticker=ticker))
     story = make_story(listing, read_bounds(hours.close_at(last)), tables)
-    prices = PriceStore.of_frame(pd.concat(made), tables)
-    return Study(story, root=root.path, prices=prices, **parameters | {"as_of": session.date()})
+    store = PriceStore.of_frame(pd.concat(made), tables)
+    return pose(story, store, root, {"windows": "0:0", "runup": "0:0"} | parameters | {"as_of": session.date()})
 
 
 @contextlib.contextmanager

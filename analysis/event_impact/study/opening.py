@@ -42,11 +42,15 @@ def find_last_session(store: PriceStore, story: Story, benchmark: str) -> date:
     DataError
         If it lacks one of them.
     """
-    try:
-        ends = [store.load(ticker, story.exchange).frame.index[-1] for ticker in (story.ticker, benchmark)]
-    except DataError as error:
-        named = f"a session from {align_story(story).event_session.date()} on with --as-of"
-        raise DataError(f"as_of is not given, and {error.message}", f"Name {named}, or: {error.hint}") from error
+    ends = []
+    for ticker in (story.ticker, benchmark):
+        try:
+            ends.append(store.load(ticker, story.exchange).frame.index[-1])
+        except DataError as error:
+            if store.holds(ticker):
+                raise
+            named = f"a session from {align_story(story).event_session.date()} on with --as-of"
+            raise DataError(f"as_of is not given, and {error.message}", f"Name {named}, or: {error.hint}") from error
     return pd.Timestamp(min(ends)).date()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import cast
+from typing import Any, cast
 
 from event_impact.base.errors import ConfigError
 from event_impact.market.protocol import Provider
@@ -12,8 +12,8 @@ GROUP = "event_impact.providers"
 DEFAULT_PROVIDER = "yahoo"
 
 
-def load_provider(name: str = DEFAULT_PROVIDER) -> Provider:
-    """The provider of a name: ours, which needs no installation, or an entry point of :data:`GROUP`.
+def load_provider(name: str = DEFAULT_PROVIDER, **options: Any) -> Provider:
+    """The provider of a name: ours with its options, which needs no installation, or an entry point of :data:`GROUP`.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def load_provider(name: str = DEFAULT_PROVIDER) -> Provider:
     if name == DEFAULT_PROVIDER:
         from event_impact.market.providers.yahoo import YahooProvider
 
-        return YahooProvider()
+        return YahooProvider(**options)
     offered = entry_points(group=GROUP)
     try:
         return cast(Provider, offered[name].load()())

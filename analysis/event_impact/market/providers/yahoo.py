@@ -49,7 +49,7 @@ class RefusedError(DataError):
     """The provider does not serve these days; others it may."""
 
 
-AGAIN = "Nothing was recorded; fetch again later, or give prices of your own with --source PATH."
+AGAIN = "Nothing was recorded; fetch again later, or give prices of your own."
 KINDS: dict[str, tuple[type[DataError | RateLimitError], str, str]] = {
     "limited": (RateLimitError, "Yahoo asks to wait (rate limit)", AGAIN),
     "unknown": (DataError, "Yahoo does not know this ticker (unknown, or delisted)", "Check the ticker."),
