@@ -13,6 +13,7 @@ from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market.bar_files import BarRequest, find_bars
 from event_impact.market.bar_grid import make_grid
+from event_impact.market.bars import doubt_clocks
 from minute_bars import TARIFF, TESLA, build, embedded, grid_of, make_raw
 from stories import ROOT
 
@@ -62,6 +63,14 @@ class TestLabels:
             ),
             ("QQQ", TARIFF, 5, {"label": "end"}, "last bar before the open holds 0.51 times"),
             ("RSP", TARIFF, 1, {"label": "end"}, "last bar before the open holds 2.26 times"),
+            (
+                "META",
+                TARIFF,
+                5,
+                {"label": "start"},
+                "an opening, 1.78 times the next bar's, begins 5 min after the open",
+            ),
+            ("META", TARIFF, 5, {"label": "end", "shift_minutes": 1}, "1.78 times the next bar's, begins 1 min after"),
         ],
     )
     def test_the_volume_of_the_open_contradicts_a_wrong_reading(self, ticker, event, minutes, reading, message):
@@ -69,6 +78,28 @@ class TestLabels:
         with pytest.raises(DataError, match=message) as refused:
             build(raw, exchange="XNAS", minutes=minutes, **reading)
         assert refused.value.exit_code == 3
+
+    def test_a_file_whose_first_bars_were_left_out_is_not_taken_for_a_misread_one(self):
+        raw = embedded("TSLA", TESLA).frame[["label", "close", "volume"]]
+        late = raw[raw["label"].dt.strftime("%H:%M") != "13:30"]
+        assert "cannot vouch" in build(late, exchange="XNAS", label="end", shift_minutes=1).notes[0]
+
+    @pytest.mark.parametrize(
+        ("ticker", "reading", "found"),
+        [
+            ("META", {"label": "end"}, ""),
+            ("META", {"label": "end", "shift_minutes": -1}, "1 min later (correlation 0.90, at the same minutes 0.81)"),
+            ("META", {"label": "end", "shift_minutes": -4}, "4 min later"),
+            ("QQQ", {"label": "end", "shift_minutes": 1}, ""),
+            ("QQQ", {"label": "end", "shift_minutes": 2}, "1 min earlier (correlation 0.94, at the same minutes 0.82)"),
+            ("QQQ", {"label": "start", "shift_minutes": 1}, "5 min earlier"),
+        ],
+    )
+    def test_another_listing_by_the_minute_tells_what_labels_mean(self, ticker, reading, found):
+        raw, other = embedded(ticker, TARIFF).frame[["label", "close", "volume"]], embedded("RSP", TARIFF, 1)
+        said = doubt_clocks(build(raw, exchange="XNAS", **reading), other)
+        assert found in said
+        assert bool(said) == bool(found)
 
     @pytest.mark.parametrize(
         ("zone", "message"),

@@ -88,6 +88,7 @@ class TestTariff:
         rsp = variants["RSP by 1 min"].result
         assert len(rsp.grid.sessions) == 3
         assert rsp.declared[0].test.outcome == "insufficient_data"
+        assert variants["RSP by 1 min"].reason == "3 earlier sessions: no verdict"
         assert rsp.declared[0].estimate == pytest.approx(0.007733, abs=5e-7)
         assert variants["META by 5 min"].result.declared[0].test.n_bars == 9
         assert variants["META by 1 min"].result is None

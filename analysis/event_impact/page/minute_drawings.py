@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from event_impact.inference.minute_result import MinuteResult, MinuteRow
+from event_impact.inference.minute_result import MinuteResult
 from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Drawing, choose_ticks, measure_text
 from event_impact.page.format import format_number
 from event_impact.page.row_drawing import EffectRow, draw_rows
@@ -51,18 +51,20 @@ class _Clock:
         )
         self.at, self.lines = self.ends[known], (prices / prices[0] - 1, total - total[0])
         self.low, self.high = float(np.min(self.lines)), float(np.max(self.lines))
+        self.shaded = [(row, ROLES.get(row.span.name, "joint")) for row, _ in result.tested if row.span.is_declared]
+        self.risen = [row.span.name for row, _ in self.shaded if (row.estimate or 0.0) >= 0]
+        self.head = 10.0 + 16 * len(self.risen)  # the labels of rises stand above the lines
 
     def x(self, at: pd.Timestamp) -> float:
         share = float((min(max(at, self.ends[0]), self.ends[-1]) - self.ends[0]) / (self.ends[-1] - self.ends[0]))
         return LEFT + (self.right - LEFT) * share
 
     def y(self, value: float) -> float:
-        return TOP + 10 + (self.high - value) * (PANEL - 20) / max(self.high - self.low, 1e-9)
+        return TOP + self.head + (self.high - value) * (PANEL - 10 - self.head) / max(self.high - self.low, 1e-9)
 
     def draw(self) -> Canvas:
         canvas = self.canvas
-        shaded = [(row, ROLES.get(row.span.name, "joint")) for row, _ in self.result.tested if row.span.is_declared]
-        for row, role in shaded:
+        for row, role in self.shaded:
             near, far = self.x(row.starts_at), self.x(row.ends_at)
             canvas.add("rect", role, x=near, y=TOP, width=far - near, height=self.bottom - TOP, fill="currentColor",
                        opacity=0.12)  # fmt: skip
@@ -80,17 +82,18 @@ class _Clock:
             for text in (label, _say(float(values[-1]))):
                 canvas.text(self.right + 5, level, text, paint=paint, size=11.5, is_bold=paint == "ink")
                 level += 16
-        self._draw_each_bar(shaded)
+        self._draw_each_bar()
         self._draw_news()
-        for number, (row, role) in enumerate(shaded):
+        for row, role in self.shaded:
             text = f"{row.span.name} {_say(row.estimate or 0.0)}"
             half = measure_text(text, 13) / 2
             place = min(max((self.x(row.starts_at) + self.x(row.ends_at)) / 2, LEFT + half + 2), self.right - half)
-            level = TOP + (PANEL - 4 if (row.estimate or 0.0) < 0 else 16 + 18 * number)
+            name = row.span.name
+            level = TOP + (16 + 16 * self.risen.index(name) if name in self.risen else PANEL - 4)
             canvas.text(place, level, text, paint=f"{role}-text", size=13, anchor="middle", is_bold=True, has_halo=True)
         return canvas
 
-    def _draw_each_bar(self, shaded: list[tuple[MinuteRow, str]]) -> None:
+    def _draw_each_bar(self) -> None:
         """Each bar's abnormal return on the band of ordinary bars of its clock, and the clock below."""
         canvas, bars, base = self.canvas, self.result.fit.event_residuals, self.bottom - BARS / 2
         band = BAND * np.sqrt(self.result.fit.scaled_variance) * self.result.fit.scale
@@ -100,7 +103,7 @@ class _Clock:
         upper = [(m, base - unit * float(b)) for m, b in zip(middles, band, strict=True)]
         canvas.area([*upper, *((m, 2 * base - y) for m, y in reversed(upper))], "faint", title="usual for its clock")
         for middle, end, value in zip(middles, self.ends[1:], bars, strict=True):
-            role = next((role for row, role in shaded if row.starts_at < end <= row.ends_at), "soft")
+            role = next((role for row, role in self.shaded if row.starts_at < end <= row.ends_at), "soft")
             size, wide = unit * abs(float(value)), 0.6 * (places[1] - places[0])
             canvas.rect(middle - wide / 2, base - size * (value > 0), wide, max(size, 0.5), role,
                         title=f"to {say_clock(end, self.zone)}: {_say(float(value))}")  # fmt: skip

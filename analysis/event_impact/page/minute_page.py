@@ -17,7 +17,7 @@ from event_impact.inference.windows import WindowEstimate
 from event_impact.market.opened import US_EXCHANGES
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.finding import name_firm, say_reach
+from event_impact.page.finding import name_exchange, name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import NOT_AVAILABLE, format_p, format_percent, format_size, p_equals
 from event_impact.page.minute_drawings import draw_bars, draw_effects, say_clock
@@ -120,7 +120,7 @@ def _list_notes(
 ) -> list[tuple[str, str]]:  # fmt: skip
     """The closing line: how nervous the session was, what the finding hangs on, what is not shown."""
     k, zone, rows = float(result.fit.day_factor), timing.hours.timezone, {r.span.name: (r, t) for r, t in result.tested}
-    rate = f"a 5 % test would be one of 9 to {17 if result.grid.minutes == 1 else 12} %."
+    rate = f"a 5 % test would be one of {'6 to 13' if result.grid.minutes == 1 else '9 to 12'} %."  # calibration/
     notes = [(f"k = {k:.2f}.", f"This session was {k:.1f} times as volatile as usual, and is tested as such throughout; had it "
               f"doubled only with the news, {rate}")]  # fmt: skip
     if held := [_say_variant(v.name, v.result) for v in variants if v.result]:
@@ -152,11 +152,12 @@ def compose_no_bars(timing: Alignment, first_prices: pd.DataFrame) -> FirstScree
     story, session = timing.story, timing.event_session
     held = first_prices.iloc[:, 0].dropna().sort_values().head(3)
     venues = ", ".join(f"{venue} {at:%d %b %H:%M}" for venue, at in held.items())
+    reason = timing.identification.reason.replace(timing.hours.exchange, name_exchange(timing))
     opened = f"After the report the first venues to trade were {venues} (UTC)."
     return FirstScreen(
         firm=name_firm(story, timing), story=story.title, prices_to=None, status="final", outcome="no_bars", drawings=(),
         finding=f"{story.firm_name}: no prices by the minute are recorded for {session.day} {session:%B %Y}.", columns=(),
-        sentences=(timing.identification.reason, opened, SERVED), rows=(), notes=(), csv="minutes",
+        sentences=(reason, opened, SERVED), rows=(), notes=(), csv="minutes",
     )  # fmt: skip
 
 

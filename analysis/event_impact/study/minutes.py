@@ -13,6 +13,7 @@ from event_impact.inference.bar_tests import assess_bars, decide_bars, is_revers
 from event_impact.inference.minute_result import MinuteResult, MinuteRow, MinuteVariant
 from event_impact.market.bar_files import BarRequest, find_bars
 from event_impact.market.bar_grid import BarGrid, make_grid
+from event_impact.market.bars import Bars, doubt_clocks
 from event_impact.market.opened import OpenedStory
 
 # Lengths of bar that the windows are measured with once more.
@@ -55,6 +56,8 @@ def measure_minutes(
     role = "denial" if timing.denial_sessions else "report"
     instant = min(a.published_latest for a in articles if a.role == role)
     grid = make_grid(bars, market, (session, instant), minutes=config.bar_minutes, n_sessions=config.bar_sessions)
+    if market is not None and (doubt := doubt_clocks(bars, market)):
+        grid = dataclasses.replace(grid, notes=(*grid.notes, doubt))
     if market is None and wanted not in ("", NO_BENCHMARK):
         said = f"No bars of {wanted} are recorded: the model is a constant mean."
         grid = dataclasses.replace(grid, notes=(*grid.notes, said))
@@ -98,13 +101,17 @@ def vary_minutes(opened: OpenedStory, result: MinuteResult) -> tuple[MinuteVaria
         asked.append(("labels as they stand", {}, {"has_next_reading": True}))
     asked += [(f"{ticker} by {m} min", {"bar_minutes": m}, {"ticker": ticker})
               for ticker in opened.story.other_tickers for m in CHECKED_MINUTES[:2]]  # fmt: skip
-    return tuple(_vary(opened, *change) for change in asked)
+    return tuple(_vary(opened, result.bars, *change) for change in asked)
 
 
-def _vary(opened: OpenedStory, name: str, change: dict[str, Any], options: dict[str, Any]) -> MinuteVariant:
+def _vary(opened: OpenedStory, bars: Bars, name: str, change: dict[str, Any], options: dict[str, Any]) -> MinuteVariant:
     try:
         other = dataclasses.replace(opened, config=opened.config.replace(**change))
         result = measure_minutes(other, **options)
     except StudyError as error:
         return MinuteVariant(name, None, error.message.rstrip("."))
-    return MinuteVariant(name, result, "" if result else "no such bars are recorded")
+    if result is None:
+        return MinuteVariant(name, None, "no such bars are recorded")
+    notes = [f"{len(result.grid.sessions)} earlier sessions: no verdict"] * (result.outcome == "insufficient_data")
+    notes += [doubt_clocks(bars, result.bars)] if result.bars.ticker != bars.ticker else []
+    return MinuteVariant(name, result, "; ".join(filter(None, notes)))
