@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd
-from event_impact.many.files import BatchRequest, run_batch
+from event_impact.many.files import BatchRequest
+from event_impact.many.sample_tables import run_batch
 
 BENCHMARK = "EQUAL"
 KILL_AFTER_SECONDS = 25.0

@@ -11,7 +11,8 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.many import cluster as batch_cluster
 from event_impact.many import file_tables as batch_tables
 from event_impact.many.cluster import check_scheduler, choose_scheduler, cut_partitions, fits_memory
-from event_impact.many.files import BatchRequest, run_batch
+from event_impact.many.files import BatchRequest
+from event_impact.many.sample_tables import run_batch
 
 N_TICKERS, N_SESSIONS = 23, 420
 

@@ -62,7 +62,7 @@ def batch_command(context: click.Context, /, **options: Any) -> None:
 
     from event_impact.base.disk import check_folder
     from event_impact.base.errors import ConfigError, DataError
-    from event_impact.many.files import run_batch, write_batch
+    from event_impact.many.sample_tables import run_batch, write_batch
 
     name, path, has_page = (options.pop(option) for option in ("name", "path", "page"))
     if options["out"] is None and not has_page:

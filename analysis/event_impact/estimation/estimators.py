@@ -94,12 +94,10 @@ def _solve_each(fit: Callable[[np.ndarray, np.ndarray], PeerFit]) -> Solve:
 
 ESTIMATORS: dict[str, Estimator] = {
     "robust": Estimator(
-        solve_huber,
-        "a weighted-down session has no standard error of its own: the event is ranked instead",
+        solve_huber, "a weighted-down session has no standard error of its own: the event is ranked instead"
     ),
     "ridge": Estimator(
-        _solve_each(fit_ridge),
-        "shrunken coefficients have no unbiased forecast error: the event is ranked instead",
+        _solve_each(fit_ridge), "shrunken coefficients have no unbiased forecast error: the event is ranked instead"
     ),
     "synthetic_control": Estimator(
         _solve_each(fit_synthetic_control),

@@ -268,12 +268,7 @@ def estimation_sessions_before(
 
 
 def choose_estimation(
-    design: Design,
-    event_session: pd.Timestamp,
-    *,
-    length: int,
-    gap: int,
-    masked: pd.DatetimeIndex | None = None,
+    design: Design, event_session: pd.Timestamp, *, length: int, gap: int, masked: pd.DatetimeIndex | None = None
 ) -> tuple[pd.DatetimeIndex, str]:
     """The sessions that the model is fitted on, and in words why any of those asked for is missing.
 

@@ -179,12 +179,7 @@ def fit_rolling(
 
 
 def fit_windows(
-    y: np.ndarray,
-    design: np.ndarray,
-    *,
-    estimation: np.ndarray,
-    window: np.ndarray,
-    between: np.ndarray | None = None,
+    y: np.ndarray, design: np.ndarray, *, estimation: np.ndarray, window: np.ndarray, between: np.ndarray | None = None
 ) -> WindowFits:
     """Fit on arbitrary positions: masked windows, several windows, or one.
 

@@ -21,12 +21,7 @@ from event_impact.inference.block_conformal import conformal_p_values
 from event_impact.inference.deciding_rule import find_detectable, invert_rule
 from event_impact.inference.fhs import filter_fits
 from event_impact.inference.levels import ROUNDING
-from event_impact.inference.simulation import (
-    RESIDUAL_STD,
-    Process,
-    SimulatedReturns,
-    simulate,
-)
+from event_impact.inference.simulation import RESIDUAL_STD, Process, SimulatedReturns, simulate
 
 LEVELS = (0.05, 0.01)
 #: Draws simulated and tested together.

@@ -245,9 +245,7 @@ def _rank_max_t(
 def pick_sessions(fits: WindowFits, columns: list[int]) -> WindowFits:
     """The same fits with some sessions of their windows only."""
     return dataclasses.replace(
-        fits,
-        abnormal_returns=fits.abnormal_returns[:, columns],
-        window_coordinates=fits.window_coordinates[:, columns],
+        fits, abnormal_returns=fits.abnormal_returns[:, columns], window_coordinates=fits.window_coordinates[:, columns]
     )
 
 

@@ -40,13 +40,7 @@ class LeftOutDay:
 
 
 def leave_out_days(
-    design: Design,
-    event_session: pd.Timestamp,
-    labels: pd.Series,
-    *,
-    length: int,
-    gap: int,
-    left_out: pd.DatetimeIndex,
+    design: Design, event_session: pd.Timestamp, labels: pd.Series, *, length: int, gap: int, left_out: pd.DatetimeIndex
 ) -> tuple[LeftOutDay, ...]:
     """Estimate the event again without each labelled session of the estimation window, one at a time.
 

@@ -68,10 +68,7 @@ PROCESSES = (
     Process("four_jumps", n_jumps=4),
 )
 
-WINDOW_PROCESSES = (
-    Process("garch_t4", has_garch=True),
-    Process("garch_t4_ar1", has_garch=True, autocorrelation=0.10),
-)
+WINDOW_PROCESSES = (Process("garch_t4", has_garch=True), Process("garch_t4_ar1", has_garch=True, autocorrelation=0.10))
 
 
 @dataclass(frozen=True)

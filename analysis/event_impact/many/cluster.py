@@ -36,13 +36,7 @@ from event_impact.many.sample import (
     find_scar_spread,
     lay_out_portfolio,
 )
-from event_impact.many.sample_days import (
-    DaySums,
-    buy_and_hold,
-    gather_day_sums,
-    gather_rank_sums,
-    total_by_session,
-)
+from event_impact.many.sample_days import DaySums, buy_and_hold, gather_day_sums, gather_rank_sums, total_by_session
 from event_impact.many.sample_events import EventPValues, judge_events
 
 if TYPE_CHECKING:

@@ -1,12 +1,11 @@
-"""``impact batch``: many events over many tickers, from two files to three.
+"""``impact batch``: many events over many tickers, opened from two files and computed one window at a time.
 
-returns, events -> panel, placed events -> estimates -> tests -> events.csv, aar.csv, sample.json
+returns, events -> panel, placed events -> estimates -> tests
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
-from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.many import file_tables as tables
 from event_impact.many.cluster import ClusterEngine, Source, choose_scheduler, open_client
@@ -115,23 +111,6 @@ class BatchRequest:
 
 
 @dataclass(frozen=True)
-class BatchOutcome:
-    """What a batch found, as written.
-
-    Attributes
-    ----------
-    events, aar : DataFrame
-        ``events.csv`` and ``aar.csv``.
-    sample : dict
-        ``sample.json``.
-    """
-
-    events: pd.DataFrame
-    aar: pd.DataFrame
-    sample: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class WindowWork:
     """A batch computed for one event window.
 
@@ -190,50 +169,6 @@ def parse_window(text: str) -> tuple[int, int]:
     except ValueError:
         raise ConfigError(f"Expected a window as first:last, found {text!r}.", "Write for example -1:1.") from None
     return first, last
-
-
-def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
-    """Read, estimate, test; write nothing.
-
-    Parameters
-    ----------
-    request : BatchRequest
-    watch : callable, optional
-        ``watch(label, total)`` returns a context manager whose ``update(n)`` is told of progress.
-
-    Returns
-    -------
-    BatchOutcome
-        Every event with its estimate or its reason, and the tests of the sample.
-
-    Raises
-    ------
-    ConfigError
-        If the request is wrong: model, windows, exchange, columns asked for.
-    DataError
-        If the files cannot serve it.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from event_impact import BatchRequest, run_batch
-    >>> days = pd.bdate_range("2024-01-01", periods=300, name="date")
-    >>> draws = np.random.default_rng(1).normal(0, 0.01, (300, 3))
-    >>> pd.DataFrame(draws, days, ["A", "B", "SPY"]).to_csv("returns.csv")
-    >>> events = pd.DataFrame({"event_id": [1, 2], "ticker": ["A", "B"], "session": ["2025-01-15", "2025-01-21"]})
-    >>> events.to_csv("events.csv", index=False)
-    >>> files = Path("returns.csv"), Path("events.csv")
-    >>> done = run_batch(BatchRequest(*files, benchmark="SPY", out=Path("results")))
-    >>> done.sample["n"], list(done.events["status"])
-    (2, ['used', 'used'])
-    """
-    from event_impact.many.sample_tables import describe_batch
-
-    with contextlib.ExitStack() as stack:
-        opened = open_batch(request, stack)
-        return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.windows]))
 
 
 def open_batch(
@@ -375,42 +310,3 @@ def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
     lacking = [name for name in asked if name not in events]
     if lacking:
         raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
-
-
-def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") -> None:
-    """Write events.csv, aar.csv and sample.json, all or none.
-
-    Parameters
-    ----------
-    outcome : BatchOutcome
-        From :func:`run_batch`.
-    out : pathlib.Path
-        Folder, made where it is missing.
-    table_format : str
-        ``csv``, or ``parquet`` for Parquet files beside the CSV.
-
-    Raises
-    ------
-    RenderError
-        If the folder cannot be written.
-    """
-
-    contents: dict[str, str | bytes] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
-    for name, table in (("events", outcome.events), ("aar", outcome.aar)):
-        contents[f"{name}.csv"] = _write_rows(table)
-        if table_format == "parquet":
-            contents[f"{name}.parquet"] = table.to_parquet(index=False)
-    make_folder(out)
-    replace_files({out / name: content for name, content in contents.items()})
-
-
-def _write_rows(table: pd.DataFrame) -> bytes:
-    """A table as CSV with a plain header; missing cells are empty, text is quoted where some of it must be."""
-    arrow = pa.Table.from_pandas(table.replace({"": None}), preserve_index=False)
-    head = (",".join(table.columns) + "\n").encode()
-    for style in ("none", "needed"):
-        stream = pa.BufferOutputStream()
-        with contextlib.suppress(pa.ArrowInvalid):
-            arrow_csv.write_csv(arrow, stream, arrow_csv.WriteOptions(include_header=False, quoting_style=style))
-            break
-    return head + bytes(stream.getvalue())

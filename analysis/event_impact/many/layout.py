@@ -167,8 +167,7 @@ def check_batch_model(model: str) -> None:
     """
     if model in ONE_BY_ONE:
         raise ConfigError(
-            f"Model {model} {ONE_BY_ONE[model]}.",
-            "Use impact run for it, or one of " + ", ".join(BATCH_MODELS) + ".",
+            f"Model {model} {ONE_BY_ONE[model]}.", "Use impact run for it, or one of " + ", ".join(BATCH_MODELS) + "."
         )
     if model not in BATCH_MODELS:
         raise ConfigError(f"Unknown batch model {model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")

@@ -249,9 +249,7 @@ def compose_sample(
         correlation=parts.correlation,
         standard_error=_find_standard_error(chosen.car, parts.correlation.value),
         mde80=parametric.find_detectable_caar(
-            chosen.car_std_error,
-            mean_correlation=parts.correlation.value,
-            statistic=recommended,
+            chosen.car_std_error, mean_correlation=parts.correlation.value, statistic=recommended
         ),
         recommended=recommended,
         recommendation=why,
@@ -348,10 +346,7 @@ def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: in
         calendar_time_t(sums.portfolio_total[present] / counted, inflation=float(chosen.car_factor.mean()) / width),
         calendar_time_alpha(held[:, 0] / counted, held[:, 1:]),
     ]
-    by_block = [
-        two_way_clustered_t(car, chosen.ticker_index, block.label),
-        ibragimov_mueller_t(car, block.label),
-    ]
+    by_block = [two_way_clustered_t(car, chosen.ticker_index, block.label), ibragimov_mueller_t(car, block.label)]
     if draws < 1:
         names = ("sign_flip", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted")
         found += [not_computable(name, "no draws were asked for") for name in names]

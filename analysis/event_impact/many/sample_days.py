@@ -103,11 +103,7 @@ class DaySums:
 
 
 def gather_day_sums(
-    design: BatchDesign,
-    chosen: EventEstimates,
-    *,
-    workers: int = 1,
-    on_progress: Callable[[int], object] | None = None,
+    design: BatchDesign, chosen: EventEstimates, *, workers: int = 1, on_progress: Callable[[int], object] | None = None
 ) -> DaySums:
     """First pass over the days of used events, at least one."""
     n_sessions = design.outcome.shape[1]

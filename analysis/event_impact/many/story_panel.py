@@ -25,12 +25,7 @@ from event_impact.inference.parametric import interval, is_inside
 from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many import resampling
-from event_impact.many.dependence import (
-    Overlap,
-    calendar_time_t,
-    dependence_factor,
-    two_way_clustered_t,
-)
+from event_impact.many.dependence import Overlap, calendar_time_t, dependence_factor, two_way_clustered_t
 from event_impact.many.residual_correlation import FEWEST_SHARED_SESSIONS, MeanCorrelation
 from event_impact.many.sample import SampleResult, recommend_statistic
 from event_impact.many.story_path import StoryPath
