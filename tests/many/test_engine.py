@@ -10,7 +10,7 @@ from event_impact.estimation.window_sums import sum_windows
 from event_impact.many import engine as batch
 from event_impact.many import event_days
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.event_days import iterate_event_days, read_event_days
+from event_impact.many.event_days import EventDays, iterate_event_days
 from event_impact.many.layout import BatchPanel, lay_out_model
 
 WINDOWS = EventWindows(-70, -11, -2, 2)
@@ -119,7 +119,7 @@ def test_days_agree_with_least_squares(model):
     design = lay_out_model(panel, model)
     found = estimate_events(design, tickers, sessions, windows=WINDOWS)
     positions = np.flatnonzero(found.is_used)[::23]
-    days = read_event_days(design, found, positions)
+    days = EventDays(design, positions, found.select(positions))
     for row, i in enumerate(positions):
         expected = regress_event(panel, model, tickers[i], sessions[i])
         np.testing.assert_allclose(days.abnormal[row], expected["ar"], rtol=1e-9, atol=1e-14)
@@ -260,8 +260,6 @@ def test_every_event_keeps_its_place_and_its_reason():
     assert found.reason.tolist() == reasons.tolist()
     assert np.isfinite(found.car).tolist() == (reasons == batch.USED).tolist()
     assert found.n_estimation[6] == 40
-    with pytest.raises(ValueError, match="only for events"):
-        read_event_days(lay_out_model(panel, "market"), found, np.array([1]))
 
 
 @pytest.mark.parametrize(("n_missing", "is_used"), [(6, True), (7, False)])
@@ -447,7 +445,7 @@ def test_thin_trading_models_equal_explicit_fits(model):
     assert found.car[1] == pytest.approx((returns[1, 199:202] - one[199:202] @ beta).sum(), rel=1e-9)
     assert found.residual_std[1] == pytest.approx(np.sqrt(residual @ residual / (119 - x.shape[1])), rel=1e-9)
     assert found.car_factor[1] == pytest.approx(3 + total @ solve @ (z.T @ z) @ solve.T @ total, rel=1e-9)
-    sums = read_event_days(design, found, np.array([0, 1]))
+    sums = EventDays(design, np.arange(2), found.select(np.arange(2)))
     np.testing.assert_allclose(sums.abnormal.sum(axis=1), found.car[:2], rtol=1e-9)
     np.testing.assert_allclose(sums.cumulative_factor[:, -1], found.car_factor[:2], rtol=1e-9)
 

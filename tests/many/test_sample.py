@@ -22,7 +22,7 @@ from event_impact.many.dependence import (
     two_way_clustered_t,
 )
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.event_days import read_event_days
+from event_impact.many.event_days import EventDays
 from event_impact.many.layout import BatchPanel, lay_out_model
 from event_impact.many.residual_correlation import mean_correlation
 from event_impact.many.sample import ORDINARY_CORRELATION, STATISTIC_NAMES, assess_sample, recommend_statistic
@@ -93,7 +93,7 @@ def test_statistic_equals_the_exact_panel(exact, name):
 
 def test_days_and_estimates_equal_the_exact_panel(exact):
     design, estimates, result, expected = exact
-    days = read_event_days(design, estimates, np.arange(7))
+    days = EventDays(design, np.arange(7), estimates.select(np.arange(7)))
     pairs = {
         "intercept": estimates.intercept,
         "market_beta": estimates.slopes[0],
@@ -145,7 +145,7 @@ def loop_mean_correlation(design, estimates):
     """rbar as the definition reads, pair by pair."""
     used = np.flatnonzero(estimates.is_used)
     windows = estimates.windows
-    days = read_event_days(design, estimates, used)
+    days = EventDays(design, used, estimates.select(used))
     total, short = 0.0, 0
     for i, j in itertools.combinations(range(used.size), 2):
         gap = abs(int(estimates.session_index[used[i]]) - int(estimates.session_index[used[j]]))
@@ -208,7 +208,7 @@ def test_all_pairs_are_the_divisor_when_few_overlap():
     returns, market = simulate(common=0.5)
     sessions = np.array([100, 100, 200, 250, 300, 350])
     design, estimates, result = assess(returns, market, np.arange(6), sessions, draws=0)
-    days = read_event_days(design, estimates, np.arange(2))
+    days = EventDays(design, np.arange(2), estimates.select(np.arange(2)))
     rho = np.corrcoef(days.residuals[0], days.residuals[1])[0, 1]
     assert result.correlation.value == pytest.approx(rho / 15, rel=1e-10)
     assert result.overlap.n_pairs == 1
@@ -366,7 +366,7 @@ def test_day_columns_equal_plain_formulas():
     tickers, sessions = np.arange(12), np.arange(100, 220, 10)
     design, estimates, result = assess(returns, market, tickers, sessions, draws=0)
     used = np.flatnonzero(estimates.is_used)
-    days = read_event_days(design, estimates, used)
+    days = EventDays(design, used, estimates.select(used))
     n, columns = used.size, result.days.columns
     for t in range(5):
         up_to = days.abnormal[:, : t + 1].sum(axis=1)
@@ -515,7 +515,7 @@ def test_rank_statistics_equal_a_loop_with_gaps():
     design, estimates, result = assess(returns, market, tickers, sessions, draws=0)
     used = np.flatnonzero(estimates.is_used)
     n = used.size
-    days = read_event_days(design, estimates, used)
+    days = EventDays(design, used, estimates.select(used))
     day = loop_corrado(days.residuals, days.abnormal)
     plain = day[-5:].sum() / math.sqrt(5)
     assert result.tests["corrado_plain"].statistic == pytest.approx(plain, rel=1e-10)
@@ -550,7 +550,7 @@ def test_calendar_time_equals_a_loop():
     returns, market = simulate()
     tickers, sessions = np.arange(12), np.repeat([100, 102, 150, 200], 3)
     design, estimates, result = assess(returns, market, tickers, sessions, draws=0)
-    days = read_event_days(design, estimates, np.arange(12))
+    days = EventDays(design, np.arange(12), estimates.select(np.arange(12)))
     book = {}
     for i in range(12):
         for w in range(5):

@@ -8,7 +8,6 @@ partition. A worker that dies takes nothing with it: what it held is read and co
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import math
 import os
@@ -21,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.base.root import PACKAGE
 from event_impact.many import file_tables as tables
 from event_impact.many.dependence import count_overlaps
 from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
@@ -189,14 +188,6 @@ def open_client(scheduler: str) -> Iterator[Client]:
         yield client
 
 
-def digest_code() -> str:
-    """sha256 over the modules of the package that this process runs."""
-    total = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        total.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
-    return total.hexdigest()
-
-
 def check_workers(client: Client) -> None:
     """Every worker runs the code of this process.
 
@@ -205,10 +196,10 @@ def check_workers(client: Client) -> None:
     DataError
         If there is no worker, or one holds another ``event_impact``.
     """
-    held = client.run(digest_code)
+    held, here = client.run(read_package), digest_package()
     if not held:
         raise DataError("The scheduler has no worker.", "Start some: dask worker ADDRESS.")
-    other = [address for address, digest in held.items() if digest != digest_code()]
+    other = [address for address, digest in held.items() if digest != here]
     if other:
         raise DataError(
             f"{len(other)} of {len(held)} workers run other code, the first is {other[0]}.",

@@ -101,20 +101,6 @@ def has_intercept(estimates: EventEstimates) -> bool:
     return estimates.n_parameters > len(estimates.slopes)
 
 
-def read_event_days(design: BatchDesign, estimates: EventEstimates, positions: np.ndarray) -> EventDays:
-    """Residuals and abnormal returns of the events at ``positions``.
-
-    Raises
-    ------
-    ValueError
-        If one of them has no estimate, or the estimates were made without their model.
-    """
-    chosen = estimates.select(positions)
-    if not chosen.is_used.all():
-        raise ValueError("Days exist only for events that were estimated.")
-    return EventDays(design, np.asarray(positions), chosen)
-
-
 def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Estimation residuals of used events, array (events, L), NaN where a session is not usable."""
     span = (chosen.windows.estimation_first, chosen.windows.n_estimation)

@@ -221,18 +221,21 @@ def find_detectable_caar(
     significance: float = 0.05,
     power: float = 0.80,
     statistic: str = "cross_sectional_t",
+    spread: float = 1.0,
 ) -> float | None:
     """Smallest true effect d, common to all events, that a two-sided test finds with the given power.
 
     A test of the mean CAR: (z_{1-a/2} + z_power) sqrt(mean Var(CAR)/N) f with f = sqrt(max(1 + (N - 1) rbar, 0)).
     Patell's tests see d as d m, m = mean(1/SE): (z_{1-a/2} + z_power) f / (sqrt(N) m). BMP and its relatives divide by
-    the spread of the SCAR, to which unequal d/SE add, v = Var(1/SE): with q = (t_{1-a/2} + t_power) f at N - 1 degrees
-    of freedom, d = q / sqrt(N m^2 - q^2 v); None when the standard errors are too unequal for that power.
+    the spread s of the SCAR, to which unequal d/SE add, v = Var(1/SE): with q = (t_{1-a/2} + t_power) f at N - 1 degrees
+    of freedom, d = q s / sqrt(N m^2 - q^2 v); None when the standard errors are too unequal for that power.
 
     Parameters
     ----------
     car_std_error : numpy.ndarray
         (N,) standard errors of the cumulative abnormal returns, event-induced variance not in them.
+    spread : float
+        s, for the tests that divide by it: that of events without an effect, 1 where their variance is ordinary.
     statistic : str
         Name of the test.
     """
@@ -245,7 +248,7 @@ def find_detectable_caar(
     if statistic in SCALED_BY_SPREAD:
         reach = float(stdtrit(n - 1, 1 - significance / 2) + stdtrit(n - 1, power)) * dependence
         left = n * float(inverse.mean()) ** 2 - reach**2 * float(inverse.var(ddof=1))
-        return reach / math.sqrt(left) if left > 0 else None
+        return spread * reach / math.sqrt(left) if left > 0 else None
     return reach * math.sqrt(float(np.square(car_std_error).mean()) / n)
 
 

@@ -64,7 +64,8 @@ class SampleResult:
     standard_error : float or None
         Of the CAAR: spread of the CARs, times what shared days add to it.
     mde80 : float or None
-        Smallest CAAR that a 5 % test finds with probability 0.8.
+        Smallest CAAR that the recommended test finds at 5 % with probability 0.8, where events spread as these do, and
+        no less than their standard errors say.
     recommended, recommendation : str
         Name of the statistic to read first (empty if none), why, and what it assumes.
     bhar : array (events,) or None
@@ -249,7 +250,10 @@ def compose_sample(
         correlation=parts.correlation,
         standard_error=_find_standard_error(chosen.car, parts.correlation.value),
         mde80=parametric.find_detectable_caar(
-            chosen.car_std_error, mean_correlation=parts.correlation.value, statistic=recommended
+            chosen.car_std_error,
+            mean_correlation=parts.correlation.value,
+            statistic=recommended,
+            spread=max(1.0, find_scar_spread(chosen)) if n > 1 else 1.0,
         ),
         recommended=recommended,
         recommendation=why,
@@ -297,7 +301,7 @@ def recommend_statistic(overlap: Overlap, n: int, *, n_event: int, tests: dict[s
         why = f"All {n} events fall on one session, so that they share its shocks"
     else:
         shared = n * (n - 1) / 2
-        why = f"{overlap.n_pairs:,} of {shared:,.0f} pairs of events share days of their windows of {n_event}"
+        why = f"{overlap.n_pairs} of {shared:.0f} pairs of events share days of their windows of {n_event}"
     if overlap.n_same_firm_pairs:
         why += f", {overlap.n_same_firm_pairs} of them within one firm"
     if tests["kp_bmp"].is_computed:

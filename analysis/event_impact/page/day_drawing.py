@@ -119,8 +119,8 @@ def stack_dots(
     room: float,
     *,
     is_dark: np.ndarray | None = None,
-) -> None:
-    """Values as dots in columns, as large as the room allows; bars where even small dots would not fit."""
+) -> list[tuple[float, float]]:
+    """Values as dots in columns, as large as the room allows; bars where even small dots would not fit. Gives their tops."""
     x = np.array([at(v) for v in values])
     radius = LARGEST_DOT if len(values) <= MOST_DOTS else 0.0
     while radius >= SMALLEST_DOT:
@@ -132,10 +132,12 @@ def stack_dots(
         radius -= 0.2
     if radius < SMALLEST_DOT:
         counts, edges = np.histogram(x, bins=N_BARS)
-        for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
-            height = room * count / counts.max()
-            canvas.rect(float(left), base - height, float(right - left) - 0.5, height, "dots", title=f"{count}")
-        return
+        tops = [
+            (float(left), base - float(room * count / counts.max())) for count, left in zip(counts, edges, strict=False)
+        ]
+        for count, (left, top) in zip(counts, tops, strict=True):
+            canvas.rect(left, top, float(edges[1] - edges[0]) - 0.5, base - top, "dots", title=f"{count}")
+        return tops
     level: dict[int, int] = {}
     points = []
     for place in column.tolist():
@@ -145,6 +147,7 @@ def stack_dots(
     canvas.dots([point for point, is_out in zip(points, dark, strict=True) if not is_out], radius, "dots")
     if dark.any():
         canvas.dots([point for point, is_out in zip(points, dark, strict=True) if is_out], radius, "ink")
+    return points
 
 
 def _draw_effect(canvas: Canvas, at: Callable[[float], float], effect: Effect, y: float, *, stem_from: float) -> None:

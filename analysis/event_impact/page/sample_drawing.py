@@ -87,7 +87,7 @@ def draw_events(scar: Array, labels: list[str]) -> Drawing:
 
         for left in (-limit, BEYOND):
             canvas.rect(at(left), 4, at(limit) - at(BEYOND), HEIGHT - 4, "zone", title="beyond two standard errors")
-        stack_dots(canvas, at, shown, HEIGHT - 1, HEIGHT - 90, is_dark=outside)
+        tops = stack_dots(canvas, at, shown, HEIGHT - 1, HEIGHT - 90, is_dark=outside)
         canvas.line(at(0), 48, at(0), HEIGHT, "rule")
         canvas.text(
             10, 20, f"{format_count(outside.sum())} of {format_count(scar.size)} beyond", size=12.5, is_bold=True
@@ -101,8 +101,9 @@ def draw_events(scar: Array, labels: list[str]) -> Drawing:
             said = f"{labels[k]}, {format_number(float(scar[k]), digits=1)}"
             half = measure_text(said, 12) / 2
             place = min(max(at(float(shown[k])), half + 4), width - half - 4)
-            canvas.line(at(float(shown[k])), HEIGHT - 7, at(float(shown[k])), HEIGHT - 46, "rule")
-            canvas.text(place, HEIGHT - 50, said, size=12, anchor="middle", has_halo=True)
+            level = min([HEIGHT - 46.0, *(y - 6 for x, y in tops if abs(x - place) < half + 6)])
+            canvas.line(at(float(shown[k])), HEIGHT - 7, at(float(shown[k])), level, "rule")
+            canvas.text(place, level - 4, said, size=12, anchor="middle", has_halo=True)
         return canvas
 
     numbers = pd.DataFrame({"event": labels, "scar": scar}).sort_values("scar", kind="stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +128,7 @@ def compose_sample_screen(view: SampleView) -> FirstScreen:
                  "positive", "seen 4 in 5 from", "reading"),
         rows=(*rows, _row(view, view.path, None)),
         notes=(
-            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {result.recommendation}"),
+            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {_group(result.recommendation)}"),
             ("Windows.", f"{windows} Events have equal weights."),
         ),
         csv="windows",
@@ -146,6 +147,11 @@ def _row(view: SampleView, work: WindowWork, k: int | None) -> ScreenRow:
     )
     label = name_window(work) + (" (declared)" if k == 0 else " (the path)" if k is None else "")
     return ScreenRow(label, cells, "headline" if k == 0 else "beside" if k is None else "plain")
+
+
+def _group(text: str) -> str:
+    """The whole numbers of a sentence with thin groups."""
+    return re.sub(r"\d{4,}", lambda found: format_count(int(found[0])), text)
 
 
 def _name_test(name: str) -> str:
