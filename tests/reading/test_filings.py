@@ -82,8 +82,11 @@ def test_a_filing_after_hours_is_shown_the_next_morning():
     found = examine_page(index(filed="2026-02-11", accepted="2026-02-10 18:30:00"), name="f", saved_at=SAVED_AT)
     bounds = found.proposal.interval
     assert bounds.earliest == datetime(2026, 2, 10, 23, 30, tzinfo=UTC)
-    assert bounds.latest == datetime(2026, 2, 11, 11, 1, tzinfo=UTC)
+    assert bounds.latest == datetime(
+        2026, 2, 11, 13, 0, tzinfo=UTC
+    )  # 08:00 in New York: the SEC states the day, no hour
     assert bounds.latest_basis == "assumed"
+    assert "EDGAR states no hour" in found.proposal.evidence[0].note
 
 
 def test_an_amended_filing_says_that_another_came_before():

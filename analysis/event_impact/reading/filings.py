@@ -1,7 +1,9 @@
 """Filings of EDGAR: acceptance times to the second, form and items, from each shape in which EDGAR gives them.
 
 The clock of a header or an index page is New York time and prints no zone; that of the submissions JSON is UTC.
-A filing that was accepted after 17:30 carries the next filing date and is shown from the morning of that day on.
+A filing that begins after 17:30 mostly counts as filed on the next business day (17 CFR 232.13) and is "disseminated
+the next business day" (sec.gov, Accessing EDGAR Data), at no stated hour; EDGAR's day begins at 06:00, filing agents name
+06:00 and Calcbench saw 07:30. Nothing says when a filing was first shown, only when it was accepted.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ ITEM = re.compile(r"\bItem (\d\.\d\d)\b")
 ITEM_WORDS = {"Results of Operations and Financial Condition": "2.02"}
 """How headers name an item that is looked for: by its title alone."""
 EARNINGS_ITEM = "2.02"
-SHOWN_FROM = time(6, 1)
+SHOWN_BY = time(8)
+"""New York's clock on the filing date of what came after hours: assumed, later than any hour named, before trading."""
 HEAD = 20_000
 
 
@@ -47,18 +50,19 @@ class Filing:
 
     @property
     def bounds(self) -> Interval:
-        """From acceptance: its second, or the next morning where the filing date is a later day."""
+        """From acceptance: its second, or the morning of the filing date where that is a later day."""
         accepted = interval_of(self.accepted)
         if self.filed is None or self.filed <= accepted.earliest.astimezone(load_zone(EDGAR_ZONE)).date():
             return accepted
-        shown = datetime.combine(self.filed, SHOWN_FROM, tzinfo=load_zone(EDGAR_ZONE)).astimezone(UTC)
+        shown = datetime.combine(self.filed, SHOWN_BY, tzinfo=load_zone(EDGAR_ZONE)).astimezone(UTC)
         return Interval(accepted.earliest, shown, "printed", "assumed")
 
     def describe(self) -> str:
         """What it is and on what its time rests, for the evidence."""
         named = f"form {self.form or 'not named'}{', item ' + ', '.join(self.items) if self.items else ''}"
         clock = "UTC as printed" if self.accepted.zone == "UTC" else "EDGAR's header clocks are New York time"
-        later = "; accepted after hours, shown from the morning of its filing date" * (
+        clock += "; accepted then, first shown at a time that nobody records"
+        later = "; accepted after hours, shown on its filing date, by 08:00 as assumed: EDGAR states no hour" * (
             self.bounds.latest_basis == "assumed"
         )
         mended = "; it amends a filing that was public earlier" * self.is_amended
@@ -119,12 +123,9 @@ def _read_rows(rows: list[tuple[Any, ...]], cik: int) -> Iterator[Filing]:
         at = datetime.fromisoformat(accepted).astimezone(UTC)
         folder = f"https://www.sec.gov/Archives/edgar/data/{cik}/{accession.replace('-', '')}"
         yield Filing(
-            form,
-            Stamp(accepted, at.date(), at.time().replace(microsecond=0), "second", "UTC", "printed"),
-            date.fromisoformat(filed),
-            tuple(filter(None, items.split(","))),
-            f"{folder}/{accession}-index.htm",
-        )
+            form, Stamp(accepted, at.date(), at.time().replace(microsecond=0), "second", "UTC", "printed"),
+            date.fromisoformat(filed), tuple(filter(None, items.split(","))), f"{folder}/{accession}-index.htm",
+        )  # fmt: skip
 
 
 def is_submissions(content: bytes) -> bool:
