@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from event_impact.base.errors import DataError
+from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot, holds_study
 from event_impact.cli.main import main
 from event_impact.events.articles import load_stories, load_story
@@ -464,6 +464,26 @@ def test_init_takes_an_empty_folder_and_refuses_any_other(tmp_path):
     inside = CliRunner().invoke(main, ["--root", str(own), "init", str(own / "data" / "copy")])
     assert inside.exit_code == 2
     assert "lies inside the study" in inside.stderr
+
+
+def test_an_interrupted_init_leaves_the_folder_as_it_was_or_says_what_to_remove(tmp_path, monkeypatch):
+    target, rename = tmp_path / "desk", Path.rename
+    target.mkdir()
+
+    def stop(path: Path, to: Path) -> Path:
+        if to == target / "reports":
+            raise KeyboardInterrupt
+        return rename(path, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", stop)
+        with pytest.raises(KeyboardInterrupt):
+            lay_out_study(StudyRoot(ROOT), target)
+    assert list(target.iterdir()) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["desk"]
+    (target / "notebooks").mkdir()  # what a kill in that instant leaves
+    with pytest.raises(ConfigError, match="are copies: remove them first"):
+        lay_out_study(StudyRoot(ROOT), target)
 
 
 def test_the_packaged_study_is_not_written_to(own, monkeypatch):

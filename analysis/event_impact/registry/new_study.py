@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -48,7 +49,8 @@ def lay_out_study(origin: StudyRoot, target: Path, *, with_examples: bool = True
     target = Path(os.path.normpath(target.expanduser().absolute()))
     if target.exists() and (not target.is_dir() or any(p.name[0] != "." for p in target.iterdir())):
         what = "holds files already" if target.is_dir() else "is no folder"
-        raise ConfigError(f"{target} {what}.", "Name a new or empty folder.")
+        left = " What an interrupted impact init left (notebooks, reports, no data) are copies: remove them first."
+        raise ConfigError(f"{target} {what}.", f"Name a new or empty folder.{left * (not (target / 'data').exists())}")
     if any(part in (target.resolve(), *target.resolve().parents) for part in (origin.notebooks, origin.data)):
         raise ConfigError(f"{target} lies inside the study that would be copied.", "Name a folder elsewhere.")
     name = f".{target.name}-{os.getpid()}"
@@ -56,9 +58,11 @@ def lay_out_study(origin: StudyRoot, target: Path, *, with_examples: bool = True
         with writing(target, refusal=DataError):
             _fill(origin, staging, with_examples=with_examples)
             if target.exists():
-                for part in ("notebooks", "reports", *sorted((p.name for p in staging.iterdir()), reverse=True)):
-                    if (staging / part).exists():
-                        (staging / part).rename(target / part)  # `data` makes it a study, after what it needs
+                with contextlib.ExitStack() as undo:  # a copy that is not whole goes again
+                    for part in ("notebooks", "reports", "data"):  # the last makes it a study
+                        (staging / part).rename(target / part)
+                        undo.callback(shutil.rmtree, target / part)
+                    undo.pop_all()
                 return target
         return publish_folder(staging, target, refusal=DataError)
 
