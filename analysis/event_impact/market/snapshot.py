@@ -20,7 +20,7 @@ from event_impact.events.calendars import load_hours
 from event_impact.market.checks import DOUBTFUL, PRICE_COLUMNS, Doubt, accept_doubts, keep_figures, parse_prices, refuse
 from event_impact.market.plausibility import find_doubts
 from event_impact.market.vendor_forms import read_vendor_cells, rename_columns
-from event_impact.market.vintages import Vintage, VintageChoice, choose_vintage, find_last
+from event_impact.market.vintages import Vintage, choose_vintage, find_last
 
 MANIFEST_COLUMNS = (
     "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
@@ -113,15 +113,16 @@ class PriceStore:
         ``snapshot``, ``auto`` or the path of a file or folder.
     data : pathlib.Path or Tables
         The ``data/`` folder of the study.
-    choice : VintageChoice, optional
-        For ``auto``: the vintage that serves, or why the snapshot does.
+    vintage : Vintage, optional
+        For ``auto``: the one that serves; without one the snapshot does.
+    note : str
+        What was passed over.
     """
 
-    def __init__(self, source: str, data: Path | Tables, choice: VintageChoice | None = None) -> None:
+    def __init__(self, source: str, data: Path | Tables, vintage: Vintage | None = None, note: str = "") -> None:
         self.source, self.tables = source, open_tables(data)
         self.data = self.tables.folder
-        self._vintage = choice.vintage if choice else None
-        self.note = choice.note if choice else ""
+        self._vintage, self.note = vintage, note
         self._lenders: dict[str, Vintage | None] = {}
         self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
         self._histories: dict[tuple[str, str], PriceHistory] = {}
@@ -332,5 +333,5 @@ def open_source(source: str, data: Path | Tables, tickers: tuple[str, ...] = ())
     """
     if "\x00" in source:
         raise ConfigError("source: the path holds a null character.", "Name a file or folder.")
-    choice = choose_vintage(open_tables(data).folder / "vintages", tickers) if source == "auto" else None
-    return PriceStore(source, data, choice)
+    choice = choose_vintage(open_tables(data).folder / "vintages", tickers) if source == "auto" else (None, "")
+    return PriceStore(source, data, *choice)

@@ -110,14 +110,6 @@ class Parcel:
         return all(name in held and held[name]["sha256"] == sha for name, sha in own.items())
 
 
-@dataclass(frozen=True)
-class VintageChoice:
-    """The vintage that serves ``source = auto``, None for the snapshot, and why."""
-
-    vintage: Vintage | None
-    note: str
-
-
 def read_vintage(folder: Path) -> Vintage | str:
     """The vintage in a folder, or why there is none."""
     try:
@@ -165,31 +157,18 @@ def iterate_good(vintages: Path, tickers: tuple[str, ...], faults: list[str]) ->
             yield vintage
 
 
-def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> VintageChoice:
-    """The freshest whole vintage that holds all tickers, else none: then the snapshot serves.
-
-    Parameters
-    ----------
-    vintages : pathlib.Path
-        Their folder.
-    tickers : tuple of str
-        All must come from one download.
-
-    Returns
-    -------
-    VintageChoice
-        With what was passed over, and why.
-    """
+def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> tuple[Vintage | None, str]:
+    """The freshest whole vintage that holds all tickers, None where the snapshot has to serve; what was passed over."""
     faults: list[str] = []
     vintage = next(iterate_good(vintages, tickers, faults), None)
     if vintage is None:
         faults.append(f"no whole vintage holds {' and '.join(tickers)}")
-    return VintageChoice(vintage, "; ".join(faults))
+    return vintage, "; ".join(faults)
 
 
 def find_last(vintages: Path, ticker: str) -> Vintage | None:
     """The vintage against which a new download of a ticker is compared."""
-    return next(iterate_good(vintages, (ticker,), []), None)
+    return choose_vintage(vintages, (ticker,))[0]
 
 
 def write_vintage(vintages: Path, stamp: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Vintage:

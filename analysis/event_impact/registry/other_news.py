@@ -16,6 +16,7 @@ from event_impact.base.config import StudyConfig
 from event_impact.base.csv_tables import append_row, locked, read_table, replace_tables
 from event_impact.base.errors import DataError
 from event_impact.events.articles import parse_instant
+from event_impact.events.calendars import SessionHours
 from event_impact.events.confounders import CONFOUNDER_COLUMNS, load_confounders
 from event_impact.events.sessions import Alignment
 from event_impact.market.answers import EARNINGS, EARNINGS_HOUR
@@ -166,16 +167,13 @@ def _from_dividends(history: PriceHistory, alignment: Alignment) -> list[dict[st
     paid = history.frame["dividend"][history.frame["dividend"] > 0]
     return [
         _row(
-            history.ticker,
-            session,
+            history.ticker, session, pd.Timestamp(start_of_day(session.date(), zone)),
+            f"dividend column of {history.vintage}", is_masked=False,
             label=f"Ex-dividend day ({amount:g} a share)",
-            known_from=pd.Timestamp(start_of_day(session.date(), zone)),
-            source=f"dividend column of {history.vintage}",
-            is_masked=False,
             notes="Total returns add it back. Declared earlier; the day itself stands",
         )
         for session, amount in zip(paid.index, paid, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def _find_earnings(ticker: str, data: Path) -> Vintage | None:
@@ -193,82 +191,55 @@ def _from_earnings(
     table = pd.read_csv(io.BytesIO(vintage.read(f"earnings/{ticker}.csv")), dtype=str)
     if list(table.columns) != list(EARNINGS):
         raise DataError(f"{where}: the columns are not {', '.join(EARNINGS)}.", "Fetch again.")
-    hours, rows, expected = alignment.hours, [], []
+    rows, expected = [], []
     for record in table.to_dict("records"):
-        earliest = parse_instant(record["announced_earliest"], where)
-        latest = parse_instant(record["announced_latest"], where)
-        if not hours.schedule["close"].iloc[0] < earliest < hours.schedule["close"].iloc[-2]:
-            continue
-        sessions = hours.between(hours.close_session(earliest), hours.close_session(latest - pd.Timedelta(seconds=1)))
+        earliest, latest = (parse_instant(record[name], where) for name in EARNINGS[:2])
+        sessions = _find_sessions(alignment.hours, earliest, latest)
         if record["is_reported"] != "yes":
-            if sessions[-1] >= alignment.event_session and sessions[0] <= until:
+            if len(sessions) and sessions[-1] >= alignment.event_session and sessions[0] <= until:
                 expected.append(f"{sessions[0].date()}: earnings of {ticker} are expected")
             continue
         is_exact = latest - earliest <= EARNINGS_HOUR
         clock = "the hour as the provider has it" if is_exact else "only the day is known, so each session it can move"
-        rows += [
-            _row(
-                ticker,
-                session,
-                label="Earnings announcement",
-                known_from=earliest,
-                source=f"earnings dates of {vintage.name}",
-                is_masked=True,
-                notes=f"Announced from {format_instant(earliest)}: {clock}. Check it against the firm's release",
-            )
-            for session in sessions
-        ]
+        notes = f"Announced from {format_instant(earliest)}: {clock}. Check it against the firm's release"
+        source = f"earnings dates of {vintage.name}"
+        rows += [_row(ticker, s, earliest, source, label="Earnings announcement", notes=notes) for s in sessions]
     return rows, expected
 
 
 def _from_filings(ticker: str, filings: tuple[Filing, ...], alignment: Alignment) -> list[dict[str, str]]:
     """Rows of results that a firm filed, first filings only, by their time of acceptance."""
-    rows, hours = [], alignment.hours
+    rows = []
     for filing in filings:
-        if filing.form != "8-K" or EARNINGS_ITEM not in filing.items:
-            continue
-        bounds = filing.bounds
-        first, last = pd.Timestamp(bounds.earliest), pd.Timestamp(bounds.latest) - pd.Timedelta(seconds=1)
-        if not hours.schedule["close"].iloc[0] < first < hours.schedule["close"].iloc[-2]:
-            continue
-        rows += [
-            _row(
-                ticker,
-                session,
-                label=f"Earnings announcement (Form 8-K, item {EARNINGS_ITEM})",
-                known_from=first,
-                source="EDGAR",
-                is_masked=True,
-                notes=f"Accepted {filing.accepted.text}: {filing.describe()}. The release may have come before",
-            )
-            | {"url": filing.address}
-            for session in hours.between(hours.close_session(first), hours.close_session(last))
-        ]
+        if filing.form == "8-K" and EARNINGS_ITEM in filing.items:
+            first, last = (pd.Timestamp(bound) for bound in (filing.bounds.earliest, filing.bounds.latest))
+            notes = f"Accepted {filing.accepted.text}: {filing.describe()}. The release may have come before"
+            label = f"Earnings announcement (Form 8-K, item {EARNINGS_ITEM})"
+            rows += [
+                _row(ticker, session, first, "EDGAR", label=label, notes=notes, url=filing.address)
+                for session in _find_sessions(alignment.hours, first, last)
+            ]
     return rows
 
 
+def _find_sessions(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    """Sessions that news of ``[first, last)`` can move; none outside the known calendar."""
+    closes = hours.schedule["close"]
+    if not closes.iloc[0] < first < closes.iloc[-2]:
+        return pd.DatetimeIndex([])
+    return hours.between(hours.close_session(first), hours.close_session(last - pd.Timedelta(seconds=1)))
+
+
 def _row(
-    ticker: str,
-    session: pd.Timestamp,
-    *,
-    label: str,
-    known_from: pd.Timestamp,
-    source: str,
-    is_masked: bool,
-    notes: str,
+    ticker: str, session: pd.Timestamp, known_from: pd.Timestamp, source: str, *, is_masked: bool = True, **cells: str
 ) -> dict[str, str]:
-    return {
+    row = {
         "ticker": ticker,
-        "session": session.strftime("%Y-%m-%d"),
-        "label": label,
+        "session": f"{session:%Y-%m-%d}",
         "known_from": format_instant(known_from),
         "source": source,
-        "url": "",
-        "is_masked": "yes" if is_masked else "no",
-        "notes": notes,
-        "own_story": "",
-        "label_without_it": "",
     }
+    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | row | {"is_masked": "yes" if is_masked else "no"} | cells
 
 
 def _merge_sessions(rows: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -50,18 +50,13 @@ class Diagnosis:
 def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool = True) -> list[Diagnosis]:
     """Ask everything; a question that cannot be asked is a failure of its own."""
     checks: dict[str, Callable[[], Iterator[Diagnosis]]] = {
-        "python": check_python,
-        "packages": check_packages,
-        "bytecode": check_bytecode,
+        "python": check_python, "packages": check_packages, "bytecode": check_bytecode,
         "kernel": lambda: check_kernel(root) if with_kernel else iter(()),
-        "calendar": lambda: check_calendars(root, at),
-        "disk": lambda: check_disk(root, reports),
-        "clock": lambda: check_clock(root, reports, at),
-        "figures": lambda: check_figures(root, at),
-        "locks": lambda: check_locks(reports),
-        "leftovers": lambda: check_leftovers(reports),
+        "calendar": lambda: check_calendars(root, at), "disk": lambda: check_disk(root, reports),
+        "clock": lambda: check_clock(root, reports, at), "figures": lambda: check_figures(root, at),
+        "locks": lambda: check_locks(reports), "leftovers": lambda: check_leftovers(reports),
         "runs": lambda: check_runs(reports),
-    }
+    }  # fmt: skip
     found: list[Diagnosis] = []
     for question, check in checks.items():
         try:
@@ -135,13 +130,9 @@ def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
         nbformat.write(notebook, folder / "line.ipynb")
         try:
             execute_notebook(
-                folder / "line.ipynb",
-                folder / "done.ipynb",
-                parameters={},
-                root=root.path,
-                scratch=folder / "k",
+                folder / "line.ipynb", folder / "done.ipynb", parameters={}, root=root.path, scratch=folder / "k",
                 limits=KernelLimits(execution_timeout_s=60, is_cold=True),
-            )
+            )  # fmt: skip
         except ExecutionError as error:
             yield Diagnosis("kernel", "fail", str(error), 4)
             return
@@ -196,15 +187,15 @@ def check_figures(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
     for story in load_stories(root.data).values():
         if story.state != "open":
             continue
-        choice = choose_vintage(vintages, (story.ticker, story.benchmark))
-        if choice.vintage is None:
-            yield Diagnosis(f"figures ({story.story})", "warn", choice.note)
+        vintage, note = choose_vintage(vintages, (story.ticker, story.benchmark))
+        if vintage is None:
+            yield Diagnosis(f"figures ({story.story})", "warn", note)
             continue
         hours = load_hours(story.exchange)
-        last = pd.Timestamp(choice.vintage.last_session((story.ticker, story.benchmark)))
+        last = pd.Timestamp(vintage.last_session((story.ticker, story.benchmark)))
         age = count_closed(hours, last, last_closed_at(hours, at))
         state = "warn" if age > MAX_DATA_AGE_SESSIONS else "ok"
-        text = f"{choice.vintage.name} ends with {last.date()}, {age} sessions old"
+        text = f"{vintage.name} ends with {last.date()}, {age} sessions old"
         yield Diagnosis(f"figures ({story.story})", state, text)
 
 

@@ -6,6 +6,7 @@ Enters the network like :mod:`event_impact.market.providers.yahoo`; no notebook 
 from __future__ import annotations
 
 import io
+import re
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -74,21 +75,15 @@ def parse_library(content: bytes) -> pd.DataFrame:
         entry = archive.infolist()[0]
         if entry.file_size > MAX_BYTES:
             raise ValueError("the file inside is too large")
-        lines = archive.read(entry).decode("latin-1").splitlines()
-    head = next((i for i, line in enumerate(lines) if line.strip().startswith(",")), None)
+        text = archive.read(entry).decode("latin-1")
+    head = re.search(r"^\s*,(.+)$", text, re.MULTILINE)
     if head is None:
         raise ValueError("there is no header")
-    names = [name.strip() for name in lines[head].split(",")[1:]]
-    rows = []
-    for line in lines[head + 1 :]:
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) != len(names) + 1 or not (cells[0].isdigit() and len(cells[0]) == 8):
-            break
-        rows.append(cells)
+    rows = re.findall(r"^\s*(\d{8}\s*,.+)$", text[head.end() :], re.MULTILINE)
     if not rows:
         raise ValueError("there are no daily rows")
-    table = pd.DataFrame([row[1:] for row in rows], columns=names).astype(float)
-    if len({row[0] for row in rows}) < len(rows):
+    names = ["date", *map(str.strip, head[1].split(","))]
+    table = pd.read_csv(io.StringIO("\n".join(rows)), names=names, index_col="date", parse_dates=["date"]).astype(float)
+    if table.index.has_duplicates:
         raise ValueError("it repeats a date")
-    table = table.mask(table <= MISSING) / 100
-    return table.set_axis(pd.to_datetime([row[0] for row in rows], format="%Y%m%d"))
+    return table.mask(table <= MISSING) / 100
