@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,15 +142,15 @@ def test_a_lost_or_damaged_cache_is_made_again(tmp_path, damage):
     assert len(read_facts(tmp_path).good) == 5
 
 
-def test_the_cache_does_not_grow_without_end(tmp_path):
-    stored = put(tmp_path, 1)
-    for number in range(300):
-        (stored.folder / "run.json").write_text(
-            dataclasses.replace(stored.run, verdict=f"{number}").as_text(), encoding="utf-8"
-        )
-        read_facts(tmp_path)
-    assert len((tmp_path / FACTS).read_text(encoding="utf-8").splitlines()) <= 110
-    assert read_facts(tmp_path).good[0].run.verdict == "299"
+def test_the_cache_holds_what_lies_there_and_nothing_else(tmp_path):
+    stored, other = put(tmp_path, 1), put(tmp_path, 2)
+    for number in range(3):
+        changed = dataclasses.replace(stored.run, verdict=f"{number}")
+        (stored.folder / "run.json").write_text(changed.as_text(), encoding="utf-8")
+        assert read_facts(tmp_path).good[0].run.verdict == f"{number}"
+    shutil.rmtree(other.folder)
+    read_facts(tmp_path)
+    assert list(json.loads((tmp_path / FACTS).read_text(encoding="utf-8"))) == [stored.folder.name]
 
 
 # ---------------------------------------------------------------- rows
