@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from event_impact.base.root import StudyRoot
-from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.requests import RunRequest
+from event_impact.runs.run import run_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = "02_event_study"

@@ -11,7 +11,7 @@ import nbformat
 import pandas as pd
 from event_impact.base.root import StudyRoot
 from event_impact.runs.kernel_launch import KernelLimits
-from event_impact.runs.run import RunRequest
+from event_impact.runs.requests import RunRequest
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ["stories.csv", "articles.csv", "confounders.csv", "manifest.csv", "peers.csv"]
@@ -65,7 +65,9 @@ def make_study(folder: Path, *, with_prices: bool = False) -> StudyRoot:
 
 def request(root: StudyRoot, notebook: str = "01_small", **changes: object) -> RunRequest:
     """A request for the focal story, or for other parameters."""
-    settings = {name: changes.pop(name) for name in ("is_forced", "limits", "clock", "reports") if name in changes}
+    settings = {
+        name: changes.pop(name) for name in ("is_forced", "limits", "clock", "reports", "is_evening") if name in changes
+    }
     settings.setdefault("limits", KernelLimits(execution_timeout_s=30, start_timeout_s=30))
     settings.setdefault("reports", root.reports)
     return RunRequest(notebook=notebook, parameters={"story": "ford-xiaomi", **changes}, root=root, **settings)
@@ -110,7 +112,7 @@ def perform_here(parts: list, *, limit: int = 2, progress=lambda _: None) -> lis
         notebook = part.request.notebook
         try:
             done = run_notebook(part, execute=execute_fake)
-            outcomes.append(PartOutcome(notebook, 0, done.folder.name))
+            outcomes.append(PartOutcome(notebook, 0, str(done.folder)))
         except StudyError as error:
             outcomes.append(PartOutcome(notebook, error.exit_code, message=str(error)))
     return outcomes

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from event_impact.base.root import StudyRoot
 from event_impact.cli.main import main
-from event_impact.runs.run import find_notebook, read_declaration, read_notebook
+from event_impact.runs.requests import find_notebook, read_declaration, read_notebook
 from stories import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").rglob("*.md")])

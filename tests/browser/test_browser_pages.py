@@ -15,7 +15,8 @@ from event_impact.base.errors import ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.page.paper import print_page
 from event_impact.runs.dossier import run_dossier
-from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.requests import RunRequest
+from event_impact.runs.run import run_notebook
 from stories import ROOT
 
 MODULES = Path(os.environ.get("IMPACT_BROWSER_MODULES") or ROOT / "node_modules")

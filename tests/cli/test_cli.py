@@ -301,7 +301,7 @@ def test_of_another_story_as_of_is_the_last_session_of_its_source(call, tmp_path
 
 def test_a_relative_source_reaches_the_kernel_by_its_full_path(tmp_path, monkeypatch):
     from event_impact.base.root import StudyRoot
-    from event_impact.runs.run import RunRequest, prepare
+    from event_impact.runs.requests import RunRequest, prepare
 
     for ticker in ("F", "SPY"):
         frame = pd.read_csv(ROOT / "data" / "snapshot" / f"{ticker}.csv").drop(columns="adj_close")

@@ -12,7 +12,8 @@ from event_impact.base.root import StudyRoot
 from event_impact.market.snapshot import open_source
 from event_impact.page.format import format_percent
 from event_impact.page.render import check_page
-from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.requests import RunRequest
+from event_impact.runs.run import run_notebook
 from stories import ROOT
 
 

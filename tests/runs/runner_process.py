@@ -9,7 +9,8 @@ import sys
 
 from event_impact.base.errors import StudyError
 from event_impact.runs.execute import execute_notebook
-from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.requests import RunRequest
+from event_impact.runs.run import run_notebook
 from small_study import execute_fake
 
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -43,7 +43,7 @@ def test_a_notebook_runs_in_it(desk: Path) -> None:
 def test_a_worker_starts_in_it(desk: Path) -> None:
     code = (
         "from pathlib import Path; from event_impact.base.root import StudyRoot;"
-        "from event_impact.runs.run import RunRequest; from event_impact.runs.workers import run_parts;"
+        "from event_impact.runs.requests import RunRequest; from event_impact.runs.workers import run_parts;"
         "(done,) = run_parts([RunRequest('nothing', {}, StudyRoot(Path.cwd()), Path('reports'))]); print(done.exit_code)"
     )
     script = desk.parent / "ask.py"  # its own folder is looked into, the desk is not

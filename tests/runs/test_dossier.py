@@ -14,7 +14,8 @@ from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
 from event_impact.runs.dossier import Agreement, find_story_notebooks, run_dossier, summarise_agreement
 from event_impact.runs.kernel_launch import KernelLimits
-from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.requests import RunRequest
+from event_impact.runs.run import run_notebook
 from event_impact.runs.store import is_intact, lock_story, read_failures, read_runs
 from small_study import SHOW, execute_fake, hash_tree, make_study, perform_here, request, write_notebook
 

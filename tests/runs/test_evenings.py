@@ -17,13 +17,13 @@ from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER
 from event_impact.runs import notification
 from event_impact.runs.dossier import run_dossier
-from event_impact.runs.evenings import EveningLog
-from event_impact.runs.nightly import NONE_OPEN, EveningOutcome, StoryOutcome, Summary, run_nightly
+from event_impact.runs.evenings import EveningLog, EveningOutcome, StoryOutcome, Summary
+from event_impact.runs.nightly import NONE_OPEN, run_nightly
 from event_impact.runs.notification import check_target, compose_digest, is_service, notify, shorten_digest
 from event_impact.runs.prune import list_starred, prune_runs, star_run
 from event_impact.runs.site import SITE_MARK, build_site
 from event_impact.runs.store import list_folders, read_runs
-from small_study import SHOW, check_index, make_study, perform_here, request, write_notebook
+from small_study import SHOW, check_index, hash_tree, make_study, perform_here, request, write_notebook
 
 DAYS = ("2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06")
 
@@ -39,7 +39,9 @@ def root(tmp_path: Path) -> StudyRoot:
 
 def serve(root: StudyRoot, day: str, **options) -> Summary:
     def bind(story: str, as_of: str) -> str:
-        asked = request(root, notebook=DOSSIER, story=story, as_of=as_of, source="snapshot", clock=lambda: evening(day))
+        asked = request(
+            root, notebook=DOSSIER, story=story, as_of=as_of, source="snapshot", is_evening=True, clock=lambda: evening(day),
+        )  # fmt: skip
         return run_dossier(asked, perform=perform_here).folder.name
 
     at = evening(day)
@@ -75,6 +77,30 @@ def test_an_evening_where_only_the_date_changed_publishes_nothing_new(root):
     ]  # fmt: skip
     assert serve(root, DAYS[1]).stories[0].state == "up to date"  # it is not due again
     assert f"{DAYS[1]}_ford" not in check_index((root.reports / "index.html").read_text(encoding="utf-8"))
+
+
+def test_what_says_nothing_new_is_never_published_and_what_a_stop_leaves_is_cleared(root, monkeypatch):
+    serve(root, DAYS[0])
+    held, index = hash_tree(root.reports), (root.reports / "index.html").read_text(encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("event_impact.runs.dossier.says_the_same", lambda *_: sys.exit())  # nobody catches it
+        with pytest.raises(SystemExit):
+            serve(root, DAYS[1])
+    assert hash_tree(root.reports) == held
+    assert (root.reports / "index.html").read_text(encoding="utf-8") == index
+    assert serve(root, DAYS[1]).stories[0].evenings[0].is_unchanged
+    assert hash_tree(root.reports) == held
+    assert not list((root.reports / ".staging").rglob("*.html"))
+
+
+def test_a_dossier_made_by_hand_is_no_evening_again_once_it_is_cleared_away(root):
+    change_results(root)
+    serve(root, DAYS[0])
+    run_dossier(request(root, notebook=DOSSIER, as_of=DAYS[1], source="snapshot"), perform=perform_here)
+    for day in DAYS[2:]:
+        serve(root, day, keep=2)
+    assert [e["as_of"] for e in log_of(root)] == [*DAYS]
+    assert serve(root, DAYS[3], keep=2).stories[0].state == "up to date"
 
 
 def test_a_changed_figure_is_published_and_a_changed_outcome_is_said(root):
@@ -184,7 +210,7 @@ def test_a_command_gets_lines_and_summary_and_no_shell(tmp_path):
 
 def test_a_command_that_hangs_is_left():
     command = shlex.join([sys.executable, "-c", "import time; time.sleep(600)"])
-    assert "timed out" in notify(command, night_of(4), timeout_s=0.3)
+    assert "no answer within" in notify(command, night_of(4), timeout_s=0.3)
 
 
 @pytest.fixture
@@ -218,6 +244,7 @@ def test_services_that_answer_refuse_fail_or_hang(service):
     address, told = service
     assert notify(f"{address}/good", night_of(4)) == ""
     assert b"FAILED, code 4" in told[0]
+    assert json.loads(told[0])["title"] == "Night of 2026-02-03: FAILED, code 4"
     assert "refused" in notify(f"{address}/500", night_of(4))
     assert "refused" in notify("json://127.0.0.1:9/", night_of(4))
     assert "no answer within" in notify(f"{address}/hang", night_of(4), timeout_s=4)

@@ -20,7 +20,8 @@ from event_impact.runs.index import find_state, render_index
 from event_impact.runs.kernel import can_use_sockets, kernel_options
 from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.prune import prune_runs
-from event_impact.runs.run import find_notebook, run_notebook
+from event_impact.runs.requests import find_notebook
+from event_impact.runs.run import run_notebook
 from event_impact.runs.scratch import clear_scratch, scratch_folder
 from event_impact.runs.store import StoredRun, find_run, is_intact, lock_story, read_failures, read_runs
 from small_study import SHOW, check_index, execute_fake, hash_tree, make_study, request, write_notebook

@@ -233,7 +233,7 @@ def watch(ctx: click.Context, story: str, feeds: tuple[str, ...]) -> None:
     data, at = open_own_root(ctx).data, read_system_clock()
     held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))
     found = watch_feeds(held, feeds, data, at=at, read=ingest.read_source)
-    for remark in (*found.remarks, *map(str, found.faults)):
+    for remark in (*found.remarks, *map(str, found.faults[1:])):  # the first is the refusal
         tell(ctx, f"note: {remark}")
     lines = [
         f"{p.row['item']}  {p.row['published_earliest'] or 'undecided':20}  {p.title[:90]}\n"

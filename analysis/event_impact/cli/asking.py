@@ -127,7 +127,8 @@ def _read_page(page: str, *, offline: bool) -> tuple[tuple[pd.Timestamp, pd.Time
 
 def _publish(ctx: click.Context, study: Study, reports: str | None) -> Any:
     """The page of the asked story, made by its notebook, and opened."""
-    from event_impact.runs.run import RunRequest, find_notebook, read_declaration, read_notebook, run_notebook
+    from event_impact.runs.requests import RunRequest, find_notebook, read_declaration, read_notebook
+    from event_impact.runs.run import run_notebook
 
     with question.lend_study(study) as (root, config):
         declared = read_declaration(read_notebook(find_notebook(root, NOTEBOOK)), "parameters")

@@ -157,7 +157,8 @@ def run(
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
     parameters = context.gather_parameters(assignments, **named)
     from event_impact.runs.kernel_launch import KernelLimits
-    from event_impact.runs.run import RunRequest, run_notebook
+    from event_impact.runs.requests import RunRequest
+    from event_impact.runs.run import run_notebook
 
     root, target = context.open_root(ctx), context.find_reports(ctx, reports)
     limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20, is_cold=cold)

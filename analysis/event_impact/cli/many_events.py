@@ -101,7 +101,8 @@ def _publish_page(context: click.Context, request: BatchRequest, *, name: str, p
     """Run notebook 07 on the same files and print where its page lies."""
     from event_impact.base.errors import ConfigError
     from event_impact.cli.context import find_reports, make_progress, open_root, say
-    from event_impact.runs.run import RunRequest, run_notebook
+    from event_impact.runs.requests import RunRequest
+    from event_impact.runs.run import run_notebook
     from event_impact.study.sample_study import PASSED_ON
 
     if request.scheduler:

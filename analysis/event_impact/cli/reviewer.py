@@ -195,7 +195,7 @@ def dossier(
     from event_impact.base.run_record import DOSSIER
     from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel_launch import KernelLimits
-    from event_impact.runs.run import RunRequest
+    from event_impact.runs.requests import RunRequest
 
     parameters = context.gather_parameters(assignments, **named)
     limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)

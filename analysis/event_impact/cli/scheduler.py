@@ -115,7 +115,7 @@ def nightly(
     from event_impact.runs.nightly import SUMMARY, run_nightly
     from event_impact.runs.notification import check_target
     from event_impact.runs.notification import notify as send
-    from event_impact.runs.run import RunRequest
+    from event_impact.runs.requests import RunRequest
     from event_impact.runs.workers import run_parts
 
     root = context.open_own_root(ctx) if source == "auto" else context.open_root(ctx)
@@ -131,7 +131,8 @@ def nightly(
         return f"{done.vintage.name}{'' if done.is_new else ' (nothing new)'}; {'; '.join(done.notes)}"
 
     def bind(story: str, as_of: str) -> str:
-        request = RunRequest(DOSSIER, {"story": story, "as_of": as_of, "source": source}, root, target, limits=limits)
+        asked = {"story": story, "as_of": as_of, "source": source}
+        request = RunRequest(DOSSIER, asked, root, target, limits=limits, is_evening=True)
         (done,) = run_parts([request], run=partial(run_dossier, limit=limit), progress=progress)
         return done.settle()
 

@@ -44,13 +44,10 @@ class DailyTable:
     def as_record(self) -> dict[str, Any]:
         """What the manifest says of it."""
         return {
-            "file": f"{self.ticker}.csv",
-            "first_session": self.table["date"].iloc[0],
-            "last_session": self.table["date"].iloc[-1],
-            "listing": self.metadata,
-            "notes": self.notes,
+            "file": f"{self.ticker}.csv", "first_session": self.table["date"].iloc[0],
+            "last_session": self.table["date"].iloc[-1], "listing": self.metadata, "notes": self.notes,
             "doubts": [asdict(d) for d in self.doubts],
-        }
+        }  # fmt: skip
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -59,14 +56,9 @@ class DailyTable:
 
 
 def parse_daily(
-    answer: Answer,
-    *,
-    hours: SessionHours | None,
-    expected_last: pd.Timestamp | None,
-    unfinished_after: pd.Timestamp,
-    opinion: Answer | None = None,
-    benchmark: pd.Series | None = None,
-) -> DailyTable:
+    answer: Answer, *, hours: SessionHours | None, expected_last: pd.Timestamp | None, unfinished_after: pd.Timestamp,
+    opinion: Answer | None = None, benchmark: pd.Series | None = None,
+) -> DailyTable:  # fmt: skip
     """Bring an answer into the study's columns; set aside what cannot be right, doubt what looks wrong.
 
     Parameters
@@ -104,13 +96,9 @@ def parse_daily(
     table = figures.assign(ticker=answer.ticker, date=pd.DatetimeIndex(figures.index).strftime("%Y-%m-%d"))
     said = (*notes, *answer.remarks)
     return DailyTable(
-        answer.ticker,
-        table.reset_index(drop=True)[list(DAILY)],
-        answer.metadata,
-        (*doubts, *aside, *found),
-        said,
+        answer.ticker, table.reset_index(drop=True)[list(DAILY)], answer.metadata, (*doubts, *aside, *found), said,
         answer.raw,
-    )
+    )  # fmt: skip
 
 
 def _check_shape(frame: pd.DataFrame, columns: tuple[str, ...], where: str, hint: str = AGAIN) -> pd.DataFrame:

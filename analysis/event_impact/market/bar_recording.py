@@ -36,14 +36,9 @@ def _list_spans(vintages: Path, name: str) -> list[tuple[pd.Timestamp, pd.Timest
 
 
 def collect_bars(
-    exchanges: dict[str, str | None],
-    vintages: Path,
-    provider: Provider,
-    *,
-    at: datetime,
-    parcel: Parcel,
+    exchanges: dict[str, str | None], vintages: Path, provider: Provider, *, at: datetime, parcel: Parcel,
     progress: Callable[[str], None] = lambda _: None,
-) -> list[str]:
+) -> list[str]:  # fmt: skip
     """Ask for the bars that no vintage has yet, put them into the parcel, and say what was set aside.
 
     What cannot be had is written into ``parcel.missed``; nothing is raised for it.

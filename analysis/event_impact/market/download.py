@@ -68,12 +68,9 @@ class _Collected:
 
 
 def wait_out(
-    work: Callable[[], T],
-    wait_s: float,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
+    work: Callable[[], T], wait_s: float, *, sleep: Callable[[float], None] = time.sleep,
     progress: Progress = lambda _: None,
-) -> T:
+) -> T:  # fmt: skip
     """Do some work, again and again while a provider asks to wait, for as long as one is willing to.
 
     Raises
@@ -91,15 +88,9 @@ def wait_out(
 
 
 def fetch_vintage(
-    request: FetchRequest,
-    data: Path,
-    provider: Provider,
-    *,
-    at: datetime,
-    recorded_at: datetime | None = None,
-    progress: Progress = lambda _: None,
-    factors: Callable[[str, Path], pd.DataFrame] = fetch_factors,
-) -> FetchOutcome:
+    request: FetchRequest, data: Path, provider: Provider, *, at: datetime, recorded_at: datetime | None = None,
+    progress: Progress = lambda _: None, factors: Callable[[str, Path], pd.DataFrame] = fetch_factors,
+) -> FetchOutcome:  # fmt: skip
     """Download, check, compare and record; nothing is recorded unless every required ticker is whole.
 
     Parameters
@@ -160,15 +151,9 @@ def fetch_vintage(
 
 
 def fetch_passing(
-    tickers: tuple[str, ...],
-    exchange: str,
-    since: date,
-    tables: Tables,
-    provider: Provider,
-    *,
-    at: datetime,
+    tickers: tuple[str, ...], exchange: str, since: date, tables: Tables, provider: Provider, *, at: datetime,
     progress: Progress = lambda _: None,
-) -> PriceStore:
+) -> PriceStore:  # fmt: skip
     """Daily prices of tickers on one calendar as the provider gives them now, checked as ever; nothing is recorded.
 
     Raises
@@ -191,14 +176,9 @@ def fetch_passing(
 
 
 def record_bars(
-    stories: list[Story],
-    data: Path,
-    provider: Provider,
-    *,
-    at: datetime,
-    recorded_at: datetime | None = None,
+    stories: list[Story], data: Path, provider: Provider, *, at: datetime, recorded_at: datetime | None = None,
     progress: Progress = lambda _: None,
-) -> tuple[Vintage | None, tuple[str, ...]]:
+) -> tuple[Vintage | None, tuple[str, ...]]:  # fmt: skip
     """Record the bars of open stories and of what they are compared with, whether or not an evening is due.
 
     Returns
@@ -337,13 +317,9 @@ def _record(vintages: Path, parcel: Parcel, manifest: dict[str, Any], provider: 
     moment = moment.astimezone(UTC)
     versions = {name: importlib.metadata.version(name) for name in ("pandas", *provider.packages)}
     whole = {
-        "format": FORMAT,
-        "recorded_at": format_instant(moment),
-        "provider": provider.name,
-        "versions": {"event-impact": __version__} | versions,
-        **manifest,
-        "files": parcel.entries,
+        "format": FORMAT, "recorded_at": format_instant(moment), "provider": provider.name,
+        "versions": {"event-impact": __version__} | versions, **manifest, "files": parcel.entries,
         "not_to_be_had": parcel.missed,
-    }
+    }  # fmt: skip
     plain = json.loads(json.dumps(whole, allow_nan=False, default=str))
     return write_vintage(vintages, moment.strftime("%Y%m%dT%H%M%SZ"), parcel.files, plain)

@@ -108,15 +108,11 @@ def plan_fetch(
     if begin >= final:
         raise ConfigError(f"--start {begin} is not before --end {final}.", "Give an earlier start.")
     return FetchRequest(
-        exchanges,
-        begin,
-        end,
-        optional=tuple(ticker for ticker in exchanges if ticker not in required),
+        exchanges, begin, end, optional=tuple(ticker for ticker in exchanges if ticker not in required),
         firms=tuple(dict.fromkeys(story.ticker for story in asked)),
-        benchmarks={story.ticker: story.benchmark for story in asked},
-        windows=windows,
+        benchmarks={story.ticker: story.benchmark for story in asked}, windows=windows,
         bars=tuple(dict.fromkeys(ticker for story in asked for ticker in list_bar_tickers(story))),
-    )
+    )  # fmt: skip
 
 
 def list_pauses(wait_s: float) -> Iterator[float]:

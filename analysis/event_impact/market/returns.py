@@ -137,15 +137,9 @@ def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, .
 
 
 def load_panel(
-    store: PriceStore,
-    ticker: str,
-    *,
-    benchmark: str,
-    exchange: str,
-    as_of: date,
-    others: tuple[str, ...] = (),
+    store: PriceStore, ticker: str, *, benchmark: str, exchange: str, as_of: date, others: tuple[str, ...] = (),
     with_factors: bool = False,
-) -> ReturnPanel:
+) -> ReturnPanel:  # fmt: skip
     """Returns of a firm and its benchmark (and peers of the same sessions), cut at ``as_of``.
 
     Parameters
@@ -207,16 +201,7 @@ def load_panel(
         inputs.update(files)
         vintages.append(vintage)
     return ReturnPanel(
-        ticker=ticker,
-        benchmark=benchmark,
-        exchange=exchange,
-        as_of=as_of,
-        returns=returns,
-        prices=firm.frame.reindex(sessions),
-        benchmark_prices=market.frame.reindex(sessions),
-        factors=factors,
-        inputs=inputs,
-        vintage="; ".join(dict.fromkeys(vintages)),
-        notes=tuple(notes),
-        doubts=doubts,
-    )
+        ticker=ticker, benchmark=benchmark, exchange=exchange, as_of=as_of, returns=returns,
+        prices=firm.frame.reindex(sessions), benchmark_prices=market.frame.reindex(sessions), factors=factors,
+        inputs=inputs, vintage="; ".join(dict.fromkeys(vintages)), notes=tuple(notes), doubts=doubts,
+    )  # fmt: skip

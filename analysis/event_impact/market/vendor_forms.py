@@ -9,17 +9,12 @@ import pandas as pd
 from event_impact.market.checks import refuse
 
 ALIASES = {
-    "date": ("date", "datetime", "timestamp", "session", "tradedate"),
-    "ticker": ("ticker", "symbol"),
-    "open": ("open",),
-    "high": ("high",),
-    "low": ("low",),
-    "close": ("close", "closelast", "last", "price"),
-    "adj_close": ("adjclose", "adjustedclose"),
-    "volume": ("volume", "vol"),
+    "date": ("date", "datetime", "timestamp", "session", "tradedate"), "ticker": ("ticker", "symbol"),
+    "open": ("open",), "high": ("high",), "low": ("low",), "close": ("close", "closelast", "last", "price"),
+    "adj_close": ("adjclose", "adjustedclose"), "volume": ("volume", "vol"),
     "dividend": ("dividend", "dividends", "dividendamount", "divcash"),
     "split": ("split", "stocksplits", "splitcoefficient", "splitfactor"),
-}
+}  # fmt: skip
 """Ours -> theirs, without signs and case: Yahoo!, Stooq, Nasdaq, Alpha Vantage, Tiingo and the like."""
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 

@@ -71,15 +71,9 @@ class Evidence:
 
 
 def gather_evidence(
-    page: SavedPage,
-    *,
-    address: str = "",
-    zone: str = "",
-    zone_basis: str = "inferred",
-    library_day: date | None = None,
-    home: str = "",
-    saved_at: datetime,
-) -> list[Evidence]:
+    page: SavedPage, *, address: str = "", zone: str = "", zone_basis: str = "inferred",
+    library_day: date | None = None, home: str = "", saved_at: datetime,
+) -> list[Evidence]:  # fmt: skip
     """Everything a page offers, ranked, each item with its interval or with what is wrong with it.
 
     Parameters
@@ -256,14 +250,14 @@ def _from_meta(page: SavedPage) -> list[Evidence]:
 def _from_times(page: SavedPage) -> list[Evidence]:
     """A ``<time>`` marked as publication, or the only one that is not beside the article."""
     items: list[Evidence] = []
-    is_lone = len({t.value for t in page.times if not t.is_modification and not t.is_aside}) == 1
+    is_lone = len({t.value for t in page.times if t.kind in ("own", "")}) == 1
     for element in page.times:
-        if element.is_modification:
+        if element.kind == "modified":
             items += _machine_items("not_later_than", BOUND, "time element of an update", element.value)
-        elif not element.is_aside and (element.is_publication or is_lone):
+        elif element.kind == "own" or (is_lone and not element.kind):
             items += _machine_items("published", TIME_ELEMENT, "time element", element.value)
         else:
-            where = "beside the article" if element.is_aside else "among several"
+            where = "beside the article" if element.kind else "among several"
             items += _machine_items("mention", MENTION, f"time element {where}", element.value)
     return [e for e in items if not (e.kind == "mention" and e.problem)]
 

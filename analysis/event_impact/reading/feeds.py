@@ -79,7 +79,7 @@ def read_feed(content: bytes, *, name: str, address: str = "") -> Feed:
         If it is too large, declares entities, is no feed, or the reader of feeds is not installed.
     """
     if len(content) > MAX_FEED_BYTES:
-        what = f"{name} has {len(content) / 1e6:.0f} MB; a feed has at most {MAX_FEED_BYTES // 1_000_000}."
+        what = f"{name} has more than the {MAX_FEED_BYTES // 1_000_000} MB of a feed."
         raise DataError(what, "Name a feed of the newest items.")
     if is_submissions(content):
         items = [_of_filing(filing) for filing in read_submissions(content, name=name)]

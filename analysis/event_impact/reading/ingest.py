@@ -186,15 +186,9 @@ def _check_words_of_reading(address: str, zone: str) -> None:
 
 
 def weigh_page(
-    page: SavedPage,
-    *,
-    saved_at: datetime,
-    address: str = "",
-    zone: str = "",
-    zone_basis: str = "inferred",
-    anchor: date | None = None,
-    home: str = "",
-) -> Examined:
+    page: SavedPage, *, saved_at: datetime, address: str = "", zone: str = "", zone_basis: str = "inferred",
+    anchor: date | None = None, home: str = "",
+) -> Examined:  # fmt: skip
     """Weigh the evidence of a page that was taken apart.
 
     Parameters
@@ -233,14 +227,10 @@ def weigh_page(
     if page.broken_linked_data:
         remarks.append(f"{page.broken_linked_data} block(s) of JSON-LD are damaged and were not read")
     return Examined(
-        page=page,
-        proposal=propose(evidence),
-        fingerprint=fingerprint_text(page.main_text),
-        listings=find_listings(page.text),
-        outlet=find_outlet(page, where),
-        address=where if re.match(r"https?://", where) else "",
-        remarks=tuple(filter(None, remarks)),
-    )
+        page=page, proposal=propose(evidence), fingerprint=fingerprint_text(page.main_text),
+        listings=find_listings(page.text), outlet=find_outlet(page, where),
+        address=where if re.match(r"https?://", where) else "", remarks=tuple(filter(None, remarks)),
+    )  # fmt: skip
 
 
 def find_outlet(page: SavedPage, address: str) -> str:
@@ -413,24 +403,14 @@ def _compose(
         raise ConfigError(f"the article id {article_id} is in use.", "Choose another with --id.")
     stamp, proposal, interval = examined.proposal.stamp, examined.proposal, request.interval
     row = {
-        "story": request.story,
-        "article_id": article_id,
-        "role": role,
-        "source_kind": kind,
-        "outlet": outlet,
-        "published_earliest": format_instant(interval.earliest),
-        "published_latest": format_instant(interval.latest),
-        "earliest_basis": interval.earliest_basis,
-        "latest_basis": interval.latest_basis,
+        "story": request.story, "article_id": article_id, "role": role, "source_kind": kind, "outlet": outlet,
+        "published_earliest": format_instant(interval.earliest), "published_latest": format_instant(interval.latest),
+        "earliest_basis": interval.earliest_basis, "latest_basis": interval.latest_basis,
         "time_as_printed": clean_cell(proposal.printed) if proposal.chosen is not None else "none",
-        "zone": proposal.zone,
-        "zone_basis": stamp.zone_basis if stamp else "unstated",
-        "precision": stamp.precision if stamp else "day",
-        "url": examined.address,
-        "paraphrase": request.paraphrase,
-        "confidence": request.confidence or rate_confidence(proposal, interval),
-        "notes": _note(examined, copy),
-    }
+        "zone": proposal.zone, "zone_basis": stamp.zone_basis if stamp else "unstated",
+        "precision": stamp.precision if stamp else "day", "url": examined.address, "paraphrase": request.paraphrase,
+        "confidence": request.confidence or rate_confidence(proposal, interval), "notes": _note(examined, copy),
+    }  # fmt: skip
     return row, tuple(remarks)
 
 

@@ -40,12 +40,10 @@ HEADLINES = frozenset({"h1", "h2", "h3"})
 
 @dataclass(frozen=True)
 class TimeElement:
-    """A ``<time>`` element: its attribute, whether the page marks it as its own, whether it stands aside."""
+    """A ``<time>`` element: its attribute, and ``own`` or ``modified`` as the page marks it, else ``aside`` or nothing."""
 
     value: str
-    is_publication: bool
-    is_modification: bool
-    is_aside: bool
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -256,13 +254,11 @@ class _PageParser(HTMLParser):
         elif tag == "a" and re.search(r"//(?:www\.)?(?:x|twitter)\.com/\w+/status/\d{15,20}", values.get("href", "")):
             self.posts.append(values["href"])
         if (tag == "time" or "datetime" in values) and values.get("datetime"):
-            is_modified = bool(re.search(r"modif|updat", marks))
             # a bare `pubdate` attribute marks the page's own time, as an itemprop or a class does
-            is_own = bool(re.search(r"publi|posted|entry-date|(?<!-)pubdate", marks)) or "pubdate" in values
-            is_aside = self._asides > 0
-            self.times.append(
-                TimeElement(values["datetime"].strip(), is_own and not is_modified, is_modified, is_aside)
-            )
+            is_own = re.search(r"publi|posted|entry-date|(?<!-)pubdate", marks) or "pubdate" in values
+            own = "aside" if self._asides else "own" if is_own else ""
+            kind = "modified" if re.search(r"modif|updat", marks) else own
+            self.times.append(TimeElement(values["datetime"].strip(), kind))
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden and tag == self._hidden[-1]:

@@ -96,12 +96,8 @@ def propose(evidence: list[Evidence]) -> Proposal:
     interval, note, is_contradicted = _apply_bounds(items, chosen)
     if is_contradicted:
         return Proposal(items, "disagree", None, None, note)
-    support = f"{len(usable)} items agree" if len(usable) > 1 else "one item speaks of publication"
-    reason = (
-        f"{support}; the narrowest is {items[chosen].source}"
-        if len(usable) > 1
-        else f"{support}: {items[chosen].source}"
-    )
+    many = f"{len(usable)} items agree; the narrowest is"
+    reason = f"{many if len(usable) > 1 else 'one item speaks of publication:'} {items[chosen].source}"
     return Proposal(items, "found", chosen, interval, f"{reason}{'; ' + note if note else ''}.")
 
 
@@ -145,12 +141,9 @@ def use(proposal: Proposal, number: int) -> Proposal:
     if is_contradicted:
         interval = item.interval
     return replace(
-        proposal,
-        chosen=number - 1,
-        interval=interval,
-        reason=f"{reason}{'; ' + note if note else ''}.",
+        proposal, chosen=number - 1, interval=interval, reason=f"{reason}{'; ' + note if note else ''}.",
         verdict="found",
-    )
+    )  # fmt: skip
 
 
 def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int]:

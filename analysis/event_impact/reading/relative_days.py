@@ -49,12 +49,9 @@ def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[Re
             if word in found or (word in WEEKDAYS and _is_dated(line, match)):
                 continue
             found[word] = RelativeDay(
-                match[0],
-                number,
-                weekday=WEEKDAYS.get(word),
-                back=near.get(word),
+                match[0], number, weekday=WEEKDAYS.get(word), back=near.get(word),
                 is_weekend=word not in WEEKDAYS and word not in near,
-            )
+            )  # fmt: skip
         if len(found) >= MAX_FOUND:
             break
     return list(found.values())[:MAX_FOUND]

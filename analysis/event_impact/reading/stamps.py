@@ -140,17 +140,13 @@ def locate_clock(day: date, clock: time, zone: tzinfo) -> tuple[datetime, ...]:
     NonexistentTimeError
         If they skip it.
     """
-    found = []
-    for fold in (0, 1):
-        local = datetime.combine(day, clock, tzinfo=zone).replace(fold=fold)
-        instant = local.astimezone(UTC)
-        if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None) and instant not in found:
-            found.append(instant)
-    if not found:
+    local = datetime.combine(day, clock, tzinfo=zone)
+    found = sorted({local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)})
+    if found[0].astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
         raise NonexistentTimeError(
             f"{day} {clock} does not exist in {zone}: the clocks skip it.", "Check the zone, or the stamp."
         )
-    return tuple(sorted(found))
+    return tuple(found)
 
 
 def start_of_day(day: date, zone: tzinfo) -> datetime:

@@ -171,12 +171,9 @@ def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: d
         path = data / "plans.csv"
         content = path.read_bytes() if path.exists() else start_table(PLAN_COLUMNS)
         row = {
-            "story": frozen.story,
-            "frozen_at": format_instant(at),
-            "plan_sha256": frozen.plan_sha256,
-            "event_session": sessions,
-            "plan": _canonical(plan),
-        }
+            "story": frozen.story, "frozen_at": format_instant(at), "plan_sha256": frozen.plan_sha256,
+            "event_session": sessions, "plan": _canonical(plan),
+        }  # fmt: skip
         replace_tables({path: append_row(content, row, name="plans.csv")})
     return frozen, True
 

@@ -196,13 +196,9 @@ def _with_peers(data: Path, new: NewStory) -> dict[Path, bytes]:
     wanted = [ticker for ticker in new.other_tickers if ticker not in there]
     for ticker in wanted:
         row = {
-            "ticker": new.ticker,
-            "peer": ticker,
-            "exchange": resolve_peer(ticker, new, known),
-            "role": "peer",
-            "peer_set": "",
-            "notes": f"Entered with the story {new.story}.",
-        }
+            "ticker": new.ticker, "peer": ticker, "exchange": resolve_peer(ticker, new, known), "role": "peer",
+            "peer_set": "", "notes": f"Entered with the story {new.story}.",
+        }  # fmt: skip
         content = append_row(content, row, name="peers.csv")
     return {path: content} if wanted else {}
 

@@ -75,17 +75,11 @@ def watch_feeds(
         for item in pick_items(feed.items, story):
             bounds, printed, why = _weigh(item.page, story, at)
             row = {
-                "story": story.story,
-                "item": item.key,
-                "seen_at": format_instant(at),
-                "feed": name_feed(source),
-                "feed_sha256": feed.sha256,
-                "url": item.page.address,
-                "time_as_printed": printed,
+                "story": story.story, "item": item.key, "seen_at": format_instant(at), "feed": name_feed(source),
+                "feed_sha256": feed.sha256, "url": item.page.address, "time_as_printed": printed,
                 "published_earliest": format_instant(bounds.earliest) if bounds else "",
-                "published_latest": format_instant(bounds.latest) if bounds else "",
-                "why": why,
-            }
+                "published_latest": format_instant(bounds.latest) if bounds else "", "why": why,
+            }  # fmt: skip
             found.append(ProposedItem({name: clean_cell(cell) for name, cell in row.items()}, item.title, source))
     return Watched(tuple(_record(data, found)), tuple(remarks), tuple(faults))
 

@@ -30,9 +30,10 @@ def find_previous(reports: Path, run: RunRecord, *, exclude: str) -> RunRecord |
     return None
 
 
-def link_siblings(reports: Path, run: RunRecord) -> str:
+def link_siblings(run: RunRecord, *places: Path | None) -> str:
     """Links to the newest page of each other notebook of the story, and to the index of all."""
-    newest = {s.notebook: s for s in read_runs(reports) if s.story == run.story and s.notebook in PAGE_NAMES}
+    held = [stored for place in places if place for stored in read_runs(place)]
+    newest = {s.notebook: s for s in held if s.story == run.story and s.notebook in PAGE_NAMES}
     links = [
         f'<a href="../{quote(newest[name].folder.name)}/report.html">{label}</a>'
         for name, label in PAGE_NAMES.items()

@@ -35,22 +35,31 @@ from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import PAGE_NAMES, describe_changes, find_previous, link_siblings
+from event_impact.runs.evenings import find_before, says_the_same
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.publication import keep_attempt
-from event_impact.runs.run import (
-    ALREADY,
+from event_impact.runs.requests import (
     Prepared,
     Progress,
     RunOutcome,
     RunRequest,
     find_notebook,
-    own_story,
     prepare,
     read_declaration,
     read_notebook,
     short_name,
 )
-from event_impact.runs.store import StoredRun, find_finished, hash_files, open_staging, publish, read_stored
+from event_impact.runs.run import ALREADY, own_story
+from event_impact.runs.store import (
+    StoredRun,
+    find_finished,
+    hash_files,
+    is_intact,
+    open_staging,
+    publish,
+    read_runs,
+    read_stored,
+)
 from event_impact.runs.workers import PartOutcome, run_parts
 from event_impact.study.opened_study import OpenedStudy
 
@@ -97,7 +106,8 @@ def run_dossier(
 ) -> RunOutcome:
     """Run every notebook of a story, ``limit`` at a time, and publish the dossier that binds them.
 
-    The parameters of the request go to every notebook that knows them.
+    The parameters of the request go to every notebook that knows them. For an evening that says what the session
+    before said, the dossier of that session is returned and nothing is published.
 
     Raises
     ------
@@ -107,14 +117,18 @@ def run_dossier(
     progress("check: notebooks, parameters, articles and prices")
     parts = [p for r in _part_requests(request) if (p := _prepare_part(r, progress))]  # refuses before it writes
     story = parts[0].story
-    with own_story(request.reports, story, progress):
+    with own_story(request.reports, story, progress), open_staging(request.reports, story, "shelf") as shelf:
         started = format_instant(request.clock())
+        if request.is_evening:
+            parts = [dataclasses.replace(p, request=dataclasses.replace(p.request, shelf=shelf)) for p in parts]
         outcomes = perform(parts, limit=limit, progress=progress)
-        stored = {o.notebook: read_stored(request.reports / o.folder) for o in outcomes if o.exit_code == 0}
-        failed = [o for o in outcomes if o.exit_code or stored.get(o.notebook) is None]
+        runs = [s for o in outcomes if o.exit_code == 0 and (s := read_stored(Path(o.folder)))]
+        failed = [o for o in outcomes if o.notebook not in {s.notebook for s in runs}]
+        if request.is_evening and not failed and (before := _find_same(request, runs, started)):
+            return RunOutcome(before.folder, False, before.run)
+        runs = [_bring_out(s, request.reports) if s.folder.parent == shelf else s for s in runs]
         if failed:
             raise _keep(parts[0], outcomes, failed, started)
-        runs = [s for s in stored.values() if s is not None]
         target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
         found = None if request.is_forced else find_finished(target)
         if found:
@@ -122,6 +136,18 @@ def run_dossier(
             rebuild_index(request.reports, clock=request.clock)
             return RunOutcome(found.folder, False, found.run)
         return _bind(request, parts, runs, target, started, progress)
+
+
+def _find_same(request: RunRequest, runs: list[StoredRun], started: str) -> StoredRun | None:
+    """The dossier of the session before, where one of these runs would say the same."""
+    run = compose_run(request, runs, find_lead(runs), compare_runs(runs), started)
+    before = find_before(read_runs(request.reports), run.story, run.as_of)
+    return before if before and is_intact(before.folder) and says_the_same(before, run, runs) else None
+
+
+def _bring_out(stored: StoredRun, reports: Path) -> StoredRun:
+    """Publish a run that waited on the shelf."""
+    return read_stored(publish(reports / stored.folder.name, stored.folder)[0]) or stored
 
 
 def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
@@ -270,33 +296,22 @@ def compose_run(
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
     kept = ("status", "outcome", "verdict")
     return dataclasses.replace(
-        lead.run,
-        notebook=DOSSIER,
-        status="final" if all(s.run.status == "final" for s in runs) else "open",
-        panel=None,
-        agreement=summarise_agreement(agreements),
+        lead.run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
+        panel=None, agreement=summarise_agreement(agreements),
         parts=[
             {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}}
             for s in runs
         ],
-        inputs={file: sha for s in runs for file, sha in s.run.inputs.items()},
-        versions=read_versions(),
-        commit=read_commit(request.root.path),
-        started_at=started,
-        finished_at=format_instant(request.clock()),
+        inputs={file: sha for s in runs for file, sha in s.run.inputs.items()}, versions=read_versions(),
+        commit=read_commit(request.root.path), started_at=started, finished_at=format_instant(request.clock()),
         files={},
-    )
+    )  # fmt: skip
 
 
 def render_dossier(
-    request: RunRequest,
-    parts: list[Prepared],
-    run: RunRecord,
-    runs: list[StoredRun],
-    lead: StoredRun,
-    agreements: list[Agreement],
-    target: Path,
-) -> str:
+    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[StoredRun], lead: StoredRun,
+    agreements: list[Agreement], target: Path,
+) -> str:  # fmt: skip
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
@@ -317,7 +332,7 @@ def render_dossier(
             footer="Made by event-impact from the runs in the folder runs/ beside this page.",
             failure_html=body,
             changed_html=describe_changes(previous, run),
-            siblings_html=link_siblings(request.reports, run),
+            siblings_html=link_siblings(run, request.reports),
             provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),
         ),
     )
@@ -332,23 +347,16 @@ def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> First
     held = lead.run.table or {"heads": [["abnormal return"]], "rows": []}
     leading = f"runs/{short_name(lead.notebook)}"
     return FirstScreen(
-        firm=name_firm(study.story, study.timing),
-        story=study.title,
-        prices_to=study.as_of,
-        status=run.status,
-        outcome=run.outcome or "aligned",
-        finding=finding,
-        sentences=(lead.run.verdict.removeprefix(finding).strip(),),
-        drawings=(),
-        columns=tuple(held["heads"][0]),
+        firm=name_firm(study.story, study.timing), story=study.title, prices_to=study.as_of, status=run.status,
+        outcome=run.outcome or "aligned", finding=finding,
+        sentences=(lead.run.verdict.removeprefix(finding).strip(),), drawings=(), columns=tuple(held["heads"][0]),
         rows=tuple(
             ScreenRow(label, tuple(cells), weights[k] if k < len(weights) else "beside")
             for k, (label, *cells) in enumerate(held["rows"])
         ),
-        notes=(),
-        csv="agreement",
+        notes=(), csv="agreement",
         links=f'<a href="results/{{name}}.csv">Numbers (CSV)</a> \u00b7 <a href="{leading}/report.html">Its page</a>',
-    )
+    )  # fmt: skip
 
 
 def _tabulate_runs(runs: list[StoredRun]) -> str:

@@ -1,22 +1,71 @@
-"""Which evenings were served, and which of them changed nothing: ``reports/.logs/evenings.jsonl``, one line each."""
+"""What became of evenings: in one night, and in ``reports/.logs/evenings.jsonl``, one line each."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from event_impact.base.clock import Clock, format_instant
-from event_impact.base.disk import remove_folder
-from event_impact.base.run_record import DOSSIER
+from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.format import OUTCOME_LABELS
+from event_impact.page.outcomes import worst_code
 from event_impact.runs.journal import Journal
+from event_impact.runs.requests import short_name
 from event_impact.runs.store import StoredRun, same_results
 
 EVENINGS = "evenings.jsonl"
 UNCHANGED = "unchanged"
 STATED = ("status", "outcome", "companion_outcome", "verdict", "finding", "event_session")
+
+
+@dataclass
+class EveningOutcome:
+    """One evening of one story."""
+
+    as_of: str
+    exit_code: int
+    folder: str = ""
+    message: str = ""
+    outcome: str = ""
+    changed: str = ""
+    is_unchanged: bool = False
+
+
+@dataclass
+class StoryOutcome:
+    """One story in one night."""
+
+    story: str
+    state: str
+    note: str
+    fetch_code: int = 0
+    fetched: str = ""
+    evenings: list[EveningOutcome] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of fetch and evenings."""
+        return worst_code([self.fetch_code, *(e.exit_code for e in self.evenings)])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one night came to."""
+
+    at: str
+    started_at: str
+    finished_at: str
+    exit_code: int
+    stories: tuple[StoryOutcome, ...]
+    notes: tuple[str, ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """For the summary file, the notification and ``--json``."""
+        return asdict(self)
 
 
 class EveningLog(Journal):
@@ -31,6 +80,14 @@ class EveningLog(Journal):
         self.append(
             json.dumps({"at": format_instant(self.clock()), "story": story, "as_of": as_of, "code": code, "run": run})
         )
+
+    def note_published(self, story: str, runs: list[StoredRun]) -> None:
+        """Enter dossiers that were made otherwise, or by a night that ended before it said so: once cleared away, no
+        evening of theirs is due again."""
+        known = {entry["as_of"] for entry in self._read() if (entry.get("story"), entry.get("code")) == (story, 0)}
+        for stored in runs:
+            if (stored.story, stored.notebook) == (story, DOSSIER) and stored.run.as_of not in known:
+                self.record(story, stored.run.as_of, 0, stored.folder.name)
 
     def list_served(self, story: str, runs: list[StoredRun]) -> set[str]:
         """Sessions of a story that were served well and whose run changed nothing, or gave way to newer ones since."""
@@ -61,24 +118,16 @@ def find_before(runs: list[StoredRun], story: str, as_of: str) -> StoredRun | No
     return max(earlier, key=lambda s: (s.run.as_of, s.order), default=None)
 
 
-def says_the_same(before: StoredRun, now: StoredRun) -> bool:
-    """Whether two dossiers say the same of the same notebooks: every table byte for byte, every statement."""
-    parts = [
-        {p.name for p in (s.folder / "runs").iterdir()} if (s.folder / "runs").is_dir() else set()
-        for s in (before, now)
-    ]
-    if parts[0] != parts[1] or not parts[0]:
-        return False
-    if any(getattr(before.run, name) != getattr(now.run, name) for name in STATED):
-        return False
-    return all(same_results(before.folder / "runs" / name, now.folder / "runs" / name) for name in parts[0])
-
-
-def withdraw(reports: Path, now: StoredRun, runs: list[StoredRun], before: set[str]) -> None:
-    """Take away a dossier that changed nothing, and the runs that were made for it this evening."""
-    made = [s for s in runs if (s.story, s.run.as_of) == (now.story, now.run.as_of) and s.folder.name not in before]
-    for stored in sorted(made, key=lambda s: s.notebook != DOSSIER):
-        remove_folder(stored.folder, reports / ".staging" / now.story / f"removed-{stored.folder.name}")
+def says_the_same(before: StoredRun, run: RunRecord, parts: Iterable[StoredRun]) -> bool:
+    """Whether a dossier of these runs would say what one says already: every table byte for byte, every statement."""
+    folders = {short_name(part.notebook): part.folder for part in parts}
+    bound = before.folder / "runs"
+    return (
+        bound.is_dir()
+        and {p.name for p in bound.iterdir()} == set(folders)
+        and all(getattr(before.run, name) == getattr(run, name) for name in STATED)
+        and all(same_results(bound / name, folder) for name, folder in folders.items())
+    )
 
 
 def tell_change(before: StoredRun | None, now: StoredRun) -> str:

@@ -20,15 +20,9 @@ MAX_REASON = 300
 
 
 def execute_notebook(
-    notebook_path: Path,
-    target: Path,
-    *,
-    parameters: dict[str, Any],
-    root: Path,
-    scratch: Path,
-    limits: KernelLimits,
+    notebook_path: Path, target: Path, *, parameters: dict[str, Any], root: Path, scratch: Path, limits: KernelLimits,
     forked: ForkedKernel | None = None,
-) -> nbformat.NotebookNode:
+) -> nbformat.NotebookNode:  # fmt: skip
     """Execute a notebook into ``target`` and check that it ran whole.
 
     Parameters
@@ -55,16 +49,10 @@ def execute_notebook(
 
     try:
         papermill.execute_notebook(
-            escape_braces(notebook_path),
-            escape_braces(target),
-            parameters=parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            log_output=False,
-            cwd=str(root),
+            escape_braces(notebook_path), escape_braces(target), parameters=parameters, kernel_name="python3",
+            language="python", progress_bar=False, log_output=False, cwd=str(root),
             **kernel_options(scratch, environment=environment, limits=limits, forked=forked),
-        )
+        )  # fmt: skip
     except PapermillExecutionError as error:
         raise ExecutionError(
             f"{name} failed in cell {find_failing(target, error)}: {shorten(f'{error.ename}: {error.evalue}')}."

@@ -62,11 +62,7 @@ def measure_freshness(study: OpenedStory, panel: ReturnPanel, at: datetime) -> F
     history = study.store.load(study.story.ticker, study.story.exchange)
     last = history.frame.index[-1]
     return Freshness(
-        exchange=study.story.exchange,
-        asked=study.config.source,
-        origin=study.store.origin_of(study.story.ticker),
-        vintage=panel.vintage,
-        last_session=last.date().isoformat(),
-        age_sessions=count_closed(load_hours(study.story.exchange), last, at),
-        note=study.store.note,
-    )
+        exchange=study.story.exchange, asked=study.config.source, origin=study.store.origin_of(study.story.ticker),
+        vintage=panel.vintage, last_session=last.date().isoformat(),
+        age_sessions=count_closed(load_hours(study.story.exchange), last, at), note=study.store.note,
+    )  # fmt: skip

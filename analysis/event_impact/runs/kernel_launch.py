@@ -36,12 +36,9 @@ class KernelLimits:
 def kernel_environment(scratch: Path, *, root: Path, limits: KernelLimits) -> dict[str, str]:
     """Environment of the kernel: the study's root, this package importable, settings of its own."""
     return child_environment(
-        **ONE_THREAD,
-        **{PARENT: str(os.getpid()), MEMORY: str(limits.memory_bytes or "")},
-        IMPACT_ROOT=str(root),
-        PYDEVD_DISABLE_FILE_VALIDATION="1",
-        IPYTHONDIR=str(scratch / "ipython"),
-    )
+        **ONE_THREAD, **{PARENT: str(os.getpid()), MEMORY: str(limits.memory_bytes or "")}, IMPACT_ROOT=str(root),
+        PYDEVD_DISABLE_FILE_VALIDATION="1", IPYTHONDIR=str(scratch / "ipython"),
+    )  # fmt: skip
 
 
 def die_with_parent(parent: int) -> None:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -27,13 +26,21 @@ from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.fetch_plan import last_closed, list_pauses
 from event_impact.page.outcomes import INTERRUPTED, worst_code
-from event_impact.runs.evenings import UNCHANGED, EveningLog, find_before, says_the_same, tell_change, withdraw
+from event_impact.runs.evenings import (
+    UNCHANGED,
+    EveningLog,
+    EveningOutcome,
+    StoryOutcome,
+    Summary,
+    find_before,
+    tell_change,
+)
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.journal import Journal
 from event_impact.runs.notification import compose_digest
 from event_impact.runs.prune import prune_runs, prune_vintages
-from event_impact.runs.run import Progress
-from event_impact.runs.store import StoredRun, is_intact, list_folders, read_runs, read_stored
+from event_impact.runs.requests import Progress
+from event_impact.runs.store import StoredRun, is_intact, read_runs, read_stored
 
 SUMMARY, DIGEST = "nightly-summary.json", "digest.txt"
 NONE_OPEN = "no story is open: nothing was served; open one with state `open` in data/stories.csv, or impact story new"
@@ -52,52 +59,6 @@ class StoryPlan:
     state: str
     evenings: tuple[str, ...]
     note: str
-
-
-@dataclass
-class EveningOutcome:
-    """One evening of one story."""
-
-    as_of: str
-    exit_code: int
-    folder: str = ""
-    message: str = ""
-    outcome: str = ""
-    changed: str = ""
-    is_unchanged: bool = False
-
-
-@dataclass
-class StoryOutcome:
-    """One story in one night."""
-
-    story: str
-    state: str
-    note: str
-    fetch_code: int = 0
-    fetched: str = ""
-    evenings: list[EveningOutcome] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        """The worst of fetch and evenings."""
-        return worst_code([self.fetch_code, *(e.exit_code for e in self.evenings)])
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What one night came to."""
-
-    at: str
-    started_at: str
-    finished_at: str
-    exit_code: int
-    stories: tuple[StoryOutcome, ...]
-    notes: tuple[str, ...]
-
-    def as_record(self) -> dict[str, Any]:
-        """For the summary file, the notification and ``--json``."""
-        return asdict(self)
 
 
 # Story and instant -> what was fetched, in words; raises StudyError.
@@ -151,19 +112,11 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime, served: Collec
 
 
 def run_nightly(
-    root: StudyRoot,
-    reports: Path,
-    *,
-    at: datetime,
-    fetch: Fetch | None,
-    dossier: Dossier,
-    record: Callable[[list[Story]], str] | None = None,
-    keep: int = 0,
-    wait_s: float = 0.0,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Clock = read_system_clock,
+    root: StudyRoot, reports: Path, *, at: datetime, fetch: Fetch | None, dossier: Dossier,
+    record: Callable[[list[Story]], str] | None = None, keep: int = 0, wait_s: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep, clock: Clock = read_system_clock,
     progress: Progress = lambda _: None,
-) -> Summary:
+) -> Summary:  # fmt: skip
     """Serve every open story as it stands at an instant.
 
     Parameters
@@ -226,18 +179,13 @@ def run_nightly(
 
 
 def _serve(
-    story: Story,
-    reports: Path,
-    at: datetime,
-    fetch: Fetch | None,
-    dossier: Dossier,
-    journal: Journal,
-    progress: Progress,
-    outcome: StoryOutcome,
-) -> None:
+    story: Story, reports: Path, at: datetime, fetch: Fetch | None, dossier: Dossier, journal: Journal,
+    progress: Progress, outcome: StoryOutcome,
+) -> None:  # fmt: skip
     """One story; whatever goes wrong with it is its own affair, and is written into its outcome."""
     try:
         log, runs = EveningLog(reports, journal.clock), read_runs(reports)
+        log.note_published(story.story, runs)
         plan = plan_story(story, runs, at, log.list_served(story.story, runs))
     except StudyError as error:
         outcome.state, outcome.note, outcome.fetch_code = "unplanned", str(error), error.exit_code
@@ -259,28 +207,22 @@ def _serve(
                 outcome.evenings.append(EveningOutcome(as_of, outcome.fetch_code, message="not run: no new figures"))
             return
     for as_of in plan.evenings:
-        before = {folder.name for folder in list_folders(reports)}
         code, said = _guard(lambda: dossier(plan.story, as_of))  # noqa: B023  # called at once
-        evening = EveningOutcome(as_of, code, message=said) if code else _settle(reports, as_of, said, runs, before)
+        evening = EveningOutcome(as_of, code, message=said) if code else _settle(reports, as_of, said, runs)
         outcome.evenings.append(evening)
-        result = UNCHANGED if evening.is_unchanged else said
+        result = UNCHANGED if evening.is_unchanged else evening.folder or said
         log.record(plan.story, as_of, code, result)
         journal.write("dossier", story=plan.story, as_of=as_of, exit_code=code, result=result)
         progress(f"{plan.story} as of {as_of}: {result}")
 
 
-def _settle(reports: Path, as_of: str, name: str, runs: list[StoredRun], before: set[str]) -> EveningOutcome:
-    """An evening that was served: what changed since the one before; where only the date did, nothing new stays."""
-    now, evening = read_stored(reports / name), EveningOutcome(as_of, 0, name)
-    if now is None:
-        return evening
-    earlier, evening.outcome = find_before(runs, now.story, as_of), str(now.run.outcome)
-    if earlier is not None and name not in before and says_the_same(earlier, now):
-        withdraw(reports, now, read_runs(reports), before)
-        evening.folder, evening.is_unchanged = earlier.folder.name, True
-    else:
-        evening.changed = tell_change(earlier, now)
-        runs.append(now)
+def _settle(reports: Path, as_of: str, name: str, runs: list[StoredRun]) -> EveningOutcome:
+    """An evening that was served: unchanged where the dossier of an earlier session says the same, else what changed."""
+    now, evening = read_stored(reports / name), EveningOutcome(as_of, 0, Path(name).name)
+    if now is not None:
+        evening.outcome, evening.is_unchanged = str(now.run.outcome), now.run.as_of < as_of
+        evening.changed = tell_change(find_before(runs, now.story, now.run.as_of), now) * (not evening.is_unchanged)
+        runs += [now] * (not evening.is_unchanged)
     return evening
 
 

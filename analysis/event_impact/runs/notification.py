@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shlex
 import subprocess
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+import sys
+import textwrap
 
 from event_impact.base.errors import ConfigError
+from event_impact.base.root import child_environment
 from event_impact.page.format import OUTCOME_LABELS
-
-if TYPE_CHECKING:
-    from event_impact.runs.nightly import Summary
+from event_impact.runs.evenings import Summary
 
 NOTIFY_TIMEOUT_S = 60
 MISSING = "sending to services needs the extra `notify` (pip install apprise)"
@@ -79,7 +77,7 @@ def compose_digest(summary: Summary) -> tuple[str, ...]:
         for story, e in evenings
         if not e.changed
     ]
-    return tuple(" ".join(line.split())[:MAX_LINE] for line in lines)
+    return tuple(textwrap.shorten(line, MAX_LINE, placeholder=" ...") for line in lines)
 
 
 def shorten_digest(lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,40 +93,32 @@ def notify(target: str, summary: Summary, *, timeout_s: float = NOTIFY_TIMEOUT_S
     lines = shorten_digest(compose_digest(summary))
     if not lines:
         return ""
-    if is_service(target):
-        return _send(target, lines, timeout_s)
-    text = json.dumps({"message": lines, **summary.as_record()}, ensure_ascii=False)
     try:
+        if is_service(target):  # by a process of its own, so that one that hangs can be left
+            words, told = [sys.executable, "-m", __name__], {"target": target, "message": lines}
+        else:
+            words, told = split_command(target), {"message": lines, **summary.as_record()}
         done = subprocess.run(
-            split_command(target), input=text, text=True, timeout=timeout_s, check=False, stdout=subprocess.DEVNULL
-        )
-    except (OSError, ValueError, ConfigError, subprocess.TimeoutExpired) as error:
+            words, input=json.dumps(told, ensure_ascii=False), text=True, timeout=timeout_s, check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=child_environment() if is_service(target) else None,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"the notification failed: no answer within {timeout_s:.0f} s"
+    except (OSError, ValueError, ConfigError) as error:
         return f"the notification failed: {error}"
-    return "" if done.returncode == 0 else f"the notification ended with exit code {done.returncode}"
+    said = " ".join(done.stderr.split())[-MAX_LINE:]
+    return f"the notification ended with exit code {done.returncode}{said and ': ' + said}" if done.returncode else ""
 
 
-def _send(target: str, lines: tuple[str, ...], timeout_s: float) -> str:
-    """Send by a process of its own, so that a service that hangs can be left."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_deliver, args=(target, lines, sender), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        said = receiver.recv() if receiver.poll(timeout_s) else f"no answer within {timeout_s:.0f} s"
-    except EOFError:
-        said = "the sender ended without a word"
-    process.kill()
-    process.join()
-    return f"the notification failed: {said}" if said else ""
+def deliver(target: str, message: list[str]) -> None:
+    """Send a title and its lines to a service; ends this process where the service does not take them."""
+    import apprise
+
+    service, (title, *lines) = apprise.Apprise(), message
+    body = "\n".join(lines) or title
+    if not (service.add(target) and service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)):
+        sys.exit("the service refused it")
 
 
-def _deliver(target: str, lines: tuple[str, ...], sender: Connection) -> None:
-    try:
-        import apprise
-
-        service = apprise.Apprise()
-        is_sent = service.add(target) and service.notify(title=lines[0], body="\n".join(lines[1:]) or lines[0])
-        sender.send("" if is_sent else "the service refused it")
-    except Exception as error:  # a sender may fail in any way; the night is told and goes on
-        sender.send(f"{type(error).__name__}: {error}")
+if __name__ == "__main__":
+    deliver(**json.load(sys.stdin))

@@ -26,7 +26,7 @@ from event_impact.runs.execute import execute_notebook, extract_record, tidy_not
 from event_impact.runs.failure import keep_failure
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.run import Execute, Prepared, Progress, RunOutcome, short_name
+from event_impact.runs.requests import Execute, Prepared, Progress, RunOutcome, short_name
 from event_impact.runs.store import hash_files, open_staging, publish
 
 
@@ -58,9 +58,10 @@ def execute_and_publish(
         except (ExecutionError, RenderError) as error:
             raise keep_attempt(prepared, error, started, partial=target) from error
         progress("publish")
-        folder, is_new = publish(prepared.folder, staging)
+        folder, is_new = publish((request.shelf or request.reports) / prepared.folder.name, staging)
     progress("index")
-    rebuild_index(request.reports, clock=request.clock)
+    if request.shelf is None:
+        rebuild_index(request.reports, clock=request.clock)
     progress("done")
     return RunOutcome(folder, is_new, run)
 
@@ -68,13 +69,9 @@ def execute_and_publish(
 def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
     try:
         notebook: nbformat.NotebookNode = execute(
-            prepared.notebook_path,
-            target,
-            parameters=prepared.arguments,
-            root=prepared.request.root.path,
-            scratch=prepared.scratch,
-            limits=prepared.request.limits,
-        )
+            prepared.notebook_path, target, parameters=prepared.arguments, root=prepared.request.root.path,
+            scratch=prepared.scratch, limits=prepared.request.limits,
+        )  # fmt: skip
         return notebook
     except OSError as error:  # a full disk, no sockets, no processes left
         kind = RenderError if error.errno in FULL_DISK else ExecutionError
@@ -84,27 +81,17 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
 
 
 def keep_attempt(
-    prepared: Prepared,
-    error: ExecutionError | RenderError,
-    started: str,
-    *,
-    notebook: str = "",
-    partial: Path | None = None,
-    body_html: str = "",
-) -> ExecutionError | RenderError:
+    prepared: Prepared, error: ExecutionError | RenderError, started: str, *, notebook: str = "",
+    partial: Path | None = None, body_html: str = "",
+) -> ExecutionError | RenderError:  # fmt: skip
     """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
     request = prepared.request
     failure = RunRecord(
-        story=prepared.story,
-        notebook=notebook or prepared.notebook_path.stem,
-        as_of=prepared.study.as_of.isoformat(),
-        status="failed",
-        error=error.message,
-        exit_code=error.exit_code,
-        started_at=started,
-        finished_at=format_instant(request.clock()),
+        story=prepared.story, notebook=notebook or prepared.notebook_path.stem,
+        as_of=prepared.study.as_of.isoformat(), status="failed", error=error.message, exit_code=error.exit_code,
+        started_at=started, finished_at=format_instant(request.clock()),
         parameters=prepared.study.arguments if notebook else prepared.parameters,
-    )
+    )  # fmt: skip
     try:
         page = keep_failure(request.reports, failure, title=prepared.study.title, partial=partial, body_html=body_html)
         rebuild_index(request.reports, clock=request.clock)
@@ -149,17 +136,12 @@ def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord
         If the whole does not fit the schema.
     """
     run = dataclasses.replace(
-        record,
-        notebook=prepared.notebook_path.stem,
-        title=prepared.study.title,
-        parameters=prepared.parameters,
+        record, notebook=prepared.notebook_path.stem, title=prepared.study.title, parameters=prepared.parameters,
         inputs={**record.inputs, **prepared.inputs},
-        source=prepared.freshness.as_record() if prepared.freshness else None,
-        versions=read_versions(),
-        commit=read_commit(prepared.request.root.path),
-        started_at=started,
+        source=prepared.freshness.as_record() if prepared.freshness else None, versions=read_versions(),
+        commit=read_commit(prepared.request.root.path), started_at=started,
         finished_at=format_instant(prepared.request.clock()),
-    )
+    )  # fmt: skip
     try:
         check_schema(run.as_json())
     except DataError as error:
@@ -178,7 +160,7 @@ def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunReco
         footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
         changed_html=describe_changes(previous, run),
         provenance_html=provenance_html(run, prepared.request.notebook),
-        siblings_html=link_siblings(prepared.request.reports, run),
+        siblings_html=link_siblings(run, prepared.request.reports, prepared.request.shelf),
     )
     report, appendix = render_page(notebook, facts, part="report"), render_page(notebook, facts, part="appendix")
     check_page(report, largest=MAX_REPORT_BYTES)

@@ -1,7 +1,4 @@
-"""The life of a run up to its kernel: a request, what is checked of it, and whether it is published already.
-
-Nothing is written under ``reports/`` before the request and the data are known to be good.
-"""
+"""What is asked of a run, and what is checked of it before its kernel starts; nothing is written under ``reports/``."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from event_impact.base.clock import Clock, read_system_clock
 from event_impact.base.code_digest import digest_package
-from event_impact.base.disk import writing
 from event_impact.base.errors import ConfigError, did_you_mean
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import RunRecord
@@ -26,8 +21,8 @@ from event_impact.base.threads import can_fork
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import Freshness, measure_freshness
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
-from event_impact.runs.scratch import clear_scratch, scratch_folder
-from event_impact.runs.store import StoredRun, clear_staging, find_finished, lock_story
+from event_impact.runs.scratch import scratch_folder
+from event_impact.runs.store import StoredRun, find_finished
 from event_impact.study.opened_study import OpenedStudy
 
 if TYPE_CHECKING:
@@ -36,7 +31,6 @@ if TYPE_CHECKING:
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
 # Parameters that may name files, and what they name else.
 FILES, NAMED_SOURCES = ("source", "bars", "returns", "events", "factors"), ("snapshot", "auto", "registry", "")
-ALREADY = "already published: nothing to do (--force executes again)"
 Progress = Callable[[str], None]
 Execute = Callable[..., Any]
 Notebook = dict[str, Any]
@@ -50,6 +44,10 @@ class RunRequest:
     ----------
     has_lock : bool
         The caller already holds the story's lock (a dossier does, for all its notebooks).
+    is_evening : bool
+        Of a dossier: where it would say what that of the session before says, nothing is published.
+    shelf : pathlib.Path, optional
+        Where finished runs wait instead of being published, until their dossier is known to be new.
     clock : callable
         Gives the present instant; tests inject others.
     """
@@ -61,6 +59,8 @@ class RunRequest:
     is_forced: bool = False
     limits: KernelLimits = field(default_factory=KernelLimits)
     has_lock: bool = False
+    is_evening: bool = False
+    shelf: Path | None = None
     clock: Clock = read_system_clock
 
 
@@ -251,67 +251,9 @@ def hash_run(prepared: Prepared) -> str:
     """First eight hex digits of the sha256 over everything that decides the results."""
     identity = {
         "notebook": prepared.notebook_path.stem,
-        "notebook_sha256": hashlib.sha256(prepared.notebook_path.read_bytes()).hexdigest(),
-        "story": prepared.story,
-        "as_of": prepared.study.as_of.isoformat(),
-        "parameters": prepared.parameters,
-        "inputs": prepared.inputs,
+        "notebook_sha256": hashlib.sha256(prepared.notebook_path.read_bytes()).hexdigest(), "story": prepared.story,
+        "as_of": prepared.study.as_of.isoformat(), "parameters": prepared.parameters, "inputs": prepared.inputs,
         "analysis": digest_package(),
-    }
+    }  # fmt: skip
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def run_notebook(
-    request: RunRequest | Prepared, *, progress: Progress = lambda _: None, execute: Execute | None = None
-) -> RunOutcome:
-    """Execute a notebook with its parameters and publish the rendered report.
-
-    A finished run of the same identity is returned as it is, unless forced. A request that was prepared already is not
-    checked again.
-
-    Raises
-    ------
-    StudyError
-        With the exit code of what went wrong.
-    """
-    progress("check: parameters, articles and prices")
-    prepared = request if isinstance(request, Prepared) else prepare(request)
-    request = prepared.request
-    if found := prepared.find_published():
-        return _already(found, request, progress)
-    lock = contextlib.nullcontext() if request.has_lock else own_story(request.reports, prepared.story, progress)
-    with lock:
-        if found := prepared.find_published():  # another runner was faster
-            return _already(found, request, progress)
-        with prepared.forked() if execute is None else contextlib.nullcontext() as forked:
-            # all that a request need not wait for is loaded while the kernel loads what is its own
-            from event_impact.runs.publication import execute_and_publish
-
-            return execute_and_publish(prepared, progress=progress, execute=execute, forked=forked)
-
-
-def _already(found: StoredRun, request: RunRequest, progress: Progress) -> RunOutcome:
-    progress(ALREADY)
-    index, made = request.reports / "index.html", found.folder / "run.json"
-    if not request.has_lock and not (index.is_file() and index.stat().st_mtime_ns >= made.stat().st_mtime_ns):
-        from event_impact.runs.index import rebuild_index  # whoever published it may have been stopped before this
-
-        rebuild_index(request.reports, clock=request.clock)
-    return RunOutcome(found.folder, False, found.run)
-
-
-@contextlib.contextmanager
-def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock of a story, and clear away what its dead runs left behind."""
-    with lock_story(reports, story):
-        progress("lock: taken")
-        if clear_staging(reports, story):
-            progress("lock: leftovers of an interrupted run removed")
-        with writing(reports):
-            scratch = scratch_folder(reports, story)
-            clear_scratch(scratch)
-        try:
-            yield
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)

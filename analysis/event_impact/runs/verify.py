@@ -19,8 +19,8 @@ from event_impact.base.csv_tables import is_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER
-from event_impact.runs import run as life
 from event_impact.runs.execute import execute_notebook, extract_record
+from event_impact.runs.requests import RunRequest, find_notebook, prepare, read_declaration, read_notebook
 from event_impact.runs.store import StoredRun, hash_files, read_stored
 
 RELATIVE_TOLERANCE = 1e-9
@@ -45,12 +45,9 @@ class Verification:
 
 
 def verify_run(
-    folder: Path,
-    root: StudyRoot,
-    *,
-    progress: Callable[[str], None] = lambda _: None,
+    folder: Path, root: StudyRoot, *, progress: Callable[[str], None] = lambda _: None,
     execute: Callable[..., Any] = execute_notebook,
-) -> Verification:
+) -> Verification:  # fmt: skip
     """Recompute a published run and compare it with what was published.
 
     Prices must be the recorded ones. The hand-curated tables grow with every story: where they have changed since, the
@@ -66,22 +63,17 @@ def verify_run(
     stored = read_published(folder)
     progress("check: inputs")
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
-        request = life.RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
-        prepared = life.prepare(request)
+        request = RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
+        prepared = prepare(request)
         changed = compare_inputs(stored.run.inputs, prepared.inputs)
         if changed:
             progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
         progress(f"execute: {stored.notebook}")
         with prepared.forked() as forked:
             notebook = execute(
-                prepared.notebook_path,
-                Path(scratch) / "executed.ipynb",
-                parameters=prepared.arguments,
-                root=root.path,
-                scratch=Path(scratch) / "kernel",
-                limits=request.limits,
-                forked=forked,
-            )
+                prepared.notebook_path, Path(scratch) / "executed.ipynb", parameters=prepared.arguments,
+                root=root.path, scratch=Path(scratch) / "kernel", limits=request.limits, forked=forked,
+            )  # fmt: skip
         recomputed, tables = extract_record(notebook, stored.notebook)
     progress("compare: every number")
     try:
@@ -117,7 +109,7 @@ def read_published(folder: Path) -> StoredRun:
 
 def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
     """The recorded parameters that the notebook takes; the others had no part in the run."""
-    known = life.read_declaration(life.read_notebook(life.find_notebook(root, stored.notebook)), "parameters")
+    known = read_declaration(read_notebook(find_notebook(root, stored.notebook)), "parameters")
     return {name: value for name, value in stored.run.parameters.items() if name in known}
 
 

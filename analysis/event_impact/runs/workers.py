@@ -22,7 +22,8 @@ from event_impact.base.root import SAFE_PATH
 from event_impact.base.threads import ONE_THREAD, can_fork
 from event_impact.runs.forked import SERVING
 from event_impact.runs.kernel_launch import die_with_parent
-from event_impact.runs.run import ALREADY, Prepared, RunOutcome, RunRequest, run_notebook
+from event_impact.runs.requests import Prepared, RunOutcome, RunRequest
+from event_impact.runs.run import ALREADY, run_notebook
 
 Progress = Callable[[str], None]
 Run = Callable[..., RunOutcome]
@@ -34,7 +35,7 @@ ENDING_S = 10.0
 
 @dataclass(frozen=True)
 class PartOutcome:
-    """What became of one notebook: the name of its folder, or an exit code with its message."""
+    """What became of one notebook: the path of its folder, or an exit code with its message."""
 
     notebook: str
     exit_code: int
@@ -42,7 +43,7 @@ class PartOutcome:
     message: str = ""
 
     def settle(self) -> str:
-        """The name of the folder.
+        """The path of the folder.
 
         Raises
         ------
@@ -57,12 +58,9 @@ class PartOutcome:
 
 
 def run_parts(
-    parts: Sequence[RunRequest | Prepared],
-    *,
-    limit: int = 2,
-    progress: Progress = lambda _: None,
+    parts: Sequence[RunRequest | Prepared], *, limit: int = 2, progress: Progress = lambda _: None,
     run: Run = run_notebook,
-) -> list[PartOutcome]:
+) -> list[PartOutcome]:  # fmt: skip
     """Run requests in processes, at most ``limit`` at a time; outcomes in the order of the requests.
 
     A fork takes over what was opened to find a request good; a new Python opens it again.
@@ -73,7 +71,7 @@ def run_parts(
     for number, part in enumerate(parts):
         if isinstance(part, Prepared) and (stored := part.find_published()):
             progress(f"{part.request.notebook}: {ALREADY}")
-            outcomes[number] = PartOutcome(part.request.notebook, 0, stored.folder.name)
+            outcomes[number] = PartOutcome(part.request.notebook, 0, str(stored.folder))
     waiting = [number for number in range(len(parts)) if number not in outcomes]
     for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", DUMMIES, *SERVING):
         importlib.import_module(name)
@@ -143,7 +141,7 @@ def _work(run: Run, part: RunRequest | Prepared, sender: Connection) -> None:
     notebook = (part.request if isinstance(part, Prepared) else part).notebook
     try:
         done = run(part, progress=sender.send)
-        outcome = PartOutcome(notebook, 0, done.folder.name)
+        outcome = PartOutcome(notebook, 0, str(done.folder))
     except StudyError as error:
         outcome = PartOutcome(notebook, error.exit_code, message=str(error))
     except Exception as error:  # a defect of ours: one notebook must not end the others
