@@ -105,7 +105,7 @@ BOMB = '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     ("content", "what"),
     [
         (rss(item(title="&b;"), head=BOMB), "declares entities"),
-        (rss(item()) + b" " * 10_000_000, "has 10 MB"),
+        (rss(item()) + b" " * 10_000_000, "more than the 8 MB"),
         (b"<html><body><p>no feed</p></body></html>", "no feed"),
     ],
     ids=["entities", "ten megabytes", "page"],

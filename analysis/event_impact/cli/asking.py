@@ -127,11 +127,11 @@ def _read_page(page: str, *, offline: bool) -> tuple[tuple[pd.Timestamp, pd.Time
 
 def _publish(ctx: click.Context, study: Study, reports: str | None) -> Any:
     """The page of the asked story, made by its notebook, and opened."""
-    from event_impact.runs.requests import RunRequest, find_notebook, read_declaration, read_notebook
+    from event_impact.runs.requests import RunRequest, read_parameters
     from event_impact.runs.run import run_notebook
 
     with question.lend_study(study) as (root, config):
-        declared = read_declaration(read_notebook(find_notebook(root, NOTEBOOK)), "parameters")
+        declared = read_parameters(root, NOTEBOOK)
         parameters = {name: value for name, value in config.as_parameters().items() if name in declared}
         request = RunRequest(NOTEBOOK, parameters, root, context.find_reports(ctx, reports))
         done = run_notebook(request, progress=context.make_progress(ctx))

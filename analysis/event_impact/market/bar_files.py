@@ -14,7 +14,7 @@ from event_impact.base.csv_tables import Tables, open_tables, read_table
 from event_impact.base.errors import DataError
 from event_impact.market.bars import LABELS, Bars, Convention, build_bars
 from event_impact.market.checks import refuse
-from event_impact.market.snapshot import BARS_FOLDER, MANIFEST_COLUMNS, digest, read_frame
+from event_impact.market.snapshot import BARS_FOLDER, MANIFEST_COLUMNS, read_hashed
 from event_impact.market.vintages import list_vintages
 
 # Columns of a manifest that say what the labels of a file of bars mean.
@@ -135,11 +135,8 @@ def _own(ticker: str, path: Path) -> list[_Part]:
 
 def _read(path: Path) -> tuple[pd.DataFrame, str]:
     """A raw table and its sha256; the time column of downloads is named as ours."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the path.") from error
-    return read_frame(path, content).rename(columns={"minute": "label"}), digest(content)
+    frame, sha = read_hashed(path)
+    return frame.rename(columns={"minute": "label"}), sha
 
 
 def _read_clock(raw: pd.DataFrame, name: str) -> Convention:

@@ -104,6 +104,21 @@ def read_frame(path: Path, content: bytes) -> pd.DataFrame:
     raise refuse(path.name, f"the ending {path.suffix!r} is neither .csv nor .parquet", "Convert the file.")
 
 
+def read_hashed(path: Path) -> tuple[pd.DataFrame, str]:
+    """A CSV or Parquet file as a raw frame, and its sha256.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the path.") from error
+    return read_frame(path, content), digest(content)
+
+
 class PriceStore:
     """All prices of one source, read on demand, each file once.
 
@@ -151,11 +166,7 @@ class PriceStore:
 
     def _read(self, path: Path) -> tuple[pd.DataFrame, str]:
         if path not in self._frames:
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the path.") from error
-            self._frames[path] = (read_frame(path, content), digest(content))
+            self._frames[path] = read_hashed(path)
         return self._frames[path]
 
     def origin_of(self, ticker: str) -> str:

@@ -302,7 +302,7 @@ def _from_clock(clock: DecodedClock, source: str) -> Evidence:
             "not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, of_day=clock.of_day,
             note=f"{clock.of_day} UTC of a day that must come from elsewhere",
         )  # fmt: skip
-    bound = Interval(clock.at, clock.at + clock.unit, "assumed", "decoded")
+    bound = Interval(clock.at, clock.at + timedelta(seconds=1), "assumed", "decoded")
     return Evidence("not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, interval=bound)
 
 

@@ -30,7 +30,6 @@ class DecodedClock:
     text: str
     at: datetime | None = None
     of_day: time | None = None
-    unit: timedelta = timedelta(seconds=1)
 
 
 def _host_is(host: str, *names: str) -> bool:

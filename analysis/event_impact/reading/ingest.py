@@ -103,7 +103,6 @@ class Added:
     article_id: str
     row: dict[str, str]
     story: Story
-    copy: Copy | None
     is_new: bool
     remarks: tuple[str, ...]
 
@@ -318,7 +317,7 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         known = _known_fingerprints(data, articles)
         copy = find_copy(examined.fingerprint, known)
         if copy and (there := _find_same_place(articles, copy, request, examined.address)):
-            return Added(copy.article_id, there, own, copy, False, ("this page is recorded already",))
+            return Added(copy.article_id, there, own, False, ("this page is recorded already",))
         row, remarks = _compose(examined, request, articles, copy)
         content = append_row((data / "articles.csv").read_bytes(), row, name="articles.csv")
         table = parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
@@ -327,7 +326,7 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
             align_story(story)
         prints = _fingerprints_with(data, articles, examined.fingerprint, row["article_id"])
         replace_tables({data / "fingerprints.csv": prints, data / "articles.csv": content})
-    return Added(row["article_id"], row, story, copy, True, remarks)
+    return Added(row["article_id"], row, story, True, remarks)
 
 
 def _check_words(request: ArticleRequest) -> None:

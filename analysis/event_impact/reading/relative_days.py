@@ -30,7 +30,6 @@ class RelativeDay:
     """One such word. ``back`` counts days before the anchor; ``weekday`` is 0 for Monday."""
 
     word: str
-    line: int
     weekday: int | None = None
     back: int | None = None
     is_weekend: bool = False
@@ -43,13 +42,13 @@ def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[Re
         rf"(?<![A-Za-zÀ-ÿ])(?:{any_of([*WEEKDAYS, *near])})(?![A-Za-zÀ-ÿ])|{WEEKEND.pattern}", re.IGNORECASE
     )
     found: dict[str, RelativeDay] = {}
-    for number, line in enumerate(lines):
+    for line in lines:
         for match in pattern.finditer(line):
             word = match[0].lower()
             if word in found or (word in WEEKDAYS and _is_dated(line, match)):
                 continue
             found[word] = RelativeDay(
-                match[0], number, weekday=WEEKDAYS.get(word), back=near.get(word),
+                match[0], weekday=WEEKDAYS.get(word), back=near.get(word),
                 is_weekend=word not in WEEKDAYS and word not in near,
             )  # fmt: skip
         if len(found) >= MAX_FOUND:

@@ -97,7 +97,6 @@ class TextDate:
     place: str
     printed: str
     stamps: tuple[Stamp, ...]
-    line: int
     why: str
 
 
@@ -117,7 +116,7 @@ def find_dates(lines: tuple[str, ...], *, language: str = "", asides: frozenset[
                 return found
             days = _read_days(match, language)
             if days:
-                one, taken = _build(line, match, days, number, is_above=is_above, taken=taken)
+                one, taken = _build(line, match, days, is_above=is_above, taken=taken)
                 if is_quoted and one.place != "embedded_post":
                     one = replace(one, place="mention", why="beside quotes of a market")
                 found.append(
@@ -178,7 +177,7 @@ def _days(*triples: tuple[object, object, object]) -> tuple[date, ...]:
 
 
 def _build(
-    line: str, match: re.Match[str], days: tuple[date, ...], number: int, *, is_above: bool, taken: int
+    line: str, match: re.Match[str], days: tuple[date, ...], *, is_above: bool, taken: int
 ) -> tuple[TextDate, int]:
     """The date with its clock, and where the next one may begin to look for its own."""
     start, end = match.span()
@@ -202,7 +201,7 @@ def _build(
     place, why = _place(before, after, start, len(line) - (end - start), is_above=is_above)
     if place == "updated" and clock is not None and NEXT_STAMP.match(after):
         place, why = "stamp", "before the time of an update"
-    return TextDate(place, printed, stamps, number, why), end
+    return TextDate(place, printed, stamps, why), end
 
 
 def _zone_of(match: re.Match[str]) -> str | None:

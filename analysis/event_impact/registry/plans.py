@@ -255,17 +255,13 @@ def _judge_early(before: list[FrozenPlan], after: list[FrozenPlan], plan: dict[s
 def _judge_late(after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
     """The verdict when the first plan was frozen after the event session opened."""
     if len(after) > 1:
-        followed = _last(after, hash_plan(plan))
+        followed = next(p for p in reversed(after) if p.plan_sha256 == hash_plan(plan))
         return PlanStatus(
             "changed_after",
             f"The plan was frozen after {label} opened ({_when(after[0])}) and changed {len(after) - 1} time(s) since; "
             f"this run follows the one of {format_instant(followed.frozen_at)}.",
         )
     return PlanStatus("after", f"The plan that this run follows was frozen after {label} opened ({_when(after[0])}).")
-
-
-def _last(plans: list[FrozenPlan], own: str) -> FrozenPlan:
-    return next(p for p in reversed(plans) if p.plan_sha256 == own)
 
 
 def _when(plan: FrozenPlan) -> str:

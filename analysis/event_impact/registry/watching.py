@@ -33,7 +33,6 @@ class ProposedItem:
 
     row: dict[str, str]
     title: str
-    source: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def watch_feeds(
                 "published_earliest": format_instant(bounds.earliest) if bounds else "",
                 "published_latest": format_instant(bounds.latest) if bounds else "", "why": why,
             }  # fmt: skip
-            found.append(ProposedItem({name: clean_cell(cell) for name, cell in row.items()}, item.title, source))
+            found.append(ProposedItem({name: clean_cell(cell) for name, cell in row.items()}, item.title))
     return Watched(tuple(_record(data, found)), tuple(remarks), tuple(faults))
 
 

@@ -36,19 +36,10 @@ from event_impact.page.provenance import provenance_html, read_commit, read_vers
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import PAGE_NAMES, describe_changes, find_previous, link_siblings
 from event_impact.runs.evenings import find_before, says_the_same
+from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.publication import keep_attempt
-from event_impact.runs.requests import (
-    Prepared,
-    Progress,
-    RunOutcome,
-    RunRequest,
-    find_notebook,
-    prepare,
-    read_declaration,
-    read_notebook,
-    short_name,
-)
+from event_impact.runs.requests import Prepared, Progress, RunOutcome, RunRequest, prepare, read_parameters, short_name
 from event_impact.runs.run import ALREADY, own_story
 from event_impact.runs.store import (
     StoredRun,
@@ -94,7 +85,7 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
         If there is none.
     """
     paths = sorted(root.notebooks.glob("[0-9][0-9]_*.ipynb"))
-    declared = {p.stem: read_declaration(read_notebook(find_notebook(root, p.stem)), "parameters") for p in paths}
+    declared = {p.stem: read_parameters(root, p.stem) for p in paths}
     found = {name: names for name, names in declared.items() if "story" in names}
     if not found:
         raise ConfigError("no notebook studies one story.", "Say what each reads in its metadata: impact.parameters.")
@@ -322,7 +313,7 @@ def render_dossier(
         f'<h2 id="agreement">Where they agree</h2><p>{escape(str(run.agreement))}</p>'
         f"{_tabulate_agreement(agreements, runs)}"
     )
-    figures = next((p.freshness.describe() for p in parts if p.freshness), "none: articles and calendar only")
+    figures = next((describe_source(p.source) for p in parts if p.source), "none: articles and calendar only")
     page = render_page(
         nbformat.v4.new_notebook(),
         PageFacts(

@@ -76,12 +76,6 @@ def write_index(
             path.unlink(missing_ok=True)
 
 
-def render_index(reports: Path, *, at: datetime) -> str:
-    """The first page of the index."""
-    facts = read_facts(reports)
-    return next(_render_overviews(group_stories(facts), facts, _addresses(lambda _: True), at))[1]
-
-
 def group_stories(facts: RunFacts) -> dict[str, list[StoredRun]]:
     """Runs and failed attempts by story, newest first, the story that ran last first."""
     stories: dict[str, list[StoredRun]] = {}

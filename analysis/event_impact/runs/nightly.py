@@ -55,7 +55,6 @@ class StoryPlan:
     """
 
     story: str
-    exchange: str
     state: str
     evenings: tuple[str, ...]
     note: str
@@ -90,7 +89,7 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime, served: Collec
     last = last_closed(hours, at)
     if last < event:
         note = f"the event session {event.date()} has not closed"
-        return StoryPlan(story.story, story.exchange, "waiting", (), note)
+        return StoryPlan(story.story, "waiting", (), note)
     final = min(last, closing)
     mine = [s for s in runs if s.story == story.story and s.notebook == DOSSIER and is_intact(s.folder)]
     done = {s.run.as_of for s in mine} | {*served}
@@ -108,7 +107,7 @@ def plan_story(story: Story, runs: list[StoredRun], at: datetime, served: Collec
             "passed (state closed in stories.csv silences this line)"
         )
     state = "due" if missing else "closed" if last >= closing else "up to date" if due else "waiting"
-    return StoryPlan(story.story, story.exchange, state, tuple(missing), "; ".join(notes))
+    return StoryPlan(story.story, state, tuple(missing), "; ".join(notes))
 
 
 def run_nightly(

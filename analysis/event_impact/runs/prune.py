@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from event_impact.base.disk import hold_lock, make_folder, remove_folder, replace_files
@@ -32,6 +33,10 @@ def choose_old(runs: list[StoredRun], keep: int, starred: Collection[str] = ()) 
     return [s for s in newest_first if s not in kept and s.folder.name not in starred]
 
 
+def _page(stored: StoredRun) -> tuple[str, str]:
+    return stored.story, stored.notebook
+
+
 def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
     """Keep the newest ``keep`` runs, and as many failed attempts, of each story and notebook.
 
@@ -44,17 +49,12 @@ def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
     """
     if keep < 1:
         raise ConfigError(f"--keep: expected at least 1, found {keep}.", "The last good run is never removed.")
-    groups: dict[str, list[list[StoredRun]]] = {}
+    starred, olds = list_starred(reports), dict[str, list[StoredRun]]()
     for held in (read_runs(reports), read_failures(reports)):
-        by_name: dict[tuple[str, str], list[StoredRun]] = {}
-        for stored in held:
-            by_name.setdefault((stored.story, stored.notebook), []).append(stored)
-        for (story, _), runs in by_name.items():
-            groups.setdefault(story, []).append(runs)
-    starred = list_starred(reports)
-    removed, busy = [], []
-    for story, parts in sorted(groups.items()):
-        old = [s for runs in parts for s in choose_old(runs, keep, starred)]
+        for (story, _), runs in groupby(sorted(held, key=_page), _page):
+            olds.setdefault(story, []).extend(choose_old([*runs], keep, starred))
+    removed, busy = list[str](), list[str]()
+    for story, old in sorted(olds.items()):
         if not old:
             continue
         if is_trial:

@@ -25,6 +25,7 @@ from event_impact.runs.compare import describe_changes, find_previous, link_sibl
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
 from event_impact.runs.failure import keep_failure
 from event_impact.runs.forked import ForkedKernel
+from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.requests import Execute, Prepared, Progress, RunOutcome, short_name
 from event_impact.runs.store import hash_files, open_staging, publish
@@ -138,7 +139,7 @@ def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord
     run = dataclasses.replace(
         record, notebook=prepared.notebook_path.stem, title=prepared.study.title, parameters=prepared.parameters,
         inputs={**record.inputs, **prepared.inputs},
-        source=prepared.freshness.as_record() if prepared.freshness else None, versions=read_versions(),
+        source=prepared.source, versions=read_versions(),
         commit=read_commit(prepared.request.root.path), started_at=started,
         finished_at=format_instant(prepared.request.clock()),
     )  # fmt: skip
@@ -185,5 +186,5 @@ def write_run(
 
 def masthead(run: RunRecord, prepared: Prepared) -> tuple[tuple[str, str], ...]:
     """The facts at the head of a page."""
-    figures = prepared.freshness.describe() if prepared.freshness else run.vintage
+    figures = describe_source(prepared.source) if prepared.source else run.vintage
     return (prepared.study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures))

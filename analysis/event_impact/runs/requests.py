@@ -19,7 +19,7 @@ from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import RunRecord
 from event_impact.base.threads import can_fork
 from event_impact.runs.forked import ForkedKernel
-from event_impact.runs.freshness import Freshness, measure_freshness
+from event_impact.runs.freshness import measure_freshness
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 from event_impact.runs.scratch import scratch_folder
 from event_impact.runs.store import StoredRun, find_finished
@@ -87,7 +87,7 @@ class Prepared:
     notebook_path: Path
     notebook: Notebook
     inputs: dict[str, str]
-    freshness: Freshness | None
+    source: dict[str, Any] | None
     folder: Path = Path()
 
     @property
@@ -196,6 +196,11 @@ def read_declaration(notebook: Notebook, kind: str) -> list[str]:
     return [str(name) for name in declared]
 
 
+def read_parameters(root: StudyRoot, notebook: str) -> list[str]:
+    """The parameters that a notebook of a study declares, as :func:`find_notebook` and the readers refuse it."""
+    return read_declaration(read_notebook(find_notebook(root, notebook)), "parameters")
+
+
 def prepare(request: RunRequest) -> Prepared:
     """Check everything that can be checked before a kernel starts.
 
@@ -213,12 +218,12 @@ def prepare(request: RunRequest) -> Prepared:
         raise ConfigError(f"{path.stem} has no parameter {', '.join(unknown)}.", hint.strip())
     request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
     study = _find_subject(names)(root=request.root.path, **request.parameters)
-    inputs, freshness = study.hash_tables(read_declaration(notebook, "tables")), None
+    inputs, source = study.hash_tables(read_declaration(notebook, "tables")), None
     if "source" in names and isinstance(study, OpenedStudy):
         inputs |= study.check()
-        freshness = measure_freshness(study.opened, study.returns, request.clock())
+        source = measure_freshness(study.opened, study.returns, request.clock())
     inputs |= getattr(study, "minute_files", {}) if "bars" in names else {}
-    prepared = Prepared(request, study, path, notebook, inputs, freshness)
+    prepared = Prepared(request, study, path, notebook, inputs, source)
     stem = f"{study.as_of.isoformat()}_{study.name}_{short_name(path.stem)}_{hash_run(prepared)}"
     return dataclasses.replace(prepared, folder=request.reports / stem)
 

@@ -20,7 +20,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER
 from event_impact.runs.execute import execute_notebook, extract_record
-from event_impact.runs.requests import RunRequest, find_notebook, prepare, read_declaration, read_notebook
+from event_impact.runs.requests import RunRequest, prepare, read_parameters
 from event_impact.runs.store import StoredRun, hash_files, read_stored
 
 RELATIVE_TOLERANCE = 1e-9
@@ -109,7 +109,7 @@ def read_published(folder: Path) -> StoredRun:
 
 def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
     """The recorded parameters that the notebook takes; the others had no part in the run."""
-    known = read_declaration(read_notebook(find_notebook(root, stored.notebook)), "parameters")
+    known = read_parameters(root, stored.notebook)
     return {name: value for name, value in stored.run.parameters.items() if name in known}
 
 
