@@ -12,7 +12,7 @@ import pytest
 from event_impact.base.errors import BusyError, ConfigError, ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
-from event_impact.runs.dossier import Agreement, find_story_notebooks, run_dossier, summarise_agreement
+from event_impact.runs.dossier import find_story_notebooks, is_agreed, run_dossier, summarise_agreement
 from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.requests import RunRequest
 from event_impact.runs.run import run_notebook
@@ -83,9 +83,9 @@ def test_where_notebooks_differ_the_page_says_so(root: StudyRoot) -> None:
 
 
 def test_what_only_one_states_is_no_agreement() -> None:
-    lone = Agreement("x", {"a": "1", "b": ""})
-    assert lone.is_agreed is None
-    assert summarise_agreement([lone]) == "Nothing that two of them state is stated differently."
+    lone = {"a": "1", "b": ""}
+    assert is_agreed(lone) is None
+    assert summarise_agreement({"x": lone}) == "Nothing that two of them state is stated differently."
 
 
 def test_in_processes_a_part_that_dies_fails_the_dossier_and_nothing_else(root: StudyRoot) -> None:

@@ -137,7 +137,10 @@ def nightly(
         return done.settle()
 
     def record(stories: list[Story]) -> str:
-        return "; ".join(record_bars(stories, root.data, choose_provider(), at=instant, progress=progress)[1])
+        done = record_bars(
+            stories, root.data, choose_provider(), at=instant, recorded_at=read_system_clock(), progress=progress
+        )
+        return "; ".join(done[1])
 
     downloads = {"fetch": bring, "record": record} if source == "auto" else {"fetch": None}
     summary = run_nightly(

@@ -29,6 +29,7 @@ BLOCKS = re.compile(
     "address|article|aside|blockquote|br|caption|d[dlt]|div|figcaption|figure|footer|form|h[1-6r]|header|li|main|nav|ol|"
     "p|pre|section|table|t[dhr]|ul"
 )
+OWN_PARTS = ("@graph", "mainEntity", "mainEntityOfPage")
 HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "textarea", "select"})
 
 
@@ -297,31 +298,19 @@ class _PageParser(HTMLParser):
         self._break()
 
     def _read_linked(self, text: str) -> None:
+        """The objects of the page itself, and the days of publication of what they only mention."""
         try:
-            found = json.loads(text, strict=False)
+            waiting = deque([(json.loads(text, strict=False), True)])
         except (ValueError, RecursionError):
             self.broken += 1
             return
-        waiting = deque([found])
         while waiting:
-            item = waiting.popleft()
+            item, is_own = waiting.popleft()
             if isinstance(item, list):
-                waiting.extend(item)
+                waiting.extend((part, is_own) for part in item)
             elif isinstance(item, dict):
-                self.linked_data.append(item)
-                own = ("@graph", "mainEntity", "mainEntityOfPage")
-                waiting.extend(v for k, v in item.items() if k in own)
-                for name, value in item.items():
-                    if name not in own:
-                        self._read_nested(value)
-
-    def _read_nested(self, value: Any) -> None:
-        waiting = [value]
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, list):
-                waiting.extend(item)
-            elif isinstance(item, dict):
-                if isinstance(item.get("datePublished"), str):
+                if is_own:
+                    self.linked_data.append(item)
+                elif isinstance(item.get("datePublished"), str):
                     self.nested.append(item["datePublished"])
-                waiting.extend(item.values())
+                waiting.extend((value, is_own and name in OWN_PARTS) for name, value in item.items())

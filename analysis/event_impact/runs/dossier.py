@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,9 @@ from event_impact.page.provenance import provenance_html, read_commit, read_vers
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.compare import PAGE_NAMES, describe_changes, find_previous, link_siblings
 from event_impact.runs.evenings import find_before, says_the_same
+from event_impact.runs.failure import keep_attempt
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.publication import keep_attempt
 from event_impact.runs.requests import Prepared, Progress, RunOutcome, RunRequest, prepare, read_parameters, short_name
 from event_impact.runs.run import ALREADY, own_story
 from event_impact.runs.store import (
@@ -59,21 +58,14 @@ PARALLEL = 2
 Perform = Callable[..., list[PartOutcome]]
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """One quantity as the notebooks state it.
+Agreements = dict[str, dict[str, str]]
+"""Quantity -> notebook -> the text in which it states it, empty where it does not."""
 
-    ``values`` maps notebooks to texts; ``is_agreed`` is None where fewer than two state it.
-    """
 
-    name: str
-    values: dict[str, str]
-
-    @property
-    def is_agreed(self) -> bool | None:
-        """Whether all notebooks that state it state the same."""
-        stated = [v for v in self.values.values() if v]
-        return None if len(stated) < 2 else len(set(stated)) == 1
+def is_agreed(values: dict[str, str]) -> bool | None:
+    """Whether all notebooks that state a quantity state the same; None where fewer than two state it."""
+    stated = [v for v in values.values() if v]
+    return None if len(stated) < 2 else len(set(stated)) == 1
 
 
 def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
@@ -235,7 +227,7 @@ def find_lead(runs: list[StoredRun]) -> StoredRun:
     return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
-def compare_runs(runs: list[StoredRun]) -> list[Agreement]:
+def compare_runs(runs: list[StoredRun]) -> Agreements:
     """What the notebooks state of the same quantities."""
     readers: dict[str, Callable[[RunRecord], str]] = {
         "event session": lambda run: run.event_session,
@@ -248,7 +240,7 @@ def compare_runs(runs: list[StoredRun]) -> list[Agreement]:
         "status": lambda run: run.status,
     }
     daily = [s for s in runs if "window" not in (s.run.headline or {})]  # bars of minutes measure something else
-    return [Agreement(name, {s.notebook: read(s.run) for s in daily}) for name, read in readers.items()]
+    return {name: {s.notebook: read(s.run) for s in daily} for name, read in readers.items()}
 
 
 def _show_estimate(row: dict[str, Any] | None) -> str:
@@ -260,29 +252,27 @@ def _show_outcome(outcome: str | None) -> str:
     return OUTCOME_LABELS.get(outcome, outcome) if outcome else ""
 
 
-def summarise_agreement(agreements: list[Agreement]) -> str:
+def summarise_agreement(agreements: Agreements) -> str:
     """Where the notebooks agree and where not, in a sentence or two."""
-    agreed = [a.name for a in agreements if a.is_agreed]
-    differ = [a for a in agreements if a.is_agreed is False]
-    parts = []
-    if agreed:
-        parts.append(f"The notebooks agree on: {'; '.join(agreed)}.")
-    for agreement in differ:
-        stated = "; ".join(f"{notebook}: {value}" for notebook, value in agreement.values.items() if value)
-        parts.append(f"They differ on {agreement.name} ({stated}).")
-    if not differ:
-        parts.append("Nothing that two of them state is stated differently.")
-    return " ".join(parts)
+    agreed = [name for name, values in agreements.items() if is_agreed(values)]
+    differ = {name: values for name, values in agreements.items() if is_agreed(values) is False}
+    parts = [f"The notebooks agree on: {'; '.join(agreed)}."] if agreed else []
+    for name, values in differ.items():
+        stated = "; ".join(f"{notebook}: {value}" for notebook, value in values.items() if value)
+        parts.append(f"They differ on {name} ({stated}).")
+    return " ".join(parts if differ else [*parts, "Nothing that two of them state is stated differently."])
 
 
-def agreement_frame(agreements: list[Agreement]) -> pd.DataFrame:
+def agreement_frame(agreements: Agreements) -> pd.DataFrame:
     """``results/agreement.csv``: quantity, notebook, value, agrees (empty where nothing can be compared)."""
-    rows = [(a.name, notebook, value, a.is_agreed) for a in agreements for notebook, value in a.values.items()]
+    rows = [
+        (n, notebook, text, is_agreed(values)) for n, values in agreements.items() for notebook, text in values.items()
+    ]
     return pd.DataFrame(rows, columns=["quantity", "notebook", "value", "agrees"], dtype=object)
 
 
 def compose_run(
-    request: RunRequest, runs: list[StoredRun], lead: StoredRun, agreements: list[Agreement], started: str
+    request: RunRequest, runs: list[StoredRun], lead: StoredRun, agreements: Agreements, started: str
 ) -> RunRecord:
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
     kept = ("status", "outcome", "verdict")
@@ -301,7 +291,7 @@ def compose_run(
 
 def render_dossier(
     request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[StoredRun], lead: StoredRun,
-    agreements: list[Agreement], target: Path,
+    agreements: Agreements, target: Path,
 ) -> str:  # fmt: skip
     """The front page, checked by the gates of every page."""
     study = parts[0].study
@@ -370,13 +360,12 @@ def _word_outcome(run: RunRecord) -> str:
     return _show_outcome(run.outcome) or f"{NOT_AVAILABLE}: tests no return of the story"
 
 
-def _tabulate_agreement(agreements: list[Agreement], runs: list[StoredRun]) -> str:
+def _tabulate_agreement(agreements: Agreements, runs: list[StoredRun]) -> str:
     words = {True: "agree", False: "differ", None: "nothing to compare"}
+    absent = f"{NOT_AVAILABLE}: not stated"
     rows = "".join(
-        mark_up_row(
-            a.name, [*(a.values.get(s.notebook) or NOT_AVAILABLE + ": not stated" for s in runs), words[a.is_agreed]]
-        )
-        for a in agreements
+        mark_up_row(name, [*(values.get(s.notebook) or absent for s in runs), words[is_agreed(values)]])
+        for name, values in agreements.items()
     )
     heads = ("quantity", *(PAGE_NAMES.get(s.notebook, s.notebook) for s in runs), "together")
     return frame_table("The same quantity as each notebook states it.", heads, rows, name="agreement")

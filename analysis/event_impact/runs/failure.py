@@ -11,43 +11,61 @@ from urllib.parse import quote
 
 import nbformat
 
+from event_impact.base.clock import format_instant
 from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
+from event_impact.base.errors import ExecutionError, RenderError
 from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.provenance import reproduce_line
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs.execute import tidy_notebook
+from event_impact.runs.index import rebuild_index
+from event_impact.runs.requests import Prepared
 from event_impact.runs.store import read_runs
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 MAX_TRACEBACK_LINES = 40
 
 
-def keep_failure(
-    reports: Path, failure: RunRecord, *, title: str, partial: Path | None = None, body_html: str = ""
-) -> Path:
-    """Keep a failed attempt with its page under ``failed/``; whole or not at all.
+def keep_attempt(
+    prepared: Prepared, error: ExecutionError | RenderError, started: str, *, notebook: str = "",
+    partial: Path | None = None, body_html: str = "",
+) -> ExecutionError | RenderError:  # fmt: skip
+    """The same error, its page kept under ``failed/``, whole or not at all, and named; a disk that refuses is said.
 
     Parameters
     ----------
-    title : str
-        Of the story.
+    notebook : str
+        Where it is not that of the request.
     partial : pathlib.Path, optional
         The notebook as far as it ran.
     body_html : str
         More for the page, already escaped.
     """
-    notebook = read_partial(partial)
-    short = failure.notebook.split("_", 1)[-1].replace("_", "-")
-    stamp = failure.started_at.replace("-", "").replace(":", "")
-    folder = reports / "failed" / f"{stamp}_{failure.story}_{short}"
-    with staging_folder(folder.with_name(f".{folder.name}-{os.getpid()}")) as staging, writing(folder):
-        if notebook is not None:
-            write_text(staging / "executed.ipynb", nbformat.writes(notebook))
-        body_html = f"{say_next(reports, failure)}{body_html}"
-        write_text(staging / "report.html", render_failure(failure, title, notebook, body_html))
-        write_text(staging / "run.json", failure.as_text())
-        return publish_folder(staging, find_free_name(folder)) / "report.html"
+    reports, study = prepared.request.reports, prepared.study
+    failure = RunRecord(
+        story=prepared.story, notebook=notebook or prepared.notebook_path.stem, as_of=study.as_of.isoformat(),
+        status="failed", error=error.message, exit_code=error.exit_code, started_at=started,
+        finished_at=format_instant(prepared.request.clock()),
+        parameters=study.arguments if notebook else prepared.parameters,
+    )  # fmt: skip
+    stamp, ran = re.sub("[-:]", "", started), read_partial(partial)
+    folder = reports / "failed" / f"{stamp}_{failure.story}_{failure.notebook.split('_', 1)[-1].replace('_', '-')}"
+    try:
+        with staging_folder(folder.with_name(f".{folder.name}-{os.getpid()}")) as staging, writing(folder):
+            if ran is not None:
+                write_text(staging / "executed.ipynb", nbformat.writes(ran))
+            body_html = f"{say_next(reports, failure)}{body_html}"
+            write_text(staging / "report.html", render_failure(failure, study.title, ran, body_html))
+            write_text(staging / "run.json", failure.as_text())
+            page = publish_folder(staging, find_free_name(folder)) / "report.html"
+        rebuild_index(reports, clock=prepared.request.clock)
+        said = f"See {page}."
+    except (OSError, RenderError) as second:
+        said = f"Its page could not be kept ({second})."
+    kept = type(error)(error.message, f"{error.hint} {said}".strip())
+    kept.exit_code = error.exit_code
+    return kept
 
 
 def say_next(reports: Path, failure: RunRecord) -> str:

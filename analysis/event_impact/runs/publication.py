@@ -23,7 +23,7 @@ from event_impact.page.provenance import provenance_html, read_commit, read_vers
 from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
 from event_impact.runs.compare import describe_changes, find_previous, link_siblings
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
-from event_impact.runs.failure import keep_failure
+from event_impact.runs.failure import keep_attempt
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
@@ -79,29 +79,6 @@ def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.Not
         raise kind(
             f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
         ) from error
-
-
-def keep_attempt(
-    prepared: Prepared, error: ExecutionError | RenderError, started: str, *, notebook: str = "",
-    partial: Path | None = None, body_html: str = "",
-) -> ExecutionError | RenderError:  # fmt: skip
-    """The same error, its page kept and named; a disk that refuses even that is said, not raised."""
-    request = prepared.request
-    failure = RunRecord(
-        story=prepared.story, notebook=notebook or prepared.notebook_path.stem,
-        as_of=prepared.study.as_of.isoformat(), status="failed", error=error.message, exit_code=error.exit_code,
-        started_at=started, finished_at=format_instant(request.clock()),
-        parameters=prepared.study.arguments if notebook else prepared.parameters,
-    )  # fmt: skip
-    try:
-        page = keep_failure(request.reports, failure, title=prepared.study.title, partial=partial, body_html=body_html)
-        rebuild_index(request.reports, clock=request.clock)
-        said = f"See {page}."
-    except (OSError, RenderError) as second:
-        said = f"Its page could not be kept ({second})."
-    kept = type(error)(error.message, f"{error.hint} {said}".strip())
-    kept.exit_code = error.exit_code
-    return kept
 
 
 def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:

@@ -102,22 +102,21 @@ def quote_systemd(word: str) -> str:
     return f'"{text}"'
 
 
-def _run(command: list[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], what: str, text: str | None = None, *, nothing: str = "") -> str:
+    """What a command prints; empty where it fails because there is ``nothing`` yet, as it says."""
     path = shutil.which(command[0])
     if path is None:
         raise DataError(f"{command[0]} is not installed.", "Choose the other kind (--systemd or cron).")
     try:
-        return subprocess.run(
+        done = subprocess.run(
             [path, *command[1:]], input=text, text=True, capture_output=True, timeout=TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DataError(f"{command[0]} did not answer: {error}.", "Look into the machine's own log.") from error
-
-
-def _succeed(done: subprocess.CompletedProcess[str], what: str) -> None:
-    if done.returncode:
-        said = " ".join(done.stderr.split())[:200]
+    said = " ".join(done.stderr.split())[:200]
+    if done.returncode and not (nothing and nothing in said.lower()):
         raise DataError(f"{what} failed with exit code {done.returncode}: {said}.", "Nothing was changed by it.")
+    return "" if done.returncode else done.stdout
 
 
 def read_crontab() -> str:
@@ -128,11 +127,7 @@ def read_crontab() -> str:
     DataError
         If it cannot be read for another reason: then it must not be overwritten.
     """
-    done = _run(["crontab", "-l"])
-    if done.returncode and "no crontab" in done.stderr.lower():
-        return ""
-    _succeed(done, "reading the crontab")
-    return done.stdout
+    return _run(["crontab", "-l"], "reading the crontab", nothing="no crontab")
 
 
 def change_cron(root: Path, block: str) -> bool:
@@ -146,7 +141,7 @@ def change_cron(root: Path, block: str) -> bool:
     before = read_crontab()
     after = replace_block(before, root, block)
     if after != before:
-        _succeed(_run(["crontab", "-"], after), "writing the crontab")
+        _run(["crontab", "-"], "writing the crontab", after)
     return after != before
 
 
@@ -154,8 +149,8 @@ def install_systemd(schedule: Schedule, units: Path) -> None:
     """Write service and timer, and start the timer."""
     make_folder(units, refusal=DataError)
     replace_files({units / name: text for name, text in systemd_units(schedule).items()}, refusal=DataError)
-    _succeed(_run(["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
-    _succeed(_run(["systemctl", "--user", "enable", "--now", f"{schedule.unit}.timer"]), "starting the timer")
+    _run(["systemctl", "--user", "daemon-reload"], "systemctl daemon-reload")
+    _run(["systemctl", "--user", "enable", "--now", f"{schedule.unit}.timer"], "starting the timer")
 
 
 def remove_systemd(schedule: Schedule, units: Path) -> bool:
@@ -163,8 +158,8 @@ def remove_systemd(schedule: Schedule, units: Path) -> bool:
     paths = [units / name for name in systemd_units(schedule)]
     if not any(path.exists() for path in paths):
         return False
-    _succeed(_run(["systemctl", "--user", "disable", "--now", f"{schedule.unit}.timer"]), "stopping the timer")
+    _run(["systemctl", "--user", "disable", "--now", f"{schedule.unit}.timer"], "stopping the timer")
     for path in paths:
         path.unlink(missing_ok=True)
-    _succeed(_run(["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
+    _run(["systemctl", "--user", "daemon-reload"], "systemctl daemon-reload")
     return True
