@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -116,6 +117,13 @@ def perform_here(parts: list, *, limit: int = 2, progress=lambda _: None) -> lis
         except StudyError as error:
             outcomes.append(PartOutcome(notebook, error.exit_code, message=str(error)))
     return outcomes
+
+
+def render_index(reports: Path, *, at: datetime) -> str:
+    """The first page of the index, made anew."""
+    from event_impact.runs.index import rebuild_index
+
+    return rebuild_index(reports, clock=lambda: at).read_text(encoding="utf-8")
 
 
 def check_index(page: str) -> str:

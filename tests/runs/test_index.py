@@ -17,14 +17,10 @@ from event_impact.runs.facts import FACTS, read_facts
 from event_impact.runs.index import draw_bar, rebuild_index, tell_difference
 from event_impact.runs.run import run_notebook
 from event_impact.runs.store import StoredRun
-from small_study import check_index, execute_fake, make_study, request
+from small_study import check_index, execute_fake, make_study, render_index, request
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
 HEADLINE = {"estimate": -0.0104, "ci95_low": -0.055, "ci95_high": 0.034}
-
-
-def render_index(reports: Path, *, at: datetime) -> str:
-    return rebuild_index(reports, clock=lambda: at).read_text(encoding="utf-8")
 
 
 def put(reports: Path, number: int, story: str = "acme", **changes) -> StoredRun:

@@ -16,7 +16,7 @@ from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import write_csv
 from event_impact.page.render import check_page
-from event_impact.runs.index import find_state, render_index
+from event_impact.runs.index import find_state
 from event_impact.runs.kernel import can_use_sockets, kernel_options
 from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.prune import prune_runs
@@ -24,7 +24,7 @@ from event_impact.runs.requests import find_notebook
 from event_impact.runs.run import run_notebook
 from event_impact.runs.scratch import clear_scratch, scratch_folder
 from event_impact.runs.store import StoredRun, find_run, is_intact, lock_story, read_failures, read_runs
-from small_study import SHOW, check_index, execute_fake, hash_tree, make_study, request, write_notebook
+from small_study import SHOW, check_index, execute_fake, hash_tree, make_study, render_index, request, write_notebook
 
 AT = datetime(2026, 2, 17, 22, 0, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&\u202e<img src=x onerror=y> " + "w" * 300
