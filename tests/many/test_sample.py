@@ -32,6 +32,10 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 WINDOWS = EventWindows(-70, -11, -1, 3)
 
 
+def read_event_days(design, estimates, positions):
+    return EventDays(design, positions, estimates.select(positions))
+
+
 def read_reference():
     firm, market = np.zeros((7, 25)), np.zeros((7, 25))
     with (REFERENCE / "panel_returns.csv").open(encoding="utf-8") as file:

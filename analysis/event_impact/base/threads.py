@@ -1,4 +1,7 @@
-"""One thread a process: the same bytes on every machine, no cores lost to spinning, and forks that cannot hang."""
+"""Before anything else is loaded: one thread a process, and nothing that costs seconds and serves nobody.
+
+One thread gives the same bytes on every machine, no cores lost to spinning, and forks that cannot hang.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,20 @@ ONE_THREAD = {
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
+# jsonschema compiles 38 grammars of addresses as it is loaded, two seconds long, where JupyterLab brought them along.
+GRAMMARS = "rfc3987_syntax"
 
 
 def pin_threads() -> None:
-    """Keep to one thread in this process and in those it starts; to be called before anything else is loaded."""
+    """Keep to one thread in this process and in those it starts, and from grammars that no notebook needs."""
     os.environ.update(ONE_THREAD)
+    sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]  # what is None here cannot be imported
+
+
+def release_grammars() -> None:
+    """Let them be imported again: a notebook has what a process of its own would have."""
+    if sys.modules.get(GRAMMARS, sys) is None:
+        del sys.modules[GRAMMARS]
 
 
 def can_fork() -> bool:

@@ -70,12 +70,10 @@ def regress_with_dummies(
     dummies[event_rows, range(len(event_rows))] = 1.0
     design = np.column_stack([regressors, dummies])
     check_rank(design, [*(f"x{i}" for i in range(regressors.shape[1])), *(f"dummy of row {r}" for r in event_rows)])
-    from statsmodels.regression.linear_model import OLS  # loads two languages of formulas: only where it is asked for
+    from statsmodels.tools.tools import pinv_extended  # what OLS fits by, without what OLS loads
 
-    result = OLS(response, design).fit()
     k = regressors.shape[1]
-    return DummyRegression(
-        effects=np.asarray(result.params)[k:],
-        covariance=np.asarray(result.cov_params())[k:, k:],
-        df=int(result.df_resid),
-    )
+    inverse, _ = pinv_extended(design)
+    coefficients, df = inverse @ response, design.shape[0] - design.shape[1]
+    residuals = response - design @ coefficients
+    return DummyRegression(coefficients[k:], (residuals @ residuals / df * (inverse @ inverse.T))[k:, k:], df)

@@ -12,6 +12,7 @@ minimum of a quadratic model over the triangle, so that the bounds need no speci
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -26,7 +27,7 @@ MAX_STEPS = 100
 #: Starts per window: the likelihood can have more than one hill.
 N_STARTS = 3
 #: Windows searched together; bounds memory and keeps a slice in the processor's cache.
-CHUNK = 512
+CHUNK = 128
 
 # No zero: along alpha = 0 every beta gives the constant variance, a flat edge that would fill the starts.
 _GRID_ALPHA = np.array([0.005, 0.015, 0.03, 0.055, 0.09, 0.14, 0.2, 0.28, 0.38, 0.5, 0.65, 0.82])
@@ -148,12 +149,8 @@ def _refuse_infinite(values: np.ndarray) -> None:
 
 def variance_path(squares: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """h_t / s2 for t = 1 .. T + 1 from e_t^2 / s2 for t = 1 .. T; (n, T) to (n, T + 1)."""
-    path = np.empty((squares.shape[0], squares.shape[1] + 1))
-    path[:, 0] = 1.0
-    floor = 1.0 - alpha - beta
-    for t in range(squares.shape[1]):
-        path[:, t + 1] = floor + alpha * squares[:, t] + beta * path[:, t]
-    return path
+    drive = (1.0 - alpha - beta)[:, None] + alpha[:, None] * squares
+    return np.ascontiguousarray(_recur(beta, np.pad(drive, ((0, 0), (0, 1))).T, start=1.0).T)
 
 
 def _estimate(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -198,37 +195,44 @@ def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarr
     The curvature is the exact second derivative where that is positive definite, else the expected
     one, sum_t h'h'^T / h^2, which always is.
     """
+    if len(points) == 1:  # numpy sums a single column in another order than columns side by side
+        loss, gradient, curvature = _loss_with_slopes(by_time.repeat(2, axis=1), points.repeat(2, axis=0))
+        return loss[:1], gradient[:, :1], curvature[:, :1]
     alpha, beta = points[:, 0], points[:, 1]
-    floor = 1.0 - alpha - beta
-    n = len(alpha)
-    h, by_a, by_b, by_ab, by_bb = np.ones(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    logs, product, ratios = np.zeros(n), np.ones(n), np.zeros(n)
-    gradient, exact, expected, outer = np.zeros((2, n)), np.zeros((3, n)), np.zeros((3, n)), np.empty((3, n))
-    for t, square in enumerate(by_time):
-        if t % _LOG_EVERY == 0:
-            logs += np.log(product)
-            product.fill(1.0)
-        product *= h
-        inverse = 1.0 / h
-        ratio = square * inverse
-        ratios += ratio
-        slope = (1.0 - ratio) * inverse
-        to_a, to_b = by_a * inverse, by_b * inverse
-        gradient[0] += slope * by_a
-        gradient[1] += slope * by_b
-        outer[0], outer[1], outer[2] = to_a * to_a, to_a * to_b, to_b * to_b
-        expected += outer
-        outer *= 2.0 * ratio - 1.0
-        exact += outer
-        exact[1] += slope * by_ab
-        exact[2] += slope * by_bb
-        by_ab = by_a + beta * by_ab
-        by_bb = 2.0 * by_b + beta * by_bb
-        by_a = square - 1.0 + beta * by_a
-        by_b = h - 1.0 + beta * by_b
-        h = floor + alpha * square + beta * h
+    drive = np.stack([(1.0 - alpha - beta) + alpha * by_time, by_time - 1.0], axis=1)
+    h, by_a = _recur(beta, drive, start=np.array([[1.0], [0.0]])).swapaxes(0, 1)
+    by_b, by_ab = _recur(beta, np.stack([h - 1.0, by_a], axis=1)).swapaxes(0, 1)
+    by_bb = _recur(beta, 2.0 * by_b)
+    inverse = 1.0 / h
+    ratio = by_time * inverse
+    slope = (1.0 - ratio) * inverse
+    gradient = np.stack([(slope * by_a).sum(axis=0), (slope * by_b).sum(axis=0)])
+    to_a, to_b = by_a * inverse, by_b * inverse
+    outer = np.stack([to_a * to_a, to_a * to_b, to_b * to_b])
+    bent = np.zeros((3, len(h), 2, len(points)))  # both parts of a second derivative, session by session
+    np.multiply(outer, 2.0 * ratio - 1.0, out=bent[:, :, 0])
+    np.multiply(slope, by_ab, out=bent[1, :, 1])
+    np.multiply(slope, by_bb, out=bent[2, :, 1])
+    expected, exact = outer.sum(axis=1), bent.reshape(3, -1, len(points)).sum(axis=1)
+    logs = np.zeros(len(points))
+    for start in range(0, len(h), _LOG_EVERY):
+        logs += np.log(np.multiply.reduce(h[start : start + _LOG_EVERY], axis=0))
     is_definite = (exact[0] > 0) & (exact[0] * exact[2] > exact[1] ** 2)
-    return logs + np.log(product) + ratios, gradient, np.where(is_definite, exact, expected)
+    return logs + ratio.sum(axis=0), gradient, np.where(is_definite, exact, expected)
+
+
+def _recur(beta: np.ndarray, drive: np.ndarray, *, start: np.ndarray | float = 0.0) -> np.ndarray:
+    """x_1 = start, x_{t+1} = drive_t + beta x_t, in the shape of ``drive``, (L, ..., n)."""
+    path = np.empty_like(drive)
+    path[0] = start
+    if drive.size == len(drive):  # a single window: plain numbers are faster than arrays of one
+        slope, steps = float(beta[0]), drive.ravel()[:-1].tolist()
+        held = accumulate(steps, lambda before, moved: moved + slope * before, initial=float(path.ravel()[0]))
+        return np.array(list(held)).reshape(drive.shape)
+    for before, now, moved in zip(path[:-1], path[1:], drive, strict=False):
+        np.multiply(before, beta, out=now)
+        now += moved
+    return path
 
 
 def _grid_starts(by_time: np.ndarray) -> np.ndarray:
@@ -260,7 +264,7 @@ def _descend(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nd
         here = points[active]
         candidate = _best_in_triangle(here, gradient[:, active], curvature[:, active], damping[active])
         step = np.abs(candidate - here).max(axis=1)
-        value, slope, curve = _loss_with_slopes(by_time[:, active], candidate)
+        value, slope, curve = _loss_with_slopes(by_time.take(active, axis=1), candidate)
         better = value < loss[active]
         moved = active[better]
         points[moved], loss[moved] = candidate[better], value[better]

@@ -7,7 +7,7 @@ left-closed: news at the very instant of the close belongs to the next session.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,9 +28,9 @@ HOURS = ("open", "break_start", "break_end", "close")
 NEAR_CLOSE = pd.Timedelta(minutes=10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SessionHours:
-    """Opens and closes of one exchange, and the questions that articles ask of them.
+    """Opens and closes of one exchange, and the questions that articles ask of them; equal only to itself.
 
     Attributes
     ----------
@@ -47,10 +47,14 @@ class SessionHours:
     timezone: str
     schedule: pd.DataFrame  # index session; open, break_start, break_end, close in UTC
 
-    @property
+    @cached_property
     def sessions(self) -> pd.DatetimeIndex:
         """All sessions, tz-naive."""
         return pd.DatetimeIndex(self.schedule.index)
+
+    @cached_property
+    def _instants(self) -> dict[str, pd.DatetimeIndex]:
+        return {name: pd.DatetimeIndex(self.schedule[name]) for name in HOURS}
 
     @property
     def city(self) -> str:
@@ -63,21 +67,16 @@ class SessionHours:
 
     def open_at(self, session: pd.Timestamp) -> pd.Timestamp:
         """When a session opens."""
-        return self._read("open", session)
+        return self._instants["open"][place_of(self.sessions, session)]
 
     def close_at(self, session: pd.Timestamp) -> pd.Timestamp:
         """When a session closes."""
-        return self._read("close", session)
+        return self._instants["close"][place_of(self.sessions, session)]
 
-    def _read(self, column: str, session: pd.Timestamp) -> pd.Timestamp:
-        instant = self.schedule.at[session, column]
-        assert isinstance(instant, pd.Timestamp)  # the library fills both for each session
-        return instant
-
-    def session_at(self, column: str, instant: pd.Timestamp) -> pd.Timestamp:
-        """First session whose ``open`` or ``close`` lies strictly after an instant."""
+    def _place_after(self, column: str, instant: pd.Timestamp) -> int:
+        """Of the first session whose ``open`` or ``close`` lies strictly after an instant."""
         try:
-            position = int(self.schedule[column].searchsorted(instant, side="right"))
+            position = int(self._instants[column].searchsorted(instant, side="right"))
         except pd.errors.OutOfBoundsDatetime as error:
             raise AlignmentError(
                 f"{instant} lies outside the known sessions of {self.exchange}.", "Use a year of our time."
@@ -90,22 +89,22 @@ class SessionHours:
             raise AlignmentError(
                 f"{instant} lies before the first known session of {self.exchange}.", "Use a later time."
             )
-        return self.sessions[position]
+        return position
 
     def close_session(self, instant: pd.Timestamp) -> pd.Timestamp:
         """First session whose close-to-close return contains news of that instant."""
-        return self.session_at("close", instant)
+        return self.sessions[self._place_after("close", instant)]
 
     def open_session(self, instant: pd.Timestamp) -> pd.Timestamp:
         """First session whose opening price can react to news of that instant."""
-        return self.session_at("open", instant)
+        return self.sessions[self._place_after("open", instant)]
 
     def phase(self, instant: pd.Timestamp) -> str:
         """Where an instant falls: in_session, lunch_break, pre_open, after_close, weekend or holiday."""
-        row = self.schedule.loc[self.close_session(instant)]
-        if row["open"] <= instant:
-            has_break = pd.notna(row["break_start"])
-            return "lunch_break" if has_break and row["break_start"] <= instant < row["break_end"] else "in_session"
+        place = self._place_after("close", instant)
+        opens, rest, back, _ = (self._instants[name][place] for name in HOURS)
+        if opens <= instant:
+            return "lunch_break" if pd.notna(rest) and rest <= instant < back else "in_session"
         local_day = instant.tz_convert(self.timezone).tz_localize(None).normalize()
         if local_day in self.schedule.index:
             return "pre_open" if instant < self.open_at(local_day) else "after_close"
@@ -113,11 +112,9 @@ class SessionHours:
 
     def phases(self, first: pd.Timestamp, last: pd.Timestamp) -> tuple[str, ...]:
         """Every phase from one instant to another, in order, each change once."""
-        near = self.schedule.iloc[
-            self.schedule["close"].searchsorted(first) : self.schedule["open"].searchsorted(last, side="right")
-        ]
+        near = slice(self._instants["close"].searchsorted(first), self._instants["open"].searchsorted(last, "right"))
         days = pd.date_range(first.tz_convert(self.timezone).normalize(), last.tz_convert(self.timezone), freq="D")
-        changes = pd.DatetimeIndex(near.to_numpy().ravel(), tz="UTC").append(days.tz_convert("UTC")).dropna()
+        changes = days.tz_convert("UTC").append([instants[near] for instants in self._instants.values()]).dropna()
         inside = changes[(changes > first) & (changes <= last)].unique().sort_values()
         found = [self.phase(instant) for instant in (first, *inside)]
         return tuple(name for name, before in zip(found, [None, *found], strict=False) if name != before)

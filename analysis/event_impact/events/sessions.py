@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import pandas as pd
 
@@ -225,6 +226,7 @@ def tighten_by_order(articles: tuple[Article, ...]) -> tuple[Article, ...]:
     return tuple(moved)
 
 
+@lru_cache(maxsize=1024)
 def align_article(article: Article, hours: SessionHours) -> EventSession:
     """The candidate sessions of one article, with the reason in words."""
     first, last = article.published_earliest, article.last_instant

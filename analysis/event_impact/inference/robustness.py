@@ -7,8 +7,8 @@ and stays the estimate of the study.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -257,7 +257,7 @@ def estimate_curve(
         for c, e in zip(candidates, estimates, strict=True)
     ]
     joint = [i for i, pool in enumerate(pools) if len(pool) >= minimum]
-    common = _intersect([pools[i] for i in joint])
+    common = reduce(np.intersect1d, [pools[i] for i in joint]) if joint else np.empty(0, dtype=int)
     tests, reason, adjusted = None, "", {}
     if len(common) < minimum:
         most = max((len(p) for p in pools), default=0)
@@ -471,13 +471,6 @@ def placebo_positions(
     kept = np.concatenate([[0], np.cumsum(~sessions.isin(candidate.masked))])
     counts = kept[positions - choice.gap_sessions] - kept[positions - choice.gap_sessions - choice.estimation_sessions]
     return np.asarray(positions[counts >= MIN_USABLE_SHARE * choice.estimation_sessions])
-
-
-def _intersect(pools: Iterable[np.ndarray]) -> np.ndarray:
-    common: np.ndarray | None = None
-    for pool in pools:
-        common = pool if common is None else np.intersect1d(common, pool, assume_unique=True)
-    return np.empty(0, dtype=int) if common is None else common
 
 
 def placebo_t_values(

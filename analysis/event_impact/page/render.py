@@ -17,10 +17,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Literal
 
+import jinja2
 import mistune
 import nbformat
 from latex2mathml.converter import convert as convert_latex
-from nbconvert.exporters import TemplateExporter
 
 from event_impact.base.errors import RenderError
 from event_impact.page.first_screen import CHANGES, FIRST_SCREEN, SIBLINGS
@@ -190,22 +190,17 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part
         else:
             parts = renderer.report(notebook, facts, is_whole=part == "whole")
         has_screen = FIRST_SCREEN in parts[0]
-        exporter = TemplateExporter(
-            template_name="page", extra_template_basedirs=[str(TEMPLATES)], template_file="index.html.j2"
-        )
-        page, _ = exporter.from_notebook_node(
-            notebook,
-            resources={
-                "title": facts.title,
-                "kicker": facts.kicker,
-                "facts": facts.facts,
-                "footer": facts.footer,
-                "style": style,
-                "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-                "parts": parts,
-                "headings": [] if has_screen else renderer.headings,
-                "has_screen": has_screen,
-            },
+        templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES / "page"))
+        page = templates.get_template("index.html.j2").render(
+            title=facts.title,
+            kicker=facts.kicker,
+            facts=facts.facts,
+            footer=facts.footer,
+            style=style,
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            parts=parts,
+            headings=[] if has_screen else renderer.headings,
+            has_screen=has_screen,
         )
     except RenderError:
         raise

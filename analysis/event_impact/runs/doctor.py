@@ -30,7 +30,7 @@ from event_impact.runs.store import is_intact, list_damaged, read_runs
 MIN_FREE_BYTES = 500_000_000
 MIN_CALENDAR_DAYS = 90
 MAX_DATA_AGE_SESSIONS = 3
-LOADED = ("event_impact.runs.run", "pandas.core.frame", "papermill.execute", "nbconvert.exporters")
+LOADED = ("event_impact.runs.run", "pandas.core.frame", "papermill.execute", "jinja2.environment")
 CLOCK_SLACK = pd.Timedelta(minutes=5)
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import Dict as DictTrait
 from traitlets.config import Config
 
@@ -22,6 +23,22 @@ from event_impact.runs.kernel_launch import KernelLimits
 
 # A Unix socket address holds 108 bytes (104 on some systems); room is left for the port suffix.
 MAX_SOCKET_PATH = 96
+
+
+class SavedOnce(NBClientEngine):  # type: ignore[misc]  # papermill has no types
+    """Runs a notebook as papermill does and saves it when it ends, however it ends, not before and after each cell."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+        """Run every cell while no file is known to save to."""
+        target, nb_man.output_path = nb_man.output_path, None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+        finally:
+            nb_man.output_path = target
+
+
+papermill_engines.register(SavedOnce.__name__, SavedOnce)
 
 
 class GuardedKernelManager(AsyncKernelManager):
@@ -67,6 +84,7 @@ def kernel_options(
     if can_use_sockets(socket):
         settings |= {"transport": "ipc", "ip": socket}
     return {
+        "engine_name": SavedOnce.__name__,
         "kernel_manager_class": type("KernelManager", (GuardedKernelManager,), {"forked": forked}),
         "shutdown_kernel": "immediate",
         "execution_timeout": limits.execution_timeout_s,

@@ -27,8 +27,6 @@ from event_impact.runs.run import ALREADY, run_notebook
 
 Progress = Callable[[str], None]
 Run = Callable[..., RunOutcome]
-# Takes long to load, and most notebooks of a story ask for it.
-DUMMIES = "statsmodels.regression.linear_model"
 # How long a worker may take to tidy up when it is told to end.
 ENDING_S = 10.0
 
@@ -73,7 +71,7 @@ def run_parts(
             progress(f"{part.request.notebook}: {ALREADY}")
             outcomes[number] = PartOutcome(part.request.notebook, 0, str(stored.folder))
     waiting = [number for number in range(len(parts)) if number not in outcomes]
-    for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", DUMMIES, *SERVING):
+    for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", *SERVING):
         importlib.import_module(name)
     running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
     try:
