@@ -28,7 +28,8 @@ example: $(VENV)/.runtime
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_pages.py
 	$(BIN)/python benchmarks/bench_minutes.py
-	$(BIN)/python benchmarks/bench_batch.py
+	$(BIN)/python benchmarks/bench_files.py
+	$(BIN)/python benchmarks/bench_batch.py --quick
 	$(BIN)/python benchmarks/bench_cluster.py --instants 1000000
 
 calibrate: $(VENV)/.dev

@@ -75,7 +75,7 @@ def main() -> None:
     name = f"minutes: {len(WINDOWS)} windows x {moves[0].shape[-1]} placebo minutes"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "history.csv" if options.dry_run else HISTORY
-        record([Row(name, cpu, wall, "a pandas loop", *loop)], file=file)
+        record([Row(name, cpu, wall, None, "a pandas loop", *loop)], file=file)
 
 
 if __name__ == "__main__":

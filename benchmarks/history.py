@@ -23,7 +23,7 @@ HISTORY = Path(__file__).with_name("history.csv")
 FALL_BACK = 1.2
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "exchange-calendars", "papermill", "nbconvert")
 COLUMNS = (
-    "at", "commit", "machine", "versions", "name", "cpu_s", "wall_s", "reference", "reference_cpu_s",
+    "at", "commit", "machine", "versions", "name", "cpu_s", "wall_s", "peak_mib", "reference", "reference_cpu_s",
     "reference_wall_s", "ratio", "goal",
 )  # fmt: skip
 
@@ -32,12 +32,13 @@ COLUMNS = (
 class Row:
     """One measurement: CPU and wall seconds, beside those of a reference measured in the same run where there is one.
 
-    ``goal`` is a text for readers, such as ``<= 2.5 s wall``.
+    ``peak_mib`` is the resident memory of the largest process; ``goal`` a text for readers, such as ``<= 2.5 s wall``.
     """
 
     name: str
     cpu_s: float
     wall_s: float
+    peak_mib: float | None = None
     reference: str = ""
     reference_cpu_s: float | None = None
     reference_wall_s: float | None = None
@@ -49,8 +50,13 @@ class Row:
         return self.cpu_s / self.reference_cpu_s if self.reference_cpu_s else None
 
 
-def measure(words: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
-    """CPU seconds (user and system, of the command and all it waited for) and wall seconds of a command that succeeds."""
+def measure(
+    words: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None
+) -> tuple[float, float, float]:
+    """CPU seconds (user and system, of the command and all it waited for), wall seconds, and MiB of its largest process.
+
+    The command must succeed.
+    """
     start = time.perf_counter()
     child = subprocess.Popen(words, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = child.stderr.read()
@@ -58,7 +64,7 @@ def measure(words: Sequence[str], *, cwd: Path, environment: Mapping[str, str] |
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {child.returncode}: {said.decode()[-2000:]}")
-    return used.ru_utime + used.ru_stime, time.perf_counter() - start
+    return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024
 
 
 def describe_machine() -> str:

@@ -20,7 +20,8 @@ from event_impact.page.finding import (
     two_digits,
 )
 from event_impact.page.first_screen import CHIPS, read_outcome
-from event_impact.page.verdict import find_forbidden, find_primary
+from event_impact.page.verdict import find_primary
+from event_impact.page.words import find_forbidden
 from stories import compute
 
 OUTCOMES = (

@@ -9,7 +9,7 @@ import pytest
 from event_impact import Study
 from event_impact.page.first_screen import CHIPS
 from event_impact.page.minute_page import say_minutes, tabulate_variants, tabulate_windows
-from event_impact.page.verdict import find_forbidden
+from event_impact.page.words import find_forbidden
 from stories import ROOT
 
 COLUMNS = (

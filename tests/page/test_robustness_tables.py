@@ -14,7 +14,7 @@ from event_impact.page.format import format_p, format_percent
 from event_impact.page.robustness_screen import compose_robustness
 from event_impact.page.spillover_screen import compose_spillover
 from event_impact.page.timing_screen import compose_timing
-from event_impact.page.verdict import find_forbidden
+from event_impact.page.words import find_forbidden
 from event_impact.study.specifications import judge_curve
 
 

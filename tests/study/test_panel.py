@@ -12,7 +12,7 @@ from event_impact.many.story_panel import StoryWindow, correlate_stories, decide
 from event_impact.many.story_path import lay_out_stories, trace_path
 from event_impact.page import comparison_figures, panel_tables
 from event_impact.page.panel_screen import compose_panel
-from event_impact.page.verdict import find_forbidden
+from event_impact.page.words import find_forbidden
 from event_impact.study.panel import READINGS
 from event_impact.study.record import record_panel
 from scipy import stats

@@ -24,12 +24,6 @@ def pin_threads() -> None:
     sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]  # what is None here cannot be imported
 
 
-def release_grammars() -> None:
-    """Let them be imported again: a notebook has what a process of its own would have."""
-    if sys.modules.get(GRAMMARS, sys) is None:
-        del sys.modules[GRAMMARS]
-
-
 def can_fork() -> bool:
     """Whether a fork of this process is safe: on Linux, while no other thread runs that could hold a lock."""
     return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1

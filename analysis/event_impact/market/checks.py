@@ -179,6 +179,8 @@ def set_aside_figures(frame: pd.DataFrame, *, label: str = "%Y-%m-%d") -> tuple[
     frame, doubts = frame.copy(), []
 
     def take(name: str, bad: pd.Series, reason: str) -> None:
+        if not bad.to_numpy().any():
+            return
         for session, value in frame.loc[bad, name].items():
             doubts.append(Doubt(session.strftime(label), name, "" if pd.isna(value) else f"{value:.6g}", reason))
         frame.loc[bad, name] = np.nan
@@ -188,15 +190,14 @@ def set_aside_figures(frame: pd.DataFrame, *, label: str = "%Y-%m-%d") -> tuple[
         if column.notna().any():
             take(name, column.isna(), "there is no figure")
         take(name, column.abs() == np.inf, "it is infinite")
-        low = frame[name] <= 0 if is_price else frame[name] < 0
-        take(name, low, "it is not positive" if is_price else "it is negative")
-    slack = 1 + OHLC_TOLERANCE
+        bad, reason = (frame[name] <= 0, "it is not positive") if is_price else (frame[name] < 0, "it is negative")
+        take(name, bad, reason)
     for bound, side, sign in (("high", "above", 1), ("low", "below", -1)):
         for judged, victim, reason in (
             ("close", bound, f"the close lies {side} it"),
             ("open", "open", f"it lies {side} the {bound}"),
         ):
-            take(victim, sign * frame[judged] > sign * frame[bound] * slack**sign, reason)
+            take(victim, sign * frame[judged] > sign * frame[bound] * (1 + OHLC_TOLERANCE) ** sign, reason)
     return frame, tuple(doubts)
 
 

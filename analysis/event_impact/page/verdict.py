@@ -1,33 +1,9 @@
-"""Wordings that no sentence may hold, and the rows that decide."""
+"""The rows that decide."""
 
 from __future__ import annotations
 
-import re
-
 from event_impact.base.config import StudyConfig
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
-
-FORBIDDEN = (
-    r"no effect",
-    r"no impact",
-    r"shrugged? off",
-    r"ignored the",
-    r"denial (reversed|offset|calmed)",
-    r"because of",
-    r"caused by",
-    r"sent the stock",
-    r"trend(ing|ed)? towards? significan",
-    r"almost significant",
-    r"observed power",
-    r"robust standard error",
-    r"proves? that",
-)
-"""Wordings that claim more than one event can show; no generated text may match."""
-
-
-def find_forbidden(text: str) -> list[str]:
-    """Forbidden wordings that a text contains."""
-    return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]
 
 
 def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:

@@ -1,13 +1,32 @@
-"""The words of the pages, kept apart from the code that fills them: ``templates/words.toml``."""
+"""The words of the pages, kept apart from the code that fills them, ``templates/words.toml``; those that no page may hold."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 WORDS = Path(__file__).parent / "templates" / "words.toml"
+
+
+FORBIDDEN = (
+    r"no effect",
+    r"no impact",
+    r"shrugged? off",
+    r"ignored the",
+    r"denial (reversed|offset|calmed)",
+    r"because of",
+    r"caused by",
+    r"sent the stock",
+    r"trend(ing|ed)? towards? significan",
+    r"almost significant",
+    r"observed power",
+    r"robust standard error",
+    r"proves? that",
+)
+"""Wordings that claim more than one event can show; no generated text may match."""
 
 
 @cache
@@ -42,3 +61,8 @@ def say(path: str, **values: object) -> str:
 def read_labels(path: str) -> dict[str, str]:
     """Words for the values of a column or a choice, in their order."""
     return dict(_find(path))
+
+
+def find_forbidden(text: str) -> list[str]:
+    """Forbidden wordings that a text contains."""
+    return [pattern for pattern in FORBIDDEN if re.search(pattern, text, flags=re.IGNORECASE)]

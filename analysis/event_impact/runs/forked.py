@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from event_impact.base.root import IMPORT_ROOT
-from event_impact.base.threads import release_grammars
+from event_impact.base.threads import GRAMMARS
 from event_impact.runs.kernel_launch import PARENT, die_with_parent, serve
 
 # What a kernel loads while its runner loads what renders; the first cells of a notebook ask for it.
@@ -141,5 +141,6 @@ def forget_runner(*, keep: int) -> None:
     warnings.resetwarnings()
     for ignored in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", ignored, append=True)
-    release_grammars()
+    if sys.modules.get(GRAMMARS, sys) is None:  # kept from the runner alone
+        del sys.modules[GRAMMARS]
     random.seed()
