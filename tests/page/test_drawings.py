@@ -107,6 +107,16 @@ def test_labels_of_neighbouring_prices_stand_apart():
     assert all(a[1] <= b[0] + 3 for a, b in pairwise(spans))
 
 
+@pytest.mark.parametrize("width", [WIDE_CLOCK, NARROW])
+def test_of_many_closes_only_those_with_room_are_labelled(width):
+    closes = [PricePoint("close", at("2026-01-30 21:00") + pd.Timedelta(days=day), 100.0 + day) for day in range(12)]
+    svg = clock(NEWS, closes).draw(width).to_svg("d")
+    printed = re.findall(r'<text[^>]*x="([\d.]+)"[^>]*>(1\d\d\.00)</text>', svg)
+    assert {"100.00", "111.00"} <= {value for _, value in printed}
+    assert len(printed) < len(closes)
+    assert all(float(b) - float(a) > 40 for (a, _), (b, _) in pairwise(printed[:-1]))
+
+
 def test_ticks_are_round_and_inside():
     assert choose_ticks(-8.1, 8.1, most=5) == [-5, 0, 5]
     assert choose_ticks(-12.0, 12.0, most=7) == [-10, -5, 0, 5, 10]

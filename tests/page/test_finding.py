@@ -99,12 +99,14 @@ def test_a_set_is_never_judged_by_its_first_session(ambiguous):
     row = headline(ambiguous)
     fallen = headline(ambiguous, judgement=Judgement("smaller_than_bound"))
     assert is_set(row)
-    assert words(ambiguous, fallen)[0].startswith("Tesla: on each possible day of the Saudi Arabia story")
+    assert words(ambiguous, fallen)[0].startswith("Tesla: on each possible day, any move was")
 
 
 def test_a_denial_that_a_close_separates_has_a_sentence_of_its_own(separable):
     row = headline(separable, judgement=Judgement("effect"))
-    assert words(separable, row)[0].endswith("From the denial on nothing could be seen.")
+    assert words(separable, row)[0].endswith("From the denial on no move is detectable.")
+    quiet = headline(separable, judgement=Judgement("no_detectable_effect"))
+    assert "no detectable move after report or denial. Four times in five" in words(separable, quiet)[0]
     assert "so each is measured" in say_apart(separable.alignment)
 
 
@@ -113,6 +115,13 @@ def test_a_reversal_that_no_price_could_have_shown_is_said_to_be_such(separable)
     least = 100 * separable.sequence.reversal.half_width
     assert "could not have been shown with these prices" in said
     assert f"{least:.1f}" in said
+
+
+def test_what_a_reversal_lacks_is_named_where_one_could_have_been_shown(separable):
+    claim = dataclasses.replace(separable.sequence.reversal, chance=0.42, is_report_significant=False)
+    said = say_reversal(dataclasses.replace(separable.sequence, reversal=claim), separable.config)
+    assert "the effect before the denial is not distinguishable from zero" in said
+    assert said.endswith("with a chance of 42\u00a0%.")
 
 
 def test_a_story_without_two_legs_has_no_reversal_to_speak_of(focal):

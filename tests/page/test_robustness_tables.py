@@ -156,9 +156,9 @@ def test_the_figure_of_peers_describes_every_firm(spillover):
 
 def test_what_is_uninterpretable_is_called_so(focal, spillover):
     table = spillover_tables.tabulate_peers(spillover)
-    assert table.cells.loc["1810.HK", "reading"] == "uninterpretable: own news"
-    assert table.cells.loc["GM", "reading"] == "uninterpretable: own news"
-    assert table.cells.loc["TM", "reading"] == "donor"
+    assert table.cells.loc["1810.HK (Hong Kong)", "reading"] == "uninterpretable: own news"
+    assert table.cells.loc["GM (NYSE)", "reading"] == "uninterpretable: own news"
+    assert table.cells.loc["TM (NYSE)", "reading"] == "donor"
     screen = compose_spillover(spillover, focal.alignment, focal.verdict, significance=0.05)
     assert "3 of 6 other firms had news of their own and answer to that too: GM, STLA, 1810.HK" in screen.text
     assert "January deliveries of Chinese makers" in screen._repr_html_()
@@ -217,9 +217,10 @@ def test_the_ledger_table_and_its_csv_agree(claims):
     computed = table.numbers[table.numbers["decided_by"] == "run"]
     assert len(computed) == 14
     assert computed["measured"].ne("").all()
-    assert table.cells.loc["S0-24 (FX-S0)", "status"] == "not established"
-    assert "abnormal return \u22121.04\u00a0%" in table.cells.loc["S0-24 (FX-S0)", "measured"]
-    assert table.cells.loc["S1-16 (FX-S1)"].iloc[2].startswith("recorded: ")
+    said = {c.claim.claim_id: c.claim.paraphrase for c in claims}
+    assert table.cells.loc[said["S0-24"], "status"] == "not established"
+    assert "abnormal return \u22121.04\u00a0%" in table.cells.loc[said["S0-24"], "measured"]
+    assert table.cells.loc[said["S1-16"], "rule, or recorded judgement"].startswith("recorded: ")
 
 
 def test_the_clock_table_reads_every_zone(focal):

@@ -1,4 +1,4 @@
-"""All notebooks of a story behind one page that says where they agree."""
+"""All notebooks of a story behind one page that says what each adds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import pytest
 from event_impact.base.errors import BusyError, ConfigError, ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
-from event_impact.runs.dossier import find_story_notebooks, is_agreed, run_dossier, summarise_agreement
+from event_impact.runs.dossier import (
+    find_lead,
+    find_story_notebooks,
+    list_computations,
+    run_dossier,
+    say_agreement,
+)
 from event_impact.runs.kernel_launch import KernelLimits
-from event_impact.runs.requests import RunRequest
-from event_impact.runs.run import run_notebook
-from event_impact.runs.store import is_intact, lock_story, read_failures, read_runs
+from event_impact.runs.run import RunRequest, run_notebook
+from event_impact.runs.store import is_intact, lock_story, read_failures, read_runs, read_stored
 from small_study import SHOW, execute_fake, hash_tree, make_study, perform_here, request, write_notebook
-
-OTHER = SHOW.replace('"2026-02-02"', '"2026-02-03"').replace('"outcome": "no_detectable_effect"', '"outcome": "effect"')
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) ->
         for name in ("report.html", "run.json", "results/estimates.csv"):
             assert (inside / name).read_bytes() == (outside / name).read_bytes()
         assert f'href="runs/{inside.name}/report.html"' in page
-    assert "The notebooks agree on: event session" in done.run.agreement
+    assert "The same move, computed otherwise" in page
     assert "impact dossier ford-xiaomi --as-of 2026-02-13" in page
     assert "Nothing seen in ford-xiaomi." in page
     assert done.run.verdict == "Nothing seen in ford-xiaomi."
@@ -73,19 +76,18 @@ def test_a_dossier_binds_its_runs_and_can_be_passed_on_whole(root: StudyRoot) ->
     assert "seed: 20260202 \u2192 3" in changed.page.read_text(encoding="utf-8")
 
 
-def test_where_notebooks_differ_the_page_says_so(root: StudyRoot) -> None:
-    write_notebook(root.notebooks / "03_other.ipynb", OTHER)
+def test_ways_to_compute_the_move_stand_together_and_repeated_numbers_do_not(root: StudyRoot) -> None:
+    write_notebook(root.notebooks / "03_robustness.ipynb", SHOW)
     done = run_dossier(ask(root), perform=perform_here)
-    assert "They differ on event session (01_small: 2026-02-02" in done.run.agreement
-    assert "They differ on outcome, headline" in done.page.read_text(encoding="utf-8")
-    table = (done.folder / "results/agreement.csv").read_text(encoding="utf-8")
-    assert "event session,03_other,2026-02-03,false" in table
-
-
-def test_what_only_one_states_is_no_agreement() -> None:
-    lone = {"a": "1", "b": ""}
-    assert is_agreed(lone) is None
-    assert summarise_agreement({"x": lone}) == "Nothing that two of them state is stated differently."
+    assert done.run.agreement == "No other page computes this move in another way."
+    runs = [read_stored(root.reports / part["folder"]) for part in done.run.parts]
+    (curve,) = [s for s in runs if s.notebook == "03_robustness"]
+    (curve.folder / "results/specification_curve.csv").write_text("estimate\n-0.02\n0.01\n\n", encoding="utf-8")
+    computed = list_computations(runs, find_lead(runs))
+    assert computed["computation"].tolist() == ["the declared model", "2 reasonable specifications"]
+    assert computed.loc[1, ["n", "low", "high"]].tolist() == [2, -0.02, 0.01]
+    assert "both sides of zero" in say_agreement(computed)
+    assert "have one sign" in say_agreement(computed.assign(low=0.01, high=0.02))
 
 
 def test_in_processes_a_part_that_dies_fails_the_dossier_and_nothing_else(root: StudyRoot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -26,6 +27,7 @@ class EvidenceExhibit(Exhibit):
     articles: tuple[Article, ...]
     doubts: tuple[ArticleDoubt, ...]
     zone: str
+    outlets: dict[str, str]
     name: str = "evidence"
 
     @property
@@ -47,7 +49,7 @@ class EvidenceExhibit(Exhibit):
         first, last = article.published_earliest, article.published_latest
         local = f"{first.tz_convert(self.zone):%a %H:%M} to {last.tz_convert(self.zone):%a %H:%M}"
         rows = "".join(
-            f"<dt>{label}</dt><dd>{escape(str(getattr(article, name)).replace('_', ' '))}</dd>"
+            f"<dt>{label}</dt><dd>{escape(self._name_articles(str(getattr(article, name)).replace('_', ' ')))}</dd>"
             for label, name in FIELDS
             if getattr(article, name)
         )
@@ -58,11 +60,16 @@ class EvidenceExhibit(Exhibit):
             f"exchange)</summary><dl>{rows}{source}</dl></details>"
         )
 
+    def _name_articles(self, text: str) -> str:
+        """A note of the table with its ids of articles as the names of their outlets."""
+        return re.sub(r"[\w-]+", lambda found: self.outlets.get(found[0], found[0]), text)
+
 
 def show_evidence(alignment: Alignment, doubts: tuple[ArticleDoubt, ...]) -> EvidenceExhibit:
     """Reports and denials with the evidence of their times."""
     declared = tuple(e.article for e in alignment.articles if e.article.role in ("report", "denial"))
-    return EvidenceExhibit(declared, doubts, alignment.hours.timezone)
+    outlets = {e.article.article_id: e.article.outlet for e in alignment.articles}
+    return EvidenceExhibit(declared, doubts, alignment.hours.timezone, outlets)
 
 
 def _link(text: str, url: str) -> str:

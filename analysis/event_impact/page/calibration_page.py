@@ -15,7 +15,7 @@ from event_impact.inference.calibration import LEVELS, FirmCalibration
 from event_impact.inference.simulation import RESIDUAL_STD
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_count, format_size
+from event_impact.page.format import format_count, format_size, name_listing
 from event_impact.page.render import TEMPLATES, PageFacts, check_page, render_page
 from event_impact.page.words import read_labels, say
 
@@ -54,7 +54,7 @@ def render_calibration(found: FirmCalibration) -> str:
             title=f"Calibration of the single-firm tests: {subject.ticker}",
             kicker=f"Calibration \u00b7 {subject.ticker} \u00b7 market model on {subject.benchmark}",
             facts=(
-                ("ticker", f"{subject.ticker} ({subject.exchange})"),
+                ("listing", name_listing(subject.ticker, subject.exchange)),
                 ("sessions", f"{format_count(found.n_sessions)}, {found.first.date()} to {found.last.date()}, {cut}"),
                 ("windows", f"{found.estimation_sessions} sessions, gap {found.gap_sessions}"),
                 ("draws", f"{format_count(found.n_draws)}, seed {found.seed}"),

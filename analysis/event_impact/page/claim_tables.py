@@ -39,7 +39,6 @@ LEDGER = (
     Column("reason", of="claim.reason"),
 )
 """``results/claims.csv``: every statement; each measured number is in ``measured`` as name=value."""
-CLAIM = Column("", "claim", of=lambda c: f"{c.claim.claim_id} ({c.claim.article_id})")
 PARAPHRASE = Column("", "the article says (our words)", of="claim.paraphrase")
 STATUS = Column("", "status", STATUS_LABELS.__getitem__, of="status")
 
@@ -47,7 +46,6 @@ STATUS = Column("", "status", STATUS_LABELS.__getitem__, of="status")
 def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     """Claims on which a figure of the study bears: what was measured, the rule, the status."""
     columns = (
-        CLAIM,
         PARAPHRASE,
         Column("", "measured", say_finding, of="finding"),
         Column("", "rule, or recorded judgement", of=_why),
@@ -98,7 +96,6 @@ def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     """Every other statement with its recorded status and the reason, folded."""
     shown = [c for c in claims if c.finding is None]
     columns = (
-        CLAIM,
         PARAPHRASE,
         Column("", "kind", of="claim.kind"),
         STATUS,
@@ -139,7 +136,7 @@ def tabulate_clock(alignment: Alignment) -> TableExhibit:
         except StudyError:  # no minute is printed
             continue
         caption = (
-            f"The stamp {article.time_as_printed} of {article.article_id}, which names no zone, read in every whole-hour "
+            f"The stamp {article.time_as_printed} of {article.outlet}, which names no zone, read in every whole-hour "
             f"zone. A text stamped before the close cannot describe the session of {day} as finished."
         )
         break

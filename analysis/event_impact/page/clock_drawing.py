@@ -12,7 +12,7 @@ from event_impact.page.canvas import WIDE_CLOCK, Canvas, Drawing, measure_text
 from event_impact.page.format import cut_label
 
 TOP, ROW, PRICE_ROOM, AXIS_ROOM = 10, 56, 96, 34
-MOST_WIDE_ROWS = 4
+MOST_WIDE_ROWS, MOST_PRICES, PRICE_WIDTH = 4, 4, 64
 Span = tuple[pd.Timestamp, pd.Timestamp]
 OpenHours = tuple[pd.Timestamp, pd.Timestamp, str]
 """A stretch with trading, and what is written over it."""
@@ -169,11 +169,19 @@ def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y
         half = measure_text(between, 12.5) / 2
         middle = min(max((x[0] + x[-1]) / 2, half + 2), canvas.width - half - 2)
         canvas.text(middle, y - 12, between, paint="soft", anchor="middle", has_halo=True)
-    reach = -1e9
-    for number, (point, place) in enumerate(zip(prices, x, strict=True)):
+    for point, place in zip(prices, x, strict=True):
         canvas.mark(
             "square" if point.kind == "close" else "ring", place, y, "ink", title=f"{point.kind} {point.price:g}"
         )
+    if len(prices) > MOST_PRICES:  # many closes: the ends are labelled, and between them what has room
+        held = [0]
+        for number in range(1, len(x) - 1):
+            if min(x[number] - x[held[-1]], x[-1] - x[number]) > PRICE_WIDTH:
+                held.append(number)
+        held.append(len(x) - 1)
+        prices, x = [prices[k] for k in held], [x[k] for k in held]
+    reach = -1e9
+    for number, (point, place) in enumerate(zip(prices, x, strict=True)):
         value = f"{point.price:.2f}"
         wide = max(measure_text(point.kind, 12.5), measure_text(value, 13) * 1.08)
         following = x[number + 1] if number + 1 < len(x) else 1e9

@@ -161,10 +161,11 @@ def list_rows(
         return [*listed, _sequence_row(total, "sum over these sessions", "beside")] if total else listed
     day = f"{alignment.event_session:%A}"
     headline = _row(row, f"{day}, close to close (headline)", "headline")
-    apart = [r for r in (sequence.row("denial"), sequence.row("total")) if r is not None and sequence.row("denial")]
-    if apart:
-        named = {"denial": "from the denial on", "total": "both together"}
-        return [headline, *(_sequence_row(r, named[r.name], "plain") for r in apart)]
+    report, denial, total = map(sequence.row, ("report", "denial", "total"))
+    if denial is not None:
+        several = report if report is not None and report.first != report.last else None
+        told = ((several, "before the denial"), (denial, "from the denial on"), (total, "both together"))
+        return [headline, *(_sequence_row(r, label, "plain") for r, label in told if r is not None)]
     longer = [r for r in rows if r.return_kind == HEADLINE_KIND and r.first == 0 and r.last > 0 and not r.is_primary]
     found = [headline, _row(companion, f"{day}\u2019s open (companion)", "plain")]
     if longer:
@@ -220,8 +221,8 @@ def _list_notes(
 ) -> list[tuple[str, str]]:
     notes = [("Does it hold?", f"{_say_curve(curve)} {_say_placebo(placebo)}")]
     if row.breakdown_volatility is not None and row.breakdown_news is not None:
-        said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast, or other news took "
-        said += f"{100 * row.breakdown_news:.1f} points or more."
+        said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast or more, or other "
+        said += f"news took {100 * row.breakdown_news:.1f} points or more."
         said += " That is nothing to lean on." if row.breakdown_volatility < 1.5 else ""
         notes.append(("It would fall if", said))
     if reversal:

@@ -11,16 +11,14 @@ import pandas as pd
 from event_impact.base.config import StudyConfig
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment
-from event_impact.inference.sequence import ReversalClaim
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import WindowEstimate
-from event_impact.page.format import format_percent
+from event_impact.page.format import EXCHANGE_NAMES, format_percent
 from event_impact.page.words import read_labels
 
 EXPLAINED = read_labels("finding.explained")
 """Model -> what a return is compared with, after "less than" or "more than"."""
-EXCHANGES = {"XNYS": "NYSE", "XNAS": "Nasdaq"}
-"""Exchanges with a name of their own; others are called by their city."""
+UNSEEN = "From the denial on no move is detectable."
 
 
 def name_firm(story: Story, alignment: Alignment) -> str:
@@ -30,7 +28,7 @@ def name_firm(story: Story, alignment: Alignment) -> str:
 
 def name_exchange(alignment: Alignment) -> str:
     """``NYSE``, ``Nasdaq``, or the city."""
-    return EXCHANGES.get(alignment.hours.exchange, alignment.hours.city)
+    return EXCHANGE_NAMES.get(alignment.hours.exchange, alignment.hours.city)
 
 
 def name_matter(story: Story) -> str:
@@ -98,15 +96,15 @@ def compose_heading(row: WindowEstimate, sequence: StorySequence, story: Story, 
     bound = say_reach(config.equivalence_bound)
     if row.estimate is None:
         return f"{firm}: nothing can be measured yet after {matter}. {_sentence(row.note)}"
-    where = f" on any possible day of {matter}" if is_set(row) else f" after {matter}"
     denial = sequence.row("denial")
     follows = _head_denial(denial, config) if denial else ""
     if row.outcome == "no_detectable_effect":
-        return f"{firm}: no detectable move{where}. {follows or say_found_from(row)}"
+        where = "on any possible day" if is_set(row) else f"after {'report or denial' if follows == UNSEEN else matter}"
+        return f"{firm}: no detectable move {where}. {say_found_from(row) if follows in ('', UNSEEN) else follows}"
     if row.outcome == "smaller_than_bound":
         shown = f"{firm}: whatever move followed {matter}, it was smaller than {bound}."
         if is_set(row):
-            shown = f"{firm}: on each possible day of {matter}, any move was smaller than {bound}."
+            shown = f"{firm}: on each possible day, any move was smaller than {bound}."
         return f"{shown} {follows or say_found_from(row)}"
     if row.outcome == "insufficient_data":
         return f"{firm}: too few earlier prices to judge the day of {matter}."
@@ -126,7 +124,7 @@ def _head_denial(row: SequenceRow, config: StudyConfig) -> str:
     if row.rank_p is None or row.estimate is None:
         return ""
     if row.rank_p >= config.significance:
-        return "From the denial on nothing could be seen."
+        return UNSEEN
     return f"From the denial on it returned {say_size(row.estimate)} {'less' if row.estimate < 0 else 'more'}."
 
 
@@ -203,28 +201,23 @@ def say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
             "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
             f"and their sum lies inside {say_reach(config.equivalence_bound)}."
         )
-    missing = [
-        text
-        for holds, text in (
-            (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
-            (
-                claim.is_denial_significant_and_opposite,
-                "the effect from the denial on is not distinguishable from zero with the opposite sign",
-            ),
-            (
-                claim.is_total_equivalent_to_zero,
-                f"the total is not shown to lie inside {say_reach(config.equivalence_bound)}",
-            ),
-        )
-        if not holds
-    ]
-    return f"Nothing here may be called a reversal: {'; '.join(missing)}. {_say_showable(claim)}"
-
-
-def _say_showable(claim: ReversalClaim) -> str:
-    """Whether these prices could have shown a reversal at all."""
     if claim.chance is None:
         least = format_percent(claim.half_width, digits=1, sign=False)
         return f"A reversal could not have been shown with these prices; the least that could be proved is {least}."
+    conditions = (
+        (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
+        (
+            claim.is_denial_significant_and_opposite,
+            "the effect from the denial on is not distinguishable from zero with the opposite sign",
+        ),
+        (
+            claim.is_total_equivalent_to_zero,
+            f"the total is not shown to lie inside {say_reach(config.equivalence_bound)}",
+        ),
+    )
+    missing = "; ".join(text for holds, text in conditions if not holds)
     chance = format_percent(claim.chance, digits=0, sign=False)
-    return f"A perfect reversal would have been shown with a chance of {chance}."
+    return (
+        f"Nothing here may be called a reversal: {missing}. "
+        f"A perfect reversal would have been shown with a chance of {chance}."
+    )

@@ -93,6 +93,12 @@ def format_yes(value: bool) -> str:
 
 RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}
 OUTCOME_LABELS = read_labels("format.outcome_labels")
+EXCHANGE_NAMES = read_labels("format.exchange_names")
+
+
+def name_listing(ticker: str, exchange: str) -> str:
+    """``F (NYSE)``; an exchange without a name of its own here keeps its code."""
+    return f"{ticker} ({EXCHANGE_NAMES.get(exchange, exchange)})"
 
 
 def signed_whole(value: float) -> str:

@@ -12,7 +12,7 @@ from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.comparison_figures import kind_of
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_interval, format_number, format_percent, format_size
+from event_impact.page.format import format_interval, format_number, format_percent, format_size, name_listing
 from event_impact.page.words import read_labels, say
 
 STATISTIC_LABELS = read_labels("panel_tables.statistic_labels")
@@ -92,11 +92,12 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
 def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:
     """Stories one by one: sessions, what is identified, joint effect."""
     columns = (
-        Column("story", "story", of="name"),
+        Column("story", of="name"),
+        Column("", "story", of="story.title"),
         Column("ticker", of="story.ticker"),
         Column("exchange", of="story.exchange"),
         Column("benchmark", of="study.benchmark"),
-        Column("", "listing", of=lambda s: f"{s.story.ticker} ({s.story.exchange})"),
+        Column("", "listing", of=lambda s: name_listing(s.story.ticker, s.story.exchange)),
         Column("", "sessions", of=_span),
         Column("denied", "denied", DENIED_LABELS.__getitem__, of="story.denied"),
         Column("kind", of=kind_of),
@@ -169,10 +170,11 @@ def tabulate_missing(result: PanelResult) -> TableExhibit:
     """Registered stories that are not in the sample, and why."""
     shown = sorted(result.panel.missing, key=lambda m: (list(MISSING_LABELS).index(m.kind), m.story.story))
     columns = (
-        Column("story", "story", of="story.story"),
+        Column("story", of="story.story"),
+        Column("", "story", of="story.title"),
         Column("ticker", of="story.ticker"),
         Column("exchange", of="story.exchange"),
-        Column("", "listing", of=lambda m: f"{m.story.ticker} ({m.story.exchange})"),
+        Column("", "listing", of=lambda m: name_listing(m.story.ticker, m.story.exchange)),
         Column("", "denied", of="story.denied"),
         Column("kind"),
         Column("reason", "why not"),

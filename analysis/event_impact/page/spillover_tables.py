@@ -7,7 +7,7 @@ from typing import Any
 from event_impact.many.peer_tests import PeerEstimate, Spillover
 from event_impact.page.columns import Column, declare_table
 from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_number, format_percent, format_plain, format_size
+from event_impact.page.format import format_number, format_percent, format_plain, format_size, name_listing
 from event_impact.page.words import read_labels, say
 
 GROUP_TEST_LABELS = read_labels("spillover_tables.group_test_labels")
@@ -17,11 +17,11 @@ ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 def tabulate_peers(spillover: Spillover) -> TableExhibit:
     """Each firm on its own, with its own recorded news."""
     columns = (
-        Column("ticker", "firm"),
+        Column("ticker"),
+        Column("", "firm", of=lambda p: name_listing(p.ticker, p.exchange)),
         Column("role", "role", ROLE_LABELS.__getitem__),
         Column("exchange"),
-        Column("", "session", of=lambda p: f"{p.session.date()}, {p.exchange}" if p.session else p.exchange),
-        Column("session"),
+        Column("session", "session", lambda at: str(at.date())),
         Column("estimate", "abnormal return", "percent", why="note"),
         Column("standard_error"),
         Column("ci95", "95 % interval", "interval"),

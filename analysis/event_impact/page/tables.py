@@ -19,7 +19,15 @@ from event_impact.market.returns import ReturnPanel
 from event_impact.page.columns import Column, Fact, declare_table
 from event_impact.page.exhibits import TableExhibit
 from event_impact.page.finding import name_exchange
-from event_impact.page.format import MINUS, OUTCOME_LABELS, RETURN_LABELS, format_interval, format_p, format_size
+from event_impact.page.format import (
+    MINUS,
+    OUTCOME_LABELS,
+    RETURN_LABELS,
+    format_interval,
+    format_p,
+    format_size,
+    name_listing,
+)
 from event_impact.page.words import read_labels, say
 
 TEST_LABELS = read_labels("tables.test_labels")
@@ -174,9 +182,8 @@ def _article_columns(hours: SessionHours) -> tuple[Column, ...]:
         return f"{_clocks(at, hours)}, {basis.replace('_', ' ')}"
 
     return (
-        Column("article.article_id", "article"),
+        Column("article.outlet", "article"),
         Column("article.role", "role"),
-        Column("article.outlet", "outlet"),
         Column("", f"not before (UTC / {hours.city})", of=lambda e: tell(e, "earliest")),
         Column("", f"not after (UTC / {hours.city})", of=lambda e: tell(e, "latest")),
         Column("", "phase", of=lambda e: _say_phase(e.phase, e.is_near_close)),
@@ -229,8 +236,9 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     """Every story: where its articles fall and what daily prices can tell apart."""
     none = "n/a: none recorded"
     columns = (
-        Column("story", "story", of="story.story"),
-        Column("listing", "listing", of=lambda a: f"{a.story.ticker} ({a.hours.exchange})"),
+        Column("story", of="story.story"),
+        Column("", "story", of="story.title"),
+        Column("listing", "listing", of=lambda a: name_listing(a.story.ticker, a.hours.exchange)),
         Column("identified", "identified", of=lambda a: a.identification.kind.replace("_", " ")),
         Column("report", "report", of=lambda a: _list_days(a.report_sessions) or none),
         Column("first denial", "first denial", of=lambda a: _list_days(a.denial_sessions) or none),
@@ -254,7 +262,7 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
     ]
     for name, value in zip(fit.coefficients.index, fit.coefficients, strict=True):
         said = f"{value:.4f} (s.e. {fit.coefficient_errors[name]:.4f})" if fit.has_error else f"{value:.4f}"
-        facts.append(Fact(str(name), said.replace("-", MINUS), value))
+        facts.append(Fact(str(name).replace("_", " "), said.replace("-", MINUS), value))
     r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"
     leverage = fit.leverages.max()
     facts += [

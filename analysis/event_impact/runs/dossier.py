@@ -1,4 +1,4 @@
-"""All notebooks of one story at one date, bound by a front page that says where they agree.
+"""All notebooks of one story at one date, bound by a front page that says what each adds.
 
 The dossier's folder holds the runs themselves (hard links where the disk allows, copies otherwise), so
 that it can be passed on whole; its front page needs none of them to be read.
@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas as pd
@@ -28,7 +27,7 @@ from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.exhibits import write_csv
 from event_impact.page.finding import name_firm
 from event_impact.page.first_screen import FirstScreen, ScreenRow
-from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_percent
+from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_interval, format_percent
 from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
 from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
@@ -58,14 +57,11 @@ PARALLEL = 2
 Perform = Callable[..., list[PartOutcome]]
 
 
-Agreements = dict[str, dict[str, str]]
-"""Quantity -> notebook -> the text in which it states it, empty where it does not."""
-
-
-def is_agreed(values: dict[str, str]) -> bool | None:
-    """Whether all notebooks that state a quantity state the same; None where fewer than two state it."""
-    stated = [v for v in values.values() if v]
-    return None if len(stated) < 2 else len(set(stated)) == 1
+COMPUTED_ELSEWHERE = {
+    "03_robustness": ("specification_curve", "reasonable specifications"),
+    "04_spillover": ("peer_adjusted", "comparisons with its peers"),
+}
+"""Notebook -> the results in which it computes the move of the headline in other ways, and what they are."""
 
 
 def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
@@ -190,15 +186,16 @@ def _bind(
     request: RunRequest, parts: list[Prepared], runs: list[StoredRun], target: Path, started: str, progress: Progress
 ) -> RunOutcome:
     progress("bind: front page")
-    lead, agreements = find_lead(runs), compare_runs(runs)
-    run = compose_run(request, runs, lead, agreements, started)
-    page = render_dossier(request, parts, run, runs, lead, agreements, target)
+    lead = find_lead(runs)
+    computed = list_computations(runs, lead)
+    run = compose_run(request, runs, lead, computed, started)
+    page = render_dossier(request, parts, run, runs, lead, computed, target)
     with open_staging(request.reports, parts[0].story, target.name) as staging:
         with writing(staging):
             for stored in runs:
                 link_tree(stored.folder, staging / "runs" / short_name(stored.notebook))
             (staging / "results").mkdir()
-            write_text(staging / "results/agreement.csv", write_csv(agreement_frame(agreements)))
+            write_text(staging / "results/computations.csv", write_csv(computed))
             write_text(staging / "report.html", page)
             run = dataclasses.replace(run, files=hash_files(staging))
             write_text(staging / "run.json", run.as_text())
@@ -227,58 +224,49 @@ def find_lead(runs: list[StoredRun]) -> StoredRun:
     return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
-def compare_runs(runs: list[StoredRun]) -> Agreements:
-    """What the notebooks state of the same quantities."""
-    readers: dict[str, Callable[[RunRecord], str]] = {
-        "event session": lambda run: run.event_session,
-        "identified": lambda run: run.identified.get("kind", ""),
-        "abnormal return, headline": lambda run: _show_estimate(run.headline),
-        "outcome, headline": lambda run: _show_outcome(run.outcome),
-        "abnormal return at the open": lambda run: _show_estimate(run.companion),
-        "outcome at the open": lambda run: _show_outcome(run.companion_outcome),
-        "figures": lambda run: (run.source or {}).get("vintage", ""),
-        "status": lambda run: run.status,
-    }
-    daily = [s for s in runs if "window" not in (s.run.headline or {})]  # bars of minutes measure something else
-    return {name: {s.notebook: read(s.run) for s in daily} for name, read in readers.items()}
+def list_computations(runs: list[StoredRun], lead: StoredRun) -> pd.DataFrame:
+    """``results/computations.csv``: the move as the leading page has it, and as other pages compute it otherwise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``computation, notebook, n, low, high``, the last two fractions; no row where nothing is estimated.
+    """
+    rows: list[tuple[str, str, int, float, float]] = []
+    estimate = (lead.run.headline or {}).get("estimate")
+    if estimate is not None and lead.notebook == HEADLINE_NOTEBOOK:
+        rows.append(("the declared model", lead.notebook, 1, estimate, estimate))
+        for stored in runs:
+            name, what = COMPUTED_ELSEWHERE.get(stored.notebook, ("", ""))
+            path = stored.folder / "results" / f"{name}.csv"
+            values = pd.read_csv(path)["estimate"].dropna() if name and path.exists() else pd.Series(dtype=float)
+            if len(values):
+                rows.append((f"{len(values)} {what}", stored.notebook, len(values), values.min(), values.max()))
+    return pd.DataFrame(rows, columns=["computation", "notebook", "n", "low", "high"])
 
 
-def _show_estimate(row: dict[str, Any] | None) -> str:
-    value = (row or {}).get("estimate")
-    return "" if value is None else format_percent(value, digits=3)
-
-
-def _show_outcome(outcome: str | None) -> str:
-    return OUTCOME_LABELS.get(outcome, outcome) if outcome else ""
-
-
-def summarise_agreement(agreements: Agreements) -> str:
-    """Where the notebooks agree and where not, in a sentence or two."""
-    agreed = [name for name, values in agreements.items() if is_agreed(values)]
-    differ = {name: values for name, values in agreements.items() if is_agreed(values) is False}
-    parts = [f"The notebooks agree on: {'; '.join(agreed)}."] if agreed else []
-    for name, values in differ.items():
-        stated = "; ".join(f"{notebook}: {value}" for notebook, value in values.items() if value)
-        parts.append(f"They differ on {name} ({stated}).")
-    return " ".join(parts if differ else [*parts, "Nothing that two of them state is stated differently."])
-
-
-def agreement_frame(agreements: Agreements) -> pd.DataFrame:
-    """``results/agreement.csv``: quantity, notebook, value, agrees (empty where nothing can be compared)."""
-    rows = [
-        (n, notebook, text, is_agreed(values)) for n, values in agreements.items() for notebook, text in values.items()
-    ]
-    return pd.DataFrame(rows, columns=["quantity", "notebook", "value", "agrees"], dtype=object)
+def say_agreement(computed: pd.DataFrame) -> str:
+    """Whether the ways to compute the move have one sign, and what that can mean."""
+    if len(computed) < 2:
+        return "No other page computes this move in another way."
+    is_one = (computed["low"] > 0).all() or (computed["high"] < 0).all()
+    return (
+        f"All of them {'have one sign' if is_one else 'together hold values on both sides of zero'}. They share the "
+        "day, so this tells how much hangs on the method, and nothing of chance."
+    )
 
 
 def compose_run(
-    request: RunRequest, runs: list[StoredRun], lead: StoredRun, agreements: Agreements, started: str
+    request: RunRequest, runs: list[StoredRun], lead: StoredRun, computed: pd.DataFrame, started: str
 ) -> RunRecord:
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
     kept = ("status", "outcome", "verdict")
     return dataclasses.replace(
-        lead.run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
-        panel=None, agreement=summarise_agreement(agreements),
+        lead.run,
+        notebook=DOSSIER,
+        status="final" if all(s.run.status == "final" for s in runs) else "open",
+        panel=None,
+        agreement=say_agreement(computed),
         parts=[
             {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}}
             for s in runs
@@ -290,9 +278,14 @@ def compose_run(
 
 
 def render_dossier(
-    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[StoredRun], lead: StoredRun,
-    agreements: Agreements, target: Path,
-) -> str:  # fmt: skip
+    request: RunRequest,
+    parts: list[Prepared],
+    run: RunRecord,
+    runs: list[StoredRun],
+    lead: StoredRun,
+    computed: pd.DataFrame,
+    target: Path,
+) -> str:
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
@@ -300,15 +293,15 @@ def render_dossier(
     screen = compose_screen(study, run, lead)
     body = (
         f'{screen._repr_html_()}<h2 id="notebooks">What each page adds</h2>{_tabulate_runs(runs)}'
-        f'<h2 id="agreement">Where they agree</h2><p>{escape(str(run.agreement))}</p>'
-        f"{_tabulate_agreement(agreements, runs)}"
+        f'<h2 id="computations">The same move, computed otherwise</h2><p>{escape(str(run.agreement))}</p>'
+        f"{_tabulate_computations(computed)}"
     )
     figures = next((describe_source(p.source) for p in parts if p.source), "none: articles and calendar only")
     page = render_page(
         nbformat.v4.new_notebook(),
         PageFacts(
             title=f"{study.title}: dossier, {run.as_of}",
-            kicker=f"Event study \u00b7 {run.story} \u00b7 dossier",
+            kicker="Event study",
             facts=(study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
             footer="Made by event-impact from the runs in the folder runs/ beside this page.",
             failure_html=body,
@@ -335,7 +328,8 @@ def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> First
             ScreenRow(label, tuple(cells), weights[k] if k < len(weights) else "beside")
             for k, (label, *cells) in enumerate(held["rows"])
         ),
-        notes=(), csv="agreement",
+        notes=(),
+        csv="computations",
         links=f'<a href="results/{{name}}.csv">Numbers (CSV)</a> \u00b7 <a href="{leading}/report.html">Its page</a>',
     )  # fmt: skip
 
@@ -355,17 +349,17 @@ def _tabulate_runs(runs: list[StoredRun]) -> str:
 
 def _word_outcome(run: RunRecord) -> str:
     """The outcome of the story's headline, or of the pooled stories where a run is about many."""
-    if pooled := _show_outcome((run.panel or {}).get("outcome")):
+    if pooled := OUTCOME_LABELS.get((run.panel or {}).get("outcome", "")):
         return f"{pooled} (stories pooled)"
-    return _show_outcome(run.outcome) or f"{NOT_AVAILABLE}: tests no return of the story"
+    return OUTCOME_LABELS.get(run.outcome or "") or f"{NOT_AVAILABLE}: tests no return of the story"
 
 
-def _tabulate_agreement(agreements: Agreements, runs: list[StoredRun]) -> str:
-    words = {True: "agree", False: "differ", None: "nothing to compare"}
-    absent = f"{NOT_AVAILABLE}: not stated"
-    rows = "".join(
-        mark_up_row(name, [*(values.get(s.notebook) or absent for s in runs), words[is_agreed(values)]])
-        for name, values in agreements.items()
-    )
-    heads = ("quantity", *(PAGE_NAMES.get(s.notebook, s.notebook) for s in runs), "together")
-    return frame_table("The same quantity as each notebook states it.", heads, rows, name="agreement")
+def _tabulate_computations(computed: pd.DataFrame) -> str:
+    rows = ""
+    for row in computed.to_dict("records"):
+        low, high = row["low"], row["high"]
+        said = format_percent(low) if low == high else format_interval((low, high))
+        rows += mark_up_row(row["computation"], [said, PAGE_NAMES[row["notebook"]]])
+    heads = ("computation", "abnormal return", "page")
+    caption = "The move by each computation; several of one page as the span from the smallest to the largest."
+    return frame_table(caption, heads, rows, name="computations") if rows else ""

@@ -122,7 +122,7 @@ def render_failure(failure: RunRecord, title: str, notebook: nbformat.NotebookNo
         nbformat.v4.new_notebook(),
         PageFacts(
             title=f"Failed: {title}, {failure.as_of}",
-            kicker=f"Event study \u00b7 {failure.story} \u00b7 {failure.notebook}",
+            kicker="Event study",
             facts=(("as of", failure.as_of), ("status", "failed"), ("started", failure.started_at)),
             footer="Made by event-impact. Nothing of this attempt was published.",
             failure_html=section,

@@ -133,7 +133,7 @@ def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunReco
     previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
     facts = PageFacts(
         title=f"{prepared.study.title}: {short_name(run.notebook).replace('-', ' ')}, {run.as_of}",
-        kicker=f"Event study \u00b7 {run.story} \u00b7 {run.notebook}",
+        kicker="Event study",
         facts=masthead(run, prepared),
         footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
         changed_html=describe_changes(previous, run),

@@ -21,6 +21,7 @@ from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
 from event_impact.market.snapshot import PriceStore, open_source
+from event_impact.page.format import name_listing
 from event_impact.registry.alignments import embedded_opens
 from event_impact.registry.registration import default_source
 from event_impact.study import opening
@@ -91,7 +92,7 @@ class OpenedStudy:
     @property
     def heading(self) -> tuple[str, str]:
         """The first fact at the head of a page."""
-        return "ticker", f"{self.story.ticker} ({self.story.exchange})"
+        return "listing", name_listing(self.story.ticker, self.story.exchange)
 
     @property
     def story(self) -> Story:

@@ -62,7 +62,9 @@ def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = N
     """One story with the parameters of a study, or why it cannot be measured."""
     alignment = align_story(story)
     if alignment.last_session > study.as_of:
-        return MissingStory(story, "as_of", f"its articles reach {alignment.last_session.date()}, after as_of")
+        return MissingStory(
+            story, "as_of", f"its articles reach {alignment.last_session.date()}, after the as-of session"
+        )
     if alignment.hull[1] - alignment.hull[0] >= MAX_SESSIONS:
         return MissingStory(story, "window", f"its articles span more than {MAX_SESSIONS} sessions")
     if study.config.model in FACTOR_COLUMNS and story.exchange not in US_EXCHANGES:
