@@ -7,8 +7,9 @@ ten, and one, two or three candidate sessions. Every draw goes through the funct
 ``results/outcome_rates.csv`` and ``results/interval_coverage.csv`` beside this file; a rate of 5 % over 8,000 draws has
 a standard error of a quarter of a point, over a tenth of them of three quarters.
 
-``fragile`` stands for every detection that is not small: the specifications that tell ``effect`` from ``fragile`` share
-the shock of the day, so that nearly every chance detection passes them.
+There ``fragile`` stands for every detection that is not small. ``results/curve_words.csv`` tells ``effect`` from
+``fragile`` among the detections of as many other firms, with 480 sessions more each for the placebo days of the
+specification curve: the specifications share the shock of the day, so that nearly every chance detection passes them.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ import argparse
 import time
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from event_impact.base.config import CURVE_ESTIMATION_SESSIONS, CURVE_GAP_SESSIONS
 from event_impact.estimation.garch import GarchParameters, carry_garch, estimate_garch
+from event_impact.estimation.models import build_design
 from event_impact.estimation.rolling import WindowFits, fit_stack
 from event_impact.inference.deciding_rule import DecidingRule, find_detectable, invert_rule
 from event_impact.inference.outcome_rule import RowTests, judge_row
+from event_impact.inference.robustness import LOG, SIMPLE, Candidate, Choice, estimate_curve
 from event_impact.inference.simulation import Process, SimulatedReturns, simulate
+from event_impact.study.specifications import ON_BENCHMARK, judge_curve
 from scipy import stats
 
 DESIGNS = (
@@ -47,6 +53,8 @@ EFFECTS = {"0.5 mde": 0.5, "1 mde": 1.0}
 MULTIPLES = (1.0, 2.0, 3.0)
 """Of the effect that the rule states for the day."""
 CHUNK = 1000
+HISTORY = 480
+"""Sessions before the estimation window, for the longer windows and the placebo days of the curve."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -168,6 +176,50 @@ def measure_design(process: Process, *, seed: int, n_draws: int, length: int, ga
     return rates, coverage
 
 
+def is_borne_out(firm: np.ndarray, market: np.ndarray, *, bound: float) -> bool:
+    """Whether the specification curve of one simulated firm bears its detection out: ``effect``, not ``fragile``."""
+    sessions = pd.bdate_range("2000-01-03", periods=len(firm))
+    simple = pd.DataFrame({"FIRM": firm, "MARKET": market}, index=sessions)
+    candidates = []
+    for model, form in product(ON_BENCHMARK, (SIMPLE, LOG)):
+        returns = simple if form == SIMPLE else pd.DataFrame(np.log1p(simple))
+        design = build_design(model, returns, ticker="FIRM", benchmark="MARKET", return_kind="close_to_close")
+        for length, gap in product(CURVE_ESTIMATION_SESSIONS, CURVE_GAP_SESSIONS):
+            candidates.append(Candidate(Choice(model, form, "none", length, gap), design, sessions[:0]))
+    curve = estimate_curve(
+        candidates,
+        sessions[-1],
+        headline=Choice("market", SIMPLE, "none", LENGTH, GAP),
+        significance=LEVEL,
+        bound=bound,
+        news=sessions[:0],
+    )
+    return judge_curve(curve).is_confirmed
+
+
+def measure_words(process: Process, *, seed: int, n_draws: int) -> list[dict[str, object]]:
+    """How many of the detections under no effect are called ``effect``, how many ``fragile``; rates over all draws."""
+    rng = np.random.default_rng([seed, HISTORY, *process.name.encode()])
+    borne_out = []
+    for start in range(0, n_draws, CHUNK):
+        count = min(CHUNK, n_draws - start)
+        drawn = simulate(process, rng, n_draws=count, estimation_length=HISTORY + LENGTH, gap=GAP)
+        recent = SimulatedReturns(drawn.firm[:, HISTORY:], drawn.market[:, HISTORY:], drawn.event_std)
+        (fit,) = fit_candidates(recent, LENGTH, GAP)
+        rule = invert_rule(
+            fit, garch=carry_garch(fit.residuals, fit.gap_abnormal_returns, estimate_garch(fit.residuals))
+        )
+        low, high = rule.interval(0.10)
+        bounds = BOUND * fit.residual_std
+        for i in np.flatnonzero(rule.is_detected(LEVEL) & ~((low > -bounds) & (high < bounds))):
+            borne_out.append(is_borne_out(drawn.firm[i], drawn.market[i], bound=float(bounds[i])))
+    found = {"effect": sum(borne_out), "fragile": len(borne_out) - sum(borne_out)}
+    return [
+        {"design": process.name, "outcome": word, "n_draws": n_draws, "count": count, "rate": count / n_draws}
+        for word, count in found.items()
+    ]
+
+
 def measure_all(*, seed: int, n_draws: int, length: int = LENGTH, gap: int = GAP) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables over every design; each draws from a generator of its own."""
     rates, coverage = [], []
@@ -186,8 +238,11 @@ def main() -> None:
     options = parser.parse_args()
     started = time.process_time()
     rates, coverage = measure_all(seed=options.seed, n_draws=options.draws)
+    words = pd.DataFrame(
+        [row for process in DESIGNS for row in measure_words(process, seed=options.seed, n_draws=options.draws)]
+    )
     RESULTS.mkdir(exist_ok=True)
-    for name, table in (("outcome_rates", rates), ("interval_coverage", coverage)):
+    for name, table in (("outcome_rates", rates), ("interval_coverage", coverage), ("curve_words", words)):
         table.round(6).to_csv(RESULTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{len(rates)} rates, {len(coverage)} coverages, {time.process_time() - started:.0f} s of processor time")
 

@@ -21,13 +21,16 @@ from calibration.outcome_rates import (
     LENGTH,
     RESULTS,
     fit_candidates,
+    is_borne_out,
     judge_draws,
     measure_design,
+    measure_words,
     outcomes,
 )
 
 BY_NAME = {process.name: process for process in DESIGNS}
 STORED = pd.read_csv(RESULTS / "outcome_rates.csv", dtype={"effect": str}, keep_default_na=False)
+CURVE = pd.read_csv(RESULTS / "curve_words.csv")
 COVERAGE = pd.read_csv(RESULTS / "interval_coverage.csv")
 
 
@@ -135,3 +138,32 @@ def test_what_no_single_event_can_tell_is_on_record():
     for design in ("break_x1.6", "event_std_x1.5"):
         assert 0.08 < stored("fragile", design=design) < 0.16
         assert coverage(design, "all", 0.95) < 0.93
+
+
+def test_of_the_detections_of_a_short_run_as_many_are_called_effect_as_in_the_stored_table():
+    drawn = 400
+    (effect, fragile) = measure_words(BY_NAME["t4"], seed=6, n_draws=drawn)
+    value = CURVE.query("design == 't4' and outcome == 'effect'")["rate"].item()
+    assert abs(effect["rate"] - value) < 4 * math.sqrt(value * (1 - value) * (1 / drawn + 1 / 8000))
+    assert effect["count"] + fragile["count"] > 5
+
+
+def test_the_curve_bears_out_what_every_choice_shows_and_not_what_one_choice_shows():
+    rng = np.random.default_rng(5)
+    market = 0.01 * rng.standard_normal(741)
+    firm = market + 0.015 * rng.standard_normal(741)
+    firm[-1] = market[-1] + 0.09
+    assert is_borne_out(firm, market, bound=0.02)
+    firm[-1] = market[-1]
+    assert not is_borne_out(firm, market, bound=0.02)
+
+
+@pytest.mark.parametrize(
+    ("design", "published"), [("t4", 0.042), ("garch_t5", 0.045), ("break_x1.6", 0.085), ("event_std_x1.5", 0.077)]
+)
+def test_the_word_effect_falls_as_rarely_as_the_detection_it_rests_on(design, published):
+    """Nearly every chance detection is borne out: the specifications share its shock; the check is of the model alone."""
+    rates = CURVE[CURVE["design"] == design].set_index("outcome")["rate"]
+    assert rates["effect"] > 0.85 * rates.sum()
+    assert rates.sum() == pytest.approx(stored("fragile", design=design), abs=0.015)
+    assert rates["effect"] < 1.8 * published

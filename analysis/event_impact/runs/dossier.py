@@ -239,7 +239,10 @@ def list_computations(runs: list[StoredRun], lead: StoredRun) -> pd.DataFrame:
         for stored in runs:
             name, what = COMPUTED_ELSEWHERE.get(stored.notebook, ("", ""))
             path = stored.folder / "results" / f"{name}.csv"
-            values = pd.read_csv(path)["estimate"].dropna() if name and path.exists() else pd.Series(dtype=float)
+            if not name or not path.exists():
+                continue
+            held = pd.read_csv(path)
+            values = held.dropna(subset=[c for c in ("estimate", "donors") if c in held])["estimate"]
             if len(values):
                 rows.append((f"{len(values)} {what}", stored.notebook, len(values), values.min(), values.max()))
     return pd.DataFrame(rows, columns=["computation", "notebook", "n", "low", "high"])
