@@ -107,9 +107,11 @@ class TestRequests:
         assert focal.minute_variants == ()
         assert focal.minute_record.run.outcome == "no_bars"
 
-    def test_as_of_after_the_last_session_of_the_bars_is_refused(self):
-        with pytest.raises(DataError, match="as_of: 2024-04-08 lies after the last session of the bars, 2024-04-05"):
-            _ = Study("tesla-model2-2024", as_of="2024-04-08", root=ROOT).minutes
+    def test_what_is_known_after_the_last_session_of_the_bars_changes_nothing(self, tesla):
+        later = Study("tesla-model2-2024", as_of="2024-04-08", root=ROOT).minutes
+        assert [row.test and row.test.estimate for row in later.rows] == [
+            row.test and row.test.estimate for row in tesla.minutes.rows
+        ]
 
     @pytest.mark.parametrize(
         ("name", "value"),

@@ -119,7 +119,8 @@ def run_dossier(
 
 def _find_same(request: RunRequest, runs: list[StoredRun], started: str) -> StoredRun | None:
     """The dossier of the session before, where one of these runs would say the same."""
-    run = compose_run(request, runs, find_lead(runs), compare_runs(runs), started)
+    lead = find_lead(runs)
+    run = compose_run(request, runs, lead, list_computations(runs, lead), started)
     before = find_before(read_runs(request.reports), run.story, run.as_of)
     return before if before and is_intact(before.folder) and says_the_same(before, run, runs) else None
 

@@ -114,7 +114,8 @@ def render_failure(failure: RunRecord, title: str, notebook: nbformat.NotebookNo
     rows = "".join(mark_up_row(name, [value]) for name, value in failure.parameters.items())
     table = frame_table("Parameters of this attempt.", ("parameter", "value"), rows) if rows else ""
     section = (
-        f'<h1>{escape(title)}: this run failed</h1><section class="failure" aria-label="Failure"><p>{escape(str(failure.error))}</p>'
+        f'<h1>{escape(title)}: this run failed</h1><section class="failure" aria-label="Failure">'
+        f"<p>{escape(str(failure.error))}</p>"
         f"<p>Nothing was published; runs published before are untouched. The command ended with exit code "
         f"{failure.exit_code}.</p></section>{body_html}{describe_cell(notebook)}{table}"
     )

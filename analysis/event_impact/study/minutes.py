@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from event_impact.base.config import NO_BENCHMARK
-from event_impact.base.errors import DataError, StudyError
+from event_impact.base.errors import StudyError
 from event_impact.estimation.bar_fit import BarFit, fit_grid
 from event_impact.events.bar_windows import BarSpan, align_to_bars
 from event_impact.inference.bar_tests import assess_bars, decide_bars, is_reversal, share_taken_back
@@ -37,7 +37,7 @@ def measure_minutes(
     Raises
     ------
     DataError
-        If the bars cannot serve, or end before ``as_of``.
+        If the bars cannot serve.
     """
     config, story, timing = opened.config, opened.story, opened.timing
     session = (timing.denial_sessions or timing.report_sessions)[0]
@@ -47,9 +47,6 @@ def measure_minutes(
     market = find_bars(wanted, request) if wanted not in ("", NO_BENCHMARK) else None
     if bars is None:
         return None
-    if opened.as_of > (last := bars.regular["session"].iloc[-1]):
-        raise DataError(f"as_of: {config.as_of} lies after the last session of the bars, {last.date()}.",
-                        f"Ask for --as-of {last.date()}.")  # fmt: skip
     if has_next_reading:
         bars, market = bars.read_plainly(), market and market.read_plainly()
     articles = tuple(event.article for event in timing.articles)
