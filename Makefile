@@ -20,7 +20,7 @@ docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
 
 lab: $(VENV)/.dev
-	$(BIN)/jupyter lab notebooks/start.ipynb
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/start.ipynb
 
 example: $(VENV)/.runtime
 	$(BIN)/python examples/refresh.py

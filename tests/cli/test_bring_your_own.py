@@ -445,6 +445,17 @@ def test_init_lays_out_an_empty_study_in_place(tmp_path):
     assert "no story is open" in night.stdout
 
 
+def test_in_a_study_without_stories_the_usual_benchmark_is_that_of_the_package(tmp_path):
+    lay_out_study(StudyRoot(ROOT), tmp_path / "desk", with_examples=False)
+    desk = StudyRoot(tmp_path / "desk")
+    words = ("--title", "Its talks over the airline", "--denied", "no", "--yes")
+    for ticker, benchmark in (("BA", "SPY"), ("7203.T", "^N225")):
+        done = impact(desk, "story", "new", *words, "--ticker", ticker, "--story", f"x{ticker[0].lower()}")
+        assert f"against {benchmark}." in done.stderr, done.stderr
+    asked = impact(desk, "ask", "F", "2026-01-31T18:28Z")
+    assert asked.exit_code == 0, asked.stderr
+
+
 def test_init_takes_an_empty_folder_and_refuses_any_other(tmp_path):
     (tmp_path / "empty").mkdir()
     assert CliRunner().invoke(main, ["--root", str(ROOT), "init", str(tmp_path / "empty")]).exit_code == 0

@@ -193,6 +193,9 @@ def test_own_data_is_checked_as_hard(call, own, tmp_path, damage):
     result = call(*RUN, "--source", str(path), "--reports", str(tmp_path / "reports"))
     assert result.exit_code == 3, result.output
     assert not (tmp_path / "reports").exists()
+    assert ("to mix vendors, put a copy of data/snapshot/SPY.csv beside" in result.stderr) == (
+        damage == "benchmark missing"
+    )
 
 
 def test_a_mask_inside_a_tested_window_is_refused(call, study, tmp_path):

@@ -116,6 +116,7 @@ def test_ambiguous_times_are_resolved_as_asked_and_say_so(files):
         assert table["status"][3] == "used"
         assert table["reason"][3].startswith(f"{how} taken: 3 sessions")
     arguments = ["--returns", str(files / "returns.csv"), "--events", str(files / "events.csv"), "--benchmark", "SPY"]
-    result = CliRunner().invoke(batch_command, [*arguments, "--out", str(files / "o"), "--ambiguous", "last"])
+    arguments += ["--out", str(files / "o"), "--ambiguous", "last"]
+    result = CliRunner().invoke(batch_command, arguments, obj={"quiet": False, "as_json": False})
     assert result.exception is None
     assert json.loads((files / "o" / "sample.json").read_text())["ambiguous"] == "last"

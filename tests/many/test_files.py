@@ -58,10 +58,10 @@ def request(folder, **changes):
     return BatchRequest(**{**defaults, **changes})
 
 
-def call(folder, *more, expect=None, settings=None):
+def call(folder, *more, expect=None, as_json=False):
     arguments = ["--returns", str(folder / "returns.csv"), "--events", str(folder / "events.csv")]
     arguments += ["--benchmark", "SPY", "--out", str(folder / "out"), "--draws", "199", *more]
-    result = CliRunner().invoke(batch_command, arguments, obj=settings)
+    result = CliRunner().invoke(batch_command, arguments, obj={"quiet": as_json, "as_json": as_json})
     if expect is not None:
         assert isinstance(result.exception, expect), result.output
     elif result.exception is not None:
@@ -497,7 +497,7 @@ def test_volume_and_volatility_are_measured_in_logarithms(files, wide):
 
 
 def test_parquet_beside_the_csv_and_json_on_request(files):
-    result = call(files, "--format", "parquet", settings={"as_json": True, "quiet": True})
+    result = call(files, "--format", "parquet", as_json=True)
     assert json.loads(result.stdout)["n"] == 14
     pd.testing.assert_frame_equal(
         pd.read_parquet(files / "out" / "events.parquet")[["event_id", "car"]],

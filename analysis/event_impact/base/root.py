@@ -16,6 +16,8 @@ IMPORT_ROOT = PACKAGE.parent
 # In a checkout the package lies in ``analysis/``, beside ``notebooks/`` and ``data/``.
 CHECKOUT = IMPORT_ROOT.parent
 PACKAGED_STUDY = PACKAGE / "_study"
+# Where the study that comes with the package lies.
+SHIPPED = (CHECKOUT, PACKAGED_STUDY)
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -92,10 +94,7 @@ def find_root(explicit: str | Path | None = None) -> StudyRoot:
                 )
             return StudyRoot(path)
     here = Path.cwd().resolve()
-    for path in (here, *here.parents):
-        if holds_study(path):
-            return StudyRoot(path)
-    for path in (CHECKOUT, PACKAGED_STUDY):
+    for path in (here, *here.parents, *SHIPPED):
         if holds_study(path):
             return StudyRoot(path)
     raise ConfigError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from event_impact.base.clock import read_system_clock
-from event_impact.base.config import StudyConfig, parse_benchmark, parse_choice, parse_source, parse_story
+from event_impact.base.config import StudyConfig, parse_choice, parse_source, parse_story
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError, StudyError
 from event_impact.cli import context, scheduler
@@ -157,9 +157,9 @@ def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[
     role, equals, file = item.partition("=")
     if not equals or role not in ROLES:
         raise ConfigError(f"--article {item!r} names no role and file.", "For example: --article report=page.html")
-    examined = examine(file, url="", zone=zone, zone_basis="inferred", anchor=None, encoding="", saved_at=None, item="")
+    examined = examine(file, zone=zone)
     show(ctx, examined)
-    proposal, interval = settle(ctx, examined, number=None, not_before=None, not_after=None, yes=yes)
+    proposal, interval = settle(ctx, examined, yes=yes)
     if not examined.outlet and yes:
         raise DataError(
             f"{examined.page.name} does not name its outlet, and nothing was registered.",
@@ -333,9 +333,7 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
     from event_impact.page.exhibits import write_csv
     from event_impact.study.calibrate import calibrate_firm
 
-    name = parse_benchmark("ticker", ticker)
-    if not name:
-        raise ConfigError("--ticker: expected a ticker such as F, found nothing.", "Name one.")
+    name = registration.parse_ticker("--ticker", ticker)
     found = calibrate_firm(
         context.open_root(ctx), name, source=parse_source("source", source), n_draws=draws, seed=seed,
         progress=context.make_progress(ctx),

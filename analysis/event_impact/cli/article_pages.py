@@ -42,17 +42,13 @@ READING = [
     click.argument("file"),
     click.option("--url", default="", help="Where it was published (default: what the page says)."),
     click.option("--zone", default="", metavar="ZONE", help="IANA zone for stamps that print none."),
-    click.option(
-        "--zone-basis",
-        type=click.Choice(["inferred", "site_convention"]),
-        default="inferred",
-        help="Why that zone: inferred, or known as the site's habit.",
-    ),
+    click.option("--zone-basis", type=click.Choice(["inferred", "site_convention"]), default="inferred",
+                 help="Why that zone: inferred, or known as the site's habit."),
     click.option("--anchor", metavar="DATE", help="The day from which words such as Monday are counted."),
     click.option("--encoding", default="", help="Encoding of the file, where it cannot be told."),
     click.option("--saved-at", metavar="INSTANT", help="When the copy was saved (default: now)."),
     click.option("--item", default="", metavar="KEY", help="The item of a feed, as impact watch names it."),
-]
+]  # fmt: skip
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,8 +59,9 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def examine(
-    file: str, *, anchor: str | None, encoding: str, saved_at: str | None, url: str, item: str, **reading: str
-) -> ingest.Examined:
+    file: str, *, anchor: str | None = None, encoding: str = "", saved_at: str | None = None, url: str = "",
+    item: str = "", **reading: str,
+) -> ingest.Examined:  # fmt: skip
     """Read a file, an address, or an item of a feed as the command line asks."""
     content, at = ingest.read_source(file, MAX_BYTES), parse_at(saved_at)
     day = parse_date("anchor", anchor) if anchor else None
@@ -95,28 +92,19 @@ def show(ctx: click.Context, examined: ingest.Examined) -> None:
 def record_of(examined: ingest.Examined) -> dict[str, Any]:
     """What was read, as JSON values."""
     proposal = examined.proposal
-    bounds = proposal.interval
-    return {
-        "verdict": proposal.verdict,
-        "reason": proposal.reason,
-        "published_earliest": format_instant(bounds.earliest) if bounds else None,
-        "published_latest": format_instant(bounds.latest) if bounds else None,
-        "outlet": examined.outlet,
-        "listings": [list(entry) for entry in examined.listings],
-        "evidence": [
-            {
-                "number": number,
-                "kind": item.kind,
-                "source": item.source,
-                "printed": item.printed,
-                "earliest": format_instant(item.interval.earliest) if item.interval else None,
-                "latest": format_instant(item.interval.latest) if item.interval else None,
-                "problem": item.problem,
-            }
-            for number, item in enumerate(proposal.evidence, start=1)
-        ],
-        "remarks": list(examined.remarks),
-    }
+    evidence = [
+        {"number": number, **{name: getattr(item, name) for name in ("kind", "source", "printed", "problem")}}
+        | _name_ends("", item.interval)
+        for number, item in enumerate(proposal.evidence, start=1)
+    ]
+    return _name_ends("published_", proposal.interval) | {
+        "verdict": proposal.verdict, "reason": proposal.reason, "outlet": examined.outlet,
+        "listings": list(map(list, examined.listings)), "evidence": evidence, "remarks": list(examined.remarks),
+    }  # fmt: skip
+
+
+def _name_ends(prefix: str, bounds: Interval | None) -> dict[str, str | None]:
+    return {f"{prefix}{e}": format_instant(getattr(bounds, e)) if bounds else None for e in ("earliest", "latest")}
 
 
 @click.group()

@@ -109,10 +109,9 @@ def _read_page(page: str, *, offline: bool) -> tuple[tuple[pd.Timestamp, pd.Time
     """Bounds of a page's time, and the fields of an article that it proves."""
     if offline and web_address(page):
         raise ConfigError(f"{page} is an address, and --offline asks no server.", "Save the page and name its file.")
-    reading = {"url": "", "zone": "", "zone_basis": "inferred", "encoding": "", "item": ""}
     from event_impact.cli import article_pages
 
-    examined = article_pages.examine(page, anchor=None, saved_at=None, **reading)
+    examined = article_pages.examine(page)
     proposal = examined.proposal
     if proposal.interval is None or proposal.chosen is None:
         raise DataError(f"{examined.page.name}: {proposal.reason}", "Ask by an instant, or by --between A B.")

@@ -16,6 +16,7 @@ import click
 from event_impact.base.clock import read_instant, read_system_clock
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot, find_root
+from event_impact.base.run_record import clean
 
 Names = Callable[[StudyRoot], list[str]]
 STARTED = time.monotonic()
@@ -138,8 +139,8 @@ def make_progress(ctx: click.Context) -> Callable[[str], None]:
 
 
 def say(ctx: click.Context, text: str, record: Any) -> None:
-    """The result: text, or one JSON line."""
-    click.echo(json.dumps(record, ensure_ascii=False, default=str) if ctx.obj["as_json"] else text)
+    """The result: text, or one JSON line, where numbers that are none are null."""
+    click.echo(json.dumps(clean(record), ensure_ascii=False, allow_nan=False) if ctx.obj["as_json"] else text)
 
 
 def parse_at(text: str | None) -> datetime:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from event_impact.base.errors import ConfigError, DataError
+from event_impact.cli import context
 
 if TYPE_CHECKING:
     from event_impact.many.files import BatchRequest
 
 
 @click.command("batch")
-@click.option("--returns", "returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
+@click.option("--returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
 @click.option(
     "--events",
-    "events",
     required=True,
     type=click.Path(path_type=Path),
     help="event_id,ticker,session (or published_earliest,published_latest,exchange).",
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--estimation-sessions", default=250, show_default=True, type=click.IntRange(5))
 @click.option("--gap-sessions", default=10, show_default=True, type=click.IntRange(0), help="Between it and session 0.")
 @click.option("--estimation", default=None, hidden=True, help="The estimation window as first:last.")
-@click.option("--event", "event", default=None, hidden=True, help="One event window, first:last.")
+@click.option("--event", default=None, hidden=True, help="One event window, first:last.")
 @click.option("--usable-share", default=0.9, show_default=True, help="Of the estimation sessions, that an event needs.")
 @click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
 @click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
@@ -52,16 +55,12 @@ if TYPE_CHECKING:
 )
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
 @click.pass_context
-def batch_command(context: click.Context, /, **options: Any) -> None:
+def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     """Estimate and test many events over many tickers.
 
     Writes events.csv, aar.csv and sample.json into the folder and prints its path; with --page it publishes a run.
     """
-    import json
-    import sys
-
     from event_impact.base.disk import check_folder
-    from event_impact.base.errors import ConfigError, DataError
     from event_impact.many.sample_tables import run_batch, write_batch
 
     name, path, has_page = (options.pop(option) for option in ("name", "path", "page"))
@@ -69,38 +68,31 @@ def batch_command(context: click.Context, /, **options: Any) -> None:
         raise ConfigError("Neither --out nor --page is given.", "Name a folder for the files, or ask for the page.")
     request = _request_batch(**{**options, "out": options["out"] or Path()})
     if options["out"] is None:
-        _publish_page(context, request, name=name, path=path)
+        _publish_page(ctx, request, name=name, path=path)
         return
     if request.out.is_file():
         raise ConfigError(f"{request.out} is a file.", "Name a folder for --out.")
     check_folder(request.out)
-    settings = context.obj or {}
-    quiet, as_json = bool(settings.get("quiet")), bool(settings.get("as_json"))
-    show = not quiet and sys.stderr.isatty()
 
     def watch(label: str, total: int) -> Any:
         return click.progressbar(length=max(total, 1), label=label, file=sys.stderr)
 
-    outcome = run_batch(request, watch=watch if show else None)
+    outcome = run_batch(request, watch=watch if sys.stderr.isatty() and not ctx.obj["quiet"] else None)
     write_batch(outcome, request.out, table_format=request.table_format)
     rejected = outcome.sample["n_rejected"]
     if outcome.sample["n"] == 0:
-        first = outcome.events["reason"].iloc[0]
-        raise DataError(
-            f"All {rejected} events were rejected; of the first: {first}.", f"See {request.out / 'events.csv'}."
-        )
-    if rejected and not quiet:
-        click.echo(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}", err=True)
+        first = f"All {rejected} events were rejected; of the first: {outcome.events['reason'].iloc[0]}."
+        raise DataError(first, f"See {request.out / 'events.csv'}.")
+    if rejected:
+        context.tell(ctx, f"{rejected} events rejected; reasons in {request.out / 'events.csv'}")
     if has_page:
-        _publish_page(context, request, name=name, path=path)
+        _publish_page(ctx, request, name=name, path=path)
         return
-    click.echo(json.dumps(outcome.sample, allow_nan=False) if as_json else str(request.out))
+    context.say(ctx, str(request.out), outcome.sample)
 
 
-def _publish_page(context: click.Context, request: BatchRequest, *, name: str, path: str) -> None:
+def _publish_page(ctx: click.Context, request: BatchRequest, *, name: str, path: str) -> None:
     """Run notebook 07 on the same files and print where its page lies."""
-    from event_impact.base.errors import ConfigError
-    from event_impact.cli.context import find_reports, make_progress, open_root, say
     from event_impact.runs.requests import RunRequest
     from event_impact.runs.run import run_notebook
     from event_impact.study.sample_study import PASSED_ON
@@ -108,14 +100,12 @@ def _publish_page(context: click.Context, request: BatchRequest, *, name: str, p
     if request.scheduler:
         raise ConfigError("A page is made in one process.", "Leave --scheduler out.")
     parameters = {option: getattr(request, option) for option in PASSED_ON} | {"name": name, "path": path}
-    parameters |= {
-        option: str(getattr(request, option) or "") for option in ("returns", "events", "calendar", "factors", "group")
-    }
+    files = ("returns", "events", "calendar", "factors", "group")
+    parameters |= {option: str(getattr(request, option) or "") for option in files}
     parameters |= {"windows": ",".join(request.windows), "traits": ",".join(request.traits)}
-    root = open_root(context)
-    asked = RunRequest("07_sample", parameters, root, find_reports(context, None))
-    outcome = run_notebook(asked, progress=make_progress(context))
-    say(context, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new})
+    asked = RunRequest("07_sample", parameters, context.open_root(ctx), context.find_reports(ctx, None))
+    outcome = run_notebook(asked, progress=context.make_progress(ctx))
+    context.say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new})
 
 
 def _request_batch(*, event: str | None, estimation: str | None, **options: Any) -> BatchRequest:

@@ -68,10 +68,8 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
         f"finished  {facts.finished_at}",
     ]
     if source := facts.source:
-        lines.append(
-            f"figures   {source.get('origin')}: {source.get('vintage')}, recorded to {source.get('last_session')}, "
-            f"{source.get('age_sessions')} sessions old then"
-        )
+        age = f"recorded to {source.get('last_session')}, {source.get('age_sessions')} sessions old then"
+        lines.append(f"figures   {source.get('vintage')}, {age}")
     lines += [f"{name:9} {text}" for name, text in (("verdict", facts.verdict), ("error", facts.error)) if text]
     if facts.table and facts.table["rows"]:
         lines += ["", *print_rows(facts.table), ""]

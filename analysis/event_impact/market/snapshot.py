@@ -289,9 +289,11 @@ class PriceStore:
                 parts.append(part.reset_index(drop=True))
                 files[path.name] = sha
         if not parts:
+            listed = dict(read_manifest(self.tables)[["ticker", "file"]].to_numpy())
+            lent = f"; to mix vendors, put a copy of data/{listed[ticker]} beside yours" if ticker in listed else ""
             raise DataError(
                 f"source {Path(self.source).name}: no rows of {ticker} in {', '.join(p.name for p in self._files[:9])}.",
-                "Give a column ticker, or name each file after its ticker.",
+                f"Give a column ticker, or name each file after its ticker{lent}.",
             )
         return parts, files, "own files: " + ", ".join(files)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_choice, parse_story
 from event_impact.base.csv_tables import Tables, append_row, locked, parse_table, read_table, replace_tables
 from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.root import SHIPPED, holds_study
 from event_impact.events.articles import ARTICLE_COLUMNS, DENIED, STATES, STORY_COLUMNS, Story, build_stories
 from event_impact.events.calendars import load_hours, resolve_alias
 from event_impact.events.peer_lists import PEER_COLUMNS
@@ -24,9 +25,10 @@ from event_impact.registry.alignments import embedded_opens
 
 MAX_TITLE_WORDS = 22
 TO_FETCH = "to be fetched"
-SMALL_WORDS = frozenset(
-    ("a", "about", "an", "and", "as", "at", "by", "for", "in", "is", "of", "on", "the", "to", "with")
-)
+SMALL_WORDS = {
+    "a", "about", "an", "and", "as", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of", "on", "or", "over",
+    "the", "their", "to", "with",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -243,11 +245,14 @@ def find_exchange(data: Path, ticker: str, exchange: str = "") -> str:
 
 
 def find_benchmark(data: Path, exchange: str) -> str | None:
-    """The benchmark that most registered stories of an exchange have; None where it has none."""
-    table = read_table(data / "stories.csv", STORY_COLUMNS)
+    """The benchmark that most registered stories of an exchange have, here or in what comes with the package."""
     kin = AMERICAN if exchange in AMERICAN else (exchange,)
-    counts = table.loc[table["exchange"].isin(kin), "benchmark"].value_counts()
-    return None if counts.empty else str(counts.index[0])
+    for folder in (data, *(path / "data" for path in SHIPPED if holds_study(path))):
+        table = read_table(folder / "stories.csv", STORY_COLUMNS)
+        counts = table.loc[table["exchange"].isin(kin), "benchmark"].value_counts()
+        if len(counts):
+            return str(counts.index[0])
+    return None
 
 
 def default_source(story: Story) -> str:
