@@ -148,20 +148,15 @@ class AbnormalReturns:
         return fit_counterfactual(y, regressors, ESTIMATORS[self.fit.model].solve, **positions)
 
     def _positions(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        sessions = self.design.response.index
-        origin = place_of(sessions, self.event_session)
-        estimation = sessions.get_indexer(self.fit.sessions)
+        origin = place_of(self.design.sessions, self.event_session)
+        estimation = self.design.sessions.get_indexer(self.fit.sessions)
         between = np.arange(estimation[-1] + 1, origin + first)
-        usable = np.asarray(sessions.isin(self.design.usable))
-        return (
-            self.design.response.to_numpy(dtype=float),
-            self.design.regressors.to_numpy(dtype=float),
-            {
-                "estimation": estimation,
-                "window": np.arange(origin + first, origin + last + 1),
-                "between": between[usable[between]],
-            },
-        )
+        positions = {
+            "estimation": estimation,
+            "window": np.arange(origin + first, origin + last + 1),
+            "between": between[self.design.is_usable[between]],
+        }
+        return *self.design.arrays, positions
 
     def _repr_html_(self) -> str:
         near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]

@@ -87,10 +87,24 @@ class Design:
     offset: pd.Series
 
     @cached_property
+    def sessions(self) -> pd.DatetimeIndex:
+        """All sessions."""
+        return pd.DatetimeIndex(self.response.index)
+
+    @cached_property
+    def is_usable(self) -> np.ndarray:
+        """Whether response and every regressor exist, by session."""
+        return np.asarray(self.response.notna() & self.regressors.notna().all(axis=1))
+
+    @cached_property
     def usable(self) -> pd.DatetimeIndex:
-        """Sessions on which response and every regressor exist."""
-        complete = self.response.notna() & self.regressors.notna().all(axis=1)
-        return pd.DatetimeIndex(self.response.index[complete])
+        """The sessions on which they do."""
+        return self.sessions[self.is_usable]
+
+    @cached_property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Response (T,) and regressors (T, K) of all sessions."""
+        return self.response.to_numpy(dtype=float), self.regressors.to_numpy(dtype=float)
 
 
 def build_design(
@@ -295,10 +309,9 @@ def choose_estimation(
     EstimationError
         If the event session has no row.
     """
-    sessions = pd.DatetimeIndex(design.response.index)
-    if event_session not in sessions:
+    if event_session not in design.sessions:
         raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
-    window = estimation_sessions_before(sessions, event_session, length=length, gap=gap)
+    window = estimation_sessions_before(design.sessions, event_session, length=length, gap=gap)
     complete = window.intersection(design.usable)
     used = complete if masked is None else complete.difference(masked)
     reasons = []

@@ -62,15 +62,13 @@ def leave_out_days(
         If the event cannot be estimated at all.
     """
     estimation, event = locate_estimation(design, event_session, length=length, gap=gap, left_out=left_out)
-    sessions = pd.DatetimeIndex(design.response.index)
+    sessions = design.sessions
     rows = [int(np.flatnonzero(estimation == p)[0]) for p in sessions.get_indexer(labels.index) if p in set(estimation)]
     if not rows:
         return ()
-    y, x = design.response.to_numpy(dtype=float), design.regressors.to_numpy(dtype=float)
-    whole = fit_windows(y, x, estimation=estimation, window=np.array([event]))
+    whole = fit_windows(*design.arrays, estimation=estimation, window=np.array([event]))
     parts = fit_windows(
-        y,
-        x,
+        *design.arrays,
         estimation=np.stack([np.delete(estimation, row) for row in rows]),
         window=np.full((len(rows), 1), event),
         between=np.empty((len(rows), 0), dtype=int),

@@ -111,10 +111,8 @@ class _Pool:
 
     @classmethod
     def gather(cls, abnormal: AbnormalReturns, windows: list[tuple[int, int]], length: int, gap: int) -> _Pool:
-        sessions = pd.DatetimeIndex(abnormal.design.response.index)
-        y = abnormal.design.response.to_numpy(dtype=float)
-        design = abnormal.design.regressors.to_numpy(dtype=float)
-        usable = np.asarray(sessions.isin(abnormal.design.usable))
+        (y, design), usable = abnormal.design.arrays, abnormal.design.is_usable
+        sessions = abnormal.design.sessions
         event = place_of(sessions, abnormal.event_session)
         eligible = partial(eligible_placebo_sessions, len(y), event, estimation_length=length, gap=gap, usable=usable)
         found = [eligible(first=first, last=last).positions for first, last in windows]

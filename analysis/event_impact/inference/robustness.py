@@ -356,9 +356,10 @@ def _fit_candidate(
             gap=choice.gap_sessions,
             left_out=candidate.masked,
         )
-        y, x = design.response.to_numpy(dtype=float), design.regressors.to_numpy(dtype=float)
         fits = [
-            fit_windows(y, x, estimation=estimation, window=np.array([at]), between=locate_gap(design, estimation, at))
+            fit_windows(
+                *design.arrays, estimation=estimation, window=np.array([at]), between=locate_gap(design, estimation, at)
+            )
             for at in (event + rel_session for rel_session in rel_sessions)
         ]
     except EstimationError as error:
@@ -376,8 +377,7 @@ def locate_estimation(
     EstimationError
         If the event has no return, or fewer than 90 % of the asked sessions are usable.
     """
-    sessions = pd.DatetimeIndex(design.response.index)
-    usable = np.asarray(sessions.isin(design.usable))
+    sessions, usable = design.sessions, design.is_usable
     event = int(sessions.searchsorted(event_session))
     if event == len(sessions) or sessions[event] != event_session or not usable[event]:
         known = f"they begin {sessions[usable][0].date()}" if usable.any() else "there is no session with all of them"
@@ -397,9 +397,8 @@ def locate_estimation(
 
 def locate_gap(design: Design, estimation: np.ndarray, event: int) -> np.ndarray:
     """Positions after the estimation window and before the event that have a return."""
-    between = np.arange(estimation[-1] + 1, event)
-    sessions = pd.DatetimeIndex(design.response.index)
-    return between[np.asarray(sessions[between].isin(design.usable))]
+    first = int(estimation[-1]) + 1
+    return first + np.flatnonzero(design.is_usable[first:event])
 
 
 def _invert_all(found: list[list[WindowFits]], rel_sessions: tuple[int, ...]) -> list[CandidateSet | None]:
@@ -456,7 +455,7 @@ def placebo_positions(
     """Sessions at which this specification can be repeated, up to the ``last`` session after each."""
     design, choice = candidate.design, candidate.choice
     assert design is not None
-    sessions = pd.DatetimeIndex(design.response.index)
+    sessions = design.sessions
     positions = eligible_placebo_sessions(
         len(sessions),
         place_of(sessions, event_session),
@@ -464,7 +463,7 @@ def placebo_positions(
         gap=choice.gap_sessions,
         last=last,
         news=[int(p) for p in sessions.get_indexer(news) if p >= 0],
-        usable=np.asarray(sessions.isin(design.usable)),
+        usable=design.is_usable,
     ).positions
     if not len(candidate.masked):
         return positions
@@ -488,12 +487,8 @@ def placebo_t_values(
         assert design is not None
         key = (id(design), candidate.masked.to_numpy().tobytes())
         if key not in sums:
-            sessions = pd.DatetimeIndex(design.response.index)
-            sums[key] = sum_products(
-                design.response.to_numpy(dtype=float),
-                design.regressors.to_numpy(dtype=float),
-                usable=np.asarray(sessions.isin(design.usable) & ~sessions.isin(candidate.masked)),
-            )
+            is_masked = np.asarray(design.sessions.isin(candidate.masked))
+            sums[key] = sum_products(*design.arrays, usable=design.is_usable & ~is_masked)
         lengths = {"estimation_length": choice.estimation_sessions}
         columns.append(
             [

@@ -10,7 +10,7 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.config import parse_date, parse_story
-from event_impact.base.csv_tables import Tables
+from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import AlignmentError
 from event_impact.events.articles import Story, load_stories, load_story
 from event_impact.events.calendars import load_hours
@@ -47,7 +47,7 @@ def load_alignments(data: Path | Tables, story: str | None = None, *, as_of: str
     list of Alignment
         In the order of the table.
     """
-    day = parse_date("as_of", as_of) if as_of else None
+    day, data = parse_date("as_of", as_of) if as_of else None, open_tables(data)
     stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
     return [align_story(s, as_of=day, opens=embedded_opens(s, data)) for s in stories]
 
