@@ -9,8 +9,11 @@ import pytest
 from event_impact.base.config import MODELS
 from event_impact.inference.outcome_rule import Judgement
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
+from event_impact.page.clock_drawing import show_article
+from event_impact.page.daily_screen import _say_news
 from event_impact.page.finding import (
     EXPLAINED,
+    FOUND,
     compose_heading,
     compose_sentences,
     is_set,
@@ -20,6 +23,7 @@ from event_impact.page.finding import (
     two_digits,
 )
 from event_impact.page.first_screen import CHIPS, read_outcome
+from event_impact.page.format import format_interval
 from event_impact.page.verdict import find_primary
 from event_impact.page.words import find_forbidden
 from stories import compute
@@ -77,9 +81,12 @@ def test_sentences_hold_the_numbers_and_no_forbidden_wording(outcome, kind, requ
     assert f"{100 * abs(row.estimate):.1f}" in text
     direction = "less" if row.estimate < 0 else "more"
     assert f"% {direction} than" in text
-    assert two_digits(100 * row.smallest_bound) in text or "At the open" in text
+    if outcome in FOUND:
+        assert f"The 95 % interval of the move runs from {format_interval(row.ci95, digits=1)}." in said
+    else:
+        assert two_digits(100 * row.smallest_bound) in text or "At the open" in text
+        assert ("On any one of these sessions" in text) or not is_set(row)
     if is_set(row):
-        assert "On any one of these sessions" in text
         assert f"{row.candidates.count} sessions" in text
     if outcome in ("no_detectable_effect", "smaller_than_bound") and kind != "separable":
         assert two_digits(100 * row.mde80_rule) in said[0]
@@ -150,3 +157,20 @@ def test_the_first_screen_repeats_the_estimates_to_the_digit(focal):
 )
 def test_forbidden_wordings_are_found_in_any_case(text):
     assert find_forbidden(text)
+
+
+def test_recorded_news_of_an_unsearched_story_is_named_and_the_rest_called_not_researched(focal):
+    story = dataclasses.replace(focal.alignment.story, confounders_searched="")
+    alone = dataclasses.replace(focal.alignment, story=story)
+    news = focal.news
+    said = _say_news(alone, news)
+    assert "dividend" in said
+    assert said.endswith("; not researched for this story.")
+    assert _say_news(alone, news.iloc[:0]) == "not researched."
+    assert _say_news(focal.alignment, news.iloc[:0]) == "none recorded."
+
+
+def test_an_article_without_an_outlet_is_drawn_as_the_news(focal):
+    article = focal.alignment.articles[0].article
+    assert show_article(article).label.startswith("report: ")
+    assert show_article(dataclasses.replace(article, outlet="")).label == "the news"

@@ -41,7 +41,7 @@ class NewsInterval:
 def show_article(article: Article) -> NewsInterval:
     """One article as a row."""
     return NewsInterval(
-        label=f"{article.role}: {cut_label(article.outlet, 40)}",
+        label=f"{article.role}: {cut_label(article.outlet, 40)}" if article.outlet else "the news",
         role=article.role,
         earliest=article.published_earliest,
         latest=article.published_latest,

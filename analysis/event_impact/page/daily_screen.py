@@ -247,14 +247,13 @@ def _say_placebo(placebo: PlaceboRank | None) -> str:
 
 
 def _say_news(alignment: Alignment, news: pd.DataFrame) -> str:
-    if not alignment.story.confounders_searched:
-        return "not researched."
     held = news[(news.index >= alignment.event_session) & (news["listing"] == alignment.story.ticker)]
+    is_searched = bool(alignment.story.confounders_searched)
     if held.empty:
-        return "none recorded."
+        return "none recorded." if is_searched else "not researched."
     named = [
         f"{label} ({session:%a} {session.day} {session:%b})"
         for session, label in zip(held.index, held["label"], strict=True)
     ]
     more = f"; {len(named) - MOST_NEWS} more" if len(named) > MOST_NEWS else ""
-    return f"{'; '.join(named[:MOST_NEWS])}{more}."
+    return f"{'; '.join(named[:MOST_NEWS])}{more}{'' if is_searched else '; not researched for this story'}."

@@ -13,11 +13,12 @@ from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import WindowEstimate
-from event_impact.page.format import EXCHANGE_NAMES, format_percent
+from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent
 from event_impact.page.words import read_labels
 
 EXPLAINED = read_labels("finding.explained")
 """Model -> what a return is compared with, after "less than" or "more than"."""
+FOUND = ("effect", "fragile", "detectable_but_small")
 UNSEEN = "From the denial on no move is detectable."
 
 
@@ -162,6 +163,8 @@ def _say_rank(row: WindowEstimate) -> str:
 
 
 def _say_ruled_out(row: WindowEstimate, companion: WindowEstimate) -> str:
+    if row.outcome in FOUND and row.ci95 is not None:
+        return f"The 95 % interval of the move runs from {format_interval(row.ci95, digits=1)}."
     own, first = row.smallest_bound, companion.smallest_bound
     if first is not None and not companion.caution and (own is None or first < own):
         return f"At the open, where such news is priced first, a move beyond \u00b1{say_reach(first)} is ruled out."
