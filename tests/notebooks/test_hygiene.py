@@ -39,6 +39,15 @@ def test_no_outputs_counts_paths_or_papermill_metadata(notebook):
     assert not re.search(r"(/home/|/root/|/tmp/|[A-Z]:\\\\)", nbformat.writes(notebook))
 
 
+def test_no_heading_stands_on_the_report_over_nothing(notebook):
+    """What a heading of the report announces is on the report, and not in the appendix alone."""
+    shown = [c for c in notebook.cells if "appendix" not in c.metadata.get("tags", [])]
+    for cell, following in zip(shown, [*shown[1:], None], strict=True):
+        if cell.cell_type == "markdown" and cell.source.strip().splitlines()[-1].startswith("#"):
+            assert following is not None
+            assert following.cell_type == "code"
+
+
 def test_the_parameters_cell_is_what_the_notebook_declares_with_its_defaults(notebook):
     source = next(c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     tree = ast.parse(source)

@@ -139,7 +139,12 @@ def _news(story: PanelStory) -> str:
 def tabulate_separable(result: PanelResult) -> TableExhibit:
     """Report, denial and sum where a price surely lies between them."""
     pooled = result.separable_pooled
-    columns = [Column("story", "story"), Column("price_between", "price between", of="price")]
+    titles = {s.name: s.story.title for s in (*result.panel.denied, *result.panel.controls)}
+    columns = [
+        Column("story"),
+        Column("", "story", titles.__getitem__, of="story"),
+        Column("price_between", "price between", of="price"),
+    ]
     for name, head in (("report", "report"), ("denial", "denial"), ("total", "sum")):
         columns += [
             Column("", head, _say_effect, of=name),
