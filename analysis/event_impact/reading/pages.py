@@ -142,21 +142,14 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
         parser.finish()
         lines, is_truncated, places = _fold(parser.lines)
         page = SavedPage(
-            name, True, decoded.encoding, decoded.basis, lines,
-            title=" ".join(parser.title.split()),
-            language=parser.language,
-            address=next(filter(is_sound_address, (address, parser.canonical)), ""),
-            meta=tuple(parser.meta),
-            times=tuple(parser.times),
-            linked_data=tuple(parser.linked_data),
-            nested_days=tuple(dict.fromkeys(parser.nested)),
-            broken_linked_data=parser.broken,
-            embedded_posts=tuple(dict.fromkeys(parser.posts)),
-            is_truncated=is_truncated,
+            name, True, decoded.encoding, decoded.basis, lines, title=" ".join(parser.title.split()),
+            language=parser.language, address=next(filter(is_sound_address, (address, parser.canonical)), ""),
+            meta=tuple(parser.meta), times=tuple(parser.times), linked_data=tuple(parser.linked_data),
+            nested_days=tuple(dict.fromkeys(parser.nested)), broken_linked_data=parser.broken,
+            embedded_posts=tuple(dict.fromkeys(parser.posts)), is_truncated=is_truncated,
             aside_lines=frozenset(i for i, place in enumerate(places) if place in parser.aside_lines),
             site_lines=frozenset(i for i, place in enumerate(places) if place in parser.site_lines),
-            source=decoded.text,
-            filing=read_filing(decoded.text, lines),
+            source=decoded.text, filing=read_filing(decoded.text, lines),
         )  # fmt: skip
     if not page.lines and not page.meta and not page.linked_data:
         raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")

@@ -266,11 +266,8 @@ def compose_run(
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
     kept = ("status", "outcome", "verdict")
     return dataclasses.replace(
-        lead.run,
-        notebook=DOSSIER,
-        status="final" if all(s.run.status == "final" for s in runs) else "open",
-        panel=None,
-        agreement=say_agreement(computed),
+        lead.run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
+        panel=None, agreement=say_agreement(computed),
         parts=[
             {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}}
             for s in runs
@@ -282,14 +279,9 @@ def compose_run(
 
 
 def render_dossier(
-    request: RunRequest,
-    parts: list[Prepared],
-    run: RunRecord,
-    runs: list[StoredRun],
-    lead: StoredRun,
-    computed: pd.DataFrame,
-    target: Path,
-) -> str:
+    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[StoredRun], lead: StoredRun,
+    computed: pd.DataFrame, target: Path,
+) -> str:  # fmt: skip
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
@@ -304,16 +296,13 @@ def render_dossier(
     page = render_page(
         nbformat.v4.new_notebook(),
         PageFacts(
-            title=f"{study.title}: dossier, {run.as_of}",
-            kicker="Event study",
+            title=f"{study.title}: dossier, {run.as_of}", kicker="Event study",
             facts=(study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
-            footer="Made by event-impact from the runs in the folder runs/ beside this page.",
-            failure_html=body,
-            changed_html=describe_changes(previous, run),
-            siblings_html=link_siblings(run, request.reports),
+            footer="Made by event-impact from the runs in the folder runs/ beside this page.", failure_html=body,
+            changed_html=describe_changes(previous, run), siblings_html=link_siblings(run, request.reports),
             provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),
         ),
-    )
+    )  # fmt: skip
     check_page(page)
     return page
 

@@ -111,18 +111,12 @@ def _copy_run(stored: StoredRun, target: Path, folder: Path) -> None:
 def _write_json(story: str, runs: list[StoredRun]) -> str:
     rows: list[dict[str, Any]] = [
         {
-            "run": s.folder.name,
-            "notebook": s.notebook,
-            "as_of": s.run.as_of,
-            "status": s.run.status,
-            "outcome": s.run.outcome,
-            **(s.run.headline or {}),
-            "parameters": s.run.parameters,
-            "vintage": s.run.vintage,
-            "finished_at": s.run.finished_at,
+            "run": s.folder.name, "notebook": s.notebook, "as_of": s.run.as_of, "status": s.run.status,
+            "outcome": s.run.outcome, **(s.run.headline or {}), "parameters": s.run.parameters,
+            "vintage": s.run.vintage, "finished_at": s.run.finished_at,
         }
         for s in runs
-    ]
+    ]  # fmt: skip
     return json.dumps({"story": story, "runs": rows}, indent=1, ensure_ascii=False) + "\n"
 
 
