@@ -49,8 +49,8 @@ def test_controls_offer_the_parameters(focal):
     assert [c.description for c in controls] == ["story", "window", "model", "benchmark", "sessions", "mask"]
     assert {"ford-xiaomi", "tesla-ceo-search-2025"} <= set(controls[0].options)
     assert {"", "SPY", "GM"} <= set(controls[3].options)
-    assert "sticky" in busy.value
     assert "computing" not in busy.value
+    assert box.children[1].layout.overflow == "auto"  # what changes is scrolled beside the controls
 
 
 def test_without_ipywidgets_the_controls_say_how_to_get_it(focal, monkeypatch):
@@ -69,6 +69,9 @@ def test_a_moved_control_computes_that_study(focal, monkeypatch):
     assert verdict.text == wanted.verdict.text
     assert estimates.numbers["last"].max() == 3
     assert figure.name == "cumulative"
+    shown.clear()
+    show_changed(focal, window=None, story="ford-xiaomi")
+    assert "as declared" in shown[0].data  # a control at rest is no change
     shown.clear()
     show_changed(focal, window=(0, 0), benchmark="NONE")
     assert "the snapshot has no prices of NONE" in shown[0].data

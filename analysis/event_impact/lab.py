@@ -33,8 +33,8 @@ QUANTITIES = (
 )
 """What is compared of a row; here they stand below each other."""
 KINDS = {"headline": HEADLINE_KIND, "companion": COMPANION_KIND}
-PINNED = "<style>.impact-controls {position: sticky; top: 0; align-self: flex-start; min-width: 22em}</style>"
-"""Controls stay in sight while what they change is scrolled."""
+PANE = {"flex": "1 1 0", "min_width": "0", "max_height": "85vh", "overflow": "auto"}
+"""Of what the controls change: it scrolls beside them, so that they stay in sight."""
 
 
 def compare(*studies: Study) -> TableExhibit:
@@ -95,13 +95,12 @@ def show_controls(study: Study) -> Any:
     except ModuleNotFoundError as error:
         raise ConfigError("ipywidgets is not installed.", "Install it: pip install 'event-impact[lab]'.") from error
     config, tables = study.config, study.opened.tables
-    stories = [name for name, story in load_stories(tables).items() if story.is_embedded]
     listings = read_manifest(tables)
     kin = sorted(set(listings["ticker"][listings["exchange"].isin((study.story.exchange, "XNYS", "XNAS"))]) - {""})
-    last = max(last for _, last in config.windows)
+    declared = (0, max(last for _, last in config.windows))
     controls = {
-        "story": widgets.Dropdown(options=sorted({*stories, study.name}), value=study.name),
-        "window": widgets.IntRangeSlider(value=(0, last), min=-config.gap_sessions, max=20),
+        "story": widgets.Dropdown(options=sorted({*load_stories(tables), study.name}), value=study.name),
+        "window": widgets.IntRangeSlider(value=declared, min=-config.gap_sessions, max=20),
         "model": widgets.Dropdown(options=MODELS, value=config.model),
         "benchmark": widgets.Dropdown(options=["", *kin], value=config.benchmark),
         "estimation_sessions": widgets.IntSlider(value=config.estimation_sessions, min=60, max=500),
@@ -109,25 +108,28 @@ def show_controls(study: Study) -> Any:
     }
     for name, control in controls.items():
         control.continuous_update, control.description = False, name.removeprefix("estimation_")
-    busy = widgets.HTML(PINNED)
+    busy = widgets.HTML()
 
-    def recompute(**changes: Any) -> None:
-        busy.value = f"{PINNED}<b>computing \u2026</b>"
-        show_changed(study, **changes)
-        busy.value = PINNED
+    def recompute(window: tuple[int, int], **changes: Any) -> None:
+        busy.value = "<b>computing \u2026</b>"
+        show_changed(study, window=None if window == declared else window, **changes)
+        busy.value = ""
 
-    panel = widgets.VBox([*controls.values(), busy])
-    panel.add_class("impact-controls")
-    return widgets.HBox([panel, widgets.interactive_output(recompute, controls)])
+    pane = widgets.interactive_output(recompute, controls)
+    pane.layout = widgets.Layout(**PANE)
+    panel = widgets.VBox([*controls.values(), busy], layout=widgets.Layout(flex="0 0 auto"))
+    return widgets.HBox([panel, pane])
 
 
-def show_changed(study: Study, *, window: tuple[int, int], story: str = "", **changes: Any) -> None:
+def show_changed(study: Study, *, window: tuple[int, int] | None = None, story: str = "", **changes: Any) -> None:
     """Display what changed, verdict, estimates and cumulative returns, or why they cannot be had."""
     from IPython.display import HTML, display
 
     try:
         base = study if story in ("", study.name) else Study(story, root=study.root.path)
-        changed = base.replace(windows=tuple(dict.fromkeys(((0, 0), window))), **changes)
+        if window:
+            changes["windows"] = tuple(dict.fromkeys(((0, 0), window)))
+        changed = base.replace(**changes)
         was = study.config.as_parameters()
         marks = [
             f"{n}: {was[n]} \u2192 <mark>{v}</mark>" for n, v in changed.config.as_parameters().items() if v != was[n]
