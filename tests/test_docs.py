@@ -98,3 +98,31 @@ def test_the_pages_for_programs_say_where_the_schemas_lie() -> None:
     for path in re.findall(r"`event_impact/([\w/.]+\.json)`", said):
         assert (ROOT / "analysis" / "event_impact" / path).is_file()
     assert "answers.schema.json" in said
+
+
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)#?([^)\s]*)\)")
+
+
+def find_broken(page: Path) -> list[str]:
+    """Links of a page to a file that is not there, or to a heading that its page has not."""
+    broken = []
+    for file, heading in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / file if file else page
+        heads = (
+            re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE) if heading and target.is_file() else []
+        )
+        slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+        if not target.exists() or (heading and heading not in slugs):
+            broken.append(f"{file}#{heading}")
+    return broken
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert find_broken(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A head\n[a](page.md#a-head) [b](gone.md) [c](#no-head) [d](https://paper.example/x)\n")
+    assert find_broken(page) == ["gone.md#", "#no-head"]

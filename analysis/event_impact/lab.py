@@ -28,7 +28,7 @@ QUANTITIES = (
     Column("estimate", "estimate", "percent", why="note"),
     Column("ci95", "95 % interval", "interval"),
     Column("rank_p", "p (rank)", "p"),
-    Column("mde80", "detectable from", "size"),
+    Column("mde80_rule", "seen 4 in 5 from", "size"),
     Column("outcome", "outcome", OUTCOME_LABELS.__getitem__),
 )
 """What is compared of a row; here they stand below each other."""
