@@ -161,13 +161,9 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
         folder = find_run(context.find_reports(ctx, reports), run).folder
     found = verify_run(folder.resolve(), root, progress=context.make_progress(ctx))
     record = {
-        "run": str(found.folder),
-        "inputs": found.n_inputs,
-        "tables": found.n_tables,
-        "numbers": found.n_numbers,
-        "changed_tables": list(found.changed_tables),
-        "agrees": True,
-    }
+        "run": str(found.folder), "inputs": found.n_inputs, "tables": found.n_tables, "numbers": found.n_numbers,
+        "changed_tables": list(found.changed_tables), "agrees": True,
+    }  # fmt: skip
     text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
     if found.changed_tables:
         text += f", with {', '.join(found.changed_tables)} as of today"

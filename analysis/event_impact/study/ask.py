@@ -46,15 +46,9 @@ class Listing:
 
 
 def ask(
-    prices: Prices,
-    at: Instant | tuple[Instant, Instant],
-    *,
-    ticker: str = "",
-    benchmark: str = "",
-    exchange: str = "",
-    root: str | Path | None = None,
-    **parameters: Any,
-) -> Study:
+    prices: Prices, at: Instant | tuple[Instant, Instant], *, ticker: str = "", benchmark: str = "",
+    exchange: str = "", root: str | Path | None = None, **parameters: Any,
+) -> Study:  # fmt: skip
     """Whether a share moved abnormally at news of one instant, without a registry of stories.
 
     Parameters

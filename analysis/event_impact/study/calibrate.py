@@ -58,17 +58,10 @@ def find_subject(root: StudyRoot, ticker: str) -> Subject:
 
 
 def calibrate_firm(
-    root: StudyRoot,
-    ticker: str,
-    *,
-    source: str = "snapshot",
-    estimation_sessions: int = 250,
-    gap_sessions: int = 10,
-    n_draws: int,
-    seed: int,
-    processes: tuple[Process, ...] = PROCESSES,
+    root: StudyRoot, ticker: str, *, source: str = "snapshot", estimation_sessions: int = 250, gap_sessions: int = 10,
+    n_draws: int, seed: int, processes: tuple[Process, ...] = PROCESSES,
     progress: Callable[[str], None] = lambda _: None,
-) -> FirmCalibration:
+) -> FirmCalibration:  # fmt: skip
     """Size and power on the firm's own sessions, then on simulated truth.
 
     Parameters

@@ -67,13 +67,10 @@ def measure(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> Me
     for kind in RETURN_KINDS:
         try:
             measured[kind] = measure_abnormal_returns(
-                design_model(opened, panel, kind),
-                alignment.event_session,
-                **opened.lengths,
-                path=(min(first for first, _ in reach), max(last for _, last in reach)),
-                masked=opened.masked,
+                design_model(opened, panel, kind), alignment.event_session, **opened.lengths,
+                path=(min(first for first, _ in reach), max(last for _, last in reach)), masked=opened.masked,
                 labels=labels,
-            )
+            )  # fmt: skip
         except EstimationError as error:
             if kind == HEADLINE_KIND:
                 raise
@@ -125,15 +122,11 @@ def assess_story(opened: OpenedStory, measured: Measured, alignment: Alignment) 
     """Report, denial and total effect as far as closing prices identify them."""
     found = alignment.identification
     return assess_sequence(
-        measured.close_to_close,
-        hull=alignment.hull,
-        kind=found.kind if found.price_between == "close" else "joint",
-        denial_candidates=alignment.relative(alignment.denial_sessions),
-        **opened.lengths,
-        news=own_news(opened, alignment),
-        bound=opened.config.equivalence_bound,
+        measured.close_to_close, hull=alignment.hull, kind=found.kind if found.price_between == "close" else "joint",
+        denial_candidates=alignment.relative(alignment.denial_sessions), **opened.lengths,
+        news=own_news(opened, alignment), bound=opened.config.equivalence_bound,
         significance=opened.config.significance,
-    )
+    )  # fmt: skip
 
 
 def own_news(opened: OpenedStory, alignment: Alignment) -> pd.DatetimeIndex:

@@ -34,13 +34,9 @@ class OpenedStudy:
     """What the runner of this notebook opened before it forked the kernel."""
 
     def __init__(
-        self,
-        story: str | Story = StudyConfig.story,
-        *,
-        root: str | Path | None = None,
-        prices: PriceStore | pd.DataFrame | None = None,
-        **parameters: Any,
-    ) -> None:
+        self, story: str | Story = StudyConfig.story, *, root: str | Path | None = None,
+        prices: PriceStore | pd.DataFrame | None = None, **parameters: Any,
+    ) -> None:  # fmt: skip
         self.root: StudyRoot = find_root(root)
         tables = Tables(self.root.data)
         held = story if isinstance(story, Story) else load_story(parse_story("story", story), tables)

@@ -108,14 +108,9 @@ def load_beside(
         If the source lacks one of them.
     """
     return load_panel(
-        opened.store,
-        ticker or opened.story.ticker,
-        benchmark=opened.benchmark,
-        exchange=opened.story.exchange,
-        as_of=opened.config.as_of,
-        others=others,
-        with_factors=with_factors,
-    )
+        opened.store, ticker or opened.story.ticker, benchmark=opened.benchmark, exchange=opened.story.exchange,
+        as_of=opened.config.as_of, others=others, with_factors=with_factors,
+    )  # fmt: skip
 
 
 def load_returns(opened: OpenedStory) -> ReturnPanel:
@@ -159,14 +154,10 @@ def check_event(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -
 def design_model(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -> Design:
     """Response and regressors of the run's model for one return kind."""
     return build_design(
-        opened.config.model,
-        panel.returns[return_kind],
-        ticker=panel.ticker,
-        benchmark=panel.benchmark,
-        return_kind=return_kind,
-        factors=panel.factors,
+        opened.config.model, panel.returns[return_kind], ticker=panel.ticker, benchmark=panel.benchmark,
+        return_kind=return_kind, factors=panel.factors,
         peers=tuple(c for c in panel.returns[return_kind].columns if c not in (panel.ticker, panel.benchmark)),
-    )
+    )  # fmt: skip
 
 
 def check_prices_serve(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from event_impact.base.result import record_of
 from event_impact.base.run_record import RunRecord
 from event_impact.estimation.abnormal import AbnormalReturns, Measured
 from event_impact.events.sessions import Alignment
@@ -61,15 +62,9 @@ class Provenance:
 
 
 def record_study(
-    opened: OpenedStory,
-    panel: ReturnPanel,
-    measured: Measured,
-    rows: list[WindowEstimate],
-    *,
-    alignment: Alignment,
-    verdict: FirstScreen,
-    finding: FirstScreen | None = None,
-) -> Provenance:
+    opened: OpenedStory, panel: ReturnPanel, measured: Measured, rows: list[WindowEstimate], *, alignment: Alignment,
+    verdict: FirstScreen, finding: FirstScreen | None = None,
+) -> Provenance:  # fmt: skip
     """Gather everything that a run of one story publishes.
 
     Parameters
@@ -81,20 +76,12 @@ def record_study(
     headline, companion = (find_primary(rows, kind) for kind in ("close_to_close", "close_to_open"))
     candidates = headline.candidates.frame(headline.significance) if headline.candidates else pd.DataFrame()
     run = RunRecord(
-        **_describe(opened, alignment),
-        status=verdict.status,
-        outcome=verdict.outcome,
-        companion_outcome=verdict.companion_outcome,
-        verdict=verdict.text,
-        finding=(finding or verdict).finding,
-        plain=verdict.text,
-        table=(finding or verdict).table,
-        headline=headline.as_record(),
+        **_describe(opened, alignment, verdict, finding), status=verdict.status, outcome=verdict.outcome,
+        companion_outcome=verdict.companion_outcome, headline=headline.as_record(),
         companion=companion.as_record(),
         candidates=[{str(k): v for k, v in row.items()} for row in candidates.to_dict("records")],
-        inputs=opened.tables.hash() | prices,
-        vintage=panel.vintage,
-    )
+        inputs=opened.tables.hash() | prices, vintage=panel.vintage,
+    )  # fmt: skip
     tables = {
         "estimates": estimates_frame(rows),
         "candidates": candidates,
@@ -107,14 +94,8 @@ def record_study(
 def record_timing(opened: OpenedStory, verdict: FirstScreen) -> Provenance:
     """Gather what the alignment of one story publishes; it has no outcome, since no price is tested."""
     run = RunRecord(
-        **_describe(opened, opened.timing),
-        verdict=verdict.text,
-        finding=verdict.finding,
-        plain=verdict.text,
-        table=verdict.table,
-        inputs=opened.tables.hash(),
-        vintage="none: no price is used",
-    )
+        **_describe(opened, opened.timing, verdict), inputs=opened.tables.hash(), vintage="none: no price is used",
+    )  # fmt: skip
     return Provenance(run, {"alignment": write_csv(opened.timing.frame())})
 
 
@@ -122,7 +103,7 @@ def record_minutes(
     opened: OpenedStory, result: MinuteResult | None, screen: FirstScreen, files: dict[str, str]
 ) -> Provenance:
     """Gather what a run on bars of minutes publishes: the first declared window is the headline, the second the companion."""
-    about, frame = _describe(opened, opened.timing), opened.timing.frame()
+    about, frame = _describe(opened, opened.timing, screen), opened.timing.frame()
     rows: list[dict[Any, Any]] = []
     outcomes = [screen.outcome, None]
     if result is not None:
@@ -135,8 +116,7 @@ def record_minutes(
         rows = declared.to_dict("records")
         outcomes = [*declared["outcome"], None]
     run = RunRecord(
-        **about, outcome=outcomes[0], companion_outcome=outcomes[1], verdict=screen.text, finding=screen.finding,
-        plain=screen.text, table=screen.table, headline=rows[0] if rows else None,
+        **about, outcome=outcomes[0], companion_outcome=outcomes[1], headline=rows[0] if rows else None,
         companion=rows[1] if len(rows) > 1 else None, inputs=opened.tables.hash() | files,
         vintage=result.bars.vintage if result else "none: no bars are recorded",
     )  # fmt: skip
@@ -151,24 +131,14 @@ def record_panel(result: PanelResult, verdict: FirstScreen) -> Provenance:
     opened, main = result.panel.study, result.main
     own = next((s.alignment for s in result.panel.stories if s.name == opened.story.story), opened.timing)
     run = RunRecord(
-        **_describe(opened, own),
-        verdict=verdict.text,
-        finding=verdict.finding,
-        plain=verdict.text,
-        table=verdict.table,
+        **_describe(opened, own, verdict),
         panel={
             "outcome": result.outcome,
-            "n": main.n,
+            **record_of(main, "n estimate standard_error ci95_low=ci95.0 ci95_high=ci95.1 mde80 p=p_value"),
+            "recommended": main.recommended or None,
             "n_controls": len(result.panel.controls),
             "n_separable": len(result.separable),
             "n_missing": len(result.panel.missing),
-            "estimate": main.estimate,
-            "standard_error": main.standard_error,
-            "ci95_low": main.ci95[0] if main.ci95 else None,
-            "ci95_high": main.ci95[1] if main.ci95 else None,
-            "mde80": main.mde80,
-            "recommended": main.recommended or None,
-            "p": main.p_value,
             "without_one_story": [asdict(left) for left in result.left_out],
             "dispersion": asdict(result.dispersion),
             "shrunk": asdict(result.shrunk) if result.shrunk else None,
@@ -179,9 +149,15 @@ def record_panel(result: PanelResult, verdict: FirstScreen) -> Provenance:
     return Provenance(run, {})
 
 
-def _describe(opened: OpenedStory, alignment: Alignment) -> dict[str, Any]:
-    """What every record says of its story."""
+def _describe(
+    opened: OpenedStory, alignment: Alignment, verdict: FirstScreen, finding: FirstScreen | None = None
+) -> dict[str, Any]:
+    """What every record says of its story, and of the page, which opens with ``finding`` or with the verdict."""
     return {
+        "verdict": verdict.text,
+        "plain": verdict.text,
+        "finding": (finding or verdict).finding,
+        "table": (finding or verdict).table,
         "story": opened.story.story,
         "as_of": opened.config.as_of.isoformat(),
         "identified": alignment.identification.as_record(),

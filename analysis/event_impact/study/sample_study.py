@@ -39,19 +39,12 @@ CONFIRMED = 0.10
 
 
 DEFAULTS: dict[str, str | int | float | bool] = {
-    **{"name": REGISTRY, "returns": SNAPSHOT, "events": REGISTRY, "benchmark": "SPY", "model": "market"},
-    **{
-        "estimation_sessions": 250,
-        "gap_sessions": 10,
-        "windows": "-1:1",
-        "path": "-5:5",
-        "usable_share": 0.9,
-        "calendar": "",
-        "factors": "",
-    },
-    **{"measure": "returns", "bhar": "model", "group": "", "traits": "", "ambiguous": "reject", "allow_large": False},
-    **{"draws": 1_999, "equivalence_bound": 0.02, "significance": 0.05, "seed": 20260202},
-}
+    "name": REGISTRY, "returns": SNAPSHOT, "events": REGISTRY, "benchmark": "SPY", "model": "market",
+    "estimation_sessions": 250, "gap_sessions": 10, "windows": "-1:1", "path": "-5:5", "usable_share": 0.9,
+    "calendar": "", "factors": "",
+    "measure": "returns", "bhar": "model", "group": "", "traits": "", "ambiguous": "reject", "allow_large": False,
+    "draws": 1_999, "equivalence_bound": 0.02, "significance": 0.05, "seed": 20260202,
+}  # fmt: skip
 """Parameters of a sample, as the parameters cell of notebook 07 declares them."""
 PASSED_ON = (
     "benchmark", "model", "estimation_sessions", "gap_sessions", "usable_share", "measure", "bhar", "ambiguous",
@@ -94,16 +87,11 @@ class SampleStudy:
         if not SAMPLE_NAME.fullmatch(self.name):
             raise ConfigError(f"{self.name!r} is no name of a sample.", "Use lower-case letters, digits and hyphens.")
         self.request = BatchRequest(
-            returns=Path(asked["returns"]),
-            events=Path(asked["events"]),
-            out=Path(),
-            windows=tuple(asked["windows"].split(",")),
-            traits=tuple(filter(None, asked["traits"].split(","))),
-            calendar=asked["calendar"] or None,
-            group=asked["group"] or None,
-            factors=Path(asked["factors"]) if asked["factors"] else None,
-            **{name: asked[name] for name in PASSED_ON},
-        )
+            returns=Path(asked["returns"]), events=Path(asked["events"]), out=Path(),
+            windows=tuple(asked["windows"].split(",")), traits=tuple(filter(None, asked["traits"].split(","))),
+            calendar=asked["calendar"] or None, group=asked["group"] or None,
+            factors=Path(asked["factors"]) if asked["factors"] else None, **{name: asked[name] for name in PASSED_ON},
+        )  # fmt: skip
         self.opened: OpenedBatch = open_batch(self.request, contextlib.ExitStack(), frames=self._read_registry())
         if self.opened.panel is None:
             raise ConfigError("A page is made in one process.", "Leave --scheduler out, or take fewer shares.")

@@ -51,14 +51,10 @@ def trace_curve(
     candidates, headline = list_candidates(opened, panel, return_kind)
     known = tuple(s for s in alignment.reachable if s <= panel.sessions[-1])
     return estimate_curve(
-        candidates,
-        alignment.event_session,
-        headline=headline,
-        significance=opened.config.significance,
-        bound=opened.config.equivalence_bound,
-        news=own_news(opened, alignment),
+        candidates, alignment.event_session, headline=headline, significance=opened.config.significance,
+        bound=opened.config.equivalence_bound, news=own_news(opened, alignment),
         rel_sessions=alignment.relative(known),
-    )
+    )  # fmt: skip
 
 
 def judge_curve(curve: SpecificationCurve) -> Confirmation:
@@ -96,25 +92,18 @@ def leave_out_news(opened: OpenedStory, measured: Measured, alignment: Alignment
     labels = pd.Series({s: opened.confounders.label_of(s) for s in sessions}, dtype=object)
     labels.index = pd.DatetimeIndex(labels.index)
     return leave_out_days(
-        measured.close_to_close.design,
-        alignment.event_session,
-        labels,
-        length=opened.config.estimation_sessions,
-        gap=opened.config.gap_sessions,
-        left_out=opened.masked,
-    )
+        measured.close_to_close.design, alignment.event_session, labels, length=opened.config.estimation_sessions,
+        gap=opened.config.gap_sessions, left_out=opened.masked,
+    )  # fmt: skip
 
 
 def leave_out_peers(opened: OpenedStory, alignment: Alignment) -> list[SpecificationEstimate]:
     """The market model with all peers, then without each; peers without figures carry the reason."""
     candidates, whole = list_peer_candidates(opened)
     return estimate_specifications(
-        candidates,
-        alignment.event_session,
-        headline=whole,
-        significance=opened.config.significance,
+        candidates, alignment.event_session, headline=whole, significance=opened.config.significance,
         bound=opened.config.equivalence_bound,
-    )
+    )  # fmt: skip
 
 
 def list_candidates(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -> tuple[list[Candidate], Choice]:
@@ -183,14 +172,9 @@ def _design(
     benchmark: str = "", factors: pd.DataFrame | None = None, peers: tuple[str, ...] = (),
 ) -> Design:  # fmt: skip
     return build_design(
-        model,
-        returns if form == SIMPLE else pd.DataFrame(np.log1p(returns)),
-        ticker=panel.ticker,
-        benchmark=benchmark or panel.benchmark,
-        return_kind=kind,
-        factors=factors,
-        peers=peers,
-    )
+        model, returns if form == SIMPLE else pd.DataFrame(np.log1p(returns)), ticker=panel.ticker,
+        benchmark=benchmark or panel.benchmark, return_kind=kind, factors=factors, peers=peers,
+    )  # fmt: skip
 
 
 def _on_factor_market(opened: OpenedStory, panel: ReturnPanel, model: str, form: str) -> Design:

@@ -155,12 +155,9 @@ def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> l
     for how, frame in frames.items():
         y, x, estimation, event = _arrays(opened, frame)
         fits = fit_windows(
-            y,
-            np.column_stack([np.ones(len(x)), x]),
-            estimation=estimation,
-            window=np.array([event]),
+            y, np.column_stack([np.ones(len(x)), x]), estimation=estimation, window=np.array([event]),
             between=np.arange(estimation[-1] + 1, event),
-        )
+        )  # fmt: skip
         rows.append(describe_linear(f"{name}: market model with {how}", tickers, fits, peer_columns=slice(2, None)))
     y, x, estimation, event = _arrays(opened, returns)
     order = np.r_[estimation, estimation[-1] + 1 : event + 1]
@@ -189,10 +186,7 @@ def _arrays(opened: OpenedStory, frame: pd.DataFrame) -> tuple[np.ndarray, np.nd
     zero = pd.Series(0.0, index=complete.index)
     design = Design("market_peers", HEADLINE_KIND, opened.benchmark, zero, complete[ticker], regressors, zero)
     positions, event = locate_estimation(
-        design,
-        opened.timing.event_session,
-        length=opened.config.estimation_sessions,
-        gap=opened.config.gap_sessions,
+        design, opened.timing.event_session, length=opened.config.estimation_sessions, gap=opened.config.gap_sessions,
         left_out=pd.DatetimeIndex([]),
-    )
+    )  # fmt: skip
     return complete[ticker].to_numpy(dtype=float), regressors.to_numpy(dtype=float), positions, event

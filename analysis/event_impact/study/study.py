@@ -154,16 +154,9 @@ class Study(OpenedStudy):
     def verdict(self) -> FirstScreen:
         """What was found, how sure, and what could have been seen: what a reader has in ten seconds."""
         return compose_daily_screen(
-            self.estimates,
-            self.sequence,
-            self.alignment,
-            self.config,
-            returns=self.returns,
-            abnormal=self.headline,
-            curve=self.curve,
-            placebo=self.placebo,
-            news=self.news,
-        )
+            self.estimates, self.sequence, self.alignment, self.config, returns=self.returns, abnormal=self.headline,
+            curve=self.curve, placebo=self.placebo, news=self.news,
+        )  # fmt: skip
 
     @cached_property
     def placebo(self) -> PlaceboRank:
@@ -333,14 +326,9 @@ class Study(OpenedStudy):
     def record(self, finding: FirstScreen | None = None) -> Provenance:
         """Of a notebook about the story, which opens with ``finding`` or with the verdict."""
         return record_study(
-            self.opened,
-            self.returns,
-            self.abnormal,
-            self.estimates,
-            alignment=self.alignment,
-            verdict=self.verdict,
+            self.opened, self.returns, self.abnormal, self.estimates, alignment=self.alignment, verdict=self.verdict,
             finding=finding,
-        )
+        )  # fmt: skip
 
     @property
     def minute_record(self) -> Provenance:
