@@ -149,7 +149,7 @@ def print_history(firm: Path, market: Path, event: str, *, gap: int) -> None:
     eligible = eligible_placebo_sessions(len(y), position, estimation_length=250, gap=gap)
     for label, sessions in (
         (f"before {event}", np.arange(250 + gap, position)),
-        (f"before {event} minus the gap of {gap}", eligible.positions),
+        (f"before {event} minus the gap of {gap}", eligible),
     ):
         calibration = calibrate_history(y, design, sessions=sessions, estimation_length=250, gap=gap)
         print(f"\nOWN HISTORY of {firm.stem} on {market.stem}: {len(sessions)} sessions {label}, L = 250, gap {gap}")

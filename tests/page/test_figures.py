@@ -15,7 +15,6 @@ from event_impact.estimation.abnormal import Unmeasured
 from event_impact.events.articles import load_stories
 from event_impact.events.sessions import align_story
 from event_impact.inference.activity_bands import band_activity
-from event_impact.inference.placebo import PlaceboSessions
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.windows import Specification, assess_window, unavailable
 from event_impact.page import activity_figures, fit_figures, return_figures, robustness_figures, timelines
@@ -90,7 +89,6 @@ def rank_of(t_values: np.ndarray, own: float, sessions: pd.DatetimeIndex, *, p_v
     test = TestResult("placebo", "the event is drawn like the others", p_value=p_value, note="too few dates")
     return PlaceboRank(
         {"placebo": test},
-        PlaceboSessions(np.arange(len(sessions)), 900, 0, 0),
         own,
         t_values,
         sessions,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from event_impact.base.errors import EstimationError
 from event_impact.estimation.models import check_rank
 
 
@@ -35,9 +34,7 @@ class DummyRegression:
     df: int
 
 
-def regress_with_dummies(
-    response: np.ndarray, regressors: np.ndarray, event_rows: list[int], *, covariance: str = "nonrobust"
-) -> DummyRegression:
+def regress_with_dummies(response: np.ndarray, regressors: np.ndarray, event_rows: list[int]) -> DummyRegression:
     """Regress on the model's regressors and one dummy for each event row.
 
     Parameters
@@ -48,8 +45,6 @@ def regress_with_dummies(
         (T, K).
     event_rows : list of int
         Row of each dummy; a row named twice is the same effect twice and is refused.
-    covariance : str
-        Only ``nonrobust``.
 
     Returns
     -------
@@ -58,14 +53,8 @@ def regress_with_dummies(
     Raises
     ------
     EstimationError
-        For a robust covariance, or dummies that mark the same session.
+        For dummies that mark the same session.
     """
-    if covariance != "nonrobust":
-        raise EstimationError(
-            f"covariance {covariance!r} is degenerate for a one-day dummy: the residual of its session is zero, so the "
-            "standard error is too small by about the square root of the number of estimation sessions.",
-            "Use the classical covariance, and the rank tests for non-normal returns.",
-        )
     dummies = np.zeros((len(response), len(event_rows)))
     dummies[event_rows, range(len(event_rows))] = 1.0
     design = np.column_stack([regressors, dummies])

@@ -56,14 +56,12 @@ class GarchFit:
 
     Attributes
     ----------
-    alpha, beta, omega : ndarray (n,)
+    alpha, beta : ndarray (n,)
         Parameters; alpha = beta = 0 where no GARCH is better than a constant variance.
     target_variance : ndarray (n,)
         s2 = e'e / L, the unconditional variance and the start of the recursion.
     variances : ndarray (n, L)
         h_t of the estimation days, squared fractions.
-    log_likelihood : ndarray (n,)
-        Gaussian quasi-log-likelihood at the estimate.
     forecast_variance : ndarray (n,)
         h of the event day: the recursion carried through the sessions of the gap with their realised
         abnormal returns.
@@ -71,10 +69,8 @@ class GarchFit:
 
     alpha: np.ndarray
     beta: np.ndarray
-    omega: np.ndarray
     target_variance: np.ndarray
     variances: np.ndarray
-    log_likelihood: np.ndarray
     forecast_variance: np.ndarray
 
     @property
@@ -135,11 +131,7 @@ def carry_garch(residuals: np.ndarray, following: np.ndarray | None, parameters:
     path = np.concatenate([residuals, following], axis=1) ** 2 / target[:, None]
     relative = variance_path(path, alpha, beta)
     variances = relative[:, : residuals.shape[1]] * target[:, None]
-    return GarchFit(
-        alpha=alpha, beta=beta, omega=target * (1.0 - alpha - beta), target_variance=target, variances=variances,
-        log_likelihood=-0.5 * np.sum(np.log(2 * np.pi * variances) + residuals**2 / variances, axis=1),
-        forecast_variance=relative[:, -1] * target,
-    )  # fmt: skip
+    return GarchFit(alpha, beta, target, variances, relative[:, -1] * target)
 
 
 def _refuse_infinite(values: np.ndarray) -> None:

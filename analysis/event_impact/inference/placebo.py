@@ -8,7 +8,6 @@ event, under the null, is drawn like an earlier session.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,33 +22,6 @@ MIN_DISTANCE = 10
 NULL = "the event session is drawn like an earlier ordinary session of the same firm"
 
 
-@dataclass(frozen=True)
-class PlaceboSessions:
-    """Eligible placebo sessions, and how many were left out for which reason.
-
-    Attributes
-    ----------
-    positions : ndarray (n,)
-        Eligible sessions, as positions in the return series, ascending.
-    n_before_event : int
-        Sessions whose windows fit between the start of the sample and the event session minus the gap.
-    n_incomplete : int
-        Of these, sessions with an unusable return in their windows.
-    n_near_news : int
-        Of the complete ones, sessions near another article or a masked confounder.
-    """
-
-    positions: np.ndarray
-    n_before_event: int
-    n_incomplete: int
-    n_near_news: int
-
-    @property
-    def count(self) -> int:
-        """Eligible sessions."""
-        return len(self.positions)
-
-
 def eligible_placebo_sessions(
     n_sessions: int,
     event: int,
@@ -60,8 +32,8 @@ def eligible_placebo_sessions(
     last: int = 0,
     news: Iterable[int] = (),
     usable: np.ndarray | None = None,
-) -> PlaceboSessions:
-    """Sessions at which the pipeline may be repeated as if nothing had happened.
+) -> np.ndarray:
+    """Positions of the sessions at which the pipeline may be repeated as if nothing had happened, ascending.
 
     Eligible is a session strictly before the event session minus the gap, whose own estimation and
     event windows are complete and end before that limit too, and which is more than :data:`MIN_DISTANCE`
@@ -92,7 +64,6 @@ def eligible_placebo_sessions(
     earliest = gap + estimation_length
     limit = event - max(gap, -first)
     candidates = np.arange(earliest, max(earliest, limit - max(last, 0)))
-    n_before = len(candidates)
     if usable is not None:
         usable = np.asarray(usable, dtype=bool)
         if usable.shape != (n_sessions,):
@@ -102,17 +73,11 @@ def eligible_placebo_sessions(
         unusable_before = np.concatenate([[0], np.cumsum(~usable)])
         spoiled = unusable_before[candidates + max(last, 0) + 1] - unusable_before[candidates - earliest]
         candidates = candidates[spoiled == 0]
-    n_complete = len(candidates)
     others = np.array(sorted(set(news)), dtype=int)
     if others.size:
         distance = np.abs(candidates[:, None] - others[None, :]).min(axis=1)
         candidates = candidates[distance > MIN_DISTANCE]
-    return PlaceboSessions(
-        positions=candidates,
-        n_before_event=n_before,
-        n_incomplete=n_before - n_complete,
-        n_near_news=n_complete - len(candidates),
-    )
+    return candidates
 
 
 def placebo_p_values(statistics: np.ndarray | float, placebo: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from event_impact.estimation.forecast import forecast_covariances
 from event_impact.estimation.garch import GarchParameters, estimate_garch
 from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.rolling_estimators import solve_rolling, standardised_sums
-from event_impact.inference.placebo import PlaceboSessions, eligible_placebo_sessions, placebo_test
+from event_impact.inference.placebo import eligible_placebo_sessions, placebo_test
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
 
 PSEUDO_EVENT_NULL = "the window is drawn like every earlier window of the same firm"
@@ -47,7 +47,6 @@ class PlaceboRank:
     """
 
     tests: dict[str, TestResult]
-    eligible: PlaceboSessions
     statistic: float
     statistics: np.ndarray
     sessions: pd.DatetimeIndex
@@ -61,7 +60,7 @@ class PlaceboRank:
     @property
     def count(self) -> int:
         """Eligible placebo sessions."""
-        return self.eligible.count
+        return len(self.sessions)
 
 
 def rank_windows(
@@ -101,7 +100,7 @@ class _Pool:
     sessions: pd.DatetimeIndex
     y: np.ndarray
     design: np.ndarray
-    eligible: Callable[..., PlaceboSessions]
+    eligible: Callable[..., np.ndarray]
     length: int
     gap: int
     positions: np.ndarray
@@ -115,7 +114,7 @@ class _Pool:
         sessions = abnormal.design.sessions
         event = place_of(sessions, abnormal.event_session)
         eligible = partial(eligible_placebo_sessions, len(y), event, estimation_length=length, gap=gap, usable=usable)
-        found = [eligible(first=first, last=last).positions for first, last in windows]
+        found = [eligible(first=first, last=last) for first, last in windows]
         positions = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=int)
         fits = garch = counterfactual = None
         if positions.size and abnormal.fit.has_error:
@@ -137,19 +136,19 @@ class _Pool:
         """All ranks of one window."""
         window = (total.first, total.last)
         whole, away = (self.eligible(first=total.first, last=total.last, news=news) for news in ((), near))
-        is_away = np.isin(whole.positions, away.positions)
+        is_away = np.isin(whole, away)
         t_values = np.empty((0, total.length))
         if total.standard_error is None:
-            statistic, earlier = self._rank_counterfactual(abnormal, total, whole.positions)
+            statistic, earlier = self._rank_counterfactual(abnormal, total, whole)
             tests = {"joint_f": not_computable("joint_f", total.note)}
         else:
             statistic = float(total.estimate / total.standard_error)  # type: ignore[operator]
-            earlier, f_values, at_all = self._standardise(window, whole.positions)
+            earlier, f_values, at_all = self._standardise(window, whole)
             tests, t_values = {"joint_f": joint_test(effects_of(abnormal, total), f_values[is_away])}, at_all[is_away]
         tests["placebo"] = placebo_test(statistic, earlier[is_away])
         if total.length > 1:
             tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
-        return PlaceboRank(tests, away, statistic, earlier[is_away], self.sessions[away.positions], t_values)
+        return PlaceboRank(tests, statistic, earlier[is_away], self.sessions[away], t_values)
 
     def _standardise(self, window: tuple[int, int], positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Standardised CAR, joint F and t of each session at every position."""

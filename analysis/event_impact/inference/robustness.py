@@ -464,7 +464,7 @@ def placebo_positions(
         last=last,
         news=[int(p) for p in sessions.get_indexer(news) if p >= 0],
         usable=design.is_usable,
-    ).positions
+    )
     if not len(candidate.masked):
         return positions
     kept = np.concatenate([[0], np.cumsum(~sessions.isin(candidate.masked))])
