@@ -417,6 +417,12 @@ def test_a_delisted_share_is_named_as_such(files, wide):
     assert found.tolist() == ["no return from 2025-06-03 on: delisted, or the file ends", ""]
 
 
+def test_a_workbook_is_refused_in_one_sentence(files):
+    (files / "returns.csv").write_bytes(b"PK\x03\x04" + bytes(40))
+    with pytest.raises(DataError, match="is a workbook, no CSV"):
+        run_batch(request(files))
+
+
 SPREADSHEETS = {
     "semicolons": ({"sep": ";"}, "utf-8", ""),
     "decimal commas": ({"sep": ";", "decimal": ","}, "utf-8-sig", ""),

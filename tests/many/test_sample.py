@@ -687,20 +687,33 @@ def test_detectable_effect_formula():
 
 
 @pytest.mark.parametrize(
-    ("statistic", "test"),
+    ("statistic", "spread", "test"),
     [
-        ("cross_sectional_t", lambda car, se: parametric.cross_sectional_t(car)),
-        ("patell", lambda car, se: parametric.patell(car / se, np.full(len(se), 248.0))),
-        ("bmp", lambda car, se: parametric.bmp(car / se)),
+        ("cross_sectional_t", 1.0, lambda car, se: parametric.cross_sectional_t(car)),
+        ("patell", 1.0, lambda car, se: parametric.patell(car / se, np.full(len(se), 248.0))),
+        ("bmp", 1.0, lambda car, se: parametric.bmp(car / se)),
+        ("bmp", 2.5, lambda car, se: parametric.bmp(car / se)),
     ],
 )
-def test_the_detectable_effect_is_seen_four_times_in_five(statistic, test):
+def test_the_detectable_effect_is_seen_four_times_in_five(statistic, spread, test):
     """Thirty events, standard errors from 1 to 4 %: simulated power at the effect that the formula names."""
     rng = np.random.default_rng(20260202)
     errors = np.linspace(0.01, 0.04, 30)
-    effect = parametric.find_detectable_caar(errors, statistic=statistic)
-    found = [test(effect + errors * rng.standard_normal(30), errors).p_value < 0.05 for _ in range(1500)]
+    effect = parametric.find_detectable_caar(errors, statistic=statistic, spread=spread)
+    found = [test(effect + spread * errors * rng.standard_normal(30), errors).p_value < 0.05 for _ in range(1500)]
     assert abs(np.mean(found) - 0.80) < 0.045
+
+
+def test_on_days_three_times_as_variable_more_is_needed_to_be_seen():
+    returns, market = simulate(n_tickers=30)
+    tickers, sessions = np.arange(30), 90 + 8 * np.arange(30)
+    calm = assess(returns, market, tickers, sessions, draws=0)[2]
+    for day in range(-1, 4):
+        noise = returns[tickers, sessions + day] - 1.1 * market[sessions + day]
+        returns[tickers, sessions + day] += 2 * noise
+    nervous = assess(returns, market, tickers, sessions, draws=0)[2]
+    assert calm.recommended == nervous.recommended == "bmp"
+    assert 2.2 < nervous.mde80 / calm.mde80 < 3.5
 
 
 def test_the_example_of_the_documentation_runs():

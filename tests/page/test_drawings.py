@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from event_impact.page.canvas import NARROW, PAINTS, WIDE_CLOCK, WIDE_DAYS, choose_ticks
+from event_impact.page.canvas import NARROW, PAINTS, WIDE_CLOCK, WIDE_DAYS, choose_ticks, measure_text
 from event_impact.page.clock_drawing import NewsInterval, PricePoint, draw_clock
 from event_impact.page.day_drawing import Effect, draw_days
+from event_impact.page.sample_drawing import draw_events
 
 
 def at(text: str) -> pd.Timestamp:
@@ -53,6 +54,19 @@ def test_there_is_one_dot_for_each_ordinary_day(n):
 def test_ten_thousand_days_become_bars_that_count_all_of_them():
     svg = days(10_000).draw(WIDE_DAYS).to_svg("d")
     assert sum(int(n) for n in re.findall(r"<title>(\d+)</title>", svg)) == 10_000
+
+
+@pytest.mark.parametrize("width", [WIDE_CLOCK, NARROW])
+def test_labels_of_the_outermost_events_stand_above_the_others(width):
+    scar = np.concatenate([np.full(30, -3.0), np.full(30, 0.1), [-4.0, 3.5]])
+    svg = draw_events(scar, [f"T{i} 2025-04-07" for i in range(len(scar))]).draw(width).to_svg("d")
+    dots = [(float(x), float(y)) for x, y in re.findall(r"M([\d.]+) ([\d.]+)h0", svg)]
+    labels = re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>(T\d+ 2025-04-07, [^<]+)<', svg)
+    assert len(labels) == 2
+    assert len(dots) == len(scar)
+    for x, y, text in labels:
+        half = measure_text(text, 12) / 2
+        assert all(dot > float(y) for at, dot in dots if abs(at - float(x)) < half)
 
 
 @pytest.mark.parametrize("width", [WIDE_DAYS, NARROW])

@@ -175,6 +175,21 @@ def test_the_registry_is_a_sample_of_its_own():
     assert {"data/stories.csv", "data/articles.csv", "data/manifest.csv"} <= set(study.hash_tables())
 
 
+def test_sessions_of_another_market_do_not_count_as_the_benchmarks():
+    """Hong Kong trades on 16 February 2026 and 19 June 2025, New York does not: windows of US shares step over them."""
+    study = SampleStudy(root=ROOT, draws=0)
+    panel, reasons = (
+        study.opened.panel,
+        dict(zip(study.opened.placed.frame["event_id"], study.works[0].reasons, strict=True)),
+    )
+    assert np.isfinite(panel.benchmark).all()
+    assert reasons["ford-jv-framework-2026"] == reasons["stellantis-maserati-2025"] == ""
+    lost = np.flatnonzero(panel.sessions == np.datetime64("2026-02-17"))[
+        0
+    ]  # would leave out what Hong Kong did on the 16th
+    assert np.isnan(panel.returns[panel.tickers.index("1810.HK"), lost])
+
+
 def test_parameters_are_read_as_their_defaults_and_wrong_ones_are_refused(tmp_path):
     files = write_files(tmp_path)
     study = SampleStudy(root=ROOT, **{**files, "draws": "9", "usable_share": "0.5", "allow_large": "true"})

@@ -81,6 +81,8 @@ def sniff_dialect(path: Path) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         raw = file.read(SNIFFED_BYTES)
+    if raw.startswith(b"PK\x03\x04"):
+        raise DataError(f"{path} is a workbook, no CSV.", "Save its sheet as CSV.")
     is_wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     start = raw.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
     first, _, rest = start.partition("\n")
@@ -531,6 +533,8 @@ def _explain_missing(panel: BatchPanel, estimates: EventEstimates, at: int, impo
     day, ticker = pd.Timestamp(panel.sessions[gone[0]]), panel.tickers[row]
     if impossible is not None and (day, ticker) in impossible.index:
         return f"the return of {impossible[(day, ticker)]:.4g} on {day.date()} is impossible"
+    if panel.benchmark is not None and not np.isfinite(panel.benchmark[gone[0]]):
+        return f"no return on {day.date()}, nor of the benchmark: closed, or missing in the file"
     if not has_own[gone[0] :].any():
         return f"no return from {day.date()} on: delisted, or the file ends"
     return f"no return on {day.date()}: suspended, or missing in the file"

@@ -108,7 +108,7 @@ class SampleStudy:
         SampleStudy._offered = self
 
     def _read_registry(self) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-        """Returns of the embedded prices and the event session of every registered story."""
+        """Returns of the embedded prices on the benchmark's sessions, and the event session of every registered story."""
         if (str(self.request.returns), str(self.request.events)) != (SNAPSHOT, REGISTRY):
             return None
         tables, found = self._tables, {}
@@ -119,7 +119,11 @@ class SampleStudy:
                 found[ticker] = faultless_returns(store.load(ticker, exchange))[0]["close_to_close"]
         known = load_known_alignments(tables, date(2100, 1, 1))
         rows = [(a.story.story, a.story.ticker, f"{a.event_session:%Y-%m-%d}") for a in known]
-        return pd.DataFrame(found).sort_index(), pd.DataFrame(rows, columns=["event_id", "ticker", "session"])
+        # on the benchmark's sessions: elsewhere traded days between two of them would be lost, so the second has no return
+        wide = pd.DataFrame(found).sort_index()
+        is_held = wide[self.request.benchmark].notna()
+        is_lost = (wide.notna() & ~is_held.to_numpy()[:, None]).cumsum()[is_held].diff() > 0
+        return wide[is_held].mask(is_lost), pd.DataFrame(rows, columns=["event_id", "ticker", "session"])
 
     @property
     def title(self) -> str:
