@@ -62,7 +62,7 @@ def test_labels_of_the_outermost_events_stand_above_the_others(width):
     svg = draw_events(scar, [f"T{i} 2025-04-07" for i in range(len(scar))]).draw(width).to_svg("d")
     dots = [(float(x), float(y)) for x, y in re.findall(r"M([\d.]+) ([\d.]+)h0", svg)]
     labels = re.findall(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>(T\d+ 2025-04-07, [^<]+)<', svg)
-    assert len(labels) == 2
+    assert len(set(labels)) == 2  # each is drawn over its halo
     assert len(dots) == len(scar)
     for x, y, text in labels:
         half = measure_text(text, 12) / 2
