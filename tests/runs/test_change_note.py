@@ -25,7 +25,7 @@ def test_a_change_of_outcome_has_its_cause():
 def test_other_parameters_without_other_numbers_are_said_too():
     later = dataclasses.replace(RUN, parameters={**RUN.parameters, "seed": 2})
     assert "no number changed; seed: 1 \u2192 2." in describe_changes(RUN, later)
-    assert "no number changed; nothing went in otherwise." in describe_changes(RUN, RUN)
+    assert "no number changed; the code of the study changed." in describe_changes(RUN, RUN)
 
 
 def test_where_nothing_went_in_otherwise_the_code_is_the_cause():

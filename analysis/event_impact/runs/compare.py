@@ -119,7 +119,7 @@ def describe_changes(previous: RunRecord | None, run: RunRecord) -> str:
         what = (
             f"{results[0]}{f', and {len(results) - 1} more' if results[1:] else ''}" if results else "no number changed"
         )
-        why = "; ".join(causes) or ("the code of the study changed" if results else "nothing went in otherwise")
+        why = "; ".join(causes) or "the code of the study changed"  # else it would be the same run
         relation = ", after this one" if previous.as_of > run.as_of else ""
         said = f"(as of {previous.as_of}{relation}, finished {previous.finished_at}) {what}; {why}."
     lead = "<strong>Since the previous run:</strong>"
