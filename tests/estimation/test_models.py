@@ -90,6 +90,11 @@ def test_dummies_equal_prediction_errors(focal):
     window = abnormal.sum_window(0, 2)
     assert np.sqrt(np.ones(3) @ result.covariance @ np.ones(3)) == pytest.approx(window.standard_error, rel=1e-12)
     assert result.df == fit.df
+    dummies = np.eye(len(sessions))[:, fit.n_estimation :]
+    fitted = sm.OLS(design.response.loc[sessions].to_numpy(),
+                    np.hstack([design.regressors.loc[sessions].to_numpy(), dummies])).fit()  # fmt: skip
+    np.testing.assert_allclose(result.effects, fitted.params[-3:], rtol=1e-12)
+    np.testing.assert_allclose(errors, fitted.bse[-3:], rtol=1e-12)
 
 
 def test_duplicate_dummies_are_refused_where_statsmodels_halves_them():

@@ -151,7 +151,7 @@ def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalRetu
         said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
     caption = (
         "The same by regression: one least-squares fit over estimation and event sessions with a dummy for each event "
-        f"session, computed by statsmodels. Coefficients and standard errors must equal the prediction errors. {said}"
+        f"session, by the pseudo-inverse of statsmodels' OLS. Coefficients and standard errors must equal the prediction errors. {said}"
     )
     return declare_table("dummy_regression", rows, columns, caption=caption)
 
