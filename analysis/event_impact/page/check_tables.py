@@ -151,7 +151,8 @@ def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalRetu
         said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
     caption = (
         "The same by regression: one least-squares fit over estimation and event sessions with a dummy for each event "
-        f"session, by the pseudo-inverse of statsmodels' OLS. Coefficients and standard errors must equal the prediction errors. {said}"
+        "session, by the pseudo-inverse of statsmodels' OLS. Coefficients "
+        f"and standard errors must equal the prediction errors. {said}"
     )
     return declare_table("dummy_regression", rows, columns, caption=caption)
 
