@@ -23,7 +23,10 @@ myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = "event-impact"
 html_static_path: list[str] = []
-html_theme_options = {"show_toc_level": 2, "navbar_end": ["theme-switcher"], "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_toc_level": 2, "navbar_center": [], "navbar_end": ["theme-switcher"], "secondary_sidebar_items": ["page-toc"],
+}  # fmt: skip
+html_sidebars = {"index": [], "**": ["globaltoc.html"]}
 html_show_sourcelink = False
 html_extra_path = ["llms.txt", "../reports/example"]
 html_math_renderer = "mathml"

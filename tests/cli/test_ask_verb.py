@@ -127,6 +127,8 @@ def test_the_page_is_published_and_opened_when_asked(monkeypatch: pytest.MonkeyP
     ("arguments", "code", "words"),
     [
         (("F",), 2, "when is not said once"),
+        ((), 2, "Missing argument 'TICKER'. See "),
+        (("F", "--bfore"), 2, "'--before'"),
         (("F", AT, "--before"), 2, "when is not said once"),
         (("F", "2026-01-31T18:28"), 2, "names no zone"),
         (("F;", AT), 2, "expected a ticker"),

@@ -84,8 +84,11 @@ class ImpactGroup(click.Group):
             _refuse(ctx, error, error.exit_code)
         except KeyboardInterrupt as error:
             _refuse(ctx, error, INTERRUPTED, "interrupted; what was not yet published is gone, all else is whole.")
-        except (click.exceptions.Exit, click.Abort, click.ClickException):
+        except (click.exceptions.Exit, click.Abort, click.exceptions.NoArgsIsHelpError):
             raise
+        except click.UsageError as error:
+            asked = error.ctx.command_path if error.ctx else "impact"
+            _refuse(ctx, error, error.exit_code, f"{error.format_message()} See {asked} --help.")
         except BrokenPipeError:  # the reader of stdout went away, as `impact stories | head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(CLOSED_PIPE)

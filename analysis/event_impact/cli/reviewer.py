@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -70,7 +71,8 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
     if source := facts.source:
         age = f"recorded to {source.get('last_session')}, {source.get('age_sessions')} sessions old then"
         lines.append(f"figures   {source.get('vintage')}, {age}")
-    lines += [f"{name:9} {text}" for name, text in (("verdict", facts.verdict), ("error", facts.error)) if text]
+    said = (("verdict", facts.verdict), ("error", facts.error))
+    lines += [fill(f"{name:9} {text}", 110, subsequent_indent=10 * " ") for name, text in said if text]
     if facts.table and facts.table["rows"]:
         lines += ["", *print_rows(facts.table), ""]
     lines.append(f"page      {stored.folder / 'report.html'}")
