@@ -47,6 +47,6 @@ def test_a_batch_is_published_verified_and_found_again(tmp_path, monkeypatch):
     assert run["finding"].split(". Over")[0].split(":")[0].replace("\xa0", " ") in page.replace("\xa0", " ")
     assert "impact run 07_sample" in (folder / "appendix.html").read_text(encoding="utf-8")
     again = call(*asked)
-    assert json.loads(again.stdout) == {"page": str(folder / "report.html"), "is_new": False}
+    assert json.loads(again.stdout) == {"page": str(folder / "report.html"), "is_new": False, **run}
     verified = verify_run(folder, find_root(ROOT))
     assert verified.n_numbers > 200

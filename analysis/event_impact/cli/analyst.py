@@ -228,13 +228,8 @@ def describe_other_news(alignment: Alignment, config: StudyConfig, data: Path) -
 
 def plan_options(command: Callable[..., None]) -> Callable[..., None]:
     """A story, and the parameters of its plan."""
-    for option in (
-        context.assignments_option,
-        context.source_option,
-        click.argument("story_id", metavar="STORY", shell_complete=context.complete(context.list_stories)),
-    ):
-        command = option(command)
-    return command
+    story_argument = click.argument("story_id", metavar="STORY", shell_complete=context.complete(context.list_stories))
+    return story_argument(context.source_option(context.assignments_option(command)))
 
 
 def open_plan(

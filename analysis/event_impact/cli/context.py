@@ -143,6 +143,11 @@ def say(ctx: click.Context, text: str, record: Any) -> None:
     click.echo(json.dumps(clean(record), ensure_ascii=False, allow_nan=False) if ctx.obj["as_json"] else text)
 
 
+def say_run(ctx: click.Context, done: Any) -> None:
+    """The page of a published run, with its record."""
+    say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})
+
+
 def parse_at(text: str | None) -> datetime:
     """The instant of an option, now when none is given."""
     return read_system_clock() if text is None else read_instant(text)

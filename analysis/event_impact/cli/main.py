@@ -169,8 +169,7 @@ def run(
         RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
         progress=context.make_progress(ctx),
     )
-    page = str(outcome.page)
-    context.say(ctx, page, {"page": page, "is_new": outcome.is_new, **outcome.run.as_json()})
+    context.say_run(ctx, outcome)
 
 
 if __name__ == "__main__":

@@ -104,8 +104,7 @@ def _publish_page(ctx: click.Context, request: BatchRequest, *, name: str, path:
     parameters |= {option: str(getattr(request, option) or "") for option in files}
     parameters |= {"windows": ",".join(request.windows), "traits": ",".join(request.traits)}
     asked = RunRequest("07_sample", parameters, context.open_root(ctx), context.find_reports(ctx, None))
-    outcome = run_notebook(asked, progress=context.make_progress(ctx))
-    context.say(ctx, str(outcome.page), {"page": str(outcome.page), "is_new": outcome.is_new})
+    context.say_run(ctx, run_notebook(asked, progress=context.make_progress(ctx)))
 
 
 def _request_batch(*, event: str | None, estimation: str | None, **options: Any) -> BatchRequest:

@@ -198,5 +198,4 @@ def dossier(
     request = RunRequest(
         DOSSIER, parameters, context.open_root(ctx), context.find_reports(ctx, reports), is_forced=force, limits=limits
     )
-    done = run_dossier(request, limit=limit, progress=context.make_progress(ctx))
-    context.say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})
+    context.say_run(ctx, run_dossier(request, limit=limit, progress=context.make_progress(ctx)))

@@ -219,13 +219,11 @@ def diagnose_headline(opened: OpenedStory, measured: Measured) -> StudyDiagnosti
         without = slope_without(y, fit.design_matrix, sessions=fit.sessions.get_indexer(doubtful), slope=slope)
     stability = found.beta_stability
     return StudyDiagnostics(
-        diagnostics=found,
-        largest_leverage_session=fit.sessions[found.largest_leverage_offset],
+        diagnostics=found, largest_leverage_session=fit.sessions[found.largest_leverage_offset],
         average_leverage=len(names) / fit.n_estimation,
         dropped_sessions=tuple(fit.sessions[list(stability.dropped)]) if stability else (),
-        doubtful_sessions=tuple(doubtful),
-        beta_without_doubtful=without,
-    )
+        doubtful_sessions=tuple(doubtful), beta_without_doubtful=without,
+    )  # fmt: skip
 
 
 def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
@@ -294,12 +292,10 @@ def judge_claims(
     """What the articles that were known at as_of claim, and what the figures say of each statement."""
     claims = load_claims(tuple(event.article for event in alignment.articles), opened.tables)
     context = ClaimContext(
-        panel=panel,
-        alignment=alignment,
-        abnormal={kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)},
-        **opened.lengths,
+        panel=panel, alignment=alignment,
+        abnormal={kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)}, **opened.lengths,
         max_small_percentile=MAX_SMALL_PERCENTILE,
-    )
+    )  # fmt: skip
     return check_claims(claims, context)
 
 

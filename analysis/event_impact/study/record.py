@@ -83,11 +83,9 @@ def record_study(
         inputs=opened.tables.hash() | prices, vintage=panel.vintage,
     )  # fmt: skip
     tables = {
-        "estimates": estimates_frame(rows),
-        "candidates": candidates,
-        "abnormal_returns": path_frame(opened, measured),
-        "alignment": alignment.frame(),
-    }
+        "estimates": estimates_frame(rows), "candidates": candidates,
+        "abnormal_returns": path_frame(opened, measured), "alignment": alignment.frame(),
+    }  # fmt: skip
     return Provenance(run, {name: write_csv(frame) for name, frame in tables.items() if len(frame)})
 
 
@@ -154,16 +152,11 @@ def _describe(
 ) -> dict[str, Any]:
     """What every record says of its story, and of the page, which opens with ``finding`` or with the verdict."""
     return {
-        "verdict": verdict.text,
-        "plain": verdict.text,
-        "finding": (finding or verdict).finding,
-        "table": (finding or verdict).table,
-        "story": opened.story.story,
-        "as_of": opened.config.as_of.isoformat(),
+        "verdict": verdict.text, "plain": verdict.text, "finding": (finding or verdict).finding,
+        "table": (finding or verdict).table, "story": opened.story.story, "as_of": opened.config.as_of.isoformat(),
         "identified": alignment.identification.as_record(),
-        "event_session": alignment.event_session.date().isoformat(),
-        "parameters": opened.parameters,
-    }
+        "event_session": alignment.event_session.date().isoformat(), "parameters": opened.parameters,
+    }  # fmt: skip
 
 
 def path_frame(opened: OpenedStory, measured: Measured) -> pd.DataFrame:

@@ -47,13 +47,11 @@ def measure_spillover(opened: OpenedStory, measured: Measured) -> Spillover:
     if clean != with_figures:
         groups.append(assess_group("peers without news of their own", clean, _average(opened, clean)))
     return Spillover(
-        firm=firm,
-        peers=peers,
+        firm=firm, peers=peers,
         foreign=tuple(_measure_foreign(opened, p) for p in listed if not opened.shares_sessions(p)),
-        groups=tuple(groups),
-        in_space=rank_in_space(firm, clean),
+        groups=tuple(groups), in_space=rank_in_space(firm, clean),
         adjusted=_adjust(opened, firm, clean, with_figures),
-    )
+    )  # fmt: skip
 
 
 def _market_model(opened: OpenedStory, returns: pd.DataFrame, ticker: str) -> AbnormalReturns:
