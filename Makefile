@@ -36,6 +36,7 @@ calibrate: $(VENV)/.dev
 	$(BIN)/python -m calibration.single_firm
 	$(BIN)/python -m calibration.cross_section_size
 	$(BIN)/python -m calibration.outcome_rates
+	$(BIN)/python -m calibration.sample_size
 
 calibrate-minutes: $(VENV)/.dev
 	$(BIN)/python -m calibration.minute_size

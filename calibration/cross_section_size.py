@@ -26,6 +26,7 @@ from event_impact.many.sample import STATISTIC_NAMES, SampleResult, assess_sampl
 from event_impact.many.sample_events import judge_events
 
 LEVELS = (0.05, 0.01)
+RECOMMENDED = "recommended"  # whatever statistic a sample's own recommendation names
 LARGEST_RETURN = 0.75  # of a real daily return; beyond it a recycled ticker is likelier than news
 
 
@@ -98,7 +99,8 @@ class Rejections:
     @classmethod
     def count(cls, results: Iterable[SampleResult]) -> Rejections:
         """Run through samples."""
-        counts = cls(dict.fromkeys(STATISTIC_NAMES, 0), {(n, a): 0 for n in STATISTIC_NAMES for a in LEVELS})
+        names = (*STATISTIC_NAMES, RECOMMENDED)
+        counts = cls(dict.fromkeys(names, 0), {(n, a): 0 for n in names for a in LEVELS})
         for result in results:
             for name, test in result.tests.items():
                 if test.p_value is None:

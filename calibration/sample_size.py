@@ -1,29 +1,33 @@
 """Sizes of every statistic of a sample for 5, 20 and 200 events in ten designs without any effect.
 
-    python -m calibration.sample_size                    all of them, some minutes
-    python -m calibration.sample_size --events 20 --designs staggered
+    python -m calibration.sample_size                    all of them, half an hour
+    python -m calibration.sample_size --events 20 --replications 500 --designs staggered
+    python -m calibration.sample_size --table            the stored sizes as the page shows them
 
 Market model on 120 sessions, event window of three. Independent events lie on dates whose windows share no day, each
 with a market of its own; ``one date`` and ``staggered`` share market and a shock of the stated share of variance.
 ``common shock x2`` is one date with correlation .1 whose shared shock is twice as large on the event days.
-The table in ``sample_size.md`` was made with the defaults.
+``results/sample_size.csv`` and the tables of ``sample_size.md`` were made with the defaults.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchPanel, lay_out_model
-from event_impact.many.sample import STATISTIC_NAMES, SampleResult, assess_sample
+from event_impact.many.sample import SampleResult, assess_sample
 
-from calibration.cross_section_size import LEVELS, Rejections
+from calibration.cross_section_size import RECOMMENDED, Rejections
 
 WINDOWS = EventWindows(-130, -11, -1, 1)
 FIRST = 131  # session of the first event
 DRAWS = 199
+RESULTS, PAGE = Path(__file__).parent / "results" / "sample_size.csv", Path(__file__).with_suffix(".md")
 
 
 @dataclass(frozen=True)
@@ -100,27 +104,66 @@ def simulate(situation: Situation, n: int, rng: np.random.Generator) -> SampleRe
     return assess_sample(layout, estimate_events(layout, rows, sessions, windows=WINDOWS), draws=DRAWS)
 
 
+def measure(name: str, n: int, *, replications: int, seed: int) -> pd.DataFrame:
+    """Sizes of every statistic, and of the one that each sample's own recommendation names, in one design.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a statistic and level: events, design, statistic, level, replications (computed ones), rate and its
+        Monte Carlo error; fractions.
+    """
+    rng = np.random.default_rng([seed, n, list(SITUATIONS).index(name)])
+    results = (simulate(SITUATIONS[name], n, rng) for _ in range(replications))
+    found = Rejections.count(replace(r, tests=r.tests | {RECOMMENDED: r.tests[r.recommended]}) for r in results)
+    table = pd.DataFrame(
+        [
+            (n, name, statistic, level, found.computed[statistic], found.share(statistic, level))
+            for statistic, level in found.rejected
+        ],
+        columns=["events", "design", "statistic", "level", "replications", "rate"],
+    )
+    return table.assign(error=np.sqrt(table["rate"] * (1 - table["rate"]) / table["replications"]))
+
+
+def write_pages(table: pd.DataFrame) -> str:
+    """The tables as they stand in the documentation, percent."""
+    found = []
+    for (n, level), part in table.groupby(["events", "level"], sort=False):
+        wide = 100 * part.pivot(index="statistic", columns="design", values="rate")
+        wide = wide.loc[part["statistic"].unique(), list(SITUATIONS)]
+        count = int(part["replications"].max())
+        error = 100 * (level * (1 - level) / count) ** 0.5
+        found += [f"## {n} events, rejections at {level:.0%}, percent", ""]
+        found += [f"{count:,} samples a design; Monte Carlo error of {100 * level:.0f} %: {error:.2f} points.", ""]
+        found += ["| statistic | " + " | ".join(wide.columns) + " |", "|---" + "|---" * len(wide.columns) + "|"]
+        for name, row in wide.iterrows():
+            found.append(f"| {name} | " + " | ".join(f"{v:.1f}" if v == v else "n/a" for v in row) + " |")
+        found.append("")
+    return "\n".join(found).rstrip() + "\n"
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replications", type=int, default=1_000)
+    parser.add_argument("--replications", type=int, nargs="*", default=[2_000, 2_000, 2_000], help="one an entry of N")
     parser.add_argument("--events", type=int, nargs="*", default=[5, 20, 200])
     parser.add_argument("--designs", nargs="*", default=list(SITUATIONS))
     parser.add_argument("--seed", type=int, default=20260202)
+    parser.add_argument("--table", action="store_true", help="render the stored sizes, simulate nothing")
     options = parser.parse_args()
-    error = 100 * (0.05 * 0.95 / options.replications) ** 0.5
-    print(f"{options.replications} replications, seed {options.seed}, standard error of a 5 % rate {error:.1f} points")
-    for n in options.events:
-        found = {}
-        for k, name in enumerate(options.designs):
-            rng = np.random.default_rng([options.seed, n, k])
-            found[name] = Rejections.count(simulate(SITUATIONS[name], n, rng) for _ in range(options.replications))
-        for level in LEVELS:
-            print(f"\n## {n} events, rejections at {level:.0%}, percent\n")
-            print("| statistic | " + " | ".join(found) + " |\n|---" + "|---" * len(found) + "|")
-            for name in STATISTIC_NAMES:
-                cells = [f"{100 * c.share(name, level):.1f}" if c.computed[name] else "n/a" for c in found.values()]
-                print(f"| {name} | " + " | ".join(cells) + " |")
+    key = ["events", "design", "statistic", "level"]
+    for n, replications in [] if options.table else zip(options.events, options.replications, strict=True):
+        for name in options.designs:
+            table = measure(name, n, replications=replications, seed=options.seed)
+            if RESULTS.exists():  # one design at a time, so that a run can be taken up again
+                table = pd.concat([pd.read_csv(RESULTS), table]).drop_duplicates(key, keep="last")
+            table.sort_values(["events", "level"], ascending=[True, False], kind="stable").to_csv(
+                RESULTS, index=False, float_format="%.6g", lineterminator="\n"
+            )
+            print(f"{n} events, {name}: {replications} replications")
+    text = PAGE.read_text(encoding="utf-8").split("## 5 events")[0]
+    PAGE.write_text(text + write_pages(pd.read_csv(RESULTS)), encoding="utf-8")
 
 
 if __name__ == "__main__":

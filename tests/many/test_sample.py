@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import statsmodels.api as sm
@@ -25,8 +26,17 @@ from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.event_days import EventDays
 from event_impact.many.layout import BatchPanel, lay_out_model
 from event_impact.many.residual_correlation import mean_correlation
-from event_impact.many.sample import ORDINARY_CORRELATION, STATISTIC_NAMES, assess_sample, recommend_statistic
+from event_impact.many.sample import (
+    ONE_DATE_NOTE,
+    ORDINARY_CORRELATION,
+    SKEWED_NOTE,
+    STATISTIC_NAMES,
+    assess_sample,
+    recommend_statistic,
+)
 from event_impact.many.sample_days import buy_and_hold
+
+from calibration.sample_size import write_pages
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 WINDOWS = EventWindows(-70, -11, -1, 3)
@@ -306,7 +316,7 @@ def test_statistics_that_do_not_keep_their_size_say_so():
     assert "rejects some 11 %" in apart.tests["grank_t"].note
     assert "at 1 %" not in apart.tests["kp_bmp"].note
     _, _, together = assess(returns, market, np.arange(5), np.full(5, 100))
-    assert "up to 2.5 %" in together.tests["kp_bmp"].note
+    assert "up to 2.3 %" in together.tests["kp_bmp"].note
 
 
 def test_same_events_in_another_order_say_the_same():
@@ -759,23 +769,30 @@ def test_many_events_of_few_firms_pair_as_the_loop_does(model):
 
 
 def test_what_the_notes_say_of_sizes_is_in_the_stored_table():
-    """The sizes that a recommendation names are those of ``calibration/sample_size.md``."""
-    text = (Path(__file__).parents[2] / "calibration" / "sample_size.md").read_text(encoding="utf-8")
-    rows = {}
-    for n in (5, 20, 200):
-        part = text.split(f"## {n} events, rejections at 5%")[1].split("##")[0]
-        table = [
-            [cell.strip() for cell in line.strip("| ").split("|")]
-            for line in part.splitlines()
-            if line.startswith("| ")
-        ]
-        rows[n] = {row[0]: dict(zip(table[0][1:], row[1:], strict=True)) for row in table[1:]}
-    shocked = [float(rows[n]["kp_bmp"]["common shock x2"]) for n in rows]
-    assert f"rejects {min(shocked):.0f} to {max(shocked):.0f} %" in ORDINARY_CORRELATION
-    ordinary = [float(v) for n in rows for k, v in rows[n]["kp_bmp"].items() if k != "common shock x2"]
-    assert 2.5 < min(ordinary) < max(ordinary) < 8
-    independent = [float(rows[5][name]["normal"]) for name in ("grank_t", "corrado_zivney")]
-    assert all(9 < size < 13 for size in independent)
-    for n in (20, 200):
-        for name in ("wild_bootstrap", "event_block_bootstrap", "two_way_clustered_t", "ibragimov_mueller_t"):
-            assert float(rows[n][name]["staggered"]) < 8
+    """The sizes that notes and recommendations name are those of ``calibration/results/sample_size.csv``."""
+    stored = pd.read_csv(Path(__file__).parents[2] / "calibration" / "results" / "sample_size.csv")
+    rates = 100 * stored.set_index(["level", "statistic", "events", "design"])["rate"].unstack()
+    shocked, ordinary = (
+        rates.loc[0.05, "kp_bmp"][["common shock x2"]],
+        rates.loc[0.05, "kp_bmp"].drop(columns="common shock x2"),
+    )
+    assert f"rejects {shocked.min().iloc[0]:.0f} to {shocked.max().iloc[0]:.0f} %" in ORDINARY_CORRELATION
+    assert 2.5 < ordinary.min(axis=None) < ordinary.max(axis=None) < 8
+    ranks_of = rates.loc[[(0.05, "grank_t"), (0.05, "corrado_zivney")]]
+    few, skewed = (
+        ranks_of.xs(5, level="events")["normal"],
+        ranks_of.drop(index=5, level="events")["skewed"],
+    )
+    assert (few.between(9, 13)).all()
+    assert f"{skewed.min():.0f} to {skewed.max():.0f} %" in SKEWED_NOTE
+    one_date = rates.loc[0.01, "kp_bmp"].loc[[20, 200], ["one date, 0", "one date, .1", "one date, .3"]]
+    assert f"up to {one_date.max(axis=None):.1f} %" in ONE_DATE_NOTE
+    for name in ("wild_bootstrap", "event_block_bootstrap", "two_way_clustered_t", "ibragimov_mueller_t"):
+        assert (rates.loc[0.05, name].loc[[20, 200], "staggered"] < 8).all()
+    assert stored["replications"].max() >= 2000
+
+
+def test_the_page_of_sizes_is_made_of_the_stored_ones():
+    folder = Path(__file__).parents[2] / "calibration"
+    page = (folder / "sample_size.md").read_text(encoding="utf-8")
+    assert page.endswith(write_pages(pd.read_csv(folder / "results" / "sample_size.csv")))

@@ -276,17 +276,15 @@ STATISTIC_NAMES = (
 
 ORDINARY_CORRELATION = (
     "It assumes that firms move together on the event days as they did before: with a common shock twice as large it "
-    "rejects 11 to 25 % in place of 5, and nothing on a single day can tell."
+    "rejects 13 to 27 % in place of 5, and nothing on a single day can tell."
 )
 PERSISTENT = (
     "Volume and volatility are persistent: statistics that take the variance of a window from single estimation days "
     "reject too often, the spread between events does not."
 )
-OVER_REJECTS = {
-    "grank_t": "rejects some 11 % at 5 % with five independent events",
-    "corrado_zivney": "rejects some 11 % at 5 % with five independent events",
-    "kp_bmp": "at 1 % it rejects up to 2.5 % with twenty events of one date",
-}
+FEW_NOTE = "rejects some 11 % at 5 % with five independent events"
+SKEWED_NOTE = "rejects 8 to 11 % at 5 % where returns are skewed"
+ONE_DATE_NOTE = "at 1 % it rejects up to 2.3 % with twenty or more events of one date"
 FEW_EVENTS = 10
 
 
@@ -313,8 +311,9 @@ def recommend_statistic(overlap: Overlap, n: int, *, n_event: int, tests: dict[s
 
 def _note_over_rejection(tests: dict[str, TestResult], overlap: Overlap, n: int) -> dict[str, TestResult]:
     """Measured sizes beside the statistics that do not keep theirs in such a sample."""
-    names = ["grank_t", "corrado_zivney"] * (n <= FEW_EVENTS) + ["kp_bmp"] * (overlap.n_sessions == 1 < n)
-    return tests | {name: tests[name].with_note(OVER_REJECTS[name]) for name in names}
+    notes = dict.fromkeys(("grank_t", "corrado_zivney"), FEW_NOTE if n <= FEW_EVENTS else SKEWED_NOTE)
+    notes |= {"kp_bmp": ONE_DATE_NOTE} if overlap.n_sessions == 1 < n else {}
+    return tests | {name: tests[name].with_note(note) for name, note in notes.items()}
 
 
 def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: int) -> dict[str, TestResult]:
