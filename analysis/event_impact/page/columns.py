@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from event_impact.base.result import read_path
 from event_impact.page import format as written
 from event_impact.page.exhibits import TableExhibit
 
@@ -88,15 +89,7 @@ class Column:
 
 
 def _get(row: object, where: Getter) -> Any:
-    if not isinstance(where, str):
-        return where(row)
-    value: Any = row
-    for part in where.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(part)
-        elif value is not None:
-            value = value[int(part)] if part.isdigit() else getattr(value, part)
-    return value
+    return read_path(row, where) if isinstance(where, str) else where(row)
 
 
 class Fact(NamedTuple):

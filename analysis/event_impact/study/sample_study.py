@@ -15,6 +15,7 @@ import pandas as pd
 
 from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, StudyError
+from event_impact.base.result import record_of
 from event_impact.base.root import find_root
 from event_impact.base.run_record import RunRecord
 from event_impact.events.articles import load_stories
@@ -202,7 +203,6 @@ class SampleStudy:
     def record(self) -> Provenance:
         """What the notebook hands to its runner, in its last cell."""
         screen, result = self.first_screen, self.works[0].result
-        low, high = result.ci95 or (None, None)
         run = RunRecord(
             story=self.name,
             as_of=self.as_of.isoformat(),
@@ -211,9 +211,9 @@ class SampleStudy:
             finding=screen.text,
             plain=screen.text,
             panel={
-                "outcome": self.view.outcomes[0], "n": result.n, "estimate": result.caar,
-                "standard_error": result.standard_error, "ci95_low": low, "ci95_high": high, "mde80": result.mde80,
-                "recommended": result.recommended or None, "p": result.p_value, "p_placebo": self.placebo.p_value,
+                "outcome": self.view.outcomes[0], "recommended": result.recommended or None,
+                "p_placebo": self.placebo.p_value,
+                **record_of(result, "n estimate=caar standard_error ci95_low=ci95.0 ci95_high=ci95.1 mde80 p=p_value"),
             },
             parameters=self.parameters,
             inputs=self.hash_tables(),
