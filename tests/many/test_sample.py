@@ -771,24 +771,22 @@ def test_many_events_of_few_firms_pair_as_the_loop_does(model):
 def test_what_the_notes_say_of_sizes_is_in_the_stored_table():
     """The sizes that notes and recommendations name are those of ``calibration/results/sample_size.csv``."""
     stored = pd.read_csv(Path(__file__).parents[2] / "calibration" / "results" / "sample_size.csv")
-    rates = 100 * stored.set_index(["level", "statistic", "events", "design"])["rate"].unstack()
-    shocked, ordinary = (
-        rates.loc[0.05, "kp_bmp"][["common shock x2"]],
-        rates.loc[0.05, "kp_bmp"].drop(columns="common shock x2"),
-    )
-    assert f"rejects {shocked.min().iloc[0]:.0f} to {shocked.max().iloc[0]:.0f} %" in ORDINARY_CORRELATION
-    assert 2.5 < ordinary.min(axis=None) < ordinary.max(axis=None) < 8
-    ranks_of = rates.loc[[(0.05, "grank_t"), (0.05, "corrado_zivney")]]
-    few, skewed = (
-        ranks_of.xs(5, level="events")["normal"],
-        ranks_of.drop(index=5, level="events")["skewed"],
-    )
-    assert (few.between(9, 13)).all()
+
+    def rates(statistic, level=0.05):
+        kept = stored[(stored["statistic"] == statistic) & (stored["level"] == level)]
+        return 100 * kept.pivot(index="events", columns="design", values="rate")
+
+    shocked = rates("kp_bmp").pop("common shock x2")
+    ordinary = rates("kp_bmp").drop(columns="common shock x2").to_numpy()
+    assert f"rejects {shocked.min():.0f} to {shocked.max():.0f} %" in ORDINARY_CORRELATION
+    assert 2.5 < ordinary.min() < ordinary.max() < 8
+    skewed = np.concatenate([rates(name).loc[[20, 200], "skewed"] for name in ("grank_t", "corrado_zivney")])
+    assert all(9 < rates(name).loc[5, "normal"] < 13 for name in ("grank_t", "corrado_zivney"))
     assert f"{skewed.min():.0f} to {skewed.max():.0f} %" in SKEWED_NOTE
-    one_date = rates.loc[0.01, "kp_bmp"].loc[[20, 200], ["one date, 0", "one date, .1", "one date, .3"]]
+    one_date = rates("kp_bmp", 0.01).loc[[20, 200], ["one date, 0", "one date, .1", "one date, .3"]]
     assert f"up to {one_date.max(axis=None):.1f} %" in ONE_DATE_NOTE
     for name in ("wild_bootstrap", "event_block_bootstrap", "two_way_clustered_t", "ibragimov_mueller_t"):
-        assert (rates.loc[0.05, name].loc[[20, 200], "staggered"] < 8).all()
+        assert (rates(name).loc[[20, 200], "staggered"] < 8).all()
     assert stored["replications"].max() >= 2000
 
 
