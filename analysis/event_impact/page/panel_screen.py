@@ -44,7 +44,7 @@ def _mean(result: PanelResult) -> str:
 
 def _head(result: PanelResult) -> str:
     main, config = result.main, result.panel.study.config
-    who = f"{main.n} stories that were denied"
+    who = f"{main.n} {'story that was' if main.n == 1 else 'stories that were'} denied"
     if main.estimate is None:
         return f"{who[:1].upper()}{who[1:]}: too few to be pooled. They are listed one by one."
     bound = say_reach(config.equivalence_bound)
