@@ -127,11 +127,8 @@ class AbnormalReturns:
             raise EstimationError(f"{self.fit.model} has no forecast covariance: {self.fit.why_no_error}.", "")
         if self.garch is not None:
             return np.asarray(forecast_covariances(self.window_fits(first, last), self.garch)[0])
-        return self.fit.residual_std**2 * self.fit.forecast_factor(self.window_regressors(first, last))
-
-    def window_regressors(self, first: int, last: int) -> np.ndarray:
-        """(m, K) regressors of a window."""
-        return self.regressors[self.table.index.get_indexer(pd.RangeIndex(first, last + 1))]
+        rows = self.table.index.get_indexer(pd.RangeIndex(first, last + 1))
+        return self.fit.residual_std**2 * self.fit.forecast_factor(self.regressors[rows])
 
     def window_fits(self, first: int, last: int) -> WindowFits:
         """The event's least-squares fit in the form that the rank tests take: estimation sessions, gap, window.

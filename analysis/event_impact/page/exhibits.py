@@ -6,6 +6,8 @@ table from which it was drawn, so that text, picture and CSV come from one objec
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -120,17 +122,20 @@ def _escape_latex(text: object) -> str:
     return "".join(LATEX_SIGNS.get(sign, sign) for sign in str(text) if sign not in UNSEEN)
 
 
-def write_csv(frame: pd.DataFrame, *, index: bool = False) -> str:
+def write_csv(frame: pd.DataFrame) -> str:
     """A frame as CSV in the conventions of ``results/``.
 
     Booleans ``true``/``false``, missing empty, floats with full precision, dates plain, and no
     text that a spreadsheet would execute: a text cell that begins like a formula gets an apostrophe.
     """
-    return frame.map(_cell).to_csv(index=index, lineterminator="\n")
+    columns = [map(_cell, frame.iloc[:, k].tolist()) for k in range(frame.shape[1])]
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([frame.columns, *zip(*columns, strict=True)])
+    return stream.getvalue()
 
 
 def _cell(value: object) -> object:
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "true" if value else "false"

@@ -20,7 +20,7 @@ from event_impact.base.disk import is_locked, read_holder
 from event_impact.base.errors import StudyError
 from event_impact.base.root import CHECKOUT, StudyRoot
 from event_impact.events.articles import load_stories
-from event_impact.events.calendars import SessionHours, load_hours
+from event_impact.events.calendars import load_hours
 from event_impact.market.fetch_plan import last_closed
 from event_impact.market.vintages import choose_vintage, list_vintages
 from event_impact.page.outcomes import worst_code
@@ -193,15 +193,11 @@ def check_figures(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
             continue
         hours = load_hours(story.exchange)
         last = pd.Timestamp(vintage.last_session((story.ticker, story.benchmark)))
-        age = count_closed(hours, last, last_closed_at(hours, at))
+        closed_at = hours.close_at(last_closed(hours, at)).to_pydatetime()  # one in its settling time does not count
+        age = count_closed(hours, last, closed_at)
         state = "warn" if age > MAX_DATA_AGE_SESSIONS else "ok"
         text = f"{vintage.name} ends with {last.date()}, {age} sessions old"
         yield Diagnosis(f"figures ({story.story})", state, text)
-
-
-def last_closed_at(hours: SessionHours, at: datetime) -> datetime:
-    """The close of the last recorded session, so that a session in its settling time does not count."""
-    return hours.close_at(last_closed(hours, at)).to_pydatetime()
 
 
 def check_locks(reports: Path) -> Iterator[Diagnosis]:

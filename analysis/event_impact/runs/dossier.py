@@ -134,7 +134,8 @@ def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
     """A part found good; None for the notebook of bars where the event session has none, which is said."""
     try:
         part = prepare(request)
-        missing = "no bars of the event session are recorded" if is_without_bars(part) else ""
+        has_bars = "bars" not in part.parameters or getattr(part.study, "minutes", None) is not None
+        missing = "" if has_bars else "no bars of the event session are recorded"
     except DataError as error:
         if "bars" not in find_story_notebooks(request.root)[request.notebook]:
             raise
@@ -142,11 +143,6 @@ def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
     if missing:
         progress(f"skip: {request.notebook}, {missing}")
     return None if missing else part
-
-
-def is_without_bars(part: Prepared) -> bool:
-    """Whether a notebook of bars has none to read."""
-    return "bars" in part.parameters and getattr(part.study, "minutes", None) is None
 
 
 def _part_requests(request: RunRequest) -> list[RunRequest]:

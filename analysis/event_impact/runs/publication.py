@@ -131,10 +131,11 @@ def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunReco
     """The report of a run and its appendix, by file name, checked by their gates."""
     tidy_notebook(notebook)
     previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
+    figures = describe_source(prepared.source) if prepared.source else run.vintage
     facts = PageFacts(
         title=f"{prepared.study.title}: {short_name(run.notebook).replace('-', ' ')}, {run.as_of}",
         kicker="Event study",
-        facts=masthead(run, prepared),
+        facts=(prepared.study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
         footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
         changed_html=describe_changes(previous, run),
         provenance_html=provenance_html(run, prepared.request.notebook),
@@ -159,9 +160,3 @@ def write_run(
     run = dataclasses.replace(run, files=hash_files(folder))
     write_text(folder / "run.json", run.as_text())
     return run
-
-
-def masthead(run: RunRecord, prepared: Prepared) -> tuple[tuple[str, str], ...]:
-    """The facts at the head of a page."""
-    figures = describe_source(prepared.source) if prepared.source else run.vintage
-    return (prepared.study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures))
