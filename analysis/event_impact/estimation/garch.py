@@ -160,25 +160,15 @@ def _estimate(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _loss(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """sum_t(log h_t + e_t^2 / h_t) for (L, n) squares and (..., n, 2) candidate parameters."""
+    """sum_t(log h_t + e_t^2 / h_t) for (L, n) squares and (P, n, 2) candidate parameters, (P, n)."""
     alpha, beta = points[..., 0], points[..., 1]
-    floor = 1.0 - alpha - beta
-    variance = np.ones_like(alpha)
-    product, logs, ratios = np.ones_like(alpha), np.zeros_like(alpha), np.zeros_like(alpha)
-    scratch = np.empty_like(alpha)
-    for t, square in enumerate(by_time):
-        if t % _LOG_EVERY == 0:
-            logs += np.log(product)
-            product.fill(1.0)
-        product *= variance
-        np.divide(square, variance, out=scratch)
-        ratios += scratch
-        variance *= beta
-        np.multiply(alpha, square, out=scratch)
-        variance += scratch
-        variance += floor
-    logs += np.log(product) + ratios
-    return logs
+    h = _recur(beta, (1.0 - alpha - beta) + alpha * by_time[:, None], start=1.0)
+    return np.asarray(_sum_logs(h) + (by_time[:, None] / h).sum(axis=0))
+
+
+def _sum_logs(h: np.ndarray) -> np.ndarray:
+    starts = range(0, len(h), _LOG_EVERY)
+    return np.asarray(sum(np.log(np.multiply.reduce(h[start : start + _LOG_EVERY], axis=0)) for start in starts))
 
 
 def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -206,11 +196,8 @@ def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarr
     np.multiply(slope, by_ab, out=bent[1, :, 1])
     np.multiply(slope, by_bb, out=bent[2, :, 1])
     expected, exact = outer.sum(axis=1), bent.reshape(3, -1, len(points)).sum(axis=1)
-    logs = np.zeros(len(points))
-    for start in range(0, len(h), _LOG_EVERY):
-        logs += np.log(np.multiply.reduce(h[start : start + _LOG_EVERY], axis=0))
     is_definite = (exact[0] > 0) & (exact[0] * exact[2] > exact[1] ** 2)
-    return logs + ratio.sum(axis=0), gradient, np.where(is_definite, exact, expected)
+    return _sum_logs(h) + ratio.sum(axis=0), gradient, np.where(is_definite, exact, expected)
 
 
 def _recur(beta: np.ndarray, drive: np.ndarray, *, start: np.ndarray | float = 0.0) -> np.ndarray:

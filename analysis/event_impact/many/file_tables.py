@@ -7,6 +7,7 @@ cannot be placed keeps its row and gets a reason.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,16 +189,29 @@ def survey_returns(path: Path) -> ParquetExtent:
 
 
 def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
-    """Some tickers of a Parquet file of returns, as :func:`_read_csv_or_parquet` would give them."""
+    """Some tickers of a Parquet file of returns, as :func:`_read_csv_or_parquet` would give them.
+
+    Of the long form one row group is held at a time; those that their statistics show to lack the tickers are not read.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow.compute import is_in
 
     try:
-        names = pq.read_schema(path).names
-        if set(LONG_COLUMNS) <= set(names):
-            return pd.read_parquet(path, columns=list(LONG_COLUMNS), filters=[("ticker", "in", list(tickers))])
-        return pd.read_parquet(path, columns=["date", *tickers])
+        file = pq.ParquetFile(path)
+        if not set(LONG_COLUMNS) <= set(file.schema_arrow.names):
+            return pd.read_parquet(path, columns=["date", *tickers])
+        wanted = sorted(tickers)
+        column, kept = file.schema_arrow.names.index("ticker"), file.schema_arrow.empty_table().select(LONG_COLUMNS)
+        for group in range(file.num_row_groups):
+            held = file.metadata.row_group(group).column(column).statistics
+            if held is None or not held.has_min_max or bisect_left(wanted, held.min) < bisect_right(wanted, held.max):
+                rows = file.read_row_group(group, columns=list(LONG_COLUMNS)).select(LONG_COLUMNS)
+                is_wanted = is_in(rows["ticker"].cast(pa.large_string()), pa.array(wanted, pa.large_string()))
+                kept = pa.concat_tables([kept, rows.filter(is_wanted)])
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Give a Parquet file of returns.") from error
+    return pd.DataFrame(kept.to_pandas())
 
 
 def _name_returns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -214,15 +228,19 @@ def _name_returns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if table["ticker"].isna().any():
         raise DataError(f"{int(table['ticker'].isna().sum())} rows of {path} have no ticker.", "Name or remove them.")
-    tickers = table["ticker"].astype(str)
-    twice = pd.MultiIndex.from_arrays([table["date"], tickers]).duplicated()
+    columns, tickers = pd.factorize(table["ticker"].astype(str), sort=True)
+    rows, dates = pd.factorize(table["date"], sort=True, use_na_sentinel=False)
+    twice = pd.Index(rows.astype(np.int64) * len(tickers) + columns).duplicated()
     if twice.any():
         row = table.loc[twice].iloc[0]
         raise DataError(
             f"{path} has {int(twice.sum())} repeated rows, the first for {row['ticker']} on {row['date']}.",
             "Keep one return a ticker and date.",
         )
-    return table.assign(ticker=tickers).pivot(index="date", columns="ticker", values="ret").rename_axis(columns=None)
+    returns = table["ret"].to_numpy(dtype=float if pd.api.types.is_numeric_dtype(table["ret"]) else object)
+    wide = np.full((len(dates), len(tickers)), np.nan, dtype=returns.dtype)
+    wide[rows, columns] = returns
+    return pd.DataFrame(wide, pd.Index(dates, name="date"), pd.Index(tickers))
 
 
 def _read_dates(labels: pd.Series, path: Path) -> pd.DatetimeIndex:
