@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,11 @@ class Worked:
 
     design: BatchDesign
     estimates: EventEstimates
+
+    def __sizeof__(self) -> int:
+        """What a worker counts before it spills."""
+        arrays = (x for x in vars(self.estimates).values() if isinstance(x, np.ndarray))
+        return int(self.design.outcome.nbytes + sum(x.nbytes for x in arrays))
 
 
 def is_installed() -> bool:
@@ -375,16 +380,14 @@ class ClusterEngine:
 
     def _gather_estimates(self) -> EventEstimates:
         """All events in the order of the table; those without a place keep their reason."""
-        everything = [np.arange(part.positions.size) for part in self.partitions]
-        parts = self._client.gather(self._submit(pick, everything))
         design = self._lay_out_nothing()
         whole = estimate_events(design, *self._places_nowhere(), windows=self._windows)
-        for partition, part in zip(self.partitions, parts, strict=True):
+        for partition, worked in zip(self.partitions, self._worked, strict=True):  # all at once would not fit a worker
+            part = self._client.submit(pick, worked, np.arange(partition.positions.size), pure=False).result()
             for name, value in vars(part).items():
                 if isinstance(value, np.ndarray) and name not in ("ticker_index", "session_index"):
                     getattr(whole, name)[..., partition.positions] = value
-        fields = {"ticker_index": self._places[0], "session_index": self._places[1]}
-        return EventEstimates(**{**vars(whole), **fields})
+        return replace(whole, ticker_index=self._places[0], session_index=self._places[1])
 
     def _lay_out_nothing(self) -> BatchDesign:
         """An empty layout of the same calendar and model, for events that have no place."""
