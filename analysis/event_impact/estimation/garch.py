@@ -167,8 +167,7 @@ def _loss(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _sum_logs(h: np.ndarray) -> np.ndarray:
-    starts = range(0, len(h), _LOG_EVERY)
-    return np.asarray(sum(np.log(np.multiply.reduce(h[start : start + _LOG_EVERY], axis=0)) for start in starts))
+    return np.asarray(np.log(np.multiply.reduceat(h, range(0, len(h), _LOG_EVERY), axis=0)).sum(axis=0))
 
 
 def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
