@@ -100,8 +100,7 @@ class Worked:
 
     def __sizeof__(self) -> int:
         """What a worker counts before it spills."""
-        arrays = (x for x in vars(self.estimates).values() if isinstance(x, np.ndarray))
-        return int(self.design.outcome.nbytes + sum(x.nbytes for x in arrays))
+        return sum(x.nbytes for x in (self.design.outcome, *vars(self.estimates).values()) if isinstance(x, np.ndarray))
 
 
 def is_installed() -> bool:

@@ -205,7 +205,8 @@ def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
         column, kept = file.schema_arrow.names.index("ticker"), file.schema_arrow.empty_table().select(LONG_COLUMNS)
         for group in range(file.num_row_groups):
             held = file.metadata.row_group(group).column(column).statistics
-            if held is None or not held.has_min_max or bisect_left(wanted, held.min) < bisect_right(wanted, held.max):
+            is_told = isinstance(getattr(held, "min", None), str)
+            if not is_told or bisect_left(wanted, held.min) < bisect_right(wanted, held.max):
                 rows = file.read_row_group(group, columns=list(LONG_COLUMNS)).select(LONG_COLUMNS)
                 is_wanted = is_in(rows["ticker"].cast(pa.large_string()), pa.array(wanted, pa.large_string()))
                 kept = pa.concat_tables([kept, rows.filter(is_wanted)])
