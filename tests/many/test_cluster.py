@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.many import cluster as batch_cluster
@@ -189,3 +190,21 @@ def test_a_survey_reads_no_return(folder):
     pd.testing.assert_frame_equal(part, whole[["SPY", "T03"]].loc[part.index], check_freq=False)
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         batch_tables.survey_returns(folder / "events.csv")
+
+
+@pytest.mark.parametrize("tickers", [["A", "B", "C"], [1, 2, 3]])
+def test_a_worker_reads_only_groups_that_can_hold_its_tickers(tmp_path, monkeypatch, tickers):
+    days = pd.bdate_range("2024-01-01", periods=10, name="date")
+    wide = pd.DataFrame(np.arange(30.0).reshape(10, 3) / 1e4, days, pd.Index(tickers, name="ticker"))
+    long = wide.T.stack().rename("ret").reset_index()
+    long.to_parquet(tmp_path / "returns.parquet", index=False, row_group_size=10)
+    read, as_before = [], pq.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pq.ParquetFile,
+        "read_row_group",
+        lambda file, group, **more: read.append(group) or as_before(file, group, **more),
+    )
+    found = batch_tables.read_returns(tmp_path / "returns.parquet", tickers=[str(tickers[1])])
+    np.testing.assert_array_equal(found[str(tickers[1])], wide[tickers[1]])
+    assert list(found) == [str(tickers[1])]
+    assert read == ([1] if tickers[1] == "B" else [0, 1, 2])  # statistics of numbers do not tell of texts

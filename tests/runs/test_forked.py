@@ -60,6 +60,8 @@ def test_it_has_nothing_of_its_runner_but_its_memory(tmp_path: Path) -> None:
     mark = tmp_path / "seen.json"
     done = run(f"""
 import warnings
+from event_impact.base.threads import pin_threads
+pin_threads()
 held = open(os.devnull)
 signal.signal(signal.SIGTERM, lambda *_: None)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -70,7 +72,8 @@ def look():
     import fcntl
     seen = {{"term": str(signal.getsignal(signal.SIGTERM)), "int": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
             "left": os.environ.get("LEFT"), "root": os.environ["IMPACT_ROOT"], "folder": os.getcwd(),
-            "session": os.getsid(0) == os.getpid(), "filters": [f[0] for f in warnings.filters], "opened": opened}}
+            "session": os.getsid(0) == os.getpid(), "filters": [f[0] for f in warnings.filters], "opened": opened,
+            "kept out": [name for name, module in sys.modules.items() if module is None]}}
     try:
         fcntl.fcntl(held.fileno(), fcntl.F_GETFD)
     except OSError:
@@ -85,7 +88,7 @@ print(kernel.wait(), folder, held.closed)
     seen = json.loads(mark.read_text())
     assert seen == {
         "term": str(signal.SIG_DFL), "int": False, "left": None, "root": folder, "folder": folder,
-        "session": True, "filters": ["ignore"] * 4, "opened": ["by the runner"], "file": "closed",
+        "session": True, "filters": ["ignore"] * 4, "opened": ["by the runner"], "file": "closed", "kept out": [],
     }  # fmt: skip
 
 
