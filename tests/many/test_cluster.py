@@ -144,7 +144,7 @@ def test_partitions_hold_every_placed_event_once():
         np.testing.assert_array_equal(part.session, session[part.positions])
     large = cut_partitions(names, ticker, session, n_sessions=2_000_000, limits=[math.inf] * 3)
     assert max(len(part.tickers) for part in large) == 2
-    small = cut_partitions(names, ticker, session, n_sessions=300, limits=[4.8e5, math.inf])  # bytes of a worker
+    small = cut_partitions(names, ticker, session, n_sessions=300, limits=[1.6e6, math.inf])  # bytes of a worker
     assert max(len(part.tickers) for part in small) == 3
     assert cut_partitions(names, ticker[:0], session[:0], n_sessions=300, limits=[math.inf] * 3) == []
 

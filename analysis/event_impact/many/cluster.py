@@ -46,8 +46,9 @@ ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 LOCAL = "local"
 CELLS_PER_PARTITION = 4_000_000
 """Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on."""
-PARTITION_SHARE = 0.1
-"""Of a worker's memory limit, at most, that the cells of one partition may take up while they are worked on."""
+PARTITION_SHARE = 0.03
+"""Of a worker's memory limit, the cells of one partition in the engine; reading them takes three times as much, beside
+the 60 % that Dask lets a worker hold before it spills, and at 80 % it takes no more work."""
 PARTITIONS_PER_WORKER = 4
 """At least so many, so that a slow or lost worker leaves work to share."""
 SESSIONS_PER_BLOCK = 250
