@@ -65,6 +65,8 @@ def test_the_drawings_leave_their_numbers_as_files():
     drawing = Drawing("days", "T", "s", "d", pd.DataFrame({"a": [1.5]}), lambda width: Canvas(width, 10))
     bundle = screen(drawings=(drawing,))._repr_mimebundle_()
     assert bundle[EXHIBIT_MIME] == [{"name": "days", "csv": "a\n1.5\n"}]
+    linked = re.findall(r'href="results/(\w+)\.csv">', bundle["text/html"])
+    assert linked == ["estimates", "days"]
     assert bundle["text/plain"] == "Ford <b> moved One. Two."
 
 

@@ -20,7 +20,7 @@ CHANGES = '<span class="changes" data-provenance></span>'
 EMPTY = "\u2013"
 """A cell for which there is no such number."""
 FIRST_SCREEN = '<section class="first-screen"'
-LINKS = '<a href="results/{name}.csv">Numbers (CSV)</a> \u00b7 <a href="appendix.html">How it was done</a>'
+LINKS = '<a href="results/{name}.csv">Numbers (CSV)</a>{drawn} \u00b7 <a href="appendix.html">How it was done</a>'
 CHIPS = {
     "effect": ("\u25cf", "found", "found"),
     "found": ("\u25cf", "found", "found"),
@@ -92,7 +92,8 @@ class FirstScreen:
     csv : str
         Name of the results behind it, without its ending.
     links : str
-        Where the numbers and the rest lie, as markup; ``{name}`` stands for ``csv``.
+        Where the numbers and the rest lie, as markup; ``{name}`` stands for ``csv``, ``{drawn}`` for the numbers of the
+        drawings.
     reading : str
         Outcome that the chip shows, where it is not that of the record.
     companion_outcome : str or None
@@ -146,6 +147,7 @@ class FirstScreen:
         layout = "pair" if len(self.drawings) > 1 else "single"
         drawn = "".join(drawing._repr_html_() for drawing in self.drawings)
         drawings = f'<div class="{layout}">{drawn}</div>' if drawn else ""
+        linked = "".join(f', <a href="results/{d.name}.csv">{d.name.replace("_", " ")}</a>' for d in self.drawings)
         notes = " ".join(f"<strong>{escape(lead)}</strong> {mark_up(text)}" for lead, text in self.notes)
         return (
             f'{FIRST_SCREEN} aria-label="Finding">'
@@ -154,7 +156,7 @@ class FirstScreen:
             f"<h1>{mark_up(self.finding)}</h1>"
             f'<p class="deck">{mark_up(" ".join(self.sentences))}</p>'
             f"{drawings}{self._table()}"
-            f'<p class="foot">{notes} {CHANGES} {self.links.format(name=self.csv)}</p></section>'
+            f'<p class="foot">{notes} {CHANGES} {self.links.format(name=self.csv, drawn=linked)}</p></section>'
         )
 
     def _table(self) -> str:
