@@ -86,6 +86,7 @@ def test_sentences_hold_the_numbers_and_no_forbidden_wording(outcome, kind, requ
     else:
         assert two_digits(100 * row.smallest_bound) in text or "At the open" in text
         assert ("On any one of these sessions" in text) or not is_set(row)
+    assert ("rare by the t test alone" in text) == (outcome == "borderline")
     if is_set(row):
         assert f"{row.candidates.count} sessions" in text
     if outcome in ("no_detectable_effect", "smaller_than_bound") and kind != "separable":

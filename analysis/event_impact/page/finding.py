@@ -142,8 +142,8 @@ def _say_size_and_rank(row: WindowEstimate, alignment: Alignment, config: StudyC
     if row.candidates is not None and is_set(row):
         largest = row.candidates.largest
         return (
-            f"The news can have reached {row.candidates.count} sessions; on the one that stands out most, "
-            f"{say_day(largest.day)}, the share {say_move(row)}: for so many sessions {_say_rank(row)}."
+            f"The news can have reached {row.candidates.count} sessions; on the most striking, "
+            f"{say_day(largest.day)}, the share {say_move(row)}: for so many sessions {_say_rank(row)}{_say_split(row)}."
         )
     day = say_day(alignment.event_session)
     common = f"{say_share(row.p_value('conformal'))} ordinary days are at least as far out"
@@ -151,11 +151,16 @@ def _say_size_and_rank(row: WindowEstimate, alignment: Alignment, config: StudyC
         common += "; that is large for an ordinary day, not for one expected to be so nervous"
     elif row.judgement.day == "calm":
         common += "; that is large for so calm a day, not for an ordinary one"
-    elif row.outcome == "borderline":
-        names = {"conformal": "the rank test", "fhs": "the volatility-aware test", "t": "the t test"}
-        said = " and ".join(names[name] for name in row.judgement.rejecting)
-        common += f", and {said} alone would call it rare: no single test may be quoted"
-    return f"On {day} the share {say_move(row)}; {common}."
+    return f"On {day} the share {say_move(row)}; {common}{_say_split(row)}."
+
+
+def _say_split(row: WindowEstimate) -> str:
+    """Which tests alone would call a borderline move rare."""
+    if row.outcome != "borderline":
+        return ""
+    names = {"conformal": "the rank test", "fhs": "the volatility-aware test", "t": "the t test"}
+    said = " and ".join(names[name] for name in row.judgement.rejecting)
+    return f", rare by {said} alone" + ("" if is_set(row) else ": no single test may be quoted")
 
 
 def _say_rank(row: WindowEstimate) -> str:
