@@ -312,3 +312,11 @@ def test_a_relative_source_reaches_the_kernel_by_its_full_path(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path.parent)
     request = RunRequest("02_event_study", {"source": tmp_path.name}, StudyRoot(ROOT), tmp_path / "reports")
     assert prepare(request).request.parameters["source"] == str(tmp_path.resolve())
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--json", "--debug"])
+def test_an_option_of_the_command_that_stands_behind_a_verb_is_told_where_it_belongs(call, option):
+    told = call("stories", option)
+    assert told.exit_code == 2
+    assert f"{option} stands before the verb: impact {option} stories ..." in told.stderr
+    assert "stands before" not in call("stories", "--quit").stderr

@@ -88,7 +88,10 @@ class ImpactGroup(click.Group):
             raise
         except click.UsageError as error:
             asked = error.ctx.command_path if error.ctx else "impact"
-            _refuse(ctx, error, error.exit_code, f"{error.format_message()} See {asked} --help.")
+            said = f"{error.format_message()} See {asked} --help."
+            if isinstance(error, click.NoSuchOption) and any(error.option_name in p.opts for p in self.params):
+                said = f"{error.option_name} stands before the verb: impact {error.option_name} {ctx.invoked_subcommand} ..."
+            _refuse(ctx, error, error.exit_code, said)
         except BrokenPipeError:  # the reader of stdout went away, as `impact stories | head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(CLOSED_PIPE)
