@@ -85,7 +85,7 @@ def test_a_provider_is_asked_where_nothing_is_recorded(monkeypatch: pytest.Monke
     done = impact(*asked)
     assert done.exit_code == 0, done.stderr
     assert "fetch: ARVO" in done.stderr
-    assert "ARVO on XNYS against BOLT, prices to 2026-02-13" in done.stdout
+    assert "ARVO on NYSE against BOLT, prices to 2026-02-13" in done.stdout
     assert impact("ask", "arvo", *asked[2:]).stdout == done.stdout
     assert not (ROOT / "data" / "vintages").exists()
     offline = impact(*asked, "--offline")

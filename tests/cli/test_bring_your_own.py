@@ -426,6 +426,15 @@ def test_init_lays_out_a_study_that_works(tmp_path):
     assert impact(StudyRoot(target), "align", "ford-xiaomi").exit_code == 0
 
 
+def test_init_makes_the_study_that_the_environment_names(tmp_path, monkeypatch):
+    """A shell profile may name the desk before there is one."""
+    monkeypatch.setenv("IMPACT_ROOT", str(tmp_path / "desk"))
+    assert CliRunner().invoke(main, ["init", str(tmp_path / "desk")]).exit_code == 0
+    assert holds_study(tmp_path / "desk")
+    elsewhere = CliRunner().invoke(main, ["init", str(tmp_path / "other")], env={"IMPACT_ROOT": str(tmp_path / "none")})
+    assert elsewhere.exit_code == 2
+
+
 def test_init_lays_out_an_empty_study_in_place(tmp_path):
     """The folder stays the one that a shell stands in, and what is hidden in it is left alone."""
     (tmp_path / ".git").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from event_impact.base.clock import read_system_clock
 from event_impact.base.config import StudyConfig, parse_choice, parse_source, parse_story
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError, StudyError
+from event_impact.base.root import ROOT_VARIABLE, SHIPPED, find_root, holds_study
 from event_impact.cli import context, scheduler
 from event_impact.cli.article_pages import ask, examine, settle, show
 from event_impact.events.articles import DENIED, ROLES, Story, load_stories, load_story
@@ -347,7 +349,12 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
 @click.pass_context
 def init(ctx: click.Context, folder: str, with_examples: bool) -> None:
     """Lay out a study without stories in DIR, a new or empty folder; prints its path."""
-    made = lay_out_study(context.open_root(ctx), Path(folder), with_examples=with_examples)
+    named = os.environ.get(ROOT_VARIABLE)
+    if named and Path(named).expanduser().resolve() == Path(folder).expanduser().resolve():
+        origin = find_root(next(filter(holds_study, SHIPPED)))
+    else:
+        origin = context.open_root(ctx)
+    made = lay_out_study(origin, Path(folder), with_examples=with_examples)
     following = "impact run 02_event_study" if with_examples else "impact story new"
     context.tell(ctx, f"A study: notebooks/, data/, reports/. Next, in there: {following}")
     context.say(ctx, str(made), {"root": str(made)})

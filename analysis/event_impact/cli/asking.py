@@ -18,7 +18,7 @@ from event_impact.inference.deciding_rule import chance_to_find
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.market.download import fetch_passing
 from event_impact.page.daily_screen import COLUMNS, list_rows
-from event_impact.page.finding import compose_heading, compose_sentences
+from event_impact.page.finding import compose_heading, compose_sentences, name_exchange
 from event_impact.page.first_screen import print_rows
 from event_impact.page.verdict import find_primary
 from event_impact.reading.feeds import web_address
@@ -90,7 +90,7 @@ def ask(
     table = {"heads": [list(COLUMNS)], "rows": [[listed.label, *listed.cells] for listed in rows]}
     located = align(listing.exchange, [bounds[0], bounds[1] - pd.Timedelta(seconds=1)])
     lines = [
-        f"{story.title}: {ticker} on {listing.exchange} against {study.opened.benchmark}, prices to {study.as_of}",
+        f"{story.title}: {ticker} on {name_exchange(study.alignment)} against {study.opened.benchmark}, prices to {study.as_of}",
         describe_instants(listing.exchange, located.drop_duplicates("close_session")),
         "", click.style(finding, bold=True), *sentences, "",
         *print_rows(table), "", *_draw(study), *filter(None, ["", published] if published else []),

@@ -197,7 +197,7 @@ def draw_bar(stored: StoredRun | None, scale: float) -> str:
 
 
 def tell_difference(stored: StoredRun, above: StoredRun | None) -> str:
-    """In which parameters and prices a run differs from the one above it; own files are named."""
+    """In which parameters and prices a run differs from the next newer one of its notebook; own files are named."""
     if above is None or not stored.is_good:
         return ""
     was, now = above.run.parameters, stored.run.parameters
@@ -330,7 +330,7 @@ def _history(
             if stored.is_good:
                 above[stored.notebook] = stored
         title = next((s.run.title for s in chunk if s.run.title), story)
-        heads = ("run", "estimate", "outcome", "differs from the run above", "finished (UTC)")
+        heads = ("run", "estimate", "outcome", "differs from the next newer run", "finished (UTC)")
         caption = (
             f"Runs of {story}, newest first; bars of 95 % intervals reach from {format_interval((-scale, scale))}."
         )

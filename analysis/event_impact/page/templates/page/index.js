@@ -4,10 +4,13 @@
   const body = table.tBodies[0], rows = [...body.rows];
   const box = Object.assign(document.createElement("input"), {type: "search", placeholder: "Search these rows"});
   box.setAttribute("aria-label", "Search these rows");
-  table.closest(".table-frame").before(box);
+  const none = Object.assign(document.createElement("p"), {textContent: "No row here holds all of these words.", hidden: true});
+  none.setAttribute("role", "status");
+  table.closest(".table-frame").before(box, none);
   box.addEventListener("input", () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     rows.forEach(row => { const text = row.textContent.toLowerCase(); row.hidden = !words.every(w => text.includes(w)); });
+    none.hidden = rows.some(row => !row.hidden);
   });
   const value = (row, column) => {
     const cell = row.cells[column], given = cell.dataset.sort ?? (cell.querySelector("[data-sort]") || {dataset: {}}).dataset.sort;
