@@ -3,8 +3,6 @@
 Nothing here is scheduled or published.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from html import escape
 from typing import Any

@@ -1,7 +1,5 @@
 """The present instant, and instants as the study writes them: UTC, to the second."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """What the code of this package is, as one number: part of the name of every run, and how edited code is noticed."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from pathlib import Path

@@ -4,8 +4,6 @@ The ``parameters`` cell of every notebook, ``impact run -p name=value`` and
 :class:`StudyConfig` use the same names. Thresholds live here and nowhere else.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re
@@ -239,7 +237,7 @@ class StudyConfig:
         self._check_windows()
 
     @classmethod
-    def from_parameters(cls, **parameters: Any) -> StudyConfig:
+    def from_parameters(cls, **parameters: Any) -> "StudyConfig":
         """The parameters by name, as a notebook or a command line gives them.
 
         Raises
@@ -289,7 +287,7 @@ class StudyConfig:
             values[field.name] = value
         return values
 
-    def replace(self, **changes: Any) -> StudyConfig:
+    def replace(self, **changes: Any) -> "StudyConfig":
         """A copy with some parameters changed and everything checked again."""
         return StudyConfig.from_parameters(**{**self.as_parameters(), **changes})
 

@@ -3,8 +3,6 @@
 The bytes that stand there are kept as they are. Writers of the same folder wait for each other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import hashlib

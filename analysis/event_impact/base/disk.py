@@ -7,8 +7,6 @@ Stale rule: a lock is a kernel lock on an open file, so it lasts exactly as long
 leftover lock file says nothing; it is simply taken. A file system without such locks is refused, not worked around.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import itertools

@@ -13,8 +13,6 @@ Examples
 2 For example: --as-of 2026-02-13
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Where a label stands in an index that holds it once."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 

@@ -4,8 +4,6 @@ A statistic carries its null hypothesis, its reference distribution and its p-va
 One that cannot be computed carries the reason, so that no table ever shows a bare blank.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -59,7 +57,7 @@ class TestResult:
         """Whether there is a number to show."""
         return self.p_value is not None or self.statistic is not None
 
-    def with_note(self, more: str) -> TestResult:
+    def with_note(self, more: str) -> "TestResult":
         """The same with something more to know; a test that has its reason already keeps it alone."""
         return replace(self, note="; ".join(filter(None, (self.note, more)))) if more and self.is_computed else self
 

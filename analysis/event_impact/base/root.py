@@ -1,7 +1,5 @@
 """Where a study lives: the folder that holds ``notebooks/`` and ``data/stories.csv``."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@
 written and when it is read; records of the first version are brought into today's shape.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import math

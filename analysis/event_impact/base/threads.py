@@ -3,8 +3,6 @@
 One thread gives the same bytes on every machine, no cores lost to spinning, and forks that cannot hang.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

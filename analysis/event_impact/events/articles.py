@@ -4,8 +4,6 @@ An article is never a point in time: it carries the half-open interval
 ``[published_earliest, published_latest)`` in UTC within which it became public.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections.abc import Hashable, Mapping
@@ -165,7 +163,7 @@ class Story:
             self.articles
         )
 
-    def known_by(self, as_of: date) -> Story:
+    def known_by(self, as_of: date) -> "Story":
         """The story without articles that were published after the close of ``as_of``."""
         hours = load_hours(self.exchange)
         label = pd.Timestamp(as_of)

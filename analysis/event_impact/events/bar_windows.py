@@ -4,8 +4,6 @@
 instant of the interval are an article's candidates. No bound is ever inferred from a price.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

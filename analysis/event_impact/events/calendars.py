@@ -4,8 +4,6 @@ A session is a tz-naive label; opens, closes and breaks are UTC instants. A sess
 left-closed: news at the very instant of the close belongs to the next session.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -226,7 +224,7 @@ def _build_arrays(exchange: str) -> dict[str, np.ndarray]:
     }
 
 
-def _build_calendar(exchange: str) -> ExchangeCalendar:
+def _build_calendar(exchange: str) -> "ExchangeCalendar":
     """The calendar from :data:`FIRST_DAY` to :data:`LAST_DAY`, or as far as the library knows its holidays."""
     import exchange_calendars
 

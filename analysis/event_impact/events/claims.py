@@ -5,8 +5,6 @@ judgement recorded in the table, with its reason and its evidence. Claims about 
 move: the vocabulary of statistics says which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

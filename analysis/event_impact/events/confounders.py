@@ -1,7 +1,5 @@
 """Other news of the same listing, by the session that it can have moved."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

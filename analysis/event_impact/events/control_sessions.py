@@ -1,7 +1,5 @@
 """Real sessions on which a test of the firm should reject, and others on which it should not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

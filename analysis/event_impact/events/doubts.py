@@ -1,7 +1,5 @@
 """Doubts about the bounds of a story's articles, and what would change if each were right."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The rule of :mod:`event_impact.events.sessions` for very many publication intervals at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

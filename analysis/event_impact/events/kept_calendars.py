@@ -1,7 +1,5 @@
 """Calendars kept on disk between runs, by the versions that made them; without a place for them nothing is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

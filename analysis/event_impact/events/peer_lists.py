@@ -1,7 +1,5 @@
 """Firms that share the market of a story's firm, and the other side of the story, with their exchanges."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

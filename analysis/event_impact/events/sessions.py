@@ -6,8 +6,6 @@ between is a candidate. Whether report and denial can be told apart follows from
 question: does a price lie strictly between them, for sure, perhaps, or not at all?
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from datetime import date
@@ -163,7 +161,7 @@ class Alignment:
         origin = place_of(self.hours.sessions, self.event_session)
         return tuple(place_of(self.hours.sessions, s) - origin for s in sessions)
 
-    def with_opens(self, opens: pd.DatetimeIndex) -> Alignment:
+    def with_opens(self, opens: pd.DatetimeIndex) -> "Alignment":
         """The same, judged by the opening prices that are recorded."""
         found = identify(self.articles, ticker=self.story.ticker, hours=self.hours, opens=opens)
         return dataclasses.replace(self, identification=found)

@@ -3,8 +3,6 @@
 These are timing aids. A price on another venue is the same news once more, never a second test.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """What a provider answered, made into the study's own columns; what cannot be right is set aside, never mended."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

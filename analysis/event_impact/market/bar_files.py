@@ -1,7 +1,5 @@
 """Where bars come from: the embedded files, vintages of downloads, or the user's own files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Prices of a listing and its benchmark at the same instants of an event session and of the sessions before it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Bars of minutes, recorded while the provider still has them: after some weeks they are gone for good."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -6,8 +6,6 @@ and the volume of the open, the largest of the day, must not contradict it. A mi
 carried forward.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass
@@ -87,7 +85,7 @@ class Bars:
         """Bars of trading hours."""
         return self.frame[~self.frame["is_extended"]]
 
-    def read_plainly(self) -> Bars:
+    def read_plainly(self) -> "Bars":
         """The same bars of trading hours without the inferred shift, which their volume may contradict."""
         convention = dataclasses.replace(self.convention, shift_minutes=0)
         frame = place_bars(self.frame, self.exchange, convention).assign(is_extended=self.frame["is_extended"])

@@ -4,8 +4,6 @@ A figure that cannot be right is set aside with its reason and the rest of its r
 stops is decided where it is known which sessions are needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 

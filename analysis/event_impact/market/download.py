@@ -1,7 +1,5 @@
 """From a request to a new vintage: ask, check, compare with what was recorded, write whole or not at all."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import io
 import json

@@ -1,7 +1,5 @@
 """What a download asks for: listings with their calendars, days, and the sessions that a study will need."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

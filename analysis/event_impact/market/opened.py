@@ -1,7 +1,5 @@
 """One story, opened once: its articles on the calendar, what else happened, its prices."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict

@@ -4,8 +4,6 @@ Nothing is mended here. Each rule names a session, the figure and what speaks ag
 from what shares do, since a doubt inside a window stops a download.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

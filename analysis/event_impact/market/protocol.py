@@ -1,7 +1,5 @@
 """What a provider of prices promises, whoever it is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date

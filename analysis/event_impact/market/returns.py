@@ -5,8 +5,6 @@ close_to_close ``(C_t + D_t) / C_{t-1} - 1``, close_to_open ``(O_t + D_t) / C_{t
 open_to_close ``C_t / O_t - 1``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import date
 

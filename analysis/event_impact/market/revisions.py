@@ -1,7 +1,5 @@
 """A new download against what was recorded before, session by session over their overlap."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -4,8 +4,6 @@ Every file that is read is hashed; the embedded ones must match ``data/manifest.
 Known faults come from ``data/faults.csv`` and travel with the prices.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import dataclass, replace
@@ -144,7 +142,7 @@ class PriceStore:
         self._files = [] if source in ("snapshot", "auto", GIVEN) else self._list_own_files(Path(source).expanduser())
 
     @classmethod
-    def of_frame(cls, frame: pd.DataFrame, data: Path | Tables) -> PriceStore:
+    def of_frame(cls, frame: pd.DataFrame, data: Path | Tables) -> "PriceStore":
         """Prices at hand, in the columns of one's own files."""
         store, path = cls(GIVEN, data), Path(GIVEN)
         store._files = [path]
@@ -194,7 +192,7 @@ class PriceStore:
         except DataError:
             return False
 
-    def lend(self, ticker: str, exchange: str, lender: PriceStore) -> None:
+    def lend(self, ticker: str, exchange: str, lender: "PriceStore") -> None:
         """Serve a listing that this source lacks by another source's figures."""
         self._histories[ticker, exchange] = lender.load(ticker, exchange)
 

@@ -1,7 +1,5 @@
 """Files of prices as vendors write them: which of their columns are which of ours."""
 
-from __future__ import annotations
-
 import re
 
 import pandas as pd

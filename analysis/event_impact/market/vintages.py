@@ -4,8 +4,6 @@ Prices in a vintage are split-adjusted, since the provider gives no others, and 
 dividends. Nothing is ever changed in a vintage; a newer one stands beside it.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Which encoding a saved page is in: what it declares, if its bytes agree; else what its characters say."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Ranks: 1 structured metadata that speaks of publication, 2 a ``<time>`` element,
 modification (upper bounds only), 7 days that the text only mentions.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta

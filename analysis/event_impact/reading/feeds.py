@@ -3,8 +3,6 @@
 Nothing of an item's text is kept; an item is known by a hash of its id, address and title.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re

@@ -6,8 +6,6 @@ the next business day" (sec.gov, Accessing EDGAR Data), at no stated hour; EDGAR
 06:00 and Calcbench saw 07:30. Nothing says when a filing was first shown, only when it was accepted.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

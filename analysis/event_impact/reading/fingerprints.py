@@ -5,8 +5,6 @@ sketch, Broder 1997). Two sketches estimate how much of one text stands in the o
 read back from them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

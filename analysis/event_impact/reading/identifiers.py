@@ -5,8 +5,6 @@ with it was public *about* then at the earliest; what such a clock supports is "
 and only because others could already quote the page. Every such bound is marked ``decoded``.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta

@@ -4,8 +4,6 @@ What is kept of a page: bounds of its time with their bases, its stamp as printe
 address, hashes, and the analyst's own short paraphrase. Nothing of its text.
 """
 
-from __future__ import annotations
-
 import http.client
 import re
 import time

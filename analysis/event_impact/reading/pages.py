@@ -4,8 +4,6 @@ Only the standard library's parser is used, so a broken page is read as far as i
 is kept beyond the life of the object: the registry records times, hashes and the analyst's own words.
 """
 
-from __future__ import annotations
-
 import email
 import email.policy
 import json

@@ -5,8 +5,6 @@ do, the narrowest is proposed and upper bounds shorten a bare day. When they do 
 speaks of publication, the analyst chooses; nothing is guessed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal

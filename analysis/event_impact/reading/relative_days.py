@@ -5,8 +5,6 @@ which days the matter happened; from a day before which the page cannot have bee
 when the page can have been written at the earliest.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta

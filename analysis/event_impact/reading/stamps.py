@@ -4,8 +4,6 @@ A stamp names a day, sometimes a clock, sometimes a zone. What it does not name 
 interval; nothing is ever assumed. Intervals are half-open and in UTC.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -46,7 +44,7 @@ class Interval:
         if self.earliest >= self.latest:
             raise DataError(f"no time is left between {self.earliest} and {self.latest}.", "Check the stamps.")
 
-    def overlaps(self, other: Interval) -> bool:
+    def overlaps(self, other: "Interval") -> bool:
         """Whether some instant lies in both."""
         return self.earliest < other.latest and other.earliest < self.latest
 
@@ -84,7 +82,7 @@ class Stamp:
     zone_basis: str = "unstated"
     is_zone_fixed: bool = False
 
-    def in_zone(self, zone: str, basis: str) -> Stamp:
+    def in_zone(self, zone: str, basis: str) -> "Stamp":
         """The stamp read in a zone of the analyst's, unless it prints its own, read or not."""
         return self if self.zone or self.is_zone_fixed else replace(self, zone=zone, zone_basis=basis)
 

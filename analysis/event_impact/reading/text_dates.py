@@ -5,8 +5,6 @@ page. Any other date is only mentioned: it may belong to the matter, to a neighb
 to a post that the page embeds. An order of day and month that cannot be told gives both readings.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Listings that a page names, so that the analyst sees whether it speaks of the story's firm."""
 
-from __future__ import annotations
-
 import re
 
 from event_impact.base.errors import ConfigError

@@ -1,7 +1,5 @@
 """The words of ``words.json``: months, zones, marks of publication, exchanges, in the languages that pages are written in."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

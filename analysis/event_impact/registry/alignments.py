@@ -1,7 +1,5 @@
 """Alignments of one story or all of them, for the command line and the alignment notebook."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path

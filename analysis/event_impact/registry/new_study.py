@@ -1,7 +1,5 @@
 """A new study from an existing one: the notebooks, the tables and figures, a place for reports."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -3,8 +3,6 @@
 They are proposed, with the sessions that they can have reached, and enter ``confounders.csv`` only when asked.
 """
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@
 plans of its story and says whether they were fixed before the event session opened, after it, or not at all.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Registering a story, and whether recorded prices can serve it."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil

@@ -3,8 +3,6 @@
 Nothing is taken into the articles by watching; ``impact article add FEED --item KEY`` does that when asked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Providers: the only modules that ask the network; found by name, this distribution's own or another's."""
 
-from __future__ import annotations
-
 from importlib.metadata import entry_points
 from typing import Any, cast
 

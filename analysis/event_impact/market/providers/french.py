@@ -3,8 +3,6 @@
 Enters the network like :mod:`event_impact.market.providers.yahoo`; no notebook imports it.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import urllib.request

@@ -8,8 +8,6 @@ What went wrong is judged by the HTTP answers themselves: the package words a re
 consent and an outage alike, as a ticker that it does not know.
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import time
