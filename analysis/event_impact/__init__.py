@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from event_impact.base import errors
+from event_impact.base.code_digest import VERSION as __version__
 
 if TYPE_CHECKING:
     from event_impact.base.config import StudyConfig
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from event_impact.study.sample_study import SampleStudy
     from event_impact.study.study import Study
 
-__version__ = "0.2.0.dev0"
 __all__ = ["BatchRequest", "SampleStudy", "Study", "StudyConfig", "__version__", "align", "ask", "errors", "run_batch"]
 _HOMES = {
     "BatchRequest": "many.files",

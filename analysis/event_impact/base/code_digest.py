@@ -1,4 +1,4 @@
-"""What the code of this package is, as one number: part of the name of every run, and how edited code is noticed."""
+"""Which code this is: its version, and one number over its files, which names every run and tells edited code."""
 
 import functools
 import hashlib
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from event_impact.base.root import PACKAGE
 
+VERSION = "0.2.0.dev0"
 NO_CODE = {"__pycache__", "_study"}
 """Folders of bytecode, and of the study that an installed package carries: its files are hashed where they are read."""
 

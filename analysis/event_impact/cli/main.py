@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import click
 
-from event_impact import __version__
+from event_impact.base.code_digest import VERSION
 from event_impact.base.config import MODELS, PARSERS
 from event_impact.base.errors import StudyError, did_you_mean
 from event_impact.base.threads import pin_threads
@@ -124,7 +124,7 @@ def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = 
 @click.option("--quiet", is_flag=True, help="No progress lines.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON line.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.version_option(__version__, prog_name="impact")
+@click.version_option(VERSION, prog_name="impact")
 @click.pass_context
 def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug: bool) -> None:
     """Event studies of published stories: align, estimate, test, render."""

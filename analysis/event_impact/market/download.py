@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from event_impact import __version__
 from event_impact.base.clock import format_instant
+from event_impact.base.code_digest import VERSION
 from event_impact.base.config import FETCH_HISTORY_DAYS
 from event_impact.base.csv_tables import Tables
 from event_impact.base.disk import hold_lock
@@ -316,7 +316,7 @@ def _record(vintages: Path, parcel: Parcel, manifest: dict[str, Any], provider: 
     versions = {name: importlib.metadata.version(name) for name in ("pandas", *provider.packages)}
     whole = {
         "format": FORMAT, "recorded_at": format_instant(moment), "provider": provider.name,
-        "versions": {"event-impact": __version__} | versions, **manifest, "files": parcel.entries,
+        "versions": {"event-impact": VERSION} | versions, **manifest, "files": parcel.entries,
         "not_to_be_had": parcel.missed,
     }  # fmt: skip
     plain = json.loads(json.dumps(whole, allow_nan=False, default=str))

@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from event_impact import __version__
+from event_impact.base.code_digest import VERSION
 from event_impact.inference.calibration import LEVELS, FirmCalibration
 from event_impact.inference.simulation import RESIDUAL_STD
 from event_impact.page.columns import Column, declare_table
@@ -60,7 +60,7 @@ def render_calibration(found: FirmCalibration) -> str:
                 ("draws", f"{format_count(found.n_draws)}, seed {found.seed}"),
                 ("figures", found.vintage),
             ),
-            footer=f"Made by event-impact {__version__} with impact calibrate --ticker {subject.ticker} "
+            footer=f"Made by event-impact {VERSION} with impact calibrate --ticker {subject.ticker} "
             f"--draws {found.n_draws} --seed {found.seed}.",
         ),
     )

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from event_impact import __version__
 from event_impact.base.clock import format_instant
+from event_impact.base.code_digest import VERSION
 from event_impact.base.config import parse_choice
 from event_impact.base.csv_tables import (
     append_row,
@@ -127,7 +127,7 @@ def read_source(where: str, limit: int) -> bytes:
 
 def _read_address(address: str, limit: int) -> bytes:
     deadline, content = time.monotonic() + ANSWER_S, bytearray()
-    request = urllib.request.Request(address, headers={"User-Agent": f"event-impact/{__version__}"})
+    request = urllib.request.Request(address, headers={"User-Agent": f"event-impact/{VERSION}"})
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_S / 2) as answer:
             while len(content) <= limit and (part := answer.read1(CHUNK)):
