@@ -9,7 +9,7 @@ import subprocess
 from html import escape
 from pathlib import Path
 
-from event_impact import __version__
+from event_impact.base.code_digest import VERSION
 from event_impact.base.config import StudyConfig
 from event_impact.base.run_record import RunRecord
 
@@ -22,7 +22,7 @@ REPORTED_PACKAGES = (
 
 def read_versions() -> dict[str, str]:
     """Versions of Python, of this package and of what it computes with."""
-    versions = {"python": platform.python_version(), "event-impact": __version__}
+    versions = {"python": platform.python_version(), "event-impact": VERSION}
     return versions | {name: importlib.metadata.version(name) for name in REPORTED_PACKAGES}
 
 
@@ -63,5 +63,5 @@ def provenance_html(run: RunRecord, notebook: str) -> str:
         f"{escape(commit)}. {escape(versions)}.</p>"
         f"<p>To make it again: <code>{escape(reproduce_line(run))}</code></p>"
         f"<p>To cite: The event-impact project ({escape(year)}), {escape(run.story)}, {escape(notebook)}, "
-        f"as of {escape(run.as_of)}, version {escape(__version__)}.</p></section>"
+        f"as of {escape(run.as_of)}, version {escape(VERSION)}.</p></section>"
     )
