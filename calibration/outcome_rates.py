@@ -27,8 +27,8 @@ from event_impact.base.config import CURVE_ESTIMATION_SESSIONS, CURVE_GAP_SESSIO
 from event_impact.estimation.garch import GarchParameters, carry_garch, estimate_garch
 from event_impact.estimation.models import build_design
 from event_impact.estimation.rolling import WindowFits, fit_stack
+from event_impact.inference.candidate_set import RowTests, judge_row
 from event_impact.inference.deciding_rule import DecidingRule, find_detectable, invert_rule
-from event_impact.inference.outcome_rule import RowTests, judge_row
 from event_impact.inference.robustness import LOG, SIMPLE, Candidate, Choice, estimate_curve
 from event_impact.inference.simulation import Process, SimulatedReturns, simulate
 from event_impact.study.specifications import ON_BENCHMARK, judge_curve

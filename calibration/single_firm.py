@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from event_impact.inference.calibration import calibrate_history, simulated_sizes, simulated_window_sizes
-from event_impact.inference.placebo import eligible_placebo_sessions
+from event_impact.inference.ranks import eligible_placebo_sessions
 from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES
 
 POINT_TOLERANCE = 0.05

@@ -10,7 +10,7 @@ import pytest
 from event_impact.base.errors import ConfigError
 from event_impact.base.root import StudyRoot
 from event_impact.lab import compare, plot_paths, show_changed, show_controls
-from event_impact.page.verdict import find_primary
+from event_impact.page.finding import find_primary
 from event_impact.runs.requests import RunRequest
 from event_impact.runs.run import run_notebook
 from nbclient import NotebookClient

@@ -14,12 +14,11 @@ from event_impact.base.errors import ConfigError, StudyError
 from event_impact.events.articles import load_stories
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.market.snapshot import read_manifest
-from event_impact.page.columns import Column, declare_table
-from event_impact.page.exhibits import TableExhibit
+from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.finding import find_primary
 from event_impact.page.format import OUTCOME_LABELS
 from event_impact.page.return_figures import draw_cumulative
 from event_impact.page.tables import tabulate_estimates
-from event_impact.page.verdict import find_primary
 from event_impact.study.study import Study
 
 QUANTITIES = (

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from event_impact import Study
 from event_impact.cli.main import main
 from event_impact.market.snapshot import open_source
-from event_impact.page.verdict import find_primary
+from event_impact.page.finding import find_primary
 from event_impact.runs.requests import prepare
 from market.toy_provider import ToyProvider
 from stories import ROOT

@@ -15,7 +15,7 @@ from event_impact.estimation.activity_models import (
     measure_activity,
 )
 from event_impact.inference.activity_tests import assess_surprises, lacking_surprises, surprise_frame
-from event_impact.inference.sample_quantile import sample_quantile_p
+from event_impact.inference.ranks import sample_quantile_p
 
 
 def prices(seed: int, *, dividend_on: int | None = 150) -> pd.DataFrame:

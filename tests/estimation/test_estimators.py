@@ -9,10 +9,16 @@ import statsmodels.api as sm
 from event_impact.base.config import MODELS
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.abnormal import measure_abnormal_returns
-from event_impact.estimation.estimators import ESTIMATORS, solve_huber
+from event_impact.estimation.estimators import (
+    ESTIMATORS,
+    fit_counterfactual,
+    fit_ridge,
+    fit_synthetic_control,
+    solve_huber,
+    solve_rolling,
+    standardised_sums,
+)
 from event_impact.estimation.models import FACTOR_COLUMNS, MODEL_LABELS, PEER_MODELS, build_design
-from event_impact.estimation.peer_fits import fit_ridge, fit_synthetic_control
-from event_impact.estimation.rolling_estimators import fit_counterfactual, solve_rolling, standardised_sums
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from event_impact.estimation.abnormal import measure_abnormal_returns
-from event_impact.estimation.forecast import forecast_covariances
+from event_impact.estimation.abnormal import forecast_covariances, measure_abnormal_returns
 from event_impact.estimation.garch import GarchParameters, estimate_garch, fit_garch
 from event_impact.estimation.models import build_design
 from event_impact.estimation.rolling import fit_rolling

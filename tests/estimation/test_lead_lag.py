@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from event_impact.base.errors import EstimationError
-from event_impact.estimation.lead_lag import EARLIER, LATER, build_lead_lag_design, match_sessions
+from event_impact.estimation.models import EARLIER, LATER, build_lead_lag_design, match_sessions
 from event_impact.events.calendars import load_hours
 
 

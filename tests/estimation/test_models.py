@@ -12,10 +12,9 @@ import pytest
 import statsmodels.api as sm
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.abnormal import measure_abnormal_returns
-from event_impact.estimation.dummies import regress_with_dummies
-from event_impact.estimation.models import build_design, fit_model
+from event_impact.estimation.models import build_design, fit_model, regress_with_dummies
 from event_impact.inference.parametric import prediction_error_t
-from event_impact.inference.sample_quantile import conformal, sample_quantile
+from event_impact.inference.ranks import conformal, sample_quantile
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "single_firm"
 COLUMNS = {"market_model": ["mkt"], "mm_smb_ind": ["mkt", "smb", "ind"]}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from event_impact.base.errors import EstimationError
-from event_impact.estimation.peer_fits import PENALTIES, fit_ridge, fit_synthetic_control
+from event_impact.estimation.estimators import PENALTIES, fit_ridge, fit_synthetic_control
 from scipy import optimize
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.block_conformal import (
+from event_impact.inference.deciding_rule import describe_rule, invert_rule
+from event_impact.inference.ranks import (
     block_p_values,
     circular_sums,
     conformal_p_values,
     find_roots,
     refit_residuals,
 )
-from event_impact.inference.deciding_rule import describe_rule, invert_rule
 
 LENGTH, GAP = 80, 4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.bootstrap import (
+from event_impact.inference.window_tests import (
     _draw_blocks,
     _studentised,
     bootstrap_test,

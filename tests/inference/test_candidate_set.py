@@ -17,7 +17,7 @@ from event_impact.inference.candidate_set import (
     rank_largest,
 )
 from event_impact.inference.deciding_rule import find_detectable, invert_rule
-from event_impact.inference.levels import is_rejected
+from event_impact.inference.ranks import is_rejected
 from stories import compute
 
 LENGTH, GAP, EVENT = 250, 10, 300

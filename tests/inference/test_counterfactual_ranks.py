@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_impact.estimation.estimators import solve_huber
+from event_impact.estimation.estimators import fit_counterfactual, solve_huber
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.estimation.rolling_estimators import fit_counterfactual
-from event_impact.inference.block_conformal import block_p_values, circular_sums, find_roots
-from event_impact.inference.counterfactual_ranks import TOLERANCE, SearchedRoots
+from event_impact.inference.ranks import TOLERANCE, SearchedRoots, block_p_values, circular_sums, find_roots
 
 
 def solve_ols(returns, design):

@@ -11,9 +11,8 @@ from event_impact.base.errors import EstimationError
 from event_impact.estimation.abnormal import measure_abnormal_returns
 from event_impact.estimation.garch import fit_garch
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.block_conformal import conformal_p_values
 from event_impact.inference.deciding_rule import chance_to_find, find_detectable, invert_rule
-from event_impact.inference.levels import is_rejected, quantile_order
+from event_impact.inference.ranks import conformal_p_values, is_rejected, quantile_order
 from scipy import stats
 from stories import compute
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pandas as pd
 import pytest
-from event_impact.inference.dollar_effect import value_in_currency
+from event_impact.inference.windows import value_in_currency
 
 
 def test_it_is_shares_times_close_times_return(focal):

@@ -10,7 +10,7 @@ import pytest
 from event_impact.estimation.garch import fit_garch
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.deciding_rule import describe_rule, invert_rule
-from event_impact.inference.fhs import filter_fits, filter_windows
+from event_impact.inference.ranks import filter_fits, filter_windows
 
 REFERENCE = pathlib.Path(__file__).parents[1] / "reference"
 

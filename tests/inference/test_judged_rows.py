@@ -10,7 +10,7 @@ from event_impact.inference.candidate_set import CandidateSet
 from event_impact.inference.deciding_rule import describe_rule
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.windows import WindowEstimate, adjust_primary, apply_confirmation, judge_estimate
-from event_impact.page.verdict import find_primary
+from event_impact.page.finding import find_primary
 
 
 def shift(row: WindowEstimate, effect: float) -> WindowEstimate:

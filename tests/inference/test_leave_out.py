@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from event_impact.inference.leave_out import leave_out_days
+from event_impact.inference.robustness import leave_out_days
 
 
 def test_each_day_agrees_with_a_regression_without_it(focal):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from event_impact.base.errors import EstimationError
-from event_impact.inference.max_t import assess_curve, scale_by_placebo, step_down
+from event_impact.inference.robustness import assess_curve, scale_by_placebo, step_down
 
 
 @pytest.fixture(scope="module")

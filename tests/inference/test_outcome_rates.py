@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.candidate_set import CandidateSession, CandidateSet
+from event_impact.inference.candidate_set import CandidateSession, CandidateSet, judge_row
 from event_impact.inference.deciding_rule import invert_rule
-from event_impact.inference.outcome_rule import judge_row
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.simulation import simulate
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from event_impact.inference.candidate_set import RowTests, judge_row
 from event_impact.inference.deciding_rule import invert_rule
-from event_impact.inference.outcome_rule import RowTests, judge_row
-from event_impact.inference.parametric import prediction_error_t
-from event_impact.inference.power import chance_to_show_reversal
+from event_impact.inference.parametric import chance_to_show_reversal, prediction_error_t
 from scipy import stats
 from stories import compute
 

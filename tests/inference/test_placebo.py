@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from event_impact.base.errors import EstimationError
-from event_impact.inference.placebo import eligible_placebo_sessions, placebo_p_values, placebo_test
+from event_impact.inference.ranks import eligible_placebo_sessions, placebo_p_values, placebo_test
 
 
 def literal(n, event, *, length, gap, first=0, last=0, news=(), usable=None, distance=10):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from event_impact.base.errors import EstimationError
-from event_impact.inference.power import (
+from event_impact.inference.parametric import (
     detectable_effect,
     provable_bound,
     significance_filter,

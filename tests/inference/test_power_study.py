@@ -7,8 +7,8 @@ import pytest
 from conftest import compute
 from event_impact.inference.power_study import TRUE_EFFECTS, study_power
 from event_impact.page.check_tables import tabulate_power, tabulate_significance_filter
+from event_impact.page.fit_figures import draw_equivalence
 from event_impact.page.format import format_p
-from event_impact.page.power_drawing import draw_equivalence
 from scipy import integrate, stats
 
 

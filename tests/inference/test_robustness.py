@@ -9,8 +9,8 @@ import pytest
 import statsmodels.api as sm
 from event_impact.estimation.models import Design
 from event_impact.estimation.rolling import fit_windows
+from event_impact.inference.candidate_set import Judgement, RowTests, judge_row
 from event_impact.inference.deciding_rule import invert_rule
-from event_impact.inference.outcome_rule import Judgement, RowTests, judge_row
 from event_impact.inference.robustness import (
     Candidate,
     Choice,

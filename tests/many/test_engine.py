@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.estimation.window_sums import sum_windows
+from event_impact.estimation.running_sums import sum_windows
 from event_impact.many import engine as batch
 from event_impact.many import event_days
 from event_impact.many.engine import EventWindows, estimate_events

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from event_impact.estimation.peer_fits import fit_ridge
+from event_impact.estimation.estimators import fit_ridge
 from event_impact.many.peer_tests import (
     assess_group,
     correlate_residuals,

@@ -8,7 +8,7 @@ import re
 import nbformat
 import pytest
 from event_impact.base.config import StudyConfig
-from event_impact.page.words import find_forbidden
+from event_impact.page.format import find_forbidden
 from event_impact.runs.requests import read_declaration, read_notebook
 from event_impact.study.sample_study import DEFAULTS
 from stories import ROOT

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-from event_impact.page.columns import Column, Fact, declare_table
-from event_impact.page.exhibits import write_csv
+from event_impact.page.exhibits import Column, Fact, declare_table, write_csv
 from event_impact.page.markup import align_decimals
 
 

@@ -11,7 +11,7 @@ import pytest
 from event_impact.page.canvas import NARROW, PAINTS, WIDE_CLOCK, WIDE_DAYS, choose_ticks, measure_text
 from event_impact.page.clock_drawing import NewsInterval, PricePoint, draw_clock
 from event_impact.page.day_drawing import Effect, draw_days
-from event_impact.page.sample_drawing import draw_events
+from event_impact.page.sample_page import draw_events
 
 
 def at(text: str) -> pd.Timestamp:

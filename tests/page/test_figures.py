@@ -14,10 +14,10 @@ from event_impact.base.result import TestResult
 from event_impact.estimation.abnormal import Unmeasured
 from event_impact.events.articles import load_stories
 from event_impact.events.sessions import align_story
-from event_impact.inference.activity_bands import band_activity
+from event_impact.inference.activity_tests import band_activity
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.windows import Specification, assess_window, unavailable
-from event_impact.page import activity_figures, fit_figures, return_figures, robustness_figures, timelines
+from event_impact.page import fit_figures, return_figures, robustness_figures, timelines
 from event_impact.page.canvas import NARROW, Drawing
 from event_impact.page.format import cut_label
 from scipy import stats
@@ -111,7 +111,7 @@ def draw_all(case: Case) -> dict[str, Drawing]:
         fit_figures.draw_estimation_scatter(case.headline),
         fit_figures.draw_placebo_rank(rank_of(case.headline.fit.residuals * 50, -0.557, sessions, p_value=0.43)),
         robustness_figures.draw_specification_curve(curve_frame()),
-        activity_figures.draw_volume_and_range(surprise, ticker=case.panel.ticker, hull=hull),
+        return_figures.draw_volume_and_range(surprise, ticker=case.panel.ticker, hull=hull),
     ]
     return {exhibit.name: exhibit for exhibit in drawn}
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from event_impact.base.config import MODELS
-from event_impact.inference.outcome_rule import Judgement
+from event_impact.inference.candidate_set import Judgement
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.page.clock_drawing import show_article
 from event_impact.page.daily_screen import _say_news
@@ -16,6 +16,7 @@ from event_impact.page.finding import (
     FOUND,
     compose_heading,
     compose_sentences,
+    find_primary,
     is_set,
     say_apart,
     say_explained,
@@ -23,9 +24,7 @@ from event_impact.page.finding import (
     two_digits,
 )
 from event_impact.page.first_screen import CHIPS, read_outcome
-from event_impact.page.format import format_interval
-from event_impact.page.verdict import find_primary
-from event_impact.page.words import find_forbidden
+from event_impact.page.format import find_forbidden, format_interval
 from stories import compute
 
 OUTCOMES = (

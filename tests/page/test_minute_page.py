@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from event_impact import Study
 from event_impact.page.first_screen import CHIPS
+from event_impact.page.format import find_forbidden
 from event_impact.page.minute_page import say_minutes, tabulate_variants, tabulate_windows
-from event_impact.page.words import find_forbidden
 from stories import ROOT
 
 COLUMNS = (

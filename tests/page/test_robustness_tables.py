@@ -10,11 +10,10 @@ from conftest import compute
 from event_impact.page import claim_tables, robustness_tables, spillover_tables
 from event_impact.page.comparison_figures import draw_peers
 from event_impact.page.exhibits import write_csv
-from event_impact.page.format import format_p, format_percent
-from event_impact.page.robustness_screen import compose_robustness
-from event_impact.page.spillover_screen import compose_spillover
-from event_impact.page.timing_screen import compose_timing
-from event_impact.page.words import find_forbidden
+from event_impact.page.format import find_forbidden, format_p, format_percent
+from event_impact.page.robustness_tables import compose_robustness
+from event_impact.page.spillover_tables import compose_spillover
+from event_impact.page.timelines import compose_timing
 from event_impact.study.specifications import judge_curve
 
 

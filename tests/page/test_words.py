@@ -7,7 +7,7 @@ import string
 from pathlib import Path
 
 import pytest
-from event_impact.page.words import read_labels, read_words, say
+from event_impact.page.format import read_labels, read_words, say
 
 ROOMS = Path(__file__).resolve().parents[2] / "analysis" / "event_impact"
 

@@ -13,7 +13,7 @@ from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.events.calendars import load_hours
 from event_impact.market.snapshot import open_source
-from event_impact.page.verdict import find_primary
+from event_impact.page.finding import find_primary
 from event_impact.study.ask import find_listing, imagine_next_session, lend_study, open_prices, read_bounds
 from stories import ROOT
 

@@ -7,7 +7,7 @@ import io
 import pandas as pd
 import pytest
 from event_impact import Study
-from event_impact.page.verdict import find_primary
+from event_impact.page.finding import find_primary
 from stories import ROOT, compute
 
 

@@ -11,8 +11,8 @@ from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.story_panel import StoryWindow, correlate_stories, decide_pooled_outcome, pool_windows
 from event_impact.many.story_path import lay_out_stories, trace_path
 from event_impact.page import comparison_figures, panel_tables
-from event_impact.page.panel_screen import compose_panel
-from event_impact.page.words import find_forbidden
+from event_impact.page.format import find_forbidden
+from event_impact.page.panel_tables import compose_panel
 from event_impact.study.panel import READINGS
 from event_impact.study.record import record_panel
 from scipy import stats

@@ -14,8 +14,8 @@ from event_impact.base.run_record import check_schema
 from event_impact.many.story_panel import decide_pooled_outcome
 from event_impact.page import sample_page
 from event_impact.page.exhibits import EXHIBIT_MIME
+from event_impact.page.format import find_forbidden
 from event_impact.page.provenance import RECORD_MIME
-from event_impact.page.words import find_forbidden
 from event_impact.study.sample_study import DEFAULTS
 from stories import ROOT
 

@@ -18,9 +18,8 @@ from event_impact.inference.deciding_rule import chance_to_find
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND
 from event_impact.market.download import fetch_passing
 from event_impact.page.daily_screen import COLUMNS, list_rows
-from event_impact.page.finding import compose_heading, compose_sentences, name_exchange
+from event_impact.page.finding import compose_heading, compose_sentences, find_primary, name_exchange
 from event_impact.page.first_screen import print_rows
-from event_impact.page.verdict import find_primary
 from event_impact.reading.feeds import web_address
 from event_impact.registry.alignments import align, describe_instants
 from event_impact.study import ask as question

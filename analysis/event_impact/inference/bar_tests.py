@@ -2,6 +2,8 @@
 
 All take the smooth scale by clock and the factor of the whole session into account; a factor cannot tell a move from a
 session that became more volatile with the window itself, and the page says so beside every verdict.
+
+What the bars of an event session say of report and denial: windows with their tests, and the fit behind them.
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
-from event_impact.inference.multiplicity import holm
+from event_impact.events.bar_windows import BarAlignment, BarSpan
+from event_impact.inference.parametric import holm
 from event_impact.inference.sequence import FiellerSet, WindowEffects, contrast, fieller_set
+from event_impact.market.bar_grid import BarGrid
+from event_impact.market.bars import Bars
 
 # Below so many independent placebos, L / m, the larger p of placebo and companion decides.
 MIN_EFFECTIVE = 20
@@ -194,3 +201,71 @@ def is_reversal(first: BarTest, second: BarTest, share: FiellerSet, *, significa
     found = all(t.p_holm is not None and t.p_holm < significance for t in (first, second))
     inside = share.is_bounded and SHARE_BOUNDS[0] < share.lower and share.upper < SHARE_BOUNDS[1]
     return found and first.estimate * second.estimate < 0 and inside
+
+
+@dataclass(frozen=True)
+class MinuteRow:
+    """A window on the clock: tested, only measured (``untested``), or why it cannot be."""
+
+    span: BarSpan
+    starts_at: pd.Timestamp = pd.NaT  # type: ignore[assignment]
+    ends_at: pd.Timestamp = pd.NaT  # type: ignore[assignment]
+    test: BarTest | None = None
+    untested: float | None = None
+    note: str = ""
+
+    @property
+    def estimate(self) -> float | None:
+        """The abnormal return of the window."""
+        return self.test.estimate if self.test else self.untested
+
+
+@dataclass(frozen=True)
+class MinuteResult:
+    """The windows of report and denial on the bars of one listing, the declared rows first.
+
+    ``share`` is the part of the first declared move that the second takes back, None where there is one window only.
+    """
+
+    bars: Bars
+    files: dict[str, str]
+    grid: BarGrid
+    alignment: BarAlignment
+    fit: BarFit
+    rows: tuple[MinuteRow, ...]
+    share: FiellerSet | None
+    is_reversal: bool
+
+    @property
+    def declared(self) -> list[MinuteRow]:
+        """The windows that decide."""
+        return [row for row in self.rows if row.span.is_declared]
+
+    @property
+    def judged(self) -> list[tuple[MinuteRow, BarTest]]:
+        """The declared windows with a test."""
+        return [pair for pair in self.tested if pair[0].span.is_declared]
+
+    @property
+    def tested(self) -> list[tuple[MinuteRow, BarTest]]:
+        """The windows with a test."""
+        return [(row, row.test) for row in self.rows if row.test]
+
+    @property
+    def outcome(self) -> str:
+        """Of the first declared window."""
+        return self.rows[0].test.outcome if self.rows[0].test else "insufficient_data"
+
+    @property
+    def model(self) -> str:
+        """What is taken off a return: ``1.04 x QQQ``, or its own mean."""
+        slope = f"{float(self.fit.coefficients[-1]):.2f} \u00d7 {self.grid.benchmark_ticker}"
+        return slope if self.grid.benchmark_ticker else "its own mean"
+
+
+class MinuteVariant(NamedTuple):
+    """The declared windows measured another way, or on another listing; or why they cannot be."""
+
+    name: str
+    result: MinuteResult | None
+    reason: str = ""

@@ -17,10 +17,8 @@ from scipy import stats
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.garch import GarchFit, fit_garch
 from event_impact.estimation.rolling import WindowFits, fit_rolling, fit_stack
-from event_impact.inference.block_conformal import conformal_p_values
 from event_impact.inference.deciding_rule import find_detectable, invert_rule
-from event_impact.inference.fhs import filter_fits
-from event_impact.inference.levels import ROUNDING
+from event_impact.inference.ranks import ROUNDING, conformal_p_values, filter_fits
 from event_impact.inference.simulation import RESIDUAL_STD, Process, SimulatedReturns, simulate
 
 LEVELS = (0.05, 0.01)

@@ -24,13 +24,19 @@ from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.garch import GarchFit, carry_garch, fit_garch
 from event_impact.estimation.rolling import WindowFits
-from event_impact.inference.block_conformal import NULL as BLOCK_NULL
-from event_impact.inference.block_conformal import ConformalRoots, find_roots
-from event_impact.inference.counterfactual_ranks import SearchedRoots
-from event_impact.inference.fhs import NULL as FHS_NULL
-from event_impact.inference.fhs import FilteredSizes, filter_fits, filter_windows
-from event_impact.inference.levels import ROUNDING
-from event_impact.inference.sample_quantile import CONFORMAL_NULL, describe_conformal
+from event_impact.inference.ranks import (
+    BLOCK_NULL,
+    CONFORMAL_NULL,
+    FHS_NULL,
+    ROUNDING,
+    ConformalRoots,
+    FilteredSizes,
+    SearchedRoots,
+    describe_conformal,
+    filter_fits,
+    filter_windows,
+    find_roots,
+)
 
 
 @dataclass(frozen=True)

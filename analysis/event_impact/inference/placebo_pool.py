@@ -15,13 +15,11 @@ import pandas as pd
 
 from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, not_computable
-from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
-from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.forecast import forecast_covariances
+from event_impact.estimation.abnormal import AbnormalReturns, WindowSum, forecast_covariances
+from event_impact.estimation.estimators import ESTIMATORS, solve_rolling, standardised_sums
 from event_impact.estimation.garch import GarchParameters, estimate_garch
 from event_impact.estimation.rolling import WindowFits, fit_windows
-from event_impact.estimation.rolling_estimators import solve_rolling, standardised_sums
-from event_impact.inference.placebo import eligible_placebo_sessions, placebo_test
+from event_impact.inference.ranks import eligible_placebo_sessions, placebo_test
 from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
 
 PSEUDO_EVENT_NULL = "the window is drawn like every earlier window of the same firm"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from event_impact.inference.candidate_set import CandidateSet
 from event_impact.inference.deciding_rule import chance_to_find
-from event_impact.inference.power import detectable_effect, provable_bound, significance_filter
+from event_impact.inference.parametric import detectable_effect, provable_bound, significance_filter
 from event_impact.inference.windows import WindowEstimate
 
 TRUE_EFFECTS = (0.01, 0.02, 0.03, 0.05)

@@ -16,10 +16,8 @@ from scipy.special import fdtrc, stdtr, stdtrit
 
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult
-from event_impact.inference.levels import is_rejected
-from event_impact.inference.parametric import is_inside
-from event_impact.inference.placebo import MIN_PLACEBO_SESSIONS, placebo_p_values
-from event_impact.inference.power import chance_to_show_reversal
+from event_impact.inference.parametric import chance_to_show_reversal, is_inside
+from event_impact.inference.ranks import MIN_PLACEBO_SESSIONS, is_rejected, placebo_p_values
 
 
 @dataclass(frozen=True)

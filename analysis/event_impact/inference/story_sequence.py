@@ -13,8 +13,8 @@ import pandas as pd
 from event_impact.base.result import TestResult, frame_of, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.deciding_rule import DecidingRule, invert_window
+from event_impact.inference.parametric import detectable_effect
 from event_impact.inference.placebo_pool import effects_of, rank_windows
-from event_impact.inference.power import detectable_effect
 from event_impact.inference.sequence import (
     Contrast,
     FiellerSet,

@@ -2,7 +2,7 @@
 
 For each event the engine estimates a linear model over the estimation window and cumulates the
 abnormal returns of the event window, from window sums of the series and their products
-(:mod:`event_impact.estimation.window_sums`). The cost is O(tickers x sessions) plus a few dozen
+(:mod:`event_impact.estimation.running_sums`). The cost is O(tickers x sessions) plus a few dozen
 array operations an event, whatever the length of the windows. Nothing is dropped: an event that
 cannot be estimated keeps its place and carries a reason.
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from event_impact.base.errors import ConfigError, EstimationError
-from event_impact.estimation.window_sums import sum_windows
+from event_impact.estimation.running_sums import sum_windows
 from event_impact.many.layout import BatchDesign
 
 USABLE_SHARE = 0.9  # of the estimation sessions

@@ -16,13 +16,12 @@ import pandas as pd
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.estimators import PeerFit
 from event_impact.estimation.garch import fit_garch
-from event_impact.estimation.peer_fits import PeerFit
 from event_impact.estimation.rolling import WindowFits
 from event_impact.inference.deciding_rule import invert_rule
-from event_impact.inference.fhs import filter_windows
 from event_impact.inference.parametric import interval, prediction_error_t
-from event_impact.inference.sample_quantile import conformal, sample_quantile
+from event_impact.inference.ranks import conformal, filter_windows, sample_quantile
 from event_impact.many.parametric_tests import adjusted_patell, kp_bmp
 
 FEWEST_SHARED_SESSIONS = 20

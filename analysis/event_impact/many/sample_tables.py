@@ -16,7 +16,7 @@ from pyarrow import csv as arrow_csv
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, record_of
-from event_impact.inference.multiplicity import holm
+from event_impact.inference.parametric import holm
 from event_impact.many.dependence import cut_blocks
 from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER
 from event_impact.many.file_tables import EventTable, quote_formulas

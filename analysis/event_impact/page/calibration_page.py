@@ -13,11 +13,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from event_impact.base.code_digest import VERSION
 from event_impact.inference.calibration import LEVELS, FirmCalibration
 from event_impact.inference.simulation import RESIDUAL_STD
-from event_impact.page.columns import Column, declare_table
-from event_impact.page.exhibits import TableExhibit
-from event_impact.page.format import format_count, format_size, name_listing
+from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.format import format_count, format_size, name_listing, read_labels, say
 from event_impact.page.render import TEMPLATES, PageFacts, check_page, render_page
-from event_impact.page.words import read_labels, say
 
 PROSE = TEMPLATES / "calibration.md"
 """The text of the page; the tables of a section stand where it is parted."""

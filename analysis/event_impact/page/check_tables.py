@@ -8,25 +8,24 @@ import pandas as pd
 
 from event_impact.base.result import TestResult
 from event_impact.estimation.abnormal import AbnormalReturns, Unmeasured
-from event_impact.estimation.dummies import DummyRegression
+from event_impact.estimation.models import DummyRegression
 from event_impact.inference.activity_tests import Surprise, surprise_frame
-from event_impact.inference.control_tests import ControlResult
 from event_impact.inference.diagnostics import StudyDiagnostics
 from event_impact.inference.power_study import PowerStudy
+from event_impact.inference.window_tests import ControlResult
 from event_impact.inference.windows import WindowEstimate
-from event_impact.page.columns import Column, Fact, declare_table
-from event_impact.page.exhibits import TableExhibit
+from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table
 from event_impact.page.format import (
     RETURN_LABELS,
     format_number,
     format_plain,
     format_session,
     format_size,
+    say,
     signed_whole,
 )
 from event_impact.page.markup import mark_up
 from event_impact.page.tables import label_row
-from event_impact.page.words import say
 
 
 def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:

@@ -9,8 +9,7 @@ import pandas as pd
 from event_impact.inference.parametric import interval
 from event_impact.many.peer_tests import PeerEstimate, Spillover
 from event_impact.many.story_panel import LeftOutStory, PanelResult, PanelStory
-from event_impact.page.canvas import WIDE, Canvas, Drawing
-from event_impact.page.chart import chart_sessions, rows_of
+from event_impact.page.canvas import WIDE, Canvas, Drawing, chart_sessions, rows_of
 from event_impact.page.format import format_interval, format_p, format_percent, signed_whole
 from event_impact.page.row_drawing import EffectRow, draw_rows
 

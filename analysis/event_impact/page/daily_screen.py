@@ -20,6 +20,8 @@ from event_impact.page.day_drawing import Effect, draw_days
 from event_impact.page.finding import (
     compose_heading,
     compose_sentences,
+    find_primary,
+    is_complete,
     is_set,
     name_firm,
     say_day,
@@ -31,7 +33,6 @@ from event_impact.page.finding import (
 )
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import format_number, format_p
-from event_impact.page.verdict import find_primary, is_complete
 
 COLUMNS = (
     "abnormal return, %",

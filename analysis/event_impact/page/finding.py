@@ -2,6 +2,8 @@
 
 An outcome chooses a sentence, numbers fill it, the fitted model says what a return is compared with. No sentence says
 why a price moved, none claims that nothing happened, and none judges one of several candidate sessions.
+
+The rows that decide.
 """
 
 from __future__ import annotations
@@ -12,9 +14,8 @@ from event_impact.base.config import StudyConfig
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
-from event_impact.inference.windows import WindowEstimate
-from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent
-from event_impact.page.words import read_labels
+from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
+from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent, read_labels
 
 EXPLAINED = read_labels("finding.explained")
 """Model -> what a return is compared with, after "less than" or "more than"."""
@@ -229,3 +230,14 @@ def say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
         f"Nothing here may be called a reversal: {missing}. "
         f"A perfect reversal would have been shown with a chance of {chance}."
     )
+
+
+def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:
+    """The declared row of a return kind."""
+    return next(row for row in rows if row.is_primary and row.return_kind == kind)
+
+
+def is_complete(rows: list[WindowEstimate], config: StudyConfig) -> bool:
+    """Whether every declared window of the headline's return is complete."""
+    wanted = [r for r in rows if r.return_kind == HEADLINE_KIND and (r.first, r.last) in config.windows]
+    return all(not row.note.startswith("incomplete") for row in wanted)

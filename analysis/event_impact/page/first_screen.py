@@ -12,8 +12,8 @@ from html import escape
 
 from event_impact.page.canvas import Drawing
 from event_impact.page.exhibits import EXHIBIT_MIME, write_csv
+from event_impact.page.format import find_forbidden
 from event_impact.page.markup import mark_up
-from event_impact.page.words import find_forbidden
 
 SIBLINGS = '<nav class="siblings" aria-label="Other pages of this story" data-provenance></nav>'
 CHANGES = '<span class="changes" data-provenance></span>'

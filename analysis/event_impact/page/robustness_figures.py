@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Drawing, label_ticks
-from event_impact.page.chart import Chart, pad_range, rows_of
-from event_impact.page.format import cut_label, format_count, format_interval, format_p, format_percent, p_equals
+from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Chart, Drawing, label_ticks, pad_range, rows_of
+from event_impact.page.format import cut_label, format_count, format_interval, format_p, format_percent, p_equals, say
 from event_impact.page.row_drawing import EffectRow, draw_rows
-from event_impact.page.words import say
 
 NUMBER_COLUMNS = ("estimate", "ci95_low", "ci95_high", "p", "is_headline")
 SHORT_NAMES = {"return form": "returns", "news days in the window": "news days", "estimation sessions": "sessions"}

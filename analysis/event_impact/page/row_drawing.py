@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from event_impact.page.canvas import WIDE_DAYS, Canvas, Drawing, label_ticks, measure_text
-from event_impact.page.chart import pad_range
+from event_impact.page.canvas import WIDE_DAYS, Canvas, Drawing, label_ticks, measure_text, pad_range
 from event_impact.page.format import cut_label, format_number
 
 Interval = tuple[float, float]

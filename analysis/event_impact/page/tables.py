@@ -16,8 +16,7 @@ from event_impact.events.sessions import Alignment, EventSession
 from event_impact.inference.story_sequence import StorySequence
 from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests
 from event_impact.market.returns import ReturnPanel
-from event_impact.page.columns import Column, Fact, declare_table
-from event_impact.page.exhibits import TableExhibit
+from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table
 from event_impact.page.finding import name_exchange
 from event_impact.page.format import (
     MINUS,
@@ -27,8 +26,9 @@ from event_impact.page.format import (
     format_p,
     format_size,
     name_listing,
+    read_labels,
+    say,
 )
-from event_impact.page.words import read_labels, say
 
 TEST_LABELS = read_labels("tables.test_labels")
 WINDOW_TESTS = ("block_conformal", "pseudo_event", "block_bootstrap", "joint_f")

@@ -11,31 +11,29 @@ from event_impact.base.config import MAX_SMALL_PERCENTILE, Window
 from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured, measure_abnormal_returns
 from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
-from event_impact.estimation.dummies import DummyRegression, regress_with_dummies
 from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.models import Design, build_design
+from event_impact.estimation.models import Design, DummyRegression, build_design, regress_with_dummies
 from event_impact.events.claims import load_claims
 from event_impact.events.control_sessions import Control, load_controls
 from event_impact.events.sessions import Alignment
-from event_impact.inference.activity_bands import band_activity
-from event_impact.inference.activity_tests import Surprise, assess_surprises, lacking_surprises
+from event_impact.inference.activity_tests import Surprise, assess_surprises, band_activity, lacking_surprises
 from event_impact.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
-from event_impact.inference.control_tests import ControlResult
 from event_impact.inference.deciding_rule import describe_rule, invert_window
 from event_impact.inference.diagnostics import StudyDiagnostics, diagnose, slope_without
-from event_impact.inference.dollar_effect import DollarEffect, value_in_currency
 from event_impact.inference.placebo_pool import PlaceboRank, rank_windows
 from event_impact.inference.story_sequence import StorySequence, assess_sequence
-from event_impact.inference.window_tests import describe_t
+from event_impact.inference.window_tests import ControlResult, describe_t
 from event_impact.inference.windows import (
     COMPANION_KIND,
     HEADLINE_KIND,
+    DollarEffect,
     Specification,
     WindowEstimate,
     adjust_primary,
     assess_window,
     join_candidates,
     unavailable,
+    value_in_currency,
 )
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import RETURN_KINDS, ReturnPanel

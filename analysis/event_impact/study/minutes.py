@@ -9,8 +9,15 @@ from event_impact.base.config import NO_BENCHMARK
 from event_impact.base.errors import StudyError
 from event_impact.estimation.bar_fit import BarFit, fit_grid
 from event_impact.events.bar_windows import BarSpan, align_to_bars
-from event_impact.inference.bar_tests import assess_bars, decide_bars, is_reversal, share_taken_back
-from event_impact.inference.minute_result import MinuteResult, MinuteRow, MinuteVariant
+from event_impact.inference.bar_tests import (
+    MinuteResult,
+    MinuteRow,
+    MinuteVariant,
+    assess_bars,
+    decide_bars,
+    is_reversal,
+    share_taken_back,
+)
 from event_impact.market.bar_files import BarRequest, find_bars
 from event_impact.market.bar_grid import BarGrid, make_grid
 from event_impact.market.bars import Bars, doubt_clocks

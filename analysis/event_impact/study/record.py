@@ -12,17 +12,17 @@ from event_impact.base.result import record_of
 from event_impact.base.run_record import RunRecord
 from event_impact.estimation.abnormal import AbnormalReturns, Measured
 from event_impact.events.sessions import Alignment
-from event_impact.inference.minute_result import MinuteResult
+from event_impact.inference.bar_tests import MinuteResult
 from event_impact.inference.windows import WindowEstimate, estimates_frame
 from event_impact.many.story_panel import PanelResult
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
 from event_impact.page.exhibits import write_csv
+from event_impact.page.finding import find_primary
 from event_impact.page.first_screen import FirstScreen
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.minute_page import tabulate_windows
 from event_impact.page.provenance import RECORD_MIME
-from event_impact.page.verdict import find_primary
 from event_impact.study.opening import hash_inputs
 
 PATH_COLUMNS = (

@@ -20,18 +20,19 @@ from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import Measured
 from event_impact.estimation.models import FACTOR_COLUMNS, MODEL_LABELS, Design, build_design
 from event_impact.events.sessions import Alignment
-from event_impact.inference.leave_out import LeftOutDay, leave_out_days
 from event_impact.inference.robustness import (
     LOG,
     SIMPLE,
     Candidate,
     Choice,
     Confirmation,
+    LeftOutDay,
     SpecificationCurve,
     SpecificationEstimate,
     confirm_curve,
     estimate_curve,
     estimate_specifications,
+    leave_out_days,
 )
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate, apply_confirmation
 from event_impact.market.opened import OpenedStory

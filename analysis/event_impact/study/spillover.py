@@ -10,9 +10,8 @@ import pandas as pd
 
 from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, measure_abnormal_returns
-from event_impact.estimation.lead_lag import build_lead_lag_design, match_sessions
-from event_impact.estimation.models import Design, build_design
-from event_impact.estimation.peer_fits import PeerFit, fit_ridge, fit_synthetic_control
+from event_impact.estimation.estimators import PeerFit, fit_ridge, fit_synthetic_control
+from event_impact.estimation.models import Design, build_design, build_lead_lag_design, match_sessions
 from event_impact.estimation.rolling import fit_windows
 from event_impact.events.calendars import load_hours
 from event_impact.events.peer_lists import Peer

@@ -13,31 +13,29 @@ import pandas as pd
 from event_impact.base.config import StudyConfig
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
-from event_impact.estimation.dummies import DummyRegression
+from event_impact.estimation.models import DummyRegression
 from event_impact.events.doubts import ArticleDoubt, load_doubts
 from event_impact.events.sessions import Alignment
 from event_impact.inference.activity_tests import Surprise
+from event_impact.inference.bar_tests import MinuteResult, MinuteVariant
 from event_impact.inference.claim_checks import CheckedClaim
-from event_impact.inference.control_tests import ControlResult
 from event_impact.inference.diagnostics import StudyDiagnostics
-from event_impact.inference.dollar_effect import DollarEffect
-from event_impact.inference.leave_out import LeftOutDay
-from event_impact.inference.minute_result import MinuteResult, MinuteVariant
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy, study_power
-from event_impact.inference.robustness import SpecificationCurve, SpecificationEstimate
+from event_impact.inference.robustness import LeftOutDay, SpecificationCurve, SpecificationEstimate
 from event_impact.inference.story_sequence import StorySequence
-from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
+from event_impact.inference.window_tests import ControlResult
+from event_impact.inference.windows import HEADLINE_KIND, DollarEffect, WindowEstimate
 from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
 from event_impact.page.daily_screen import compose_daily_screen
+from event_impact.page.finding import find_primary
 from event_impact.page.first_screen import FirstScreen
 from event_impact.page.minute_page import compose_minutes, compose_no_bars
-from event_impact.page.panel_screen import compose_panel
-from event_impact.page.robustness_screen import compose_robustness
-from event_impact.page.spillover_screen import compose_spillover
-from event_impact.page.timing_screen import compose_timing
-from event_impact.page.verdict import find_primary
+from event_impact.page.panel_tables import compose_panel
+from event_impact.page.robustness_tables import compose_robustness
+from event_impact.page.spillover_tables import compose_spillover
+from event_impact.page.timelines import compose_timing
 from event_impact.registry.alignments import load_known_alignments
 from event_impact.registry.plans import PlanStatus
 from event_impact.study import event_study, minutes, opening, panel, specifications, spillover
