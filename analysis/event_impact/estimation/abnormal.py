@@ -10,8 +10,6 @@ sessions, and for the event window the forecast made at the close before its fir
 residual of an event session enters, so a one-day window is not degenerate.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass

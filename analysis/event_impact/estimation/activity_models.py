@@ -6,8 +6,6 @@ log standard deviation, explained by the benchmark's and by its own means over 1
 1980; Corsi 2009). The response is a logarithm: a surprise of 0.7 is twice the expected volume or range.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -3,8 +3,6 @@
 All arrays may have any number of leading axes (draws of a simulation), so that one kernel serves one event and many.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -16,8 +16,6 @@ What the rank tests need: residuals of the estimation window, abnormal returns o
 before it, and the residuals when the same estimator is fitted on both windows together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations

@@ -9,8 +9,6 @@ admissible parameters, then damped Newton steps from the best hills of the grid,
 minimum of a quadratic model over the triangle, so that the bounds need no special case.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import accumulate
 

@@ -21,8 +21,6 @@ coefficient of their own; the sum of the two times one day's return would be wro
 the cost of capital, not abnormal returns).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

@@ -13,8 +13,6 @@ as the window. Every window is then the tail of one block plus the head of the n
 numbers inside the window are ever added (van Herk 1992; Gil and Werman 1993, for sums).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

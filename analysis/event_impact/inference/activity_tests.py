@@ -7,8 +7,6 @@ How busy and how wide were the sessions around an event, against the sessions th
 Medians and quantiles only, for the eye: what a surprise is worth is tested with its own model.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

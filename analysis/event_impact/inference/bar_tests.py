@@ -6,8 +6,6 @@ session that became more volatile with the window itself, and the page says so b
 What the bars of an event session say of report and denial: windows with their tests, and the fit behind them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ j is judged at level / k. One candidate alone is the plain row.
 The word over the numbers: one rule for windows, candidate sets, companions and specifications alike.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ interval leaves out zero. A motive is never tested. What the table already judge
 the measurement beside it.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What in the estimation window could spoil the tests: dependence, tails, an unstable beta, a few decisive days."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -9,8 +9,6 @@ what it rules out, are in :mod:`event_impact.inference.deciding_rule`.
 Several tests at once.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import lru_cache

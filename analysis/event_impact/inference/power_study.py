@@ -1,7 +1,5 @@
 """What the data could have shown, for every window: detectable effects, equivalence, the significance filter."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ another estimator and is not used. Sessions from the denial on belong to the den
 be in them.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

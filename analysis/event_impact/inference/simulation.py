@@ -6,8 +6,6 @@ m, the market, is GARCH(1,1) with t(4) innovations and a standard deviation of 1
 session, follows the process asked for. No effect is in it unless one is added.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Report and denial in different sessions give one effect each, as contrasts of th
 one fit. In one session, or where the session itself is uncertain, there is only a total.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

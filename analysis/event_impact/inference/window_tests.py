@@ -10,8 +10,6 @@ is divided by its own standard error, because that ratio depends least on the un
 The tests on sessions whose answer is known.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 An abnormal return in money: arithmetic on the estimate, with no evidence of its own.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The calibration of one firm's tests as a page of its own, through the template of every report."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any

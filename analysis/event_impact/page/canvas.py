@@ -6,8 +6,6 @@ style sheet of a page can change it in the dark. A drawing is made twice where a
 A chart on a canvas: two scales in data units, their axes, and bands and lines that break where a number is missing.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

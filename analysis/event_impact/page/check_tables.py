@@ -1,7 +1,5 @@
 """Tables that let a reader check the pipeline: diagnostics, controls, what could have been found, volume and range."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

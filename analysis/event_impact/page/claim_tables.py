@@ -3,8 +3,6 @@
 The declared articles, each opening to the evidence of its time, and the doubts about them.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable

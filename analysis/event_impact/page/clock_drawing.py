@@ -1,7 +1,5 @@
 """When the news came, and the first prices after it: articles' intervals over the hours of the exchange."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Figures that compare: the firm with others on its day, a story with other stories, and their average path."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pandas as pd

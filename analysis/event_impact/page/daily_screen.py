@@ -1,7 +1,5 @@
 """The first screen of a daily study, made from its nouns."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Effects among ordinary days: one dot a day, estimates with their intervals below, what would have been seen shaded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

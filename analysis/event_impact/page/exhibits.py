@@ -6,8 +6,6 @@ table from which it was drawn, so that text, picture and CSV come from one objec
 One declaration of a table's columns makes its cells, its CSV, its LaTeX and its alignment.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator

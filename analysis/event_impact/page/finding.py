@@ -6,8 +6,6 @@ why a price moved, none claims that nothing happened, and none judges one of sev
 The rows that decide.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from event_impact.base.config import StudyConfig

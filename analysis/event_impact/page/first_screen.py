@@ -4,8 +4,6 @@ What only the runner knows (pages beside this one, what changed since the previo
 rendered, into the elements named by ``SIBLINGS`` and ``CHANGES``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from html import escape

@@ -3,8 +3,6 @@
 How often a move of each size would have been found by the rule that decides, and how small it can be shown to be.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -3,8 +3,6 @@
 The words of the pages, kept apart from the code that fills them, ``templates/words.toml``; those that no page may hold.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import tomllib

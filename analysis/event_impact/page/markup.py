@@ -1,7 +1,5 @@
 """Plain text as HTML of captions and tables: escaped, and broken only where a reader would break it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from html import escape

@@ -6,8 +6,6 @@ share taken back does not show.
 The two drawings of the minute study: price and news on the clock, and effects beside ordinary stretches.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

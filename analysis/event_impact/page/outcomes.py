@@ -1,7 +1,5 @@
 """Exit codes of work made of parts: the worst counts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 ORDER = (0, 75, 6, 3, 2, 5, 4)

@@ -3,8 +3,6 @@
 The first screen of the panel: every story with its interval, their mean, and on whom the conclusion hangs.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial

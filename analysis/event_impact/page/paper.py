@@ -1,7 +1,5 @@
 """A page as PDF, by whichever Chromium is installed."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What a run leaves behind for machines, and what is needed to make it again."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import shlex

@@ -6,8 +6,6 @@ numbered in the order in which they stand. Everything that may differ between tw
 same inputs stands in elements marked ``data-provenance``.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

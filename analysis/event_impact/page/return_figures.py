@@ -5,8 +5,6 @@ Nothing is estimated here; intervals and bands come from the same functions as t
 Volume and range around the event: how busy and how wide the sessions were, without direction.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

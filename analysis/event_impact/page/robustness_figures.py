@@ -1,7 +1,5 @@
 """The specification curve: every declared combination of choices, sorted by its estimate."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 The first screen of the specification curve: what other careful readers would have come to.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 

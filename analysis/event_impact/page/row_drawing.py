@@ -1,7 +1,5 @@
 """Effects below each other on one scale, each with its interval, its numbers printed beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

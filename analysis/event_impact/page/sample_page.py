@@ -3,8 +3,6 @@
 A sample of events in two drawings: the average path with its band, and every event among the others.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

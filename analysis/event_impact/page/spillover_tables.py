@@ -3,8 +3,6 @@
 The first screen of the other firms: who moved on the day, and what a rank among few can reach at best.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

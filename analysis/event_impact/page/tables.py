@@ -1,7 +1,5 @@
 """Tables of the study's results, and of where the articles fall."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 The first screen of an alignment: which sessions report and denial can have reached, before any price is read.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """One question about one share: its story is made from a ticker and an instant, and never written to ``data/``."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
 """Do the tests keep their level for one firm? Everything behind the calibration page, as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The steps of the event-study notebook: abnormal returns, tests, sequence, and what stands beside them."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

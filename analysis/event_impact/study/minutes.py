@@ -1,7 +1,5 @@
 """The minute study: what bars of the event session say of report and denial, and what that hangs on."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

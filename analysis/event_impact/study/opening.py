@@ -3,8 +3,6 @@
 Nothing here estimates or tests, so that it loads fast and refuses early.
 """
 
-from __future__ import annotations
-
 import contextlib
 from datetime import date
 

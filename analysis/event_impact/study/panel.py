@@ -4,8 +4,6 @@ Every story goes through the steps of a single study, up to the last session tha
 allow; what cannot be measured is kept with its reason. Pooling is :mod:`event_impact.many.story_panel`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import pandas as pd

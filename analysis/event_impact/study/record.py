@@ -1,7 +1,5 @@
 """What one executed notebook hands to its runner: its record, and the tables that no exhibit shows."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The steps of the robustness notebook: every specification that a story's prices allow, and what they say together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from itertools import product

@@ -1,7 +1,5 @@
 """The steps of the spillover notebook: the other firms of a story on the day of its event."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 
