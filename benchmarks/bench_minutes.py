@@ -46,7 +46,7 @@ def spend(work: Callable[[], object]) -> tuple[float, float]:
 
 def sum_by_pandas(fit: BarFit, window: BarSum, shifts: range) -> np.ndarray:
     """The placebo sums of some shifts, one after the other."""
-    pool, weights = pd.Series(fit.pools[0][0]), np.asarray(window.scale)[0]
+    pool, weights = pd.Series(fit.pool[0]), np.asarray(window.scale)[0]
     n, m = len(pool), len(weights)
     return np.array([(pool.iloc[[(shift + i) % n for i in range(m)]] * weights).sum() for shift in shifts])
 
@@ -62,7 +62,7 @@ def main() -> None:
 
     def rank_all() -> list[np.ndarray]:
         fitted = fit_draws(design, returns, market)
-        return [placebo_moves(fitted.pools[0], sum_bars(fitted, first, m)) for m in WINDOWS]
+        return [placebo_moves(fitted.pool, sum_bars(fitted, first, m)) for m in WINDOWS]
 
     moves = rank_all()
     windows = [sum_bars(fit, first, m) for m in WINDOWS]

@@ -257,7 +257,7 @@ def reject_draws(fit: BarFit, first: np.ndarray, n_bars: int, level: float = 0.0
     """Whether each test rejects, a draw."""
     window = sum_bars(fit, first, n_bars)
     size = np.abs(window.estimate)
-    found = {"deciding": placebo_p(placebo_moves(fit.pools[0], window), size * window.own_share)}
+    found = {"deciding": placebo_p(placebo_moves(fit.pool, window), size * window.own_share)}
     errors = {"companion": window.scaled_std_error * fit.day_factor, "raw t": window.raw_std_error}
     for name, error in {**errors, "smooth t": window.scaled_std_error}.items():
         found[name] = 2 * stats.t.sf(size / error, fit.df)

@@ -29,7 +29,7 @@ from event_impact.estimation.models import build_design
 from event_impact.estimation.rolling import WindowFits, fit_stack
 from event_impact.inference.candidate_set import RowTests, judge_row
 from event_impact.inference.deciding_rule import DecidingRule, find_detectable, invert_rule
-from event_impact.inference.robustness import LOG, SIMPLE, Candidate, Choice, estimate_curve
+from event_impact.inference.robustness import LOG, SIMPLE, Asked, Candidate, Choice, estimate_curve
 from event_impact.inference.simulation import Process, SimulatedReturns, simulate
 from event_impact.study.specifications import ON_BENCHMARK, judge_curve
 from scipy import stats
@@ -79,14 +79,7 @@ def fit_candidates(returns: SimulatedReturns, length: int, gap: int) -> list[Win
     fits = []
     for event in range(length + gap, returns.firm.shape[1]):
         fits.append(
-            fit_stack(
-                returns.firm[:, :length],
-                design[:, :length],
-                event_returns=returns.firm[:, [event]],
-                event_design=design[:, [event]],
-                gap_returns=returns.firm[:, length:event],
-                gap_design=design[:, length:event],
-            )
+            fit_stack(*((returns.firm[:, d], design[:, d]) for d in (slice(length), [event], slice(length, event))))
         )
     return fits
 
@@ -186,14 +179,8 @@ def is_borne_out(firm: np.ndarray, market: np.ndarray, *, bound: float) -> bool:
         design = build_design(model, returns, ticker="FIRM", benchmark="MARKET", return_kind="close_to_close")
         for length, gap in product(CURVE_ESTIMATION_SESSIONS, CURVE_GAP_SESSIONS):
             candidates.append(Candidate(Choice(model, form, "none", length, gap), design, sessions[:0]))
-    curve = estimate_curve(
-        candidates,
-        sessions[-1],
-        headline=Choice("market", SIMPLE, "none", LENGTH, GAP),
-        significance=LEVEL,
-        bound=bound,
-        news=sessions[:0],
-    )
+    asked = Asked(sessions[-1], Choice("market", SIMPLE, "none", LENGTH, GAP), LEVEL, bound)
+    curve = estimate_curve(candidates, asked, news=sessions[:0])
     return judge_curve(curve).is_confirmed
 
 

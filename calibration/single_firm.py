@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from event_impact.inference.calibration import calibrate_history, simulated_sizes, simulated_window_sizes
+from event_impact.inference.calibration import FirmHistory, calibrate_history, simulated_sizes, simulated_window_sizes
 from event_impact.inference.ranks import eligible_placebo_sessions
 from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES
 
@@ -146,19 +146,17 @@ def print_history(firm: Path, market: Path, event: str, *, gap: int) -> None:
     returns = pd.concat({"firm": total_returns(firm), "market": total_returns(market)}, axis=1, join="inner")
     position = returns.index.get_loc(event)
     y, design = returns["firm"].to_numpy(), np.column_stack([np.ones(len(returns)), returns["market"]])
-    eligible = eligible_placebo_sessions(len(y), position, estimation_length=250, gap=gap)
+    eligible = eligible_placebo_sessions(np.ones(len(y), dtype=bool), position, estimation_length=250, gap=gap)
     for label, sessions in (
         (f"before {event}", np.arange(250 + gap, position)),
         (f"before {event} minus the gap of {gap}", eligible),
     ):
-        calibration = calibrate_history(y, design, sessions=sessions, estimation_length=250, gap=gap)
+        rates = calibrate_history(FirmHistory(y, design, sessions, 250, gap))
         print(f"\nOWN HISTORY of {firm.stem} on {market.stem}: {len(sessions)} sessions {label}, L = 250, gap {gap}")
-        shown = calibration.rates.assign(
-            **{name: (100 * calibration.rates[name]).round(2) for name in ("nominal", "rate", "lower", "upper")}
-        )
+        shown = rates.assign(**{name: (100 * rates[name]).round(2) for name in ("nominal", "rate", "lower", "upper")})
         print(shown.round({"effective_sessions": 0}).to_string(index=False))
     for effect in (-0.02, -0.03):
-        injected = calibrate_history(y, design, sessions=sessions, estimation_length=250, gap=gap, effect=effect).rates
+        injected = calibrate_history(FirmHistory(y, design, sessions, 250, gap), effect=effect)
         found = injected[(injected["group"] == "all") & (injected["level"] == 0.05)]
         print(
             f"\npower at 5 % with {100 * effect:.0f} % injected: "

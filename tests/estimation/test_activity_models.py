@@ -90,7 +90,7 @@ def test_surprise_is_a_forecast_error_of_statsmodels(firm, market, build):
         error = np.sqrt(forecast.var_pred_mean[k] + fit.mse_resid)
         assert surprise.surprise == pytest.approx(y[300 + k] - forecast.predicted_mean[k], rel=1e-8)
         assert surprise.tests["t"].statistic == pytest.approx(surprise.surprise / error, rel=1e-8)
-        assert surprise.p_value("sample_quantile") == sample_quantile_p(surprise.surprise, np.asarray(fit.resid))
+        assert surprise.tests["sample_quantile"].p_value == sample_quantile_p(surprise.surprise, np.asarray(fit.resid))
 
 
 def test_the_unit_of_volume_does_not_matter(firm, market):

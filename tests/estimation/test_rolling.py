@@ -135,7 +135,7 @@ def test_order_of_estimation_days_is_irrelevant(series):
 def test_stacked_windows_may_each_have_their_own_market(series):
     y, design = series
     rows, days = np.arange(60)[None] + np.array([[0], [200]]), np.array([[90], [290]])
-    fits = fit_stack(y[rows], design[rows], event_returns=y[days], event_design=design[days])
+    fits = fit_stack((y[rows], design[rows]), (y[days], design[days]))
     alone = fit_windows(y, design, estimation=rows[1], window=days[1])
     np.testing.assert_allclose(fits.t_values[1], alone.t_values[0], rtol=1e-13)
 

@@ -51,11 +51,11 @@ def rows(fit):
 class TestTesla:
     @pytest.mark.parametrize("name", MEASURED)
     def test_the_measured_figures(self, rows, name):
-        row, (estimate, raw_t, scaled_t, companion_t, rank, rank_without, mde80) = rows[name], MEASURED[name]
+        row, (estimate, raw_t, scaled_t, companion_t, rank, _, mde80) = rows[name], MEASURED[name]
         assert row.estimate == pytest.approx(estimate, abs=5e-7)
         found = (row.t_raw, row.t_scaled, row.t_scaled / row.day_factor)
         assert found == pytest.approx((raw_t, scaled_t, companion_t), abs=5e-5)
-        assert (row.p_placebo, row.p_without_factor) == pytest.approx((rank / 301, rank_without / 301), rel=1e-12)
+        assert row.p_placebo == pytest.approx(rank / 301, rel=1e-12)
         assert row.p_smallest == pytest.approx(1 / 301, rel=1e-12)
         if mde80 is not None:
             assert round(100 * row.mde80, 1) == mde80
@@ -135,7 +135,7 @@ def loop_placebos(fit, first: int, m: int) -> list[float]:
 def test_an_explicit_loop_over_every_shift_agrees(fit, rows, name):
     window = sum_bars(fit, *REFERENCE[name])
     expected = loop_placebos(fit, *REFERENCE[name])
-    assert placebo_moves(fit.pools[0], window) == pytest.approx(expected, abs=1e-12)
+    assert placebo_moves(fit.pool, window) == pytest.approx(expected, abs=1e-12)
     size = abs(float(window.estimate)) * float(window.own_share)
     assert rows[name].p_placebo == (1 + sum(abs(p) >= size for p in expected)) / 301
 
@@ -160,7 +160,7 @@ def test_on_real_sessions_without_the_event_the_level_holds(ticker, benchmark, e
     rates = []
     for m in (1, 3, 6, 12):
         windows = [sum_bars(fit, first, m) for first in range(returns.shape[1] - m + 1)]
-        p = [placebo_p(placebo_moves(fit.pools[0], w), np.abs(w.estimate) * w.own_share) for w in windows]
+        p = [placebo_p(placebo_moves(fit.pool, w), np.abs(w.estimate) * w.own_share) for w in windows]
         rates.append(round(100 * float((np.concatenate(p) <= 0.05).mean()), 1))
     assert tuple(rates) == REAL_SIZES[ticker, benchmark, event]
 

@@ -16,9 +16,6 @@ def make_context(computed, **changes) -> ClaimContext:
         panel=computed.returns,
         alignment=computed.alignment,
         abnormal={k: a for k, a in computed.abnormal.items() if isinstance(a, AbnormalReturns)},
-        estimation_sessions=250,
-        gap_sessions=10,
-        max_small_percentile=0.5,
     )
     return dataclasses.replace(base, **changes)
 

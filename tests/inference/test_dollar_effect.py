@@ -22,23 +22,20 @@ def test_it_is_shares_times_close_times_return(focal):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"shares": None}, "no count of shares"),
+        ({"shares_outstanding": None}, "no count of shares"),
         ({"shares_as_of": "2026-02-02"}, "not before"),
         ({"shares_as_of": ""}, "nowhere"),
     ],
 )
 def test_without_a_count_there_is_a_reason_and_no_amount(focal, changes, said):
-    arguments = {"shares": 100, "shares_as_of": "2025-10-21", "shares_source": "filing"} | changes
+    story = dataclasses.replace(focal.story, **changes)
     row = next(r for r in focal.estimates if r.is_primary)
-    found = value_in_currency(row, focal.returns.prices["close"], focal.alignment.event_session, **arguments)
+    found = value_in_currency(row, focal.returns.prices["close"], focal.alignment.event_session, story)
     assert said in found.note
     assert found.estimate is found.market_value is None
 
 
 def test_a_row_without_an_estimate_passes_its_reason_on(focal):
     row = dataclasses.replace(next(r for r in focal.estimates if r.is_primary), estimate=None, note="no open")
-    found = value_in_currency(
-        row, focal.returns.prices["close"], pd.Timestamp("2026-02-02"), shares=1, shares_as_of="2025-01-01",
-        shares_source="x",
-    )  # fmt: skip
+    found = value_in_currency(row, focal.returns.prices["close"], pd.Timestamp("2026-02-02"), focal.story)
     assert found.note == "no open"

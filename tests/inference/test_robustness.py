@@ -12,6 +12,7 @@ from event_impact.estimation.rolling import fit_windows
 from event_impact.inference.candidate_set import Judgement, RowTests, judge_row
 from event_impact.inference.deciding_rule import invert_rule
 from event_impact.inference.robustness import (
+    Asked,
     Candidate,
     Choice,
     confirm_curve,
@@ -141,7 +142,7 @@ def test_joint_tests_agree_with_a_brute_force_loop_over_sessions_and_specificati
     chosen = [next(c for c in candidates if c.choice == w) for w in wanted]
     event = focal.alignment.event_session
     news = own_news(focal.opened, focal.alignment)
-    curve = estimate_curve(chosen, event, headline=wanted[0], significance=0.05, bound=0.02, news=news, minimum=200)
+    curve = estimate_curve(chosen, Asked(event, wanted[0], 0.05, 0.02), news=news)
     sessions = chosen[0].design.response.index
     near = [sessions.get_loc(s) for s in news if s in sessions]
     at = sessions.get_loc(event)
@@ -163,8 +164,9 @@ def test_joint_tests_agree_with_a_brute_force_loop_over_sessions_and_specificati
 def test_confirmation_follows_the_rule(curve):
     found = confirm_curve(curve, **RULE)
     assert not found.is_confirmed
-    assert found.same_sign_share == 1.0
-    assert found.p_max_t == curve.tests.max_t.p_value > 0.10
+    assert curve.same_sign_share == 1.0
+    assert curve.tests.max_t.p_value > 0.10
+    assert found.is_tested
     assert confirm_curve(curve, min_sign_share=0.8, max_p=0.2).is_confirmed
     assert not confirm_curve(curve, min_sign_share=1.01, max_p=0.2).is_confirmed
     untested = dataclasses.replace(curve, tests=None, reason="12 eligible placebo sessions, 200 needed")
@@ -192,7 +194,7 @@ def test_every_specification_is_judged_by_the_rule_of_the_headline(focal, candid
         estimation, event = locate_estimation(
             design,
             focal.alignment.event_session,
-            length=choice.estimation_sessions,
+            estimation_length=choice.estimation_sessions,
             gap=choice.gap_sessions,
             left_out=candidate.masked,
         )
@@ -219,9 +221,7 @@ def test_a_set_of_candidates_selects_its_session_at_every_placebo_date_as_at_the
     ]
     chosen = [next(c for c in candidates if c.choice == w) for w in wanted]
     event, news = focal.alignment.event_session, own_news(focal.opened, focal.alignment)
-    found = estimate_curve(
-        chosen, event, headline=wanted[0], significance=0.05, bound=0.02, news=news, rel_sessions=(0, 1), minimum=200
-    )
+    found = estimate_curve(chosen, Asked(event, wanted[0], 0.05, 0.02, (0, 1)), news=news)
     sessions = chosen[0].design.response.index
     near, at = [sessions.get_loc(s) for s in news if s in sessions], sessions.get_loc(event)
     eligible = [i for i in range(130, at - 11) if all(abs(i - n) > 10 for n in near)][::-1][:300]
@@ -260,9 +260,7 @@ def simulated(rng, effect: float, n: int = 500):
 
 def run_simulated(rng, effect=0.0):
     event, candidates = simulated(rng, effect)
-    return estimate_curve(
-        candidates, event, headline=candidates[1].choice, significance=0.05, bound=0.02, news=NONE, minimum=200
-    )
+    return estimate_curve(candidates, Asked(event, candidates[1].choice, 0.05, 0.02), news=NONE)
 
 
 def test_size_of_max_t_on_simulated_firms_and_power_against_a_large_move():
@@ -279,9 +277,7 @@ def test_size_of_max_t_on_simulated_firms_and_power_against_a_large_move():
 
 def test_too_few_placebo_sessions_give_a_count_and_no_p(curve):
     event, candidates = simulated(np.random.default_rng(3), 0.0, n=300)
-    found = estimate_curve(
-        candidates, event, headline=candidates[0].choice, significance=0.05, bound=0.02, news=NONE, minimum=400
-    )
+    found = estimate_curve(candidates, Asked(event, candidates[0].choice, 0.05, 0.02), news=NONE, minimum=400)
     assert found.tests is None
     assert found.n_placebo == 0
     most = max(e.n_placebo for e in found.estimates)

@@ -101,9 +101,11 @@ def test_pseudo_events_and_joint_f_are_the_functions_that_define_them(focal, las
 
     sessions = focal.headline.design.response.dropna().index
     placebo = fit_rolling(y, x, events=np.arange(260, event - 10 - last), estimation_length=250, gap=10, last=last)
-    f_values = joint_f_values(placebo.abnormal_returns, placebo.forecast_scale, residual_std=placebo.residual_std)
+    f_values = joint_f_values(
+        placebo.abnormal_returns, placebo.forecast_scale * placebo.residual_std[:, None, None] ** 2
+    )
     own = fit_rolling(y, x, events=[event], estimation_length=250, gap=10, last=last)
-    effects = WindowEffects(own.abnormal_returns[0], own.forecast_scale[0], own.residual_std[0] ** 2, own.df)
+    effects = WindowEffects(own.abnormal_returns[0], own.forecast_scale[0] * own.residual_std[0] ** 2, own.df)
     test = joint_test(effects, f_values)
     assert found.tests["joint_f"].statistic == pytest.approx(test.statistic, rel=1e-9)
     assert abs(found.tests["joint_f"].p_value - test.p_value) < 0.06

@@ -12,7 +12,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.cli.main import main
 from event_impact.estimation.rolling import fit_rolling
-from event_impact.inference.calibration import history_window_rates, rank_every_test
+from event_impact.inference.calibration import FirmHistory, history_window_rates, rank_every_test
 from event_impact.inference.simulation import PROCESSES
 from event_impact.page.calibration_page import list_exhibits, render_calibration
 from event_impact.study.calibrate import calibrate_firm, find_subject
@@ -48,8 +48,7 @@ def test_window_rates_are_counted(found):
     x = np.column_stack([np.ones(300), rng.normal(0, 0.01, 300)])
     y = x[:, 1] + rng.normal(0, 0.01, 300)
     sessions = np.arange(110, 300)
-    args = {"sessions": sessions, "estimation_length": 100, "gap": 10}
-    table = history_window_rates(y, x, **args, windows=[(0, 2)], levels=(0.05,))
+    table = history_window_rates(FirmHistory(y, x, sessions, 100, 10), [(0, 2)], levels=(0.05,))
     held = sessions[sessions + 2 < 300]
     p = rank_every_test(fit_rolling(y, x, events=held, estimation_length=100, gap=10, last=2))
     row = table[table["test"] == "p_block_conformal"].iloc[0]

@@ -65,11 +65,10 @@ class BarFit:
         return np.asarray(self.event_move / self.session_moves.mean(axis=-1))
 
     @property
-    def pools(self) -> tuple[np.ndarray, np.ndarray]:
-        """Scaled residuals, the sessions joined end to end (..., L): carried to the event session's moves, and plain."""
-        plain = self.residuals / self.scale[..., None, :]
-        carried = plain / self.session_moves[..., None] * self.event_move[..., None, None]
-        return carried.reshape(*plain.shape[:-2], -1), plain.reshape(*plain.shape[:-2], -1)
+    def pool(self) -> np.ndarray:
+        """Scaled residuals carried to the event session's moves, the sessions joined end to end, (..., L)."""
+        scaled = self.residuals / self.scale[..., None, :] / self.session_moves[..., None]
+        return np.asarray((scaled * self.event_move[..., None, None]).reshape(*scaled.shape[:-2], -1))
 
 
 @dataclass(frozen=True)

@@ -105,16 +105,10 @@ class WindowFits:
 
     def take(self, rows: np.ndarray, first: int, last: int) -> WindowFits:
         """Some windows, cut to the event days first..last counted from 0; those before become the gap."""
-        return replace(
-            self,
-            coefficients=self.coefficients[rows],
-            residual_std=self.residual_std[rows],
-            residuals=self.residuals[rows],
-            estimation_coordinates=self.estimation_coordinates[rows],
-            abnormal_returns=self.abnormal_returns[rows, first : last + 1],
-            window_coordinates=self.window_coordinates[rows, first : last + 1],
-            gap_abnormal_returns=self.abnormal_returns[rows, :first],
-        )
+        whole = {name: getattr(self, name)[rows] for name in ("coefficients", "residual_std", "residuals")}
+        days = {n: getattr(self, n)[rows, first : last + 1] for n in ("abnormal_returns", "window_coordinates")}
+        basis, gap = self.estimation_coordinates[rows], self.abnormal_returns[rows, :first]
+        return replace(self, **whole, **days, estimation_coordinates=basis, gap_abnormal_returns=gap)
 
 
 def fit_rolling(
@@ -156,8 +150,7 @@ def fit_rolling(
         If a window leaves the sample or overlaps its own estimation window, if a value in it is not
         finite, or if a design is collinear.
     """
-    y = np.asarray(y, dtype=float)
-    design = np.asarray(design, dtype=float)
+    y, design = np.asarray(y, dtype=float), np.asarray(design, dtype=float)
     events = np.atleast_1d(np.asarray(events, dtype=int))
     if events.size == 0:
         raise EstimationError("Expected at least one event position, found none.", "Widen the sample.")
@@ -199,37 +192,22 @@ def fit_windows(
         One fit a window.
     """
     estimation, window = np.atleast_2d(estimation), np.atleast_2d(window)
-    if between is None:
-        between = np.empty((len(estimation), 0), dtype=int)
-    between = np.atleast_2d(between)
-    return fit_stack(
-        y[estimation],
-        design[estimation],
-        event_returns=y[window],
-        event_design=design[window],
-        gap_returns=y[between],
-        gap_design=design[between],
-    )
+    between = np.empty((len(estimation), 0), dtype=int) if between is None else np.atleast_2d(between)
+    return fit_stack(*((y[days], design[days]) for days in (estimation, window, between)))
 
 
-def fit_stack(
-    returns: np.ndarray,
-    design: np.ndarray,
-    *,
-    event_returns: np.ndarray,
-    event_design: np.ndarray,
-    gap_returns: np.ndarray | None = None,
-    gap_design: np.ndarray | None = None,
-) -> WindowFits:
+Stack = tuple[np.ndarray, np.ndarray]
+"""Returns (n, S) and design (n, S, K) of S sessions of n windows."""
+
+
+def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> WindowFits:
     """Fit n windows given as stacked arrays, each with its own design.
 
     Parameters
     ----------
-    returns, design : ndarray (n, L), (n, L, K)
-        Estimation windows.
-    event_returns, event_design : ndarray (n, m), (n, m, K)
-        Event days.
-    gap_returns, gap_design : ndarray (n, g), (n, g, K), optional
+    estimation, event : (ndarray (n, L), ndarray (n, L, K)), (ndarray (n, m), ndarray (n, m, K))
+        Estimation windows and event days.
+    between : (ndarray (n, g), ndarray (n, g, K)), optional
         Sessions between the two.
 
     Returns
@@ -242,15 +220,15 @@ def fit_stack(
     EstimationError
         If L <= K, a value is not finite, a design is collinear or a window fits exactly.
     """
+    returns, design = estimation
     n, length, n_regressors = design.shape
-    if gap_returns is None or gap_design is None:
-        gap_returns, gap_design = np.empty((n, 0)), np.empty((n, 0, n_regressors))
+    between = (np.empty((n, 0)), np.empty((n, 0, n_regressors))) if between is None else between
     if length <= n_regressors:
         raise EstimationError(
             f"Expected more estimation sessions than the {n_regressors} coefficients, found {length}.",
             "Lengthen the estimation window.",
         )
-    _refuse_missing(returns, design, event_returns, event_design, gap_returns, gap_design)
+    _refuse_missing(estimation, event, between)
 
     constant = np.flatnonzero((design == design[:1, :1]).all(axis=(0, 1)) & (design[0, 0] != 0.0))
     shift, level = np.zeros((n, n_regressors)), np.zeros(n)  # what is taken off costs no digits to a level
@@ -274,8 +252,6 @@ def fit_stack(
     def predict_error(later: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.asarray(later - level[:, None] - np.einsum("nmk,nk->nm", rows - shift[:, None, :], coefficients))
 
-    abnormal = predict_error(event_returns, event_design)
-    gap_abnormal = predict_error(gap_returns, gap_design)
     ssr = np.einsum("nl,nl->n", residuals, residuals)
     exact = ssr <= 1e-24 * np.einsum("nl,nl->n", centred, centred) + np.finfo(float).tiny
     if exact.any():
@@ -289,14 +265,14 @@ def fit_stack(
         uncentred[:, column] += (level - np.einsum("nk,nk->n", shift, coefficients)) / design[:, 0, column]
     return WindowFits(
         coefficients=uncentred, residual_std=np.sqrt(ssr / (length - n_regressors)), df=length - n_regressors,
-        residuals=residuals, estimation_coordinates=basis, abnormal_returns=abnormal,
-        window_coordinates=_in_coordinates(event_design - shift[:, None, :], triangle),
-        gap_abnormal_returns=gap_abnormal,
+        residuals=residuals, estimation_coordinates=basis, abnormal_returns=predict_error(*event),
+        window_coordinates=_in_coordinates(event[1] - shift[:, None, :], triangle),
+        gap_abnormal_returns=predict_error(*between),
     )  # fmt: skip
 
 
-def _refuse_missing(*arrays: np.ndarray) -> None:
-    for name, values in zip(("returns", "design"), (arrays[0::2], arrays[1::2]), strict=True):
+def _refuse_missing(*stacks: Stack) -> None:
+    for name, values in zip(("returns", "design"), zip(*stacks, strict=True), strict=True):
         for part, array in zip(("estimation window", "event window", "gap"), values, strict=True):
             bad = np.argwhere(~np.isfinite(array))
             if len(bad):

@@ -42,10 +42,6 @@ class Surprise:
     tests: dict[str, TestResult]
     note: str = ""
 
-    def p_value(self, name: str) -> float | None:
-        """p of a test, None where it has none."""
-        return self.tests[name].p_value if name in self.tests else None
-
 
 def assess_surprises(found: AbnormalReturns, first: int, last: int) -> list[Surprise]:
     """Surprise of every session from ``first`` to ``last``, each predicted from the sessions before it.

@@ -54,7 +54,6 @@ class BarTest:
     t_scaled: float
     day_factor: float
     p_placebo: float
-    p_without_factor: float
     p_smallest: float
     n_effective: float
     p_companion: float
@@ -137,11 +136,11 @@ def own_session_p(fit: BarFit, window: BarSum, first: int) -> float | None:
 def assess_bars(fit: BarFit, first: int, n_bars: int, *, minutes: int, significance: float) -> BarTest:
     """Estimate and test one window of ``n_bars`` returns from clock ``first`` on."""
     window = sum_bars(fit, first, n_bars)
-    moves, plain = (placebo_moves(pool, window) for pool in fit.pools)
+    moves = placebo_moves(fit.pool, window)
     estimate, h, k, df = (float(v) for v in (window.estimate, window.own_share, fit.day_factor, fit.df))
     se_raw, se_scaled = float(window.raw_std_error), float(window.scaled_std_error)
     n_known = int(np.isfinite(moves).sum())
-    p_placebo, p_without = (float(placebo_p(m, np.asarray(abs(estimate) * h))) for m in (moves, plain))
+    p_placebo = float(placebo_p(moves, np.asarray(abs(estimate) * h)))
     p_raw, p_companion = (float(2 * stdtr(df, -abs(estimate) / se)) for se in (se_raw, k * se_scaled))
     has_companion = n_known / n_bars < MIN_EFFECTIVE and minutes > 1
 
@@ -153,7 +152,7 @@ def assess_bars(fit: BarFit, first: int, n_bars: int, *, minutes: int, significa
     ci90, ci95 = ((estimate - half, estimate + half) if math.isfinite(half) else None for half in halves)
     return BarTest(
         n_bars=n_bars, estimate=estimate, se_raw=se_raw, t_raw=estimate / se_raw, p_raw=p_raw, se_scaled=se_scaled,
-        t_scaled=estimate / se_scaled, day_factor=k, p_placebo=p_placebo, p_without_factor=p_without,
+        t_scaled=estimate / se_scaled, day_factor=k, p_placebo=p_placebo,
         p_smallest=1 / (n_known + 1), n_effective=n_known / n_bars, p_companion=p_companion,
         p_star=max(p_placebo, p_companion) if has_companion else p_placebo,
         p_same_clock=same_clock_p(fit, window), p_own_session=own_session_p(fit, window, first), ci90=ci90, ci95=ci95,
@@ -189,8 +188,8 @@ def share_taken_back(fit: BarFit, first: tuple[int, int], second: tuple[int, int
     """Fieller's set of -second / first, windows as (first clock, bars), with the day factor in the covariance k^2 V."""
     x, d2 = fit.event_design, fit.scale**2
     covariance = float(fit.scaled_variance) * (np.diag(d2) + x @ fit.scaled_leverage @ x.T)
-    effects = WindowEffects(fit.event_residuals, float(fit.day_factor) ** 2 * covariance, 1.0, int(fit.df))
-    one, two = (contrast(effects, sum_bars(fit, *leg).weights, name="leg") for leg in (first, second))
+    effects = WindowEffects(fit.event_residuals, float(fit.day_factor) ** 2 * covariance, int(fit.df))
+    one, two = (contrast(effects, sum_bars(fit, *leg).weights) for leg in (first, second))
     return fieller_set(one, two, effects=effects, coverage=SHARE_COVERAGE)
 
 

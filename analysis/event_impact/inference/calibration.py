@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from event_impact.base.errors import EstimationError
 from event_impact.estimation.garch import GarchFit, fit_garch
 from event_impact.estimation.rolling import WindowFits, fit_rolling, fit_stack
 from event_impact.inference.deciding_rule import find_detectable, invert_rule
@@ -22,6 +22,7 @@ from event_impact.inference.ranks import ROUNDING, conformal_p_values, filter_fi
 from event_impact.inference.simulation import RESIDUAL_STD, Process, SimulatedReturns, simulate
 
 LEVELS = (0.05, 0.01)
+POWER_LEVEL, MULTIPLES = 0.05, (1.0, 2.0, 3.0)
 #: Draws simulated and tested together.
 CHUNK = 2000
 #: Share of sessions in the stressed and in the calm group.
@@ -29,43 +30,48 @@ STATE_SHARE = 0.10
 
 
 @dataclass(frozen=True)
-class RateInterval:
-    """A rejection rate with an interval that allows for dependence between neighbouring sessions.
+class FirmHistory:
+    """One firm's returns and the placebo sessions on which its tests are run.
 
     Attributes
     ----------
-    rate, lower, upper : float
-        Fractions.
-    n_sessions, n_rejections : int
-        What the rate is made of.
-    effective_sessions : float
-        Independent sessions that would carry as much information.
+    y, design : ndarray (T,), (T, K)
+        Returns and regressors, fractions.
+    sessions : ndarray (n,)
+        Positions of the placebo sessions.
+    estimation_length, gap : int
+        L and the sessions between the estimation window and the event session.
     """
 
-    rate: float
-    lower: float
-    upper: float
-    n_sessions: int
-    n_rejections: int
-    effective_sessions: float
+    y: np.ndarray
+    design: np.ndarray
+    sessions: np.ndarray
+    estimation_length: int
+    gap: int
 
+    def fit(self, events: np.ndarray, first: int = 0, last: int = 0) -> WindowFits:
+        """The window of each event position, each with its own estimation window."""
+        lengths: Any = {"estimation_length": self.estimation_length, "gap": self.gap}
+        return fit_rolling(self.y, self.design, events=events, **lengths, first=first, last=last)
 
-@dataclass(frozen=True)
-class HistoryCalibration:
-    """Every test on every placebo session of one firm.
+    def rank(self, *, effect: float = 0.0, first: int = 0, last: int = 0) -> pd.DataFrame:
+        """One row a session with a complete window: ``position``, ``abnormal_return``, ``t``, the p, ``volatility_state``.
 
-    Attributes
-    ----------
-    sessions : DataFrame
-        One row a session: ``position``, ``abnormal_return``, ``t``, the p-values, ``volatility_state``.
-    rates : DataFrame
-        One row a test, level and group, with its interval: ``all``, the volatility states ``calm_tenth``,
-        ``below_average``, ``constant``, ``above_average``, ``stressed_tenth``, and the ``left`` and ``right``
-        tail (half the level each).
-    """
-
-    sessions: pd.DataFrame
-    rates: pd.DataFrame
+        Parameters
+        ----------
+        effect : float
+            Injected into each placebo session, a fraction: zero measures size, anything else power. Every
+            session has its own estimation window, so an injected effect never enters another's.
+        first, last : int
+            Of the window, both ends included.
+        """
+        held = self.sessions[(self.sessions + last < len(self.y)) & (self.sessions + first - 1 >= 0)]
+        fits = self.fit(held, first, last)
+        garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
+        fits = replace(fits, abnormal_returns=fits.abnormal_returns + effect)
+        return rank_every_test(fits, garch=garch).assign(
+            position=held, abnormal_return=fits.car, t=fits.scar, volatility_state=garch.volatility_state
+        )
 
 
 def rank_every_test(fits: WindowFits, *, garch: GarchFit | None = None) -> pd.DataFrame:
@@ -91,16 +97,12 @@ def _sample_quantile_p_values(fits: WindowFits) -> np.ndarray:
 def fit_simulated(returns: SimulatedReturns, *, estimation_length: int, gap: int) -> WindowFits:
     """Market model on every draw; the sessions after the gap are the event window."""
     design = np.stack([np.ones_like(returns.market), returns.market], axis=-1)
-    estimation, between = slice(None, estimation_length), slice(estimation_length, estimation_length + gap)
-    event = slice(estimation_length + gap, None)
-    return fit_stack(
-        returns.firm[:, estimation],
-        design[:, estimation],
-        event_returns=returns.firm[:, event],
-        event_design=design[:, event],
-        gap_returns=returns.firm[:, between],
-        gap_design=design[:, between],
+    parts = (
+        slice(estimation_length),
+        slice(estimation_length + gap, None),
+        slice(estimation_length, estimation_length + gap),
     )
+    return fit_stack(*((returns.firm[:, part], design[:, part]) for part in parts))
 
 
 def simulated_sizes(
@@ -137,13 +139,13 @@ def simulated_sizes(
         true standard deviation on the event day.
     """
     rows: list[dict[str, object]] = []
+    size: dict[str, int] = {"estimation_length": estimation_length, "gap": gap}
     for process in processes:
         rng = np.random.default_rng([seed, *([window_length] if window_length > 1 else []), *process.name.encode()])
         tables: dict[float, list[pd.DataFrame]] = {effect: [] for effect in effects}
         event_std: list[np.ndarray] = []
-        for count in _chunk_sizes(n_draws):
-            size: dict[str, int] = {"estimation_length": estimation_length, "gap": gap}
-            returns = simulate(process, rng, n_draws=count, **size, window_length=window_length)
+        for start in range(0, n_draws, CHUNK):
+            returns = simulate(process, rng, n_draws=min(CHUNK, n_draws - start), **size, window_length=window_length)
             fits = fit_simulated(returns, **size)
             garch = fit_garch(fits.residuals, fits.gap_abnormal_returns) if has_fhs else None
             for effect in effects:
@@ -171,117 +173,43 @@ def simulated_window_sizes(
     return pd.concat(parts, ignore_index=True).replace({"test": {"p_conformal": "p_block_conformal"}})
 
 
-def calibrate_history(
-    y: np.ndarray,
-    design: np.ndarray,
-    *,
-    sessions: np.ndarray,
-    estimation_length: int,
-    gap: int,
-    levels: Sequence[float] = LEVELS,
-    effect: float = 0.0,
-    first: int = 0,
-    last: int = 0,
-) -> HistoryCalibration:
-    """Run every test of one window on the firm's own placebo sessions.
-
-    Parameters
-    ----------
-    y, design : ndarray (T,), (T, K)
-        One firm.
-    sessions : ndarray (n,)
-        Positions of the placebo sessions.
-    effect : float
-        Injected into each placebo session, a fraction: zero measures size, anything else power. Every
-        session has its own estimation window, so an injected effect never enters another's.
-    first, last : int
-        Of the window, both ends included.
-
-    Returns
-    -------
-    HistoryCalibration
-        Rejection rates of every test with their intervals.
-    """
-    fits = fit_rolling(
-        y, design, events=sessions, estimation_length=estimation_length, gap=gap, first=first, last=last
-    )  # fmt: skip
-    garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
-    fits = replace(fits, abnormal_returns=fits.abnormal_returns + effect)
-    table = rank_every_test(fits, garch=garch).assign(
-        position=np.asarray(sessions), abnormal_return=fits.car, t=fits.scar, volatility_state=garch.volatility_state
-    )
-    return HistoryCalibration(sessions=table, rates=history_rates(table, block_length=estimation_length, levels=levels))
+def calibrate_history(history: FirmHistory, *, levels: Sequence[float] = LEVELS, **window: Any) -> pd.DataFrame:
+    """Rates of every test on the firm's own placebo sessions, as :func:`history_rates`; ``window`` as its ``rank`` takes."""
+    return history_rates(history.rank(**window), block_length=history.estimation_length, levels=levels)
 
 
-def calibrate_power(
-    y: np.ndarray,
-    design: np.ndarray,
-    *,
-    sessions: np.ndarray,
-    estimation_length: int,
-    gap: int,
-    level: float = 0.05,
-    multiples: Sequence[float] = (1.0, 2.0, 3.0),
-) -> pd.DataFrame:
-    """How often the deciding rule finds multiples of what it says it finds four times in five on each session.
+def calibrate_power(history: FirmHistory) -> pd.DataFrame:
+    """How often the rule finds, at 5 %, multiples of what it says it finds four times in five on each session.
 
     The stated effect of every session is added to it and taken off it; the rates are those of :func:`history_rates`, with
     the multiple beside them.
     """
-    rule = invert_rule(fit_rolling(y, design, events=sessions, estimation_length=estimation_length, gap=gap))
-    stated = find_detectable(rule.needed_effects(level), 0.8)
-    parts = []
-    for multiple in multiples:
+    rule = invert_rule(history.fit(history.sessions))
+    stated = find_detectable(rule.needed_effects(POWER_LEVEL), 0.8)
+    states, parts = np.tile(rule.filtered.garch.volatility_state, 2), []
+    for multiple in MULTIPLES:
         moved = [rule.shift(sign * multiple * stated) for sign in (1.0, -1.0)]
-        table = pd.DataFrame(
-            {
-                "position": np.tile(sessions, 2),
-                "abnormal_return": np.concatenate([m.estimate for m in moved]),
-                "p_star": np.concatenate([m.p_star for m in moved]),
-                "volatility_state": np.tile(rule.filtered.garch.volatility_state, 2),
-            }
-        )
-        parts.append(history_rates(table, block_length=estimation_length, levels=(level,)).assign(multiple=multiple))
+        estimates, p_star = (np.concatenate([getattr(m, name) for m in moved]) for name in ("estimate", "p_star"))
+        table = pd.DataFrame({"position": np.tile(history.sessions, 2), "abnormal_return": estimates, "p_star": p_star})
+        table["volatility_state"] = states
+        rates = history_rates(table, block_length=history.estimation_length, levels=(POWER_LEVEL,))
+        parts.append(rates.assign(multiple=multiple))
     return pd.concat(parts, ignore_index=True)
 
 
 def history_window_rates(
-    y: np.ndarray,
-    design: np.ndarray,
-    *,
-    sessions: np.ndarray,
-    estimation_length: int,
-    gap: int,
-    windows: Iterable[tuple[int, int]],
-    levels: Sequence[float] = LEVELS,
+    history: FirmHistory, windows: Iterable[tuple[int, int]], *, levels: Sequence[float] = LEVELS
 ) -> pd.DataFrame:
-    """Rates of the window tests on the firm's own placebo sessions, one row a window, test and level.
+    """Rates of the tests of each window (first and last rel_session), one row a window, test and level.
 
     Windows of neighbouring sessions overlap, so the interval takes its variance from blocks of L sessions.
-
-    Parameters
-    ----------
-    y, design : ndarray (T,), (T, K)
-        One firm.
-    sessions : ndarray (n,)
-        Positions of the placebo sessions.
-    estimation_length, gap : int
-        L and the sessions between the estimation window and the event session.
-    windows : iterable of (int, int)
-        First and last rel_session.
-    levels : sequence of float
-        Nominal sizes.
-
-    Returns
-    -------
-    pandas.DataFrame
     """
-    parts = []
-    args: dict[str, Any] = {"estimation_length": estimation_length, "gap": gap, "levels": levels}
-    for first, last in windows:
-        held = sessions[(sessions + last < len(y)) & (sessions + first - 1 >= 0)]
-        found = calibrate_history(y, design, sessions=held, **args, first=first, last=last)
-        parts.append(found.rates.query("group == 'all'").assign(first=first, last=last))
+    parts = [
+        calibrate_history(history, levels=levels, first=first, last=last)
+        .query("group == 'all'")
+        .assign(first=first, last=last)
+        for first, last in windows
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -315,13 +243,13 @@ def history_rates(sessions: pd.DataFrame, *, block_length: int, levels: Sequence
             groups += [(side, level / 2, rejected & on_side, positions) for side, on_side in sides.items()]
             for group, nominal, flags, where in groups:
                 interval = rate_interval(flags, where, block_length=block_length)
-                rows.append({"test": test, "level": level, "group": group, "nominal": nominal} | vars(interval))
+                rows.append({"test": test, "level": level, "group": group, "nominal": nominal} | interval)
     return pd.DataFrame(rows)
 
 
 def rate_interval(
     rejected: np.ndarray, positions: np.ndarray, *, block_length: int, coverage: float = 0.95
-) -> RateInterval:
+) -> dict[str, float]:
     """Rate of rejections on sessions whose estimation windows overlap.
 
     Sessions within one estimation window of each other share data and volatility, so the variance of the rate
@@ -338,11 +266,14 @@ def rate_interval(
         Of the sessions, in the return series.
     block_length : int
         L.
+
+    Returns
+    -------
+    dict of str to float
+        ``rate``, ``lower``, ``upper``; ``n_sessions`` and ``n_rejections`` that it is made of; ``effective_sessions``,
+        independent ones that would carry as much information.
     """
-    rejected, positions = np.asarray(rejected, dtype=bool), np.asarray(positions)
     n = len(rejected)
-    if n < 2:
-        raise EstimationError(f"Expected at least two sessions for a rejection rate, found {n}.", "Widen the sample.")
     count, rate = int(rejected.sum()), float(rejected.mean())
     _, block = np.unique((positions - positions.min()) // block_length, return_inverse=True)
     n_blocks = int(block.max()) + 1
@@ -356,9 +287,8 @@ def rate_interval(
     hits = rate * effective
     lower = 0.0 if count == 0 else float(stats.beta.ppf(1.0 - tail, hits, effective - hits + 1.0))
     upper = 1.0 if count == n else float(stats.beta.ppf(tail, hits + 1.0, effective - hits))
-    return RateInterval(
-        rate=rate, lower=lower, upper=upper, n_sessions=n, n_rejections=count, effective_sessions=effective
-    )
+    found = {"rate": rate, "lower": lower, "upper": upper, "n_sessions": n, "n_rejections": count}
+    return found | {"effective_sessions": effective}
 
 
 def _volatility_groups(event_std: np.ndarray, *, has_garch: bool) -> dict[str, np.ndarray]:
@@ -370,18 +300,12 @@ def _volatility_groups(event_std: np.ndarray, *, has_garch: bool) -> dict[str, n
 
 
 def _rates(p_values: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, object]]:
-    n = len(p_values)
-    rows = []
-    for test in p_values.columns:
-        for level in levels:
-            rate = float(np.mean(p_values[test].to_numpy() < level - ROUNDING))
-            error = float(np.sqrt(rate * (1.0 - rate) / n))
-            rows.append({"test": test, "level": level, "n_draws": n, "rate": rate, "std_error": error})
-    return rows
-
-
-def _chunk_sizes(n_draws: int) -> list[int]:
-    return [min(CHUNK, n_draws - start) for start in range(0, n_draws, CHUNK)]
+    n, cases = len(p_values), product(p_values.columns, levels)
+    rates = ((test, level, float(np.mean(p_values[test].to_numpy() < level - ROUNDING))) for test, level in cases)
+    return [
+        {"test": test, "level": level, "n_draws": n, "rate": rate, "std_error": float(np.sqrt(rate * (1.0 - rate) / n))}
+        for test, level, rate in rates
+    ]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from event_impact.base.config import MAX_SMALL_PERCENTILE
 from event_impact.base.errors import StudyError
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.events.articles import Article
@@ -63,16 +64,11 @@ class ClaimContext:
     ----------
     abnormal : dict of str to AbnormalReturns
         By return kind; a kind that cannot be measured is absent.
-    max_small_percentile : float
-        A move is small when its size ranks no higher among the estimation sessions.
     """
 
     panel: ReturnPanel
     alignment: Alignment
     abnormal: dict[str, AbnormalReturns]
-    estimation_sessions: int
-    gap_sessions: int
-    max_small_percentile: float
 
 
 def check_claims(claims: tuple[Claim, ...], context: ClaimContext) -> tuple[CheckedClaim, ...]:
@@ -142,10 +138,11 @@ def find_small_move(name: str, context: ClaimContext) -> Finding:
     fit = context.abnormal["close_to_close"].fit
     sizes = context.panel.returns["close_to_close"][context.panel.ticker].reindex(fit.sessions).abs().to_numpy()
     share = float(np.mean(sizes <= abs(value)))
-    decision = "supported" if share <= context.max_small_percentile else "contradicted"
+    decision = "supported" if share <= MAX_SMALL_PERCENTILE else "contradicted"
     measures = (("raw return", value, "return"), ("sessions with a move no larger", share, "share"))
-    why = "supported if no more than the set share of the estimation sessions moved as little"
-    return Finding(name, decision, measures, why)
+    return Finding(
+        name, decision, measures, "supported if no more than the set share of the estimation sessions moved as little"
+    )
 
 
 def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:

@@ -10,13 +10,11 @@ Several tests at once.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaincinv, ndtr, stdtr, stdtrit
 
-from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult
 
 
@@ -85,25 +83,6 @@ QUADRATURE_NODES = 200
 """Of Gauss and Legendre; power agrees with the noncentral t within 1e-6 from 20 degrees of freedom on."""
 
 
-@dataclass(frozen=True)
-class SignificanceFilter:
-    """What reaching significance does to the estimate of a true effect (Gelman & Carlin 2014).
-
-    Attributes
-    ----------
-    power : float
-        Probability that the two-sided t test rejects.
-    exaggeration : float
-        Mean |estimate| among rejections over the true |effect| (type M).
-    sign_error : float
-        Share of rejections with the wrong sign (type S).
-    """
-
-    power: float
-    exaggeration: float
-    sign_error: float
-
-
 def detectable_effect(std_error: float, *, df: float, power: float = 0.80, level: float = 0.05) -> float:
     """Smallest effect an unadjusted two-sided t test finds with the given power.
 
@@ -123,7 +102,6 @@ def detectable_effect(std_error: float, *, df: float, power: float = 0.80, level
     float
         A fraction.
     """
-    _require_positive("std_error", std_error)
     return float((stdtrit(df, 1.0 - level / 2.0) + stdtrit(df, power)) * std_error)
 
 
@@ -133,7 +111,6 @@ def provable_bound(std_error: float, *, df: float, power: float = 0.80, level: f
     Passing needs |estimate| <= bound - t_{1-level} se, which at zero has probability ``power`` at
     (t_{1 - level} + t_{(1 + power)/2}) se.
     """
-    _require_positive("std_error", std_error)
     return float((stdtrit(df, 1.0 - level) + stdtrit(df, (1.0 + power) / 2.0)) * std_error)
 
 
@@ -144,27 +121,25 @@ def chance_to_show_reversal(std_error: float, *, df: float, half_width: float, b
     probability 2 F_t((bound - half_width) / se) - 1. None where the half-width reaches the bound: no data could have
     shown it, and the half-width is the least that could be proved.
     """
-    _require_positive("std_error", std_error)
     if half_width >= bound:
         return None
     return float(2.0 * stdtr(df, (bound - half_width) / std_error) - 1.0)
 
 
-def significance_filter(effect: float, std_error: float, *, df: float, level: float = 0.05) -> SignificanceFilter:
+def significance_filter(effect: float, std_error: float, *, df: float, level: float = 0.05) -> dict[str, float]:
     """Power, exaggeration and sign error of significant estimates of a true effect, by exact integration.
 
     The estimate is normal around the effect with standard deviation ``std_error``; the standard error
     that the test uses is that times sqrt(chi2_df / df), independent of it. Given that ratio w, significance is
     |estimate| > t w, and the conditional moments of a normal are closed forms; the integral runs over w.
 
-    Raises
-    ------
-    EstimationError
-        If the effect is zero: exaggeration of nothing is not defined.
+    Returns
+    -------
+    dict of str to float
+        ``power``, the probability that the two-sided t test rejects; ``exaggeration``, the mean |estimate| among
+        rejections over the true |effect| (type M); ``sign_error``, the share of rejections with the wrong sign (type S)
+        (Gelman & Carlin 2014).
     """
-    _require_positive("std_error", std_error)
-    if effect == 0:
-        raise EstimationError("Expected a non-zero true effect, found 0.", "Exaggeration is relative to an effect.")
     shift = abs(effect) / std_error
     critical = float(stdtrit(df, 1.0 - level / 2.0))
 
@@ -178,7 +153,7 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
     wrong = weigh(ndtr(-c - shift))
     size = weigh(shift * ndtr(shift - c) + _density(c - shift) - shift * ndtr(-c - shift) + _density(c + shift))
     power = right + wrong
-    return SignificanceFilter(power=power, exaggeration=size / power / shift, sign_error=wrong / power)
+    return {"power": power, "exaggeration": size / power / shift, "sign_error": wrong / power}
 
 
 def _density(z: np.ndarray) -> np.ndarray:
@@ -191,11 +166,6 @@ def _ratio_nodes(df: float) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the ratio w = sqrt(chi2_df / df): through its quantiles the integral is one over (0, 1)."""
     nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
     return np.sqrt(2.0 * gammaincinv(df / 2.0, (nodes + 1.0) / 2.0) / df), weights / 2.0
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise EstimationError(f"Expected a positive {name}, found {value}.", "Check the estimation window.")
 
 
 def holm(p_values: list[float | None]) -> list[float | None]:

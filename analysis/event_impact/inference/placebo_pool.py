@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from event_impact.base.config import Window
 from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns, WindowSum, forecast_covariances
@@ -63,12 +64,12 @@ class PlaceboRank:
 
 def rank_windows(
     abnormal: AbnormalReturns,
-    windows: list[tuple[int, int]],
+    windows: list[Window],
     *,
     estimation_sessions: int,
     gap_sessions: int,
     news: pd.DatetimeIndex,
-) -> dict[tuple[int, int], PlaceboRank]:
+) -> dict[Window, PlaceboRank]:
     """Rank each window of an event among the same window at earlier sessions.
 
     Parameters
@@ -111,7 +112,7 @@ class _Pool:
         (y, design), usable = abnormal.design.arrays, abnormal.design.is_usable
         sessions = abnormal.design.sessions
         event = place_of(sessions, abnormal.event_session)
-        eligible = partial(eligible_placebo_sessions, len(y), event, estimation_length=length, gap=gap, usable=usable)
+        eligible = partial(eligible_placebo_sessions, usable, event, estimation_length=length, gap=gap)
         found = [eligible(first=first, last=last) for first, last in windows]
         positions = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=int)
         fits = garch = counterfactual = None
@@ -159,7 +160,7 @@ class _Pool:
         if self.garch is not None:
             garch = GarchParameters(self.garch.alpha[own], self.garch.beta[own])
         covariance = forecast_covariances(fits, garch)
-        f_values = joint_f_values(fits.abnormal_returns, covariance, residual_std=np.ones(len(positions)))
+        f_values = joint_f_values(fits.abnormal_returns, covariance)
         t_values = fits.abnormal_returns / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
         return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values, t_values
 
@@ -178,9 +179,4 @@ class _Pool:
 
 def effects_of(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:
     """What contrasts and joint tests need of a complete window."""
-    return WindowEffects(
-        abnormal_returns=total.abnormal,
-        forecast_scale=abnormal.forecast_covariance(total.first, total.last),
-        residual_variance=1.0,
-        df=abnormal.fit.df,
-    )
+    return WindowEffects(total.abnormal, abnormal.forecast_covariance(total.first, total.last), abnormal.fit.df)

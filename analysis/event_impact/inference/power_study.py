@@ -1,13 +1,10 @@
 """What the data could have shown, for every window: detectable effects, equivalence, the significance filter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from event_impact.inference.candidate_set import CandidateSet
-from event_impact.inference.deciding_rule import chance_to_find
 from event_impact.inference.parametric import detectable_effect, provable_bound, significance_filter
 from event_impact.inference.windows import WindowEstimate
 
@@ -26,8 +23,6 @@ class PowerStudy:
         One row a window: return_kind, first, last, mde50_rule, mde80_rule, mde90_rule (of the deciding rule),
         smallest_bound, p_equivalence, and by normal theory standard_error, df, mde50, mde80, mde90, provable_bound;
         with a note where there is no number.
-    found : pandas.DataFrame
-        The declared rows: return_kind, effect, chance that the deciding rule finds it on that day.
     curves : pandas.DataFrame
         The declared rows: return_kind, bound, p_equivalence.
     filter : pandas.DataFrame
@@ -37,7 +32,6 @@ class PowerStudy:
     """
 
     windows: pd.DataFrame
-    found: pd.DataFrame
     curves: pd.DataFrame
     filter: pd.DataFrame
     bound: float
@@ -51,18 +45,23 @@ def study_power(rows: list[WindowEstimate], *, bound: float, significance: float
     conclusion hangs on the bound that was chosen.
     """
     declared = [r for r in rows if r.is_primary and r.candidates is not None]
-    sets = [(r.return_kind, r.candidates) for r in declared if r.candidates is not None]
-    ends = [r.smallest_bound for r in declared], [r.mde_rule[-1] for r in declared]
-    bounds, effects = (_grid([bound, *(e for e in known if e is not None and np.isfinite(e))]) for known in ends)
-    tested = [r for r in declared if r.standard_error is not None]
+    # points that miss the known ends: there the rule ties, and rounding would decide
+    known = [bound, *(r.smallest_bound for r in declared if r.smallest_bound is not None)]
+    bounds, columns = np.linspace(0.0, 1.26 * max(known), CURVE_POINTS)[1:], ["return_kind", "bound", "p_equivalence"]
+    curves = ((r.return_kind, bounds, r.candidates.rule_out(bounds)) for r in declared if r.candidates is not None)
+    parts = [pd.DataFrame(dict(zip(columns, curve, strict=True))) for curve in curves]
+    tested = [
+        (r.return_kind, r.standard_error, r.df) for r in declared if r.standard_error is not None and r.df is not None
+    ]
     return PowerStudy(
         windows=pd.DataFrame([_profile(r, bound) for r in rows]),
-        found=_trace(
-            sets, "effect", effects, "chance", lambda s: chance_to_find(s.needed_effects(significance), effects)
-        ),
-        curves=_trace(sets, "bound", bounds, "p_equivalence", lambda s: s.rule_out(bounds)),
+        curves=pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns),
         filter=pd.DataFrame(
-            [_filter(r, effect, significance) for r in tested for effect in TRUE_EFFECTS],
+            [
+                {"return_kind": kind, "effect": effect, **significance_filter(effect, error, df=df, level=significance)}
+                for kind, error, df in tested
+                for effect in TRUE_EFFECTS
+            ],
             columns=["return_kind", "effect", "power", "exaggeration", "sign_error"],
         ),
         bound=bound,
@@ -74,38 +73,11 @@ def _profile(row: WindowEstimate, bound: float) -> dict[str, object]:
     head = {"return_kind": row.return_kind, "first": row.first, "last": row.last, "is_primary": row.is_primary}
     if row.candidates is None:
         return head | {"note": row.note}
-    found = row.mde_rule or (None, None, None)
+    found, p = row.mde_rule or (None, None, None), float(row.candidates.rule_out(np.array([bound]))[0])
     head |= {f"mde{share}_rule": value for share, value in zip((50, 80, 90), found, strict=True)}
-    head |= {
-        "smallest_bound": row.smallest_bound,
-        "p_equivalence": float(row.candidates.rule_out(np.array([bound]))[0]),
-        "note": row.note,
-    }
+    head |= {"smallest_bound": row.smallest_bound, "p_equivalence": p, "note": row.note}
     error, df = row.standard_error, row.df
     if error is None or df is None:
         return head
     by_t = {f"mde{share}": detectable_effect(error, df=df, power=share / 100) for share in (50, 80, 90)}
     return head | {"standard_error": error, "df": df, **by_t, "provable_bound": provable_bound(error, df=df)}
-
-
-def _grid(known: list[float]) -> np.ndarray:
-    """Points that miss the known ends: there the rule ties, and rounding would decide."""
-    return np.linspace(0.0, 1.26 * max(known), CURVE_POINTS)[1:]
-
-
-def _trace(
-    sets: list[tuple[str, CandidateSet]],
-    name: str,
-    grid: np.ndarray,
-    value: str,
-    curve: Callable[[CandidateSet], np.ndarray],
-) -> pd.DataFrame:
-    parts = [pd.DataFrame({"return_kind": kind, name: grid, value: curve(held)}) for kind, held in sets]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["return_kind", name, value])
-
-
-def _filter(row: WindowEstimate, effect: float, level: float) -> dict[str, object]:
-    assert row.standard_error is not None
-    assert row.df is not None
-    found = significance_filter(effect, row.standard_error, df=row.df, level=level)
-    return {"return_kind": row.return_kind, "effect": effect, **vars(found)}

@@ -348,7 +348,7 @@ PLACEBO_NULL = "the event session is drawn like an earlier ordinary session of t
 
 
 def eligible_placebo_sessions(
-    n_sessions: int,
+    usable: np.ndarray,
     event: int,
     *,
     estimation_length: int,
@@ -356,7 +356,6 @@ def eligible_placebo_sessions(
     first: int = 0,
     last: int = 0,
     news: Iterable[int] = (),
-    usable: np.ndarray | None = None,
 ) -> np.ndarray:
     """Positions of the sessions at which the pipeline may be repeated as if nothing had happened, ascending.
 
@@ -366,43 +365,25 @@ def eligible_placebo_sessions(
 
     Parameters
     ----------
-    n_sessions : int
-        Length of the return series.
+    usable : ndarray (T,) of bool
+        False where a series has no return.
     event : int
         Position of the event session.
     estimation_length, gap, first, last : int
         The windows of the study, in sessions.
     news : iterable of int
         Positions of the story's other articles and masked confounders.
-    usable : ndarray (n_sessions,) of bool, optional
-        False where a series has no return; default all usable.
-
-    Raises
-    ------
-    EstimationError
-        If the event lies outside the sample or ``usable`` does not have one flag a session.
     """
-    if not 0 <= event < n_sessions:
-        raise EstimationError(
-            f"Expected the event within the {n_sessions} sessions, found position {event}.", "Extend the sample."
-        )
     earliest = gap + estimation_length
     limit = event - max(gap, -first)
     candidates = np.arange(earliest, max(earliest, limit - max(last, 0)))
-    if usable is not None:
-        usable = np.asarray(usable, dtype=bool)
-        if usable.shape != (n_sessions,):
-            raise EstimationError(
-                f"Expected {n_sessions} usable flags, found shape {usable.shape}.", "Give one flag a session."
-            )
-        unusable_before = np.concatenate([[0], np.cumsum(~usable)])
-        spoiled = unusable_before[candidates + max(last, 0) + 1] - unusable_before[candidates - earliest]
-        candidates = candidates[spoiled == 0]
+    unusable_before = np.concatenate([[0], np.cumsum(~usable)])
+    spoiled = unusable_before[candidates + max(last, 0) + 1] - unusable_before[candidates - earliest]
+    candidates = candidates[spoiled == 0]
     others = np.array(sorted(set(news)), dtype=int)
     if others.size:
-        distance = np.abs(candidates[:, None] - others[None, :]).min(axis=1)
-        candidates = candidates[distance > MIN_DISTANCE]
-    return candidates
+        candidates = candidates[np.abs(candidates[:, None] - others[None, :]).min(axis=1) > MIN_DISTANCE]
+    return np.asarray(candidates)
 
 
 def placebo_p_values(statistics: np.ndarray | float, placebo: np.ndarray) -> np.ndarray:
@@ -413,14 +394,9 @@ def placebo_p_values(statistics: np.ndarray | float, placebo: np.ndarray) -> np.
 
 
 def placebo_test(
-    statistic: float,
-    placebo: np.ndarray,
-    *,
-    name: str = "placebo",
-    null: str = PLACEBO_NULL,
-    minimum: int = MIN_PLACEBO_SESSIONS,
+    statistic: float, placebo: np.ndarray, *, name: str = "placebo", null: str = PLACEBO_NULL
 ) -> TestResult:
-    """Rank of the event's statistic among the placebo sessions'; n/a with the count below ``minimum``.
+    """Rank of the event's statistic among the placebo sessions'; n/a with the count where they are too few.
 
     Parameters
     ----------
@@ -430,8 +406,8 @@ def placebo_test(
         The same statistic at the eligible placebo sessions.
     """
     count = len(placebo)
-    if count < minimum:
-        return not_computable(name, f"{count} eligible placebo sessions, {minimum} needed", null=null)
+    if count < MIN_PLACEBO_SESSIONS:
+        return not_computable(name, f"{count} eligible placebo sessions, {MIN_PLACEBO_SESSIONS} needed", null=null)
     if not (np.isfinite(statistic) and np.isfinite(placebo).all()):
         raise EstimationError(f"Expected finite statistics to rank for {name}, found some that are not.", "")
     p_value = float(placebo_p_values(statistic, placebo))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,8 +50,6 @@ class CurveTests:
         Each with p = (1 + #) / (n + 1).
     adjusted : ndarray (K,)
         Step-down adjusted p of each specification, in the order given.
-    placebo_maxima : ndarray (n,)
-        max_k |t_k| / rms_k at the placebo sessions.
     """
 
     max_t: TestResult
@@ -58,12 +57,6 @@ class CurveTests:
     median: TestResult
     mean: TestResult
     adjusted: np.ndarray
-    placebo_maxima: np.ndarray
-
-    @property
-    def n_placebo(self) -> int:
-        """Placebo sessions behind every p."""
-        return len(self.placebo_maxima)
 
     @property
     def all(self) -> tuple[TestResult, ...]:
@@ -77,21 +70,8 @@ def scale_by_placebo(event: np.ndarray, placebo: np.ndarray) -> tuple[np.ndarray
     Parameters
     ----------
     event, placebo : ndarray (K,), (n, K)
-
-    Raises
-    ------
-    EstimationError
-        If the shapes do not fit, a value is not finite, or a specification never varies.
     """
-    event, placebo = np.asarray(event, dtype=float), np.asarray(placebo, dtype=float)
-    if placebo.ndim != 2 or event.shape != placebo.shape[1:] or not placebo.size:
-        raise EstimationError(
-            f"Expected K event values and (n, K) placebo values, found shapes {event.shape} and {placebo.shape}.",
-            "Give one column a specification.",
-        )
     spread = np.sqrt(np.mean(placebo**2, axis=0))
-    if not (np.isfinite(event).all() and np.isfinite(spread).all() and (spread > 0).all()):
-        raise EstimationError("Expected finite t values that vary, found some that do not.", "Check the returns.")
     return np.abs(event) / spread, np.abs(placebo) / spread
 
 
@@ -128,7 +108,6 @@ def assess_curve(event_t: np.ndarray, placebo_t: np.ndarray, *, critical: np.nda
     """
     event, placebo = scale_by_placebo(event_t, placebo_t)
     adjusted = step_down(event, placebo)
-    maxima = placebo.max(axis=1)
     distribution = f"ranks among {len(placebo)} earlier sessions"
     values = {
         "share": (np.mean(np.abs(event_t) > critical), np.mean(np.abs(placebo_t) > critical, axis=1), SHARE_NULL),
@@ -140,7 +119,7 @@ def assess_curve(event_t: np.ndarray, placebo_t: np.ndarray, *, critical: np.nda
         for name, (value, others, null) in values.items()
     }
     max_t = TestResult("max_t", MAX_T_NULL, distribution, float(event.max()), float(adjusted.min()))
-    return CurveTests(max_t, joint["share"], joint["median_t"], joint["mean_t"], adjusted, maxima)
+    return CurveTests(max_t, joint["share"], joint["median_t"], joint["mean_t"], adjusted)
 
 
 def rank_size(value: float, others: np.ndarray) -> float:
@@ -172,6 +151,11 @@ class Choice:
     mask: str
     estimation_sessions: int
     gap_sessions: int
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Those of the estimation window and of the gap, as the fits take them."""
+        return {"estimation_length": self.estimation_sessions, "gap": self.gap_sessions}
 
     def differs_in(self, other: Choice) -> tuple[str, ...]:
         """Names of the fields in which two choices differ."""
@@ -325,30 +309,40 @@ class Confirmation:
     ----------
     is_confirmed : bool
         Same sign in enough specifications and a small enough maxT p.
+    is_tested : bool
+        Whether there were placebo sessions enough to test the curve as a whole.
     """
 
     is_confirmed: bool
-    n_specifications: int
-    same_sign_share: float | None
-    p_max_t: float | None
+    is_tested: bool
     reason: str
 
-    @property
-    def is_tested(self) -> bool:
-        """Whether there were placebo sessions enough to test the curve as a whole."""
-        return self.p_max_t is not None
+
+@dataclass(frozen=True)
+class Asked:
+    """What every specification is asked.
+
+    Attributes
+    ----------
+    event_session : pandas.Timestamp
+        rel_session 0.
+    headline : Choice
+        The declared one, among the candidates.
+    significance, bound : float
+        Level, and delta as a fraction.
+    rel_sessions : tuple of int
+        Sessions that the event can have reached.
+    """
+
+    event_session: pd.Timestamp
+    headline: Choice
+    significance: float
+    bound: float
+    rel_sessions: tuple[int, ...] = (0,)
 
 
 def estimate_curve(
-    candidates: list[Candidate],
-    event_session: pd.Timestamp,
-    *,
-    headline: Choice,
-    significance: float,
-    bound: float,
-    news: pd.DatetimeIndex,
-    rel_sessions: tuple[int, ...] = (0,),
-    minimum: int = MIN_PLACEBO_SESSIONS,
+    candidates: list[Candidate], asked: Asked, *, news: pd.DatetimeIndex, minimum: int = MIN_PLACEBO_SESSIONS
 ) -> SpecificationCurve:
     """Estimate every specification at the event and test the curve against placebo sessions.
 
@@ -356,12 +350,8 @@ def estimate_curve(
     ----------
     candidates : list of Candidate
         All on the same sessions.
-    headline : Choice
-        One of the candidates.
     news : pandas.DatetimeIndex
         Sessions near which no placebo session may lie.
-    rel_sessions : tuple of int
-        Sessions that the event can have reached.
     minimum : int
         Placebo sessions that a p needs.
 
@@ -369,15 +359,13 @@ def estimate_curve(
     -------
     SpecificationCurve
     """
-    estimates = estimate_specifications(
-        candidates, event_session, headline=headline, significance=significance, bound=bound, rel_sessions=rel_sessions
-    )
+    estimates, nowhere, rel_sessions = estimate_specifications(candidates, asked), np.empty(0, int), asked.rel_sessions
     pools = [
-        placebo_positions(c, event_session, news, last=rel_sessions[-1]) if e.is_computed else np.empty(0, dtype=int)
+        placebo_positions(c, asked.event_session, news, last=rel_sessions[-1]) if e.is_computed else nowhere
         for c, e in zip(candidates, estimates, strict=True)
     ]
     joint = [i for i, pool in enumerate(pools) if len(pool) >= minimum]
-    common = reduce(np.intersect1d, [pools[i] for i in joint]) if joint else np.empty(0, dtype=int)
+    common = reduce(np.intersect1d, [pools[i] for i in joint]) if joint else nowhere
     tests, reason, adjusted = None, "", {}
     if len(common) < minimum:
         most = max((len(p) for p in pools), default=0)
@@ -387,7 +375,7 @@ def estimate_curve(
         lead = next((place for place, i in enumerate(joint) if estimates[i].is_headline), 0)
         placebo = placebo_t_values([candidates[i] for i in joint], common, rel_sessions=rel_sessions, lead=lead)
         event_t = np.array([estimates[i].t for i in joint], dtype=float)
-        critical = np.asarray(-stdtrit([estimates[i].df for i in joint], significance / 2))
+        critical = np.asarray(-stdtrit([estimates[i].df for i in joint], asked.significance / 2))
         tests = assess_curve(event_t, placebo, critical=critical)
         adjusted = dict(zip(joint, tests.adjusted, strict=True))
     finished = tuple(
@@ -397,43 +385,14 @@ def estimate_curve(
     return SpecificationCurve(finished, tests, len(adjusted), len(common) if tests else 0, reason)
 
 
-def estimate_specifications(
-    candidates: list[Candidate],
-    event_session: pd.Timestamp,
-    *,
-    headline: Choice,
-    significance: float,
-    bound: float,
-    rel_sessions: tuple[int, ...] = (0,),
-) -> list[SpecificationEstimate]:
-    """Estimate every specification at the event, without placebo sessions.
-
-    Parameters
-    ----------
-    candidates : list of Candidate
-        All on the same sessions.
-    event_session : pandas.Timestamp
-        rel_session 0.
-    headline : Choice
-        One of the candidates.
-    significance, bound : float
-        Level, and delta as a fraction.
-    rel_sessions : tuple of int
-        Sessions that the event can have reached.
-
-    Returns
-    -------
-    list of SpecificationEstimate
-        In the order of the candidates.
-    """
-    found = [_fit_candidate(c, event_session, rel_sessions) for c in candidates]
-    sets = _invert_all([fits for fits, _ in found], rel_sessions)
-    declared = next((s for s, c in zip(sets, candidates, strict=True) if c.choice == headline), None)
-    shown = rel_sessions.index(declared.largest.rel_session) if declared else 0
-    return [
-        _describe(c, fits, note, own, shown, headline=headline, significance=significance, bound=bound)
-        for c, (fits, note), own in zip(candidates, found, sets, strict=True)
-    ]
+def estimate_specifications(candidates: list[Candidate], asked: Asked) -> list[SpecificationEstimate]:
+    """Estimate every specification at the event, without placebo sessions, in the order of the candidates."""
+    found = [_fit_candidate(c, asked) for c in candidates]
+    sets = _invert_all([fits for fits, _ in found], asked.rel_sessions)
+    declared = next((s for s, c in zip(sets, candidates, strict=True) if c.choice == asked.headline), None)
+    shown = asked.rel_sessions.index(declared.largest.rel_session) if declared else 0
+    cases = zip(candidates, found, sets, strict=True)
+    return [_describe(c, fits, note, own, shown, asked) for c, (fits, note), own in cases]
 
 
 def confirm_curve(curve: SpecificationCurve, *, min_sign_share: float, max_p: float) -> Confirmation:
@@ -450,45 +409,32 @@ def confirm_curve(curve: SpecificationCurve, *, min_sign_share: float, max_p: fl
     -------
     Confirmation
     """
-    share, count = curve.same_sign_share, len(curve.computed)
-    p_value = curve.tests.max_t.p_value if curve.tests else None
+    share, p_value = curve.same_sign_share, curve.tests.max_t.p_value if curve.tests else None
     if share is None:
-        return Confirmation(False, count, None, p_value, f"the declared specification: {curve.headline.note}")
-    said = f"same sign in {share:.0%} of {count} specifications".replace("%", " %")
+        return Confirmation(False, p_value is not None, f"the declared specification: {curve.headline.note}")
+    said = f"same sign in {share:.0%} of {len(curve.computed)} specifications".replace("%", " %")
     if p_value is None:
-        return Confirmation(False, count, share, None, f"{said}; placebo maxT n/a: {curve.reason}")
-    is_confirmed = share >= min_sign_share and p_value < max_p
-    return Confirmation(is_confirmed, count, share, p_value, f"{said}, placebo maxT p = {p_value:.2g}")
+        return Confirmation(False, False, f"{said}; placebo maxT n/a: {curve.reason}")
+    return Confirmation(share >= min_sign_share and p_value < max_p, True, f"{said}, placebo maxT p = {p_value:.2g}")
 
 
-def _fit_candidate(
-    candidate: Candidate, event_session: pd.Timestamp, rel_sessions: tuple[int, ...]
-) -> tuple[list[WindowFits], str]:
+def _fit_candidate(candidate: Candidate, asked: Asked) -> tuple[list[WindowFits], str]:
     """The fit at each session that the event can have reached, or the reason why there is none."""
     if candidate.design is None:
         return [], candidate.reason
-    design, choice = candidate.design, candidate.choice
+    design, lengths = candidate.design, candidate.choice.lengths
     try:
-        estimation, event = locate_estimation(
-            design,
-            event_session,
-            length=choice.estimation_sessions,
-            gap=choice.gap_sessions,
-            left_out=candidate.masked,
-        )
-        fits = [
-            fit_windows(
-                *design.arrays, estimation=estimation, window=np.array([at]), between=locate_gap(design, estimation, at)
-            )
-            for at in (event + rel_session for rel_session in rel_sessions)
-        ]
+        used, event = locate_estimation(design, asked.event_session, **lengths, left_out=candidate.masked)
+        places = [event + rel_session for rel_session in asked.rel_sessions]
+        gaps = [locate_gap(design, used, at) for at in places]
+        arrays, days = design.arrays, zip(places, gaps, strict=True)
+        return [fit_windows(*arrays, estimation=used, window=np.array([at]), between=gap) for at, gap in days], ""
     except EstimationError as error:
         return [], error.message
-    return fits, ""
 
 
 def locate_estimation(
-    design: Design, event_session: pd.Timestamp, *, length: int, gap: int, left_out: pd.DatetimeIndex
+    design: Design, event_session: pd.Timestamp, *, estimation_length: int, gap: int, left_out: pd.DatetimeIndex
 ) -> tuple[np.ndarray, int]:
     """Positions of the estimation sessions and of the event in a design's sessions.
 
@@ -504,12 +450,12 @@ def locate_estimation(
         raise EstimationError(
             f"not all returns exist on the event session {event_session.date()} ({known}).", "Use a longer history."
         )
-    window = np.arange(max(event - gap - length, 0), max(event - gap, 0))
+    window = np.arange(max(event - gap - estimation_length, 0), max(event - gap, 0))
     used = window[usable[window] & ~np.asarray(sessions[window].isin(left_out))]
-    needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * length)))
+    needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * estimation_length)))
     if len(used) < needed:
         raise EstimationError(
-            f"{len(used)} of {length} estimation sessions are usable; at least {needed} are needed.",
+            f"{len(used)} of {estimation_length} estimation sessions are usable; at least {needed} are needed.",
             "Use a source with a longer history.",
         )
     return used, event
@@ -544,21 +490,13 @@ def _judge_session(fit: WindowFits, garch: GarchParameters, rel_session: int) ->
 
 
 def _describe(
-    candidate: Candidate,
-    fits: list[WindowFits],
-    note: str,
-    own: CandidateSet | None,
-    shown: int,
-    *,
-    headline: Choice,
-    significance: float,
-    bound: float,
+    candidate: Candidate, fits: list[WindowFits], note: str, own: CandidateSet | None, shown: int, asked: Asked
 ) -> SpecificationEstimate:
-    is_headline = candidate.choice == headline
+    is_headline = candidate.choice == asked.headline
     if own is None:
         return SpecificationEstimate(candidate.choice, is_headline, note=note)
     session, ends = own.sessions[shown], own.own_intervals
-    judged = judge_row(own.weigh(), ends, level=significance, bound=bound)
+    judged = judge_row(own.weigh(), ends, level=asked.significance, bound=asked.bound)
     return SpecificationEstimate(
         choice=candidate.choice, is_headline=is_headline, estimate=session.estimate,
         standard_error=float(fits[shown].forecast_std[0, 0]), df=fits[shown].df, p_t=session.t.p_value,
@@ -576,20 +514,15 @@ def placebo_positions(
     design, choice = candidate.design, candidate.choice
     assert design is not None
     sessions = design.sessions
+    near, lengths = [int(p) for p in sessions.get_indexer(news) if p >= 0], choice.lengths
     positions = eligible_placebo_sessions(
-        len(sessions),
-        place_of(sessions, event_session),
-        estimation_length=choice.estimation_sessions,
-        gap=choice.gap_sessions,
-        last=last,
-        news=[int(p) for p in sessions.get_indexer(news) if p >= 0],
-        usable=design.is_usable,
+        design.is_usable, place_of(sessions, event_session), **lengths, last=last, news=near
     )
     if not len(candidate.masked):
         return positions
-    kept = np.concatenate([[0], np.cumsum(~sessions.isin(candidate.masked))])
-    counts = kept[positions - choice.gap_sessions] - kept[positions - choice.gap_sessions - choice.estimation_sessions]
-    return np.asarray(positions[counts >= MIN_USABLE_SHARE * choice.estimation_sessions])
+    kept, last_fitted = np.concatenate([[0], np.cumsum(~sessions.isin(candidate.masked))]), positions - lengths["gap"]
+    counts = kept[last_fitted] - kept[last_fitted - lengths["estimation_length"]]
+    return np.asarray(positions[counts >= MIN_USABLE_SHARE * lengths["estimation_length"]])
 
 
 def placebo_t_values(
@@ -609,13 +542,9 @@ def placebo_t_values(
         if key not in sums:
             is_masked = np.asarray(design.sessions.isin(candidate.masked))
             sums[key] = sum_products(*design.arrays, usable=design.is_usable & ~is_masked)
-        lengths = {"estimation_length": choice.estimation_sessions}
-        columns.append(
-            [
-                standardise_from_sums(sums[key], events=positions + r, gap=choice.gap_sessions + r, **lengths)
-                for r in rel_sessions
-            ]
-        )
+        gap, length = choice.gap_sessions, choice.estimation_sessions
+        days = ((positions + r, gap + r) for r in rel_sessions)
+        columns.append([standardise_from_sums(sums[key], events=e, gap=g, estimation_length=length) for e, g in days])
     values = np.array(columns)
     taken = np.abs(values[lead]).argmax(axis=0)
     return values[:, taken, np.arange(len(positions))].T
@@ -653,7 +582,7 @@ class LeftOutDay:
 
 
 def leave_out_days(
-    design: Design, event_session: pd.Timestamp, labels: pd.Series, *, length: int, gap: int, left_out: pd.DatetimeIndex
+    design: Design, event_session: pd.Timestamp, labels: pd.Series, **window: Any
 ) -> tuple[LeftOutDay, ...]:
     """Estimate the event again without each labelled session of the estimation window, one at a time.
 
@@ -661,8 +590,8 @@ def leave_out_days(
     ----------
     labels : pandas.Series
         Index session, text; sessions outside the estimation window are passed over.
-    left_out : pandas.DatetimeIndex
-        Sessions that the headline leaves out already.
+    **window
+        What :func:`locate_estimation` takes; ``left_out`` are the sessions that the headline leaves out already.
 
     Returns
     -------
@@ -674,27 +603,15 @@ def leave_out_days(
     EstimationError
         If the event cannot be estimated at all.
     """
-    estimation, event = locate_estimation(design, event_session, length=length, gap=gap, left_out=left_out)
+    estimation, event = locate_estimation(design, event_session, **window)
     sessions = design.sessions
     rows = [int(np.flatnonzero(estimation == p)[0]) for p in sessions.get_indexer(labels.index) if p in set(estimation)]
     if not rows:
         return ()
     whole = fit_windows(*design.arrays, estimation=estimation, window=np.array([event]))
-    parts = fit_windows(
-        *design.arrays,
-        estimation=np.stack([np.delete(estimation, row) for row in rows]),
-        window=np.full((len(rows), 1), event),
-        between=np.empty((len(rows), 0), dtype=int),
-    )
-    p_values = conformal_p_values(parts)
-    return tuple(
-        LeftOutDay(
-            session=sessions[estimation[row]],
-            label=str(labels.loc[sessions[estimation[row]]]),
-            estimate=float(parts.abnormal_returns[i, 0]),
-            standard_error=float(parts.forecast_std[i, 0]),
-            change=float(parts.abnormal_returns[i, 0] - whole.abnormal_returns[0, 0]),
-            p_conformal=float(p_values[i]),
-        )
-        for i, row in enumerate(rows)
-    )
+    kept = np.stack([np.delete(estimation, row) for row in rows])
+    parts = fit_windows(*design.arrays, estimation=kept, window=np.full((len(rows), 1), event))
+    days, estimates = sessions[estimation[rows]], parts.abnormal_returns[:, 0]
+    figures = estimates, parts.forecast_std[:, 0], estimates - whole.abnormal_returns[0, 0], conformal_p_values(parts)
+    found = zip(days, *(values.tolist() for values in figures), strict=True)
+    return tuple(LeftOutDay(day, str(labels.loc[day]), *numbers) for day, *numbers in found)

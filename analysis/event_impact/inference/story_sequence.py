@@ -5,9 +5,12 @@ one fit. In one session, or where the session itself is uncertain, there is only
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from event_impact.base.config import Window
 from event_impact.base.result import TestResult, frame_of, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.deciding_rule import DecidingRule, invert_window
@@ -17,9 +20,9 @@ from event_impact.inference.sequence import (
     Contrast,
     FiellerSet,
     ReversalClaim,
+    contrast,
     fieller_set,
     reversal_claim,
-    sequence_effects,
 )
 
 MAX_SESSIONS = 40
@@ -101,16 +104,7 @@ class StorySequence:
 
 
 def assess_sequence(
-    abnormal: AbnormalReturns,
-    *,
-    hull: tuple[int, int],
-    kind: str,
-    denial_candidates: tuple[int, ...],
-    estimation_sessions: int,
-    gap_sessions: int,
-    news: pd.DatetimeIndex,
-    bound: float,
-    significance: float,
+    abnormal: AbnormalReturns, hull: Window, *, denial_from: int | None, bound: float, significance: float, **pool: Any
 ) -> StorySequence:
     """Effects of a story over its hull of candidate sessions.
 
@@ -118,11 +112,10 @@ def assess_sequence(
     ----------
     hull : (int, int)
         First and last rel_session that report or first denial can have reached.
-    kind : str
-        What is identified from closing prices: ``separable`` splits the hull at the denial's first
-        candidate; every other kind has a total only.
-    denial_candidates : tuple of int
-        Candidate rel_sessions; empty where there is no such article.
+    denial_from : int or None
+        First candidate rel_session of the denial, where closing prices tell it from the report; None has a total only.
+    **pool
+        What :func:`rank_windows` takes.
 
     Returns
     -------
@@ -132,29 +125,21 @@ def assess_sequence(
     if total.estimate is None or hull[1] - hull[0] + 1 > MAX_SESSIONS:
         reason = total.note or f"the articles span more than {MAX_SESSIONS} sessions: no event window"
         return StorySequence((SequenceRow("total", *hull, None, reason),), not_computable("joint_f", reason))
-    is_separable = kind == "separable" and bool(denial_candidates) and min(denial_candidates) > hull[0]
-    before = min(denial_candidates) - hull[0] if is_separable else 0
     spans = {"total": hull}
-    if before:
-        spans = {"report": (hull[0], hull[0] + before - 1), "denial": (hull[0] + before, hull[1]), **spans}
+    if denial_from is not None:
+        spans = {"report": (hull[0], denial_from - 1), "denial": (denial_from, hull[1]), **spans}
     rules = {name: invert_window(abnormal, *span) for name, span in spans.items()}
     if total.standard_error is None:
         note = f"no standard error: {total.note}"
         rows = tuple(SequenceRow(name, *span, None, note, rules[name]) for name, span in spans.items())
         return StorySequence(rows, not_computable("joint_f", total.note))
     effects = effects_of(abnormal, total)
-    lengths = {"estimation_sessions": estimation_sessions, "gap_sessions": gap_sessions}
-    joint = rank_windows(abnormal, [hull], **lengths, news=news)[hull].tests["joint_f"]
-    split = sequence_effects(effects, n_report_sessions=before)
-    rows = tuple(SequenceRow(name, *span, getattr(split, name), "", rules[name]) for name, span in spans.items())
-    if split.report is None or split.denial is None:
+    joint, at = rank_windows(abnormal, [hull], **pool)[hull].tests["joint_f"], np.arange(hull[0], hull[1] + 1)
+    legs = {n: contrast(effects, ((at >= first) & (at <= last)).astype(float)) for n, (first, last) in spans.items()}
+    rows = tuple(SequenceRow(name, *span, legs[name], "", rules[name]) for name, span in spans.items())
+    if denial_from is None:
         return StorySequence(rows, joint)
-    claim = reversal_claim(
-        split,
-        p_report=float(rules["report"].p_star[0]),
-        p_denial=float(rules["denial"].p_star[0]),
-        total_interval=rules["total"].first_interval(0.10),
-        bound=bound,
-        level=significance,
-    )
-    return StorySequence(rows, joint, fieller_set(split.report, split.denial, effects=effects), claim)
+    p_values = {f"p_{name}": float(rules[name].p_star[0]) for name in ("report", "denial")}
+    interval = rules["total"].first_interval(0.10)
+    claim = reversal_claim(legs, **p_values, total_interval=interval, bound=bound, level=significance)
+    return StorySequence(rows, joint, fieller_set(legs["report"], legs["denial"], effects=effects), claim)

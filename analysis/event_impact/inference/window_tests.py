@@ -108,18 +108,10 @@ SINGLE_SESSION = {
 }
 
 
-@dataclass(frozen=True)
-class WindowTests:
-    """Tests by name, and the rule behind those that decide."""
-
-    tests: dict[str, TestResult]
-    rule: DecidingRule
-
-
 def run_window_tests(
     abnormal: AbnormalReturns, total: WindowSum, *, rng: np.random.Generator, placebo: PlaceboRank | None
-) -> WindowTests:
-    """All tests of one complete window.
+) -> tuple[dict[str, TestResult], DecidingRule]:
+    """All tests of one complete window by name, and the rule behind those that decide.
 
     Parameters
     ----------
@@ -140,7 +132,7 @@ def run_window_tests(
     tests |= placebo.tests if placebo else {}
     if total.length == 1:
         tests |= {name: not_computable(name, why) for name, why in SINGLE_SESSION.items()}
-    return WindowTests(tests, rule)
+    return tests, rule
 
 
 def describe_t(abnormal: AbnormalReturns, total: WindowSum) -> TestResult:

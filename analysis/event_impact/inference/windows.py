@@ -14,6 +14,7 @@ import pandas as pd
 
 from event_impact.base.result import TestResult, frame_of, not_computable, show_tests
 from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.events.articles import Story
 from event_impact.inference.candidate_set import (
     CandidateSession,
     CandidateSet,
@@ -290,13 +291,13 @@ def assess_window(
         return unavailable(specification, first, last, is_primary=is_primary, reason=total.note)
     fit, error = abnormal.fit, total.standard_error
     rng = np.random.default_rng([seed % 2**63, *specification.return_kind.encode(), first + 2000, last + 2000])
-    found = run_window_tests(abnormal, total, rng=rng, placebo=placebo)
+    tests, rule = run_window_tests(abnormal, total, rng=rng, placebo=placebo)
     note = _note(fit.n_estimation, fit.asked_sessions, fit.dropped)
     row = WindowEstimate(
         specification, first, last, is_primary, total.estimate, Judgement(""),
-        "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))), found.tests,
+        "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))), tests,
         standard_error=error, df=None if error is None else fit.df,
-        candidates=CandidateSet((CandidateSession(first, found.rule, found.tests["t"], abnormal.session_of(first)),)),
+        candidates=CandidateSet((CandidateSession(first, rule, tests["t"], abnormal.session_of(first)),)),
         significance=significance, n_estimation=fit.n_estimation, n_placebo=placebo.count if placebo else None,
         other_news=_list_news(abnormal, first, last),
     )  # fmt: skip
@@ -506,26 +507,18 @@ class DollarEffect:
     """
 
     row: WindowEstimate
-    shares: int | None
-    shares_as_of: str
-    shares_source: str
-    previous_close: float | None
-    market_value: float | None
-    estimate: float | None
-    ci95_low: float | None
-    ci95_high: float | None
-    mde80_rule: float | None
-    note: str
+    story: Story
+    previous_close: float | None = None
+    market_value: float | None = None
+    estimate: float | None = None
+    ci95_low: float | None = None
+    ci95_high: float | None = None
+    mde80_rule: float | None = None
+    note: str = ""
 
 
 def value_in_currency(
-    row: WindowEstimate,
-    closes: pd.Series,
-    event_session: pd.Timestamp,
-    *,
-    shares: int | None,
-    shares_as_of: str,
-    shares_source: str,
+    row: WindowEstimate, closes: pd.Series, event_session: pd.Timestamp, story: Story
 ) -> DollarEffect:
     """An estimate of one session in money.
 
@@ -535,8 +528,8 @@ def value_in_currency(
         The window 0:0 of a return that starts at the previous close.
     closes : pandas.Series
         Index session; closing prices in the currency of the listing.
-    shares : int or None
-        All classes, counted before the event.
+    story : Story
+        With its shares outstanding: all classes, counted before the event.
 
     Returns
     -------
@@ -544,25 +537,18 @@ def value_in_currency(
         In the currency of the listing; its ``note`` says why a number is missing.
     """
     shown = row.candidates.largest.session if row.candidates else None
-    before = closes[closes.index < (shown or event_session)]
-    reason = ""
-    if shares is None:
-        reason = "no count of shares outstanding is recorded for this story (shares_outstanding in stories.csv)"
-    elif not shares_as_of or pd.Timestamp(shares_as_of) >= event_session:
-        reason = f"the count of shares is dated {shares_as_of or 'nowhere'}, not before the event session"
+    before, counted = closes[closes.index < (shown or event_session)], story.shares_as_of
+    if story.shares_outstanding is None:
+        why = "no count of shares outstanding is recorded for this story (shares_outstanding in stories.csv)"
+    elif not counted or pd.Timestamp(counted) >= event_session:
+        why = f"the count of shares is dated {counted or 'nowhere'}, not before the event session"
     elif before.empty:
-        reason = "no close before the event session is recorded"
+        why = "no close before the event session is recorded"
     elif row.estimate is None or row.ci95 is None or row.mde80_rule is None:
-        reason = row.note
-    if reason:
-        return DollarEffect(row, shares, shares_as_of, shares_source, None, None, None, None, None, None, reason)
-    assert shares is not None
-    assert row.estimate is not None
-    assert row.ci95 is not None
-    assert row.mde80_rule is not None
-    previous = float(before.iloc[-1])
-    value = shares * previous
-    return DollarEffect(
-        row, shares, shares_as_of, shares_source, previous, value, value * row.estimate, value * row.ci95[0],
-        value * row.ci95[1], value * row.mde80_rule, "",
-    )  # fmt: skip
+        why = row.note
+    else:
+        previous = float(before.iloc[-1])
+        value = story.shares_outstanding * previous
+        low, high = (value * end for end in row.ci95)
+        return DollarEffect(row, story, previous, value, value * row.estimate, low, high, value * row.mde80_rule)
+    return DollarEffect(row, story, note=why)

@@ -163,8 +163,8 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
     """The declared pair in money."""
     columns = (
         Column("return_kind", "return", lambda kind: f"{RETURN_LABELS[kind]}, session 0", of="row.return_kind"),
-        Column("shares"),
-        Column("shares_as_of"),
+        Column("shares", of="story.shares_outstanding"),
+        Column("shares_as_of", of="story.shares_as_of"),
         Column("previous_close"),
         Column("market_value"),
         Column("estimate", "estimate", "money", why="note"),
@@ -196,8 +196,9 @@ def _say_interval(effect: DollarEffect) -> str | None:
 
 
 def _say_basis(effect: DollarEffect, value: float) -> str:
+    story = effect.story
     return (
-        f"{format_count(effect.shares or 0)} shares on {effect.shares_as_of} ({effect.shares_source}) times the close "
+        f"{format_count(story.shares_outstanding or 0)} shares on {story.shares_as_of} ({story.shares_source}) times the close "
         f"before of {effect.previous_close:.2f}: a market value of {format_money(value, sign=False)}."
     )
 

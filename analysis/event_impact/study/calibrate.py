@@ -12,6 +12,7 @@ from event_impact.events.articles import load_stories
 from event_impact.events.sessions import align_story
 from event_impact.inference.calibration import (
     FirmCalibration,
+    FirmHistory,
     Subject,
     calibrate_history,
     calibrate_power,
@@ -84,13 +85,9 @@ def calibrate_firm(
             f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed.",
             "Use a source with a longer history.",
         )
-    args: Any = {"sessions": sessions, "estimation_length": estimation_sessions, "gap": gap_sessions}
-    own = calibrate_history(y, design, **args)
-    power = [
-        calibrate_history(y, design, **args, levels=(0.05,), effect=effect).rates.assign(effect=effect)
-        for effect in INJECTED
-    ]
-    windows = history_window_rates(y, design, **args, windows=WINDOWS, levels=(0.05,))
+    history = FirmHistory(y, design, sessions, estimation_sessions, gap_sessions)
+    sizes, windows = calibrate_history(history), history_window_rates(history, WINDOWS, levels=(0.05,))
+    power = [calibrate_history(history, levels=(0.05,), effect=effect).assign(effect=effect) for effect in INJECTED]
     progress(f"simulations: {n_draws} draws of each process")
     effects = (0.0, *(effect / RESIDUAL_STD for effect in SIMULATED_EFFECTS))
     lengths: Any = {"estimation_length": estimation_sessions, "seed": seed}
@@ -105,9 +102,9 @@ def calibrate_firm(
         n_sessions=len(sessions),
         first=dates[sessions[0]],
         last=dates[sessions[-1]],
-        sizes=own.rates,
+        sizes=sizes,
         power=pd.concat(power, ignore_index=True),
-        rule_power=calibrate_power(y, design, **args),
+        rule_power=calibrate_power(history),
         windows=windows,
         simulated=simulated_sizes(processes, n_draws=n_draws, effects=effects, **lengths),
         simulated_gap=simulated_sizes(processes, n_draws=n_draws, gap=gap_sessions, **lengths),

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from event_impact.base.config import MAX_SMALL_PERCENTILE, Window
+from event_impact.base.config import Window
 from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured, measure_abnormal_returns
 from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
@@ -116,10 +116,10 @@ def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment) -> l
 
 def assess_story(opened: OpenedStory, measured: Measured, alignment: Alignment) -> StorySequence:
     """Report, denial and total effect as far as closing prices identify them."""
-    found = alignment.identification
+    found, candidates = alignment.identification, alignment.relative(alignment.denial_sessions)
+    is_apart = found.kind == "separable" and found.price_between == "close" and min(candidates) > alignment.hull[0]
     return assess_sequence(
-        measured.close_to_close, hull=alignment.hull, kind=found.kind if found.price_between == "close" else "joint",
-        denial_candidates=alignment.relative(alignment.denial_sessions), **opened.lengths,
+        measured.close_to_close, alignment.hull, denial_from=min(candidates) if is_apart else None, **opened.lengths,
         news=own_news(opened, alignment), bound=opened.config.equivalence_bound,
         significance=opened.config.significance,
     )  # fmt: skip
@@ -287,28 +287,13 @@ def judge_claims(
 ) -> tuple[CheckedClaim, ...]:
     """What the articles that were known at as_of claim, and what the figures say of each statement."""
     claims = load_claims(tuple(event.article for event in alignment.articles), opened.tables)
-    context = ClaimContext(
-        panel=panel, alignment=alignment,
-        abnormal={kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)}, **opened.lengths,
-        max_small_percentile=MAX_SMALL_PERCENTILE,
-    )  # fmt: skip
-    return check_claims(claims, context)
+    abnormal = {kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)}
+    return check_claims(claims, ClaimContext(panel, alignment, abnormal))
 
 
 def value_effect(
     opened: OpenedStory, panel: ReturnPanel, alignment: Alignment, rows: list[WindowEstimate]
 ) -> tuple[DollarEffect, ...]:
     """The declared pair in money: shares outstanding times the close before, times the estimate."""
-    story = opened.story
-    return tuple(
-        value_in_currency(
-            row,
-            panel.prices["close"],
-            alignment.event_session,
-            shares=story.shares_outstanding,
-            shares_as_of=story.shares_as_of,
-            shares_source=story.shares_source,
-        )
-        for row in rows
-        if row.is_primary
-    )
+    closes, at = panel.prices["close"], alignment.event_session
+    return tuple(value_in_currency(row, closes, at, opened.story) for row in rows if row.is_primary)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from event_impact.events.sessions import Alignment
 from event_impact.inference.robustness import (
     LOG,
     SIMPLE,
+    Asked,
     Candidate,
     Choice,
     Confirmation,
@@ -50,10 +52,13 @@ def trace_curve(
     candidates, headline = list_candidates(opened, panel, return_kind)
     known = tuple(s for s in alignment.reachable if s <= panel.sessions[-1])
     return estimate_curve(
-        candidates, alignment.event_session, headline=headline, significance=opened.config.significance,
-        bound=opened.config.equivalence_bound, news=own_news(opened, alignment),
-        rel_sessions=alignment.relative(known),
-    )  # fmt: skip
+        candidates, _ask(opened, alignment, headline, alignment.relative(known)), news=own_news(opened, alignment)
+    )
+
+
+def _ask(opened: OpenedStory, alignment: Alignment, headline: Choice, rel_sessions: tuple[int, ...] = (0,)) -> Asked:
+    config = opened.config
+    return Asked(alignment.event_session, headline, config.significance, config.equivalence_bound, rel_sessions)
 
 
 def judge_curve(curve: SpecificationCurve) -> Confirmation:
@@ -90,19 +95,15 @@ def leave_out_news(opened: OpenedStory, measured: Measured, alignment: Alignment
     sessions = opened.confounders.table.index.unique()
     labels = pd.Series({s: opened.confounders.label_of(s) for s in sessions}, dtype=object)
     labels.index = pd.DatetimeIndex(labels.index)
-    return leave_out_days(
-        measured.close_to_close.design, alignment.event_session, labels, length=opened.config.estimation_sessions,
-        gap=opened.config.gap_sessions, left_out=opened.masked,
-    )  # fmt: skip
+    lengths: Any = {"estimation_length": opened.config.estimation_sessions, "gap": opened.config.gap_sessions}
+    design = measured.close_to_close.design
+    return leave_out_days(design, alignment.event_session, labels, **lengths, left_out=opened.masked)
 
 
 def leave_out_peers(opened: OpenedStory, alignment: Alignment) -> list[SpecificationEstimate]:
     """The market model with all peers, then without each; peers without figures carry the reason."""
     candidates, whole = list_peer_candidates(opened)
-    return estimate_specifications(
-        candidates, alignment.event_session, headline=whole, significance=opened.config.significance,
-        bound=opened.config.equivalence_bound,
-    )  # fmt: skip
+    return estimate_specifications(candidates, _ask(opened, alignment, whole))
 
 
 def list_candidates(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -> tuple[list[Candidate], Choice]:

@@ -181,7 +181,7 @@ def _arrays(opened: OpenedStory, frame: pd.DataFrame) -> tuple[np.ndarray, np.nd
     zero = pd.Series(0.0, index=complete.index)
     design = Design("market_peers", HEADLINE_KIND, opened.benchmark, zero, complete[ticker], regressors, zero)
     positions, event = locate_estimation(
-        design, opened.timing.event_session, length=opened.config.estimation_sessions, gap=opened.config.gap_sessions,
-        left_out=pd.DatetimeIndex([]),
+        design, opened.timing.event_session, estimation_length=opened.config.estimation_sessions,
+        gap=opened.config.gap_sessions, left_out=pd.DatetimeIndex([]),
     )  # fmt: skip
     return complete[ticker].to_numpy(dtype=float), regressors.to_numpy(dtype=float), positions, event
