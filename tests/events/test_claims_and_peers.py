@@ -60,7 +60,8 @@ def test_peers_of_the_focal_firm(root):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"), [({"role": "rival"}, "rival"), ({"peer": "F"}, "another listing"), ({"peer": "TM"}, "twice")]
+    ("changes", "said"),
+    [({"role": "rival"}, "rival"), ({"peer": "F"}, "another listing"), ({"peer": "TM"}, "more than once")],
 )
 def test_malformed_peers_are_refused(tmp_path, root, changes, said):
     with pytest.raises(DataError, match=said):

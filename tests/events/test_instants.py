@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from event_impact.events.calendars import load_hours
-from event_impact.events.instants import OUTSIDE, find_candidates
+from event_impact.events.calendars import OUTSIDE, find_candidates, load_hours
 
 
 @pytest.mark.parametrize("exchange", ["XNYS", "XHKG", "XLON"])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from event_impact.base.errors import DataError
 from event_impact.estimation.abnormal import Unmeasured
-from event_impact.events.control_sessions import load_controls
+from event_impact.events.confounders import load_controls
 from event_impact.page.check_tables import tabulate_activity, tabulate_controls, tabulate_diagnostics
 from event_impact.page.tables import tabulate_estimates, tabulate_tests, tabulate_window_tests
 from event_impact.study.event_study import CAUTIONS

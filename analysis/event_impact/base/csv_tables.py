@@ -12,6 +12,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -150,30 +151,53 @@ def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.Da
     return table
 
 
-def append_row(content: bytes, row: dict[str, str], *, name: str) -> bytes:
-    """A CSV with one more row, in the order of its own header; columns that the row lacks stay empty.
+def append_rows(content: bytes, rows: Iterable[Mapping[str, str]], *, name: str) -> bytes:
+    """A CSV with more rows, in the order of its own header; columns that a row lacks stay empty.
 
     Raises
     ------
     DataError
-        If the table lacks a column of the row.
+        If the table lacks a column of a row, or a cell is no plain text.
     """
     text = content.decode("utf-8-sig")
     header = next(csv.reader(io.StringIO(text)), [])
-    missing = [column for column in row if column not in header]
-    if missing:
-        raise DataError(f"{name} has no column {', '.join(missing)}.", "See data/README.md.")
-    for column, cell in row.items():
-        if is_executable(cell) or any(unicodedata.category(c) == "Cc" and not c.isspace() for c in cell):
-            raise DataError(
-                f"{name}, {column}: {cell[:40]!r} begins like a formula or holds a control character.",
-                "Write it as plain text.",
-            )
     end = "\r\n" if text.split("\n", 1)[0].endswith("\r") else "\n"
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator=end).writerow([clean_cell(row.get(c, "")) for c in header])
+    writer = csv.writer(buffer, lineterminator=end)
+    for row in rows:
+        if missing := [column for column in row if column not in header]:
+            raise DataError(f"{name} has no column {', '.join(missing)}.", "See data/README.md.")
+        for column, cell in row.items():
+            is_plain = not any(unicodedata.category(c) == "Cc" and not c.isspace() for c in cell)
+            said = f"{cell[:40]!r} begins like a formula or holds a control character"
+            check_row(is_plain and not is_executable(cell), f"{name}, {column}", said, "Write it as plain text.")
+        writer.writerow([clean_cell(row.get(c, "")) for c in header])
     between = b"" if content.endswith(b"\n") else end.encode()
     return content + between + buffer.getvalue().encode()
+
+
+def check_row(is_sound: bool, where: str, what: str, hint: str = "Mend the row; see data/README.md.") -> None:
+    """Refuse a row of a table that is not sound.
+
+    Raises
+    ------
+    DataError
+        Saying where it stands and what is wrong.
+    """
+    if not is_sound:
+        raise DataError(f"{where}: {what}.", hint)
+
+
+def check_words(row: Mapping[Any, str], where: str, **known: Iterable[str]) -> None:
+    """Refuse a row whose cell is none of the words that its column knows, as :func:`check_row`."""
+    for name, words in known.items():
+        check_row(row[name] in words, where, f"{name} {row[name]!r} is none of {', '.join(words)}")
+
+
+def check_unique(keys: pd.Series, where: str) -> None:
+    """Refuse a table in which a key stands twice, as :func:`check_row`."""
+    doubled = ", ".join(sorted(keys[keys.duplicated()]))
+    check_row(not doubled, where, f"{keys.name} {doubled} occurs more than once", "Give each row its own.")
 
 
 def is_executable(cell: str) -> bool:

@@ -4,7 +4,9 @@ An article is never a point in time: it carries the half-open interval
 ``[published_earliest, published_latest)`` in UTC within which it became public.
 """
 
+import contextlib
 import dataclasses
+import itertools
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from event_impact.base.csv_tables import Tables, open_tables
+from event_impact.base.csv_tables import Tables, check_row, check_unique, check_words, open_tables
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.events.calendars import load_hours
 
@@ -208,30 +210,24 @@ def parse_instant(text: str, where: str) -> pd.Timestamp:
     DataError
         If it is written otherwise, or names no instant.
     """
-    if INSTANT.fullmatch(text):
-        try:
+    with contextlib.suppress(ValueError):
+        if INSTANT.fullmatch(text):
             return pd.Timestamp(text)
-        except ValueError:
-            pass
     raise DataError(f"{where}: {text!r} is not an instant in UTC.", "Write YYYY-MM-DDTHH:MM:SSZ.")
-
-
-def _check(condition: bool, where: str, what: str, hint: str = "Mend the row; see data/README.md.") -> None:
-    if not condition:
-        raise DataError(f"{where}: {what}.", hint)
 
 
 def _build_article(row: Mapping[Hashable, str]) -> Article:
     where = f"articles.csv, {row['article_id'] or 'a row without article_id'}"
     earliest = parse_instant(row["published_earliest"], where)
     latest = parse_instant(row["published_latest"], where)
-    _check(bool(row["article_id"]), where, "article_id is empty")
-    _check(earliest < latest, where, f"published_earliest {earliest} is not before published_latest {latest}")
+    check_row(bool(row["article_id"]), where, "article_id is empty")
+    check_row(earliest < latest, where, f"published_earliest {earliest} is not before published_latest {latest}")
     is_issued = row["source_kind"] == "statement" and row["latest_basis"] == "decoded"
-    _check(row["earliest_basis"] != "decoded" or is_issued, where, DECODED_EARLIEST)
-    _check(row["role"] in ROLES, where, f"role {row['role']!r} is none of {', '.join(ROLES)}")
-    _check(row["precision"] in PRECISIONS, where, f"precision {row['precision']!r} is none of {', '.join(PRECISIONS)}")
-    _check(not row["url"] or row["url"].startswith(("http://", "https://")), where, f"url {row['url']!r} is no address")
+    check_row(row["earliest_basis"] != "decoded" or is_issued, where, DECODED_EARLIEST)
+    check_words(row, where, role=ROLES, precision=PRECISIONS)
+    check_row(
+        not row["url"] or row["url"].startswith(("http://", "https://")), where, f"url {row['url']!r} is no address"
+    )
     if row["zone"]:
         try:
             ZoneInfo(row["zone"])
@@ -243,34 +239,25 @@ def _build_article(row: Mapping[Hashable, str]) -> Article:
 
 def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> Story:
     where = f"stories.csv, {row['story'] or 'a row without story'}"
-    _check(row["denied"] in DENIED, where, f"denied {row['denied']!r} is none of {', '.join(DENIED)}")
-    _check(row["state"] in STATES, where, f"state {row['state']!r} is none of {', '.join(STATES)}")
-    _check(row["embedded"] in ("yes", "no"), where, f"embedded {row['embedded']!r} is neither yes nor no")
-    _check(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
-    _check_order(articles)
+    check_words(row, where, denied=DENIED, state=STATES, embedded=("yes", "no"))
+    check_row(bool(row["ticker"]) and ";" not in row["ticker"], where, "exactly one listing is used for inference")
+    for denial, report in itertools.product(*([a for a in articles if a.role == r] for r in ("denial", "report"))):
+        is_possible = denial.published_latest > report.published_earliest
+        said = f"the denial ends before its report {report.article_id} begins"
+        check_row(is_possible, f"articles.csv, {denial.article_id}", said)
     split = {name: tuple(filter(None, row[name].split(";"))) for name in ("other_tickers", "counterparties")}
     later = ("shares_as_of", "shares_source", "bar_benchmark", "confounders_searched", "firm")
     fields: dict[str, Any] = {name: row[name] for name in STORY_COLUMNS if name != "embedded"} | split
     shares = row.get("shares_outstanding", "")
-    _check(shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares")
+    check_row(
+        shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares"
+    )
     return Story(
         **fields | {name: row.get(name, "") for name in later},
         is_embedded=row["embedded"] == "yes",
         articles=articles,
         shares_outstanding=int(shares) if shares else None,
     )
-
-
-def _check_order(articles: tuple[Article, ...]) -> None:
-    """A denial cannot have been public for sure before its report could have been."""
-    reports = [a for a in articles if a.role == "report"]
-    for denial in (a for a in articles if a.role == "denial"):
-        for report in reports:
-            _check(
-                denial.published_latest > report.published_earliest,
-                f"articles.csv, {denial.article_id}",
-                f"the denial ends before its report {report.article_id} begins",
-            )
 
 
 def load_stories(data: Path | Tables, *, with_drafts: bool = False) -> dict[str, Story]:
@@ -304,11 +291,10 @@ def build_stories(stories: pd.DataFrame, articles: pd.DataFrame) -> dict[str, St
     DataError
         As :func:`load_stories`.
     """
-    for name, table, key in (("stories.csv", stories, "story"), ("articles.csv", articles, "article_id")):
-        doubled = sorted(table[key][table[key].duplicated()])
-        _check(not doubled, name, f"{key} {', '.join(doubled)} occurs more than once", "Give each row its own id.")
+    check_unique(stories["story"], "stories.csv")
+    check_unique(articles["article_id"], "articles.csv")
     orphans = sorted(set(articles["story"]) - set(stories["story"]))
-    _check(not orphans, "articles.csv", f"no story {', '.join(orphans)} in stories.csv")
+    check_row(not orphans, "articles.csv", f"no story {', '.join(orphans)} in stories.csv")
     built: dict[str, list[Article]] = {}
     for row in articles.to_dict("records"):
         built.setdefault(row["story"], []).append(_build_article(row))

@@ -4,16 +4,23 @@ A session is a tz-naive label; opens, closes and breaks are UTC instants. A sess
 left-closed: news at the very instant of the close belongs to the next session.
 """
 
+import contextlib
+import importlib.metadata
+import io
+import os
+import re
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from event_impact.base.errors import AlignmentError
+from event_impact.base.disk import make_folder, replace_files
+from event_impact.base.errors import AlignmentError, StudyError
 from event_impact.base.places import place_of
-from event_impact.events.kept_calendars import find_kept, keep_arrays, read_kept
 
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
@@ -24,6 +31,10 @@ LAST_DAY = pd.Timestamp("2027-12-31")
 
 HOURS = ("open", "break_start", "break_end", "close")
 NEAR_CLOSE = pd.Timedelta(minutes=10)
+OUTSIDE = -1
+"""Place of an instant that the known calendar does not hold."""
+MAKERS = ("exchange_calendars", "tzdata")
+"""Packages that decide what a calendar holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,20 +84,16 @@ class SessionHours:
 
     def _place_after(self, column: str, instant: pd.Timestamp) -> int:
         """Of the first session whose ``open`` or ``close`` lies strictly after an instant."""
+        known = f"known session of {self.exchange}."
         try:
             position = int(self._instants[column].searchsorted(instant, side="right"))
         except pd.errors.OutOfBoundsDatetime as error:
-            raise AlignmentError(
-                f"{instant} lies outside the known sessions of {self.exchange}.", "Use a year of our time."
-            ) from error
+            said = f"{instant} lies outside the known sessions of {self.exchange}."
+            raise AlignmentError(said, "Use a year of our time.") from error
         if position >= len(self.schedule):
-            raise AlignmentError(
-                f"{instant} lies after the last known session of {self.exchange}.", "Use an earlier time."
-            )
+            raise AlignmentError(f"{instant} lies after the last {known}", "Use an earlier time.")
         if position == 0:
-            raise AlignmentError(
-                f"{instant} lies before the first known session of {self.exchange}.", "Use a later time."
-            )
+            raise AlignmentError(f"{instant} lies before the first {known}", "Use a later time.")
         return position
 
     def close_session(self, instant: pd.Timestamp) -> pd.Timestamp:
@@ -190,14 +197,33 @@ def load_hours(exchange: str) -> SessionHours:
     AlignmentError
         If the exchange is unknown, or the library cannot build its calendar.
     """
-    place = find_kept(exchange, f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}")
-    arrays = read_kept(place)
+    place, arrays = _find_kept(exchange), None
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = dict(np.load(io.BytesIO(place.read_bytes() if place else b""), allow_pickle=False))
     if arrays is None:
         arrays = _build_arrays(exchange)
-        keep_arrays(place, arrays)
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        with contextlib.suppress(StudyError):  # a disk that refuses is no matter
+            if place:
+                make_folder(place.parent)
+                replace_files({place: content.getvalue()})
     columns = {name: pd.DatetimeIndex(arrays[name].view("M8[ns]")).tz_localize("UTC") for name in HOURS}
     sessions = pd.DatetimeIndex(arrays["sessions"].view("M8[ns]"))
     return SessionHours(exchange, str(arrays["timezone"]), pd.DataFrame(columns).set_axis(sessions))
+
+
+def _find_kept(exchange: str) -> Path | None:
+    """Where the calendar of an exchange is kept, by the versions that made it; None where there is no place for it.
+
+    ``XDG_CACHE_HOME`` names the folder of all caches, else it is ``~/.cache``.
+    """
+    made = [found.version for maker in MAKERS for found in importlib.metadata.distributions(name=maker)]
+    with contextlib.suppress(RuntimeError):  # no home
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        if re.fullmatch(r"[A-Za-z0-9_]{1,32}", exchange):
+            return caches / "event-impact" / "-".join([exchange, *made, f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}.npz"])
+    return None
 
 
 def _build_arrays(exchange: str) -> dict[str, np.ndarray]:
@@ -234,3 +260,53 @@ def _build_calendar(exchange: str) -> "ExchangeCalendar":
         known = exchange_calendars.get_calendar(exchange)  # only to ask for its bounds
     first, last = known.bound_min() or FIRST_DAY, known.bound_max() or LAST_DAY
     return exchange_calendars.get_calendar(exchange, start=max(first, FIRST_DAY), end=min(last, LAST_DAY))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate sessions of many intervals, as places in the calendar.
+
+    Attributes
+    ----------
+    first, last : int arrays (intervals,)
+        Places of the first and the last session whose close can be the first that contains the article;
+        ``OUTSIDE`` where the calendar ends before or begins after.
+    """
+
+    first: np.ndarray
+    last: np.ndarray
+
+    @property
+    def is_known(self) -> np.ndarray:
+        """Whether both ends lie in the calendar."""
+        return np.asarray((self.first != OUTSIDE) & (self.last != OUTSIDE))
+
+    @property
+    def is_unique(self) -> np.ndarray:
+        """Whether one session only is possible."""
+        return np.asarray(self.is_known & (self.first == self.last))
+
+
+def find_candidates(hours: SessionHours, earliest: np.ndarray, latest: np.ndarray) -> Candidates:
+    """Sessions that texts published within ``[earliest, latest)`` can have reached.
+
+    Parameters
+    ----------
+    earliest, latest : arrays (intervals,) of datetime64[ns]
+        In UTC. Where both are the same the text has that very instant.
+
+    Returns
+    -------
+    Candidates
+        close_session of the first and of the last instant of each interval: the first session whose
+        close lies strictly after it.
+    """
+    closes = hours.schedule["close"].to_numpy(dtype="datetime64[ns]")
+    one = np.timedelta64(1, "ns")
+    last_instant = np.where(latest > earliest, latest - one, earliest)
+    return Candidates(_place(closes, earliest), _place(closes, last_instant))
+
+
+def _place(closes: np.ndarray, instants: np.ndarray) -> np.ndarray:
+    places = np.searchsorted(closes, instants, side="right")
+    return np.where((places == 0) | (places == closes.size) | np.isnat(instants), OUTSIDE, places)

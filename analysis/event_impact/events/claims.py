@@ -5,14 +5,12 @@ judgement recorded in the table, with its reason and its evidence. Claims about 
 move: the vocabulary of statistics says which.
 """
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from event_impact.base.csv_tables import Tables, open_tables
-from event_impact.base.errors import DataError
+from event_impact.base.csv_tables import Tables, check_row, check_unique, check_words, open_tables
 from event_impact.events.articles import Article
 
 CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason")
@@ -90,24 +88,16 @@ def load_claims(articles: tuple[Article, ...], data: Path | Tables) -> tuple[Cla
         status=table["status"].replace(FORMER_STATUSES), statistic=table["statistic"].replace(FORMER_STATISTICS)
     )
     for row in table.to_dict("records"):
-        _check(row)
-    doubled = sorted(table["claim_id"][table["claim_id"].duplicated()])
-    if doubled:
-        raise DataError(f"claims.csv: {', '.join(doubled)} occurs more than once.", "Give each claim its own id.")
+        where = f"claims.csv, {row['claim_id'] or 'a row without claim_id'}"
+        check_words(row, where, kind=CLAIM_KINDS, statistic=CLAIM_STATISTICS, status=CLAIM_STATUSES)
+        is_whole = all(row[name] for name in ("claim_id", "paraphrase", "reason"))
+        check_row(is_whole, where, "id, paraphrase and reason are needed")
+        is_tested = row["status"] != "computed" or row["statistic"] != NO_STATISTIC
+        check_row(is_tested, where, "a computed status needs a statistic", "Name one, or judge the claim by hand.")
+    check_unique(table["claim_id"], "claims.csv")
     known = {article.article_id for article in articles}
     rows: pd.DataFrame = table[table["article_id"].isin(known)]
     return tuple(
         Claim(**{name: row[name] for name in CLAIM_COLUMNS}, evidence=row.get("evidence", ""))
         for row in rows.to_dict("records")
     )
-
-
-def _check(row: Mapping[Hashable, str]) -> None:
-    where = f"claims.csv, {row['claim_id'] or 'a row without claim_id'}"
-    for name, words in (("kind", CLAIM_KINDS), ("statistic", tuple(CLAIM_STATISTICS)), ("status", CLAIM_STATUSES)):
-        if row[name] not in words:
-            raise DataError(f"{where}: {name} {row[name]!r} is none of {', '.join(words)}.", "Mend the row.")
-    if not (row["claim_id"] and row["paraphrase"] and row["reason"]):
-        raise DataError(f"{where}: id, paraphrase and reason are needed.", "Mend the row.")
-    if row["status"] == "computed" and row["statistic"] == NO_STATISTIC:
-        raise DataError(f"{where}: a computed status needs a statistic.", "Name one, or judge the claim by hand.")

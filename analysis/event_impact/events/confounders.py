@@ -1,4 +1,4 @@
-"""Other news of the same listing, by the session that it can have moved."""
+"""Sessions of a listing of which something is known: other news that can have moved it, and controls of the tests."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from event_impact.base.config import parse_date
-from event_impact.base.csv_tables import Tables, open_tables
+from event_impact.base.csv_tables import Tables, check_words, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import parse_instant
 
@@ -14,6 +14,8 @@ CONFOUNDER_COLUMNS = (
     "ticker", "session", "label", "known_from", "source", "url", "is_masked", "notes", "own_story", "label_without_it",
 )  # fmt: skip
 """``own_story`` is the story that an item is a report of: for it the item is no other news."""
+CONTROL_COLUMNS = ("ticker", "session", "label", "expected", "source")
+EXPECTATIONS = ("must_reject", "must_not_reject")
 
 
 @dataclass(frozen=True)
@@ -68,29 +70,76 @@ def load_confounders(
     rows = []
     for row in table.to_dict("records"):
         where = f"confounders.csv, {ticker} {row['session']}"
-        if row["is_masked"] not in ("yes", "no"):
-            raise DataError(f"{where}: is_masked {row['is_masked']!r} is neither yes nor no.", "Mend the row.")
+        check_words(row, where, is_masked=("yes", "no"))
         is_own = bool(story) and row["own_story"] == story
-        if is_own and not row["label_without_it"]:
-            continue
-        try:
-            session = pd.Timestamp(parse_date("session", row["session"]))
-        except ConfigError as error:
-            raise DataError(f"{where}: the session is no date.", "Write YYYY-MM-DD.") from error
-        rows.append(
-            {
+        if label := row["label_without_it"] if is_own else row["label"]:
+            session, known_from = _read_session(row["session"], where), parse_instant(row["known_from"], where)
+            read = {
                 "session": session,
-                "label": row["label_without_it"] if is_own else row["label"],
-                "known_from": parse_instant(row["known_from"], where),
-                "source": row["source"],
-                "url": row["url"],
+                "label": label,
+                "known_from": known_from,
                 "is_masked": row["is_masked"] == "yes",
-                "notes": row["notes"],
             }
-        )
+            rows.append({**row, **read})
     columns = ["session", "label", "known_from", "source", "url", "is_masked", "notes"]
     frame = pd.DataFrame(rows, columns=columns).astype({"is_masked": bool}).set_index("session").sort_index()
     frame.index = pd.DatetimeIndex(frame.index)
     if known_at is not None and len(frame):
         frame = frame[frame["known_from"] <= known_at]
     return Confounders(ticker=ticker, table=frame)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A real session on which a test of the firm should reject, or one on which it should not.
+
+    Attributes
+    ----------
+    ticker : str
+    session : pandas.Timestamp
+    label : str
+        What happened, or that nothing did.
+    expected : str
+        ``must_reject`` or ``must_not_reject``: what a sound test says of the session.
+    source : str
+        Where that is recorded.
+    """
+
+    ticker: str
+    session: pd.Timestamp
+    label: str
+    expected: str
+    source: str
+
+
+def load_controls(data: Path | Tables) -> tuple[Control, ...]:
+    """All controls, in the order of ``controls.csv``.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Folder of the tables.
+
+    Returns
+    -------
+    tuple of Control
+
+    Raises
+    ------
+    DataError
+        For a malformed row.
+    """
+    controls = []
+    for row in open_tables(data).read("controls.csv", CONTROL_COLUMNS).to_dict("records"):
+        where = f"controls.csv, {row['ticker']} {row['session']}"
+        check_words(row, where, expected=EXPECTATIONS)
+        session = _read_session(row["session"], where)
+        controls.append(Control(row["ticker"], session, row["label"], row["expected"], row["source"]))
+    return tuple(controls)
+
+
+def _read_session(text: str, where: str) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(parse_date("session", text))
+    except ConfigError as error:
+        raise DataError(f"{where}: the session is no date.", "Write YYYY-MM-DD.") from error

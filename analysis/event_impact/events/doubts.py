@@ -4,8 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.csv_tables import Tables, open_tables
-from event_impact.base.errors import DataError
+from event_impact.base.csv_tables import Tables, check_row, open_tables
 from event_impact.events.articles import parse_instant
 from event_impact.events.sessions import Alignment, align_story
 
@@ -41,15 +40,11 @@ def load_doubts(alignment: Alignment, data: Path | Tables) -> tuple[ArticleDoubt
         where = f"doubts.csv, {row['article_id']}"
         earliest, latest = (parse_instant(row[name], where) for name in DOUBT_COLUMNS[2:4])
         story = alignment.story
-        if row["article_id"] not in {a.article_id for a in story.articles}:
-            raise DataError(f"{where}: {story.story} has no such article.", "Mend the row.")
-        articles = tuple(
-            dataclasses.replace(a, published_earliest=earliest, published_latest=latest)
-            if a.article_id == row["article_id"]
-            else a
-            for a in story.articles
-        )
-        other = align_story(dataclasses.replace(story, articles=articles))
+        by_id = {a.article_id: a for a in story.articles}
+        check_row(row["article_id"] in by_id, where, f"{story.story} has no such article")
+        own = by_id[row["article_id"]]
+        by_id[own.article_id] = dataclasses.replace(own, published_earliest=earliest, published_latest=latest)
+        other = align_story(dataclasses.replace(story, articles=tuple(by_id.values())))
         found.append(
             ArticleDoubt(row["article_id"], row["doubt"], row["source"], row["url"], _compare(alignment, other))
         )

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.csv_tables import Tables, open_tables
-from event_impact.base.errors import DataError
+from event_impact.base.csv_tables import Tables, check_row, check_unique, check_words, open_tables
 
 PEER_COLUMNS = ("ticker", "peer", "exchange", "role", "peer_set", "notes")
 PEER_ROLES = ("peer", "counterparty")
@@ -55,12 +54,9 @@ def load_peers(ticker: str, data: Path | Tables) -> tuple[Peer, ...]:
     peers = []
     for row in rows.to_dict("records"):
         where = f"peers.csv, {ticker} {row['peer']}"
-        if row["role"] not in PEER_ROLES:
-            raise DataError(f"{where}: role {row['role']!r} is neither peer nor counterparty.", "Mend the row.")
-        if not row["peer"] or not row["exchange"] or row["peer"] == ticker:
-            raise DataError(f"{where}: a peer is another listing with its exchange.", "Mend the row.")
+        check_words(row, where, role=PEER_ROLES)
+        is_other = bool(row["exchange"]) and row["peer"] not in ("", ticker)
+        check_row(is_other, where, "a peer is another listing with its exchange")
         peers.append(Peer(row["peer"], row["exchange"], row["role"], row["peer_set"], row["notes"]))
-    doubled = sorted(rows["peer"][rows["peer"].duplicated()])
-    if doubled:
-        raise DataError(f"peers.csv, {ticker}: {', '.join(doubled)} is named twice.", "Name each peer once.")
+    check_unique(rows["peer"], f"peers.csv, {ticker}")
     return tuple(peers)

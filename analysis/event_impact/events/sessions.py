@@ -251,36 +251,25 @@ def _shorten(phases: tuple[str, ...]) -> list[str]:
 
 def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: SessionHours, is_near: bool) -> str:
     width = article.published_latest - article.published_earliest
-    if width <= pd.Timedelta(minutes=1):
-        when = f"public at {format_both(article.published_earliest, hours)}"
-    else:
-        when = (
-            f"public between {format_both(article.published_earliest, hours)} ({_basis(article.earliest_basis)}) "
-            f"and {format_both(article.published_latest, hours)} ({_basis(article.latest_basis)})"
-        )
+    first, last = (format_both(at, hours) for at in (article.published_earliest, article.published_latest))
+    bases = [
+        basis.replace("_", " ") or "basis not recorded" for basis in (article.earliest_basis, article.latest_basis)
+    ]
+    is_point = width <= pd.Timedelta(minutes=1)
+    when = f"public at {first}" if is_point else f"public between {first} ({bases[0]}) and {last} ({bases[1]})"
     if len(sessions) == 1:
-        close = hours.close_at(sessions[0])
-        text = (
-            f"{when}; the first close after that is {hours.exchange} {sessions[0].date()} ({format_both(close, hours)})"
-        )
+        close = format_both(hours.close_at(sessions[0]), hours)
+        text = f"the first close after that is {hours.exchange} {sessions[0].date()} ({close})"
     else:
-        text = (
-            f"{when}; {len(sessions)} closes of {hours.exchange} are possible, "
-            f"{sessions[0].date()} to {sessions[-1].date()}"
-        )
-    return text + ("; near_close: within ten minutes of a close" if is_near else "")
-
-
-def _basis(basis: str) -> str:
-    return basis.replace("_", " ") or "basis not recorded"
+        span = f"{sessions[0].date()} to {sessions[-1].date()}"
+        text = f"{len(sessions)} closes of {hours.exchange} are possible, {span}"
+    return f"{when}; {text}{'; near_close: within ten minutes of a close' * is_near}"
 
 
 def price_instants(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Daily prices between two instants: one row an open or close, with its session and kind."""
-    days = hours.between(
-        (first - pd.Timedelta(days=2)).tz_localize(None).normalize(),
-        (last + pd.Timedelta(days=2)).tz_localize(None).normalize(),
-    )
+    around = (first - pd.Timedelta(days=2), last + pd.Timedelta(days=2))
+    days = hours.between(*(at.tz_localize(None).normalize() for at in around))
     rows = [(hours.schedule.at[s, kind], s, kind) for s in days for kind in ("open", "close")]
     return pd.DataFrame(rows, columns=["at", "session", "kind"]).sort_values("at", ignore_index=True)
 
@@ -357,11 +346,17 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
     """
     hours = load_hours(story.exchange)
     if as_of is not None:
-        check_as_of(pd.Timestamp(as_of), hours)
+        if not hours.is_session(label := pd.Timestamp(as_of)):
+            before, after = (session.date() for session in hours.neighbours(label))
+            said = f"The neighbouring sessions are {before} and {after}."
+            raise ConfigError(f"as_of: {as_of} is no session of {hours.exchange}.", said)
         known = story.known_by(as_of)
-        if not any(a.role in ("report", "denial") for a in known.articles):
-            first = align_story(story, opens=opens).event_session
-            raise _before_event(pd.Timestamp(as_of), first, story)
+        if known.is_draft:
+            event = align_story(story, opens=opens).event_session.date()
+            raise ConfigError(
+                f"as_of: {as_of} lies before the event session of {story.story}, {event}.",
+                f"Choose {event} or a later session.",
+            )
         story = known
     story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
     aligned = tuple(align_article(article, hours) for article in story.articles)
@@ -383,23 +378,5 @@ def _earliest_sessions(events: tuple[EventSession, ...]) -> tuple[pd.Timestamp, 
     """Candidate sessions of the first of several articles of one role."""
     if not events:
         return ()
-    first = min(e.sessions[0] for e in events)
-    last = min(e.sessions[-1] for e in events)
+    first, last = (min(e.sessions[end] for e in events) for end in (0, -1))
     return tuple(sorted({s for e in events for s in e.sessions if first <= s <= last}))
-
-
-def check_as_of(as_of: pd.Timestamp, hours: SessionHours) -> None:
-    """Refuse an ``as_of`` on which the exchange does not trade, naming the neighbours."""
-    if not hours.is_session(as_of):
-        before, after = hours.neighbours(as_of)
-        raise ConfigError(
-            f"as_of: {as_of.date()} is no session of {hours.exchange}.",
-            f"The neighbouring sessions are {before.date()} and {after.date()}.",
-        )
-
-
-def _before_event(as_of: pd.Timestamp, event: pd.Timestamp, story: Story) -> ConfigError:
-    return ConfigError(
-        f"as_of: {as_of.date()} lies before the event session of {story.story}, {event.date()}.",
-        f"Choose {event.date()} or a later session.",
-    )

@@ -19,7 +19,7 @@ from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns, WindowSum
 from event_impact.estimation.rolling import WindowFits
-from event_impact.events.control_sessions import Control
+from event_impact.events.confounders import Control
 from event_impact.inference.deciding_rule import DecidingRule, describe_rule, invert_window
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.placebo_pool import PlaceboRank

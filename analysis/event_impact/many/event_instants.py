@@ -95,8 +95,7 @@ def _align_exchange(
     aligned: AlignedEvents, at: np.ndarray, exchange: str, earliest: np.ndarray, latest: np.ndarray, ambiguous: str
 ) -> None:
     """Fill in the events of one exchange."""
-    from event_impact.events.calendars import load_hours  # calendars take a quarter of a second to load
-    from event_impact.events.instants import find_candidates
+    from event_impact.events.calendars import find_candidates, load_hours  # they take a quarter of a second to load
 
     try:
         hours = load_hours(exchange)

@@ -21,7 +21,7 @@ from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import VERSION
 from event_impact.base.config import parse_choice
 from event_impact.base.csv_tables import (
-    append_row,
+    append_rows,
     clean_cell,
     is_executable,
     locked,
@@ -317,7 +317,7 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         if copy and (there := _find_same_place(articles, copy, request, examined.address)):
             return Added(copy.article_id, there, own, False, ("this page is recorded already",))
         row, remarks = _compose(examined, request, articles, copy)
-        content = append_row((data / "articles.csv").read_bytes(), row, name="articles.csv")
+        content = append_rows((data / "articles.csv").read_bytes(), [row], name="articles.csv")
         table = parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
         story = build_stories(stories, table)[request.story]
         if not story.is_draft:
@@ -363,12 +363,10 @@ def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest
 
 
 def _fingerprints_with(data: Path, articles: pd.DataFrame, fingerprint: Fingerprint, article_id: str) -> bytes:
-    content = start_table(FINGERPRINT_COLUMNS)
-    registered = set(articles["article_id"])
-    for known_id, entry in load_fingerprints(data).items():
-        if known_id in registered and known_id != article_id:
-            content = append_row(content, entry.as_row(known_id), name="fingerprints.csv")
-    return append_row(content, fingerprint.as_row(article_id), name="fingerprints.csv")
+    registered = set(articles["article_id"]) - {article_id}
+    kept = {known: entry for known, entry in load_fingerprints(data).items() if known in registered}
+    rows = [entry.as_row(name) for name, entry in (kept | {article_id: fingerprint}).items()]
+    return append_rows(start_table(FINGERPRINT_COLUMNS), rows, name="fingerprints.csv")
 
 
 def _compose(

@@ -5,6 +5,7 @@ page. Any other date is only mentioned: it may belong to the matter, to a neighb
 to a post that the page embeds. An order of day and month that cannot be told gives both readings.
 """
 
+import contextlib
 import re
 import unicodedata
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ _ZONE = (
     rf"\(?\s*(?P<zone>(?:(?:UTC|GMT)(?:/(?:UTC|GMT))?\s?[+-]\s?\d{{1,2}}(?::?\d\d)?)|[+-]\d\d(?::?\d\d)?(?!\d)|"
     rf"(?<![A-Za-z])(?:{_ZONE_NAMES})(?![A-Za-z]))\s*\)?"
 )
+AFTERNOON = ("晚上", "晚间", "晚間", "下午", "午後", "오후")
 _HALF = "上午|下午|晚上|晚间|晚間|凌晨|早上|中午|午前|午後|오전|오후"
 _CLOCK = rf"""
     (?P<half>{_HALF})?\s*
@@ -112,66 +114,45 @@ def find_dates(lines: tuple[str, ...], *, language: str = "", asides: frozenset[
         for match in DATE.finditer(line):
             if len(found) == MAX_DATES:
                 return found
-            days = _read_days(match, language)
-            if days:
+            if days := _read_days(match, language):
                 one, taken = _build(line, match, days, is_above=is_above, taken=taken)
-                if is_quoted and one.place != "embedded_post":
+                if number in asides:
+                    one = replace(one, place="mention", why="in a headline or beside the article")
+                elif is_quoted and one.place != "embedded_post":
                     one = replace(one, place="mention", why="beside quotes of a market")
-                found.append(
-                    replace(one, place="mention", why="in a headline or beside the article")
-                    if number in asides
-                    else one
-                )
-        is_above = is_above and _visible_length(line) < LONG_PARAGRAPH
+                found.append(one)
+        # an ideograph or syllable block says more than a letter of an alphabet
+        is_above = is_above and len(line) + sum(2 for c in line if "\u3040" <= c <= "\ud7a3") < LONG_PARAGRAPH
     return found
 
 
-def _visible_length(line: str) -> int:
-    """Length in letters of an alphabet: an ideograph or syllable block says more than a letter."""
-    return len(line) + sum(2 for c in line if "\u3040" <= c <= "\ud7a3")
-
-
 def _read_days(match: re.Match[str], language: str) -> tuple[date, ...]:
-    g = match.groupdict()
-    if g["d1"]:
-        return _days((g["y1"], MONTHS[g["m1"].lower()], g["d1"]))
-    if g["m2"]:
-        return _days((g["y2"], MONTHS[g["m2"].lower()], g["d2"]))
-    if g["y3"]:
-        return _days((g["y3"], g["m3"], g["d3"]))
-    if g["y5"]:
-        return _days((g["y5"], g["m5"], g["d5"]))
-    if g["e6"]:
-        return _days((2018 + (1 if g["e6"] == "元" else int(g["e6"])), g["m6"], g["d6"]))
-    if g["y7"]:
-        year = "".join(str("零一二三四五六七八九".index(c.replace("〇", "零"))) for c in g["y7"])
-        return _days((year, _read_chinese(g["m7"]), _read_chinese(g["d7"])))
-    first, second, year = g["a4"], g["b4"], g["y4"]
-    if g["s4"] == "." or language.startswith(DAY_FIRST):
-        return _days((year, second, first))
-    if language.startswith(MONTH_FIRST):
-        return _days((year, first, second))
-    return _days((year, second, first), (year, first, second))
+    """The day of the one form that matched; both readings where day and month cannot be told apart."""
+    g = {name[0]: text for name, text in match.groupdict().items() if text}
+    if "a" in g:
+        first, second, year = g["a"], g["b"], g["y"]
+        if g["s"] == "." or language.startswith(DAY_FIRST):
+            return _days((year, second, first))
+        both = (year, first, second), (year, second, first)
+        return _days(both[0]) if language.startswith(MONTH_FIRST) else _days(*both[::-1])
+    year = 2018 + (1 if g["e"] == "元" else int(g["e"])) if "e" in g else _read_number(g["y"])
+    return _days((year, MONTHS.get(g["m"].lower()) or _read_number(g["m"]), _read_number(g["d"])))
 
 
-def _read_chinese(numeral: str) -> int:
-    digits = "零一二三四五六七八九"
+def _read_number(numeral: str) -> int:
+    """A number in digits or in Chinese numerals, read as digits or, below a hundred, with a sign for ten."""
     tens, found, units = numeral.replace("〇", "零").rpartition("十")
     if not found:
-        return int("".join(str(digits.index(c)) for c in units))
-    return 10 * (digits.index(tens) if tens else 1) + (digits.index(units) if units else 0)
+        return int("".join(str("零一二三四五六七八九".find(c)) if c in "零一二三四五六七八九" else c for c in units))
+    return 10 * (_read_number(tens) if tens else 1) + (_read_number(units) if units else 0)
 
 
-def _days(*triples: tuple[object, object, object]) -> tuple[date, ...]:
+def _days(*triples: tuple[int | str, int | str, int | str]) -> tuple[date, ...]:
     days: list[date] = []
-    for year, month, day in triples:
-        try:
-            read = date(int(str(year)), int(str(month)), int(str(day)))
-        except ValueError:
-            continue
-        if 1990 <= read.year <= 2100 and read not in days:
-            days.append(read)
-    return tuple(days)
+    for triple in triples:
+        with contextlib.suppress(ValueError):
+            days.append(date(*map(int, triple)))
+    return tuple(dict.fromkeys(day for day in days if 1990 <= day.year <= 2100))
 
 
 def _build(
@@ -180,16 +161,15 @@ def _build(
     """The date with its clock, and where the next one may begin to look for its own."""
     start, end = match.span()
     clock_match = CLOCK_AFTER.match(line, end, end + CLOCK_REACH)
-    clock = None if clock_match is not None and _is_length(clock_match) else _read_clock(clock_match)
+    clock = None if clock_match is None or _is_length(clock_match) else _read_clock(clock_match)
     if clock is not None and clock_match is not None:
         is_zoned = not clock_match["zone"] or _zone_of(clock_match)
         end = clock_match.end() if is_zoned else clock_match.start("zone")
     else:
         reach = max(0, start - 40, taken)
         clock_match = CLOCK_BEFORE.search(line[reach:start])
-        clock = _read_clock(clock_match)
-        if clock is not None and clock_match is not None:
-            start = reach + clock_match.start()
+        clock = _read_clock(clock_match) if clock_match else None
+        start = reach + clock_match.start() if clock and clock_match else start
     printed = line[start:end].strip(" ,;·|()")
     zone = _zone_of(clock_match) if clock is not None and clock_match is not None else None
     stamps = tuple(s for day in days for s in _stamp(printed, day, clock, zone))
@@ -216,40 +196,29 @@ def _is_length(match: re.Match[str]) -> bool:
     return bool(is_bare and len(g["h1"]) == 1 and re.match(r"\s*[·•|]", match[0]))
 
 
-def _read_clock(match: re.Match[str] | None) -> tuple[time, str] | None:
-    if match is None:
-        return None
-    g = match.groupdict()
-    hour = int(next(g[k] for k in ("h1", "h2", "h3", "h4", "h5") if g[k]))
-    minute = next((int(g[k]) for k in ("i1", "i2", "i3", "i4") if g[k]), None)
-    second = next((int(g[k]) for k in ("c1", "c4") if g[k]), None)
-    half, meridiem = g["half"] or "", (g["ap"] or "").lower()
-    if g["part"]:
+def _read_clock(match: re.Match[str]) -> tuple[time, str] | None:
+    g = {name.rstrip("12345"): text for name, text in match.groupdict().items() if text}
+    hour, minute, second = (int(g[name]) if name in g else None for name in "hic")
+    assert hour is not None
+    half, meridiem = g.get("half", ""), g.get("ap", "").lower()
+    if "part" in g:
         meridiem = "a" if "ma" in g["part"].lower() else "p"
-    if half in ("晚上", "晚间", "晚間") and hour == 12:
+    if half in AFTERNOON[:3] and hour == 12:
         return None  # the midnight before or after: only the day is sure
-    is_afternoon = (
-        meridiem == "p" or half in ("下午", "晚上", "晚间", "晚間", "午後", "오후") or (half == "中午" and hour < 11)
-    )
-    is_morning = meridiem == "a" or half in ("上午", "凌晨", "早上", "午前", "오전")
     if meridiem and not 1 <= hour <= 12:
         return None
-    if is_afternoon and hour < 12:
-        hour += 12
-    elif is_morning and hour == 12:
-        hour = 0
-    try:
-        clock = time(hour, minute or 0, second or 0)
-    except ValueError:
-        return None
-    return clock, "second" if second is not None else "minute" if minute is not None else "hour"
+    is_afternoon = meridiem == "p" or half in AFTERNOON or (half == "中午" and hour < 11)
+    is_morning = meridiem == "a" or half in ("上午", "凌晨", "早上", "午前", "오전")
+    hour += 12 * (is_afternoon and hour < 12) - 12 * (is_morning and not is_afternoon and hour == 12)
+    with contextlib.suppress(ValueError):
+        precision = "second" if second is not None else "minute" if minute is not None else "hour"
+        return time(hour, minute or 0, second or 0), precision
+    return None
 
 
 def _stamp(printed: str, day: date, clock: tuple[time, str] | None, zone: str | None) -> list[Stamp]:
-    if clock is None:
-        return [Stamp(printed, day)]
-    if not zone:
-        return [Stamp(printed, day, *clock)]
+    if clock is None or not zone:
+        return [Stamp(printed, day, *(clock or ()))]
     return [Stamp(printed, day, *clock, zone=read, zone_basis="printed") for read in read_zone(zone, day, clock[0])]
 
 

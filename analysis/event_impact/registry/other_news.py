@@ -11,7 +11,7 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import append_row, locked, read_table, replace_tables
+from event_impact.base.csv_tables import append_rows, locked, read_table, replace_tables
 from event_impact.base.errors import DataError
 from event_impact.events.articles import parse_instant
 from event_impact.events.calendars import SessionHours
@@ -152,11 +152,8 @@ def add_confounders(data: Path, rows: tuple[dict[str, str], ...]) -> int:
         table = read_table(path, CONFOUNDER_COLUMNS)
         held = set(zip(table["ticker"], table["session"], strict=True))
         new = [row for row in rows if (row["ticker"], row["session"]) not in held]
-        content = path.read_bytes()
-        for row in new:
-            content = append_row(content, row, name="confounders.csv")
         if new:
-            replace_tables({path: content})
+            replace_tables({path: append_rows(path.read_bytes(), new, name=path.name)})
     return len(new)
 
 

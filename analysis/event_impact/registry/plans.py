@@ -6,7 +6,7 @@ plans of its story and says whether they were fixed before the event session ope
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,15 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import Tables, append_row, locked, open_tables, replace_tables, start_table
+from event_impact.base.csv_tables import (
+    Tables,
+    append_rows,
+    check_row,
+    locked,
+    open_tables,
+    replace_tables,
+    start_table,
+)
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Story, parse_instant
 from event_impact.events.sessions import Alignment
@@ -28,6 +36,7 @@ PLANNED = (
 )  # fmt: skip
 """Parameters that decide results. ``as_of``, ``source`` and ``path`` decide what is seen of them."""
 
+RESTORE = "Restore the file; it is append-only."
 PlanKind = Literal["none", "before", "after", "changed_after", "departs"]
 
 
@@ -118,15 +127,12 @@ def load_plans(data: Path | Tables, story: str) -> tuple[FrozenPlan, ...]:
         try:
             plan = json.loads(row["plan"])
         except ValueError as error:
-            raise DataError(f"{where}: the plan is not readable.", "Restore the file; it is append-only.") from error
-        if not isinstance(plan, dict) or hash_plan(plan) != row["plan_sha256"]:
-            raise DataError(
-                f"{where}: the plan does not have the hash that stands beside it.",
-                "Restore the file; it is append-only.",
-            )
+            raise DataError(f"{where}: the plan is not readable.", RESTORE) from error
+        is_own = isinstance(plan, dict) and hash_plan(plan) == row["plan_sha256"]
+        check_row(is_own, where, "the plan does not have the hash that stands beside it", RESTORE)
         at = parse_instant(row["frozen_at"], where)
-        if found and at < found[-1].frozen_at:
-            raise DataError(f"{where}: the plans are not in the order of time.", "Restore the file; it is append-only.")
+        is_later = not found or at >= found[-1].frozen_at
+        check_row(is_later, where, "the plans are not in the order of time", RESTORE)
         found.append(FrozenPlan(story, at, row["plan_sha256"], row["event_session"], plan))
     return tuple(found)
 
@@ -168,11 +174,8 @@ def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: d
             raise DataError("the last plan of this story is dated in the future.", "Check the clock of this machine.")
         path = data / "plans.csv"
         content = path.read_bytes() if path.exists() else start_table(PLAN_COLUMNS)
-        row = {
-            "story": frozen.story, "frozen_at": format_instant(at), "plan_sha256": frozen.plan_sha256,
-            "event_session": sessions, "plan": _canonical(plan),
-        }  # fmt: skip
-        replace_tables({path: append_row(content, row, name="plans.csv")})
+        row = asdict(frozen) | {"frozen_at": format_instant(at), "plan": _canonical(plan)}
+        replace_tables({path: append_rows(content, [row], name="plans.csv")})
     return frozen, True
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_choice, parse_story
-from event_impact.base.csv_tables import Tables, append_row, locked, parse_table, read_table, replace_tables
+from event_impact.base.csv_tables import Tables, append_rows, locked, parse_table, read_table, replace_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import SHIPPED, holds_study
 from event_impact.events.articles import ARTICLE_COLUMNS, DENIED, STATES, STORY_COLUMNS, Story, build_stories
@@ -167,7 +167,7 @@ def register_story(data: Path, new: NewStory) -> Story:
         lists = {"other_tickers": ";".join(new.other_tickers), "counterparties": ";".join(new.counterparties)}
         row = asdict(new) | lists | {"embedded": "no"}
         path = data / "stories.csv"
-        content = append_row(path.read_bytes(), row, name="stories.csv")
+        content = append_rows(path.read_bytes(), [row], name="stories.csv")
         table = parse_table(content, STORY_COLUMNS, name="stories.csv")
         built = build_stories(table, read_table(data / "articles.csv", ARTICLE_COLUMNS))
         replace_tables({path: content, **_with_peers(data, new)})
@@ -192,15 +192,13 @@ def _with_peers(data: Path, new: NewStory) -> dict[Path, bytes]:
     path = data / "peers.csv"
     held = read_table(path, PEER_COLUMNS)
     there = set(held["peer"][held["ticker"] == new.ticker])
-    known, content = known_exchanges(data), path.read_bytes()
-    wanted = [ticker for ticker in new.other_tickers if ticker not in there]
-    for ticker in wanted:
-        row = {
-            "ticker": new.ticker, "peer": ticker, "exchange": resolve_peer(ticker, new, known), "role": "peer",
-            "peer_set": "", "notes": f"Entered with the story {new.story}.",
-        }  # fmt: skip
-        content = append_row(content, row, name="peers.csv")
-    return {path: content} if wanted else {}
+    known, common = known_exchanges(data), {"role": "peer", "notes": f"Entered with the story {new.story}."}
+    rows = [
+        common | {"ticker": new.ticker, "peer": ticker, "exchange": resolve_peer(ticker, new, known)}
+        for ticker in new.other_tickers
+        if ticker not in there
+    ]
+    return {path: append_rows(path.read_bytes(), rows, name=path.name)} if rows else {}
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from event_impact.base.clock import format_instant
-from event_impact.base.csv_tables import append_row, clean_cell, locked, read_table, replace_tables, start_table
+from event_impact.base.csv_tables import append_rows, clean_cell, locked, read_table, replace_tables, start_table
 from event_impact.base.errors import DataError, StudyError
 from event_impact.events.articles import Story
 from event_impact.events.calendars import load_hours
@@ -97,13 +97,10 @@ def _record(data: Path, found: list[ProposedItem]) -> list[ProposedItem]:
         content = path.read_bytes() if path.exists() else start_table(WATCHED_COLUMNS)
         table = read_table(path, WATCHED_COLUMNS) if path.exists() else None
         seen = set() if table is None else set(zip(table["story"], table["item"], strict=True))
-        new = []
+        first: dict[tuple[str, str], ProposedItem] = {}
         for proposed in found:
-            key = (proposed.row["story"], proposed.row["item"])
-            if key not in seen:
-                seen.add(key)
-                new.append(proposed)
-                content = append_row(content, proposed.row, name=WATCHED)
+            first.setdefault((proposed.row["story"], proposed.row["item"]), proposed)
+        new = [proposed for key, proposed in first.items() if key not in seen]
         if new:
-            replace_tables({path: content})
+            replace_tables({path: append_rows(content, [p.row for p in new], name=WATCHED)})
     return new

@@ -16,7 +16,7 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant, read_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import Tables, append_row
+from event_impact.base.csv_tables import Tables, append_rows
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot, find_root
 from event_impact.events.articles import Article, Story, load_stories
@@ -305,4 +305,4 @@ def lend_study(study: Study) -> Iterator[tuple[StudyRoot, StudyConfig]]:
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
-    path.write_bytes(append_row(path.read_bytes(), row, name=path.name))
+    path.write_bytes(append_rows(path.read_bytes(), [row], name=path.name))

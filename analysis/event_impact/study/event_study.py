@@ -12,7 +12,7 @@ from event_impact.estimation.activity_models import build_range_design, build_vo
 from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.estimation.models import Design, DummyRegression, build_design, regress_with_dummies
 from event_impact.events.claims import load_claims
-from event_impact.events.control_sessions import Control, load_controls
+from event_impact.events.confounders import Control, load_controls
 from event_impact.events.sessions import Alignment
 from event_impact.inference.activity_tests import Surprise, assess_surprises, band_activity, lacking_surprises
 from event_impact.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
