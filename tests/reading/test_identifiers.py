@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time
 
 import pandas as pd
 import pytest
-from event_impact.reading.identifiers import SNOWFLAKE_EPOCH_MS, decode_address, last_occurrence
+from event_impact.reading.evidence import SNOWFLAKE_EPOCH_MS, decode_address, last_occurrence
+from event_impact.reading.stamps import Interval
 
 
 def test_schemes():
@@ -63,6 +64,7 @@ def test_registry_rows_are_decoded_to_their_own_bounds(root):
 
 def test_last_occurrence_of_a_clock():
     first, last = datetime(2026, 2, 2, 10, tzinfo=UTC), datetime(2026, 2, 4, 12, tzinfo=UTC)
-    assert last_occurrence(time(6, 5), first, last) == datetime(2026, 2, 4, 6, 5, tzinfo=UTC)
-    assert last_occurrence(time(12), first, last) == datetime(2026, 2, 3, 12, tzinfo=UTC)
-    assert last_occurrence(time(9), first, datetime(2026, 2, 2, 11, tzinfo=UTC)) is None
+    late, short = Interval(first, last, "", ""), Interval(first, datetime(2026, 2, 2, 11, tzinfo=UTC), "", "")
+    assert last_occurrence(time(6, 5), late).earliest == datetime(2026, 2, 4, 6, 5, tzinfo=UTC)
+    assert last_occurrence(time(12), late).earliest == datetime(2026, 2, 3, 12, tzinfo=UTC)
+    assert last_occurrence(time(9), short) is None

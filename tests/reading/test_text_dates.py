@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 from event_impact.reading import text_dates
-from event_impact.reading.relative_days import find_relative_days, resolve_from_earlier, resolve_from_publication
+from event_impact.reading.proposals import find_relative_days, resolve_from_earlier, resolve_from_publication
 from event_impact.reading.text_dates import MAX_DATES, find_dates
 
 CASES = [

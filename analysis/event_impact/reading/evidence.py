@@ -5,17 +5,17 @@ Ranks: 1 structured metadata that speaks of publication, 2 a ``<time>`` element,
 modification (upper bounds only), 7 days that the text only mentions.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from event_impact.base.errors import StudyError
 from event_impact.reading.filings import Filing
-from event_impact.reading.identifiers import DecodedClock, decode_address, last_occurrence
 from event_impact.reading.pages import SavedPage
 from event_impact.reading.stamps import Interval, Stamp, interval_of
-from event_impact.reading.text_dates import MAX_DATES, TextDate, find_dates, read_zone
+from event_impact.reading.text_dates import MAX_DATES, find_dates, read_zone
 from event_impact.reading.vocabulary import WORDS
 
 STRUCTURED, TIME_ELEMENT, LIBRARY, ADDRESS, TEXT, BOUND, MENTION = range(1, 8)
@@ -23,6 +23,13 @@ RANK_NAMES = {
     STRUCTURED: "metadata", TIME_ELEMENT: "time element", LIBRARY: "date library", ADDRESS: "address",
     TEXT: "visible text", BOUND: "upper bound", MENTION: "mention",
 }  # fmt: skip
+PLACES = {
+    "stamp": ("published", TEXT),
+    "updated": ("not_later_than", BOUND),
+    "embedded_post": ("not_earlier_than", MENTION),
+    "mention": ("mention", MENTION),
+}
+"""What a date of the text is evidence of, by its place."""
 ARTICLE_TYPES = re.compile(r"article|posting|report|webpage", re.IGNORECASE)
 ADDRESS_DAY = re.compile(
     r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<s>[/-]|)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
@@ -33,6 +40,10 @@ MACHINE_STAMP = re.compile(
 )
 MAX_MENTIONS = 12
 MAX_ITEMS = 2000
+SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
+"""First millisecond of X's identifiers, 2010-11-04."""
+BYTEDANCE_HOSTS = (".toutiao.com", ".dongchedi.com", ".douyin.com", ".ixigua.com", ".tiktok.com")
+FIRST_PLAUSIBLE = datetime(2006, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,20 @@ class Evidence:
         return self.interval is not None and not self.problem
 
 
+@dataclass(frozen=True)
+class DecodedClock:
+    """A clock found in an address.
+
+    ``at`` is an instant; for sites whose address holds only the time of day (UTC), ``of_day``
+    is set instead and the day must come from elsewhere.
+    """
+
+    scheme: str
+    text: str
+    at: datetime | None = None
+    of_day: time | None = None
+
+
 def gather_evidence(
     page: SavedPage, *, address: str = "", zone: str = "", zone_basis: str = "inferred",
     library_day: date | None = None, home: str = "", saved_at: datetime,
@@ -97,7 +122,10 @@ def gather_evidence(
     items += [*_from_address(where), *_from_text(page)]
     if clock := decode_address(where):
         items.append(_from_clock(clock, "decoded from the address"))
-    items += [_as_embedded(clock) for post in page.embedded_posts if (clock := decode_address(post))]
+    posts = (
+        clock for post in page.embedded_posts if (clock := decode_address(post))
+    )  # they bound the post, not the page
+    items += [replace(_from_clock(clock, "of an embedded post"), kind="mention", rank=MENTION) for clock in posts]
     measured = [_measure(item, zone, zone_basis, saved_at) for item in items[:MAX_ITEMS]]
     if len(items) > MAX_ITEMS or sum(item.source.startswith("text") for item in items) >= MAX_DATES:
         more = f"the page offers more than {min(MAX_ITEMS, MAX_DATES)} times; the first were weighed"
@@ -185,7 +213,7 @@ def read_machine_stamp(text: str) -> tuple[Stamp, ...]:
     if not match:
         return tuple(_soften(s) for found in find_dates((text,))[:1] for s in found.stamps)
     try:
-        day = date(int(match["y"]), int(match["m"]), int(match["d"]))
+        day = date(*(int(match[name]) for name in "ymd"))
         clock = time(int(match["h"]), int(match["i"]), int(match["c"] or 0)) if match["h"] else None
     except ValueError:
         return ()
@@ -238,10 +266,11 @@ def _from_linked_data(page: SavedPage) -> list[Evidence]:
 def _from_meta(page: SavedPage) -> list[Evidence]:
     items: list[Evidence] = []
     for name, value in page.meta:
-        if name in WORDS["published_meta"]:
-            items += _machine_items("published", STRUCTURED, f"meta {name}", value)
-        elif name in WORDS["modified_meta"]:
-            items += _machine_items("not_later_than", BOUND, f"meta {name}", value)
+        for kind, rank, names in (
+            ("published", STRUCTURED, "published_meta"),
+            ("not_later_than", BOUND, "modified_meta"),
+        ):
+            items += _machine_items(kind, rank, f"meta {name}", value) if name in WORDS[names] else []
     return items
 
 
@@ -261,37 +290,24 @@ def _from_times(page: SavedPage) -> list[Evidence]:
 
 
 def _from_address(address: str) -> list[Evidence]:
-    match = ADDRESS_DAY.search(urlsplit(address).path)
-    if not match:
-        return []
-    try:
-        day = date(int(match["y"]), int(match["m"]), int(match["d"]))
-    except ValueError:
-        return []
-    return [Evidence("published", ADDRESS, "day in the address", match[0], Stamp(match[0], day))]
+    with contextlib.suppress(ValueError):
+        if match := ADDRESS_DAY.search(urlsplit(address).path):
+            day = date(*(int(match[name]) for name in "ymd"))
+            return [Evidence("published", ADDRESS, "day in the address", match[0], Stamp(match[0], day))]
+    return []
 
 
 def _from_text(page: SavedPage) -> list[Evidence]:
     items: list[Evidence] = []
     mentions = 0
     for found in find_dates(page.lines, language=page.language, asides=page.aside_lines):
-        if found.place == "mention":
-            mentions += 1
-            if mentions > MAX_MENTIONS:
-                continue
-        items += _text_items(found)
+        mentions += found.place == "mention"
+        if found.place == "mention" and mentions > MAX_MENTIONS:
+            continue
+        kind, rank = PLACES[found.place]
+        note = f"one of {len(found.stamps)} readings" if len(found.stamps) > 1 else ""
+        items += [Evidence(kind, rank, f"text, {found.why}", found.printed, stamp, note=note) for stamp in found.stamps]
     return items
-
-
-def _text_items(found: TextDate) -> list[Evidence]:
-    kind, rank = {
-        "stamp": ("published", TEXT),
-        "updated": ("not_later_than", BOUND),
-        "embedded_post": ("not_earlier_than", MENTION),
-        "mention": ("mention", MENTION),
-    }[found.place]
-    note = f"one of {len(found.stamps)} readings" if len(found.stamps) > 1 else ""
-    return [Evidence(kind, rank, f"text, {found.why}", found.printed, stamp, note=note) for stamp in found.stamps]
 
 
 def _from_clock(clock: DecodedClock, source: str) -> Evidence:
@@ -304,12 +320,39 @@ def _from_clock(clock: DecodedClock, source: str) -> Evidence:
     return Evidence("not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, interval=bound)
 
 
-def _as_embedded(clock: DecodedClock) -> Evidence:
-    """The clock of a post inside the page: it bounds the post, not the page."""
-    return replace(_from_clock(clock, "of an embedded post"), kind="mention", rank=MENTION)
+def decode_address(url: str) -> DecodedClock | None:
+    """The clock that an address carries, if its site is known to number pages by the time.
+
+    Such a number is given when the page is made, and others could already quote the page: what it supports is "not later
+    than", never more.
+    """
+    parts = urlsplit(url)
+    path, host = parts.path, "." + (parts.hostname or "").lower()
+    if host.endswith((".x.com", ".twitter.com")) and (match := re.search(r"/status(?:es)?/(\d{15,20})\b", path)):
+        return _at_second("X post id", match[1], ((int(match[1]) >> 22) + SNOWFLAKE_EPOCH_MS) // 1000)
+    if host.endswith(BYTEDANCE_HOSTS) and (match := re.search(r"(?<!\d)(\d{19})(?!\d)", path)):
+        return _at_second("ByteDance id", match[1], int(match[1]) >> 32)
+    if host.endswith(".myzaker.com"):
+        key = (parse_qs(parts.query).get("pk") or [""])[0] or path.rstrip("/").rsplit("/", 1)[-1]
+        if re.fullmatch(r"[0-9a-f]{24}", key):
+            return _at_second("ZAKER id", key, int(key[:8], 16))
+    if host.endswith(".yahoo.com") and (match := re.search(r"-(\d\d)(\d\d)(\d\d)\d{3}\.html$", path)):
+        with contextlib.suppress(ValueError):
+            return DecodedClock(
+                "Yahoo suffix", match[0][1:10], of_day=time(int(match[1]), int(match[2]), int(match[3]))
+            )
+    return None
 
 
-def combine_clock_of_day(clock: time, interval: Interval) -> Interval | None:
-    """The last instant of an interval at which UTC clocks show a time of day, as an upper bound."""
-    at = last_occurrence(clock, interval.earliest, interval.latest)
-    return None if at is None else Interval(at, at + timedelta(seconds=1), "assumed", "decoded")
+def _at_second(scheme: str, text: str, seconds: int) -> DecodedClock | None:
+    if not 0 < seconds < 2**33:
+        return None
+    at = datetime.fromtimestamp(seconds, tz=UTC)
+    return DecodedClock(scheme, text, at=at) if at >= FIRST_PLAUSIBLE else None
+
+
+def last_occurrence(clock: time, interval: Interval) -> Interval | None:
+    """The last second of an interval at which UTC clocks show a time of day, as an upper bound."""
+    at = datetime.combine(interval.latest.date(), clock, tzinfo=UTC)
+    at -= timedelta(days=at >= interval.latest)
+    return Interval(at, at + timedelta(seconds=1), "assumed", "decoded") if at >= interval.earliest else None

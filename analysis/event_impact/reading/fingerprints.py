@@ -11,8 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_impact.base.csv_tables import read_table
-from event_impact.base.errors import DataError
+from event_impact.base.csv_tables import Tables, check_row
 
 FINGERPRINT_COLUMNS = ("article_id", "text_sha256", "runs", "sketch")
 RUN = 5
@@ -46,12 +45,8 @@ class Fingerprint:
 
     def as_row(self, article_id: str) -> dict[str, str]:
         """A row of ``fingerprints.csv``."""
-        return {
-            "article_id": article_id,
-            "text_sha256": self.text_sha256,
-            "runs": str(self.runs),
-            "sketch": " ".join(self.sketch),
-        }
+        cells = (article_id, self.text_sha256, str(self.runs), " ".join(self.sketch))
+        return dict(zip(FINGERPRINT_COLUMNS, cells, strict=True))
 
 
 @dataclass(frozen=True)
@@ -114,15 +109,15 @@ def load_fingerprints(data: Path) -> dict[str, Fingerprint]:
     DataError
         For a malformed row.
     """
-    path = data / "fingerprints.csv"
-    if not path.exists():
+    tables = Tables(data)
+    if not tables.holds("fingerprints.csv"):
         return {}
     known: dict[str, Fingerprint] = {}
-    for row in read_table(path, FINGERPRINT_COLUMNS).to_dict("records"):
+    for row in tables.read("fingerprints.csv", FINGERPRINT_COLUMNS).to_dict("records"):
         sketch = tuple(row["sketch"].split())
         is_good = row["runs"].isdigit() and all(re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", s) for s in sketch)
-        if not is_good or len(sketch) != min(int(row["runs"]), SKETCH):
-            raise DataError(f"fingerprints.csv, {row['article_id']}: the row is damaged.", "Delete the row.")
+        is_whole = is_good and len(sketch) == min(int(row["runs"]), SKETCH)
+        check_row(is_whole, f"fingerprints.csv, {row['article_id']}", "the row is damaged", "Delete the row.")
         known[row["article_id"]] = Fingerprint(row["text_sha256"], int(row["runs"]), sketch)
     return known
 

@@ -5,6 +5,7 @@ address, hashes, and the analyst's own short paraphrase. Nothing of its text.
 """
 
 import http.client
+import itertools
 import re
 import time
 import urllib.error
@@ -151,13 +152,9 @@ def ask_library(page: SavedPage, saved_at: datetime) -> tuple[date | None, str]:
         from htmldate import find_date
     except ImportError:
         return None, LIBRARY_MISSING
+    source = PICTURE_ADDRESS.sub("", page.source)
     try:
-        found = find_date(
-            PICTURE_ADDRESS.sub("", page.source),
-            original_date=True,
-            extensive_search=False,
-            max_date=saved_at.strftime("%Y-%m-%d"),
-        )
+        found = find_date(source, original_date=True, extensive_search=False, max_date=f"{saved_at:%Y-%m-%d}")
         return (date.fromisoformat(found) if found else None), ""
     except Exception as error:  # a broken page may break the library in many ways; the other evidence stands
         return None, f"the date library failed on this page ({type(error).__name__})"
@@ -224,9 +221,8 @@ def weigh_page(
     if page.broken_linked_data:
         remarks.append(f"{page.broken_linked_data} block(s) of JSON-LD are damaged and were not read")
     return Examined(
-        page=page, proposal=propose(evidence), fingerprint=fingerprint_text(page.main_text),
-        listings=find_listings(page.text), outlet=find_outlet(page, where),
-        address=where if re.match(r"https?://", where) else "", remarks=tuple(filter(None, remarks)),
+        page, propose(evidence), fingerprint_text(page.main_text), find_listings(page.text), find_outlet(page, where),
+        where if re.match(r"https?://", where) else "", tuple(filter(None, remarks)),
     )  # fmt: skip
 
 
@@ -251,11 +247,8 @@ def check_paraphrase(paraphrase: str, text: str) -> None:
     ConfigError
         Naming the run.
     """
-    if len(paraphrase.split()) > MAX_PARAPHRASE_WORDS or len(paraphrase) > 200:
-        raise ConfigError(
-            f"the paraphrase has {len(paraphrase.split())} words; at most {MAX_PARAPHRASE_WORDS} are kept.",
-            "Shorten it.",
-        )
+    if (count := len(paraphrase.split())) > MAX_PARAPHRASE_WORDS or len(paraphrase) > 200:
+        raise ConfigError(f"the paraphrase has {count} words; at most {MAX_PARAPHRASE_WORDS} are kept.", "Shorten it.")
     if re.search(r"[\"“”«»「」]", paraphrase):
         raise ConfigError("the paraphrase holds quotation marks.", "Say it in your own words.")
     if run := find_copied_run(paraphrase, text):
@@ -269,11 +262,9 @@ def rate_confidence(proposal: Proposal, interval: Interval) -> str:
     """Trust in the time: high from machine-readable marks with a zone, low where a bound is assumed."""
     if proposal.chosen is None or "assumed" in (interval.earliest_basis, interval.latest_basis):
         return "low"
-    basis = proposal.basis
-    if basis.rank == MENTION:
-        return "low"
-    is_marked = basis.rank in (STRUCTURED, TIME_ELEMENT)
-    return "high" if is_marked and basis.stamp is not None and basis.stamp.zone else "medium"
+    rank, stamp = proposal.basis.rank, proposal.stamp
+    is_marked = rank in (STRUCTURED, TIME_ELEMENT) and stamp is not None and bool(stamp.zone)
+    return "low" if rank == MENTION else "high" if is_marked else "medium"
 
 
 def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Added:
@@ -328,13 +319,9 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
 
 
 def _check_words(request: ArticleRequest) -> None:
-    for name, value, choices in (
-        ("role", request.role, tuple(ROLE_LETTERS)),
-        ("source-kind", request.source_kind, SOURCE_KINDS),
-        ("confidence", request.confidence, CONFIDENCES),
-    ):
-        if value:
-            parse_choice(f"--{name}", value, choices)
+    parse_choice("--role", request.role, tuple(ROLE_LETTERS))
+    parse_choice("--source-kind", request.source_kind, ("", *SOURCE_KINDS))
+    parse_choice("--confidence", request.confidence, ("", *CONFIDENCES))
     if request.article_id and not ID_PATTERN.fullmatch(request.article_id):
         raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
 
@@ -344,11 +331,9 @@ def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, Fingerp
     stored = load_fingerprints(data)
     known: dict[str, Fingerprint] = {}
     for article_id, notes in zip(articles["article_id"], articles["notes"], strict=True):
-        match = HASH_IN_NOTES.search(notes)
-        if match:
-            entry = stored.get(article_id)
-            is_own = entry is not None and entry.text_sha256 == match[1]
-            known[article_id] = entry if is_own and entry is not None else Fingerprint(match[1], 0, ())
+        if match := HASH_IN_NOTES.search(notes):
+            entry, bare = stored.get(article_id), Fingerprint(match[1], 0, ())
+            known[article_id] = entry if entry and entry.text_sha256 == match[1] else bare
     return known
 
 
@@ -412,14 +397,10 @@ def _compose(
 def _note(examined: Examined, copy: Copy | None) -> str:
     """Where the time comes from, what the page names, and the hash of its text."""
     proposal = examined.proposal
-    parts = [f"Time: {proposal.reason}" if proposal.chosen is not None else "Time: bounds given by hand."]
-    if examined.listings:
-        names = ", ".join(t if not e else f"{t} ({e})" for t, e in examined.listings)
-        parts.append(f"Listings named: {names}.")
-    if copy is not None:
-        parts.append(f"Copy of {copy.article_id}.")
-    parts.append(f"Text sha256 {examined.fingerprint.text_sha256}.")
-    return " ".join(parts)
+    names = ", ".join(f"{ticker} ({exchange})" if exchange else ticker for ticker, exchange in examined.listings)
+    time = proposal.reason if proposal.chosen is not None else "bounds given by hand."
+    named, copied = f" Listings named: {names}." * bool(names), f" Copy of {copy.article_id}." if copy else ""
+    return f"Time: {time}{named}{copied} Text sha256 {examined.fingerprint.text_sha256}."
 
 
 def choose_id(story: str, role: str, articles: pd.DataFrame) -> str:
@@ -430,7 +411,5 @@ def choose_id(story: str, role: str, articles: pd.DataFrame) -> str:
     others = {i.rsplit("-", 1)[0] for i in taken - set(own)}
     initials = "".join(word if word.isdigit() else word[0].upper() for word in story.split("-"))
     prefix = prefixes.pop() if len(prefixes) == 1 else initials if initials not in others else story.upper()
-    number = 1
-    while f"{prefix}-{ROLE_LETTERS[role]}{number}" in taken:
-        number += 1
-    return f"{prefix}-{ROLE_LETTERS[role]}{number}"
+    names = (f"{prefix}-{ROLE_LETTERS[role]}{number}" for number in itertools.count(1))
+    return next(name for name in names if name not in taken)

@@ -4,6 +4,8 @@ Only the standard library's parser is used, so a broken page is read as far as i
 is kept beyond the life of the object: the registry records times, hashes and the analyst's own words.
 """
 
+import codecs
+import contextlib
 import email
 import email.policy
 import json
@@ -14,8 +16,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
-from event_impact.base.errors import DataError
-from event_impact.reading.encodings import decode_page
+from event_impact.base.errors import ConfigError, DataError
 from event_impact.reading.filings import Filing, read_filing
 
 MAX_BYTES = 25_000_000
@@ -29,12 +30,96 @@ BLOCKS = re.compile(
 )
 OWN_PARTS = ("@graph", "mainEntity", "mainEntityOfPage")
 HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "textarea", "select"})
-
-
 ASIDES = frozenset({"aside", "nav", "footer"})
 """What stands in these belongs to the site or to neighbouring pages."""
 HEADLINES = frozenset({"h1", "h2", "h3"})
 """A day in these is part of what the article says."""
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9._:-]+)""", re.IGNORECASE)
+WIDENED = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}  # fmt: skip
+"""Browsers read these labels as their supersets (WHATWG Encoding Standard)."""
+GUESSES = ("cp932", "gb18030", "cp949", "big5", "cp1252")
+CLEAR_MARGIN = 0.05
+"""By which the second best encoding must look more like noise, as a share of the characters."""
+ENCODING_HEAD = 4096
+SAMPLE = 200_000
+BINARY_MAGIC = {
+    b"%PDF": "a PDF", b"\x89PNG": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"GIF8": "a GIF picture",
+    b"PK\x03\x04": "a ZIP archive or Office document", b"\x1f\x8b": "gzip-compressed",
+    b"bplist": "a Safari web archive",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Text, with the encoding it was read in and why."""
+
+    text: str
+    encoding: str
+    basis: str  # given, byte order mark, declared, valid, guessed
+
+
+def decode_page(content: bytes, *, name: str, encoding: str = "") -> Decoded:
+    """The text of a saved page.
+
+    Raises
+    ------
+    ConfigError
+        If a given encoding is unknown or does not fit.
+    DataError
+        If the file is empty, binary, or in no encoding that can be told.
+    """
+    if not content.strip():
+        raise DataError(f"{name} is empty.", "Save the page again, or paste its text into a file.")
+    _refuse_binary(content, name)
+    if encoding:
+        return _decode_as_given(content, encoding, name)
+    for bom, codec in BOMS:
+        if content.startswith(bom):
+            return Decoded(content.decode(codec, errors="replace"), codec, "byte order mark")
+    named = DECLARED.search(content[:ENCODING_HEAD])
+    for label, basis in ((named[1].decode("ascii") if named else "", "declared"), ("utf-8", "valid")):
+        with contextlib.suppress(UnicodeError, LookupError):  # none that is known, or a codec that is none of text
+            codec = codecs.lookup(label).name
+            codec = WIDENED.get(codec, codec)
+            return Decoded(content.decode(codec), codec, basis)
+    return _guess(content, name)
+
+
+def _refuse_binary(content: bytes, name: str) -> None:
+    for magic, what in BINARY_MAGIC.items():
+        if content.startswith(magic):
+            raise DataError(f"{name} is {what}, not a saved page or text.", "Save the page as HTML, or paste its text.")
+    if b"\x00" in content[:SAMPLE] and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{name} is binary (it holds null bytes).", "Save the page as HTML, or paste its text.")
+
+
+def _decode_as_given(content: bytes, encoding: str, name: str) -> Decoded:
+    try:
+        codec = codecs.lookup(encoding).name
+        return Decoded(content.decode(codec), codec, "given")
+    except LookupError as error:
+        raise ConfigError(f"unknown encoding {encoding!r}.", "For example: --encoding gb18030") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not in {encoding} (byte {error.start}).", "Leave out --encoding.") from error
+    except UnicodeError as error:
+        raise ConfigError(f"{encoding!r} is no encoding of text.", "For example: --encoding gb18030") from error
+
+
+def _guess(content: bytes, name: str) -> Decoded:
+    """The encoding whose characters look like writing, by a clear margin."""
+    from charset_normalizer import from_bytes
+
+    ranked = list(from_bytes(content, cp_isolation=list(GUESSES)))
+    if not ranked or (len(ranked) > 1 and ranked[1].chaos - ranked[0].chaos < CLEAR_MARGIN):
+        raise DataError(
+            f"the encoding of {name} is not declared and cannot be told from its characters.",
+            "Name it, for instance --encoding shift_jis.",
+        )
+    return Decoded(content.decode(ranked[0].encoding), ranked[0].encoding, "guessed")
 
 
 @dataclass(frozen=True)
@@ -125,30 +210,27 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
         content, address = _unpack_archive(content, name)
     decoded = decode_page(content, name=name, encoding=encoding)
     is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", decoded.text[:20_000], re.I))
-    if not is_html:
-        lines, is_truncated, _ = _fold(decoded.text.splitlines())
-        filing = read_filing(decoded.text, lines)
-        page = SavedPage(name, False, decoded.encoding, decoded.basis, lines, is_truncated=is_truncated, filing=filing)
-    else:
+    parser = _PageParser()
+    if is_html:
         _refuse_open_markup(decoded.text, name)
-        parser = _PageParser()
         try:
             parser.feed(decoded.text)
             parser.close()
         except AssertionError as error:  # how the standard library refuses unknown declarations
             raise DataError(f"the markup of {name} is damaged ({error}).", "Save the page again.") from error
-        parser.finish()
-        lines, is_truncated, places = _fold(parser.lines)
-        page = SavedPage(
-            name, True, decoded.encoding, decoded.basis, lines, title=" ".join(parser.title.split()),
-            language=parser.language, address=next(filter(is_sound_address, (address, parser.canonical)), ""),
-            meta=tuple(parser.meta), times=tuple(parser.times), linked_data=tuple(parser.linked_data),
-            nested_days=tuple(dict.fromkeys(parser.nested)), broken_linked_data=parser.broken,
-            embedded_posts=tuple(dict.fromkeys(parser.posts)), is_truncated=is_truncated,
-            aside_lines=frozenset(i for i, place in enumerate(places) if place in parser.aside_lines),
-            site_lines=frozenset(i for i, place in enumerate(places) if place in parser.site_lines),
-            source=decoded.text, filing=read_filing(decoded.text, lines),
-        )  # fmt: skip
+    else:
+        for line in decoded.text.splitlines():
+            parser.add_line(line)
+    lines = tuple(parser.lines)
+    page = SavedPage(
+        name, is_html, decoded.encoding, decoded.basis, lines, title=" ".join(parser.title.split()),
+        language=parser.language, address=next(filter(is_sound_address, (address, parser.canonical)), ""),
+        meta=tuple(parser.meta), times=tuple(parser.times), linked_data=tuple(parser.linked_data),
+        nested_days=tuple(dict.fromkeys(parser.nested)), broken_linked_data=parser.broken,
+        embedded_posts=tuple(dict.fromkeys(parser.posts)), is_truncated=parser.is_truncated,
+        aside_lines=frozenset(parser.aside_lines), site_lines=frozenset(parser.site_lines),
+        source=decoded.text if is_html else "", filing=read_filing(decoded.text, lines),
+    )  # fmt: skip
     if not page.lines and not page.meta and not page.linked_data:
         raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")
     return page
@@ -175,28 +257,9 @@ def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:
     message = email.message_from_bytes(content, policy=email.policy.default)
     for part in message.walk():
         if part.get_content_type() == "text/html":
-            payload = part.get_payload(decode=True)
-            return payload if isinstance(payload, bytes) else b"", str(
-                message.get("Snapshot-Content-Location", "")
-            ).strip()
+            payload, address = part.get_payload(decode=True), message.get("Snapshot-Content-Location", "")
+            return payload if isinstance(payload, bytes) else b"", str(address).strip()
     raise DataError(f"{name} is an MHTML archive without a page in it.", "Save the page as HTML.")
-
-
-def _fold(lines: list[str]) -> tuple[tuple[str, ...], bool, tuple[int, ...]]:
-    """Lines that hold anything, spaces folded; whether the text was cut; their places among the lines given."""
-    kept: list[str] = []
-    places: list[int] = []
-    total = 0
-    for place, line in enumerate(lines):
-        folded = " ".join(line.split())
-        if not folded:
-            continue
-        places.append(place)
-        if total + len(folded) > MAX_TEXT:
-            return (*kept, folded[: MAX_TEXT - total]), True, tuple(places)
-        kept.append(folded)
-        total += len(folded)
-    return tuple(kept), False, tuple(places)
 
 
 class _PageParser(HTMLParser):
@@ -213,7 +276,8 @@ class _PageParser(HTMLParser):
         self.posts: list[str] = []
         self.nested: list[str] = []
         self.title = self.language = self.canonical = ""
-        self.broken = 0
+        self.broken = self.length = 0
+        self.is_truncated = False
         self._current: list[str] = []
         self._hidden: list[str] = []
         self._asides = self._headlines = 0
@@ -274,16 +338,25 @@ class _PageParser(HTMLParser):
             self._current.append(data)
 
     def _break(self) -> None:
-        if self._current:
-            if self._asides:
-                self.site_lines.add(len(self.lines))
-            if self._asides or self._headlines:
-                self.aside_lines.add(len(self.lines))
-            self.lines.append("".join(self._current))
-            self._current = []
+        text, self._current = "".join(self._current), []
+        self.add_line(text)
 
-    def finish(self) -> None:
+    def add_line(self, text: str) -> None:
+        """Take a line that holds anything, its spaces folded, while there is room."""
+        folded, room = " ".join(text.split()), MAX_TEXT - self.length
+        if not folded or self.is_truncated:
+            return
+        if self._asides:
+            self.site_lines.add(len(self.lines))
+        if self._asides or self._headlines:
+            self.aside_lines.add(len(self.lines))
+        self.lines.append(folded[:room])
+        self.length += len(folded)
+        self.is_truncated = len(folded) > room
+
+    def close(self) -> None:
         """Close what the page left open."""
+        super().close()
         if self._script is not None:
             self._read_linked("".join(self._script))
         self._break()

@@ -5,18 +5,28 @@ do, the narrowest is proposed and upper bounds shorten a bare day. When they do 
 speaks of publication, the analyst chooses; nothing is guessed.
 """
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from event_impact.base.clock import format_instant
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.reading.evidence import LIBRARY, MENTION, RANK_NAMES, Evidence, combine_clock_of_day
+from event_impact.reading.evidence import LIBRARY, MENTION, RANK_NAMES, Evidence, last_occurrence
 from event_impact.reading.pages import SavedPage
-from event_impact.reading.relative_days import find_relative_days, resolve_from_earlier, resolve_from_publication
-from event_impact.reading.stamps import Interval, Stamp, name_zone
+from event_impact.reading.stamps import Interval, Stamp, interval_of_days, name_zone
+from event_impact.reading.text_dates import DATE
+from event_impact.reading.vocabulary import WORDS, any_of, number_words
 
 Verdict = Literal["found", "disagree", "undecided"]
+WEEKDAYS = number_words(WORDS["weekdays"], first=0)
+NEAR_DAYS_OF_LANGUAGE: dict[str, dict[str, int]] = WORDS["near_days_of_language"]
+"""Words that mean something else in other languages."""
+WEEKEND = re.compile(
+    r"(?<!\w)(?:weekend|week-end|Wochenende|fin de semana|fine settimana)\b|周末|週末|주말", re.IGNORECASE
+)
+MAX_FOUND = 6
+DATE_REACH = 40
 
 
 @dataclass(frozen=True)
@@ -129,19 +139,14 @@ def use(proposal: Proposal, number: int) -> Proposal:
             f"--use {number}: this item bounds the time from one side only.",
             "Give the other side with --not-before or --not-after, or name another item.",
         )
-    others = [
-        i + 1
-        for i, e in enumerate(proposal.evidence)
-        if e.kind == "published" and not (e.is_usable and _overlap(proposal.evidence, number - 1, i))
-    ]
-    reason = f"chosen by hand: {item.source}" + (f"; against {', '.join(map(str, others))}" if others else "")
+    own = [(i, e) for i, e in enumerate(proposal.evidence, start=1) if e.kind == "published"]
+    others = [str(i) for i, e in own if not (e.is_usable and _overlap(proposal.evidence, number - 1, i - 1))]
+    reason = f"chosen by hand: {item.source}{'; against ' + ', '.join(others) if others else ''}"
     interval, note, is_contradicted = _apply_bounds(proposal.evidence, number - 1)
     if is_contradicted:
         interval = item.interval
-    return replace(
-        proposal, chosen=number - 1, interval=interval, reason=f"{reason}{'; ' + note if note else ''}.",
-        verdict="found",
-    )  # fmt: skip
+    reason = f"{reason}{'; ' + note if note else ''}."
+    return Proposal(proposal.evidence, "found", number - 1, interval, reason)
 
 
 def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int]:
@@ -149,13 +154,9 @@ def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int
     kept = list(usable)
     for i in usable:
         twins = _twins(items, usable, i)
-        if len(twins) < 2:
-            continue
         others = [j for j in usable if j not in twins and items[j].rank != LIBRARY]  # it read the same characters
-        if not others:
-            continue
         fitting = [t for t in twins if all(_overlap(items, t, j) for j in others)]
-        if len(fitting) == 1:
+        if len(fitting) == 1 < len(twins) and others:
             kept = [j for j in kept if j not in twins or j == fitting[0]]
     return kept
 
@@ -209,7 +210,7 @@ def _apply_bounds(items: tuple[Evidence, ...], chosen: int) -> tuple[Interval, s
     for number, item in enumerate(items, start=1):
         if item.kind != "not_later_than" or item.problem:
             continue
-        bound = combine_clock_of_day(item.of_day, interval) if item.of_day else item.interval
+        bound = last_occurrence(item.of_day, interval) if item.of_day else item.interval
         if bound is None:
             continue
         if bound.latest <= interval.earliest:
@@ -221,6 +222,69 @@ def _apply_bounds(items: tuple[Evidence, ...], chosen: int) -> tuple[Interval, s
     return interval, "; ".join(notes), False
 
 
+@dataclass(frozen=True)
+class RelativeDay:
+    """A day named without a date: *Monday*, *yesterday*, *over the weekend*; it means nothing without an anchor.
+
+    ``weekday`` is 0 for Monday, ``back`` counts days before the anchor; a weekend has neither.
+    """
+
+    word: str
+    weekday: int | None = None
+    back: int | None = None
+
+
+def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[RelativeDay]:
+    """The distinct relative days of a text, in their order, weekdays beside a full date left out."""
+    near: dict[str, int] = WORDS["near_days"] | NEAR_DAYS_OF_LANGUAGE.get(language[:2], {})
+    pattern = re.compile(
+        rf"(?<![A-Za-zÀ-ÿ])(?:{any_of([*WEEKDAYS, *near])})(?![A-Za-zÀ-ÿ])|{WEEKEND.pattern}", re.IGNORECASE
+    )
+    found: dict[str, RelativeDay] = {}
+    for line in lines:
+        for match in pattern.finditer(line):
+            word = match[0].lower()
+            if word in found or (word in WEEKDAYS and _is_dated(line, match)):
+                continue
+            found[word] = RelativeDay(match[0], WEEKDAYS.get(word), near.get(word))
+        if len(found) >= MAX_FOUND:
+            break
+    return list(found.values())[:MAX_FOUND]
+
+
+def _is_dated(line: str, match: re.Match[str]) -> bool:
+    """Whether a full date stands beside a word."""
+    first = max(0, match.start() - DATE_REACH)
+    around = DATE.finditer(line[first : match.end() + DATE_REACH])
+    spans = ((first + dated.start(), first + dated.end()) for dated in around)
+    return any(start - 6 <= match.end() and match.start() <= end + 6 for start, end in spans)
+
+
+def resolve_from_publication(relative: RelativeDay, anchor: date, zone: str = "") -> Interval:
+    """The days that a word means when it was written on ``anchor``: the latest not after it."""
+    if relative.back is not None:
+        first = last = anchor - timedelta(days=relative.back)
+    else:
+        first = last = anchor - timedelta(
+            days=(anchor.weekday() - (5 if relative.weekday is None else relative.weekday)) % 7
+        )
+        last += timedelta(days=relative.weekday is None)
+    return interval_of_days(first, last, zone)
+
+
+def resolve_from_earlier(relative: RelativeDay, anchor: date, zone: str = "") -> Interval | None:
+    """When a page can have been written that names a weekday without a date, not before ``anchor``.
+
+    Written on that weekday or later, and, since a bare weekday means the last one, before the next of its name:
+    the second bound is a habit of writing and is recorded as assumed. Other words say nothing here.
+    """
+    if relative.weekday is None:
+        return None
+    first = anchor + timedelta(days=(relative.weekday - anchor.weekday()) % 7)
+    days = interval_of_days(first, first + timedelta(days=6), zone)
+    return Interval(days.earliest, days.latest, "start_of_named_day", "assumed")
+
+
 def add_relative_days(
     evidence: list[Evidence], page: SavedPage, *, anchor: date | None, zone: str = ""
 ) -> list[Evidence]:
@@ -229,27 +293,16 @@ def add_relative_days(
     The anchor is the analyst's, else the day of the page's own agreed time, else the last day of
     an embedded post, before which the page cannot have been written in its present form.
     """
-    items = list(evidence)
-    found = find_relative_days(page.lines, language=page.language)
-    day, where, is_publication = anchor, "the day given", True
-    if day is None:
-        day, where, is_publication = _find_anchor(evidence)
-    for relative in found:
-        if day is None:
-            items.append(Evidence("relative", MENTION, "relative day", relative.word, problem="no day to count from"))
-            continue
-        interval = (
-            resolve_from_publication(relative, day, zone)
-            if is_publication
-            else resolve_from_earlier(relative, day, zone)
-        )
-        meaning = "when the matter happened" if is_publication else "when the page was written"
-        if interval is None:
-            items.append(Evidence("relative", MENTION, "relative day", relative.word, problem=f"not fixed by {where}"))
-        else:
-            note = f"{meaning}, counted from {where} {day}"
-            items.append(Evidence("relative", MENTION, "relative day", relative.word, interval=interval, note=note))
-    return items
+    day, where, is_publication = (anchor, "the day given", True) if anchor else _find_anchor(evidence)
+    resolve = resolve_from_publication if is_publication else resolve_from_earlier
+    meaning = "when the matter happened" if is_publication else "when the page was written"
+    items = []
+    for relative in find_relative_days(page.lines, language=page.language):
+        interval = resolve(relative, day, zone) if day else None
+        problem = "" if interval else f"not fixed by {where}" if day else "no day to count from"
+        note = f"{meaning}, counted from {where} {day}" if interval else ""
+        items.append(Evidence("relative", MENTION, "relative day", relative.word, None, interval, problem, note))
+    return [*evidence, *items]
 
 
 def _find_anchor(evidence: list[Evidence]) -> tuple[date | None, str, bool]:
@@ -283,16 +336,13 @@ def bound_by_hand(
         If nothing is left.
     """
     if interval is None:
-        if not_before is None or not_after is None:
-            return None
-        return Interval(not_before, not_after, "assumed", "assumed")
-    earliest, latest = interval.earliest, interval.latest
-    bases = [interval.earliest_basis, interval.latest_basis]
-    if not_before is not None and not_before > earliest:
-        earliest, bases[0] = not_before, "assumed"
-    if not_after is not None and not_after < latest:
-        latest, bases[1] = not_after, "assumed"
-    return Interval(earliest, latest, *bases)
+        return Interval(not_before, not_after, "assumed", "assumed") if not_before and not_after else None
+    first, last = (interval.earliest, interval.earliest_basis), (interval.latest, interval.latest_basis)
+    first = max(
+        first, (not_before or interval.earliest, "assumed"), key=lambda bound: bound[0]
+    )  # of equal ones the first
+    last = min(last, (not_after or interval.latest, "assumed"), key=lambda bound: bound[0])
+    return Interval(first[0], last[0], first[1], last[1])
 
 
 def describe_proposal(proposal: Proposal) -> str:
@@ -300,8 +350,10 @@ def describe_proposal(proposal: Proposal) -> str:
     lines = []
     for number, item in enumerate(proposal.evidence, start=1):
         mark = "*" if proposal.chosen == number - 1 else " "
-        when = _show(item.interval) if item.interval else ""
-        why = "; ".join(filter(None, (item.problem and f"not usable: {item.problem}", item.note, _zone_words(item))))
+        when, stamp = _show(item.interval) if item.interval else "", item.stamp if item.interval else None
+        zone = f"zone {stamp.zone} ({stamp.zone_basis})" if stamp else ""
+        zone = zone if stamp is None or stamp.zone else "no zone: every zone from UTC+14 to UTC-12"
+        why = "; ".join(filter(None, (item.problem and f"not usable: {item.problem}", item.note, zone)))
         head = f"{mark}{number:>3}  {RANK_NAMES[item.rank]:13} {item.printed[:44]:44} {when}"
         lines.append(head.rstrip())
         lines.append(f"      {item.source}{'; ' + why if why else ''}")
@@ -310,14 +362,6 @@ def describe_proposal(proposal: Proposal) -> str:
         bases = f"{proposal.interval.earliest_basis}, {proposal.interval.latest_basis}"
         lines.append(f"proposed: {_show(proposal.interval)} ({bases})")
     return "\n".join(lines)
-
-
-def _zone_words(item: Evidence) -> str:
-    if item.stamp is None or item.interval is None:
-        return ""
-    if item.stamp.zone:
-        return f"zone {item.stamp.zone} ({item.stamp.zone_basis})"
-    return "no zone: every zone from UTC+14 to UTC-12"
 
 
 def _show(interval: Interval) -> str:

@@ -120,10 +120,8 @@ def load_zone(name: str) -> tzinfo:
 
 def name_zone(zone: str) -> str:
     """A zone as ``articles.csv`` records it: an IANA name, for a whole-hour offset its ``Etc/GMT`` name."""
-    if zone[:1] not in "+-" or not zone:
-        return zone
-    if zone in ZONES_OF_OFFSETS:
-        return ZONES_OF_OFFSETS[zone]
+    if zone[:1] not in "+-" or not zone or zone in ZONES_OF_OFFSETS:
+        return ZONES_OF_OFFSETS.get(zone, zone)
     hours, minutes = int(zone[1:3]), int(zone[4:6])
     if minutes or not hours:
         return "UTC"
@@ -213,13 +211,8 @@ def _interval_of_day(day: date, zone: tzinfo | None) -> Interval:
 
 def interval_of_days(first: date, last: date, zone: str = "") -> Interval:
     """The union of several days, both included."""
-    where = load_zone(zone) if zone else None
-    return Interval(
-        _interval_of_day(first, where).earliest,
-        _interval_of_day(last, where).latest,
-        "start_of_named_day",
-        "end_of_named_day",
-    )
+    days = [_interval_of_day(day, load_zone(zone) if zone else None) for day in (first, last)]
+    return replace(days[0], latest=days[1].latest)
 
 
 def read_abbreviation(printed: str, day: date, clock: time | None) -> tuple[str, ...]:

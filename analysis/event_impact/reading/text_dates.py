@@ -16,6 +16,7 @@ from event_impact.reading.vocabulary import WORDS, any_of, number_words
 
 MONTHS = number_words(WORDS["months"], first=1)
 _MONTH = any_of(MONTHS)
+NUMERALS = str.maketrans("〇零一二三四五六七八九", "00123456789")
 _CHINESE = "〇零一二三四五六七八九十"
 
 DATE = re.compile(
@@ -135,16 +136,16 @@ def _read_days(match: re.Match[str], language: str) -> tuple[date, ...]:
             return _days((year, second, first))
         both = (year, first, second), (year, second, first)
         return _days(both[0]) if language.startswith(MONTH_FIRST) else _days(*both[::-1])
-    year = 2018 + (1 if g["e"] == "元" else int(g["e"])) if "e" in g else _read_number(g["y"])
-    return _days((year, MONTHS.get(g["m"].lower()) or _read_number(g["m"]), _read_number(g["d"])))
+    with contextlib.suppress(ValueError):  # signs for ten that make no number
+        year = 2018 + (1 if g["e"] == "元" else int(g["e"])) if "e" in g else _read_number(g["y"])
+        return _days((year, MONTHS.get(g["m"].lower()) or _read_number(g["m"]), _read_number(g["d"])))
+    return ()
 
 
 def _read_number(numeral: str) -> int:
     """A number in digits or in Chinese numerals, read as digits or, below a hundred, with a sign for ten."""
-    tens, found, units = numeral.replace("〇", "零").rpartition("十")
-    if not found:
-        return int("".join(str("零一二三四五六七八九".find(c)) if c in "零一二三四五六七八九" else c for c in units))
-    return 10 * (_read_number(tens) if tens else 1) + (_read_number(units) if units else 0)
+    tens, found, units = numeral.translate(NUMERALS).rpartition("十")
+    return int(units or 0) + (10 * int(tens or 1) if found else 0)
 
 
 def _days(*triples: tuple[int | str, int | str, int | str]) -> tuple[date, ...]:

@@ -25,10 +25,9 @@ def find_listings(text: str) -> tuple[Listing, ...]:
     """Tickers that a text names, each with the exchange it names or an empty string, in their order."""
     found: list[tuple[int, Listing]] = []
     for match in LISTING.finditer(text):
-        exchange, ticker = EXCHANGE_WORDS[match[1].upper()], match[2].upper()
-        found.append((match.start(), (add_suffix(ticker, exchange), exchange)))
-    for match in SUFFIXED.finditer(text):
-        found.append((match.start(), (match[1], SUFFIXES[match[1].rsplit(".", 1)[1]])))
+        exchange = EXCHANGE_WORDS[match[1].upper()]
+        found.append((match.start(), (add_suffix(match[2].upper(), exchange), exchange)))
+    found += [(m.start(), (m[1], SUFFIXES[m[1].rsplit(".", 1)[1]])) for m in SUFFIXED.finditer(text)]
     for pattern in (CASHTAG, LABELLED):
         found += [(match.start(), (match[1], "")) for match in pattern.finditer(text)]
     listings = list(dict.fromkeys(listing for _, listing in sorted(found)))
