@@ -114,7 +114,7 @@ def tabulate_history(found: FirmCalibration, level: float) -> TableExhibit:
         Column("", "sessions", "whole", of=lambda row: counts[row["group"]]),
         *_test_columns(TESTS, partial(_say_rate, rates)),
     )
-    caption = say("calibration_page.history.caption", level=_level(level))
+    caption = say("captions.own_history", level=_level(level))
     rows = [{"group": group} for group in GROUPS if group in counts.index]
     return declare_table(f"own_history_{round(1000 * level):03d}", rows, columns, caption=caption, numbers=rates)
 
@@ -126,11 +126,7 @@ def tabulate_history_power(found: FirmCalibration) -> TableExhibit:
         Column("effect", "injected effect", "percent", digits=0),
         *_test_columns(TESTS, partial(_say_rate, table)),
     )
-    caption = (
-        "Power at 5 %: the share of own sessions on which each test finds an effect that was added to the session, "
-        "with intervals as above. Each session has its own estimation window, so nothing added leaks into another."
-    )
-    return declare_table("own_history_power", _unique(table, "effect"), columns, caption=caption, numbers=table)
+    return declare_table("own_history_power", _unique(table, "effect"), columns, numbers=table)
 
 
 def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
@@ -145,9 +141,7 @@ def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
         Column("group", "sessions of", GROUPS.__getitem__),
         *(Column("", f"{m:g} times", "written", of=partial(tell, m)) for m in table["multiple"].unique()),
     )
-    caption = say("calibration_page.rule_power.caption")
-    rows = [{"group": group} for group in shown]
-    return declare_table("own_history_rule_power", rows, columns, caption=caption, numbers=table)
+    return declare_table("own_history_rule_power", [{"group": group} for group in shown], columns, numbers=table)
 
 
 def tabulate_history_windows(found: FirmCalibration) -> TableExhibit:
@@ -157,9 +151,7 @@ def tabulate_history_windows(found: FirmCalibration) -> TableExhibit:
         Column("", "window", of=lambda row: f"sessions {row['first']} to +{row['last']}"),
         *_test_columns(WINDOW_TESTS, partial(_say_rate, table)),
     )
-    caption = "Rejections at 5 % for windows that begin on each own session, intervals as above."
-    rows = _unique(table, "first", "last")
-    return declare_table("own_history_windows", rows, columns, caption=caption, numbers=table)
+    return declare_table("own_history_windows", _unique(table, "first", "last"), columns, numbers=table)
 
 
 def tabulate_simulated_sizes(found: FirmCalibration, level: float) -> TableExhibit:
@@ -175,13 +167,10 @@ def tabulate_simulated_sizes(found: FirmCalibration, level: float) -> TableExhib
         *_test_columns(TESTS, tell),
     )
     error = 100 * (level * (1 - level) / found.n_draws) ** 0.5
-    caption = (
-        f"Simulated returns, level {_level(level)}: how often each test rejects without an effect, gap 0 / gap "
-        f"{found.gap_sessions}. "
-        f"{format_count(found.n_draws)} draws, so a sound test lies within about {2 * error:.1f} points of "
-        f"{_level(level)}, in the tenths within about {2 * error * 10**0.5:.1f}. No test can tell a more volatile "
-        "event session from a shift of its mean; the row that raises the variance of the event session shows it."
-    )
+    caption = say(
+        "captions.simulated_size", level=_level(level), gap=found.gap_sessions, n_draws=format_count(found.n_draws),
+        points=2 * error, tenths=2 * error * 10**0.5,
+    )  # fmt: skip
     name, rows = f"simulated_size_{round(1000 * level):03d}", _unique(plain, "process", "group")
     numbers = pd.concat([plain.assign(gap=0), gapped.assign(gap=found.gap_sessions)], ignore_index=True)
     return declare_table(name, rows, columns, caption=caption, numbers=numbers)
@@ -196,12 +185,7 @@ def tabulate_simulated_power(found: FirmCalibration) -> TableExhibit:
         return f"{PROCESS_LABELS[row['process']]}: {format_size(row['effect'] * RESIDUAL_STD, digits=0)}"
 
     columns = (Column("", "returns and effect", of=label), *_test_columns(TESTS, partial(_say_rate, table)))
-    caption = (
-        "Power at 5 % on simulated returns with a residual standard deviation of 1.5 %, gap 0: the share of draws in "
-        "which each test finds the effect."
-    )
-    rows = _unique(shown, "process", "effect")
-    return declare_table("simulated_power", rows, columns, caption=caption, numbers=table)
+    return declare_table("simulated_power", _unique(shown, "process", "effect"), columns, numbers=table)
 
 
 def tabulate_simulated_windows(found: FirmCalibration) -> TableExhibit:
@@ -212,12 +196,9 @@ def tabulate_simulated_windows(found: FirmCalibration) -> TableExhibit:
         return f"{PROCESS_LABELS[row['process']]}: {row['window_length']} session{'s' * (row['window_length'] > 1)}"
 
     columns = (Column("", "returns and window", of=label), *_test_columns(WINDOW_TESTS, partial(_say_rate, table)))
-    caption = (
-        f"Rejections at 5 % for windows on simulated returns without an effect, gap {found.gap_sessions}, "
-        f"{format_count(int(table['n_draws'].iloc[0]))} draws."
-    )
-    rows = _unique(table, "process", "window_length")
-    return declare_table("simulated_windows", rows, columns, caption=caption, numbers=table)
+    rows, n_draws = _unique(table, "process", "window_length"), format_count(int(table["n_draws"].iloc[0]))
+    gap = found.gap_sessions
+    return declare_table("simulated_windows", rows, columns, numbers=table, gap=gap, n_draws=n_draws)
 
 
 def _level(level: float) -> str:

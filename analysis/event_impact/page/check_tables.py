@@ -19,7 +19,6 @@ from event_impact.page.format import (
     format_plain,
     format_session,
     format_size,
-    say,
     signed_whole,
 )
 from event_impact.page.markup import mark_up
@@ -36,8 +35,7 @@ def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
         Column("p_value", "p", "p", missing="no test"),
         Column("note", "how to read it"),
     )
-    caption = say("check_tables.diagnostics.caption")
-    return declare_table("diagnostics", facts, columns, caption=caption)
+    return declare_table("diagnostics", facts, columns)
 
 
 def _list_checks(found: StudyDiagnostics) -> list[Fact]:
@@ -100,11 +98,9 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
         Column("note"),
     )
     met = sum(c.is_as_expected(significance) is True for c in controls)
-    none = " n/a: no controls are recorded for this firm up to the as-of session."
-    caption = say("check_tables.controls.caption", significance=significance) + (
-        f" {met} of {len(controls)} are as expected." if controls else none
-    )
-    return declare_table("controls", controls, columns, caption=caption)
+    said = f"{met} of {len(controls)} are as expected." if controls else ""
+    none = "n/a: no controls are recorded for this firm up to the as-of session."
+    return declare_table("controls", controls, columns, significance=significance, met=said or none)
 
 
 @dataclass(frozen=True)
@@ -146,12 +142,7 @@ def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalRetu
         rows = abnormal.table.loc[0 : n - 1].reset_index()
         rows = rows.assign(coefficient=found.effects, coefficient_error=found.covariance.diagonal() ** 0.5)
         said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
-    caption = (
-        "The same by regression: one least-squares fit over estimation and event sessions with a dummy for each event "
-        "session, by the pseudo-inverse of statsmodels' OLS. Coefficients "
-        f"and standard errors must equal the prediction errors. {said}"
-    )
-    return declare_table("dummy_regression", rows, columns, caption=caption)
+    return declare_table("dummy_regression", rows, columns, said=said)
 
 
 def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibit:
@@ -168,9 +159,8 @@ def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibi
     )
     notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
     missing = f" n/a: {'; '.join(notes)}." if notes else ""
-    caption = say("check_tables.power.caption", missing=missing)
     shown = power.windows.assign(label=list(map(label_row, rows)))
-    return declare_table("power", shown, columns, caption=caption, numbers=power.windows)
+    return declare_table("power", shown, columns, numbers=power.windows, missing=missing)
 
 
 def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
@@ -183,8 +173,10 @@ def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
         Column("sign_error", "wrong sign", "share"),
     )
     none = "" if len(power.filter) else " n/a: the model has no standard error."
-    caption = say("check_tables.significance_filter.caption", significance=power.significance, none=none)
-    return declare_table("significance_filter", power.filter, columns, caption=caption, numbers=power.filter)
+    level = power.significance
+    return declare_table(
+        "significance_filter", power.filter, columns, numbers=power.filter, significance=level, none=none
+    )
 
 
 ACTIVITY_LABELS = {"log_volume": "volume", "log_range": "range"}
@@ -204,5 +196,4 @@ def tabulate_activity(surprises: list[Surprise]) -> TableExhibit:
             Column(f"{kind}.tests.t.p_value", f"{label}, p t", "p"),
             Column(f"{kind}.tests.sample_quantile.p_value", f"{label}, p rank", "p"),
         ]
-    caption = say("check_tables.activity.caption")
-    return declare_table("activity", rows.values(), columns, caption=caption, numbers=surprise_frame(surprises))
+    return declare_table("activity", rows.values(), columns, numbers=surprise_frame(surprises))

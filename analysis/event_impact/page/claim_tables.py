@@ -61,7 +61,7 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     )
     summary = ", ".join(f"{n} {label}" for label, n in Counter(STATUS_LABELS[c.status] for c in claims).most_common())
     caption = (
-        say("claim_tables.claims.text", n_claims=len(claims), summary=summary)
+        say("captions.claims", n_claims=len(claims), summary=summary)
         if claims
         else "What the articles claim. No article of this story that was known at the as-of session is in the ledger."
     )
@@ -182,11 +182,7 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
     )
     known = [_say_basis(e, e.market_value) for e in effects if e.market_value is not None]
     basis = known[0] if known else "No amount can be given."
-    caption = (
-        f"The same estimates in money, billions in the currency of the listing. Arithmetic, not evidence: {basis} "
-        "The interval is as wide as that of the return, and it belongs to all news of the session."
-    )
-    return declare_table("dollar_effect", effects, columns, caption=caption)
+    return declare_table("dollar_effect", effects, columns, basis=basis)
 
 
 def _say_interval(effect: DollarEffect) -> str | None:

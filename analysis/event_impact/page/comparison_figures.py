@@ -8,7 +8,7 @@ from event_impact.inference.parametric import interval
 from event_impact.many.peer_tests import PeerEstimate, Spillover
 from event_impact.many.story_panel import LeftOutStory, PanelResult, PanelStory
 from event_impact.page.canvas import WIDE, Canvas, Drawing, chart_sessions, rows_of
-from event_impact.page.format import format_interval, format_p, format_percent, signed_whole
+from event_impact.page.format import format_interval, format_p, format_percent, say, signed_whole
 from event_impact.page.row_drawing import EffectRow, draw_rows
 
 POOLED = "mean of the denied"
@@ -149,6 +149,5 @@ def draw_story_path(result: PanelResult) -> Drawing:
         f"({format_interval((last['ci95_low'], last['ci95_high']))}).",
         table,
         draw,
-        caption="Session 0 is the first that a report can have reached; grey: 95 % interval of a mean of so few stories. "
-        f"Denials fall on session 0 for some and later for others, so the path is no picture of a reversal.{left}",
+        caption=say("captions.story_path", left=left),
     )

@@ -248,10 +248,11 @@ def declare_table(
     rows: Iterable[object],
     columns: Iterable[Column],
     *,
-    caption: str,
     numbers: pd.DataFrame | None = None,
+    caption: str = "",
     is_folded: bool = False,
     has_headline: bool = False,
+    **said: object,
 ) -> TableExhibit:
     """A table of which every part comes from its columns; the first that is shown heads the rows.
 
@@ -261,9 +262,12 @@ def declare_table(
         What the columns are read from; the rows of a DataFrame are taken as mappings.
     numbers : pandas.DataFrame, optional
         The CSV, where it is a table of an earlier room and the cells are an extract of it.
+    caption : str, optional
+        Where it is not the one that ``words.toml`` holds under the table's name, its places filled with ``said``.
     has_headline : bool
         Whether the first row is the declared one, and set off.
     """
+    caption = caption or written.say(f"captions.{name}", **said)
     rows = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else list(rows)
     columns = list(columns)
     header, *shown = (c for c in columns if c.head)

@@ -25,6 +25,7 @@ from event_impact.page.format import (
     format_session,
     format_size,
     p_equals,
+    say,
 )
 
 SCATTER_HEIGHT, PLACEBO_HEIGHT = 360.0, 300.0
@@ -62,9 +63,7 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> Drawing:
         description,
         numbers,
         lambda width: _draw_scatter(width, numbers, benchmark + excess),
-        caption="The diamond is the event session, which did not help to fit the line; its abnormal return is its distance "
-        f"from the line, straight up or down. The session with a date pulls at the line hardest (leverage "
-        f"{far['leverage']:.2f}; all leverages sum to {len(fit.coefficients)}).",
+        caption=say("captions.estimation_scatter", leverage=far["leverage"], k=len(fit.coefficients)),
     )
 
 
@@ -223,8 +222,7 @@ def draw_equivalence(power: PowerStudy) -> Drawing:
         f"Curves of the equivalence p against the bound. {told}.",
         power.curves,
         draw,
-        caption=f"{told}. Half the larger p* of the two ends of the bound; where a curve falls below .05 the data rule out a "
-        "larger effect. The dotted line is the bound that was set; read the whole curve.",
+        caption=say("captions.equivalence", told=told),
     )
 
 

@@ -363,7 +363,7 @@ def tabulate_windows(result: MinuteResult | None) -> TableExhibit:
         Column("mde80", "seen from", "size", of="test.mde80"), *_record("outcome"),
         Column("note", "note", of=lambda row: _note_row(row, result) if result else ""),
     ]  # fmt: skip
-    caption = say("minute_page.windows.caption", min_clock_sessions=MIN_CLOCK_SESSIONS, part=2 * MIN_CLOCK_SESSIONS + 1)
+    caption = say("captions.minutes", min_clock_sessions=MIN_CLOCK_SESSIONS, part=2 * MIN_CLOCK_SESSIONS + 1)
     return declare_table("minutes", result.rows if result else (), columns, caption=caption if result else NO_BARS)
 
 

@@ -59,10 +59,8 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
         Column("note", of="pooled.note"),
     )
     left = [f"{r.label}: {name} ({why})" for r in shown for name, why in r.left_out]
-    caption = say("panel_tables.readings.caption", fewest_pooled=FEWEST_POOLED) + (
-        f" Without figures for the longer window: {'; '.join(left)}." if left else ""
-    )
-    return declare_table("pooled", shown, columns, caption=caption)
+    longer = f" Without figures for the longer window: {'; '.join(left)}." if left else ""
+    return declare_table("pooled", shown, columns, fewest_pooled=FEWEST_POOLED, left=longer)
 
 
 def _say_weighted(reading: Resolution) -> str | None:
@@ -86,17 +84,18 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
         Column("note"),
     )
     first = f" Read {STATISTIC_LABELS[main.recommended]} first: {main.recommendation}" if main.recommended else ""
-    inside = result.n_in_estimation
-    caption = (
-        f"Every statistic of the main sample: {main.n} stories of {overlap.n_tickers} firms on {overlap.n_sessions} "
-        f"event sessions; {overlap.n_pairs} "
-        f"{'pair shares' if overlap.n_pairs == 1 else 'pairs share'} days of their windows, mean correlation "
-        f"{format_number(main.correlation.value, digits=4)}. Null of most: a mean effect of zero; the rank and "
-        "sign tests compare with ordinary days or with symmetry. One of many small p-values is no finding: the "
-        f"recommended statistic was chosen by the overlaps alone.{first} {inside} stories have another story of their firm "
-        "inside their estimation window, which is left in."
+    pairs, correlation = "pair shares" if overlap.n_pairs == 1 else "pairs share", main.correlation.value
+    return declare_table(
+        "pooled_tests",
+        main.tests.values(),
+        columns,
+        n=main.n,
+        overlap=overlap,
+        pairs=pairs,
+        first=first,
+        correlation=format_number(correlation, digits=4),
+        inside=result.n_in_estimation,
     )
-    return declare_table("pooled_tests", main.tests.values(), columns, caption=caption)
 
 
 def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:
@@ -128,7 +127,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         Column("vintage"),
         Column("note"),
     )
-    caption = say("panel_tables.stories.caption", what=what, more="" if stories else " None can be measured here.")
+    caption = say("captions.stories", what=what, more="" if stories else " None can be measured here.")
     return declare_table(name, stories, columns, caption=caption)
 
 
@@ -168,8 +167,7 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
         if pooled.estimate is not None and pooled.ci95 is not None
         else f"Not pooled: {pooled.note}."
     )
-    caption = say("panel_tables.separable.caption", mean=mean)
-    return declare_table("separable", result.separable, columns, caption=caption)
+    return declare_table("separable", result.separable, columns, mean=mean)
 
 
 def _interval_of(name: str, effects: SeparateEffects) -> tuple[float, float]:
@@ -194,11 +192,8 @@ def tabulate_missing(result: PanelResult) -> TableExhibit:
         Column("kind"),
         Column("reason", "why not"),
     )
-    caption = (
-        f"Registered stories that are not measured here: {_count_missing(result) or 'none'}. Fetched figures "
-        "(source=auto), or your own, bring in those that lack them."
-    )
-    return declare_table("missing_stories", shown, columns, caption=caption, is_folded=True)
+    counts = _count_missing(result) or "none"
+    return declare_table("missing_stories", shown, columns, is_folded=True, counts=counts)
 
 
 SELECTION = (

@@ -24,6 +24,7 @@ from event_impact.page.format import (
     format_plain,
     format_session,
     format_size,
+    say,
     signed_whole,
 )
 from event_impact.page.row_drawing import EffectRow, draw_rows
@@ -61,8 +62,7 @@ def draw_returns(rows: list[WindowEstimate]) -> Drawing:
         title="The event session, measured three ways",
         subtitle=f"return less what {say_explained(chosen[0])}, %",
         numbers=frame_rows(chosen, NUMBERS),
-        caption="Thin bar: 95 % interval; thick bar: 90 %; both invert the rule that decides. Grey: moves that this rule "
-        "finds less than four times in five on that day.",
+        caption=say("captions.returns"),
     )
 
 
@@ -245,8 +245,7 @@ def draw_volume_and_range(surprise: pd.DataFrame, *, ticker: str, hull: tuple[in
         " ".join(_describe(surprise, name) for name in MEASURES),
         surprise,
         draw,
-        caption="Each step of the scale doubles; in the grey band lie the middle nine tenths of the estimation sessions. Neither "
-        "measure has a direction: a busy or wide session shows attention, whatever its reason.",
+        caption=say("captions.volume_and_range"),
     )
 
 

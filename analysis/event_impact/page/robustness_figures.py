@@ -66,7 +66,7 @@ def draw_options(frame: pd.DataFrame) -> Drawing:
         rows, ("choice", "median", "range", "number", "smallest p"), name="specification_choices",
         title="What each choice does", subtitle="estimates of the specifications that share it, %",
         numbers=pd.DataFrame(table, columns=["choice", "value", "n_computed", "estimate_low", "estimate_high", "p_low"]),
-        mean=float(head["estimate"]), caption=say("robustness_figures.options.caption"),
+        mean=float(head["estimate"]), caption=say("captions.specification_choices"),
     )  # fmt: skip
 
 
@@ -96,9 +96,7 @@ def draw_specification_curve(frame: pd.DataFrame) -> Drawing:
         f"{'; '.join(f'{name} ({len(held)})' for name, held in options.items()) or 'none varied'}.",
         numbers,
         draw,
-        caption="Above: estimate and 95 % interval; below: a tick where a specification takes an option. Orange is the "
-        "headline. All use the same prices: the curve shows how far choices matter, and is no vote."
-        + (f" Shared by all: {'; '.join(fixed)}." if fixed else ""),
+        caption=say("captions.specification_curve", shared=f" Shared by all: {'; '.join(fixed)}." if fixed else ""),
     )
 
 

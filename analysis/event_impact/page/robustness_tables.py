@@ -27,7 +27,6 @@ from event_impact.page.format import (
     format_size,
     p_equals,
     read_labels,
-    say,
 )
 from event_impact.page.robustness_figures import draw_specification_strip
 
@@ -86,10 +85,7 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
         return value if name == "model" else f"{DIMENSION_LABELS[name]}: {value}"
 
     columns = (Column("", "what is chosen otherwise", of=label), *JUDGED)
-    caption = say("robustness_tables.single_choices.caption")
-    return declare_table(
-        "single_choices", [headline, *near], columns, caption=caption, numbers=curve_frame(curve), has_headline=True
-    )
+    return declare_table("single_choices", [headline, *near], columns, numbers=curve_frame(curve), has_headline=True)
 
 
 def tabulate_curve_tests(curve: SpecificationCurve) -> TableExhibit:
@@ -110,11 +106,7 @@ def tabulate_curve_tests(curve: SpecificationCurve) -> TableExhibit:
             Column("n_specifications", of=lambda _: curve.n_joint),
             Column("null"),
         ]
-    caption = (
-        "The curve as a whole. Every test repeats all specifications at the same earlier sessions, so that their "
-        "correlation is in the null. maxT divides each |t| by its root mean square there and takes the largest."
-    )
-    return declare_table("curve_tests", tests, columns, caption=caption)
+    return declare_table("curve_tests", tests, columns)
 
 
 def _say_statistic(test: TestResult) -> str | None:
@@ -139,8 +131,8 @@ def tabulate_unavailable(curve: SpecificationCurve) -> TableExhibit:
     )
     names = ("model", "estimation_sessions", "gap_sessions", "reason")
     rows = [{**dict(zip(names, key, strict=True)), "count": n} for key, n in counts.items()]
-    caption = f"Specifications that the figures do not allow.{'' if rows else ' There is none.'}"
-    return declare_table("specifications_not_computed", rows, columns, caption=caption, is_folded=len(rows) > 6)
+    none = "" if rows else " There is none."
+    return declare_table("specifications_not_computed", rows, columns, is_folded=len(rows) > 6, none=none)
 
 
 def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: SpecificationEstimate) -> TableExhibit:
@@ -154,12 +146,10 @@ def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: Specification
         Column("", "t", "number", of="t"),
         Column("p_conformal", "p conformal", "p"),
     )
-    with_all = ESTIMATE.cell(headline)
     said = "No recorded news session lies in the estimation window."
     if days:
         said = f"The largest change is {format_percent(max((d.change for d in days), key=abs), digits=3)}."
-    caption = f"The headline ({with_all} with all) without one news session of the estimation window. {said}"
-    return declare_table("left_out_days", days, columns, caption=caption)
+    return declare_table("left_out_days", days, columns, estimate=ESTIMATE.cell(headline), said=said)
 
 
 def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
@@ -170,8 +160,7 @@ def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
         Column("outcome"),
         Column("note"),
     )
-    caption = say("robustness_tables.left_out_peers.caption")
-    return declare_table("left_out_peers", rows, columns, caption=caption)
+    return declare_table("left_out_peers", rows, columns)
 
 
 COLUMNS = ("changed alone", "estimates, %", "options", "smallest p", "other outcome in")

@@ -288,18 +288,10 @@ def _compose_sentences(view: SampleView, scar: np.ndarray) -> tuple[str, ...]:
     return f"{size} ({interval}{p}).", alone[0].upper() + alone[1:], rejected, earlier
 
 
-def _tabulate(
-    name: str,
-    rows: pd.DataFrame,
-    heads: Sequence[str],
-    caption: str,
-    *,
-    numbers: pd.DataFrame | None = None,
-    **how: bool,
-) -> TableExhibit:
+def _tabulate(name: str, rows: pd.DataFrame, heads: Sequence[str], **how: Any) -> TableExhibit:
     """A table whose columns are written as ``name|head|kind``."""
     columns = [Column(column, head, kind) for column, head, kind in ((*each.split("|"), "text")[:3] for each in heads)]
-    return declare_table(name, rows, columns, caption=caption, numbers=numbers, **how)
+    return declare_table(name, rows, columns, **how)
 
 
 def tabulate_statistics(view: SampleView) -> TableExhibit:
@@ -319,19 +311,15 @@ def tabulate_statistics(view: SampleView) -> TableExhibit:
         "note|note",
     )
     first = rows[rows["window"] == rows["window"].iloc[0]]
-    caption = (
-        f"Every statistic of the declared window ({name_window(view.works[0]).lower()}); the CSV holds those of the others. "
-        "Those that take events of one date as independent reject far too often where dates are shared."
-    )
-    return _tabulate("sample_tests", first, heads, caption, numbers=rows)
+    return _tabulate("sample_tests", first, heads, numbers=rows, window=name_window(view.works[0]).lower())
 
 
 def tabulate_overlaps(view: SampleView) -> TableExhibit:
     """How the events share days and firms."""
     overlap = {name.replace("_", " "): value for name, value in view.sample["overlap"].items()}
     rows = pd.DataFrame({"shared": overlap.keys(), "value": overlap.values()})
-    caption = f"Shared days and shares. The mean correlation over all pairs is {view.sample['mean_correlation']:.4g}."
-    return _tabulate("sample_overlaps", rows, ("shared|what is shared", "value|number|whole"), caption)
+    heads = ("shared|what is shared", "value|number|whole")
+    return _tabulate("sample_overlaps", rows, heads, correlation=view.sample["mean_correlation"])
 
 
 def tabulate_rejected(view: SampleView) -> TableExhibit:
@@ -339,11 +327,9 @@ def tabulate_rejected(view: SampleView) -> TableExhibit:
     frame = view.opened.placed.frame.assign(reason=view.works[0].reasons)
     frame = frame.loc[frame["reason"] != "", ["event_id", "ticker", "session", "reason"]]
     more = f" The first {MOST_ROWS} are shown, the CSV holds all." if len(frame) > MOST_ROWS else ""
-    caption = (
-        f"Events that were not used: {format_count(len(frame))} of {format_count(len(view.works[0].reasons))}.{more}"
-    )
+    counts = {"n": format_count(len(frame)), "n_given": format_count(len(view.works[0].reasons)), "more": more}
     heads = ("event_id|event", "ticker|share", "session|day", "reason|reason")
-    return _tabulate("sample_rejected", frame.head(MOST_ROWS), heads, caption, numbers=frame)
+    return _tabulate("sample_rejected", frame.head(MOST_ROWS), heads, numbers=frame, **counts)
 
 
 def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
@@ -359,8 +345,8 @@ def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
     tests = {name: test for each in difference.values() if isinstance(each, dict) for name, test in each.items()}
     said = [f"{how} {p_equals(test['p'])}" for name, test in tests.items() for start, how in JOINT.items()
             if name.startswith(start) and test["p"] is not None]  # fmt: skip
-    caption = f"Groups by {view.opened.request.group}. That all share one mean: {'; '.join(said) or difference.get('note', BLANK)}."
-    return _tabulate("sample_groups", rows, MEANS, caption)
+    together = "; ".join(said) or difference.get("note", BLANK)
+    return _tabulate("sample_groups", rows, MEANS, group=view.opened.request.group, said=together)
 
 
 def tabulate_left_out(view: SampleView) -> TableExhibit | None:
@@ -377,8 +363,7 @@ def tabulate_left_out(view: SampleView) -> TableExhibit | None:
     if flips:
         said = f"Each of {_count(len(flips), 'event')} decides whether p is below the level: {', '.join(flips[:5])}."
     shown = rows.head(8).assign(caar=rows["mean"].head(8).map(view.say))
-    caption = f"The events that move the average most, left out one by one. {said}"
-    return _tabulate("sample_left_out", shown, MEANS, caption, numbers=rows)
+    return _tabulate("sample_left_out", shown, MEANS, numbers=rows, said=said)
 
 
 def tabulate_placebo_dates(view: SampleView) -> TableExhibit:
@@ -386,13 +371,9 @@ def tabulate_placebo_dates(view: SampleView) -> TableExhibit:
     placebo = view.placebo
     rows = pd.DataFrame({"shift": placebo.shifts, "caar": placebo.caar, "statistic": placebo.statistic})
     rank = "" if placebo.p_value is None else f" Rank {p_equals(placebo.p_value)}."
-    caption = (
-        f"The same shares with all dates moved back together, {len(rows)} times.{rank} Whatever ties the events to each other "
-        "is the same at every move."
-    )
     heads = ("shift|sessions earlier|whole", "mean|average|written", "statistic|BMP|plain")
     shown = rows.assign(mean=rows["caar"].map(view.say))
-    return _tabulate("sample_placebo_dates", shown, heads, caption, numbers=rows, is_folded=True)
+    return _tabulate("sample_placebo_dates", shown, heads, numbers=rows, is_folded=True, n=len(rows), rank=rank)
 
 
 def tabulate_average_days(view: SampleView) -> TableExhibit:
@@ -404,10 +385,7 @@ def tabulate_average_days(view: SampleView) -> TableExhibit:
     rows, kind = pd.DataFrame(table), "percent" if view.opened.request.measure == "returns" else "number"
     heads = ("rel_session|session|whole", f"aar|average|{kind}", f"caar|cumulated|{kind}", "aar_t_p|p (t)|p",
              "aar_bmp_p|p (BMP)|p", "aar_corrado_p|p (ranks)|p", "caar_bmp_p|p, cumulated|p")  # fmt: skip
-    caption = (
-        f"{_count(view.path.result.n, 'event')} by session from the event. Single days take events as independent."
-    )
-    return _tabulate("sample_days", rows, heads, caption, numbers=rows)
+    return _tabulate("sample_days", rows, heads, numbers=rows, events=_count(view.path.result.n, "event"))
 
 
 def tabulate_traits(view: SampleView) -> TableExhibit | None:
@@ -422,5 +400,4 @@ def tabulate_traits(view: SampleView) -> TableExhibit | None:
         for method, each in found.items() for trait, test in each.items()
     )  # fmt: skip
     heads = ("label|trait", "method|errors", "coefficient|coefficient|written", "p|p|p")
-    caption = "Abnormal returns on traits. A word is a category against the first; rows without a coefficient test all its levels."
-    return _tabulate("sample_traits", rows, heads, caption)
+    return _tabulate("sample_traits", rows, heads)

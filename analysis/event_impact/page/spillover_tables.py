@@ -22,7 +22,6 @@ from event_impact.page.format import (
     name_listing,
     p_equals,
     read_labels,
-    say,
 )
 
 GROUP_TEST_LABELS = read_labels("spillover_tables.group_test_labels")
@@ -51,9 +50,7 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
         Column("", "reading", of=_read_peer),
         Column("note"),
     )
-    caption = say("spillover_tables.peers.caption")
-    everyone = [*spillover.peers, *(f.estimate for f in spillover.foreign)]
-    return declare_table("peers", everyone, columns, caption=caption)
+    return declare_table("peers", list_others(spillover), columns)
 
 
 def _read_peer(peer: PeerEstimate) -> str | None:
@@ -89,8 +86,7 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         Column("p", "p", "p", of="test.p_value", why="test.note"),
         Column("note", of="test.note"),
     )
-    caption = say("spillover_tables.groups.caption", note=space.note)
-    return declare_table("peer_groups", rows, columns, caption=caption)
+    return declare_table("peer_groups", rows, columns, note=space.note)
 
 
 def _why_no_statistic(row: dict[str, Any]) -> str:
@@ -110,8 +106,7 @@ def tabulate_adjusted(spillover: Spillover) -> TableExhibit:
         Column("p_fhs", "p FHS", "p"),
         Column("note"),
     )
-    caption = say("spillover_tables.adjusted.caption")
-    return declare_table("peer_adjusted", spillover.adjusted, columns, caption=caption, has_headline=True)
+    return declare_table("peer_adjusted", spillover.adjusted, columns, has_headline=True)
 
 
 FOREIGN_LABELS = read_labels("spillover_tables.foreign_labels")
@@ -151,8 +146,7 @@ def tabulate_foreign(spillover: Spillover) -> TableExhibit:
         Column("note"),
     )
     none = "" if rows else " The story names none."
-    caption = say("spillover_tables.foreign.caption", none=none)
-    return declare_table("foreign_listings", rows, columns, caption=caption)
+    return declare_table("foreign_listings", rows, columns, none=none)
 
 
 def _say_foreign(row: dict[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +26,6 @@ from event_impact.page.format import (
     format_size,
     name_listing,
     read_labels,
-    say,
 )
 
 TEST_LABELS = read_labels("tables.test_labels")
@@ -79,8 +79,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         Column("smallest_bound", "smallest bound", "size"),
         Column("outcome", "outcome", lambda word: OUTCOME_LABELS.get(word, "not judged alone")),
     )
-    caption = say("tables.estimates.caption", rows=_say_news(rows))
-    return declare_table("estimates", shown, columns, caption=caption, numbers=estimates_frame(rows))
+    return declare_table("estimates", shown, columns, numbers=estimates_frame(rows), news=_say_news(rows))
 
 
 def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
@@ -92,11 +91,7 @@ def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
         *(_p_of(name, TEST_LABELS[name]) for name in SESSION_TESTS if any(name in r.tests for r in shown)),
         Column("p_holm", "p Holm", "p"),
     )
-    caption = (
-        "All tests, two-sided p-values; Holm adjusts the declared pair. "
-        f"Null hypotheses: {_say_nulls(rows, SESSION_TESTS)}{_say_reasons(rows, SESSION_TESTS)}"
-    )
-    return declare_table("tests", shown, columns, caption=caption, numbers=frame_tests(rows))
+    return declare_table("tests", shown, columns, numbers=frame_tests(rows), **_say_tests(rows, SESSION_TESTS))
 
 
 def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
@@ -108,18 +103,8 @@ def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
         Column("tests.joint_f.statistic", "joint F", "plain"),
         *(_p_of(name, TEST_LABELS[name]) for name in WINDOW_TESTS),
     )
-    caption = (
-        "Windows of several sessions. The joint F asks whether every session is ordinary, the others whether their "
-        "sum is; its p is a rank among earlier windows, because the F distribution rejects too often under fat "
-        f"tails. Null hypotheses: {_say_nulls(shown, WINDOW_TESTS)}{_say_reasons(shown, WINDOW_TESTS)}"
-    )
-    return declare_table(
-        "window_tests",
-        shown,
-        columns,
-        caption=caption,
-        numbers=frame_tests(several).loc[lambda f: f["test"].isin(WINDOW_TESTS)],
-    )
+    numbers = frame_tests(several).loc[lambda f: f["test"].isin(WINDOW_TESTS)]
+    return declare_table("window_tests", shown, columns, numbers=numbers, **_say_tests(shown, WINDOW_TESTS))
 
 
 def fold_unavailable(rows: list[WindowEstimate]) -> tuple[list[WindowEstimate], Column]:
@@ -134,13 +119,10 @@ def fold_unavailable(rows: list[WindowEstimate]) -> tuple[list[WindowEstimate], 
     return shown, Column("", "return and window", of=label)
 
 
-def _say_nulls(rows: list[WindowEstimate], names: Iterable[str]) -> str:
-    nulls = {t.name: t.null for r in rows for t in r.tests.values() if t.null and t.name in names}
-    return "; ".join(f"{TEST_LABELS[name].removeprefix('p ')}: {null}" for name, null in nulls.items()) + "."
-
-
-def _say_reasons(rows: list[WindowEstimate], names: Iterable[str]) -> str:
-    """Why some cells are n/a, each reason once."""
+def _say_tests(rows: list[WindowEstimate], names: Iterable[str]) -> dict[str, Any]:
+    """Null hypotheses, and why some cells are n/a, each reason once."""
+    held = {t.name: t.null for r in rows for t in r.tests.values() if t.null and t.name in names}
+    nulls = "; ".join(f"{TEST_LABELS[name].removeprefix('p ')}: {null}" for name, null in held.items()) + "."
     reasons: dict[str, None] = {}
     for row in rows:
         if row.estimate is None:
@@ -150,28 +132,23 @@ def _say_reasons(rows: list[WindowEstimate], names: Iterable[str]) -> str:
             if test.p_value is None:
                 reason = re.sub(r"this window has \d+", "this window has more", test.note.rstrip("."))
                 reasons[f"{TEST_LABELS[test.name].removeprefix('p ')}: {reason}"] = None
-    return f" n/a: {'; '.join(reasons)}." if reasons else ""
+    return {"nulls": nulls, "reasons": f" n/a: {'; '.join(reasons)}." if reasons else ""}
 
 
 def tabulate_alignment(alignment: Alignment) -> TableExhibit:
     """Reports and denials, their bounds in UTC and by the clock of the exchange, and the sessions they can have reached."""
     events = [e for e in alignment.articles if e.article.role in ("report", "denial")]
-    caption = (
-        "Reports and denials. Each became public within an interval, never at a point; a candidate session is one "
-        f"of {name_exchange(alignment)} whose closing price is the first that can contain it."
-    )
-    columns = _article_columns(alignment.hours)
-    return declare_table("alignment", events, columns, caption=caption, numbers=alignment.frame())
+    columns, exchange = _article_columns(alignment.hours), name_exchange(alignment)
+    return declare_table("alignment", events, columns, numbers=alignment.frame(), exchange=exchange)
 
 
 def tabulate_relays(alignment: Alignment) -> TableExhibit:
     """Copies and other items: they bound the reports and denials, and define nothing themselves."""
     events = [e for e in alignment.articles if e.article.role not in ("report", "denial")]
     none = "" if events else " None is recorded."
-    caption = f"Relays and other items. They bound the articles above and define no event themselves.{none}"
     numbers = alignment.frame().loc[lambda f: ~f["role"].isin(["report", "denial"])]
     columns = _article_columns(alignment.hours)
-    return declare_table("relays", events, columns, caption=caption, numbers=numbers, is_folded=True)
+    return declare_table("relays", events, columns, numbers=numbers, is_folded=True, none=none)
 
 
 def _article_columns(hours: SessionHours) -> tuple[Column, ...]:
@@ -210,8 +187,7 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
     for role in map(str, first.columns):
         head, missing = f"{labels[role]} (UTC / {hours.city})", "n/a: the venue did not exist"
         columns.append(Column(role, head, lambda at: _clocks(at, hours), missing=missing))
-    caption = say("tables.venues.caption", exchange=hours.exchange, none=none)
-    return declare_table("first_prices", numbers, columns, caption=caption, numbers=numbers)
+    return declare_table("first_prices", numbers, columns, numbers=numbers, exchange=hours.exchange, none=none)
 
 
 def tabulate_instants(exchange: str, located: pd.DataFrame) -> TableExhibit:
@@ -223,11 +199,7 @@ def tabulate_instants(exchange: str, located: pd.DataFrame) -> TableExhibit:
         Column("close_session", "first close after it"),
         Column("open_session", "first open after it"),
     )
-    caption = (
-        f"News of an instant on the calendar of {exchange}. At the very instant of a close it belongs to the next "
-        "session; half days close early."
-    )
-    return declare_table("instants", located, columns, caption=caption, numbers=located)
+    return declare_table("instants", located, columns, numbers=located, exchange=exchange)
 
 
 def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
@@ -242,11 +214,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
         Column("first denial", "first denial", of=lambda a: _list_days(a.denial_sessions) or none),
         Column("figures", "figures", of=lambda a: "embedded" if a.story.is_embedded else "to fetch"),
     )
-    caption = (
-        "All registered stories. Several sessions in a cell mean that each is possible. A price between report and "
-        "denial can be an opening price only where opening prices are recorded."
-    )
-    return declare_table("registry", alignments, columns, caption=caption)
+    return declare_table("registry", alignments, columns)
 
 
 def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
@@ -269,12 +237,8 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
         Fact("largest leverage in the window", f"{leverage:.3f} on {fit.sessions[largest].date()}", leverage),
     ]
     columns = (Column("quantity", "quantity"), Column("", "value", of="said"), Column("value"))
-    caption = (
-        f"The estimation window, {RETURN_LABELS[abnormal.return_kind]} returns. A session with large leverage "
-        "pulls the fitted line towards itself."
-        + ("" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}.")
-    )
-    return declare_table("model_fit", facts, columns, caption=caption)
+    errors = "" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}."
+    return declare_table("model_fit", facts, columns, kind=RETURN_LABELS[abnormal.return_kind], errors=errors)
 
 
 def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExhibit:
@@ -297,13 +261,9 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
     if sequence.fieller is not None:
         limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", MINUS)
         fieller = f" Reversed fraction (Fieller 95 %): {limits if sequence.fieller.is_bounded else 'not bounded'}."
-    caption = (
-        "Effects over the sessions that the articles can have reached "
-        f"({alignment.identification.kind.replace('_', ' ')}). Contrasts of one fit with the full forecast "
-        f"covariance; the rank p is the larger of (block) conformal and FHS, and the interval its inversion. "
-        f"{tests}.{fieller}{_say_conditions(sequence)}"
-    )
-    return declare_table("sequence", sequence.rows, columns, caption=caption, numbers=sequence.frame())
+    kind = alignment.identification.kind.replace("_", " ")
+    said: dict[str, Any] = {"kind": kind, "tests": tests, "fieller": fieller, "conditions": _say_conditions(sequence)}
+    return declare_table("sequence", sequence.rows, columns, numbers=sequence.frame(), **said)
 
 
 def _say_conditions(sequence: StorySequence) -> str:
@@ -333,11 +293,7 @@ def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhib
         Column("known_from", "known from (UTC)", "{:%a %Y-%m-%d %H:%M}".format),
         Column("is_masked", "listed for masking", "yes"),
     )
-    caption = (
-        f"Other recorded news of {alignment.story.firm_name}, its benchmark and its peers on the same calendar. That none is "
-        f"recorded does not mean that there was none.{note}"
-    )
-    return declare_table("confounders", numbers, columns, caption=caption, numbers=numbers)
+    return declare_table("confounders", numbers, columns, numbers=numbers, firm=alignment.story.firm_name, note=note)
 
 
 def tabulate_data(panel: ReturnPanel, alignment: Alignment) -> TableExhibit:
@@ -360,8 +316,5 @@ def tabulate_data(panel: ReturnPanel, alignment: Alignment) -> TableExhibit:
             for name, _ in listings
         ),
     )
-    caption = (
-        f"Prices around the event, as recorded in vintage {panel.vintage}, not as known on the day. Prices in the "
-        f"currency of the listing; returns are simple and total.{''.join(f' {note}' for note in panel.notes)}"
-    )
-    return declare_table("prices_near_event", near.index, columns, caption=caption, numbers=near.reset_index())
+    said: dict[str, Any] = {"vintage": panel.vintage, "notes": "".join(f" {note}" for note in panel.notes)}
+    return declare_table("prices_near_event", near.index, columns, numbers=near.reset_index(), **said)

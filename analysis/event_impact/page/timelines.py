@@ -23,7 +23,7 @@ from event_impact.page.clock_drawing import (
 )
 from event_impact.page.finding import name_exchange, name_firm, name_matter, say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow
-from event_impact.page.format import cut_label, format_number, format_session, read_labels, signed_whole
+from event_impact.page.format import cut_label, format_number, format_session, read_labels, say, signed_whole
 
 MOST_RELAYS = 3
 """More articles of a role that tests nothing share one row."""
@@ -59,10 +59,7 @@ def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) 
         name="publication_intervals",
         width=WIDE if is_whole else WIDE_DAYS,
         span=span,
-        caption=""
-        if is_whole
-        else "A bar runs from the earliest to the latest instant at which an article can have become public; one that fades "
-        "in has no printed clock for its beginning. What lies beyond the axis is in the CSV.",
+        caption="" if is_whole else say("captions.publication_intervals"),
         numbers=alignment.frame(),
     )
 
@@ -143,13 +140,12 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> Drawing
     span = (min(first, frame["at"].iloc[0]) - 3 * MARGIN, frame["at"].iloc[-1] + 3 * MARGIN)
     base = frame[frame["is_base"]].iloc[0]
     days = frame.loc[frame["dividend"] > 0, "session"]
-    caption = (
-        f"{'Rings: opens; squares: closes' if panel.has_open else 'Squares: closes'}, as recorded, without dividends. Blue is "
-        f"{panel.benchmark}, scaled to meet {panel.ticker} at the {base['kind']} of {format_session(base['session'])}. Two "
-        "articles can be told apart only where a price lies between their bars."
-    )
-    if len(days):
-        caption += f" The share went ex-dividend on {', '.join(map(format_session, days))}."
+    dividends = f" The share went ex-dividend on {', '.join(map(format_session, days))}." if len(days) else ""
+    marks = "Rings: opens; squares: closes" if panel.has_open else "Squares: closes"
+    caption = say(
+        "captions.price_and_articles", marks=marks, benchmark=panel.benchmark, ticker=panel.ticker, kind=base["kind"],
+        session=format_session(base["session"]), dividends=dividends,
+    )  # fmt: skip
     told = [
         f"Line of {len(frame)} prices of {panel.ticker}, from {frame['firm'].min():.2f} to {frame['firm'].max():.2f}."
     ]
