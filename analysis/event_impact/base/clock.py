@@ -1,5 +1,6 @@
 """The present instant, and instants as the study writes them: UTC, to the second."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -27,10 +28,9 @@ def read_instant(text: str | datetime) -> datetime:
     ConfigError
         If it is malformed, carries no zone, or lies outside the calendar.
     """
-    try:
+    instant = None
+    with contextlib.suppress(ValueError):
         instant = datetime.fromisoformat(text) if isinstance(text, str) else text
-    except ValueError as error:
-        raise ConfigError(f"{text!r} is no instant.", "Write for instance 2026-01-31T18:28:00Z.") from error
     if not isinstance(instant, datetime):
         raise ConfigError(f"{text!r} is no instant.", "Give a text such as 2026-01-31T18:28:00Z, or a datetime.")
     if instant.tzinfo is None:

@@ -4,6 +4,7 @@ The ``parameters`` cell of every notebook, ``impact run -p name=value`` and
 :class:`StudyConfig` use the same names. Thresholds live here and nowhere else.
 """
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -63,36 +64,29 @@ def parse_date(name: str, value: Any) -> date:
     """A calendar date written YYYY-MM-DD."""
     if isinstance(value, date) and not hasattr(value, "hour"):
         return value
-    if isinstance(value, str) and DATE_PATTERN.fullmatch(value) and value.isascii():
-        try:
+    with contextlib.suppress(ValueError):
+        if isinstance(value, str) and DATE_PATTERN.fullmatch(value) and value.isascii():
             return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise ConfigError(
-        f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", "For example: --as-of 2026-02-13"
-    )
+    hint = "For example: --as-of 2026-02-13"
+    raise ConfigError(f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", hint)
 
 
-def parse_int(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+def parse_int(name: str, value: Any, low: int, high: int) -> int:
     """A whole number within [low, high]."""
-    number: int | None = None
     is_whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
     is_text = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value) is not None
-    if (isinstance(value, int) and not isinstance(value, bool)) or is_whole or is_text:
-        number = int(value)
-    span = "" if low is None else f" from {low} to {high}"
-    if number is None or (low is not None and not low <= number <= high):  # type: ignore[operator]
-        raise ConfigError(f"{name}: expected a whole number{span}, found {value!r}.", "Give one within that range.")
-    return number
+    is_number = (isinstance(value, int) and not isinstance(value, bool)) or is_whole or is_text
+    if not (is_number and low <= int(value) <= high):
+        said = f"{name}: expected a whole number from {low} to {high}, found {value!r}."
+        raise ConfigError(said, "Give one within that range.")
+    return int(value)
 
 
 def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
     """A finite fraction within [low, high]."""
-    number = math.nan
     is_text = isinstance(value, str) and FRACTION_PATTERN.fullmatch(value) is not None
-    if (isinstance(value, (int, float)) and not isinstance(value, bool)) or is_text:
-        number = float(value)
-    if not (math.isfinite(number) and low <= number <= high):
+    number = float(value) if is_text or (isinstance(value, (int, float)) and not isinstance(value, bool)) else math.nan
+    if not low <= number <= high:
         raise ConfigError(
             f"{name}: expected a fraction from {low:g} to {high:g}, found {value!r}.",
             "Fractions, not percent: 2 % is 0.02.",
@@ -253,39 +247,30 @@ class StudyConfig:
         return cls(**parameters)
 
     def _check_windows(self) -> None:
-        for name in ("windows", "runup", "path"):
-            lowest = -self.gap_sessions if name != "path" else -(self.gap_sessions + self.estimation_sessions)
-            for first, last in (self.path,) if name == "path" else getattr(self, name):
-                if first < lowest or last > LAST_WINDOW_SESSION:
-                    why = (
-                        "would overlap the estimation window or leave the study"
-                        if name != "path"
-                        else "leaves what the figures can show"
-                    )
-                    raise ConfigError(
-                        f"{name}: the window {first}:{last} {why}; allowed is {lowest}..{LAST_WINDOW_SESSION}.",
-                        "Choose a shorter window or a longer gap_sessions.",
-                    )
+        lowest, why = -self.gap_sessions, "would overlap the estimation window or leave the study"
+        farthest, shown = lowest - self.estimation_sessions, "leaves what the figures can show"
+        judged = [
+            *(("windows", w, lowest, why) for w in self.windows),
+            *(("runup", w, lowest, why) for w in self.runup),
+        ]
+        for name, (first, last), least, said in (*judged, ("path", self.path, farthest, shown)):
+            if first < least or last > LAST_WINDOW_SESSION:
+                raise ConfigError(
+                    f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}.",
+                    "Choose a shorter window or a longer gap_sessions.",
+                )
         if (0, 0) not in self.windows:
-            raise ConfigError(
-                "windows: the headline window 0:0 is missing.", "Add it: the declared headline is always tested."
-            )
+            hint = "Add it: the declared headline is always tested."
+            raise ConfigError("windows: the headline window 0:0 is missing.", hint)
         if self.path[0] > 0 or self.path[1] < 0:
             raise ConfigError(f"path: {self.path[0]}:{self.path[1]} does not hold the event session 0.", "Include 0.")
 
     def as_parameters(self) -> dict[str, Any]:
         """The parameters as plain JSON values, in the order of the parameters cell."""
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("windows", "runup"):
-                value = format_windows(value)
-            elif field.name == "path":
-                value = format_windows((value,))
-            elif isinstance(value, date):
-                value = value.isoformat()
-            values[field.name] = value
-        return values
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        named = {"windows": self.windows, "runup": self.runup, "path": (self.path,)}
+        plain = {name: format_windows(windows) for name, windows in named.items()}
+        return values | plain | {"as_of": self.as_of.isoformat()}
 
     def replace(self, **changes: Any) -> "StudyConfig":
         """A copy with some parameters changed and everything checked again."""

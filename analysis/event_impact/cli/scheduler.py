@@ -61,8 +61,7 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
 
     from event_impact.events.articles import load_stories
-    from event_impact.market.bar_recording import warn_of_loss
-    from event_impact.market.download import fetch_vintage, wait_out
+    from event_impact.market.download import fetch_vintage, wait_out, warn_of_loss
     from event_impact.market.fetch_plan import plan_fetch
 
     root, progress, now = context.open_own_root(ctx), context.make_progress(ctx), read_system_clock()

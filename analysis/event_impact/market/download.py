@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,18 +22,23 @@ from event_impact.base.disk import hold_lock
 from event_impact.base.errors import ConfigError, DataError, RateLimitError, RevisionError, StudyError, SuspicionError
 from event_impact.events.articles import Story
 from event_impact.events.calendars import load_hours
-from event_impact.market.answers import DailyTable, parse_daily, parse_earnings, to_bytes
-from event_impact.market.bar_recording import collect_bars, warn_of_loss
+from event_impact.events.sessions import align_story
+from event_impact.market.answers import INSTANT, DailyTable, parse_bars, parse_daily, parse_earnings, to_bytes
 from event_impact.market.checks import ACCEPTED, Doubt, accept_doubts, describe_doubts, tell_stopping
 from event_impact.market.fetch_plan import FetchRequest, last_closed, list_bar_tickers, list_pauses
 from event_impact.market.protocol import Provider
 from event_impact.market.providers.french import fetch_factors
 from event_impact.market.revisions import Comparison, compare_history, compare_snapshot
 from event_impact.market.snapshot import PriceStore, open_source
-from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_last, iterate_good, write_vintage
+from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_last, iterate_good, list_vintages, write_vintage
 
 Progress = Callable[[str], None]
+Factors = Callable[[str, Path], pd.DataFrame]
 T = TypeVar("T")
+BAR_MINUTES = (1, 5)
+"""Bars that are recorded; longer ones can be made from them."""
+WARNING_DAYS = 7
+"""So many days before bars leave the provider's reach, it is said."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def wait_out(
 
 def fetch_vintage(
     request: FetchRequest, data: Path, provider: Provider, *, at: datetime, recorded_at: datetime | None = None,
-    progress: Progress = lambda _: None, factors: Callable[[str, Path], pd.DataFrame] = fetch_factors,
+    progress: Progress = lambda _: None, factors: Factors | None = fetch_factors,
 ) -> FetchOutcome:  # fmt: skip
     """Download, check, compare and record; nothing is recorded unless every required ticker is whole.
 
@@ -98,7 +103,7 @@ def fetch_vintage(
     recorded_at : datetime.datetime, optional
         The present instant, which names the vintage; ``at`` if left out.
     factors : callable
-        First session and data folder -> factor table; whatever it raises, the embedded factors serve instead.
+        First session and data folder -> factor table; whatever it raises, or without one, the embedded factors serve.
 
     Raises
     ------
@@ -160,13 +165,10 @@ def fetch_passing(
         As :func:`fetch_vintage`.
     """
 
-    def leave_out(first: str, data: Path) -> pd.DataFrame:
-        raise DataError("factors are not asked for.")
-
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(tables.folder / "faults.csv", folder)
         request = FetchRequest(dict.fromkeys(tickers, exchange), since - timedelta(days=FETCH_HISTORY_DAYS))
-        fetch_vintage(request, Path(folder), provider, at=at, progress=progress, factors=leave_out)
+        fetch_vintage(request, Path(folder), provider, at=at, progress=progress, factors=None)
         store = open_source("auto", Path(folder), tickers)
         for ticker in tickers:  # kept by the store: the folder goes
             store.load(ticker, exchange)
@@ -212,12 +214,9 @@ def _collect(ticker: str, request: FetchRequest, data: Path, provider: Provider,
     today = pd.Timestamp(at.astimezone(UTC).date())
     closed = last_closed(hours, at) if hours else today - pd.Timedelta(days=1)
     end = min(pd.Timestamp(request.end), closed) if request.end else closed
-    expected = None
-    if hours is not None:
-        wanted = hours.between(pd.Timestamp(request.start), end)
-        if wanted.empty:
-            raise DataError(f"{ticker}: {exchange} has no session from {request.start} to {end.date()}.", "Widen it.")
-        expected = wanted[-1]
+    wanted = hours.between(pd.Timestamp(request.start), end) if hours else [None]
+    if not len(wanted):
+        raise DataError(f"{ticker}: {exchange} has no session from {request.start} to {end.date()}.", "Widen it.")
     asked = (ticker, request.start, end.date() if request.end else today.date())
     answer, opinion = provider.daily(*asked), None
     try:
@@ -227,7 +226,7 @@ def _collect(ticker: str, request: FetchRequest, data: Path, provider: Provider,
     market = got.daily.get(request.benchmarks.get(ticker, ""))
     closes = None if market is None else market.frame["close"]
     table = parse_daily(
-        answer, hours=hours, expected_last=expected, unfinished_after=end, opinion=opinion, benchmark=closes
+        answer, hours=hours, expected_last=wanted[-1], unfinished_after=end, opinion=opinion, benchmark=closes
     )
     last = find_last(data / "vintages", ticker)
     known = last.manifest["tickers"][ticker].get("doubts", []) if last else []
@@ -290,10 +289,10 @@ def _collect_earnings(ticker: str, provider: Provider, vintages: Path, got: _Col
             got.parcel.missed[name] += f" Those of {origin} are kept."
 
 
-def _collect_factors(
-    request: FetchRequest, factors: Callable[[str, Path], pd.DataFrame], data: Path, parcel: Parcel
-) -> str:
+def _collect_factors(request: FetchRequest, factors: Factors | None, data: Path, parcel: Parcel) -> str:
     """The factors' vintage in words: recorded with this one, or the embedded ones with the reason."""
+    if factors is None:
+        return "embedded: factors are not asked for."
     try:
         table = factors(request.start.isoformat(), data)
     except StudyError as error:
@@ -321,3 +320,67 @@ def _record(vintages: Path, parcel: Parcel, manifest: dict[str, Any], provider: 
     }  # fmt: skip
     plain = json.loads(json.dumps(whole, allow_nan=False, default=str))
     return write_vintage(vintages, moment.strftime("%Y%m%dT%H%M%SZ"), parcel.files, plain)
+
+
+def _list_files(tickers: Iterable[str], provider: Provider) -> list[tuple[str, int, str]]:
+    """Ticker, minutes and the name of their file in a vintage, for every length of bar that the provider has."""
+    return [(t, m, f"intraday/{m}m/{t}.csv") for t in tickers for m in BAR_MINUTES if m in provider.bar_reach]
+
+
+def _list_spans(vintages: Path, name: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """First and last instant at which the bars of a file begin, for each vintage that has it."""
+    held = [v.manifest["files"].get(name, {}) for v in list_vintages(vintages)[0]]
+    return [(pd.Timestamp(entry["first"]), pd.Timestamp(entry["last"])) for entry in held if "first" in entry]
+
+
+def collect_bars(
+    exchanges: dict[str, str | None], vintages: Path, provider: Provider, *, at: datetime, parcel: Parcel,
+    progress: Progress,
+) -> list[str]:  # fmt: skip
+    """Ask for the bars that no vintage has yet, put them into the parcel, and say what was set aside.
+
+    What cannot be had is written into ``parcel.missed``; nothing is raised for it.
+    """
+    now, notes, limit = pd.Timestamp(at).tz_convert("UTC"), [], ""
+    for ticker, minutes, name in _list_files(exchanges, provider):
+        first = at.date() - timedelta(days=provider.bar_reach[minutes])
+        known = max((last for _, last in _list_spans(vintages, name)), default=now - pd.Timedelta(days=999))
+        if exchange := exchanges[ticker]:
+            hours = load_hours(exchange)
+            if known + pd.Timedelta(minutes=minutes) >= hours.close_at(last_closed(hours, at)):
+                continue
+        progress(f"fetch: {ticker}, bars of {minutes} min")
+        try:
+            if limit:  # whoever asks to wait is not asked further
+                raise RateLimitError(limit)
+            answer = provider.bars(ticker, minutes, max(first, known.date()), at.date())
+            table, doubts = parse_bars(answer, minutes=minutes, until=now)
+        except (DataError, RateLimitError) as error:
+            parcel.missed[name] = error.message
+            limit = error.message if isinstance(error, RateLimitError) else ""
+            continue
+        notes += [*describe_doubts(f"{ticker}, bars of {minutes} min", doubts), *answer.remarks]
+        table = table[table["minute"] > known.strftime(INSTANT)]
+        if len(table):
+            said = {"bar_minutes": minutes, "label": "start", "shift_minutes": 0, "zone": "UTC"}
+            ends = {"first": table["minute"].iloc[0], "last": table["minute"].iloc[-1]}
+            parcel.add(name, to_bytes(table), rows=len(table), raw=answer.raw, **said, **ends)
+    return notes
+
+
+def warn_of_loss(stories: Iterable[Story], vintages: Path, provider: Provider, *, at: datetime) -> list[str]:
+    """Which bars of open stories, on the event session, are lost or about to be, in words."""
+    said = []
+    for story in stories:
+        event = align_story(story).event_session
+        opens = load_hours(story.exchange).open_at(event)
+        for ticker, minutes, name in _list_files(list_bar_tickers(story), provider):
+            left = (event.date() + timedelta(days=provider.bar_reach[minutes]) - at.date()).days
+            is_due = opens <= pd.Timestamp(at) and left <= WARNING_DAYS
+            if is_due and not any(first <= opens <= last for first, last in _list_spans(vintages, name)):
+                verb, when = ("leave", f"in {left} days") if left >= 0 else ("have left", f"{-left} days ago")
+                said.append(
+                    f"{story.story}: bars of {minutes} min of {ticker} on the event session {event.date()} are not "
+                    f"recorded, and {verb} the provider's reach {when}"
+                )
+    return said

@@ -10,14 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import DOUBTFUL, PRICE_COLUMNS, Doubt, accept_doubts, keep_figures, parse_prices, refuse
+from event_impact.market.checks import (
+    DOUBTFUL,
+    PRICE_COLUMNS,
+    Doubt,
+    accept_doubts,
+    keep_figures,
+    parse_prices,
+    read_vendor_cells,
+    refuse,
+    rename_columns,
+)
 from event_impact.market.plausibility import find_doubts
-from event_impact.market.vendor_forms import read_vendor_cells, rename_columns
 from event_impact.market.vintages import Vintage, choose_vintage, find_last
 
 MANIFEST_COLUMNS = (
@@ -225,21 +235,16 @@ class PriceStore:
             aside = tuple(replace(d, state=DOUBTFUL) if d.field == "row" and not d.found else d for d in aside)
         known = self.tables.read("faults.csv", FAULT_COLUMNS)
         known = known[known["ticker"] == ticker].reset_index(drop=True)
-        recorded = self._recorded_doubts(ticker) if origin == "vintage" else None
-        doubts = aside if recorded is None else recorded
+        doubts = aside
         if origin != "snapshot":
+            lender = self._vintage_of(ticker) if origin == "vintage" else None
+            noted = lender.manifest["tickers"][ticker].get("doubts") if lender else None  # some downloads did not look
+            held = (*aside, *find_doubts(frame)) if noted is None else tuple(Doubt(**entry) for entry in noted)
             passed = known[known["action"] == "accept"]
-            found = find_doubts(frame) if recorded is None else ()
-            doubts = accept_doubts((*doubts, *found), passed["session"] + passed["field"])
+            doubts = accept_doubts(held, passed["session"] + passed["field"])
             known = known.iloc[:0]
         columns = [*PRICE_COLUMNS, "volume", "dividend"]
         return PriceHistory(ticker, exchange, frame[columns], files, vintage, known, doubts, notes)
-
-    def _recorded_doubts(self, ticker: str) -> tuple[Doubt, ...] | None:
-        """What the download noted; None from downloads that did not look."""
-        vintage = self._vintage_of(ticker)
-        held = vintage.manifest["tickers"][ticker].get("doubts") if vintage else None
-        return None if held is None else tuple(Doubt(**entry) for entry in held)
 
     def _embedded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         manifest = read_manifest(self.tables)
@@ -277,12 +282,8 @@ class PriceStore:
         for path in self._files:
             raw, sha = self._read(path)
             frame = rename_columns(raw, path.name)
-            if "ticker" not in frame.columns:
-                if path.stem != ticker:
-                    continue
-                part = frame
-            else:
-                part = frame[frame["ticker"].astype(str) == ticker]
+            named = frame["ticker"].astype(str) if "ticker" in frame.columns else path.stem
+            part = frame[np.broadcast_to(named == ticker, len(frame))]
             if len(part):
                 parts.append(part.reset_index(drop=True))
                 files[path.name] = sha
@@ -303,25 +304,25 @@ class PriceStore:
         DataError
             If they are missing, of another hash, or look like percent.
         """
-        if self._vintage is not None and "factors.csv" in self._vintage.manifest["files"]:
-            vintage = self._vintage
+        vintage = self._vintage
+        if vintage is not None and "factors.csv" in vintage.manifest["files"]:
             content = vintage.read("factors.csv")
-            where = f"data/vintages/{vintage.folder.name}/factors.csv"
-            named = f"factors of {vintage.name}"
-            return self._check_factors(read_frame(Path("factors.csv"), content), where), {where: digest(content)}, named
-        manifest = read_manifest(self.tables)
-        row = manifest[manifest["file"] == FACTORS]
-        if row.empty:
-            raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
-        raw, sha = self._read_listed(row.iloc[0].to_dict())
-        return self._check_factors(raw, f"data/{FACTORS}"), {f"data/{FACTORS}": sha}, row["vintage"].iloc[0]
-
-    @staticmethod
-    def _check_factors(raw: pd.DataFrame, where: str) -> pd.DataFrame:
+            raw, sha = read_frame(Path("factors.csv"), content), digest(content)
+            where, named = f"data/vintages/{vintage.folder.name}/factors.csv", f"factors of {vintage.name}"
+        else:
+            manifest = read_manifest(self.tables)
+            row = manifest[manifest["file"] == FACTORS]
+            if row.empty:
+                raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
+            (raw, sha), where, named = (
+                self._read_listed(row.iloc[0].to_dict()),
+                f"data/{FACTORS}",
+                row["vintage"].iloc[0],
+            )
         frame = raw.set_index(pd.to_datetime(raw["date"], format="%Y-%m-%d").rename("session")).drop(columns="date")
         if frame.isna().any().any() or float(frame["mkt_rf"].abs().median()) > 0.05:
             raise DataError(f"{where} has gaps or looks like percent.", "Factors are fractions.")
-        return frame
+        return frame, {where: sha}, named
 
 
 def open_source(source: str, data: Path | Tables, tickers: tuple[str, ...] = ()) -> PriceStore:

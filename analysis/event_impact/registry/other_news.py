@@ -48,18 +48,13 @@ class OtherNews:
     def describe(self, first: pd.Timestamp, last: pd.Timestamp) -> list[str]:
         """Sentences for a terminal; what falls from ``first`` to ``last`` is listed one by one."""
         inside = self.recorded[(self.recorded.index >= first) & (self.recorded.index <= last)]
-        lines = [
-            f"{session.date()}: {label} (recorded)"
-            for session, label in zip(inside.index, inside["label"], strict=True)
-        ]
+        lines = [f"{s.date()}: {label} (recorded)" for s, label in zip(inside.index, inside["label"], strict=True)]
         near = [r for r in self.proposed if first <= pd.Timestamp(r["session"]) <= last]
         lines += [f"{r['session']}: {r['label']} (not recorded)" for r in near]
-        if not lines:
-            lines = [f"no other news is known from {first.date()} to {last.date()}, the windows of the plan"]
+        lines = lines or [f"no other news is known from {first.date()} to {last.date()}, the windows of the plan"]
         rest = len(self.proposed) - len(near)
-        if rest:
-            lines.append(f"{rest} more of the estimation window are not recorded")
-        return [*lines, *self.expected, *self.sentences]
+        more = [f"{rest} more of the estimation window are not recorded"] if rest else []
+        return [*lines, *more, *self.expected, *self.sentences]
 
 
 def span_of_windows(alignment: Alignment, config: StudyConfig) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -109,7 +104,11 @@ def find_other_news(
         sentences.append(f"ex-dividend days of {story.ticker} could not be read: {error.message}")
     else:
         rows += _from_dividends(history, alignment)
-    vintage = _find_earnings(story.ticker, data)
+    name = f"earnings/{story.ticker}.csv"
+    vintages = iterate_good(data / "vintages", (story.ticker,), [])
+    vintage = next(
+        (v for v in vintages if name in v.manifest["files"]), None
+    )  # the freshest whole download that has them
     if vintage is None:
         sentences.append(
             f"earnings dates of {story.ticker}: none downloaded; impact fetch {story.story} asks for them, "
@@ -171,13 +170,6 @@ def _from_dividends(history: PriceHistory, alignment: Alignment) -> list[dict[st
     ]  # fmt: skip
 
 
-def _find_earnings(ticker: str, data: Path) -> Vintage | None:
-    """The freshest whole download of a ticker that has its earnings dates."""
-    name = f"earnings/{ticker}.csv"
-    vintages = iterate_good(data / "vintages", (ticker,), [])
-    return next((v for v in vintages if name in v.manifest["files"]), None)
-
-
 def _from_earnings(
     ticker: str, vintage: Vintage, alignment: Alignment, *, until: pd.Timestamp
 ) -> tuple[list[dict[str, str]], list[str]]:
@@ -228,25 +220,18 @@ def _find_sessions(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp)
 def _row(
     ticker: str, session: pd.Timestamp, known_from: pd.Timestamp, source: str, *, is_masked: bool = True, **cells: str
 ) -> dict[str, str]:
-    row = {
-        "ticker": ticker,
-        "session": f"{session:%Y-%m-%d}",
-        "known_from": format_instant(known_from),
-        "source": source,
-    }
-    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | row | {"is_masked": "yes" if is_masked else "no"} | cells
+    row = {"ticker": ticker, "session": f"{session:%Y-%m-%d}", "known_from": format_instant(known_from)}
+    row |= {"source": source, "is_masked": "yes" if is_masked else "no"}
+    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | row | cells
 
 
 def _merge_sessions(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """One row a session, in order: what falls together is named together, masked if any part is."""
     merged: dict[str, dict[str, str]] = {}
     for row in sorted(rows, key=lambda r: (r["session"], r["label"])):
-        first = merged.get(row["session"])
-        if first is None:
-            merged[row["session"]] = row
-            continue
-        joined = {key: f"{first[key]}; {row[key]}" for key in ("label", "source", "notes")}
-        known = max(first["known_from"], row["known_from"])
-        masked = "yes" if "yes" in (first["is_masked"], row["is_masked"]) else "no"
-        merged[row["session"]] = {**first, **joined, "known_from": known, "is_masked": masked}
+        if first := merged.get(row["session"]):
+            joined = {key: f"{first[key]}; {row[key]}" for key in ("label", "source", "notes")}
+            latest = {key: max(first[key], row[key]) for key in ("known_from", "is_masked")}  # yes before no
+            row = first | joined | latest
+        merged[row["session"]] = row
     return list(merged.values())

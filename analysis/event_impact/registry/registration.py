@@ -54,9 +54,8 @@ def parse_ticker(name: str, value: str) -> str:
         If it is none.
     """
     if not TICKER_PATTERN.fullmatch(value):
-        raise ConfigError(
-            f"{name}: expected a ticker such as F, VOW3.DE or 1810.HK, found {value!r}.", "Use the price vendor's form."
-        )
+        said = f"{name}: expected a ticker such as F, VOW3.DE or 1810.HK, found {value!r}."
+        raise ConfigError(said, "Use the price vendor's form.")
     return value
 
 
@@ -64,9 +63,7 @@ def known_exchanges(data: Path) -> dict[str, set[str]]:
     """The exchanges under which the study already knows each ticker, from stories and price files."""
     known: dict[str, set[str]] = {}
     for name, columns in (("stories.csv", STORY_COLUMNS), ("manifest.csv", MANIFEST_COLUMNS)):
-        if not (data / name).exists():
-            continue
-        table = read_table(data / name, columns)
+        table = read_table(data / name, columns) if (data / name).exists() else {"ticker": (), "exchange": ()}
         for ticker, exchange in zip(table["ticker"], table["exchange"], strict=True):
             if ticker and exchange:
                 known.setdefault(ticker, set()).add(exchange)
@@ -96,9 +93,8 @@ def check_title(title: str) -> None:
     """
     words = len(title.split())
     if not 1 <= words <= MAX_TITLE_WORDS or re.search(r"[\"“”«»]", title):
-        raise ConfigError(
-            f"the title has {words} words or holds quotation marks.", f"Use 1 to {MAX_TITLE_WORDS} words of your own."
-        )
+        hint = f"Use 1 to {MAX_TITLE_WORDS} words of your own."
+        raise ConfigError(f"the title has {words} words or holds quotation marks.", hint)
 
 
 def check_new_story(data: Path, new: NewStory) -> NewStory:
@@ -121,10 +117,9 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
         For an id in use, a malformed ticker, an unknown exchange, a ticker of two exchanges.
     """
     check_new_id(data, new.story)
-    parse_ticker("ticker", new.ticker)
-    parse_ticker("benchmark", new.benchmark)
-    for ticker in new.other_tickers:
-        parse_ticker("peers", ticker)
+    named = [("ticker", new.ticker), ("benchmark", new.benchmark), *(("peers", t) for t in new.other_tickers)]
+    for name, ticker in named:
+        parse_ticker(name, ticker)
     if new.benchmark == new.ticker:
         raise ConfigError("the benchmark is the story's own ticker.", "Name a market index or fund.")
     doubled = [t for t in new.other_tickers if t == new.ticker or new.other_tickers.count(t) > 1]

@@ -22,8 +22,8 @@ from event_impact.base.root import StudyRoot, find_root
 from event_impact.events.articles import Article, Story, load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
+from event_impact.market.checks import rename_columns
 from event_impact.market.snapshot import GIVEN, PriceStore, open_source, read_frame
-from event_impact.market.vendor_forms import rename_columns
 from event_impact.registry.registration import find_benchmark, find_exchange, parse_ticker
 from event_impact.study.study import Study
 
