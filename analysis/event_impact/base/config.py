@@ -87,10 +87,8 @@ def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
     is_text = isinstance(value, str) and FRACTION_PATTERN.fullmatch(value) is not None
     number = float(value) if is_text or (isinstance(value, (int, float)) and not isinstance(value, bool)) else math.nan
     if not low <= number <= high:
-        raise ConfigError(
-            f"{name}: expected a fraction from {low:g} to {high:g}, found {value!r}.",
-            "Fractions, not percent: 2 % is 0.02.",
-        )
+        said = f"{name}: expected a fraction from {low:g} to {high:g}, found {value!r}."
+        raise ConfigError(said, "Fractions, not percent: 2 % is 0.02.")
     return number
 
 
@@ -140,10 +138,8 @@ def parse_benchmark(name: str, value: Any) -> str:
 def parse_source(name: str, value: Any) -> str:
     """``snapshot``, ``auto`` or a path; whether the path exists is checked when it is read."""
     if not isinstance(value, str) or not value.strip() or "\x00" in value:
-        raise ConfigError(
-            f"{name}: expected snapshot, auto or the path of a CSV or Parquet file or a folder, found {value!r}.",
-            "For example: --source snapshot",
-        )
+        said = f"{name}: expected snapshot, auto or the path of a CSV or Parquet file or a folder, found {value!r}."
+        raise ConfigError(said, "For example: --source snapshot")
     return value.strip()
 
 
@@ -255,10 +251,8 @@ class StudyConfig:
         ]
         for name, (first, last), least, said in (*judged, ("path", self.path, farthest, shown)):
             if first < least or last > LAST_WINDOW_SESSION:
-                raise ConfigError(
-                    f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}.",
-                    "Choose a shorter window or a longer gap_sessions.",
-                )
+                told = f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}."
+                raise ConfigError(told, "Choose a shorter window or a longer gap_sessions.")
         if (0, 0) not in self.windows:
             hint = "Add it: the declared headline is always tested."
             raise ConfigError("windows: the headline window 0:0 is missing.", hint)

@@ -139,15 +139,13 @@ def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.Da
                 io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8", index_col=False
             )
     except pd.errors.ParserWarning as error:
-        raise DataError(
-            f"{name} has rows with more cells than its header.", "Take out commas at the ends of lines."
-        ) from error
+        said = f"{name} has rows with more cells than its header."
+        raise DataError(said, "Take out commas at the ends of lines.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{name} is not a readable CSV: {error}.", "Restore it from the repository.") from error
     if tuple(table.columns[: len(columns)]) != columns:
-        raise DataError(
-            f"{name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}.", "See data/README.md."
-        )
+        said = f"{name} has the columns {', '.join(table.columns)}; expected {', '.join(columns)}."
+        raise DataError(said, "See data/README.md.")
     return table
 
 

@@ -97,10 +97,8 @@ def writing(place: Path, *, refusal: type[StudyError] = RenderError) -> Iterator
     except OSError as error:
         reason = error.strerror or str(error)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        raise refusal(
-            f"{place} cannot be written ({reason}); nothing was changed.",
-            "Free some space and run again." if full else "Make the folder writable, or choose another.",
-        ) from error
+        hint = "Free some space and run again." if full else "Make the folder writable, or choose another."
+        raise refusal(f"{place} cannot be written ({reason}); nothing was changed.", hint) from error
 
 
 def make_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> Path:

@@ -86,15 +86,12 @@ def find_root(explicit: str | Path | None = None) -> StudyRoot:
         if named:
             path = Path(named).expanduser().resolve()
             if not holds_study(path):
-                raise ConfigError(
-                    f"{origin} names {path}, which holds no notebooks/ and data/stories.csv.",
-                    "Name the top folder of a study.",
-                )
+                said = f"{origin} names {path}, which holds no notebooks/ and data/stories.csv."
+                raise ConfigError(said, "Name the top folder of a study.")
             return StudyRoot(path)
     here = Path.cwd().resolve()
     for path in (here, *here.parents, *SHIPPED):
         if holds_study(path):
             return StudyRoot(path)
-    raise ConfigError(
-        f"no study found in {here} or above it.", "Run inside a study, or name its folder with --root or IMPACT_ROOT."
-    )
+    hint = "Run inside a study, or name its folder with --root or IMPACT_ROOT."
+    raise ConfigError(f"no study found in {here} or above it.", hint)

@@ -149,9 +149,8 @@ def check_schema(values: Any) -> None:
     try:
         _validator()(values)
     except JsonSchemaValueException as error:
-        raise DataError(
-            f"run.json: {error.message.removeprefix('data.')}.", "See run.schema.json in the package."
-        ) from error
+        said = f"run.json: {error.message.removeprefix('data.')}."
+        raise DataError(said, "See run.schema.json in the package.") from error
 
 
 @functools.cache

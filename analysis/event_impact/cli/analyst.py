@@ -163,10 +163,8 @@ def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[
     show(ctx, examined)
     proposal, interval = settle(ctx, examined, yes=yes)
     if not examined.outlet and yes:
-        raise DataError(
-            f"{examined.page.name} does not name its outlet, and nothing was registered.",
-            "Leave the page out, and add it afterwards with: impact article add --outlet NAME",
-        )
+        hint = "Leave the page out, and add it afterwards with: impact article add --outlet NAME"
+        raise DataError(f"{examined.page.name} does not name its outlet, and nothing was registered.", hint)
     outlet = examined.outlet or ask(
         click.prompt, f"Outlet of {examined.page.name}", "Leave the page out, and add it afterwards with --outlet."
     )

@@ -173,10 +173,8 @@ def settle(
     is_bounded = first is not None and last is not None
     if number is None and proposal.chosen is None and not is_bounded:
         if yes:
-            raise DataError(
-                f"{examined.page.name}: {proposal.reason}",
-                "Name the item to rest on with --use N, or both bounds with --not-before and --not-after.",
-            )
+            advice = "Name the item to rest on with --use N, or both bounds with --not-before and --not-after."
+            raise DataError(f"{examined.page.name}: {proposal.reason}", advice)
         hint = "Give --use N, or --not-before and --not-after."
         number = ask(click.prompt, "Number of the item to rest on", hint, type=int)
     if number is not None:

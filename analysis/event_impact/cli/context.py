@@ -42,10 +42,8 @@ def open_own_root(ctx: click.Context) -> StudyRoot:
     """
     root = open_root(ctx)
     if root.is_packaged:
-        raise ConfigError(
-            "the study that came with the package is read-only.",
-            "Lay out your own with impact init DIR, or name yours with --root.",
-        )
+        hint = "Lay out your own with impact init DIR, or name yours with --root."
+        raise ConfigError("the study that came with the package is read-only.", hint)
     return root
 
 

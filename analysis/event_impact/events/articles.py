@@ -340,8 +340,6 @@ def load_story(story: str, data: Path | Tables) -> Story:
     """
     found = find_story(story, load_stories(data, with_drafts=True))
     if found.is_draft:
-        raise DataError(
-            f"story {story!r} has no report and no denial yet, so nothing defines its event.",
-            f"Add one with: impact article add FILE --story {story} --role report",
-        )
+        said = f"story {story!r} has no report and no denial yet, so nothing defines its event."
+        raise DataError(said, f"Add one with: impact article add FILE --story {story} --role report")
     return found

@@ -158,9 +158,8 @@ class SessionHours:
         """The session that many sessions later (earlier when negative)."""
         position = place_of(self.sessions, session) + steps
         if not 0 <= position < len(self.sessions):
-            raise AlignmentError(
-                f"no session {steps:+d} from {session.date()} on {self.exchange}.", "Shorten the window."
-            )
+            said = f"no session {steps:+d} from {session.date()} on {self.exchange}."
+            raise AlignmentError(said, "Shorten the window.")
         return self.sessions[position]
 
 
@@ -233,9 +232,8 @@ def _build_arrays(exchange: str) -> dict[str, np.ndarray]:
     try:
         calendar = _build_calendar(exchange)
     except (exchange_calendars.errors.InvalidCalendarName, KeyError) as error:
-        raise AlignmentError(
-            f"unknown exchange {exchange!r}.", "Use a market identifier that exchange_calendars knows, such as XNYS."
-        ) from error
+        hint = "Use a market identifier that exchange_calendars knows, such as XNYS."
+        raise AlignmentError(f"unknown exchange {exchange!r}.", hint) from error
     except (ValueError, NotImplementedError) as error:  # some calendars do not work with every version of pandas
         raise AlignmentError(
             f"exchange_calendars {exchange_calendars.__version__} cannot build the calendar of {exchange} with pandas "

@@ -216,10 +216,8 @@ def tighten_by_order(articles: tuple[Article, ...]) -> tuple[Article, ...]:
         if article.role == "report" and len(reports) == 1 and article.published_latest > last:
             article = dataclasses.replace(article, published_latest=last, latest_basis="order")
         if article.published_earliest >= article.published_latest:
-            raise AlignmentError(
-                f"{article.article_id}: once the order of report and denial is used, no time is left for it.",
-                "Mend its bounds in articles.csv.",
-            )
+            said = f"{article.article_id}: once the order of report and denial is used, no time is left for it."
+            raise AlignmentError(said, "Mend its bounds in articles.csv.")
         moved.append(article)
     return tuple(moved)
 
@@ -353,10 +351,8 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
         known = story.known_by(as_of)
         if known.is_draft:
             event = align_story(story, opens=opens).event_session.date()
-            raise ConfigError(
-                f"as_of: {as_of} lies before the event session of {story.story}, {event}.",
-                f"Choose {event} or a later session.",
-            )
+            told = f"as_of: {as_of} lies before the event session of {story.story}, {event}."
+            raise ConfigError(told, f"Choose {event} or a later session.")
         story = known
     story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
     aligned = tuple(align_article(article, hours) for article in story.articles)

@@ -135,11 +135,8 @@ def _label_rows(
 def _refuse_stale(prices: pd.DataFrame, expected_last: pd.Timestamp | None, where: str) -> None:
     last = prices.index[-1]
     if expected_last is not None and last < expected_last:
-        raise refuse(
-            where,
-            f"it ends with {last.date()}, but {expected_last.date()} has closed",
-            "Fetch again later, or say --end if the listing has ended.",
-        )
+        said = f"it ends with {last.date()}, but {expected_last.date()} has closed"
+        raise refuse(where, said, "Fetch again later, or say --end if the listing has ended.")
     if len(prices) > 1:
         before, after = prices.iloc[-2], prices.iloc[-1]
         same = all(before[name] == after[name] for name in (*PRICE_COLUMNS, "volume"))

@@ -85,9 +85,8 @@ def _embedded(ticker: str, request: BarRequest) -> list[_Part]:
     for row in rows[(rows["first_session"] <= day) & (rows["last_session"] >= day)].to_dict("records"):
         raw, sha = _read(tables.folder / row["file"])
         if row["sha256"] != sha:
-            raise DataError(
-                f"data/{row['file']} has another hash than the manifest.", "Restore it from its repository."
-            )
+            said = f"data/{row['file']} has another hash than the manifest."
+            raise DataError(said, "Restore it from its repository.")
         parts.append(_Part({f"data/{row['file']}": sha}, raw, _convention(row), row["vintage"]))
     return parts
 

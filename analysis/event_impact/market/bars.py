@@ -228,11 +228,8 @@ def _check_steps(regular: pd.DataFrame, minutes: int, where: str) -> None:
     is_split = (step > SPLIT_FACTOR) & (np.abs(step - np.round(2 * step) / 2) < SPLIT_NEAR * step)
     if (broken := is_split | (step > MAX_PRICE_FACTOR)).any():
         at = regular["ends_at"].iloc[int(broken.argmax())]
-        raise refuse(
-            where,
-            f"the price changes by a factor of {step[broken].max():.3g} inside a session, at {at}",
-            "A split or another unit: use one adjusted series.",
-        )
+        said = f"the price changes by a factor of {step[broken].max():.3g} inside a session, at {at}"
+        raise refuse(where, said, "A split or another unit: use one adjusted series.")
 
 
 def _judge_volume(frame: pd.DataFrame, regular: pd.DataFrame, minutes: int, where: str) -> list[str]:

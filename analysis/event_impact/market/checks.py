@@ -158,11 +158,8 @@ def _to_sessions(dates: pd.Series, where: str) -> pd.DatetimeIndex:
     plain = text.str.replace(r"[T ]00:00:00([+-]\d{2}:\d{2})?$", "", regex=True)
     bad = ~plain.str.fullmatch(r"\d{4}-\d{2}-\d{2}")
     if bad.any():
-        raise refuse(
-            where,
-            f"date {text[bad].iloc[0]!r} is not a plain YYYY-MM-DD",
-            "Dates are session labels of the exchange: YYYY-MM-DD, or midnights of its own zone.",
-        )
+        hint = "Dates are session labels of the exchange: YYYY-MM-DD, or midnights of its own zone."
+        raise refuse(where, f"date {text[bad].iloc[0]!r} is not a plain YYYY-MM-DD", hint)
     try:
         index = pd.DatetimeIndex(pd.to_datetime(plain, format="%Y-%m-%d"))
     except ValueError as error:
@@ -267,10 +264,9 @@ def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None
     has_volume = not (has_close and "volume" in frame.columns and frame["volume"].at[session] == 0)
     if not (has_close and has_volume):
         what = "no volume" if has_close else "no close"
-        raise DataError(
-            f"{ticker} has {what} on the event session {session.date()}: trading may have been halted.",
-            "Treat the session of resumption as the event: move the bound of the article, with its reason.",
-        )
+        said = f"{ticker} has {what} on the event session {session.date()}: trading may have been halted."
+        hint = "Treat the session of resumption as the event: move the bound of the article, with its reason."
+        raise DataError(said, hint)
 
 
 def rename_columns(frame: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -256,10 +256,8 @@ def _compare(table: DailyTable, last: Vintage | None, request: FetchRequest, dat
 def _refuse_revisions(comparisons: list[Comparison], is_accepted: bool) -> None:
     found = [f"{c.ticker}: {text} (against {c.against})" for c in comparisons for text in c.revisions]
     if found and not is_accepted:
-        raise RevisionError(
-            f"recorded history was revised: {'; '.join(found)}.",
-            "Nothing was recorded. Look into it; then fetch with --accept-revisions.",
-        )
+        hint = "Nothing was recorded. Look into it; then fetch with --accept-revisions."
+        raise RevisionError(f"recorded history was revised: {'; '.join(found)}.", hint)
 
 
 def _refuse_suspicions(daily: dict[str, DailyTable], request: FetchRequest) -> None:

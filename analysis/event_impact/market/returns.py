@@ -172,10 +172,8 @@ def load_panel(
     for history in histories.values():
         last = history.frame.index[-1]
         if label > last:
-            raise DataError(
-                f"as_of: {as_of} lies after the last recorded session of {history.ticker}, {last.date()}.",
-                "Choose an earlier as_of, or fetch newer figures.",
-            )
+            told = f"as_of: {as_of} lies after the last recorded session of {history.ticker}, {last.date()}."
+            raise DataError(told, "Choose an earlier as_of, or fetch newer figures.")
     shared = firm.frame.index.intersection(market.frame.index)
     shared = shared[shared <= label]
     if len(shared) < 2:

@@ -251,10 +251,8 @@ class PriceStore:
         rows = manifest[manifest["ticker"] == ticker].sort_values("first_session")
         if rows.empty:
             held = ", ".join(sorted(set(manifest["ticker"]) - {""}))
-            raise DataError(
-                f"the snapshot has no prices of {ticker}; it holds {held}.",
-                f"Fetch them (impact fetch {ticker}) or give your own with --source PATH.",
-            )
+            hint = f"Fetch them (impact fetch {ticker}) or give your own with --source PATH."
+            raise DataError(f"the snapshot has no prices of {ticker}; it holds {held}.", hint)
         read = [self._read_listed(row) for row in rows.to_dict("records")]
         files = {f"data/{name}": sha for name, sha in zip(rows["file"], (sha for _, sha in read), strict=True)}
         return [frame for frame, _ in read], files, "; ".join(dict.fromkeys(rows["vintage"]))
@@ -263,10 +261,8 @@ class PriceStore:
         """An embedded file and its sha256, which must be that of the manifest."""
         frame, sha = self._read(self.data / row["file"])
         if sha != row["sha256"]:
-            raise DataError(
-                f"data/{row['file']} has sha256 {sha[:12]}..., the manifest says {row['sha256'][:12]}....",
-                "Restore the file from the repository; the snapshot is read-only.",
-            )
+            said = f"data/{row['file']} has sha256 {sha[:12]}..., the manifest says {row['sha256'][:12]}...."
+            raise DataError(said, "Restore the file from the repository; the snapshot is read-only.")
         return frame, sha
 
     def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:

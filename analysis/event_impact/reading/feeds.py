@@ -52,10 +52,8 @@ class Feed:
             if item.key == key:
                 return item
         listed = "; ".join(f"{item.key} {item.title[:60]}" for item in self.items[:NAMES_LISTED])
-        raise ConfigError(
-            f"the feed has {len(self.items)} items and none is chosen ({key or '--item is missing'}).",
-            f"Name one with --item: {listed or 'it is empty'}.",
-        )
+        said = f"the feed has {len(self.items)} items and none is chosen ({key or '--item is missing'})."
+        raise ConfigError(said, f"Name one with --item: {listed or 'it is empty'}.")
 
 
 def is_feed(content: bytes) -> bool:

@@ -110,10 +110,8 @@ def read_submissions(content: bytes, *, name: str) -> list[Filing]:
         rows = list(zip(*(recent[column] for column in columns), strict=True))
         return list(_read_rows(rows, int(whole["cik"])))
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{name} is no list of submissions of EDGAR ({type(error).__name__}: {error}).",
-            "Save CIK##########.json of data.sec.gov.",
-        ) from error
+        said = f"{name} is no list of submissions of EDGAR ({type(error).__name__}: {error})."
+        raise DataError(said, "Save CIK##########.json of data.sec.gov.") from error
 
 
 def _read_rows(rows: list[tuple[Any, ...]], cik: int) -> Iterator[Filing]:

@@ -252,10 +252,8 @@ def check_paraphrase(paraphrase: str, text: str) -> None:
     if re.search(r"[\"“”«»「」]", paraphrase):
         raise ConfigError("the paraphrase holds quotation marks.", "Say it in your own words.")
     if run := find_copied_run(paraphrase, text):
-        raise ConfigError(
-            f"the paraphrase repeats {COPIED_WORDS} or more consecutive words of the page ({run}).",
-            "Say it in your own words; no text of an article is kept.",
-        )
+        said = f"the paraphrase repeats {COPIED_WORDS} or more consecutive words of the page ({run})."
+        raise ConfigError(said, "Say it in your own words; no text of an article is kept.")
 
 
 def rate_confidence(proposal: Proposal, interval: Interval) -> str:

@@ -115,10 +115,8 @@ def _guess(content: bytes, name: str) -> Decoded:
 
     ranked = list(from_bytes(content, cp_isolation=list(GUESSES)))
     if not ranked or (len(ranked) > 1 and ranked[1].chaos - ranked[0].chaos < CLEAR_MARGIN):
-        raise DataError(
-            f"the encoding of {name} is not declared and cannot be told from its characters.",
-            "Name it, for instance --encoding shift_jis.",
-        )
+        said = f"the encoding of {name} is not declared and cannot be told from its characters."
+        raise DataError(said, "Name it, for instance --encoding shift_jis.")
     return Decoded(content.decode(ranked[0].encoding), ranked[0].encoding, "guessed")
 
 
@@ -201,10 +199,8 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
         If a given encoding does not fit.
     """
     if len(content) > MAX_BYTES:
-        raise DataError(
-            f"{name} has {len(content) / 1e6:.0f} MB; a saved article has at most {MAX_BYTES // 1_000_000}.",
-            "Save the page without pictures, or paste its text.",
-        )
+        said = f"{name} has {len(content) / 1e6:.0f} MB; a saved article has at most {MAX_BYTES // 1_000_000}."
+        raise DataError(said, "Save the page without pictures, or paste its text.")
     address = ""
     if re.match(rb"(?s)(?:From:|MIME-Version:|Snapshot-Content-Location:).{0,2000}multipart/related", content):
         content, address = _unpack_archive(content, name)
@@ -248,9 +244,8 @@ def _refuse_open_markup(text: str, name: str) -> None:
     """The parser's time grows with the square of the tags that never end; no browser saves such a page."""
     opened, closed = text.count("<"), text.count(">")
     if opened > MAX_OPEN_TAGS and opened > 4 * closed:
-        raise DataError(
-            f"the markup of {name} is damaged: {opened} tags begin and {closed} end.", "Save the page again."
-        )
+        said = f"the markup of {name} is damaged: {opened} tags begin and {closed} end."
+        raise DataError(said, "Save the page again.")
 
 
 def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:

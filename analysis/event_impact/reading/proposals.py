@@ -90,10 +90,8 @@ def propose(evidence: list[Evidence]) -> Proposal:
     usable = [i for i in published if items[i].is_usable]
     broken = [i for i in published if not items[i].is_usable]
     if published and not usable and all("in the future" in items[i].problem for i in published):
-        raise DataError(
-            f"the page is dated {items[published[0]].printed}, which lies in the future of the copy.",
-            "Check the date, or name when the copy was saved with --saved-at.",
-        )
+        said = f"the page is dated {items[published[0]].printed}, which lies in the future of the copy."
+        raise DataError(said, "Check the date, or name when the copy was saved with --saved-at.")
     if not usable:
         return Proposal(items, "undecided", None, None, _why_undecided(items, broken))
     usable = _settle_readings(items, usable)
@@ -135,10 +133,8 @@ def use(proposal: Proposal, number: int) -> Proposal:
         why = item.problem or item.note or "it gives no interval"
         raise ConfigError(f"--use {number}: this item cannot be used ({why}).", "Name another, or give --zone.")
     if item.kind in ("not_later_than", "not_earlier_than"):
-        raise ConfigError(
-            f"--use {number}: this item bounds the time from one side only.",
-            "Give the other side with --not-before or --not-after, or name another item.",
-        )
+        hint = "Give the other side with --not-before or --not-after, or name another item."
+        raise ConfigError(f"--use {number}: this item bounds the time from one side only.", hint)
     own = [(i, e) for i, e in enumerate(proposal.evidence, start=1) if e.kind == "published"]
     others = [str(i) for i, e in own if not (e.is_usable and _overlap(proposal.evidence, number - 1, i - 1))]
     reason = f"chosen by hand: {item.source}{'; against ' + ', '.join(others) if others else ''}"

@@ -113,9 +113,8 @@ def load_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"unknown time zone {name!r}.", "Use an IANA name such as America/New_York or Asia/Hong_Kong."
-        ) from error
+        hint = "Use an IANA name such as America/New_York or Asia/Hong_Kong."
+        raise ConfigError(f"unknown time zone {name!r}.", hint) from error
 
 
 def name_zone(zone: str) -> str:
@@ -139,9 +138,8 @@ def locate_clock(day: date, clock: time, zone: tzinfo) -> tuple[datetime, ...]:
     local = datetime.combine(day, clock, tzinfo=zone)
     found = sorted({local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)})
     if found[0].astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise NonexistentTimeError(
-            f"{day} {clock} does not exist in {zone}: the clocks skip it.", "Check the zone, or the stamp."
-        )
+        said = f"{day} {clock} does not exist in {zone}: the clocks skip it."
+        raise NonexistentTimeError(said, "Check the zone, or the stamp.")
     return tuple(found)
 
 

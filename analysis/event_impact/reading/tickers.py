@@ -78,8 +78,6 @@ def resolve_exchange(ticker: str, exchange: str, known: dict[str, set[str]]) -> 
     wanted = held | implied
     is_american = not ending and exchange in AMERICAN
     if wanted and exchange not in wanted and not (is_american and wanted & set(AMERICAN)):
-        raise ConfigError(
-            f"ticker {ticker} is a listing on {' and '.join(sorted(wanted))}, not on {exchange}.",
-            "One listing is used for inference: name its own ticker and exchange.",
-        )
+        said = f"ticker {ticker} is a listing on {' and '.join(sorted(wanted))}, not on {exchange}."
+        raise ConfigError(said, "One listing is used for inference: name its own ticker and exchange.")
     return exchange

@@ -26,7 +26,5 @@ def load_provider(name: str = DEFAULT_PROVIDER, **options: Any) -> Provider:
     try:
         return cast(Provider, offered[name].load()())
     except Exception as error:  # code of another distribution, which may fail in any way
-        raise ConfigError(
-            f"no provider {name!r} can be loaded ({type(error).__name__}: {error}).",
-            f"There is {', '.join(sorted({DEFAULT_PROVIDER, *offered.names}))}; providers are entry points {GROUP}.",
-        ) from error
+        hint = f"There is {', '.join(sorted({DEFAULT_PROVIDER, *offered.names}))}; providers are entry points {GROUP}."
+        raise ConfigError(f"no provider {name!r} can be loaded ({type(error).__name__}: {error}).", hint) from error

@@ -49,9 +49,8 @@ def fetch_factors(first: str, data: Path, *, read: Callable[[str], bytes] = read
         _compare_with_embedded(joined, data)
     except Exception as error:  # a damaged archive fails in many ways, and factors may fail nothing
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"the Kenneth French library gave no factors that can serve ({reason}).", "The embedded ones serve instead."
-        ) from error
+        said = f"the Kenneth French library gave no factors that can serve ({reason})."
+        raise DataError(said, "The embedded ones serve instead.") from error
     joined.insert(0, "date", pd.DatetimeIndex(joined.index).strftime("%Y-%m-%d"))
     return joined.reset_index(drop=True)
 
@@ -62,9 +61,8 @@ def _compare_with_embedded(new: pd.DataFrame, data: Path) -> None:
     embedded = PriceStore("snapshot", data).load_factors()[0]
     apart = (embedded - new).abs().median()
     if not (apart <= MAX_FACTOR_CHANGE).all():
-        raise ValueError(
-            f"they differ from the embedded ones in {apart.idxmax()} by {apart.max():.2g} on half of the days"
-        )
+        said = f"they differ from the embedded ones in {apart.idxmax()} by {apart.max():.2g} on half of the days"
+        raise ValueError(said)
 
 
 def parse_library(content: bytes) -> pd.DataFrame:
