@@ -1,7 +1,5 @@
 """Verbs of analysts: stories, their plans and other news, calibration, a study of one's own."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

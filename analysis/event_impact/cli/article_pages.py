@@ -1,7 +1,5 @@
 """Verbs for articles: what a saved page says of its time, its row in the registry, the sessions it can have reached."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The verb for one question: a ticker and an instant, answered in the terminal."""
 
-from __future__ import annotations
-
 import webbrowser
 from pathlib import Path
 from typing import Any

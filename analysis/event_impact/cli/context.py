@@ -1,7 +1,5 @@
 """What the verbs share: the study, where its reports lie, options, completion, how progress and results are said."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import json

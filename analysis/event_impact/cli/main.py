@@ -4,8 +4,6 @@ Progress goes to stderr, the result is the only line on stdout, a refusal is one
 exit code. ``verbs.toml`` says which verbs there are; their modules are imported when they are called.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import json

@@ -1,7 +1,5 @@
 """The verb for many events over many tickers."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +89,7 @@ def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     context.say(ctx, str(request.out), outcome.sample)
 
 
-def _publish_page(ctx: click.Context, request: BatchRequest, *, name: str, path: str) -> None:
+def _publish_page(ctx: click.Context, request: "BatchRequest", *, name: str, path: str) -> None:
     """Run notebook 07 on the same files and print where its page lies."""
     from event_impact.runs.requests import RunRequest
     from event_impact.runs.run import run_notebook
@@ -107,7 +105,7 @@ def _publish_page(ctx: click.Context, request: BatchRequest, *, name: str, path:
     context.say_run(ctx, run_notebook(asked, progress=context.make_progress(ctx)))
 
 
-def _request_batch(*, event: str | None, estimation: str | None, **options: Any) -> BatchRequest:
+def _request_batch(*, event: str | None, estimation: str | None, **options: Any) -> "BatchRequest":
     """The request; windows spelled ``--estimation A:B --event A:B`` are understood, and said in today's words."""
     from event_impact.many.files import BatchRequest, parse_window
 

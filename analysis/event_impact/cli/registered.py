@@ -1,7 +1,5 @@
 """Verbs that look at what is registered: the stories, and the sessions that their articles can have reached."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Verbs of reviewers: list, show, open, print, export, verify and bind runs."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from textwrap import fill

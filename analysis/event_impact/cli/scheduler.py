@@ -1,7 +1,5 @@
 """Verbs of schedulers: prices, the nightly run, its timetable, the state of the machine."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys
@@ -30,7 +28,7 @@ WAIT_HELP = "Minutes to go on trying while the provider asks to wait."
 wait_option = click.option("--wait", type=click.IntRange(0, 1440), default=30, show_default=True, help=WAIT_HELP)
 
 
-def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[str], None]) -> FetchOutcome:
+def fetch_story(root: "StudyRoot", story: str, at: datetime, progress: Callable[[str], None]) -> "FetchOutcome":
     """Fetch what one story needs, up to the sessions that closed by an instant."""
     from event_impact.market.download import fetch_vintage
     from event_impact.market.fetch_plan import plan_fetch
@@ -40,7 +38,7 @@ def fetch_story(root: StudyRoot, story: str, at: datetime, progress: Callable[[s
     return fetch_vintage(request, root.data, provider, at=at, recorded_at=read_system_clock(), progress=progress)
 
 
-def choose_provider(name: str | None = None, **options: Any) -> Provider:
+def choose_provider(name: str | None = None, **options: Any) -> "Provider":
     """The provider asked for, by option or by the environment, else the default one."""
     from event_impact.market.providers import DEFAULT_PROVIDER, load_provider
 
@@ -135,7 +133,7 @@ def nightly(
         (done,) = run_parts([request], run=partial(run_dossier, limit=limit), progress=progress)
         return done.settle()
 
-    def record(stories: list[Story]) -> str:
+    def record(stories: "list[Story]") -> str:
         done = record_bars(
             stories, root.data, choose_provider(), at=instant, recorded_at=read_system_clock(), progress=progress
         )
