@@ -16,17 +16,7 @@ import pandas as pd
 from event_impact.base.csv_tables import Tables, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import (
-    DOUBTFUL,
-    PRICE_COLUMNS,
-    Doubt,
-    accept_doubts,
-    keep_figures,
-    parse_prices,
-    read_vendor_cells,
-    refuse,
-    rename_columns,
-)
+from event_impact.market import checks
 from event_impact.market.plausibility import find_doubts
 from event_impact.market.vintages import Vintage, choose_vintage, find_last
 
@@ -67,7 +57,7 @@ class PriceHistory:
     files: dict[str, str]
     vintage: str
     faults: pd.DataFrame
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[checks.Doubt, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -108,8 +98,8 @@ def read_frame(path: Path, content: bytes) -> pd.DataFrame:
             return pd.read_csv(io.BytesIO(content), dtype=text)
     except Exception as error:  # pyarrow and pandas raise many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise refuse(path.name, f"the file cannot be read ({reason})") from error
-    raise refuse(path.name, f"the ending {path.suffix!r} is neither .csv nor .parquet", "Convert the file.")
+        raise checks.refuse(path.name, f"the file cannot be read ({reason})") from error
+    raise checks.refuse(path.name, f"the ending {path.suffix!r} is neither .csv nor .parquet", "Convert the file.")
 
 
 def read_hashed(path: Path) -> tuple[pd.DataFrame, str]:
@@ -225,25 +215,25 @@ class PriceStore:
         where = f"{ticker} in {', '.join(files)}"
         notes: tuple[str, ...] = ()
         if origin == "own files":
-            read = [read_vendor_cells(part, where) for part in parts]
+            read = [checks.read_vendor_cells(part, where) for part in parts]
             parts, notes = [part for part, _ in read], tuple(dict.fromkeys(said for _, all_ in read for said in all_))
-        frame = pd.concat([parse_prices(part, where) for part in parts]).sort_index()
+        frame = pd.concat([checks.parse_prices(part, where) for part in parts]).sort_index()
         if frame.index.has_duplicates:
-            raise refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
-        frame, aside = keep_figures(frame, load_hours(exchange), where)
+            raise checks.refuse(where, f"{frame.index[frame.index.duplicated()][0].date()} stands in two files")
+        frame, aside = checks.keep_figures(frame, load_hours(exchange), where)
         if origin == "own files":  # nobody but their owner can say why a session has no row
-            aside = tuple(replace(d, state=DOUBTFUL) if d.field == "row" and not d.found else d for d in aside)
+            aside = tuple(replace(d, state=checks.DOUBTFUL) if d.field == "row" and not d.found else d for d in aside)
         known = self.tables.read("faults.csv", FAULT_COLUMNS)
         known = known[known["ticker"] == ticker].reset_index(drop=True)
         doubts = aside
         if origin != "snapshot":
             lender = self._vintage_of(ticker) if origin == "vintage" else None
             noted = lender.manifest["tickers"][ticker].get("doubts") if lender else None  # some downloads did not look
-            held = (*aside, *find_doubts(frame)) if noted is None else tuple(Doubt(**entry) for entry in noted)
+            held = (*aside, *find_doubts(frame)) if noted is None else tuple(checks.Doubt(**entry) for entry in noted)
             passed = known[known["action"] == "accept"]
-            doubts = accept_doubts(held, passed["session"] + passed["field"])
+            doubts = checks.accept_doubts(held, passed["session"] + passed["field"])
             known = known.iloc[:0]
-        columns = [*PRICE_COLUMNS, "volume", "dividend"]
+        columns = [*checks.PRICE_COLUMNS, "volume", "dividend"]
         return PriceHistory(ticker, exchange, frame[columns], files, vintage, known, doubts, notes)
 
     def _embedded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
@@ -277,7 +267,7 @@ class PriceStore:
         parts, files = [], {}
         for path in self._files:
             raw, sha = self._read(path)
-            frame = rename_columns(raw, path.name)
+            frame = checks.rename_columns(raw, path.name)
             named = frame["ticker"].astype(str) if "ticker" in frame.columns else path.stem
             part = frame[np.broadcast_to(named == ticker, len(frame))]
             if len(part):

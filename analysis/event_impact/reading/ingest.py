@@ -18,33 +18,15 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from event_impact.base import csv_tables
 from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import VERSION
 from event_impact.base.config import parse_choice
-from event_impact.base.csv_tables import (
-    append_rows,
-    clean_cell,
-    is_executable,
-    locked,
-    parse_table,
-    read_table,
-    replace_tables,
-    start_table,
-)
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, build_stories, find_story
 from event_impact.events.sessions import align_story
+from event_impact.reading import fingerprints
 from event_impact.reading.evidence import MENTION, STRUCTURED, TIME_ELEMENT, gather_evidence
-from event_impact.reading.fingerprints import (
-    COPIED_WORDS,
-    FINGERPRINT_COLUMNS,
-    Copy,
-    Fingerprint,
-    find_copied_run,
-    find_copy,
-    fingerprint_text,
-    load_fingerprints,
-)
 from event_impact.reading.pages import SavedPage, is_sound_address, read_page
 from event_impact.reading.proposals import Proposal, add_relative_days, propose
 from event_impact.reading.stamps import Interval, load_zone
@@ -73,7 +55,7 @@ class Examined:
 
     page: SavedPage
     proposal: Proposal
-    fingerprint: Fingerprint
+    fingerprint: fingerprints.Fingerprint
     listings: tuple[Listing, ...]
     outlet: str
     address: str
@@ -221,7 +203,7 @@ def weigh_page(
     if page.broken_linked_data:
         remarks.append(f"{page.broken_linked_data} block(s) of JSON-LD are damaged and were not read")
     return Examined(
-        page, propose(evidence), fingerprint_text(page.main_text), find_listings(page.text), find_outlet(page, where),
+        page, propose(evidence), fingerprints.fingerprint_text(page.main_text), find_listings(page.text), find_outlet(page, where),
         where if re.match(r"https?://", where) else "", tuple(filter(None, remarks)),
     )  # fmt: skip
 
@@ -229,7 +211,7 @@ def weigh_page(
 def find_outlet(page: SavedPage, address: str) -> str:
     """Who published: the site's own name, the publisher of its metadata, or the host of its address."""
     name = page.meta_value("og:site_name", "application-name", "dc.publisher", "citation_publisher")
-    if name and not is_executable(name):
+    if name and not csv_tables.is_executable(name):
         return name[:60]
     for thing in page.linked_data:
         publisher = thing.get("publisher")
@@ -251,8 +233,8 @@ def check_paraphrase(paraphrase: str, text: str) -> None:
         raise ConfigError(f"the paraphrase has {count} words; at most {MAX_PARAPHRASE_WORDS} are kept.", "Shorten it.")
     if re.search(r"[\"“”«»「」]", paraphrase):
         raise ConfigError("the paraphrase holds quotation marks.", "Say it in your own words.")
-    if run := find_copied_run(paraphrase, text):
-        said = f"the paraphrase repeats {COPIED_WORDS} or more consecutive words of the page ({run})."
+    if run := fingerprints.find_copied_run(paraphrase, text):
+        said = f"the paraphrase repeats {fingerprints.COPIED_WORDS} or more consecutive words of the page ({run})."
         raise ConfigError(said, "Say it in your own words; no text of an article is kept.")
 
 
@@ -296,23 +278,23 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
     """
     check_paraphrase(request.paraphrase, examined.page.text)
     _check_words(request)
-    with locked(data):
-        stories = read_table(data / "stories.csv", STORY_COLUMNS)
-        articles = read_table(data / "articles.csv", ARTICLE_COLUMNS)
+    with csv_tables.locked(data):
+        stories = csv_tables.read_table(data / "stories.csv", STORY_COLUMNS)
+        articles = csv_tables.read_table(data / "articles.csv", ARTICLE_COLUMNS)
         held = build_stories(stories, articles)
         own = find_story(request.story, held)
         known = _known_fingerprints(data, articles)
-        copy = find_copy(examined.fingerprint, known)
+        copy = fingerprints.find_copy(examined.fingerprint, known)
         if copy and (there := _find_same_place(articles, copy, request, examined.address)):
             return Added(copy.article_id, there, own, False, ("this page is recorded already",))
         row, remarks = _compose(examined, request, articles, copy)
-        content = append_rows((data / "articles.csv").read_bytes(), [row], name="articles.csv")
-        table = parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
+        content = csv_tables.append_rows((data / "articles.csv").read_bytes(), [row], name="articles.csv")
+        table = csv_tables.parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
         story = build_stories(stories, table)[request.story]
         if not story.is_draft:
             align_story(story)
         prints = _fingerprints_with(data, articles, examined.fingerprint, row["article_id"])
-        replace_tables({data / "fingerprints.csv": prints, data / "articles.csv": content})
+        csv_tables.replace_tables({data / "fingerprints.csv": prints, data / "articles.csv": content})
     return Added(row["article_id"], row, story, True, remarks)
 
 
@@ -324,18 +306,20 @@ def _check_words(request: ArticleRequest) -> None:
         raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
 
 
-def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, Fingerprint]:
+def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, fingerprints.Fingerprint]:
     """Fingerprints of articles that are still registered; hashes in their notes stand in for lost ones."""
-    stored = load_fingerprints(data)
-    known: dict[str, Fingerprint] = {}
+    stored = fingerprints.load_fingerprints(data)
+    known: dict[str, fingerprints.Fingerprint] = {}
     for article_id, notes in zip(articles["article_id"], articles["notes"], strict=True):
         if match := HASH_IN_NOTES.search(notes):
-            entry, bare = stored.get(article_id), Fingerprint(match[1], 0, ())
+            entry, bare = stored.get(article_id), fingerprints.Fingerprint(match[1], 0, ())
             known[article_id] = entry if entry and entry.text_sha256 == match[1] else bare
     return known
 
 
-def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest, url: str) -> dict[str, str] | None:
+def _find_same_place(
+    articles: pd.DataFrame, copy: fingerprints.Copy, request: ArticleRequest, url: str
+) -> dict[str, str] | None:
     """The row of the same text at the same address, or without one at the same time."""
     row = {str(name): cell for name, cell in articles[articles["article_id"] == copy.article_id].iloc[0].items()}
     if request.role != row["role"] and not request.keeps_role:
@@ -345,15 +329,19 @@ def _find_same_place(articles: pd.DataFrame, copy: Copy, request: ArticleRequest
     return row if copy.is_identical and row["story"] == request.story and is_there else None
 
 
-def _fingerprints_with(data: Path, articles: pd.DataFrame, fingerprint: Fingerprint, article_id: str) -> bytes:
+def _fingerprints_with(
+    data: Path, articles: pd.DataFrame, fingerprint: fingerprints.Fingerprint, article_id: str
+) -> bytes:
     registered = set(articles["article_id"]) - {article_id}
-    kept = {known: entry for known, entry in load_fingerprints(data).items() if known in registered}
+    kept = {known: entry for known, entry in fingerprints.load_fingerprints(data).items() if known in registered}
     rows = [entry.as_row(name) for name, entry in (kept | {article_id: fingerprint}).items()]
-    return append_rows(start_table(FINGERPRINT_COLUMNS), rows, name="fingerprints.csv")
+    return csv_tables.append_rows(
+        csv_tables.start_table(fingerprints.FINGERPRINT_COLUMNS), rows, name="fingerprints.csv"
+    )
 
 
 def _compose(
-    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: Copy | None
+    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: fingerprints.Copy | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     remarks: list[str] = []
     role, kind = request.role, request.source_kind or KIND_OF_ROLE[request.role]
@@ -373,7 +361,7 @@ def _compose(
             if role != "relay":
                 remarks.append(f"entered as a relay, not as a {role}: a copy bounds its original and is no second one")
                 role = "relay"
-    outlet = clean_cell(request.outlet or examined.outlet)[:60]
+    outlet = csv_tables.clean_cell(request.outlet or examined.outlet)[:60]
     if not outlet:
         raise ConfigError("the page does not name its outlet.", "Give it with --outlet.")
     article_id = request.article_id or choose_id(request.story, role, articles)
@@ -384,7 +372,7 @@ def _compose(
         "story": request.story, "article_id": article_id, "role": role, "source_kind": kind, "outlet": outlet,
         "published_earliest": format_instant(interval.earliest), "published_latest": format_instant(interval.latest),
         "earliest_basis": interval.earliest_basis, "latest_basis": interval.latest_basis,
-        "time_as_printed": clean_cell(proposal.printed) if proposal.chosen is not None else "none",
+        "time_as_printed": csv_tables.clean_cell(proposal.printed) if proposal.chosen is not None else "none",
         "zone": proposal.zone, "zone_basis": stamp.zone_basis if stamp else "unstated",
         "precision": stamp.precision if stamp else "day", "url": examined.address, "paraphrase": request.paraphrase,
         "confidence": request.confidence or rate_confidence(proposal, interval), "notes": _note(examined, copy),
@@ -392,7 +380,7 @@ def _compose(
     return row, tuple(remarks)
 
 
-def _note(examined: Examined, copy: Copy | None) -> str:
+def _note(examined: Examined, copy: fingerprints.Copy | None) -> str:
     """Where the time comes from, what the page names, and the hash of its text."""
     proposal = examined.proposal
     names = ", ".join(f"{ticker} ({exchange})" if exchange else ticker for ticker, exchange in examined.listings)

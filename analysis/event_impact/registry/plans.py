@@ -13,17 +13,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from event_impact.base import csv_tables
 from event_impact.base.clock import format_instant
 from event_impact.base.config import StudyConfig
-from event_impact.base.csv_tables import (
-    Tables,
-    append_rows,
-    check_row,
-    locked,
-    open_tables,
-    replace_tables,
-    start_table,
-)
 from event_impact.base.errors import DataError
 from event_impact.events.articles import Story, parse_instant
 from event_impact.events.sessions import Alignment
@@ -97,7 +89,7 @@ def _canonical(plan: dict[str, Any]) -> str:
     return json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def load_plans(data: Path | Tables, story: str) -> tuple[FrozenPlan, ...]:
+def load_plans(data: Path | csv_tables.Tables, story: str) -> tuple[FrozenPlan, ...]:
     """The frozen plans of a story in the order in which they were frozen.
 
     Parameters
@@ -116,7 +108,7 @@ def load_plans(data: Path | Tables, story: str) -> tuple[FrozenPlan, ...]:
     DataError
         If a row is damaged, or its plan does not have the hash beside it.
     """
-    tables = open_tables(data)
+    tables = csv_tables.open_tables(data)
     if not tables.holds("plans.csv"):
         return ()
     found: list[FrozenPlan] = []
@@ -129,10 +121,10 @@ def load_plans(data: Path | Tables, story: str) -> tuple[FrozenPlan, ...]:
         except ValueError as error:
             raise DataError(f"{where}: the plan is not readable.", RESTORE) from error
         is_own = isinstance(plan, dict) and hash_plan(plan) == row["plan_sha256"]
-        check_row(is_own, where, "the plan does not have the hash that stands beside it", RESTORE)
+        csv_tables.check_row(is_own, where, "the plan does not have the hash that stands beside it", RESTORE)
         at = parse_instant(row["frozen_at"], where)
         is_later = not found or at >= found[-1].frozen_at
-        check_row(is_later, where, "the plans are not in the order of time", RESTORE)
+        csv_tables.check_row(is_later, where, "the plans are not in the order of time", RESTORE)
         found.append(FrozenPlan(story, at, row["plan_sha256"], row["event_session"], plan))
     return tuple(found)
 
@@ -166,16 +158,16 @@ def freeze_plan(data: Path, alignment: Alignment, config: StudyConfig, *, now: d
     sessions = ";".join(str(s.date()) for s in alignment.candidates)
     at = pd.Timestamp(now).tz_convert("UTC").floor("s")
     frozen = FrozenPlan(story.story, at, hash_plan(plan), sessions, plan)
-    with locked(data):
+    with csv_tables.locked(data):
         held = load_plans(data, story.story)
         if held and held[-1].plan_sha256 == frozen.plan_sha256:
             return held[-1], False
         if held and held[-1].frozen_at > at:
             raise DataError("the last plan of this story is dated in the future.", "Check the clock of this machine.")
         path = data / "plans.csv"
-        content = path.read_bytes() if path.exists() else start_table(PLAN_COLUMNS)
+        content = path.read_bytes() if path.exists() else csv_tables.start_table(PLAN_COLUMNS)
         row = asdict(frozen) | {"frozen_at": format_instant(at), "plan": _canonical(plan)}
-        replace_tables({path: append_rows(content, [row], name="plans.csv")})
+        csv_tables.replace_tables({path: csv_tables.append_rows(content, [row], name="plans.csv")})
     return frozen, True
 
 
