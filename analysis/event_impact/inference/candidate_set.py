@@ -20,15 +20,9 @@ import pandas as pd
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.rolling import WindowFits
+from event_impact.inference import ranks
 from event_impact.inference.deciding_rule import DecidingRule, find_detectable, invert_window
 from event_impact.inference.parametric import is_inside
-from event_impact.inference.ranks import (
-    MIN_PLACEBO_SESSIONS,
-    is_rejected,
-    placebo_test,
-    quantile_order,
-    refit_residuals,
-)
 from event_impact.inference.window_tests import describe_t
 
 BORDERLINE_FACTOR = 2.0
@@ -57,7 +51,7 @@ class RowTests:
     def below(self, level: float) -> tuple[str, ...]:
         """Names of the tests that reject."""
         named = (("conformal", self.conformal), ("fhs", self.fhs), ("t", self.t))
-        return tuple(name for name, p in named if p is not None and is_rejected(self.times * p, level))
+        return tuple(name for name, p in named if p is not None and ranks.is_rejected(self.times * p, level))
 
 
 @dataclass(frozen=True)
@@ -90,10 +84,10 @@ def judge_row(found: RowTests, intervals: Sequence[tuple[float, float]], *, leve
     if found.p_star is None or found.conformal is None or found.fhs is None:
         return Judgement("insufficient_data")
     is_small = bool(intervals) and all(is_inside(*ends, bound) for ends in intervals)
-    if is_rejected(found.p_star, level):
+    if ranks.is_rejected(found.p_star, level):
         return Judgement("detectable_but_small" if is_small else "fragile")
     rejecting = found.below(level)
-    if rejecting and is_rejected(found.p_star, BORDERLINE_FACTOR * level):
+    if rejecting and ranks.is_rejected(found.p_star, BORDERLINE_FACTOR * level):
         return Judgement("borderline", rejecting)
     day = ""
     if {"conformal", "fhs"} & set(rejecting):
@@ -178,7 +172,7 @@ class CandidateSet:
     def can_detect(self, level: float) -> bool:
         """Whether any move could be a detection: not where level (L + 1) / k is at most one."""
         ranked = self.sessions[0].rule.filtered.sizes.shape[1] + 1
-        return quantile_order(level / self.count, ranked) > 0
+        return ranks.quantile_order(level / self.count, ranked) > 0
 
     def moved(self, level: float) -> tuple[CandidateSession, ...]:
         """Candidates beyond their thresholds at level / k; one or more exactly where p*_set < level."""
@@ -307,13 +301,13 @@ def _rank_max_t(
     values = [abs(s.t.statistic) for s in sessions if s.t.statistic is not None]
     if len(values) < len(sessions):
         return not_computable("max_t", sessions[0].t.note, null=MAX_T_NULL), ""
-    if len(placebo_t) >= MIN_PLACEBO_SESSIONS:
+    if len(placebo_t) >= ranks.MIN_PLACEBO_SESSIONS:
         earlier = np.abs(placebo_t).max(axis=1)
-        return placebo_test(max(values), earlier, name="max_t", null=MAX_T_NULL), "placebo"
+        return ranks.placebo_test(max(values), earlier, name="max_t", null=MAX_T_NULL), "placebo"
     first, last = sessions[0].rel_session, sessions[-1].rel_session
     fits = pick_sessions(abnormal.window_fits(first, last), [s.rel_session - first for s in sessions])
     blocks = f"ranks of {fits.n_estimation + fits.window_length} circular blocks of {fits.window_length} sessions"
-    note = f"{len(placebo_t)} eligible placebo windows, {MIN_PLACEBO_SESSIONS} needed: ranked among refitted residuals"
+    note = f"{len(placebo_t)} eligible placebo windows, {ranks.MIN_PLACEBO_SESSIONS} needed: ranked among refitted residuals"
     return TestResult("max_t", MAX_T_NULL, blocks, max(values), rank_largest(fits), note=note), "blocks"
 
 
@@ -330,6 +324,6 @@ def rank_largest(fits: WindowFits) -> float:
     The conformal null of a set of candidates where too few earlier windows exist; for the sessions of the window, which
     need not follow one another.
     """
-    size, width = np.abs(refit_residuals(fits)), fits.window_length
+    size, width = np.abs(ranks.refit_residuals(fits)), fits.window_length
     largest = np.maximum.reduce([np.roll(size, -offset, axis=1) for offset in range(width)])[0]
     return float(np.count_nonzero(largest >= largest[fits.n_estimation]) / len(largest))

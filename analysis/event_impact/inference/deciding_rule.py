@@ -24,19 +24,7 @@ from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.garch import GarchFit, carry_garch, fit_garch
 from event_impact.estimation.rolling import WindowFits
-from event_impact.inference.ranks import (
-    BLOCK_NULL,
-    CONFORMAL_NULL,
-    FHS_NULL,
-    ROUNDING,
-    ConformalRoots,
-    FilteredSizes,
-    SearchedRoots,
-    describe_conformal,
-    filter_fits,
-    filter_windows,
-    find_roots,
-)
+from event_impact.inference import ranks
 
 
 @dataclass(frozen=True)
@@ -108,8 +96,8 @@ class DecidingRule:
     """
 
     estimate: np.ndarray
-    conformal: ConformalRoots | SearchedRoots
-    filtered: FilteredSizes
+    conformal: ranks.ConformalRoots | ranks.SearchedRoots
+    filtered: ranks.FilteredSizes
 
     @property
     def window_length(self) -> int:
@@ -193,7 +181,7 @@ def find_detectable(needed: np.ndarray, share: float) -> np.ndarray:
     needed : ndarray (..., M)
         Of :meth:`DecidingRule.needed_effects`, or pooled over several windows.
     """
-    order = math.ceil(share * needed.shape[-1] - ROUNDING)
+    order = math.ceil(share * needed.shape[-1] - ranks.ROUNDING)
     return np.partition(needed, order - 1, axis=-1)[..., order - 1]
 
 
@@ -212,7 +200,7 @@ def invert_rule(fits: WindowFits, *, garch: GarchFit | None = None) -> DecidingR
     """
     if garch is None:
         garch = fit_garch(fits.residuals, fits.gap_abnormal_returns)
-    return DecidingRule(fits.car, find_roots(fits), filter_fits(fits, garch))
+    return DecidingRule(fits.car, ranks.find_roots(fits), ranks.filter_fits(fits, garch))
 
 
 def invert_window(abnormal: AbnormalReturns, first: int, last: int) -> DecidingRule:
@@ -224,7 +212,7 @@ def invert_window(abnormal: AbnormalReturns, first: int, last: int) -> DecidingR
     garch = carry_garch(found.residuals, found.gap_abnormal_returns, abnormal.volatility)
     estimate = found.abnormal_returns.sum(axis=1)
     return DecidingRule(
-        estimate, SearchedRoots(found), filter_windows(found.residuals, garch, 1.0, found.window_length)
+        estimate, ranks.SearchedRoots(found), ranks.filter_windows(found.residuals, garch, 1.0, found.window_length)
     )
 
 
@@ -239,9 +227,9 @@ def describe_rule(rule: DecidingRule) -> dict[str, TestResult]:
     ranked = f"ranks of {count + 1} standardised {'returns' if m == 1 else f'sums of {sessions}'}"
     statistic = float(rule.estimate[0] / rule.filtered.scale[0])
     nervous = f"volatility of the event day {state:.2f} times that of the estimation window"
-    several = not_computable("conformal", "defined for one-session windows only", null=CONFORMAL_NULL)
+    several = not_computable("conformal", "defined for one-session windows only", null=ranks.CONFORMAL_NULL)
     return {
-        "conformal": several if m > 1 else describe_conformal(p_value, count),
-        "block_conformal": TestResult("block_conformal", BLOCK_NULL, blocks, None, p_value, note=refitted),
-        "fhs": TestResult("fhs", FHS_NULL, ranked, statistic, float(rule.p_fhs[0]), note=nervous),
+        "conformal": several if m > 1 else ranks.describe_conformal(p_value, count),
+        "block_conformal": TestResult("block_conformal", ranks.BLOCK_NULL, blocks, None, p_value, note=refitted),
+        "fhs": TestResult("fhs", ranks.FHS_NULL, ranked, statistic, float(rule.p_fhs[0]), note=nervous),
     }

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from event_impact.base.result import TestResult, not_computable
 from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
-from event_impact.many import resampling
+from event_impact.many import resampling, sample_days
 from event_impact.many.dependence import (
     Overlap,
     calendar_time_alpha,
@@ -31,15 +31,6 @@ from event_impact.many.dependence import (
 from event_impact.many.engine import EventEstimates, EventWindows
 from event_impact.many.layout import BatchDesign
 from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
-from event_impact.many.sample_days import (
-    DaySums,
-    DayTable,
-    buy_and_hold,
-    gather_day_sums,
-    gather_rank_sums,
-    tabulate_days,
-    total_by_session,
-)
 
 DEFAULT_DRAWS = 1_999
 DEFAULT_SEED = 20260202
@@ -76,7 +67,7 @@ class SampleResult:
     caar: float | None
     windows: EventWindows
     tests: dict[str, TestResult]
-    days: DayTable | None
+    days: sample_days.DayTable | None
     overlap: Overlap
     correlation: MeanCorrelation
     standard_error: float | None
@@ -171,11 +162,11 @@ def assess_sample(
         reason = "no event could be used"
         return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, None, "", reason)
     chosen = estimates.select(used)
-    sums = gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
+    sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     correlation = mean_correlation(design, chosen, count_overlaps(chosen).n_pairs)
     ranked = None
     if with_ranks and used.size > 1:
-        ranked = gather_rank_sums(
+        ranked = sample_days.gather_rank_sums(
             design,
             chosen,
             day_spread=sums.standardised.std,
@@ -185,8 +176,8 @@ def assess_sample(
         )
     bhar = None
     if draws > 0 and not is_activity:
-        bhar = buy_and_hold(design, chosen, None if held is None else held[used])
-    portfolio = lay_out_portfolio(design, total_by_session(design, chosen))
+        bhar = sample_days.buy_and_hold(design, chosen, None if held is None else held[used])
+    portfolio = lay_out_portfolio(design, sample_days.total_by_session(design, chosen))
     result = compose_sample(chosen, SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed)
     return replace(result, recommendation=f"{result.recommendation} {PERSISTENT}") if is_activity else result
 
@@ -213,7 +204,7 @@ class SampleParts:
         Summed outcome of the events by session, then the shared regressors.
     """
 
-    sums: DaySums
+    sums: sample_days.DaySums
     ranked: dict[str, ranks.RankSums] | None
     correlation: MeanCorrelation
     bhar: np.ndarray | None
@@ -245,7 +236,7 @@ def compose_sample(
         caar=float(chosen.car.mean()),
         windows=chosen.windows,
         tests={name: tests[name] for name in STATISTIC_NAMES},
-        days=tabulate_days(chosen, parts.sums, parts.ranked),
+        days=sample_days.tabulate_days(chosen, parts.sums, parts.ranked),
         overlap=overlap,
         correlation=parts.correlation,
         standard_error=_find_standard_error(chosen.car, parts.correlation.value),

@@ -12,15 +12,8 @@ from event_impact.inference.diagnostics import StudyDiagnostics
 from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.window_tests import ControlResult
 from event_impact.inference.windows import WindowEstimate
+from event_impact.page import format as form
 from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table
-from event_impact.page.format import (
-    RETURN_LABELS,
-    format_number,
-    format_plain,
-    format_session,
-    format_size,
-    signed_whole,
-)
 from event_impact.page.markup import mark_up
 from event_impact.page.tables import label_row
 
@@ -39,17 +32,17 @@ def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
 
 
 def _list_checks(found: StudyDiagnostics) -> list[Fact]:
-    d, average = found.diagnostics, format_plain(found.average_leverage, digits=3)
-    largest = f"{format_session(found.largest_leverage_session)}; the average is {average}"
+    d, average = found.diagnostics, form.format_plain(found.average_leverage, digits=3)
+    largest = f"{form.format_session(found.largest_leverage_session)}; the average is {average}"
     far = "how far its benchmark return lies from those of the fit, which it did not enter"
-    state = f"{format_plain(d.volatility_state)} times the window's"
+    state = f"{form.format_plain(d.volatility_state)} times the window's"
     forecast = "GARCH forecast made at the close before; 1 is the average of the window"
     facts = [
         _say_test("autocorrelation of residuals (Ljung-Box)", d.ljung_box),
         _say_test("autocorrelation of their squares (ARCH LM)", d.arch_lm),
         _say_test("normality (Jarque-Bera)", d.jarque_bera),
         _say_value("kurtosis of residuals", d.kurtosis, "3 under a normal"),
-        Fact("skewness of residuals", format_number(d.skewness), d.skewness, None, "0 under a normal"),
+        Fact("skewness of residuals", form.format_number(d.skewness), d.skewness, None, "0 under a normal"),
         _say_value("leverage of the event session", d.event_leverage, far, digits=4),
         _say_value("largest leverage in the window", d.largest_leverage, largest, digits=3),
         Fact("volatility at the event", state, d.volatility_state, None, forecast),
@@ -57,7 +50,7 @@ def _list_checks(found: StudyDiagnostics) -> list[Fact]:
     beta = d.beta_stability
     if beta is None:
         return [*facts, Fact("stability of beta", "n/a", None, None, "the model has no slope on a market")]
-    dropped = " and ".join(map(format_session, found.dropped_sessions))
+    dropped = " and ".join(map(form.format_session, found.dropped_sessions))
     facts += [
         _say_value("beta, whole window", beta.full),
         _say_value("beta, first half", beta.first_half),
@@ -73,11 +66,11 @@ def _list_checks(found: StudyDiagnostics) -> list[Fact]:
 
 
 def _say_value(name: str, value: float, note: str = "", *, digits: int = 2) -> Fact:
-    return Fact(name, format_plain(value, digits=digits), value, None, note)
+    return Fact(name, form.format_plain(value, digits=digits), value, None, note)
 
 
 def _say_test(name: str, test: TestResult) -> Fact:
-    said = format_plain(test.statistic or 0.0)
+    said = form.format_plain(test.statistic or 0.0)
     return Fact(name, said, test.statistic, test.p_value, f"{test.null}; {test.distribution}")
 
 
@@ -155,7 +148,7 @@ def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibi
         Column("mde80", "4 in 5 by t", "size"),
         Column("provable_bound", "bound provable 4 in 5", "size"),
         Column("smallest_bound", "smallest bound", "size"),
-        Column("p_equivalence", f"p inside {format_size(power.bound)}", "p"),
+        Column("p_equivalence", f"p inside {form.format_size(power.bound)}", "p"),
     )
     notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
     missing = f" n/a: {'; '.join(notes)}." if notes else ""
@@ -167,9 +160,11 @@ def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
     """What reaching significance would have done to the estimate of a true effect."""
     columns = (
         Column("effect", "true effect", "size"),
-        Column("return_kind", "return", RETURN_LABELS.__getitem__),
+        Column("return_kind", "return", form.RETURN_LABELS.__getitem__),
         Column("power", "power", "share"),
-        Column("", "exaggerated by", "written", of=lambda row: f"{format_plain(row['exaggeration'], digits=1)} times"),
+        Column(
+            "", "exaggerated by", "written", of=lambda row: f"{form.format_plain(row['exaggeration'], digits=1)} times"
+        ),
         Column("sign_error", "wrong sign", "share"),
     )
     none = "" if len(power.filter) else " n/a: the model has no standard error."
@@ -187,8 +182,8 @@ def tabulate_activity(surprises: list[Surprise]) -> TableExhibit:
     sessions = {s.rel_session: s.session for s in surprises if s.session is not None}
     rows: dict[int, dict[str, object]] = {}
     for s in sorted(surprises, key=lambda s: s.rel_session):
-        day = f", {format_session(sessions[s.rel_session])}" if s.rel_session in sessions else ""
-        rows.setdefault(s.rel_session, {"label": signed_whole(s.rel_session) + day})[s.kind] = s
+        day = f", {form.format_session(sessions[s.rel_session])}" if s.rel_session in sessions else ""
+        rows.setdefault(s.rel_session, {"label": form.signed_whole(s.rel_session) + day})[s.kind] = s
     columns = [Column("label", "session")]
     for kind, label in ACTIVITY_LABELS.items():
         columns += [

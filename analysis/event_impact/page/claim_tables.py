@@ -18,22 +18,10 @@ from event_impact.events.doubts import ArticleDoubt
 from event_impact.events.sessions import Alignment
 from event_impact.inference.claim_checks import CheckedClaim, ClockReading, Finding, read_clock
 from event_impact.inference.windows import DollarEffect
+from event_impact.page import format as form
 from event_impact.page.exhibits import Column, Exhibit, TableExhibit, declare_table, frame_rows
-from event_impact.page.format import (
-    MINUS,
-    NOT_AVAILABLE,
-    RETURN_LABELS,
-    format_count,
-    format_money,
-    format_number,
-    format_p,
-    format_percent,
-    format_size,
-    read_labels,
-    say,
-)
 
-STATUS_LABELS = read_labels("claim_tables.status_labels")
+STATUS_LABELS = form.read_labels("claim_tables.status_labels")
 LEDGER = (
     Column("claim_id", of="claim.claim_id"),
     Column("article_id", of="claim.article_id"),
@@ -61,7 +49,7 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     )
     summary = ", ".join(f"{n} {label}" for label, n in Counter(STATUS_LABELS[c.status] for c in claims).most_common())
     caption = (
-        say("captions.claims", n_claims=len(claims), summary=summary)
+        form.say("captions.claims", n_claims=len(claims), summary=summary)
         if claims
         else "What the articles claim. No article of this story that was known at the as-of session is in the ledger."
     )
@@ -120,15 +108,15 @@ def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
 
 def say_finding(finding: Finding) -> str:
     """The measures of a finding, or ``n/a`` with the reason in the rule."""
-    return "; ".join(f"{name} {UNITS[unit](value)}" for name, value, unit in finding.measures) or NOT_AVAILABLE
+    return "; ".join(f"{name} {UNITS[unit](value)}" for name, value, unit in finding.measures) or form.NOT_AVAILABLE
 
 
 UNITS: dict[str, Callable[[float], str]] = {
-    "return": format_percent,
-    "share": lambda share: format_size(share, digits=0),
-    "p": format_p,
+    "return": form.format_percent,
+    "share": lambda share: form.format_size(share, digits=0),
+    "p": form.format_p,
     "hours": lambda hours: f"{hours:.1f}\u00a0h" if hours else "0\u00a0h (possibly at once)",
-    "log": format_number,
+    "log": form.format_number,
     "count": lambda count: f"{count:.0f}",
 }
 
@@ -149,7 +137,7 @@ def tabulate_clock(alignment: Alignment) -> TableExhibit:
         )
         break
     columns = (
-        Column("utc_offset", "read in", lambda offset: f"UTC{offset:+d}".replace("-", MINUS)),
+        Column("utc_offset", "read in", lambda offset: f"UTC{offset:+d}".replace("-", form.MINUS)),
         Column("instant", "UTC", "{:%a %Y-%m-%d %H:%M}".format),
         Column("", hours.city, of=lambda r: f"{r.instant.tz_convert(hours.timezone):%a %H:%M}"),
         Column("phase", "exchange", lambda phase: phase.replace("_", " ")),
@@ -162,7 +150,7 @@ def tabulate_clock(alignment: Alignment) -> TableExhibit:
 def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
     """The declared pair in money."""
     columns = (
-        Column("return_kind", "return", lambda kind: f"{RETURN_LABELS[kind]}, session 0", of="row.return_kind"),
+        Column("return_kind", "return", lambda kind: f"{form.RETURN_LABELS[kind]}, session 0", of="row.return_kind"),
         Column("shares", of="story.shares_outstanding"),
         Column("shares_as_of", of="story.shares_as_of"),
         Column("previous_close"),
@@ -175,7 +163,7 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
             "",
             "detectable 4 in 5 from",
             "written",
-            of=lambda e: e.mde80_rule and format_money(e.mde80_rule, sign=False),
+            of=lambda e: e.mde80_rule and form.format_money(e.mde80_rule, sign=False),
         ),
         Column("mde80_rule"),
         Column("note"),
@@ -188,14 +176,14 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
 def _say_interval(effect: DollarEffect) -> str | None:
     if effect.ci95_low is None or effect.ci95_high is None:
         return None
-    return f"{format_money(effect.ci95_low)} to {format_money(effect.ci95_high)}"
+    return f"{form.format_money(effect.ci95_low)} to {form.format_money(effect.ci95_high)}"
 
 
 def _say_basis(effect: DollarEffect, value: float) -> str:
     story = effect.story
     return (
-        f"{format_count(story.shares_outstanding or 0)} shares on {story.shares_as_of} ({story.shares_source}) times the close "
-        f"before of {effect.previous_close:.2f}: a market value of {format_money(value, sign=False)}."
+        f"{form.format_count(story.shares_outstanding or 0)} shares on {story.shares_as_of} ({story.shares_source}) times "
+        f"the close before of {effect.previous_close:.2f}: a market value of {form.format_money(value, sign=False)}."
     )
 
 

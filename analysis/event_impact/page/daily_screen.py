@@ -12,23 +12,10 @@ from event_impact.inference.robustness import SpecificationCurve
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.market.returns import ReturnPanel
+from event_impact.page import finding
 from event_impact.page.canvas import Drawing
 from event_impact.page.clock_drawing import PricePoint, draw_clock, show_article
 from event_impact.page.day_drawing import Effect, draw_days
-from event_impact.page.finding import (
-    compose_heading,
-    compose_sentences,
-    find_primary,
-    is_complete,
-    is_set,
-    name_firm,
-    say_day,
-    say_explained,
-    say_reach,
-    say_reversal,
-    say_share,
-    two_digits,
-)
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import format_number, format_p
 
@@ -58,22 +45,22 @@ def compose_daily_screen(
     news: pd.DataFrame,
 ) -> FirstScreen:
     """Finding, three sentences, the day among ordinary days, the clock, three rows, one line."""
-    row, companion = find_primary(rows, HEADLINE_KIND), find_primary(rows, COMPANION_KIND)
+    row, companion = finding.find_primary(rows, HEADLINE_KIND), finding.find_primary(rows, COMPANION_KIND)
     story = alignment.story
     return FirstScreen(
-        firm=name_firm(story, alignment),
+        firm=finding.name_firm(story, alignment),
         story=story.title,
         prices_to=config.as_of,
-        status="final" if is_complete(rows, config) else "open",
+        status="final" if finding.is_complete(rows, config) else "open",
         outcome=row.outcome,
         reading=screen_outcome(row),
         companion_outcome=companion.outcome,
-        finding=compose_heading(row, sequence, story, config),
-        sentences=compose_sentences(row, companion, alignment, config),
+        finding=finding.compose_heading(row, sequence, story, config),
+        sentences=finding.compose_sentences(row, companion, alignment, config),
         drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
         columns=COLUMNS,
         rows=tuple(list_rows(rows, row, companion, sequence, alignment)),
-        notes=tuple(_list_notes(row, alignment, curve, placebo, news, say_reversal(sequence, config))),
+        notes=tuple(_list_notes(row, alignment, curve, placebo, news, finding.say_reversal(sequence, config))),
         csv="estimates",
     )
 
@@ -93,13 +80,19 @@ def _draw_days(
     elif apart:
         effects = [Effect(p.name, p.name, p.estimate or 0.0, p.interval(0.05)) for p in apart]
     else:
-        session = row.candidates.largest.day if row.candidates is not None and is_set(row) else alignment.event_session
+        session = (
+            row.candidates.largest.day
+            if row.candidates is not None and finding.is_set(row)
+            else alignment.event_session
+        )
         effects = [Effect(f"{session:%a} {session.day} {session:%b}:", "joint", row.estimate, row.ci95)]
     count = abnormal.fit.n_estimation
-    explained = say_explained(row)
+    explained = finding.say_explained(row)
     what = "what " * explained.endswith(("explains", "explain", "returned"))
     seen = (
-        f", those from {say_reach(row.mde80_rule)} on would have been seen four times in five" if row.mde80_rule else ""
+        f", those from {finding.say_reach(row.mde80_rule)} on would have been seen four times in five"
+        if row.mde80_rule
+        else ""
     )
     return draw_days(
         abnormal.fit.residuals,
@@ -153,7 +146,7 @@ def list_rows(
     alignment: Alignment,
 ) -> list[ScreenRow]:
     """The rows of the first table: the declared pair and a longer window, or what is told apart, or the candidates."""
-    if row.candidates is not None and is_set(row):
+    if row.candidates is not None and finding.is_set(row):
         listed = [_candidate_row(s) for s in row.candidates.sessions]
         listed.append(_row(row, "the largest of these, judged as one set", "headline"))
         total = sequence.row("total")
@@ -186,7 +179,7 @@ def _candidate_row(found: CandidateSession) -> ScreenRow:
     estimate, _, p = _numbers(found.estimate, None, found.p_star)
     interval = f"{' to '.join(map(_end, ends))} (90\u00a0%)"
     cells = (estimate, interval, p, "", _size(max(map(abs, ends))), "")
-    return ScreenRow(say_day(found.day), cells)
+    return ScreenRow(finding.say_day(found.day), cells)
 
 
 def _sequence_row(row: SequenceRow, label: str, weight: str) -> ScreenRow:
@@ -207,7 +200,7 @@ def _end(value: float) -> str:
 
 
 def _size(value: float | None) -> str:
-    return f"\u00b1{two_digits(100 * value)}" if value is not None and np.isfinite(value) else ""
+    return f"\u00b1{finding.two_digits(100 * value)}" if value is not None and np.isfinite(value) else ""
 
 
 def _list_notes(
@@ -242,7 +235,7 @@ def _say_placebo(placebo: PlaceboRank | None) -> str:
     if placebo is None or placebo.test.p_value is None:
         count = placebo.count if placebo else 0
         return f"{count} placebo days, too few to rank among."
-    return f"{placebo.count} placebo days: {say_share(placebo.test.p_value)} are as far out."
+    return f"{placebo.count} placebo days: {finding.say_share(placebo.test.p_value)} are as far out."
 
 
 def _say_news(alignment: Alignment, news: pd.DataFrame) -> str:

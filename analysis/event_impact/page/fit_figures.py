@@ -12,21 +12,10 @@ from event_impact.inference.deciding_rule import chance_to_find
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.windows import WindowEstimate
+from event_impact.page import format as form
 from event_impact.page.canvas import Canvas, Chart, Drawing, choose_ticks, label_ticks, pad_range
 from event_impact.page.day_drawing import Effect, draw_days, stack_dots
 from event_impact.page.finding import two_digits
-from event_impact.page.format import (
-    RETURN_LABELS,
-    format_count,
-    format_number,
-    format_p,
-    format_percent,
-    format_plain,
-    format_session,
-    format_size,
-    p_equals,
-    say,
-)
 
 SCATTER_HEIGHT, PLACEBO_HEIGHT = 360.0, 300.0
 
@@ -47,23 +36,25 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> Drawing:
         ("the market", " over the riskless rate") if slope == "mkt_rf" else (abnormal.design.benchmark, "")
     )
     event, far = numbers.iloc[-1], numbers[numbers["is_labelled"]].iloc[0]
-    error = f"standard error {format_plain(fit.coefficient_errors[slope])}" if fit.has_error else "no standard error"
+    error = (
+        f"standard error {form.format_plain(fit.coefficient_errors[slope])}" if fit.has_error else "no standard error"
+    )
     description = (
         f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
-        f"{format_percent(fit.coefficients['intercept'], digits=3)}, slope {format_number(fit.coefficients[slope])} "
+        f"{form.format_percent(fit.coefficients['intercept'], digits=3)}, slope {form.format_number(fit.coefficients[slope])} "
         f"({error}), R squared {fit.r_squared:.2f}. On the event session {benchmark} returned "
-        f"{format_percent(event['x'])} and the firm {format_percent(event['y'])}, against "
-        f"{format_percent(event['fitted'])} on the line. The session of highest leverage is {far['session'].date()} with "
-        f"{format_percent(far['x'])} and {format_percent(far['y'])}."
+        f"{form.format_percent(event['x'])} and the firm {form.format_percent(event['y'])}, against "
+        f"{form.format_percent(event['fitted'])} on the line. The session of highest leverage is {far['session'].date()} with "
+        f"{form.format_percent(far['x'])} and {form.format_percent(far['y'])}."
     )
     return Drawing(
         "estimation_scatter",
         f"The {fit.n_estimation} sessions that fit the {model}",
-        f"{format_session(fit.sessions[0])} to {format_session(fit.sessions[-1])}; firm{excess} against {benchmark}, %",
+        f"{form.format_session(fit.sessions[0])} to {form.format_session(fit.sessions[-1])}; firm{excess} against {benchmark}, %",
         description,
         numbers,
         lambda width: _draw_scatter(width, numbers, benchmark + excess),
-        caption=say("captions.estimation_scatter", leverage=far["leverage"], k=len(fit.coefficients)),
+        caption=form.say("captions.estimation_scatter", leverage=far["leverage"], k=len(fit.coefficients)),
     )
 
 
@@ -108,7 +99,7 @@ def _draw_scatter(width: float, numbers: pd.DataFrame, label: str) -> Canvas:
 def _draw_residuals(abnormal: AbnormalReturns, model: str) -> Drawing:
     fit, total = abnormal.fit, abnormal.sum_window(0, 0)
     effects = [Effect("event session", "joint", total.estimate, None)] if total.estimate is not None else []
-    said = format_percent(total.estimate) if total.estimate is not None else f"n/a: {total.note}"
+    said = form.format_percent(total.estimate) if total.estimate is not None else f"n/a: {total.note}"
     return draw_days(
         fit.residuals,
         effects,
@@ -116,8 +107,8 @@ def _draw_residuals(abnormal: AbnormalReturns, model: str) -> Drawing:
         axis_label="residual of one session",
         title=f"The event session among {fit.n_estimation} residuals",
         subtitle="one dot each",
-        description=f"Residuals of {fit.n_estimation} sessions from {format_percent(fit.residuals.min())} to "
-        f"{format_percent(fit.residuals.max())}; the event session's abnormal return is {said}.",
+        description=f"Residuals of {fit.n_estimation} sessions from {form.format_percent(fit.residuals.min())} to "
+        f"{form.format_percent(fit.residuals.max())}; the event session's abnormal return is {said}.",
         name="estimation_scatter",
         caption=f"The {model.removesuffix(' model')} model has no single slope, so its residuals stand in place of a scatter.",
     )
@@ -125,11 +116,11 @@ def _draw_residuals(abnormal: AbnormalReturns, model: str) -> Drawing:
 
 def draw_placebo_rank(rank: PlaceboRank) -> Drawing:
     """The same t statistic on dates without the event, and where the event's lies among them."""
-    values, own, n = rank.statistics, rank.statistic, format_count(rank.count)
+    values, own, n = rank.statistics, rank.statistic, form.format_count(rank.count)
     span = f"{rank.sessions.min().date()} to {rank.sessions.max().date()}" if len(values) else "none of which exists"
     parts = ["placebo"] * len(values) + ["event"]
     numbers = pd.DataFrame({"session": [*rank.sessions, pd.NaT], "part": parts, "t": [*values, own]})
-    said = f"n/a: {rank.test.note}" if rank.test.p_value is None else p_equals(rank.test.p_value)
+    said = f"n/a: {rank.test.note}" if rank.test.p_value is None else form.p_equals(rank.test.p_value)
 
     def draw(width: float) -> Canvas:
         chart = Chart(width, PLACEBO_HEIGHT, pad_range([*values, own, -own]), (0, 1), left=8, right=8)
@@ -138,18 +129,18 @@ def draw_placebo_rank(rank: PlaceboRank) -> Drawing:
         if len(values):
             stack_dots(chart.canvas, chart.at_x, values, chart.base, chart.base - 40)
         chart.draw_x(
-            {t: format_number(t, digits=0) for t in choose_ticks(*chart.x, most=9) if t == round(t)},
+            {t: form.format_number(t, digits=0) for t in choose_ticks(*chart.x, most=9) if t == round(t)},
             "t statistic of one session",
         )
         chart.line((own, own), (0, 0.93), "report", width=2)
-        chart.label(own, 0.95, f"event, t = {format_number(own)}", paint="report-text", lift=0, is_bold=True)
+        chart.label(own, 0.95, f"event, t = {form.format_number(own)}", paint="report-text", lift=0, is_bold=True)
         return chart.canvas
 
     return Drawing(
         "placebo",
         f"The whole procedure on {n} dates without the event",
         f"{span}, one dot each",
-        f"Stacked dots of {n} placebo t statistics; the event's is {format_number(own)}, placebo p: {said}.",
+        f"Stacked dots of {n} placebo t statistics; the event's is {form.format_number(own)}, placebo p: {said}.",
         numbers,
         draw,
         caption=f"The share of dates in the shaded parts, at least as far from zero, is what the placebo p measures ({said}).",
@@ -202,12 +193,12 @@ def draw_equivalence(power: PowerStudy) -> Drawing:
     curves: dict[str, Curve] = {}
     said = []
     for kind, curve in power.curves.groupby("return_kind", sort=False):
-        label = RETURN_LABELS[str(kind)]
+        label = form.RETURN_LABELS[str(kind)]
         curves[label] = (curve["bound"].to_numpy(), curve["p_equivalence"].to_numpy())
         row = power.windows[(power.windows["return_kind"] == kind) & power.windows["is_primary"]].iloc[0]
         said.append(
-            f"{label}: p {format_p(row['p_equivalence'])} at {format_size(power.bound)}, below 0.05 from "
-            f"{format_size(row['smallest_bound'])}"
+            f"{label}: p {form.format_p(row['p_equivalence'])} at {form.format_size(power.bound)}, below 0.05 from "
+            f"{form.format_size(row['smallest_bound'])}"
         )
     told = "; ".join(said) or "n/a: the model has no standard error"
     levels = {0.05: ".05", 0.5: ".5", 1.0: "1"}
@@ -222,7 +213,7 @@ def draw_equivalence(power: PowerStudy) -> Drawing:
         f"Curves of the equivalence p against the bound. {told}.",
         power.curves,
         draw,
-        caption=say("captions.equivalence", told=told),
+        caption=form.say("captions.equivalence", told=told),
     )
 
 

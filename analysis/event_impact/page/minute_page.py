@@ -23,20 +23,11 @@ from event_impact.inference.bar_tests import (
 )
 from event_impact.inference.windows import WindowEstimate
 from event_impact.market.opened import US_EXCHANGES
+from event_impact.page import format as form
 from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Drawing, choose_ticks, measure_text
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.finding import name_exchange, name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import (
-    NOT_AVAILABLE,
-    format_number,
-    format_p,
-    format_percent,
-    format_size,
-    p_equals,
-    read_labels,
-    say,
-)
 from event_impact.page.row_drawing import EffectRow, draw_rows
 
 # Narrower drawings are laid out for a phone.
@@ -61,7 +52,7 @@ def say_zone(zone: str, at: pd.Timestamp) -> str:
 
 
 def _say(value: float) -> str:
-    return f"{format_number(100 * value, digits=1)}\u00a0%"
+    return f"{form.format_number(100 * value, digits=1)}\u00a0%"
 
 
 class _Clock:
@@ -97,7 +88,7 @@ class _Clock:
                        opacity=0.12)  # fmt: skip
         for tick in choose_ticks(100 * self.low, 100 * self.high, most=5):
             canvas.line(LEFT, self.y(tick / 100), self.right, self.y(tick / 100), "faint" if tick else "rule")
-            canvas.text(LEFT - 6, self.y(tick / 100) + 4, format_number(tick, digits=0), anchor="end", size=12)
+            canvas.text(LEFT - 6, self.y(tick / 100) + 4, form.format_number(tick, digits=0), anchor="end", size=12)
         model = self.result.model if canvas.width > PHONE else self.result.grid.benchmark_ticker or "mean"
         labels = [(self.lines[0], "soft", self.result.grid.ticker), (self.lines[1], "ink", f"less {model}")]
         level = 0.0
@@ -191,8 +182,8 @@ def draw_effects(
 
 
 # Declared window -> where a move lies.
-PLACES = read_labels("minute_page.places")
-TOLD = read_labels("minute_page.told")
+PLACES = form.read_labels("minute_page.places")
+TOLD = form.read_labels("minute_page.told")
 # Clocks of New York at which scheduled figures are released.
 RELEASES = ("10:00", "14:00")
 NO_BARS = "No bars of the event session are recorded, so there is nothing to show here."
@@ -204,11 +195,11 @@ MARKET_WIDE = "News of the whole market moves any benchmark: only its own mean i
 
 
 def _one(value: float) -> str:
-    return format_percent(value, digits=1)
+    return form.format_percent(value, digits=1)
 
 
 def _reach(value: float | None) -> str:
-    return NOT_AVAILABLE if value is None else f"\u00b1{say_reach(value)}"
+    return form.NOT_AVAILABLE if value is None else f"\u00b1{say_reach(value)}"
 
 
 def compose_minutes(
@@ -241,7 +232,7 @@ def _screen_row(row: MinuteRow, test: BarTest, zone: str) -> ScreenRow:
     p, reading, weight = "\u2013", "not tested", "plain" if row.span.name == "in total" else "beside"
     if row.span.is_declared:
         p, reading, weight = (
-            format_p(test.p_holm) if test.p_holm is not None else "",
+            form.format_p(test.p_holm) if test.p_holm is not None else "",
             read_outcome(test.outcome),
             "headline",
         )
@@ -269,7 +260,7 @@ def say_minutes(result: MinuteResult, firm: str) -> str:
         return f"{firm}: too few earlier sessions have bars; figures, and no verdict."
     found, others = [], []
     for row, test in result.judged:
-        moved = f"{'fell' if test.estimate < 0 else 'rose'} {format_size(abs(test.estimate), digits=1)} {_place(row, result)}"
+        moved = f"{'fell' if test.estimate < 0 else 'rose'} {form.format_size(abs(test.estimate), digits=1)} {_place(row, result)}"
         if test.outcome in ("found", "detectable_but_small", "borderline"):
             found.append(f"{moved}{' (the tests disagree)' * (test.outcome == 'borderline')}")
         else:
@@ -309,7 +300,7 @@ def _list_notes(
 
 
 def _say_variant(name: str, result: MinuteResult) -> str:
-    said = [f"{_one(test.estimate)} ({p_equals(test.p_holm) if test.p_holm is not None else 'no verdict'})"
+    said = [f"{_one(test.estimate)} ({form.p_equals(test.p_holm) if test.p_holm is not None else 'no verdict'})"
             for _, test in result.judged]  # fmt: skip
     return f"{name} {' and '.join(said) or 'not measured'}"
 
@@ -338,7 +329,7 @@ def _note_row(row: MinuteRow, result: MinuteResult) -> str:
             f"few stretches are independent: the companion decides, its reach is {_reach(test.mde80_companion)}"
         )
     if test.p_own_session is not None:
-        said.append(f"rank in its own session {p_equals(test.p_own_session)}")
+        said.append(f"rank in its own session {form.p_equals(test.p_own_session)}")
     clocks = [say_clock(at, "America/New_York").zfill(5) for at in (row.starts_at, row.ends_at)]
     if result.bars.exchange in US_EXCHANGES and any(clocks[0] < clock <= clocks[1] for clock in RELEASES):
         said.append("spans an hour of scheduled releases")
@@ -363,7 +354,7 @@ def tabulate_windows(result: MinuteResult | None) -> TableExhibit:
         Column("mde80", "seen from", "size", of="test.mde80"), *_record("outcome"),
         Column("note", "note", of=lambda row: _note_row(row, result) if result else ""),
     ]  # fmt: skip
-    caption = say("captions.minutes", min_clock_sessions=MIN_CLOCK_SESSIONS, part=2 * MIN_CLOCK_SESSIONS + 1)
+    caption = form.say("captions.minutes", min_clock_sessions=MIN_CLOCK_SESSIONS, part=2 * MIN_CLOCK_SESSIONS + 1)
     return declare_table("minutes", result.rows if result else (), columns, caption=caption if result else NO_BARS)
 
 
@@ -383,7 +374,7 @@ def tabulate_variants(result: MinuteResult | None, variants: tuple[MinuteVariant
         effect = 6 * float(result.fit.variance) ** 0.5
         one, two = (f"{100 * found_share(test, effect):.0f}" for _, test in result.judged)
         caption += (
-            f" The minute of the report would help: a move of {format_size(effect, digits=1)} is found in {one} of 100 cases "
+            f" The minute of the report would help: a move of {form.format_size(effect, digits=1)} is found in {one} of 100 cases "
             f"by the first stretch, in {two} by one as short as the second."
         )
     if result:

@@ -9,25 +9,15 @@ from functools import partial
 
 from event_impact.inference.parametric import detectable_effect, interval
 from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory, Resolution, SeparateEffects
+from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_forest, kind_of
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.finding import say_reach
 from event_impact.page.first_screen import FirstScreen
-from event_impact.page.format import (
-    format_interval,
-    format_number,
-    format_p,
-    format_percent,
-    format_size,
-    name_listing,
-    p_equals,
-    read_labels,
-    say,
-)
 
-STATISTIC_LABELS = read_labels("panel_tables.statistic_labels")
+STATISTIC_LABELS = form.read_labels("panel_tables.statistic_labels")
 RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
-MISSING_LABELS = read_labels("panel_tables.missing_labels")
+MISSING_LABELS = form.read_labels("panel_tables.missing_labels")
 
 
 def _count_missing(result: PanelResult) -> str:
@@ -65,7 +55,11 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
 
 def _say_weighted(reading: Resolution) -> str | None:
     estimate, error = reading.pooled.weighted_estimate, reading.pooled.weighted_error
-    return None if estimate is None or error is None else f"{format_percent(estimate)} (s.e. {format_size(error)})"
+    return (
+        None
+        if estimate is None or error is None
+        else f"{form.format_percent(estimate)} (s.e. {form.format_size(error)})"
+    )
 
 
 def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
@@ -93,7 +87,7 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
         overlap=overlap,
         pairs=pairs,
         first=first,
-        correlation=format_number(correlation, digits=4),
+        correlation=form.format_number(correlation, digits=4),
         inside=result.n_in_estimation,
     )
 
@@ -106,7 +100,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         Column("ticker", of="story.ticker"),
         Column("exchange", of="story.exchange"),
         Column("benchmark", of="study.benchmark"),
-        Column("", "listing", of=lambda s: name_listing(s.story.ticker, s.story.exchange)),
+        Column("", "listing", of=lambda s: form.name_listing(s.story.ticker, s.story.exchange)),
         Column("", "sessions", of=_span),
         Column("denied", "denied", DENIED_LABELS.__getitem__, of="story.denied"),
         Column("kind", of=kind_of),
@@ -127,7 +121,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         Column("vintage"),
         Column("note"),
     )
-    caption = say("captions.stories", what=what, more="" if stories else " None can be measured here.")
+    caption = form.say("captions.stories", what=what, more="" if stories else " None can be measured here.")
     return declare_table(name, stories, columns, caption=caption)
 
 
@@ -163,7 +157,7 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
             Column(f"{name}_ci95", kind="interval", of=partial(_interval_of, name)),
         ]
     mean = (
-        f"Mean of the sums: {format_percent(pooled.estimate)}, 95 % interval {format_interval(pooled.ci95)}."
+        f"Mean of the sums: {form.format_percent(pooled.estimate)}, 95 % interval {form.format_interval(pooled.ci95)}."
         if pooled.estimate is not None and pooled.ci95 is not None
         else f"Not pooled: {pooled.note}."
     )
@@ -176,7 +170,7 @@ def _interval_of(name: str, effects: SeparateEffects) -> tuple[float, float]:
 
 
 def _say_effect(effect: tuple[float, float, int]) -> str:
-    return f"{format_percent(effect[0])} ({format_interval(interval(*effect, 0.95))})"
+    return f"{form.format_percent(effect[0])} ({form.format_interval(interval(*effect, 0.95))})"
 
 
 def tabulate_missing(result: PanelResult) -> TableExhibit:
@@ -187,7 +181,7 @@ def tabulate_missing(result: PanelResult) -> TableExhibit:
         Column("", "story", of="story.title"),
         Column("ticker", of="story.ticker"),
         Column("exchange", of="story.exchange"),
-        Column("", "listing", of=lambda m: name_listing(m.story.ticker, m.story.exchange)),
+        Column("", "listing", of=lambda m: form.name_listing(m.story.ticker, m.story.exchange)),
         Column("", "denied", of="story.denied"),
         Column("kind"),
         Column("reason", "why not"),
@@ -224,7 +218,7 @@ def compose_panel(result: PanelResult) -> FirstScreen:
 
 
 def _mean(result: PanelResult) -> str:
-    return f"{format_percent(result.main.estimate or 0.0, digits=1)} on average"
+    return f"{form.format_percent(result.main.estimate or 0.0, digits=1)} on average"
 
 
 def _head(result: PanelResult) -> str:
@@ -256,14 +250,14 @@ def _say_pooled(result: PanelResult) -> str:
     if main.estimate is None or main.ci95 is None:
         return f"Nothing is pooled: {main.note}."
     if main.p_value is None:
-        return f"95\u00a0% interval from their spread {format_interval(main.ci95, digits=1)}; no statistic can judge the mean."
+        return f"95\u00a0% interval from their spread {form.format_interval(main.ci95, digits=1)}; no statistic can judge the mean."
     level = result.panel.study.config.significance
     verb = "rejects" if main.p_value < level else "does not reject"
     holds = "holds" if main.ci95[0] <= 0 <= main.ci95[1] else "leaves out"
     reach = "" if result.outcome in ("no_detectable_effect", "smaller_than_bound") else f" {_say_reach(result)}"
     return (
-        f"The interval of the mean, {format_interval(main.ci95, digits=1)}, {holds} zero; the test to read first, "
-        f"{STATISTIC_LABELS[main.recommended]}, {verb} ({p_equals(main.p_value)}).{reach}"
+        f"The interval of the mean, {form.format_interval(main.ci95, digits=1)}, {holds} zero; the test to read first, "
+        f"{STATISTIC_LABELS[main.recommended]}, {verb} ({form.p_equals(main.p_value)}).{reach}"
     )
 
 
@@ -275,7 +269,7 @@ def _say_hang(result: PanelResult) -> str:
     name = "p_kp_bmp" if main.recommended == "kp_bmp" else "p_bmp"
     titles = {s.name: s.story.title for s in result.panel.denied}
     found = [(titles[x.story], p) for x in result.left_out if (p := getattr(x, name)) is not None]
-    turning = [f"{title} ({p_equals(p)})" for title, p in found if (p < level) != (main.p_value < level)]
+    turning = [f"{title} ({form.p_equals(p)})" for title, p in found if (p < level) != (main.p_value < level)]
     if not turning:
         return "No single story decides: without any of them the test says the same." if found else ""
     listed = " or ".join(turning[:3]) + (f" or {len(turning) - 3} others" if turning[3:] else "")
@@ -287,8 +281,8 @@ def _say_own(result: PanelResult) -> str:
     found, own = result.shrunk, result.panel.study.story
     if found is None:
         return ""
-    drawn = format_percent(found.shrunk, digits=1)
-    alone = format_percent(found.estimate, digits=1)
+    drawn = form.format_percent(found.shrunk, digits=1)
+    alone = form.format_percent(found.estimate, digits=1)
     return f"Drawn towards the others, {own.firm_name}\u2019s {alone} becomes {drawn}: a summary, not a test."
 
 
@@ -298,7 +292,7 @@ def _list_notes(result: PanelResult) -> list[tuple[str, str]]:
               "adjusted for; an arrow marks where it would turn.")]  # fmt: skip
     if spread.p_value is not None:
         notes.append(
-            ("Spread:", f"against noise alone {p_equals(spread.p_value)}; signs were not declared and may cancel.")
+            ("Spread:", f"against noise alone {form.p_equals(spread.p_value)}; signs were not declared and may cancel.")
         )
     notes.append(("This story:", _say_own(result)))
     notes.append(("Readings:", _say_readings(result)))
@@ -331,6 +325,6 @@ def _say_readings(result: PanelResult) -> str:
     uncertain = sum(s.alignment.is_ambiguous for s in result.panel.denied)
     return (
         f"{uncertain} of {len(result.panel.denied)} have an uncertain session; in {len(others)} other readings the mean runs "
-        f"from {format_percent(min(estimates), digits=1)} to {format_percent(max(estimates), digits=1)}, p from "
-        f"{format_p(min(p_values))} to {format_p(max(p_values))}."
+        f"from {form.format_percent(min(estimates), digits=1)} to {form.format_percent(max(estimates), digits=1)}, p from "
+        f"{form.format_p(min(p_values))} to {form.format_p(max(p_values))}."
     )

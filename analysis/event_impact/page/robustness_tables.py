@@ -17,25 +17,17 @@ from event_impact.inference.robustness import (
     SpecificationEstimate,
     curve_frame,
 )
+from event_impact.page import format as form
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.first_screen import FirstScreen, ScreenRow
-from event_impact.page.format import (
-    OUTCOME_LABELS,
-    format_number,
-    format_p,
-    format_percent,
-    format_size,
-    p_equals,
-    read_labels,
-)
 from event_impact.page.robustness_figures import draw_specification_strip
 
-DIMENSION_LABELS = read_labels("robustness_tables.dimension_labels")
-SHORT_MODELS = read_labels("robustness_tables.short_models")
+DIMENSION_LABELS = form.read_labels("robustness_tables.dimension_labels")
+SHORT_MODELS = form.read_labels("robustness_tables.short_models")
 """A figure has little room beside its rows."""
 VALUE_LABELS = {"none": "kept", "listed": "listed ones left out"}
 TEST_LABELS = {"max_t": "largest |t| (maxT)", "share": "share that rejects", "median_t": "median t", "mean_t": "mean t"}
-CURVE_OUTCOMES = {**OUTCOME_LABELS, "detected": "detected on its own"}
+CURVE_OUTCOMES = {**form.OUTCOME_LABELS, "detected": "detected on its own"}
 
 
 def label_value(name: str, value: object) -> str:
@@ -113,8 +105,8 @@ def _say_statistic(test: TestResult) -> str | None:
     if test.statistic is None:
         return None
     if test.name == "share":
-        return format_size(test.statistic, digits=0)
-    return format_number(test.statistic, sign=test.name != "max_t")
+        return form.format_size(test.statistic, digits=0)
+    return form.format_number(test.statistic, sign=test.name != "max_t")
 
 
 def tabulate_unavailable(curve: SpecificationCurve) -> TableExhibit:
@@ -148,7 +140,7 @@ def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: Specification
     )
     said = "No recorded news session lies in the estimation window."
     if days:
-        said = f"The largest change is {format_percent(max((d.change for d in days), key=abs), digits=3)}."
+        said = f"The largest change is {form.format_percent(max((d.change for d in days), key=abs), digits=3)}."
     return declare_table("left_out_days", days, columns, estimate=ESTIMATE.cell(headline), said=said)
 
 
@@ -198,7 +190,7 @@ def _head(curve: SpecificationCurve, firm: str) -> str:
     if not curve.headline.is_computed:
         return f"{firm}: the declared specification cannot be estimated."
     values = [e.estimate for e in curve.computed if e.estimate is not None]
-    span = f"{format_percent(min(values), digits=1)} to {format_percent(max(values), digits=1)}"
+    span = f"{form.format_percent(min(values), digits=1)} to {form.format_percent(max(values), digits=1)}"
     if not curve.flips:
         return f"{firm}: no choice of method changes the outcome. {len(values)} specifications run from {span}."
     enough = "One choice is enough." if curve.single_flips else "No single choice is enough."
@@ -216,7 +208,7 @@ def _say_flips(curve: SpecificationCurve) -> str:
         return f"{said} It takes two choices or more together, {_say_common(curve)}."
     named = "; ".join(
         f"{DIMENSION_LABELS[name]} = {label_value(name, getattr(e.choice, name))} "
-        f"({CURVE_OUTCOMES[e.outcome]}, {format_percent(e.estimate or 0.0)})"
+        f"({CURVE_OUTCOMES[e.outcome]}, {form.format_percent(e.estimate or 0.0)})"
         for name, e in curve.single_flips
     )
     return f"{said} One choice is enough: {named}."
@@ -246,10 +238,10 @@ def _vary(curve: SpecificationCurve, name: str) -> list[SpecificationEstimate]:
 def _show_choice(curve: SpecificationCurve, name: str) -> ScreenRow:
     held = _vary(curve, name)
     values = [e.estimate for e in held if e.estimate is not None]
-    ends = dict.fromkeys(format_number(100 * end, digits=1) for end in (min(values), max(values)))
+    ends = dict.fromkeys(form.format_number(100 * end, digits=1) for end in (min(values), max(values)))
     p = min((e.p_conformal for e in held if e.p_conformal is not None), default=None)
     flips = sum(e.outcome != curve.headline.outcome for e in held)
-    cells = (" to ".join(ends), str(len(held)), format_p(p) if p is not None else "", str(flips or "none"))
+    cells = (" to ".join(ends), str(len(held)), form.format_p(p) if p is not None else "", str(flips or "none"))
     return ScreenRow(DIMENSION_LABELS[name], cells)
 
 
@@ -261,8 +253,8 @@ def _say_tests(curve: SpecificationCurve, significance: float) -> str:
     outside = len(curve.computed) - curve.n_joint
     said = (
         f"{100 * p:.0f} of 100 earlier sessions have a scaled |t| as large in some specification (placebo maxT "
-        f"{p_equals(p)}, {curve.n_placebo} sessions); {rejecting or 'none'} of {curve.n_joint} specifications "
-        f"reject{'s' * (rejecting <= 1)} on its own at {100 * significance:g}\u00a0% (joint {p_equals(share.p_value or 1.0)})."
+        f"{form.p_equals(p)}, {curve.n_placebo} sessions); {rejecting or 'none'} of {curve.n_joint} specifications "
+        f"reject{'s' * (rejecting <= 1)} on its own at {100 * significance:g}\u00a0% (joint {form.p_equals(share.p_value or 1.0)})."
     )
     return said + (f" {outside} others have too few earlier sessions for these tests." if outside else "")
 

@@ -9,22 +9,13 @@ from typing import Any
 from event_impact.base.result import TestResult
 from event_impact.events.sessions import Alignment
 from event_impact.many.peer_tests import GroupTests, PeerEstimate, Spillover
+from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_peers, list_others
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.finding import say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import (
-    format_number,
-    format_p,
-    format_percent,
-    format_plain,
-    format_size,
-    name_listing,
-    p_equals,
-    read_labels,
-)
 
-GROUP_TEST_LABELS = read_labels("spillover_tables.group_test_labels")
+GROUP_TEST_LABELS = form.read_labels("spillover_tables.group_test_labels")
 ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 
 
@@ -32,7 +23,7 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
     """Each firm on its own, with its own recorded news."""
     columns = (
         Column("ticker"),
-        Column("", "firm", of=lambda p: name_listing(p.ticker, p.exchange)),
+        Column("", "firm", of=lambda p: form.name_listing(p.ticker, p.exchange)),
         Column("role", "role", ROLE_LABELS.__getitem__),
         Column("exchange"),
         Column("session", "session", lambda at: str(at.date())),
@@ -109,7 +100,7 @@ def tabulate_adjusted(spillover: Spillover) -> TableExhibit:
     return declare_table("peer_adjusted", spillover.adjusted, columns, has_headline=True)
 
 
-FOREIGN_LABELS = read_labels("spillover_tables.foreign_labels")
+FOREIGN_LABELS = form.read_labels("spillover_tables.foreign_labels")
 
 
 def tabulate_foreign(spillover: Spillover) -> TableExhibit:
@@ -156,10 +147,10 @@ def _say_foreign(row: dict[str, Any]) -> str | None:
     if name in ("n_irregular", "n_estimation"):
         return f"{value:.0f}"
     if name == "abnormal_return":
-        return format_percent(value) + ("" if error is None else f" (s.e. {format_size(error)})")
+        return form.format_percent(value) + ("" if error is None else f" (s.e. {form.format_size(error)})")
     if error is None:
-        return format_number(value)
-    return f"{format_number(value, digits=4)} (s.e. {format_plain(error, digits=4)})"
+        return form.format_number(value)
+    return f"{form.format_number(value, digits=4)} (s.e. {form.format_plain(error, digits=4)})"
 
 
 COLUMNS = (
@@ -219,7 +210,7 @@ def _head(spillover: Spillover, firm: str, alignment: Alignment, outcome: str) -
     group, day = spillover.groups[-1], say_day(alignment.event_session)
     if group.portfolio is None:
         return f"{firm}: too few peers have figures to say whether they moved on {day}."
-    average = format_percent(group.portfolio, digits=1)
+    average = form.format_percent(group.portfolio, digits=1)
     which = "" if group.name == "all peers" else " without news of their own"
     if outcome == "found":
         return f"{firm}: its {len(group.members)} peers{which} moved together on {day}, by {average} on average."
@@ -230,7 +221,9 @@ def _say_rank(spillover: Spillover, firm: str) -> str:
     test = spillover.in_space
     if test.p_value is None:
         return f"{firm} cannot be ranked among its peers: {test.note}."
-    return f"Ranked by size among peers without news of their own, {firm} has {p_equals(test.p_value)}: {test.note}."
+    return (
+        f"Ranked by size among peers without news of their own, {firm} has {form.p_equals(test.p_value)}: {test.note}."
+    )
 
 
 def _say_unreadable(spillover: Spillover) -> str:
@@ -251,8 +244,8 @@ def _show_group(group: GroupTests, outcome: str) -> ScreenRow:
         return ScreenRow(f"{group.name}: {group.tests[0].note}", ("n/a", str(len(group.members)), "", "", "", ""))
     tests = _tests(group)
     ps = (tests[name].p_value for name in ("kp_bmp", "portfolio_conformal"))
-    shown = (format_p(p) if p is not None else "n/a" for p in ps)
-    average = format_number(100 * group.portfolio, digits=1)
+    shown = (form.format_p(p) if p is not None else "n/a" for p in ps)
+    average = form.format_number(100 * group.portfolio, digits=1)
     return ScreenRow(group.name, (average, str(len(group.members)), *shown, "", read_outcome(outcome)))
 
 
@@ -260,7 +253,9 @@ def _show_rank(spillover: Spillover, firm: str) -> ScreenRow:
     label, test, n = f"{firm} by its rank among them", spillover.in_space, len(spillover.clean) + 1
     if test.p_value is None:
         return ScreenRow(f"{label}: {test.note}", ("n/a", "", "", "", "", ""), "beside")
-    return ScreenRow(label, ("", str(n), format_p(test.p_value), "", format_p(1 / n), "descriptive"), "beside")
+    return ScreenRow(
+        label, ("", str(n), form.format_p(test.p_value), "", form.format_p(1 / n), "descriptive"), "beside"
+    )
 
 
 def _say_adjusted(spillover: Spillover) -> str:
@@ -270,7 +265,7 @@ def _say_adjusted(spillover: Spillover) -> str:
     estimates = [a.estimate for a in others if a.estimate is not None]
     sums = [a.weight_sum for a in others if a.weight_sum is not None]
     return (
-        f"the estimate of {format_percent(base.estimate or 0.0, digits=1)} becomes "
-        f"{format_percent(min(estimates), digits=1)} to {format_percent(max(estimates), digits=1)}; weights on peers sum "
+        f"the estimate of {form.format_percent(base.estimate or 0.0, digits=1)} becomes "
+        f"{form.format_percent(min(estimates), digits=1)} to {form.format_percent(max(estimates), digits=1)}; weights on peers sum "
         f"to {min(sums):.2f} to {max(sums):.2f}, and that share of anything they did in common is deducted."
     )

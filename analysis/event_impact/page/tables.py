@@ -15,20 +15,11 @@ from event_impact.events.sessions import Alignment, EventSession
 from event_impact.inference.story_sequence import StorySequence
 from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests
 from event_impact.market.returns import ReturnPanel
+from event_impact.page import format as form
 from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table
 from event_impact.page.finding import name_exchange
-from event_impact.page.format import (
-    MINUS,
-    OUTCOME_LABELS,
-    RETURN_LABELS,
-    format_interval,
-    format_p,
-    format_size,
-    name_listing,
-    read_labels,
-)
 
-TEST_LABELS = read_labels("tables.test_labels")
+TEST_LABELS = form.read_labels("tables.test_labels")
 WINDOW_TESTS = ("block_conformal", "pseudo_event", "block_bootstrap", "joint_f")
 SESSION_TESTS = tuple(name for name in TEST_LABELS if name not in WINDOW_TESTS)
 
@@ -44,7 +35,7 @@ def label_row(row: WindowEstimate) -> str:
         mark = " (headline)" if row.return_kind == "close_to_close" else " (companion)"
     if row.is_set:
         mark = f", the largest of {row.n_candidates}{mark}"
-    return f"{RETURN_LABELS[row.return_kind]}, {window.replace('-', MINUS)}{mark}"
+    return f"{form.RETURN_LABELS[row.return_kind]}, {window.replace('-', form.MINUS)}{mark}"
 
 
 def _p_of(name: str, head: str) -> Column:
@@ -77,7 +68,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         Column("mde80_rule", "found 4 in 5 from", "size", digits=1),
         Column("mde80", "by t", "size"),
         Column("smallest_bound", "smallest bound", "size"),
-        Column("outcome", "outcome", lambda word: OUTCOME_LABELS.get(word, "not judged alone")),
+        Column("outcome", "outcome", lambda word: form.OUTCOME_LABELS.get(word, "not judged alone")),
     )
     return declare_table("estimates", shown, columns, numbers=estimates_frame(rows), news=_say_news(rows))
 
@@ -113,7 +104,7 @@ def fold_unavailable(rows: list[WindowEstimate]) -> tuple[list[WindowEstimate], 
     first = {r.return_kind: r for r in reversed(rows)}
 
     def label(row: WindowEstimate) -> str:
-        return label_row(row) if row.return_kind in known else f"{RETURN_LABELS[row.return_kind]}, every window"
+        return label_row(row) if row.return_kind in known else f"{form.RETURN_LABELS[row.return_kind]}, every window"
 
     shown = [r for r in rows if r.return_kind in known or r is first[r.return_kind]]
     return shown, Column("", "return and window", of=label)
@@ -126,7 +117,7 @@ def _say_tests(rows: list[WindowEstimate], names: Iterable[str]) -> dict[str, An
     reasons: dict[str, None] = {}
     for row in rows:
         if row.estimate is None:
-            reasons[f"{RETURN_LABELS[row.return_kind]}: {row.note}"] = None
+            reasons[f"{form.RETURN_LABELS[row.return_kind]}: {row.note}"] = None
             continue
         for test in (row.tests[name] for name in names if name in row.tests):
             if test.p_value is None:
@@ -208,7 +199,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     columns = (
         Column("story", of="story.story"),
         Column("", "story", of="story.title"),
-        Column("listing", "listing", of=lambda a: name_listing(a.story.ticker, a.hours.exchange)),
+        Column("listing", "listing", of=lambda a: form.name_listing(a.story.ticker, a.hours.exchange)),
         Column("identified", "identified", of=lambda a: a.identification.kind.replace("_", " ")),
         Column("report", "report", of=lambda a: _list_days(a.report_sessions) or none),
         Column("first denial", "first denial", of=lambda a: _list_days(a.denial_sessions) or none),
@@ -228,17 +219,17 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
     ]
     for name, value in zip(fit.coefficients.index, fit.coefficients, strict=True):
         said = f"{value:.4f} (s.e. {fit.coefficient_errors[name]:.4f})" if fit.has_error else f"{value:.4f}"
-        facts.append(Fact(str(name).replace("_", " "), said.replace("-", MINUS), value))
+        facts.append(Fact(str(name).replace("_", " "), said.replace("-", form.MINUS), value))
     r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"
     leverage = fit.leverages.max()
     facts += [
-        Fact("residual standard deviation", format_size(fit.residual_std), fit.residual_std),
+        Fact("residual standard deviation", form.format_size(fit.residual_std), fit.residual_std),
         Fact("R squared", r_squared, fit.r_squared),
         Fact("largest leverage in the window", f"{leverage:.3f} on {fit.sessions[largest].date()}", leverage),
     ]
     columns = (Column("quantity", "quantity"), Column("", "value", of="said"), Column("value"))
     errors = "" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}."
-    return declare_table("model_fit", facts, columns, kind=RETURN_LABELS[abnormal.return_kind], errors=errors)
+    return declare_table("model_fit", facts, columns, kind=form.RETURN_LABELS[abnormal.return_kind], errors=errors)
 
 
 def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExhibit:
@@ -246,7 +237,7 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
     names = {"report": "before the denial", "denial": "from the denial on", "total": "in total"}
     columns = [
         Column("name", "effect", lambda name: names.get(name, name)),
-        Column("", "sessions", of=lambda r: " to ".join(map(str, sorted({r.first, r.last}))).replace("-", MINUS)),
+        Column("", "sessions", of=lambda r: " to ".join(map(str, sorted({r.first, r.last}))).replace("-", form.MINUS)),
         ESTIMATE,
         Column("", "95 % interval", "interval", of=lambda r: r.interval(0.05)),
         Column("contrast.p_value", "p (t)", "p"),
@@ -256,10 +247,10 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
     if any(r.note for r in sequence.rows if r.estimate is not None):
         columns.append(Column("", "note", of=lambda r: r.note if r.estimate is not None else ""))
     joint = sequence.joint
-    tests = f"All sessions jointly, p: {format_p(joint.p_value) if joint.p_value is not None else 'n/a: ' + joint.note}"
+    tests = f"All sessions jointly, p: {form.format_p(joint.p_value) if joint.p_value is not None else 'n/a: ' + joint.note}"
     fieller = ""
     if sequence.fieller is not None:
-        limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", MINUS)
+        limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", form.MINUS)
         fieller = f" Reversed fraction (Fieller 95 %): {limits if sequence.fieller.is_bounded else 'not bounded'}."
     kind = alignment.identification.kind.replace("_", " ")
     said: dict[str, Any] = {"kind": kind, "tests": tests, "fieller": fieller, "conditions": _say_conditions(sequence)}
@@ -271,9 +262,10 @@ def _say_conditions(sequence: StorySequence) -> str:
     if claim is None:
         return ""
     return (
-        f" The three conditions of a reversal: effect before the denial, p {format_p(claim.p_report)}; opposite effect "
-        f"from the denial on, p {format_p(claim.p_denial)}; 90 % interval of the total inside {format_size(claim.bound)}, "
-        f"{format_interval(claim.total_interval)}: {'all hold' if claim.is_reversal else 'not all hold'}."
+        f" The three conditions of a reversal: effect before the denial, p {form.format_p(claim.p_report)}; opposite effect "
+        f"from the denial on, p {form.format_p(claim.p_denial)}; 90 % interval of the total inside "
+        f"{form.format_size(claim.bound)}, {form.format_interval(claim.total_interval)}: "
+        f"{'all hold' if claim.is_reversal else 'not all hold'}."
     )
 
 

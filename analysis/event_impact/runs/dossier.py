@@ -32,6 +32,7 @@ from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
 from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
+from event_impact.runs import store
 from event_impact.runs.compare import PAGE_NAMES, describe_changes, find_previous, link_siblings
 from event_impact.runs.evenings import find_before, says_the_same
 from event_impact.runs.failure import keep_attempt
@@ -39,16 +40,6 @@ from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.requests import Prepared, Progress, RunOutcome, RunRequest, prepare, read_parameters, short_name
 from event_impact.runs.run import ALREADY, own_story
-from event_impact.runs.store import (
-    StoredRun,
-    find_finished,
-    hash_files,
-    is_intact,
-    open_staging,
-    publish,
-    read_runs,
-    read_stored,
-)
 from event_impact.runs.workers import PartOutcome, run_parts
 from event_impact.study.opened_study import OpenedStudy
 
@@ -96,12 +87,12 @@ def run_dossier(
     progress("check: notebooks, parameters, articles and prices")
     parts = [p for r in _part_requests(request) if (p := _prepare_part(r, progress))]  # refuses before it writes
     story = parts[0].story
-    with own_story(request.reports, story, progress), open_staging(request.reports, story, "shelf") as shelf:
+    with own_story(request.reports, story, progress), store.open_staging(request.reports, story, "shelf") as shelf:
         started = format_instant(request.clock())
         if request.is_evening:
             parts = [dataclasses.replace(p, request=dataclasses.replace(p.request, shelf=shelf)) for p in parts]
         outcomes = perform(parts, limit=limit, progress=progress)
-        runs = [s for o in outcomes if o.exit_code == 0 and (s := read_stored(Path(o.folder)))]
+        runs = [s for o in outcomes if o.exit_code == 0 and (s := store.read_stored(Path(o.folder)))]
         failed = [o for o in outcomes if o.notebook not in {s.notebook for s in runs}]
         if request.is_evening and not failed and (before := _find_same(request, runs, started)):
             return RunOutcome(before.folder, False, before.run)
@@ -109,7 +100,7 @@ def run_dossier(
         if failed:
             raise _keep(parts[0], outcomes, failed, started)
         target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
-        found = None if request.is_forced else find_finished(target)
+        found = None if request.is_forced else store.find_finished(target)
         if found:
             progress(ALREADY)
             rebuild_index(request.reports, clock=request.clock)
@@ -117,17 +108,17 @@ def run_dossier(
         return _bind(request, parts, runs, target, started, progress)
 
 
-def _find_same(request: RunRequest, runs: list[StoredRun], started: str) -> StoredRun | None:
+def _find_same(request: RunRequest, runs: list[store.StoredRun], started: str) -> store.StoredRun | None:
     """The dossier of the session before, where one of these runs would say the same."""
     lead = find_lead(runs)
     run = compose_run(request, runs, lead, list_computations(runs, lead), started)
-    before = find_before(read_runs(request.reports), run.story, run.as_of)
-    return before if before and is_intact(before.folder) and says_the_same(before, run, runs) else None
+    before = find_before(store.read_runs(request.reports), run.story, run.as_of)
+    return before if before and store.is_intact(before.folder) and says_the_same(before, run, runs) else None
 
 
-def _bring_out(stored: StoredRun, reports: Path) -> StoredRun:
+def _bring_out(stored: store.StoredRun, reports: Path) -> store.StoredRun:
     """Publish a run that waited on the shelf."""
-    return read_stored(publish(reports / stored.folder.name, stored.folder)[0]) or stored
+    return store.read_stored(store.publish(reports / stored.folder.name, stored.folder)[0]) or stored
 
 
 def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
@@ -161,7 +152,7 @@ def _part_requests(request: RunRequest) -> list[RunRequest]:
     ]
 
 
-def _hash(runs: list[StoredRun]) -> str:
+def _hash(runs: list[store.StoredRun]) -> str:
     identity = {"parts": [s.folder.name for s in runs], "analysis": digest_package()}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -180,24 +171,29 @@ def _keep(
 
 
 def _bind(
-    request: RunRequest, parts: list[Prepared], runs: list[StoredRun], target: Path, started: str, progress: Progress
+    request: RunRequest,
+    parts: list[Prepared],
+    runs: list[store.StoredRun],
+    target: Path,
+    started: str,
+    progress: Progress,
 ) -> RunOutcome:
     progress("bind: front page")
     lead = find_lead(runs)
     computed = list_computations(runs, lead)
     run = compose_run(request, runs, lead, computed, started)
     page = render_dossier(request, parts, run, runs, lead, computed, target)
-    with open_staging(request.reports, parts[0].story, target.name) as staging:
+    with store.open_staging(request.reports, parts[0].story, target.name) as staging:
         with writing(staging):
             for stored in runs:
                 link_tree(stored.folder, staging / "runs" / short_name(stored.notebook))
             (staging / "results").mkdir()
             write_text(staging / "results/computations.csv", write_csv(computed))
             write_text(staging / "report.html", page)
-            run = dataclasses.replace(run, files=hash_files(staging))
+            run = dataclasses.replace(run, files=store.hash_files(staging))
             write_text(staging / "run.json", run.as_text())
         progress("publish")
-        folder, is_new = publish(target, staging)
+        folder, is_new = store.publish(target, staging)
     progress("index")
     rebuild_index(request.reports, clock=request.clock)
     return RunOutcome(folder, is_new, run)
@@ -215,13 +211,13 @@ def link_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=place)
 
 
-def find_lead(runs: list[StoredRun]) -> StoredRun:
+def find_lead(runs: list[store.StoredRun]) -> store.StoredRun:
     """The run whose verdict leads the page: the event study, else the first with a headline, else the first."""
     with_headline = [s for s in runs if s.run.headline]
     return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
-def list_computations(runs: list[StoredRun], lead: StoredRun) -> pd.DataFrame:
+def list_computations(runs: list[store.StoredRun], lead: store.StoredRun) -> pd.DataFrame:
     """``results/computations.csv``: the move as the leading page has it, and as other pages compute it otherwise.
 
     Returns
@@ -257,7 +253,7 @@ def say_agreement(computed: pd.DataFrame) -> str:
 
 
 def compose_run(
-    request: RunRequest, runs: list[StoredRun], lead: StoredRun, computed: pd.DataFrame, started: str
+    request: RunRequest, runs: list[store.StoredRun], lead: store.StoredRun, computed: pd.DataFrame, started: str
 ) -> RunRecord:
     """``run.json`` of the dossier: the leading verdict, and every part by name."""
     kept = ("status", "outcome", "verdict")
@@ -275,7 +271,7 @@ def compose_run(
 
 
 def render_dossier(
-    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[StoredRun], lead: StoredRun,
+    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], lead: store.StoredRun,
     computed: pd.DataFrame, target: Path,
 ) -> str:  # fmt: skip
     """The front page, checked by the gates of every page."""
@@ -303,7 +299,7 @@ def render_dossier(
     return page
 
 
-def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> FirstScreen:
+def compose_screen(study: OpenedStudy, run: RunRecord, lead: store.StoredRun) -> FirstScreen:
     """What the leading page opens with, without its drawings: they stand there."""
     finding = lead.run.finding or lead.run.verdict
     weights = ("headline", "plain")
@@ -323,7 +319,7 @@ def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> First
     )  # fmt: skip
 
 
-def _tabulate_runs(runs: list[StoredRun]) -> str:
+def _tabulate_runs(runs: list[store.StoredRun]) -> str:
     rows = ""
     for stored in runs:
         name, run = PAGE_NAMES.get(stored.notebook, stored.notebook), stored.run

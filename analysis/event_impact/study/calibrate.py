@@ -10,16 +10,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories
 from event_impact.events.sessions import align_story
-from event_impact.inference.calibration import (
-    FirmCalibration,
-    FirmHistory,
-    Subject,
-    calibrate_history,
-    calibrate_power,
-    history_window_rates,
-    simulated_sizes,
-    simulated_window_sizes,
-)
+from event_impact.inference import calibration
 from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES, Process
 from event_impact.market.returns import ReturnPanel, load_panel
 from event_impact.market.snapshot import PriceStore, open_source, read_manifest
@@ -33,7 +24,7 @@ WINDOW_LENGTHS = (1, 3, 5, 11)
 MIN_SESSIONS = 100
 
 
-def find_subject(root: StudyRoot, ticker: str) -> Subject:
+def find_subject(root: StudyRoot, ticker: str) -> calibration.Subject:
     """The firm as the registry or the manifest of the figures knows it.
 
     Raises
@@ -45,22 +36,22 @@ def find_subject(root: StudyRoot, ticker: str) -> Subject:
     embedded = [(s.state == "open", align_story(s).event_session, s) for s in stories if s.is_embedded]
     if embedded:
         _, session, story = max(embedded, key=lambda found: found[:2])
-        return Subject(ticker, story.exchange, story.benchmark, story.story, session)
+        return calibration.Subject(ticker, story.exchange, story.benchmark, story.story, session)
     if stories:
-        return Subject(ticker, stories[0].exchange, stories[0].benchmark, "", None)
+        return calibration.Subject(ticker, stories[0].exchange, stories[0].benchmark, "", None)
     manifest = read_manifest(root.data)
     rows = manifest[manifest["ticker"] == ticker]
     if rows.empty:
         held = ", ".join(sorted(set(manifest["ticker"]) - {""}))
         raise ConfigError(f"--ticker: {ticker!r} is in no story and no figure file.", f"The figures hold {held}.")
-    return Subject(ticker, rows["exchange"].iloc[0], "SPY", "", None)
+    return calibration.Subject(ticker, rows["exchange"].iloc[0], "SPY", "", None)
 
 
 def calibrate_firm(
     root: StudyRoot, ticker: str, *, source: str = "snapshot", estimation_sessions: int = 250, gap_sessions: int = 10,
     n_draws: int, seed: int, processes: tuple[Process, ...] = PROCESSES,
     progress: Callable[[str], None] = lambda _: None,
-) -> FirmCalibration:  # fmt: skip
+) -> calibration.FirmCalibration:  # fmt: skip
     """Size and power on the firm's own sessions, then on simulated truth.
 
     Parameters
@@ -85,13 +76,19 @@ def calibrate_firm(
             f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed.",
             "Use a source with a longer history.",
         )
-    history = FirmHistory(y, design, sessions, estimation_sessions, gap_sessions)
-    sizes, windows = calibrate_history(history), history_window_rates(history, WINDOWS, levels=(0.05,))
-    power = [calibrate_history(history, levels=(0.05,), effect=effect).assign(effect=effect) for effect in INJECTED]
+    history = calibration.FirmHistory(y, design, sessions, estimation_sessions, gap_sessions)
+    sizes, windows = (
+        calibration.calibrate_history(history),
+        calibration.history_window_rates(history, WINDOWS, levels=(0.05,)),
+    )
+    power = [
+        calibration.calibrate_history(history, levels=(0.05,), effect=effect).assign(effect=effect)
+        for effect in INJECTED
+    ]
     progress(f"simulations: {n_draws} draws of each process")
     effects = (0.0, *(effect / RESIDUAL_STD for effect in SIMULATED_EFFECTS))
     lengths: Any = {"estimation_length": estimation_sessions, "seed": seed}
-    return FirmCalibration(
+    return calibration.FirmCalibration(
         subject=subject,
         vintage=panel.vintage,
         inputs=panel.inputs,
@@ -104,18 +101,18 @@ def calibrate_firm(
         last=dates[sessions[-1]],
         sizes=sizes,
         power=pd.concat(power, ignore_index=True),
-        rule_power=calibrate_power(history),
+        rule_power=calibration.calibrate_power(history),
         windows=windows,
-        simulated=simulated_sizes(processes, n_draws=n_draws, effects=effects, **lengths),
-        simulated_gap=simulated_sizes(processes, n_draws=n_draws, gap=gap_sessions, **lengths),
-        simulated_windows=simulated_window_sizes(
+        simulated=calibration.simulated_sizes(processes, n_draws=n_draws, effects=effects, **lengths),
+        simulated_gap=calibration.simulated_sizes(processes, n_draws=n_draws, gap=gap_sessions, **lengths),
+        simulated_windows=calibration.simulated_window_sizes(
             WINDOW_PROCESSES, WINDOW_LENGTHS, n_draws=max(n_draws // 2, 100), gap=gap_sessions, **lengths
         ),
     )
 
 
 def _load_series(
-    store: PriceStore, subject: Subject
+    store: PriceStore, subject: calibration.Subject
 ) -> tuple[ReturnPanel, np.ndarray, np.ndarray, pd.DatetimeIndex]:  # fmt: skip
     """Usable close-to-close returns of firm and benchmark before the cut, consecutive."""
     last = min(store.load(name, subject.exchange).frame.index[-1] for name in (subject.ticker, subject.benchmark))

@@ -9,14 +9,7 @@ from datetime import date
 import pandas as pd
 
 from event_impact.base.errors import DataError
-from event_impact.estimation.models import (
-    FACTOR_COLUMNS,
-    PEER_MODELS,
-    Design,
-    build_design,
-    choose_estimation,
-    read_rows,
-)
+from event_impact.estimation import models
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.events.venues import first_prices, load_venues
@@ -114,8 +107,8 @@ def load_beside(
 def load_returns(opened: OpenedStory) -> ReturnPanel:
     """Returns of the firm and its benchmark, and of what else the model asks for, cut at as_of."""
     model = opened.config.model
-    peers = find_peers(opened) if model in PEER_MODELS else ()
-    return load_beside(opened, *peers, with_factors=model in FACTOR_COLUMNS)
+    peers = find_peers(opened) if model in models.PEER_MODELS else ()
+    return load_beside(opened, *peers, with_factors=model in models.FACTOR_COLUMNS)
 
 
 def state_plan(opened: OpenedStory, alignment: Alignment) -> PlanStatus:
@@ -149,9 +142,9 @@ def check_event(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -
         refuse_halt(panel.prices, event, panel.ticker)
 
 
-def design_model(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -> Design:
+def design_model(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -> models.Design:
     """Response and regressors of the run's model for one return kind."""
-    return build_design(
+    return models.build_design(
         opened.config.model, panel.returns[return_kind], ticker=panel.ticker, benchmark=panel.benchmark,
         return_kind=return_kind, factors=panel.factors,
         peers=tuple(c for c in panel.returns[return_kind].columns if c not in (panel.ticker, panel.benchmark)),
@@ -169,8 +162,8 @@ def check_prices_serve(opened: OpenedStory, panel: ReturnPanel, alignment: Align
     check_event(opened, panel, alignment)
     design = design_model(opened, panel, "close_to_close")
     length, gap = opened.config.estimation_sessions, opened.config.gap_sessions
-    used, _ = choose_estimation(design, alignment.event_session, length=length, gap=gap, masked=opened.masked)
-    read_rows(design, used, asked_sessions=length)
+    used, _ = models.choose_estimation(design, alignment.event_session, length=length, gap=gap, masked=opened.masked)
+    models.read_rows(design, used, asked_sessions=length)
 
 
 def hash_inputs(opened: OpenedStory, panel: ReturnPanel) -> dict[str, str]:

@@ -16,37 +16,26 @@ from event_impact.events.peer_lists import Peer
 from event_impact.events.sessions import align_story
 from event_impact.inference.robustness import locate_estimation
 from event_impact.inference.windows import HEADLINE_KIND
-from event_impact.many.peer_tests import (
-    AdjustedEstimate,
-    ForeignListing,
-    PeerEstimate,
-    Spillover,
-    assess_group,
-    describe_linear,
-    describe_penalised,
-    lacking_peer,
-    measure_peer,
-    rank_in_space,
-)
+from event_impact.many import peer_tests
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import faultless_returns
 from event_impact.study.opening import load_beside
 
 
-def measure_spillover(opened: OpenedStory, measured: Measured) -> Spillover:
+def measure_spillover(opened: OpenedStory, measured: Measured) -> peer_tests.Spillover:
     """Peers of the firm's calendar, foreign listings, tests of the group, and peer-adjusted estimates."""
     firm = measured.close_to_close
     listed = [p for p in opened.listed if p.role == "peer" or p.ticker in opened.story.other_tickers]
     peers = tuple(_measure_near(opened, p) for p in listed if opened.shares_sessions(p))
     with_figures = [p for p in peers if p.is_measured and p.role == "peer"]
     clean = [p for p in peers if p.is_clean]
-    groups = [assess_group("all peers", with_figures, _average(opened, with_figures))]
+    groups = [peer_tests.assess_group("all peers", with_figures, _average(opened, with_figures))]
     if clean != with_figures:
-        groups.append(assess_group("peers without news of their own", clean, _average(opened, clean)))
-    return Spillover(
+        groups.append(peer_tests.assess_group("peers without news of their own", clean, _average(opened, clean)))
+    return peer_tests.Spillover(
         firm=firm, peers=peers,
         foreign=tuple(_measure_foreign(opened, p) for p in listed if not opened.shares_sessions(p)),
-        groups=tuple(groups), in_space=rank_in_space(firm, clean),
+        groups=tuple(groups), in_space=peer_tests.rank_in_space(firm, clean),
         adjusted=_adjust(opened, firm, clean, with_figures),
     )  # fmt: skip
 
@@ -60,14 +49,14 @@ def _measure(opened: OpenedStory, design: Design, session: pd.Timestamp) -> Abno
     return measure_abnormal_returns(design, session, **opened.lengths, path=(0, 0))
 
 
-def _measure_near(opened: OpenedStory, peer: Peer) -> PeerEstimate:
+def _measure_near(opened: OpenedStory, peer: Peer) -> peer_tests.PeerEstimate:
     facts = {"role": peer.role, "exchange": peer.exchange}
     try:
         abnormal = _market_model(opened, load_beside(opened, peer.ticker).returns[HEADLINE_KIND], peer.ticker)
         news = opened.news_of(peer.ticker).label_of(opened.timing.event_session)
-        return measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
+        return peer_tests.measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
     except (DataError, EstimationError) as error:
-        return lacking_peer(peer.ticker, **facts, reason=_explain_lack(opened, peer, error.message))
+        return peer_tests.lacking_peer(peer.ticker, **facts, reason=_explain_lack(opened, peer, error.message))
 
 
 def _explain_lack(opened: OpenedStory, peer: Peer, message: str) -> str:
@@ -79,7 +68,7 @@ def _explain_lack(opened: OpenedStory, peer: Peer, message: str) -> str:
     return f"{message} The figures of {peer.ticker} run from {held[0].date()} to {held[-1].date()}."
 
 
-def _measure_foreign(opened: OpenedStory, peer: Peer) -> ForeignListing:
+def _measure_foreign(opened: OpenedStory, peer: Peer) -> peer_tests.ForeignListing:
     """A listing of another calendar, its sessions matched by their closing hours."""
     facts, home_exchange = {"role": peer.role, "exchange": peer.exchange}, opened.story.exchange
     try:
@@ -105,16 +94,16 @@ def _measure_foreign(opened: OpenedStory, peer: Peer) -> ForeignListing:
         )
     except (DataError, EstimationError) as error:
         reason = _explain_lack(opened, peer, error.message)
-        return ForeignListing(lacking_peer(peer.ticker, **facts, reason=reason), None, 0)
+        return peer_tests.ForeignListing(peer_tests.lacking_peer(peer.ticker, **facts, reason=reason), None, 0)
     lead = checked.fit.coefficients.iloc[-1] / checked.fit.coefficient_errors.iloc[-1]
     used = abnormal.fit.sessions
     within = (matched.irregular >= used[0]) & (matched.irregular <= used[-1])
     news = opened.news_of(peer.ticker).label_of(own.event_session)
-    estimate = measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
-    return ForeignListing(estimate, float(lead), int(np.count_nonzero(within)))
+    estimate = peer_tests.measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
+    return peer_tests.ForeignListing(estimate, float(lead), int(np.count_nonzero(within)))
 
 
-def _average(opened: OpenedStory, peers: list[PeerEstimate]) -> AbnormalReturns | None:
+def _average(opened: OpenedStory, peers: list[peer_tests.PeerEstimate]) -> AbnormalReturns | None:
     """The market model on the equally weighted return of peers."""
     if len(peers) < 2:
         return None
@@ -124,22 +113,25 @@ def _average(opened: OpenedStory, peers: list[PeerEstimate]) -> AbnormalReturns 
 
 
 def _adjust(
-    opened: OpenedStory, firm: AbnormalReturns, clean: list[PeerEstimate], every: list[PeerEstimate]
-) -> tuple[AdjustedEstimate, ...]:
+    opened: OpenedStory,
+    firm: AbnormalReturns,
+    clean: list[peer_tests.PeerEstimate],
+    every: list[peer_tests.PeerEstimate],
+) -> tuple[peer_tests.AdjustedEstimate, ...]:
     """The firm's market-model estimate, and the same with peers as comparison."""
-    rows = [describe_linear("market model alone", (), firm.window_fits(0, 0), peer_columns=slice(0, 0))]
+    rows = [peer_tests.describe_linear("market model alone", (), firm.window_fits(0, 0), peer_columns=slice(0, 0))]
     sets = {"clean donors": clean, **({"all peers": every} if clean != every else {})}
     for name, members in sets.items():
         tickers = tuple(p.ticker for p in members)
         if not tickers:
             why = "no clean donor has figures" if name == "clean donors" else "no peer has figures"
-            rows.append(AdjustedEstimate(name, (), None, None, None, None, None, why))
+            rows.append(peer_tests.AdjustedEstimate(name, (), None, None, None, None, None, why))
             continue
         rows += _compare_with(opened, tickers, name)
     return tuple(rows)
 
 
-def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> list[AdjustedEstimate]:
+def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> list[peer_tests.AdjustedEstimate]:
     ticker, benchmark = opened.story.ticker, opened.benchmark
     returns = load_beside(opened, *tickers).returns[HEADLINE_KIND][[ticker, benchmark, *tickers]]
     average = returns[list(tickers)].mean(axis=1, skipna=False)
@@ -153,7 +145,9 @@ def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> l
             y, np.column_stack([np.ones(len(x)), x]), estimation=estimation, window=np.array([event]),
             between=np.arange(estimation[-1] + 1, event),
         )  # fmt: skip
-        rows.append(describe_linear(f"{name}: market model with {how}", tickers, fits, peer_columns=slice(2, None)))
+        rows.append(
+            peer_tests.describe_linear(f"{name}: market model with {how}", tickers, fits, peer_columns=slice(2, None))
+        )
     y, x, estimation, event = _arrays(opened, returns)
     order = np.r_[estimation, estimation[-1] + 1 : event + 1]
     fitters: list[tuple[str, Callable[..., PeerFit], int]] = [("ridge, with the benchmark", fit_ridge, 0)]
@@ -161,7 +155,7 @@ def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> l
         fitters.append(("synthetic control", fit_synthetic_control, 1))
     for label, fit, first in fitters:
         rows.append(
-            describe_penalised(
+            peer_tests.describe_penalised(
                 f"{name}: {label}",
                 tickers,
                 y[order],
