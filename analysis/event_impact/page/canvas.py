@@ -64,20 +64,9 @@ class Canvas:
         """A filled rectangle."""
         self.add("rect", paint, title=title, x=x, y=y, width=width, height=height, fill="currentColor")
 
-    def line(
-        self,
-        x1: float,
-        y1: float,
-        x2: float,
-        y2: float,
-        paint: str,
-        *,
-        width: float = 1,
-        dash: str = "",
-        title: str = "",
-    ) -> None:
-        """A straight line."""
-        self.path([(x1, y1), (x2, y2)], paint, width=width, dash=dash, title=title)
+    def line(self, x1: float, y1: float, x2: float, y2: float, paint: str, **look: Any) -> None:
+        """A straight line, by default one pixel wide; looks as :meth:`path` takes them."""
+        self.path([(x1, y1), (x2, y2)], paint, **{"width": 1, **look})
 
     def path(self, points: Points, paint: str, *, width: float = 1.5, dash: str = "", title: str = "") -> None:
         """A line through points."""
@@ -107,17 +96,9 @@ class Canvas:
     def mark(self, shape: str, x: float, y: float, paint: str, *, size: float = 7, title: str = "") -> None:
         """An estimate (``diamond``), a close (``square``), an open (``ring``) or a day (``dot``)."""
         if shape == "diamond":
-            points = f"{_shorten(x)},{_shorten(y - size)} {_shorten(x + size)},{_shorten(y)} "
-            points += f"{_shorten(x)},{_shorten(y + size)} {_shorten(x - size)},{_shorten(y)}"
-            self.add(
-                "polygon",
-                paint,
-                title=title,
-                points=points,
-                fill="currentColor",
-                stroke=PAINTS["paper"],
-                stroke_width=1.2,
-            )
+            corners, paper = ((x, y - size), (x + size, y), (x, y + size), (x - size, y)), PAINTS["paper"]
+            points = " ".join(f"{_shorten(a)},{_shorten(b)}" for a, b in corners)
+            self.add("polygon", paint, title=title, points=points, fill="currentColor", stroke=paper, stroke_width=1.2)
         elif shape == "square":
             self.rect(x - size * 0.65, y - size * 0.65, size * 1.3, size * 1.3, paint, title=title)
         else:
@@ -214,13 +195,7 @@ def choose_ticks(low: float, high: float, *, most: int) -> list[float]:
 def label_ticks(low: float, high: float, *, most: int, unit: str = "\u00a0%") -> dict[float, str]:
     """Round percentages between two fractions as a reader sees them, the last with its unit."""
     ticks = choose_ticks(100 * low, 100 * high, most=most)
-    digits = (
-        0
-        if all(abs(t - round(t)) < 1e-9 for t in ticks)
-        else 1
-        if all(abs(10 * t - round(10 * t)) < 1e-9 for t in ticks)
-        else 2
-    )
+    digits = next((d for d in (0, 1) if all(abs(t * 10**d - round(t * 10**d)) < 1e-9 for t in ticks)), 2)
     return {t / 100: format_number(t, digits=digits) + unit * (t == ticks[-1]) for t in ticks}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -38,13 +39,9 @@ class NewsInterval:
 
 def show_article(article: Article) -> NewsInterval:
     """One article as a row."""
-    return NewsInterval(
-        label=f"{article.role}: {cut_label(article.outlet, 40)}" if article.outlet else "the news",
-        role=article.role,
-        earliest=article.published_earliest,
-        latest=article.published_latest,
-        is_open_ended=article.earliest_basis in UNCLOCKED,
-    )
+    label = f"{article.role}: {cut_label(article.outlet, 40)}" if article.outlet else "the news"
+    bounds = article.published_earliest, article.published_latest
+    return NewsInterval(label, article.role, *bounds, is_open_ended=article.earliest_basis in UNCLOCKED)
 
 
 @dataclass(frozen=True)
@@ -62,15 +59,9 @@ def draw_clock(
     open_hours: Sequence[OpenHours],
     *,
     zone: str,
-    between: str,
-    title: str,
-    subtitle: str,
-    description: str,
-    name: str = "clock",
-    width: float = WIDE_CLOCK,
+    between: str = "",
     span: Span | None = None,
-    numbers: pd.DataFrame | None = None,
-    caption: str = "",
+    **said: Any,
 ) -> Drawing:
     """Articles as bars over the open hours, prices as marks below; no row of prices where they are None.
 
@@ -82,11 +73,13 @@ def draw_clock(
         Zone of the day labels, the exchange's.
     span : (Timestamp, Timestamp), optional
         What the clock shows; by default all that is drawn.
+    **said
+        Title, subtitle, description and the like, as :class:`Drawing` takes them.
     """
-    if numbers is None:
+    if "numbers" not in said:
         marks: list[tuple[object, ...]] = [(n.label, n.role, n.earliest, n.latest, None) for n in news]
         marks += [(p.kind, "price", p.at, p.at, p.price) for p in prices or ()]
-        numbers = pd.DataFrame(marks, columns=["mark", "kind", "earliest", "latest", "price"])
+        said["numbers"] = pd.DataFrame(marks, columns=["mark", "kind", "earliest", "latest", "price"])
     instants = [at for n in news for at in (n.earliest, n.latest)] + [p.at for p in prices or ()]
     pad = (max(instants) - min(instants)) * 0.06
     shown = span or (min(instants) - pad, max(instants) + pad)
@@ -94,7 +87,7 @@ def draw_clock(
     def draw(width: float) -> Canvas:
         return _draw(width, news, prices, open_hours, shown, zone, between)
 
-    return Drawing(name, title, subtitle, description, numbers, draw, width, caption)
+    return Drawing(draw=draw, **{"name": "clock", "width": WIDE_CLOCK, **said})
 
 
 def _draw(
@@ -168,9 +161,8 @@ def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y
         middle = min(max((x[0] + x[-1]) / 2, half + 2), canvas.width - half - 2)
         canvas.text(middle, y - 12, between, paint="soft", anchor="middle", has_halo=True)
     for point, place in zip(prices, x, strict=True):
-        canvas.mark(
-            "square" if point.kind == "close" else "ring", place, y, "ink", title=f"{point.kind} {point.price:g}"
-        )
+        shape = "square" if point.kind == "close" else "ring"
+        canvas.mark(shape, place, y, "ink", title=f"{point.kind} {point.price:g}")
     if len(prices) > MOST_PRICES:  # many closes: the ends are labelled, and between them what has room
         held = [0]
         for number in range(1, len(x) - 1):
@@ -202,9 +194,7 @@ def draw_day_ticks(
 ) -> None:  # fmt: skip
     """Local midnights, labelled with the day that begins; as many as have room."""
     start, end = (instant.tz_convert(zone) for instant in span)
-    days = [d for d in pd.date_range(start.normalize(), end, freq="D") if d >= start]
-    if not days:
-        days = [start]
+    days = [d for d in pd.date_range(start.normalize(), end, freq="D") if d >= start] or [start]
     reach = -1e9
     for day in days:
         x = at(day.tz_convert("UTC"))

@@ -1,7 +1,5 @@
 """Figures that compare: the firm with others on its day, a story with other stories, and their average path."""
 
-import dataclasses
-
 import pandas as pd
 
 from event_impact.inference.parametric import interval
@@ -22,14 +20,11 @@ def draw_peers(spillover: Spillover, firm_name: str) -> Drawing:
     if total.estimate is not None and total.standard_error is not None:
         own = interval(total.estimate, total.standard_error, spillover.firm.fit.df, 0.95)
     rows = [EffectRow(firm_name, total.estimate, own, cells=("the firm studied",), weight="headline", note=total.note)]
-    rows += [_show_peer(peer) for peer in list_others(spillover)]
-    columns = ["ticker", "kind", "estimate", "ci95_low", "ci95_high"]
-    kinds = ["firm", *("own news" if p.own_news else "clean" for p in list_others(spillover))]
-    tickers = [ticker, *(p.ticker for p in list_others(spillover))]
-    numbers = pd.DataFrame(
-        [(t, k, r.estimate, *(r.interval or (None, None))) for t, k, r in zip(tickers, kinds, rows, strict=True)],
-        columns=columns,
-    ).astype(dict.fromkeys(columns[2:], float))
+    others, columns = list_others(spillover), ["ticker", "kind", "estimate", "ci95_low", "ci95_high"]
+    rows += map(_show_peer, others)
+    named = [(ticker, "firm"), *((p.ticker, "own news" if p.own_news else "clean") for p in others)]
+    table = [(*names, r.estimate, *(r.interval or (None, None))) for names, r in zip(named, rows, strict=True)]
+    numbers = pd.DataFrame(table, columns=columns).astype(dict.fromkeys(columns[2:], float))
     return draw_rows(
         rows,
         ("firm", "return, %", "95 % interval", "news of its own that session"),
@@ -51,9 +46,8 @@ def _show_peer(peer: PeerEstimate) -> EffectRow:
         return EffectRow(peer.ticker, None, note=f"n/a: {peer.note}")
     role, weight = ("report", "beside") if peer.own_news else ("ink", "plain")
     label = f"{peer.ticker} (named in the story)" if peer.role == "counterparty" else peer.ticker
-    return EffectRow(
-        label, peer.estimate, peer.ci95, cells=(peer.own_news or "none recorded",), role=role, weight=weight
-    )
+    cells = (peer.own_news or "none recorded",)
+    return EffectRow(label, peer.estimate, peer.ci95, cells=cells, role=role, weight=weight)
 
 
 def kind_of(story: PanelStory) -> str:
@@ -75,11 +69,8 @@ def draw_forest(result: PanelResult) -> Drawing:
     held, main, level = result.panel, result.main, result.panel.study.config.significance
     ranked = sorted(held.denied, key=lambda s: s.joint.estimate)
     without = {left.story: left for left in result.left_out}
-    rows = [_show_story(s, held.study.story.story) for s in ranked]
-    rows = [
-        _with_cell(row, without[s.name], main.p_value, level) if s.name in without else row
-        for row, s in zip(rows, ranked, strict=True)
-    ]
+    own, cells = held.study.story.story, {n: (_say_without(x, main.p_value, level),) for n, x in without.items()}
+    rows = [_show_story(s, own, *cells.get(s.name, ())) for s in ranked]
     table = [_place_story(s) for s in ranked]
     if main.estimate is not None and main.ci95 is not None:
         said = f"p {format_p(main.p_value)}" if main.p_value is not None else ""
@@ -102,18 +93,18 @@ def draw_forest(result: PanelResult) -> Drawing:
     )
 
 
-def _show_story(story: PanelStory, own: str) -> EffectRow:
+def _show_story(story: PanelStory, own: str, *cells: str) -> EffectRow:
     effect, day = story.joint, story.alignment.event_session
     label = f"{story.story.title}, {day:%b %Y}{'' if story.story.denied != 'no' else ' (not denied)'}"
     weight = "headline" if story.name == own else "beside" if story.story.denied == "no" else "plain"
-    return EffectRow(label, effect.estimate, effect.interval(0.95), cells=(str(effect.length),), weight=weight)
+    return EffectRow(label, effect.estimate, effect.interval(0.95), cells=(str(effect.length), *cells), weight=weight)
 
 
-def _with_cell(row: EffectRow, left: LeftOutStory, p_all: float | None, level: float) -> EffectRow:
+def _say_without(left: LeftOutStory, p_all: float | None, level: float) -> str:
     p = left.p_bmp
     turns = p is not None and p_all is not None and (p < level) != (p_all < level)
     said = f"{format_percent(left.estimate, digits=1)}" + (f" (p {format_p(p)})" if p is not None else "")
-    return dataclasses.replace(row, cells=(*row.cells, said + " \u25c0" * turns))
+    return said + " \u25c0" * turns
 
 
 def draw_story_path(result: PanelResult) -> Drawing:
@@ -127,11 +118,9 @@ def draw_story_path(result: PanelResult) -> Drawing:
     first, last, zero = table.iloc[0], table.iloc[-1], table[table["rel_session"] == 0].iloc[0]
 
     def draw(width: float) -> Canvas:
-        values = [*table["ci95_low"], *table["ci95_high"]]
-        chart = chart_sessions(width, table["rel_session"], values, (0, 0))
-        chart.band(
-            table["rel_session"], table["ci95_low"], table["ci95_high"], "band", title="95 % interval of the mean"
-        )
+        chart = chart_sessions(width, table["rel_session"], [*table["ci95_low"], *table["ci95_high"]], (0, 0))
+        ends = table["ci95_low"], table["ci95_high"]
+        chart.band(table["rel_session"], *ends, "band", title="95 % interval of the mean")
         chart.line(chart.x, (0, 0), "rule", width=1)
         chart.line(table["rel_session"], table["caar"], "ink")
         for row in rows_of(table):

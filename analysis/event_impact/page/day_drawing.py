@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,16 +31,7 @@ class Effect:
 
 
 def draw_days(
-    ordinary: Array,
-    effects: Sequence[Effect],
-    *,
-    seen_from: float | None,
-    axis_label: str,
-    title: str,
-    subtitle: str,
-    description: str,
-    name: str = "days",
-    caption: str = "",
+    ordinary: Array, effects: Sequence[Effect], *, seen_from: float | None, axis_label: str, **said: Any
 ) -> Drawing:
     """Ordinary days as dots, effects below them, and the zone that would have been seen four times in five.
 
@@ -49,18 +41,17 @@ def draw_days(
         Abnormal returns of ordinary days, fractions.
     seen_from : float or None
         Smallest size found four times in five, a fraction; None where it is not known.
+    **said
+        Title, subtitle, description and the like, as :class:`Drawing` takes them.
     """
-    kinds = ["ordinary"] * len(ordinary) + [effect.label for effect in effects]
-    lows = [None] * len(ordinary) + [e.interval[0] if e.interval else None for e in effects]
-    highs = [None] * len(ordinary) + [e.interval[1] if e.interval else None for e in effects]
-    numbers = pd.DataFrame(
-        {"mark": kinds, "value": [*map(float, ordinary), *(e.estimate for e in effects)], "low": lows, "high": highs}
-    )
+    marks = [("ordinary", float(value), None, None) for value in ordinary]
+    below = [(e.label, e.estimate, *(e.interval or (None, None))) for e in effects]
+    numbers = pd.DataFrame([*marks, *below], columns=["mark", "value", "low", "high"])
 
     def draw(width: float) -> Canvas:
         return _draw(width, ordinary, effects, seen_from, axis_label)
 
-    return Drawing(name, title, subtitle, description, numbers, draw, caption=caption)
+    return Drawing(numbers=numbers, draw=draw, **{"name": "days", **said})
 
 
 def _draw(

@@ -211,18 +211,14 @@ def say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
     if claim.chance is None:
         least = format_percent(claim.half_width, digits=1, sign=False)
         return f"A reversal could not have been shown with these prices; the least that could be proved is {least}."
-    conditions = (
-        (claim.is_report_significant, "the effect before the denial is not distinguishable from zero"),
-        (
-            claim.is_denial_significant_and_opposite,
-            "the effect from the denial on is not distinguishable from zero with the opposite sign",
+    conditions = {
+        "the effect before the denial is not distinguishable from zero": claim.is_report_significant,
+        "the effect from the denial on is not distinguishable from zero with the opposite sign": (
+            claim.is_denial_significant_and_opposite
         ),
-        (
-            claim.is_total_equivalent_to_zero,
-            f"the total is not shown to lie inside {say_reach(config.equivalence_bound)}",
-        ),
-    )
-    missing = "; ".join(text for holds, text in conditions if not holds)
+        f"the total is not shown to lie inside {say_reach(config.equivalence_bound)}": claim.is_total_equivalent_to_zero,
+    }
+    missing = "; ".join(text for text, holds in conditions.items() if not holds)
     chance = format_percent(claim.chance, digits=0, sign=False)
     return (
         f"Nothing here may be called a reversal: {missing}. "

@@ -105,16 +105,16 @@ class FirstScreen:
 
     firm: str
     story: str
-    prices_to: date | None
-    status: str
     outcome: str
     finding: str
     sentences: tuple[str, ...]
-    drawings: tuple[Drawing, ...]
-    columns: tuple[str, ...]
-    rows: tuple[ScreenRow, ...]
-    notes: tuple[tuple[str, str], ...]
     csv: str
+    prices_to: date | None = None
+    status: str = "final"
+    drawings: tuple[Drawing, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[ScreenRow, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
     links: str = LINKS
     reading: str = ""
     companion_outcome: str | None = None

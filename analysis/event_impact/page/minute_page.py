@@ -63,10 +63,8 @@ class _Clock:
         self.right, self.bottom = width - (126.0 if width > PHONE else 92.0), TOP + PANEL + 14 + BARS
         self.canvas = Canvas(width, self.bottom + AXIS)
         known = result.grid.is_known
-        prices, total = (
-            result.grid.prices[-1][known],
-            np.concatenate([[0.0], np.cumsum(result.fit.event_residuals)])[known],
-        )
+        total = np.concatenate([[0.0], np.cumsum(result.fit.event_residuals)])[known]
+        prices = result.grid.prices[-1][known]
         self.at, self.lines = self.ends[known], (prices / prices[0] - 1, total - total[0])
         self.low, self.high = float(np.min(self.lines)), float(np.max(self.lines))
         self.shaded = [(row, ROLES.get(row.span.name, "joint")) for row, _ in result.tested if row.span.is_declared]
@@ -231,11 +229,8 @@ def _screen_row(row: MinuteRow, test: BarTest, zone: str) -> ScreenRow:
     clock = f"{say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}"
     p, reading, weight = "\u2013", "not tested", "plain" if row.span.name == "in total" else "beside"
     if row.span.is_declared:
-        p, reading, weight = (
-            form.format_p(test.p_holm) if test.p_holm is not None else "",
-            read_outcome(test.outcome),
-            "headline",
-        )
+        p, weight = form.format_p(test.p_holm) if test.p_holm is not None else "", "headline"
+        reading = read_outcome(test.outcome)
     return ScreenRow(row.span.name, (_one(test.estimate), clock, interval, p, _reach(test.mde80), reading), weight)
 
 
@@ -313,9 +308,9 @@ def compose_no_bars(timing: Alignment, first_prices: pd.DataFrame) -> FirstScree
     reason = timing.identification.reason.replace(timing.hours.exchange, name_exchange(timing))
     opened = f"After the report the first venues to trade were {venues} (UTC)."
     return FirstScreen(
-        firm=name_firm(story, timing), story=story.title, prices_to=None, status="final", outcome="no_bars", drawings=(),
-        finding=f"{story.firm_name}: no prices by the minute are recorded for {session.day} {session:%B %Y}.", columns=(),
-        sentences=(reason, opened, SERVED), rows=(), notes=(), csv="minutes",
+        firm=name_firm(story, timing), story=story.title, outcome="no_bars", csv="minutes",
+        finding=f"{story.firm_name}: no prices by the minute are recorded for {session.day} {session:%B %Y}.",
+        sentences=(reason, opened, SERVED),
     )  # fmt: skip
 
 
@@ -325,9 +320,8 @@ def _note_row(row: MinuteRow, result: MinuteResult) -> str:
     if test is None:
         return row.note
     if test.p_star > test.p_placebo:
-        said.append(
-            f"few stretches are independent: the companion decides, its reach is {_reach(test.mde80_companion)}"
-        )
+        reach = _reach(test.mde80_companion)
+        said.append(f"few stretches are independent: the companion decides, its reach is {reach}")
     if test.p_own_session is not None:
         said.append(f"rank in its own session {form.p_equals(test.p_own_session)}")
     clocks = [say_clock(at, "America/New_York").zfill(5) for at in (row.starts_at, row.ends_at)]

@@ -190,6 +190,10 @@ def tabulate_missing(result: PanelResult) -> TableExhibit:
     return declare_table("missing_stories", shown, columns, is_folded=True, counts=counts)
 
 
+HOW_TO_READ = (
+    "Last column: the mean if that story is left out, with the p of BMP before shared days are adjusted for; an arrow marks "
+    "where it would turn."
+)
 SELECTION = (
     "the stories were found by searching for denials: reports that nobody denied are nearly absent, and nothing here is a "
     "statement about rumours in general."
@@ -205,13 +209,10 @@ def compose_panel(result: PanelResult) -> FirstScreen:
         firm="Panel of stories",
         story=f"{len(held.denied)} denied reports{span}",
         prices_to=config.as_of,
-        status="final",
         outcome=result.outcome,
         finding=_head(result),
         sentences=tuple(filter(None, (_say_pooled(result), _say_hang(result)))),
         drawings=(draw_forest(result),),
-        columns=(),
-        rows=(),
         notes=tuple(_list_notes(result)),
         csv="pooled",
     )
@@ -288,31 +289,21 @@ def _say_own(result: PanelResult) -> str:
 
 def _list_notes(result: PanelResult) -> list[tuple[str, str]]:
     held, spread = result.panel, result.dispersion
-    notes = [("How to read it.", "Last column: the mean if that story is left out, with the p of BMP before shared days are "
-              "adjusted for; an arrow marks where it would turn.")]  # fmt: skip
-    if spread.p_value is not None:
-        notes.append(
-            ("Spread:", f"against noise alone {form.p_equals(spread.p_value)}; signs were not declared and may cancel.")
-        )
-    notes.append(("This story:", _say_own(result)))
-    notes.append(("Readings:", _say_readings(result)))
-    counts = Counter(m.kind for m in held.missing)
-    listed = "; ".join(f"{counts[k]} {label}" for k, label in MISSING_LABELS.items() if counts[k])
+    searched, listed = sum(bool(s.story.confounders_searched) for s in held.denied), _count_missing(result)
+    p = spread.p_value
+    noise = "" if p is None else f"against noise alone {form.p_equals(p)}; signs were not declared and may cancel."
     total = len(held.stories) + len(held.missing)
-    notes.append(
-        (
-            "Not in it:",
-            f"{total - len(held.stories)} of {total} registered stories" + (f"; {listed}." if listed else "."),
-        )
-    )
-    searched = [s for s in held.denied if s.story.confounders_searched]
-    notes.append(
-        (
-            "Other news",
-            f"was searched for {len(searched)} of the {len(held.denied)}; of the rest it was not researched.",
-        )
-    )
-    notes.append(("Selection:", SELECTION))
+    missing = f"{len(held.missing)} of {total} registered stories{f'; {listed}' if listed else ''}."
+    news = f"was searched for {searched} of the {len(held.denied)}; of the rest it was not researched."
+    notes = [
+        ("How to read it.", HOW_TO_READ),
+        ("Spread:", noise),
+        ("This story:", _say_own(result)),
+        ("Readings:", _say_readings(result)),
+        ("Not in it:", missing),
+        ("Other news", news),
+        ("Selection:", SELECTION),
+    ]
     return [(lead, text) for lead, text in notes if text]
 
 

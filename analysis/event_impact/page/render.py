@@ -11,7 +11,9 @@ import hashlib
 import html
 import re
 from dataclasses import dataclass
+from functools import partial
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -98,13 +100,9 @@ class PageRenderer:
     def output(self, output: nbformat.NotebookNode) -> str:
         """One output: our own exhibits as HTML, everything else as text."""
         if output.output_type in ("display_data", "execute_result"):
-            data = output.data
-            if "text/html" in data:
-                return str(data["text/html"])
-            return f"<pre>{html.escape(str(data.get('text/plain', '')))}</pre>"
-        if output.output_type == "stream":
-            return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
-        return ""
+            plain = f"<pre>{html.escape(str(output.data.get('text/plain', '')))}</pre>"
+            return str(output.data.get("text/html", plain))
+        return f"<pre>{html.escape(output.text)}</pre>" if output.get("name") == "stdout" else ""
 
     def code(self, notebook: nbformat.NotebookNode) -> str:
         """All code cells in one fold at the end: readers of the exhibits are not led past it at every step."""
@@ -142,17 +140,11 @@ class PageRenderer:
         parts, heading = [f"<h1>{html.escape(facts.title)}: appendix</h1>"], ""
         for cell in notebook.cells:
             if cell.cell_type == "markdown" and not _is_appendix(cell):
-                held = HEADING.findall(cell.source)
-                heading = held[-1] if held else heading
-            elif _is_appendix(cell):
-                if cell.cell_type == "markdown":
-                    parts.append(self.markdown(cell.source))
-                    heading = ""
-                elif cell.outputs:
-                    if heading:
-                        parts.append(self.markdown(heading))
-                    heading = ""
-                    parts += [self.output(output) for output in cell.outputs]
+                heading = [heading, *HEADING.findall(cell.source)][-1]
+            elif _is_appendix(cell) and (cell.cell_type == "markdown" or cell.outputs):
+                prose, heading = cell.source if cell.cell_type == "markdown" else heading, ""
+                parts.append(self.markdown(prose) if prose else "")
+                parts += [self.output(output) for output in cell.get("outputs", ())]
         return [*parts, facts.provenance_html, self.code(notebook)]
 
 
@@ -183,17 +175,12 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part
     style = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8").strip()
     renderer = PageRenderer()
     try:
-        if part == "appendix":
-            parts = renderer.appendix(notebook, facts)
-        else:
-            parts = renderer.report(notebook, facts, is_whole=part == "whole")
+        compose = renderer.appendix if part == "appendix" else partial(renderer.report, is_whole=part == "whole")
+        parts = compose(notebook, facts)
         has_screen = FIRST_SCREEN in parts[0]
         templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES / "page"))
         page = templates.get_template("index.html.j2").render(
-            title=facts.title,
-            kicker=facts.kicker,
-            facts=facts.facts,
-            footer=facts.footer,
+            page=facts,
             style=style,
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             parts=parts,
@@ -250,8 +237,7 @@ def check_page(page: str, *, largest: int = MAX_PAGE_BYTES) -> None:
         problems.append("no language")
     if gate.headings.count(1) != 1:
         problems.append(f"{gate.headings.count(1)} first-level headings")
-    jumps = [b for a, b in zip(gate.headings, gate.headings[1:], strict=False) if b > a + 1]
-    if jumps:
+    if any(b > a + 1 for a, b in pairwise(gate.headings)):
         problems.append("a heading level is skipped")
     size = len(page.encode())
     if size > largest:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from event_impact.page.canvas import WIDE_DAYS, Canvas, Drawing, label_ticks, measure_text, pad_range
+from event_impact.page.canvas import Canvas, Drawing, label_ticks, measure_text, pad_range
 from event_impact.page.format import cut_label, format_number
 
 Interval = tuple[float, float]
@@ -49,19 +49,7 @@ class EffectRow:
     dots: Sequence[float] = field(default=(), compare=False)
 
 
-def draw_rows(
-    rows: Sequence[EffectRow],
-    heads: tuple[str, ...],
-    *,
-    name: str,
-    title: str,
-    subtitle: str = "",
-    numbers: pd.DataFrame,
-    description: str = "",
-    caption: str = "",
-    width: float = WIDE_DAYS,
-    mean: float | None = None,
-) -> Drawing:
+def draw_rows(rows: Sequence[EffectRow], heads: tuple[str, ...], *, mean: float | None = None, **said: Any) -> Drawing:
     """Rows on one percent scale.
 
     Parameters
@@ -70,15 +58,15 @@ def draw_rows(
         Over the labels, the estimate, the interval and the cells.
     mean : float, optional
         Where a dotted line runs down.
-    description : str
-        What is said before the rows are told one by one.
+    **said
+        Name, title, numbers and the like, as :class:`Drawing` takes them.
     """
-    told = " ".join((description, *(f"{r.label}: {_say(r, heads)}." for r in rows))).strip()
+    told = " ".join(f"{r.label}: {_say(r, heads)}." for r in rows)
 
     def draw(wide: float) -> Canvas:
         return _Rows(wide, rows, heads, mean).draw()
 
-    return Drawing(name, title, subtitle, told, numbers, draw, width, caption)
+    return Drawing(description=told, draw=draw, **{"subtitle": "", **said})
 
 
 def _say(row: EffectRow, heads: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from event_impact.many.files import OpenedBatch, WindowWork
 from event_impact.many.sample import SampleResult
 from event_impact.many.sample_events import LeftOutEvents, PlaceboDates
-from event_impact.page.canvas import WIDE_CLOCK, Canvas, Drawing, choose_ticks, measure_text
+from event_impact.page.canvas import WIDE_CLOCK, Canvas, Chart, Drawing, choose_ticks, measure_text
 from event_impact.page.day_drawing import stack_dots
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
@@ -31,7 +31,7 @@ from event_impact.page.format import (
 from event_impact.page.panel_tables import STATISTIC_LABELS
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-HEIGHT, FOOT, LEFT = 360, 46, 46
+HEIGHT, FOOT = 360, 46
 LARGEST_SCAR = 8.0
 """Standardised returns beyond it are drawn at the edge, so that one event does not flatten the others."""
 BEYOND = 1.96
@@ -58,37 +58,25 @@ def draw_average_path(result: SampleResult, declared: tuple[int, int]) -> Drawin
     end = f"{format_number(100 * caar[-1])}\u00a0%"
 
     def draw(width: float) -> Canvas:
-        canvas, right = Canvas(width, HEIGHT + FOOT), width - 80
-        reach, step = max(high - low, 1e-9), (right - LEFT) / session.size
-
-        def x(k: float) -> float:
-            return float(LEFT + (k - session[0] + 0.5) * step)
-
-        def y(value: float) -> float:
-            return 24 + (high + 0.06 * reach - value) / (1.12 * reach) * (HEIGHT - 34)
-
-        left, wide = x(declared[0] - 0.5), (declared[1] - declared[0] + 1) * step
-        canvas.rect(left, 4, wide, HEIGHT - 4, "zone", title=f"declared window {declared[0]} to {declared[1]}")
-        canvas.text(left + wide / 2, 16, "declared", paint="zone-text", size=12, anchor="middle")
-        for tick in choose_ticks(100 * low, 100 * high, most=6):
-            canvas.line(LEFT, y(tick / 100), right, y(tick / 100), "rule" if abs(tick) < 1e-9 else "faint")
-            canvas.text(LEFT - 6, y(tick / 100) + 4, format_number(tick), size=11.5, anchor="end")
-        band = [*zip(session, high_end, strict=True), *zip(session[::-1], low_end[::-1], strict=True)]
-        canvas.area([(x(k), y(v)) for k, v in band], "dots", opacity=0.3, title="95 % band of the cumulated average")
+        reach, every = max(high - low, 1e-9), max(1, round(session.size / (11 if width > 400 else 7)))
+        scale = (session[0] - 0.5, session[-1] + 0.5), (low - 0.1 * reach, high + 0.06 * reach)
+        chart = Chart(width, HEIGHT + FOOT, *scale, right=80, top=24, bottom=FOOT)
+        chart.strip(declared[0] - 0.5, declared[1] + 0.5, f"declared window {declared[0]} to {declared[1]}")
+        chart.label(sum(declared) / 2, scale[1][1], "declared", paint="zone-text")
+        chart.draw_y({tick / 100: format_number(tick) for tick in choose_ticks(100 * low, 100 * high, most=6)})
+        chart.band(session, low_end, high_end, "band", title="95 % band of the cumulated average")
         for k, day in zip(session, aar, strict=True):
-            said = f"{k:+d}: {format_number(100 * day)} %"
-            canvas.rect(x(k) - 0.2 * step, min(y(0), y(day)), 0.4 * step, abs(y(day) - y(0)) + 0.5, "rule", title=said)
-        points = [(x(k), y(v)) for k, v in zip(session, caar, strict=True)]
-        canvas.path(points, "ink", width=2)
-        canvas.dots(points, 2.7, "ink")
+            left, ends = chart.at_x(k - 0.2), sorted((chart.at_y(0), chart.at_y(day)))
+            size, said = (chart.at_x(k + 0.2) - left, ends[1] - ends[0] + 0.5), f"{k:+d}: {format_number(100 * day)} %"
+            chart.canvas.rect(left, ends[0], *size, "rule", title=said)
+        points = chart.points(session, caar)
+        chart.canvas.path(points, "ink", width=2)
+        chart.canvas.dots(points, 2.7, "ink")
         for line, text in enumerate(("cumulated", end)):
-            canvas.text(right + 6, points[-1][1] - 4 + 15 * line, text, size=12, is_bold=True)
-        canvas.line(LEFT, HEIGHT, right, HEIGHT, "ink")
-        every = max(1, round(session.size / (11 if width > 400 else 7)))
-        for k in session[session % every == 0]:
-            canvas.text(x(k), HEIGHT + 17, format_number(k, digits=0), size=12, anchor="middle")
-        canvas.text(LEFT, HEIGHT + 36, "sessions from the event; bars: each day", paint="soft", size=12)
-        return canvas
+            chart.canvas.text(width - 74, points[-1][1] - 4 + 15 * line, text, size=12, is_bold=True)
+        ticks = {k: format_number(k, digits=0) for k in session[session % every == 0].tolist()}
+        chart.draw_x(ticks, "sessions from the event; bars: each day")
+        return chart.canvas
 
     said = f"Average path of {result.n} events from session {session[0]} to {session[-1]}: cumulated {end}."
     return Drawing("average_path", "The average path", f"%, {format_count(result.n)} events", said, table, draw)
@@ -100,23 +88,17 @@ def draw_events(scar: Array, labels: list[str]) -> Drawing:
     limit = float(max(4.0, np.abs(shown).max(initial=0.0))) * 1.05
 
     def draw(width: float) -> Canvas:
-        canvas = Canvas(width, HEIGHT + FOOT)
-
-        def at(value: float) -> float:
-            return width / 2 + value / limit * (width / 2 - 6)
-
+        chart = Chart(width, HEIGHT + FOOT, (-limit, limit), (0, 1), left=6, right=6, top=4, bottom=FOOT)
+        canvas, at = chart.canvas, chart.at_x
         for left in (-limit, BEYOND):
-            canvas.rect(at(left), 4, at(limit) - at(BEYOND), HEIGHT - 4, "zone", title="beyond two standard errors")
+            chart.strip(left, left + limit - BEYOND, "beyond two standard errors")
         tops = stack_dots(canvas, at, shown, HEIGHT - 1, HEIGHT - 90, is_dark=outside)
         canvas.line(at(0), 48, at(0), HEIGHT, "rule")
-        canvas.text(
-            10, 20, f"{format_count(outside.sum())} of {format_count(scar.size)} beyond", size=12.5, is_bold=True
-        )
+        beyond = f"{format_count(outside.sum())} of {format_count(scar.size)} beyond"
+        canvas.text(10, 20, beyond, size=12.5, is_bold=True)
         canvas.text(10, 36, f"two errors; {format_count(0.05 * scar.size)} expected", paint="soft", size=12)
-        canvas.line(4, HEIGHT, width - 4, HEIGHT, "ink")
-        for tick in choose_ticks(-limit, limit, most=9 if width > 400 else 5):
-            canvas.text(at(tick), HEIGHT + 17, format_number(tick, digits=0), size=12, anchor="middle")
-        canvas.text(4, HEIGHT + 36, "abnormal return in its own standard errors", paint="soft", size=12)
+        ticks = {t: format_number(t, digits=0) for t in choose_ticks(-limit, limit, most=9 if width > 400 else 5)}
+        chart.draw_x(ticks, "abnormal return in its own standard errors")
         for k in {int(scar.argmin()), int(scar.argmax())} & set(np.flatnonzero(outside).tolist()):
             said = f"{labels[k]}, {format_number(float(scar[k]), digits=1)}"
             half = measure_text(said, 12) / 2
@@ -140,6 +122,7 @@ MOST_ROWS = 20
 FINDINGS = read_labels("sample_page.findings")
 JOINT = read_labels("sample_page.joint")
 METHODS = {"wls": "precision weights", "ols_hc3": "HC3", "ols_clustered": "clustered by firm and date"}
+AGAINST = ("distribution|against", "note|note")
 MEANS = ("label|events", "n|number|whole", "caar|average|written", "p|p|p", "test|test")
 
 
@@ -180,9 +163,8 @@ class SampleView:
         if value is None:
             return BLANK
         width = (work or self.works[0]).windows.n_event
-        return (
-            format_percent(value) if self.opened.request.measure == "returns" else f"{format_times(value / width)}-fold"
-        )
+        is_return = self.opened.request.measure == "returns"
+        return format_percent(value) if is_return else f"{format_times(value / width)}-fold"
 
 
 def _count(n: int, what: str) -> str:
@@ -219,7 +201,6 @@ def compose_sample_screen(view: SampleView) -> FirstScreen:
         firm=f"Sample {view.name}",
         story=f"{_count(result.n, 'event')} of {_count(shares, 'share')} on {_count(days, 'day')}",
         prices_to=None if panel is None else pd.Timestamp(panel.sessions[-1]).date(),
-        status="final",
         outcome=view.outcomes[0],
         finding=FINDINGS[view.outcomes[0]].format(
             events=_count(result.n, "event"),
@@ -302,14 +283,7 @@ def tabulate_statistics(view: SampleView) -> TableExhibit:
          "note": test.note}
         for work in view.works for test in work.result.tests.values()
     )  # fmt: skip
-    heads = (
-        "test|test",
-        "null|null hypothesis",
-        "statistic|statistic|plain",
-        "p|p|p",
-        "distribution|against",
-        "note|note",
-    )
+    heads = ("test|test", "null|null hypothesis", "statistic|statistic|plain", "p|p|p", *AGAINST)
     first = rows[rows["window"] == rows["window"].iloc[0]]
     return _tabulate("sample_tests", first, heads, numbers=rows, window=name_window(view.works[0]).lower())
 
@@ -379,9 +353,8 @@ def tabulate_placebo_dates(view: SampleView) -> TableExhibit:
 def tabulate_average_days(view: SampleView) -> TableExhibit:
     """Average abnormal returns by session, with their tests."""
     days = view.path.result.days
-    table = (
-        {} if days is None else {"rel_session": days.rel_session, "aar": days.aar, "caar": days.caar, **days.columns}
-    )
+    names = ("rel_session", "aar", "caar") if days else ()
+    table = {name: getattr(days, name) for name in names} | (days.columns if days else {})
     rows, kind = pd.DataFrame(table), "percent" if view.opened.request.measure == "returns" else "number"
     heads = ("rel_session|session|whole", f"aar|average|{kind}", f"caar|cumulated|{kind}", "aar_t_p|p (t)|p",
              "aar_bmp_p|p (BMP)|p", "aar_corrado_p|p (ranks)|p", "caar_bmp_p|p, cumulated|p")  # fmt: skip

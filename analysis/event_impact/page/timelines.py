@@ -52,7 +52,6 @@ def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) 
         None,
         list_open_hours(alignment, span),
         zone=hours.timezone,
-        between="",
         title="When each article can have become public",
         subtitle=f"shaded: {name_exchange(alignment)} open; days of {hours.city}",
         description=f"Bars on a clock. {told}. Candidate sessions of {name_exchange(alignment)}: {found}.",
@@ -225,8 +224,6 @@ def compose_timing(alignment: Alignment, registry: Sequence[Alignment]) -> First
     return FirstScreen(
         firm=name_firm(story, alignment),
         story=story.title,
-        prices_to=None,
-        status="final",
         outcome="aligned",
         finding=_head(alignment),
         sentences=(f"{reason.rstrip('.')}.",),

@@ -1,6 +1,7 @@
 """The steps of the event-study notebook: abnormal returns, tests, sequence, and what stands beside them."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,9 +71,8 @@ def measure(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> Me
         except EstimationError as error:
             if kind == HEADLINE_KIND:
                 raise
-            measured[kind] = Unmeasured(
-                error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
-            )
+            why = error.message.rstrip(".") if panel.has_open else "no opening prices are recorded"
+            measured[kind] = Unmeasured(why)
     return Measured(**measured)  # type: ignore[arg-type]  # the headline's are returns: else it was raised
 
 
@@ -81,29 +81,16 @@ def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment) -> l
     config = opened.config
     windows = list(dict.fromkeys((*config.windows, alignment.hull, *config.runup)))
     reachable = alignment.relative(alignment.reachable)
+    rule: Any = {"significance": config.significance, "bound": config.equivalence_bound, "seed": config.seed}
     rows: list[WindowEstimate] = []
     for kind, abnormal in measured.items():
         specification = Specification(kind, config.model, opened.benchmark, config.mask, **opened.lengths)
         if isinstance(abnormal, Unmeasured):
-            is_declared = kind == COMPANION_KIND
-            rows += [
-                unavailable(specification, *w, is_primary=is_declared and w == (0, 0), reason=abnormal.reason)
-                for w in windows
-            ]
+            declared, why = (0, 0) if kind == COMPANION_KIND else None, abnormal.reason
+            rows += [unavailable(specification, *w, is_primary=w == declared, reason=why) for w in windows]
             continue
         ranks = rank_among_placebos(opened, abnormal, alignment, windows)
-        own = [
-            assess_window(
-                abnormal,
-                *window,
-                specification=specification,
-                significance=config.significance,
-                bound=config.equivalence_bound,
-                seed=config.seed,
-                placebo=ranks.get(window),
-            )
-            for window in windows
-        ]
+        own = [assess_window(abnormal, *w, specification=specification, **rule, placebo=ranks.get(w)) for w in windows]
         hull = ranks.get(alignment.hull)
         earlier = hull.t_values[:, list(reachable)] if hull else np.empty((0, len(reachable)))
         rows += join_candidates(own, abnormal, reachable, placebo_t=earlier, bound=config.equivalence_bound)
@@ -186,11 +173,8 @@ def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> D
     design = abnormal.design
     event = pd.DatetimeIndex(abnormal.table.loc[0:last, "session"])
     sessions = abnormal.fit.sessions.append(event)
-    return regress_with_dummies(
-        design.response.loc[sessions].to_numpy(dtype=float),
-        design.regressors.loc[sessions].to_numpy(dtype=float),
-        list(range(abnormal.fit.n_estimation, len(sessions))),
-    )
+    y, x = (part.loc[sessions].to_numpy(dtype=float) for part in (design.response, design.regressors))
+    return regress_with_dummies(y, x, list(range(abnormal.fit.n_estimation, len(sessions))))
 
 
 def diagnose_headline(opened: OpenedStory, measured: Measured) -> StudyDiagnostics | Unmeasured:
@@ -236,9 +220,8 @@ def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
     for name in dict.fromkeys(c.ticker for c in (*own, *beside)):
         try:
             returns = load_beside(opened, ticker=name).returns[HEADLINE_KIND]
-            designs[name] = build_design(
-                "market", returns, ticker=name, benchmark=opened.benchmark, return_kind=HEADLINE_KIND
-            )
+            listing: Any = {"ticker": name, "benchmark": opened.benchmark}
+            designs[name] = build_design("market", returns, **listing, return_kind=HEADLINE_KIND)
         except (DataError, EstimationError) as error:
             designs[name] = error.message.rstrip(".")
     return tuple(_test_control(opened, control, designs[control.ticker]) for control in (*own, *beside))
@@ -254,9 +237,8 @@ def _test_control(opened: OpenedStory, control: Control, design: Design | str) -
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
         return ControlResult(control, None, {}, total.note)
-    return ControlResult(
-        control, total.estimate, {"t": describe_t(abnormal, total)} | describe_rule(invert_window(abnormal, 0, 0))
-    )
+    tests = {"t": describe_t(abnormal, total)} | describe_rule(invert_window(abnormal, 0, 0))
+    return ControlResult(control, total.estimate, tests)
 
 
 def surprise_activity(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> list[Surprise]:

@@ -5,6 +5,7 @@ allow; what cannot be measured is kept with its reason. Pooling is :mod:`event_i
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -60,9 +61,8 @@ def measure_story(study: OpenedStory, story: Story, store: PriceStore | None = N
     """One story with the parameters of a study, or why it cannot be measured."""
     alignment = align_story(story)
     if alignment.last_session > study.as_of:
-        return MissingStory(
-            story, "as_of", f"its articles reach {alignment.last_session.date()}, after the as-of session"
-        )
+        reason = f"its articles reach {alignment.last_session.date()}, after the as-of session"
+        return MissingStory(story, "as_of", reason)
     if alignment.hull[1] - alignment.hull[0] >= MAX_SESSIONS:
         return MissingStory(story, "window", f"its articles span more than {MAX_SESSIONS} sessions")
     if study.config.model in FACTOR_COLUMNS and story.exchange not in US_EXCHANGES:
@@ -145,11 +145,8 @@ READINGS: tuple[tuple[str, str, Callable[[Alignment], Window]], ...] = (
 
 def _resolve(alignment: Alignment, place: int) -> Window:
     """From the report's candidate to the first denial's, both the first or both the last one."""
-    chosen = [
-        alignment.relative(sessions)[place]
-        for sessions in (alignment.report_sessions, alignment.denial_sessions)
-        if sessions
-    ]
+    held = filter(None, (alignment.report_sessions, alignment.denial_sessions))
+    chosen = [alignment.relative(sessions)[place] for sessions in held]
     return min(chosen), max(chosen)
 
 
@@ -166,26 +163,12 @@ def assess_panel(panel: StoryPanel) -> PanelResult:
     readings += [_read_again(held, name, label, READINGS[0][2], config) for name, label, held in parts]
     apart = [found for s in panel.denied if isinstance(found := separate_effects(s), SeparateEffects)]
     joint = [s.joint for s in panel.denied if s.name in {e.story for e in apart}]
-    return PanelResult(
-        panel=panel,
-        main=main,
-        outcome=decide_pooled_outcome(
-            main,
-            significance=config.significance,
-            bound=config.equivalence_bound,
-            is_confirmed=_is_confirmed(readings[: len(READINGS)], config),
-        ),
-        resolutions=tuple(readings),
-        separable=tuple(apart),
-        separable_pooled=pool_windows(joint, draws=DRAWS, seed=config.seed),
-        path=trace_path(
-            [(s.name, s.abnormal) for s in panel.denied],
-            path=config.path,
-            estimation_sessions=config.estimation_sessions,
-            gap_sessions=config.gap_sessions,
-        ),
-        n_in_estimation=count_in_estimation([s.joint for s in panel.denied], [s.joint for s in panel.stories]),
-    )
+    rule: Any = {"significance": config.significance, "bound": config.equivalence_bound}
+    outcome = decide_pooled_outcome(main, **rule, is_confirmed=_is_confirmed(readings[: len(READINGS)], config))
+    pooled = pool_windows(joint, draws=DRAWS, seed=config.seed)
+    path = trace_path([(s.name, s.abnormal) for s in panel.denied], path=config.path, **panel.study.lengths)
+    n_inside = count_in_estimation([s.joint for s in panel.denied], [s.joint for s in panel.stories])
+    return PanelResult(panel, main, outcome, tuple(readings), tuple(apart), pooled, path, n_inside)
 
 
 def _first_of_firms(stories: Sequence[PanelStory]) -> list[PanelStory]:

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,15 +85,9 @@ def _measure_foreign(opened: OpenedStory, peer: Peer) -> peer_tests.ForeignListi
                 f"a holiday leaves the session {own.event_session.date()} of {peer.exchange} without one session of "
                 f"{home_exchange} before and after it.", "",
             )  # fmt: skip
-        returns = (foreign[HEADLINE_KIND], home[HEADLINE_KIND], matched)
-        abnormal, checked = (
-            _measure(
-                opened,
-                build_lead_lag_design(*returns, benchmark=opened.benchmark, has_lead=has_lead),
-                own.event_session,
-            )
-            for has_lead in (False, True)
-        )
+        design = partial(build_lead_lag_design, foreign[HEADLINE_KIND], home[HEADLINE_KIND], matched)
+        designs = (design(benchmark=opened.benchmark, has_lead=has_lead) for has_lead in (False, True))
+        abnormal, checked = (_measure(opened, each, own.event_session) for each in designs)
     except (DataError, EstimationError) as error:
         reason = _explain_lack(opened, peer, error.message)
         return peer_tests.ForeignListing(peer_tests.lacking_peer(peer.ticker, **facts, reason=reason), None, 0)
@@ -154,16 +150,9 @@ def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> l
     if len(tickers) > 1:
         fitters.append(("synthetic control", fit_synthetic_control, 1))
     for label, fit, first in fitters:
+        options: Any = {"fit": fit, "n_estimation": len(estimation), "first_peer": 1 - first}
         rows.append(
-            peer_tests.describe_penalised(
-                f"{name}: {label}",
-                tickers,
-                y[order],
-                x[order][:, first:],
-                fit=fit,
-                n_estimation=len(estimation),
-                first_peer=1 - first,
-            )
+            peer_tests.describe_penalised(f"{name}: {label}", tickers, y[order], x[order][:, first:], **options)
         )
     return rows
 
