@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from event_impact.events.calendars import load_hours
 from event_impact.market.bar_files import BarRequest, find_bars
-from event_impact.market.bar_grid import BarGrid, make_grid
-from event_impact.market.bars import Bars, Convention, build_bars
+from event_impact.market.bars import BarGrid, Bars, Convention, build_bars, make_grid
 from stories import ROOT
 
 TESLA = (pd.Timestamp("2024-04-05"), pd.Timestamp("2024-04-05T15:35:33Z"))

@@ -6,8 +6,6 @@ The rooms lie in the order in which the data travels; each imports only rooms ab
 loaded when a public name is first asked for.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -19,7 +19,7 @@ from event_impact.inference.bar_tests import (
     power_effect,
     share_taken_back,
 )
-from event_impact.market.bar_grid import make_grid
+from event_impact.market.bars import make_grid
 from minute_bars import REFERENCE, TARIFF, TESLA, embedded, grid_of
 from scipy import stats
 

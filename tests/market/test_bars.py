@@ -12,8 +12,7 @@ import pytest
 from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market.bar_files import BarRequest, find_bars
-from event_impact.market.bar_grid import make_grid
-from event_impact.market.bars import doubt_clocks
+from event_impact.market.bars import doubt_clocks, make_grid
 from minute_bars import TARIFF, TESLA, build, embedded, grid_of, make_raw
 from stories import ROOT
 

@@ -136,9 +136,8 @@ class AbnormalReturns:
         if complete < len(wanted):
             return WindowSum(first, last, None, None, np.empty(0), f"incomplete: {complete} of {len(wanted)} sessions")
         if bool(rows["is_estimation"].astype(bool).any()):
-            raise EstimationError(
-                f"the window {first}:{last} overlaps the estimation window.", "Choose a shorter window or a longer gap."
-            )
+            said = f"the window {first}:{last} overlaps the estimation window."
+            raise EstimationError(said, "Choose a shorter window or a longer gap.")
         abnormal = rows["ar"].to_numpy(dtype=float)
         if not self.fit.has_error:
             return WindowSum(first, last, float(abnormal.sum()), None, abnormal, self.fit.why_no_error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from event_impact.base.errors import EstimationError
-from event_impact.market.bar_grid import BarGrid
+from event_impact.market.bars import BarGrid
 
 # Share of a session over which the volatility of the open dies away by a factor of e.
 OPENING_DECAY = 0.04

@@ -155,10 +155,8 @@ def _solve_with_unit_sum(cross: np.ndarray, response: np.ndarray) -> np.ndarray 
 def _check(returns: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.asarray(returns, dtype=float), np.asarray(donors, dtype=float)
     if x.ndim != 2 or len(x) != len(y) or x.shape[1] < 1 or len(y) < x.shape[1] + 3:
-        raise EstimationError(
-            f"Expected L returns and (L, J) donors with L > J + 2, found shapes {y.shape} and {x.shape}.",
-            "Use more sessions.",
-        )
+        said = f"Expected L returns and (L, J) donors with L > J + 2, found shapes {y.shape} and {x.shape}."
+        raise EstimationError(said, "Use more sessions.")
     if not (np.isfinite(y).all() and np.isfinite(x).all()):
         raise EstimationError("Expected finite returns, found some missing.", "Drop those sessions.")
     return y, x
@@ -215,9 +213,8 @@ def solve_huber(returns: np.ndarray, design: np.ndarray) -> np.ndarray:
         active = active[moved > STEP_TOLERANCE * scale[active]]
         if not active.size:
             return coefficients
-    raise EstimationError(
-        f"the robust fit of window {int(active[0])} does not settle in {MAX_STEPS} steps.", "Use model=market."
-    )
+    said = f"the robust fit of window {int(active[0])} does not settle in {MAX_STEPS} steps."
+    raise EstimationError(said, "Use model=market.")
 
 
 def _weighted(returns: np.ndarray, design: np.ndarray, weights: np.ndarray) -> np.ndarray:

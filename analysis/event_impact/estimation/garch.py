@@ -112,9 +112,8 @@ def estimate_garch(residuals: np.ndarray) -> GarchParameters:
     _refuse_infinite(residuals)
     target = np.mean(residuals**2, axis=1)
     if not (target > 0).all():
-        raise EstimationError(
-            f"Expected residuals that vary, found none in window {int(np.argmin(target))}.", "Check the price series."
-        )
+        said = f"Expected residuals that vary, found none in window {int(np.argmin(target))}."
+        raise EstimationError(said, "Check the price series.")
     squares = residuals**2 / target[:, None]
     chunks = [_estimate(squares[start : start + CHUNK]) for start in range(0, len(squares), CHUNK)]
     return GarchParameters(np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks]))

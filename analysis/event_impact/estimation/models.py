@@ -370,10 +370,8 @@ def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
         )
     firm = response + design.offset.loc[sessions].to_numpy(dtype=float)
     if float(np.std(response)) < MIN_RETURN_STD or _share_of_mode(firm) > MAX_REPEATED_SHARE:
-        raise EstimationError(
-            f"the {design.return_kind} returns are constant on most sessions of the estimation window.",
-            "Check the prices: a halted listing has no event study.",
-        )
+        said = f"the {design.return_kind} returns are constant on most sessions of the estimation window."
+        raise EstimationError(said, "Check the prices: a halted listing has no event study.")
     check_rank(matrix, list(design.regressors.columns))
     if k and float(np.std(response - matrix @ np.linalg.lstsq(matrix, response, rcond=None)[0])) <= MIN_RETURN_STD:
         raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")

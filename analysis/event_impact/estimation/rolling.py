@@ -4,8 +4,6 @@ A placebo study repeats the same regression on every earlier date of a firm. The
 stacked, (n dates, L sessions, K regressors), centred, and factorised together.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,7 +101,7 @@ class WindowFits:
         """CAR over its own forecast standard deviation, (n,)."""
         return np.asarray(self.car / self.car_std)
 
-    def take(self, rows: np.ndarray, first: int, last: int) -> WindowFits:
+    def take(self, rows: np.ndarray, first: int, last: int) -> "WindowFits":
         """Some windows, cut to the event days first..last counted from 0; those before become the gap."""
         whole = {name: getattr(self, name)[rows] for name in ("coefficients", "residual_std", "residuals")}
         days = {n: getattr(self, n)[rows, first : last + 1] for n in ("abnormal_returns", "window_coordinates")}
@@ -155,16 +153,12 @@ def fit_rolling(
     if events.size == 0:
         raise EstimationError("Expected at least one event position, found none.", "Widen the sample.")
     if not (first <= last and first >= -gap):
-        raise EstimationError(
-            f"Expected an event window that starts no earlier than the gap of {gap} sessions, found {first}:{last}.",
-            "Widen the gap or start the window later.",
-        )
+        said = f"Expected an event window that starts no earlier than the gap of {gap} sessions, found {first}:{last}."
+        raise EstimationError(said, "Widen the gap or start the window later.")
     earliest, latest = int(events.min()) - gap - estimation_length, int(events.max()) + last
     if earliest < 0 or latest >= len(y):
-        raise EstimationError(
-            f"Expected windows within the {len(y)} returns, found positions {earliest} to {latest}.",
-            "Drop the dates whose windows are not complete.",
-        )
+        said = f"Expected windows within the {len(y)} returns, found positions {earliest} to {latest}."
+        raise EstimationError(said, "Drop the dates whose windows are not complete.")
     estimation = events[:, None] + np.arange(-gap - estimation_length, -gap)
     window = events[:, None] + np.arange(first, last + 1)
     between = events[:, None] + np.arange(-gap, first)
@@ -224,10 +218,8 @@ def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> 
     n, length, n_regressors = design.shape
     between = (np.empty((n, 0)), np.empty((n, 0, n_regressors))) if between is None else between
     if length <= n_regressors:
-        raise EstimationError(
-            f"Expected more estimation sessions than the {n_regressors} coefficients, found {length}.",
-            "Lengthen the estimation window.",
-        )
+        said = f"Expected more estimation sessions than the {n_regressors} coefficients, found {length}."
+        raise EstimationError(said, "Lengthen the estimation window.")
     _refuse_missing(estimation, event, between)
 
     constant = np.flatnonzero((design == design[:1, :1]).all(axis=(0, 1)) & (design[0, 0] != 0.0))
@@ -241,10 +233,8 @@ def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> 
     left = np.abs(np.diagonal(triangle, axis1=1, axis2=2))
     collinear = (left <= COLLINEARITY * size + 1e-14 * raw).any(axis=1)
     if collinear.any():
-        raise EstimationError(
-            f"Expected linearly independent regressors, found dependent ones in window {int(np.argmax(collinear))}.",
-            "Remove the duplicate, or merge dummies of sessions that coincide.",
-        )
+        said = f"Expected linearly independent regressors, found dependent ones in window {int(np.argmax(collinear))}."
+        raise EstimationError(said, "Remove the duplicate, or merge dummies of sessions that coincide.")
     projected = np.einsum("nlk,nl->nk", basis, centred)
     residuals = centred - np.einsum("nlk,nk->nl", basis, projected)
     coefficients = np.linalg.solve(triangle, projected[:, :, None])[:, :, 0] if n_regressors else projected

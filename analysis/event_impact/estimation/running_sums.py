@@ -64,10 +64,8 @@ def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.nda
     columns = np.column_stack([np.asarray(regressors, dtype=float), np.asarray(response, dtype=float)])
     known = columns[usable]
     if len(known) < columns.shape[1] + 1 or not np.isfinite(known).all():
-        raise EstimationError(
-            f"Expected at least {columns.shape[1] + 1} finite usable sessions, found {len(known)} usable.",
-            "Use a longer history.",
-        )
+        said = f"Expected at least {columns.shape[1] + 1} finite usable sessions, found {len(known)} usable."
+        raise EstimationError(said, "Use a longer history.")
     spread = known.std(axis=0)
     is_constant = spread <= 1e-14 * np.abs(known).max(axis=0)
     if is_constant[:-1].any():
@@ -106,19 +104,15 @@ def standardise_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_l
     last = events - gap
     first = last - estimation_length
     if events.size and (first.min() < 0 or events.max() >= len(sums.columns)):
-        raise EstimationError(
-            f"Expected windows within the {len(sums.columns)} sessions, found one that begins at {first.min()}.",
-            "Drop the dates whose windows are not complete.",
-        )
+        said = f"Expected windows within the {len(sums.columns)} sessions, found one that begins at {first.min()}."
+        raise EstimationError(said, "Drop the dates whose windows are not complete.")
     moments = sums.products[last] - sums.products[first]
     k = moments.shape[1] - 1
     df = sums.counts[last] - sums.counts[first] - k
     rows = sums.columns[events]
     if events.size and (df.min() < 1 or not np.isfinite(rows).all()):
-        raise EstimationError(
-            "Expected windows with more sessions than coefficients and a return on each date, found one without.",
-            "Drop the dates whose windows are not complete.",
-        )
+        said = "Expected windows with more sessions than coefficients and a return on each date, found one without."
+        raise EstimationError(said, "Drop the dates whose windows are not complete.")
     cross, response = moments[:, :k, :k], moments[:, :k, k]
     right = np.stack([response, rows[:, :k]], axis=2)
     try:

@@ -124,10 +124,6 @@ class SessionHours:
         found = [self.phase(instant) for instant in (first, *inside)]
         return tuple(name for name, before in zip(found, [None, *found], strict=False) if name != before)
 
-    def is_closed_throughout(self, first: pd.Timestamp, last: pd.Timestamp) -> bool:
-        """Whether no session is under way at any instant from first to last."""
-        return not {"in_session", "lunch_break"} & set(self.phases(first, last))
-
     def is_near_close(self, instant: pd.Timestamp) -> bool:
         """Whether an instant lies within the last ten minutes before a close."""
         return self.close_at(self.close_session(instant)) - instant <= NEAR_CLOSE

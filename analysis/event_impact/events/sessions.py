@@ -229,14 +229,8 @@ def align_article(article: Article, hours: SessionHours) -> EventSession:
     sessions = tuple(hours.between(hours.close_session(first), hours.close_session(last)))
     opens = tuple(hours.between(hours.open_session(first), hours.open_session(last)))
     is_near = hours.is_near_close(first) or hours.is_near_close(last)
-    return EventSession(
-        article=article,
-        sessions=sessions,
-        open_sessions=opens,
-        phase=" to ".join(_shorten(hours.phases(first, last))),
-        is_near_close=is_near,
-        reason=_explain(article, sessions, hours, is_near),
-    )
+    phase, reason = " to ".join(_shorten(hours.phases(first, last))), _explain(article, sessions, hours, is_near)
+    return EventSession(article, sessions, opens, phase, is_near, reason)
 
 
 def _shorten(phases: tuple[str, ...]) -> list[str]:
@@ -244,7 +238,7 @@ def _shorten(phases: tuple[str, ...]) -> list[str]:
     if len(phases) <= MOST_PHASES:
         return list(phases)
     days = phases[1:-1].count("in_session")
-    return [phases[0], f"{days} {'session' if days == 1 else 'sessions'}", phases[-1]]
+    return [phases[0], f"{days} session{'s' * (days != 1)}", phases[-1]]
 
 
 def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: SessionHours, is_near: bool) -> str:
@@ -311,7 +305,8 @@ def identify(
             price_between=str(chosen["kind"]),
         )
     if not len(possible):
-        is_closed = hours.is_closed_throughout(report.published_earliest, denial.last_instant)
+        phases = hours.phases(report.published_earliest, denial.last_instant)
+        is_closed = not {"in_session", "lunch_break"} & {*phases}
         between = (CLOSED_BETWEEN if is_closed else OPEN_BETWEEN).format(ticker=ticker, exchange=hours.exchange)
         return Identification("joint", JOINT_SENTENCE.format(between=between), is_closed_between=is_closed)
     return Identification(
@@ -356,14 +351,9 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
         story = known
     story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
     aligned = tuple(align_article(article, hours) for article in story.articles)
-    return Alignment(
-        story=story,
-        hours=hours,
-        articles=aligned,
-        identification=identify(aligned, ticker=story.ticker, hours=hours, opens=opens),
-        report_sessions=_earliest_sessions(_of_role(aligned, "report")),
-        denial_sessions=_earliest_sessions(_of_role(aligned, "denial")),
-    )
+    found = identify(aligned, ticker=story.ticker, hours=hours, opens=opens)
+    sessions = [_earliest_sessions(_of_role(aligned, role)) for role in ("report", "denial")]
+    return Alignment(story, hours, aligned, found, *sessions)
 
 
 def _of_role(articles: tuple[EventSession, ...], role: str) -> tuple[EventSession, ...]:

@@ -5,6 +5,7 @@ These are timing aids. A price on another venue is the same news once more, neve
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -85,18 +86,15 @@ def load_venues(data: Path | Tables) -> tuple[Venue, ...]:
     for row in open_tables(data).read("venues.csv", VENUE_COLUMNS).to_dict("records"):
         try:
             ZoneInfo(row["zone"])
-            pd.Timestamp(f"2000-01-01 {row['opens']}")
-            pd.Timestamp(f"2000-01-01 {row['closes']}")
-            valid_to = pd.Timestamp(row["valid_to"]) if row["valid_to"] else None
-            venues.append(
-                Venue(
-                    **{k: row[k] for k in ("venue", "label", "calendar", "zone", "opens", "closes", "notes")},
-                    day_offset=int(row["day_offset"]),
-                    listing_exchanges=tuple(row["listing_exchanges"].split(";")),
-                    valid_from=pd.Timestamp(row["valid_from"]),
-                    valid_to=valid_to,
-                )
-            )
+            for clock in (row["opens"], row["closes"]):
+                pd.Timestamp(f"2000-01-01 {clock}")
+            last = pd.Timestamp(row["valid_to"]) if row["valid_to"] else None
+            read: dict[str, Any] = {name: row[name] for name in VENUE_COLUMNS if name != "source"}
+            read |= {
+                "day_offset": int(row["day_offset"]),
+                "listing_exchanges": tuple(row["listing_exchanges"].split(";")),
+            }
+            venues.append(Venue(**read | {"valid_from": pd.Timestamp(row["valid_from"]), "valid_to": last}))
         except (ValueError, KeyError) as error:
             raise DataError(f"venues.csv, {row['venue']}: {error}.", "Mend the row; see data/README.md.") from error
     return tuple(venues)

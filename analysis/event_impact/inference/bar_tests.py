@@ -19,8 +19,7 @@ from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
 from event_impact.events.bar_windows import BarAlignment, BarSpan
 from event_impact.inference.parametric import holm
 from event_impact.inference.sequence import FiellerSet, WindowEffects, contrast, fieller_set
-from event_impact.market.bar_grid import BarGrid
-from event_impact.market.bars import Bars
+from event_impact.market.bars import BarGrid, Bars
 
 # Below so many independent placebos, L / m, the larger p of placebo and companion decides.
 MIN_EFFECTIVE = 20

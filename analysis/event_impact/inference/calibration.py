@@ -4,8 +4,6 @@ A test with nominal level 5 % must reject about 5 % of sessions on which nothing
 calm markets. Both are measured here with the very functions that test the event.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -330,7 +328,7 @@ class FirmCalibration:
         Placebo sessions.
     """
 
-    subject: Subject
+    subject: "Subject"
     vintage: str
     inputs: dict[str, str]
     estimation_sessions: int

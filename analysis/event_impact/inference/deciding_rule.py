@@ -11,8 +11,6 @@ An estimate above D+ or below -D- is a detection, and [estimate - D+, estimate +
 does not reject: zero lies outside exactly when it rejects. At q = 0 no size is a detection and nothing is bounded.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -153,7 +151,7 @@ class DecidingRule:
         volatility = np.divide(size, threshold, out=np.full_like(size, np.nan), where=is_detected)
         return Breakdown(volatility, np.where(is_detected, size - threshold, np.nan))
 
-    def shift(self, effect: float | np.ndarray) -> DecidingRule:
+    def shift(self, effect: float | np.ndarray) -> "DecidingRule":
         """The same windows with a true effect added: neither refit nor variance moves with it."""
         return replace(self, estimate=self.estimate + effect)
 

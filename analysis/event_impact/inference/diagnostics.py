@@ -97,9 +97,8 @@ def diagnose(fits: WindowFits, returns: np.ndarray, design: np.ndarray, *, slope
     """
     residuals = fits.residuals[0]
     if len(returns) != len(residuals) or design.shape[0] != len(residuals):
-        raise EstimationError(
-            f"Expected the {len(residuals)} fitted sessions, found {len(returns)}.", "Pass the estimation window."
-        )
+        said = f"Expected the {len(residuals)} fitted sessions, found {len(returns)}."
+        raise EstimationError(said, "Pass the estimation window.")
     leverage = fits.estimation_leverage[0]
     garch = fit_garch(residuals, fits.gap_abnormal_returns[:1])
     largest = int(np.argmax(leverage))
@@ -199,10 +198,8 @@ def _least_squares(returns: np.ndarray, design: np.ndarray) -> tuple[np.ndarray,
     """Coefficients and sum of squared residuals."""
     b, _, rank, _ = np.linalg.lstsq(design, returns, rcond=None)
     if rank < design.shape[1]:
-        raise EstimationError(
-            f"Expected {design.shape[1]} independent regressors in a part of the window, found {rank}.",
-            "A regressor varies in one half only; leave it out or lengthen the window.",
-        )
+        said = f"Expected {design.shape[1]} independent regressors in a part of the window, found {rank}."
+        raise EstimationError(said, "A regressor varies in one half only; leave it out or lengthen the window.")
     e = returns - design @ b
     return b, float(e @ e)
 

@@ -4,8 +4,6 @@ The whole pipeline is repeated on every eligible earlier session, each with its 
 window; all tests of one window share one pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -108,7 +106,7 @@ class _Pool:
     counterfactual: tuple[np.ndarray, np.ndarray] | None
 
     @classmethod
-    def gather(cls, abnormal: AbnormalReturns, windows: list[tuple[int, int]], length: int, gap: int) -> _Pool:
+    def gather(cls, abnormal: AbnormalReturns, windows: list[tuple[int, int]], length: int, gap: int) -> "_Pool":
         (y, design), usable = abnormal.design.arrays, abnormal.design.is_usable
         sessions = abnormal.design.sessions
         event = place_of(sessions, abnormal.event_session)

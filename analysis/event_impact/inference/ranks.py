@@ -32,8 +32,6 @@ event's |t| is ranked among theirs. Nothing is assumed about the shape of the re
 event, under the null, is drawn like an earlier session.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -255,7 +253,7 @@ class FilteredSizes:
         """F, (n,)."""
         return take_largest(self.sizes, quantile_order(level, self.sizes.shape[1] + 1))
 
-    def stretch(self, factor: float) -> FilteredSizes:
+    def stretch(self, factor: float) -> "FilteredSizes":
         """The same residuals on a day whose standard deviation is ``factor`` times as large."""
         return replace(self, sizes=factor * self.sizes, errors=factor * self.errors, scale=factor * self.scale)
 

@@ -12,8 +12,6 @@ same specifications at earlier ordinary sessions of the firm carry that correlat
 What one session of the estimation window, or one peer, contributes to the estimate.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import Any
@@ -157,7 +155,7 @@ class Choice:
         """Those of the estimation window and of the gap, as the fits take them."""
         return {"estimation_length": self.estimation_sessions, "gap": self.gap_sessions}
 
-    def differs_in(self, other: Choice) -> tuple[str, ...]:
+    def differs_in(self, other: "Choice") -> tuple[str, ...]:
         """Names of the fields in which two choices differ."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name))
 
@@ -447,17 +445,14 @@ def locate_estimation(
     event = int(sessions.searchsorted(event_session))
     if event == len(sessions) or sessions[event] != event_session or not usable[event]:
         known = f"they begin {sessions[usable][0].date()}" if usable.any() else "there is no session with all of them"
-        raise EstimationError(
-            f"not all returns exist on the event session {event_session.date()} ({known}).", "Use a longer history."
-        )
+        said = f"not all returns exist on the event session {event_session.date()} ({known})."
+        raise EstimationError(said, "Use a longer history.")
     window = np.arange(max(event - gap - estimation_length, 0), max(event - gap, 0))
     used = window[usable[window] & ~np.asarray(sessions[window].isin(left_out))]
     needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * estimation_length)))
     if len(used) < needed:
-        raise EstimationError(
-            f"{len(used)} of {estimation_length} estimation sessions are usable; at least {needed} are needed.",
-            "Use a source with a longer history.",
-        )
+        said = f"{len(used)} of {estimation_length} estimation sessions are usable; at least {needed} are needed."
+        raise EstimationError(said, "Use a source with a longer history.")
     return used, event
 
 

@@ -59,10 +59,8 @@ def bootstrap_test(
     length, m = fits.n_estimation, fits.window_length
     block = default_block_length(length, m) if block_length is None else block_length
     if not 1 <= block <= length // 2 or n_draws < 99:
-        raise EstimationError(
-            f"Expected blocks of 1 to {length // 2} sessions and at least 99 draws, found {block} and {n_draws}.",
-            "Shorten the window or lengthen the estimation window.",
-        )
+        said = f"Expected blocks of 1 to {length // 2} sessions and at least 99 draws, found {block} and {n_draws}."
+        raise EstimationError(said, "Shorten the window or lengthen the estimation window.")
     # Least squares shrinks residuals by sqrt(1 - leverage); undo it, and centre.
     source = fits.residuals[0] / np.sqrt(1.0 - fits.estimation_leverage[0])
     source = source - source.mean()

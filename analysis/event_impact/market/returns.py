@@ -120,7 +120,8 @@ def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, .
     sessions = hours.between(history.frame.index[0], history.frame.index[-1])
     returns = total_returns(history.frame.reindex(sessions))
     notes = [f"{history.ticker}: {note}." for note in history.notes]
-    masked = returns.index.intersection(history.fault_sessions("mask_return"))
+    wrong = history.faults["session"][history.faults["action"] == "mask_return"]
+    masked = returns.index.intersection(pd.DatetimeIndex(pd.to_datetime(wrong)))
     if len(masked):
         returns.loc[masked] = float("nan")
         days = ", ".join(str(d.date()) for d in masked)

@@ -65,10 +65,6 @@ class PriceHistory:
         """Whether every session has an opening price."""
         return bool(self.frame["open"].notna().all())
 
-    def fault_sessions(self, action: str) -> pd.DatetimeIndex:
-        """Sessions with a known fault that calls for an action."""
-        return pd.DatetimeIndex(pd.to_datetime(self.faults["session"][self.faults["action"] == action]))
-
 
 def read_manifest(data: Path | Tables) -> pd.DataFrame:
     """The embedded files of daily figures, one row each; bars of minutes stand in the same table and are left out."""

@@ -28,10 +28,8 @@ def find_browser() -> str:
         if path:
             return path
     looked = named or ", ".join(BROWSERS)
-    raise RenderError(
-        f"no Chromium was found (looked for {looked}).",
-        f"Install one (Debian: apt install chromium), name it in {VARIABLE}, or print the page from any browser.",
-    )
+    hint = f"Install one (Debian: apt install chromium), name it in {VARIABLE}, or print the page from any browser."
+    raise RenderError(f"no Chromium was found (looked for {looked}).", hint)
 
 
 def print_page(page: Path, target: Path) -> None:
@@ -61,7 +59,6 @@ def print_page(page: Path, target: Path) -> None:
         content = pdf.read_bytes() if pdf.is_file() else b""
         if not content.startswith(b"%PDF"):
             said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise RenderError(
-                f"{browser} wrote no PDF (exit code {done.returncode}: {said[:200]}).", "Print from a browser."
-            )
+            told = f"{browser} wrote no PDF (exit code {done.returncode}: {said[:200]})."
+            raise RenderError(told, "Print from a browser.")
         replace_files({target: content})

@@ -78,6 +78,12 @@ class Evidence:
         """Whether it gives an interval without objection."""
         return self.interval is not None and not self.problem
 
+    @property
+    def span(self) -> Interval:
+        """Its interval, where it has one."""
+        assert self.interval is not None
+        return self.interval
+
 
 @dataclass(frozen=True)
 class DecodedClock:
@@ -176,7 +182,8 @@ def _doubt_library(items: list[Evidence]) -> list[Evidence]:
 def _measure(item: Evidence, zone: str, zone_basis: str, saved_at: datetime) -> Evidence:
     interval, problem, stamp = item.interval, item.problem, item.stamp
     if stamp is not None and not problem:
-        stamp = stamp.in_zone(zone, zone_basis) if zone else stamp
+        if zone and not (stamp.zone or stamp.is_zone_fixed):  # what the page prints, read or not, comes first
+            stamp = replace(stamp, zone=zone, zone_basis=zone_basis)
         try:
             interval = interval_of(stamp)
         except StudyError as error:
@@ -277,15 +284,15 @@ def _from_meta(page: SavedPage) -> list[Evidence]:
 def _from_times(page: SavedPage) -> list[Evidence]:
     """A ``<time>`` marked as publication, or the only one that is not beside the article."""
     items: list[Evidence] = []
-    is_lone = len({t.value for t in page.times if t.kind in ("own", "")}) == 1
-    for element in page.times:
-        if element.kind == "modified":
-            items += _machine_items("not_later_than", BOUND, "time element of an update", element.value)
-        elif element.kind == "own" or (is_lone and not element.kind):
-            items += _machine_items("published", TIME_ELEMENT, "time element", element.value)
+    is_lone = len({value for value, kind in page.times if kind in ("own", "")}) == 1
+    for value, kind in page.times:
+        if kind == "modified":
+            items += _machine_items("not_later_than", BOUND, "time element of an update", value)
+        elif kind == "own" or (is_lone and not kind):
+            items += _machine_items("published", TIME_ELEMENT, "time element", value)
         else:
-            where = "beside the article" if element.kind else "among several"
-            items += _machine_items("mention", MENTION, f"time element {where}", element.value)
+            where = "beside the article" if kind else "among several"
+            items += _machine_items("mention", MENTION, f"time element {where}", value)
     return [e for e in items if not (e.kind == "mention" and e.problem)]
 
 

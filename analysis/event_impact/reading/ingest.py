@@ -210,14 +210,15 @@ def weigh_page(
 
 def find_outlet(page: SavedPage, address: str) -> str:
     """Who published: the site's own name, the publisher of its metadata, or the host of its address."""
-    name = page.meta_value("og:site_name", "application-name", "dc.publisher", "citation_publisher")
+    names = ("og:site_name", "application-name", "dc.publisher", "citation_publisher")
+    name = next((value for name in names for key, value in page.meta if key == name and value), "")
     if name and not csv_tables.is_executable(name):
         return name[:60]
     for thing in page.linked_data:
         publisher = thing.get("publisher")
         publisher = publisher[0] if isinstance(publisher, list) and publisher else publisher
-        if isinstance(publisher, dict) and str(publisher.get("name", "")).strip():
-            return str(publisher["name"]).strip()[:60]
+        if isinstance(publisher, dict) and (name := str(publisher.get("name", "")).strip()):
+            return name[:60]
     return (urlsplit(address).hostname or "").removeprefix("www.")
 
 

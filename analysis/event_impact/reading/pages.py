@@ -53,17 +53,8 @@ BINARY_MAGIC = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """Text, with the encoding it was read in and why."""
-
-    text: str
-    encoding: str
-    basis: str  # given, byte order mark, declared, valid, guessed
-
-
-def decode_page(content: bytes, *, name: str, encoding: str = "") -> Decoded:
-    """The text of a saved page.
+def decode_page(content: bytes, *, name: str, encoding: str = "") -> tuple[str, str, str]:
+    """The text of a saved page, the encoding it was read in, and why: given, byte order mark, declared, valid or guessed.
 
     Raises
     ------
@@ -79,13 +70,13 @@ def decode_page(content: bytes, *, name: str, encoding: str = "") -> Decoded:
         return _decode_as_given(content, encoding, name)
     for bom, codec in BOMS:
         if content.startswith(bom):
-            return Decoded(content.decode(codec, errors="replace"), codec, "byte order mark")
+            return content.decode(codec, errors="replace"), codec, "byte order mark"
     named = DECLARED.search(content[:ENCODING_HEAD])
     for label, basis in ((named[1].decode("ascii") if named else "", "declared"), ("utf-8", "valid")):
         with contextlib.suppress(UnicodeError, LookupError):  # none that is known, or a codec that is none of text
             codec = codecs.lookup(label).name
             codec = WIDENED.get(codec, codec)
-            return Decoded(content.decode(codec), codec, basis)
+            return content.decode(codec), codec, basis
     return _guess(content, name)
 
 
@@ -97,10 +88,10 @@ def _refuse_binary(content: bytes, name: str) -> None:
         raise DataError(f"{name} is binary (it holds null bytes).", "Save the page as HTML, or paste its text.")
 
 
-def _decode_as_given(content: bytes, encoding: str, name: str) -> Decoded:
+def _decode_as_given(content: bytes, encoding: str, name: str) -> tuple[str, str, str]:
     try:
         codec = codecs.lookup(encoding).name
-        return Decoded(content.decode(codec), codec, "given")
+        return content.decode(codec), codec, "given"
     except LookupError as error:
         raise ConfigError(f"unknown encoding {encoding!r}.", "For example: --encoding gb18030") from error
     except UnicodeDecodeError as error:
@@ -109,7 +100,7 @@ def _decode_as_given(content: bytes, encoding: str, name: str) -> Decoded:
         raise ConfigError(f"{encoding!r} is no encoding of text.", "For example: --encoding gb18030") from error
 
 
-def _guess(content: bytes, name: str) -> Decoded:
+def _guess(content: bytes, name: str) -> tuple[str, str, str]:
     """The encoding whose characters look like writing, by a clear margin."""
     from charset_normalizer import from_bytes
 
@@ -117,15 +108,7 @@ def _guess(content: bytes, name: str) -> Decoded:
     if not ranked or (len(ranked) > 1 and ranked[1].chaos - ranked[0].chaos < CLEAR_MARGIN):
         said = f"the encoding of {name} is not declared and cannot be told from its characters."
         raise DataError(said, "Name it, for instance --encoding shift_jis.")
-    return Decoded(content.decode(ranked[0].encoding), ranked[0].encoding, "guessed")
-
-
-@dataclass(frozen=True)
-class TimeElement:
-    """A ``<time>`` element: its attribute, and ``own`` or ``modified`` as the page marks it, else ``aside`` or nothing."""
-
-    value: str
-    kind: str
+    return content.decode(ranked[0].encoding), ranked[0].encoding, "guessed"
 
 
 @dataclass(frozen=True)
@@ -138,6 +121,9 @@ class SavedPage:
         Visible text, one block a line, in the order of the page.
     meta : tuple of (str, str)
         Names and contents of meta tags, lower-case names.
+    times : tuple of (str, str)
+        The attribute of each ``<time>`` element, and ``own`` or ``modified`` as the page marks it, else ``aside`` or
+        nothing.
     linked_data : tuple of dict
         The objects of the page itself in its JSON-LD blocks.
     nested_days : tuple of str
@@ -161,7 +147,7 @@ class SavedPage:
     language: str = ""
     address: str = ""
     meta: tuple[tuple[str, str], ...] = ()
-    times: tuple[TimeElement, ...] = ()
+    times: tuple[tuple[str, str], ...] = ()
     linked_data: tuple[dict[str, Any], ...] = ()
     nested_days: tuple[str, ...] = ()
     broken_linked_data: int = 0
@@ -183,10 +169,6 @@ class SavedPage:
         own = [line for i, line in enumerate(self.lines) if i not in self.site_lines]
         return "\n".join(own or self.lines)
 
-    def meta_value(self, *names: str) -> str:
-        """The first content among several meta names, empty if there is none."""
-        return next((value for name in names for key, value in self.meta if key == name and value), "")
-
 
 def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     """Take a saved page, an MHTML archive or a plain text apart.
@@ -204,28 +186,28 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     address = ""
     if re.match(rb"(?s)(?:From:|MIME-Version:|Snapshot-Content-Location:).{0,2000}multipart/related", content):
         content, address = _unpack_archive(content, name)
-    decoded = decode_page(content, name=name, encoding=encoding)
-    is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", decoded.text[:20_000], re.I))
+    text, codec, basis = decode_page(content, name=name, encoding=encoding)
+    is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", text[:20_000], re.I))
     parser = _PageParser()
     if is_html:
-        _refuse_open_markup(decoded.text, name)
+        _refuse_open_markup(text, name)
         try:
-            parser.feed(decoded.text)
+            parser.feed(text)
             parser.close()
         except AssertionError as error:  # how the standard library refuses unknown declarations
             raise DataError(f"the markup of {name} is damaged ({error}).", "Save the page again.") from error
     else:
-        for line in decoded.text.splitlines():
+        for line in text.splitlines():
             parser.add_line(line)
     lines = tuple(parser.lines)
     page = SavedPage(
-        name, is_html, decoded.encoding, decoded.basis, lines, title=" ".join(parser.title.split()),
+        name, is_html, codec, basis, lines, title=" ".join(parser.title.split()),
         language=parser.language, address=next(filter(is_sound_address, (address, parser.canonical)), ""),
         meta=tuple(parser.meta), times=tuple(parser.times), linked_data=tuple(parser.linked_data),
         nested_days=tuple(dict.fromkeys(parser.nested)), broken_linked_data=parser.broken,
         embedded_posts=tuple(dict.fromkeys(parser.posts)), is_truncated=parser.is_truncated,
         aside_lines=frozenset(parser.aside_lines), site_lines=frozenset(parser.site_lines),
-        source=decoded.text if is_html else "", filing=read_filing(decoded.text, lines),
+        source=text if is_html else "", filing=read_filing(text, lines),
     )  # fmt: skip
     if not page.lines and not page.meta and not page.linked_data:
         raise DataError(f"{name} holds no readable text.", "Save the page after it has loaded, or paste its text.")
@@ -266,7 +248,7 @@ class _PageParser(HTMLParser):
         self.aside_lines: set[int] = set()
         self.site_lines: set[int] = set()
         self.meta: list[tuple[str, str]] = []
-        self.times: list[TimeElement] = []
+        self.times: list[tuple[str, str]] = []
         self.linked_data: list[dict[str, Any]] = []
         self.posts: list[str] = []
         self.nested: list[str] = []
@@ -309,7 +291,7 @@ class _PageParser(HTMLParser):
             is_own = re.search(r"publi|posted|entry-date|(?<!-)pubdate", marks) or "pubdate" in values
             own = "aside" if self._asides else "own" if is_own else ""
             kind = "modified" if re.search(r"modif|updat", marks) else own
-            self.times.append(TimeElement(values["datetime"].strip(), kind))
+            self.times.append((values["datetime"].strip(), kind))
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden and tag == self._hidden[-1]:

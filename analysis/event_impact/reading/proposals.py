@@ -86,25 +86,26 @@ def propose(evidence: list[Evidence]) -> Proposal:
         If everything that speaks of publication lies in the future.
     """
     items = tuple(evidence)
-    published = [i for i, e in enumerate(items) if e.kind == "published"]
-    usable = [i for i in published if items[i].is_usable]
-    broken = [i for i in published if not items[i].is_usable]
-    if published and not usable and all("in the future" in items[i].problem for i in published):
-        said = f"the page is dated {items[published[0]].printed}, which lies in the future of the copy."
-        raise DataError(said, "Check the date, or name when the copy was saved with --saved-at.")
+    published = [e for e in items if e.kind == "published"]
+    usable, broken = ([e for e in published if e.is_usable is is_good] for is_good in (True, False))
+    if published and not usable and all("in the future" in e.problem for e in published):
+        raise DataError(
+            f"the page is dated {published[0].printed}, which lies in the future of the copy.",
+            "Check the date, or name when the copy was saved with --saved-at.",
+        )
     if not usable:
         return Proposal(items, "undecided", None, None, _why_undecided(items, broken))
-    usable = _settle_readings(items, usable)
+    usable = _settle_readings(usable)
     if conflict := _find_conflict(items, usable, broken):
         return Proposal(items, "disagree", None, None, conflict)
-    read = [i for i in usable if items[i].rank != LIBRARY]
-    chosen = min(read or usable, key=lambda i: (items[i].interval.width, items[i].rank))  # type: ignore[union-attr]
+    read = [e for e in usable if e.rank != LIBRARY]
+    chosen = min(read or usable, key=lambda e: (e.span.width, e.rank))
     interval, note, is_contradicted = _apply_bounds(items, chosen)
     if is_contradicted:
         return Proposal(items, "disagree", None, None, note)
     many = f"{len(usable)} items agree; the narrowest is"
-    reason = f"{many if len(usable) > 1 else 'one item speaks of publication:'} {items[chosen].source}"
-    return Proposal(items, "found", chosen, interval, f"{reason}{'; ' + note if note else ''}.")
+    reason = f"{many if len(usable) > 1 else 'one item speaks of publication:'} {chosen.source}"
+    return Proposal(items, "found", items.index(chosen), interval, f"{reason}{'; ' + note if note else ''}.")
 
 
 def use(proposal: Proposal, number: int) -> Proposal:
@@ -136,85 +137,71 @@ def use(proposal: Proposal, number: int) -> Proposal:
         hint = "Give the other side with --not-before or --not-after, or name another item."
         raise ConfigError(f"--use {number}: this item bounds the time from one side only.", hint)
     own = [(i, e) for i, e in enumerate(proposal.evidence, start=1) if e.kind == "published"]
-    others = [str(i) for i, e in own if not (e.is_usable and _overlap(proposal.evidence, number - 1, i - 1))]
+    others = [str(i) for i, e in own if not (e.is_usable and e.span.overlaps(item.span))]
     reason = f"chosen by hand: {item.source}{'; against ' + ', '.join(others) if others else ''}"
-    interval, note, is_contradicted = _apply_bounds(proposal.evidence, number - 1)
+    interval, note, is_contradicted = _apply_bounds(proposal.evidence, item)
     if is_contradicted:
         interval = item.interval
     reason = f"{reason}{'; ' + note if note else ''}."
     return Proposal(proposal.evidence, "found", number - 1, interval, reason)
 
 
-def _settle_readings(items: tuple[Evidence, ...], usable: list[int]) -> list[int]:
+def _settle_readings(usable: list[Evidence]) -> list[Evidence]:
     """Of several readings of the same characters, keep the one that everything else agrees with."""
     kept = list(usable)
-    for i in usable:
-        twins = _twins(items, usable, i)
-        others = [j for j in usable if j not in twins and items[j].rank != LIBRARY]  # it read the same characters
-        fitting = [t for t in twins if all(_overlap(items, t, j) for j in others)]
+    for item in usable:
+        twins = _twins(usable, item)
+        others = [e for e in usable if e not in twins and e.rank != LIBRARY]  # it read the same characters
+        fitting = [t for t in twins if all(t.span.overlaps(e.span) for e in others)]
         if len(fitting) == 1 < len(twins) and others:
-            kept = [j for j in kept if j not in twins or j == fitting[0]]
+            kept = [e for e in kept if e not in twins or e in fitting]
     return kept
 
 
-def _twins(items: tuple[Evidence, ...], usable: list[int], i: int) -> list[int]:
-    own = items[i]
-    if "readings" not in own.note:
-        return [i]
-    return [j for j in usable if (items[j].printed, items[j].source) == (own.printed, own.source)]
+def _twins(usable: list[Evidence], own: Evidence) -> list[Evidence]:
+    is_tied = "readings" in own.note
+    return [e for e in usable if (e.printed, e.source) == (own.printed, own.source)] if is_tied else [own]
 
 
-def _overlap(items: tuple[Evidence, ...], i: int, j: int) -> bool:
-    one, other = items[i].interval, items[j].interval
-    return one is not None and other is not None and one.overlaps(other)
+def _find_conflict(items: tuple[Evidence, ...], usable: list[Evidence], broken: list[Evidence]) -> str:
+    for item in usable:
+        if len(twins := _twins(usable, item)) > 1:
+            numbers = " and ".join(str(items.index(t) + 1) for t in twins)
+            return f"items {numbers} read the same characters ({item.printed}) differently."
+    ends = max(usable, key=lambda e: e.span.earliest), min(usable, key=lambda e: e.span.latest)
+    if not ends[0].span.overlaps(ends[1].span):
+        early, late = (_name_item(items, e) for e in sorted(ends, key=items.index))
+        return f"items {early} and {late} exclude each other."
+    return f"item {_name_item(items, broken[0])} cannot be right: {broken[0].problem}." if broken else ""
 
 
-def _find_conflict(items: tuple[Evidence, ...], usable: list[int], broken: list[int]) -> str:
-    for i in usable:
-        twins = _twins(items, usable, i)
-        if len(twins) > 1:
-            numbers = " and ".join(str(t + 1) for t in twins)
-            return f"items {numbers} read the same characters ({items[i].printed}) differently."
-    last_start = max(usable, key=lambda i: items[i].interval.earliest)  # type: ignore[union-attr]
-    first_end = min(usable, key=lambda i: items[i].interval.latest)  # type: ignore[union-attr]
-    if not _overlap(items, last_start, first_end):
-        early, late = sorted((first_end, last_start))
-        return (
-            f"items {early + 1} ({items[early].source}: {items[early].printed}) and {late + 1} "
-            f"({items[late].source}: {items[late].printed}) exclude each other."
-        )
+def _name_item(items: tuple[Evidence, ...], item: Evidence) -> str:
+    return f"{items.index(item) + 1} ({item.source}: {item.printed})"
+
+
+def _why_undecided(items: tuple[Evidence, ...], broken: list[Evidence]) -> str:
     if broken:
-        item = items[broken[0]]
-        return f"item {broken[0] + 1} ({item.source}: {item.printed}) cannot be right: {item.problem}."
-    return ""
-
-
-def _why_undecided(items: tuple[Evidence, ...], broken: list[int]) -> str:
-    if broken:
-        item = items[broken[0]]
+        item = broken[0]
         return f"the page's own time ({item.source}: {item.printed}) cannot be used: {item.problem}."
     if any(e.rank == MENTION for e in items):
         return "the page has no date of its own; days that it mentions are listed, not used."
     return "the page has no date." if not items else "only bounds from one side were found."
 
 
-def _apply_bounds(items: tuple[Evidence, ...], chosen: int) -> tuple[Interval, str, bool]:
+def _apply_bounds(items: tuple[Evidence, ...], chosen: Evidence) -> tuple[Interval, str, bool]:
     """Shorten a bare day by what must be later than it; a bound before the day contradicts."""
-    interval = items[chosen].interval
-    assert interval is not None
-    notes: list[str] = []
-    for number, item in enumerate(items, start=1):
-        if item.kind != "not_later_than" or item.problem:
-            continue
+    interval, notes = chosen.span, []
+    for item in items:
         bound = last_occurrence(item.of_day, interval) if item.of_day else item.interval
-        if bound is None:
+        if item.kind != "not_later_than" or item.problem or bound is None:
             continue
         if bound.latest <= interval.earliest:
-            return interval, f"item {number} ({item.source}: {item.printed}) lies before item {chosen + 1}.", True
+            said = f"item {_name_item(items, item)} lies before item {items.index(chosen) + 1}."
+            return interval, said, True
         if interval.earliest_basis == "start_of_named_day" and bound.latest < interval.latest:
             basis = "decoded" if bound.latest_basis == "decoded" else "printed"
             interval = Interval(interval.earliest, bound.latest, interval.earliest_basis, basis)
-            notes.append(f"item {number} ends it ({item.source})")
+            notes.append(f"item {items.index(item) + 1} ends it ({item.source})")
     return interval, "; ".join(notes), False
 
 
@@ -258,14 +245,11 @@ def _is_dated(line: str, match: re.Match[str]) -> bool:
 
 def resolve_from_publication(relative: RelativeDay, anchor: date, zone: str = "") -> Interval:
     """The days that a word means when it was written on ``anchor``: the latest not after it."""
-    if relative.back is not None:
-        first = last = anchor - timedelta(days=relative.back)
-    else:
-        first = last = anchor - timedelta(
-            days=(anchor.weekday() - (5 if relative.weekday is None else relative.weekday)) % 7
-        )
-        last += timedelta(days=relative.weekday is None)
-    return interval_of_days(first, last, zone)
+    weekday = 5 if relative.weekday is None else relative.weekday
+    back = (anchor.weekday() - weekday) % 7 if relative.back is None else relative.back
+    first = anchor - timedelta(days=back)
+    is_weekend = relative.weekday is None and relative.back is None
+    return interval_of_days(first, first + timedelta(days=is_weekend), zone)
 
 
 def resolve_from_earlier(relative: RelativeDay, anchor: date, zone: str = "") -> Interval | None:

@@ -82,10 +82,6 @@ class Stamp:
     zone_basis: str = "unstated"
     is_zone_fixed: bool = False
 
-    def in_zone(self, zone: str, basis: str) -> "Stamp":
-        """The stamp read in a zone of the analyst's, unless it prints its own, read or not."""
-        return self if self.zone or self.is_zone_fixed else replace(self, zone=zone, zone_basis=basis)
-
 
 def load_zone(name: str) -> tzinfo:
     """A zone by its IANA name, or by an offset written ``+HH:MM``.

@@ -29,6 +29,10 @@ PLANNED = (
 """Parameters that decide results. ``as_of``, ``source`` and ``path`` decide what is seen of them."""
 
 RESTORE = "Restore the file; it is append-only."
+NO_PLAN = (
+    "No plan was frozen for this story: nothing shows that its parameters, the bound for small effects among them, were "
+    "chosen before prices were seen."
+)
 PlanKind = Literal["none", "before", "after", "changed_after", "departs"]
 
 
@@ -204,44 +208,28 @@ def plan_status(
     PlanStatus
     """
     if not plans:
-        return PlanStatus(
-            "none",
-            "No plan was frozen for this story: nothing shows that its parameters, the bound for small effects among them, were "
-            "chosen before prices were seen.",
-        )
-    session = alignment.event_session
-    opening = alignment.hours.open_at(session)
-    plan = build_plan(story, config)
+        return PlanStatus("none", NO_PLAN)
+    session, plan, last = alignment.event_session, build_plan(story, config), plans[-1]
+    opening, label = alignment.hours.open_at(session), f"the event session {session.date()}"
     before = [p for p in plans if p.frozen_at < opening]
     after = [p for p in plans if p.frozen_at >= opening]
-    label = f"the event session {session.date()}"
     if hash_plan(plan) not in {p.plan_sha256 for p in plans}:
-        side = "after" if after else "before"
-        return PlanStatus(
-            "departs",
-            f"This run departs from the plan frozen {side} {label} ({_when(plans[-1])}) in "
-            f"{_differences(plans[-1].plan, plan)}.",
-        )
+        side, what = "after" if after else "before", _differences(last.plan, plan)
+        return PlanStatus("departs", f"This run departs from the plan frozen {side} {label} ({_when(last)}) in {what}.")
     return _judge_early(before, after, plan, label) if before else _judge_late(after, plan, label)
 
 
 def _judge_early(before: list[FrozenPlan], after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
     """The verdict when a plan was frozen before the event session opened."""
     standing, own = before[-1], hash_plan(plan)
-    changes = [p for p in after if p.plan_sha256 != standing.plan_sha256]
-    if changes:
+    if changes := [p for p in after if p.plan_sha256 != standing.plan_sha256]:
         which = {standing.plan_sha256: "the first", changes[-1].plan_sha256: "the changed one"}.get(own, "neither")
-        return PlanStatus(
-            "changed_after",
-            f"The plan frozen before {label} ({_when(standing)}) was changed after its event session "
-            f"({_when(changes[-1])}) in {_differences(standing.plan, changes[-1].plan)}; this run follows {which}.",
-        )
+        what = f"({_when(changes[-1])}) in {_differences(standing.plan, changes[-1].plan)}"
+        said = f"was changed after its event session {what}; this run follows {which}."
+        return PlanStatus("changed_after", f"The plan frozen before {label} ({_when(standing)}) {said}")
     if own != standing.plan_sha256:
-        return PlanStatus(
-            "departs",
-            f"This run follows a plan that was replaced before {label}; it departs from the last one "
-            f"({_when(standing)}) in {_differences(standing.plan, plan)}.",
-        )
+        said = f"it departs from the last one ({_when(standing)}) in {_differences(standing.plan, plan)}."
+        return PlanStatus("departs", f"This run follows a plan that was replaced before {label}; {said}")
     return PlanStatus("before", f"This run follows the plan frozen before {label} opened ({_when(standing)}).")
 
 
@@ -249,10 +237,9 @@ def _judge_late(after: list[FrozenPlan], plan: dict[str, Any], label: str) -> Pl
     """The verdict when the first plan was frozen after the event session opened."""
     if len(after) > 1:
         followed = next(p for p in reversed(after) if p.plan_sha256 == hash_plan(plan))
+        said = f"{len(after) - 1} time(s) since; this run follows the one of {format_instant(followed.frozen_at)}."
         return PlanStatus(
-            "changed_after",
-            f"The plan was frozen after {label} opened ({_when(after[0])}) and changed {len(after) - 1} time(s) since; "
-            f"this run follows the one of {format_instant(followed.frozen_at)}.",
+            "changed_after", f"The plan was frozen after {label} opened ({_when(after[0])}) and changed {said}"
         )
     return PlanStatus("after", f"The plan that this run follows was frozen after {label} opened ({_when(after[0])}).")
 

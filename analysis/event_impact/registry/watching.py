@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from event_impact.base.clock import format_instant
-from event_impact.base.csv_tables import append_rows, clean_cell, locked, read_table, replace_tables, start_table
+from event_impact.base.csv_tables import append_rows, clean_cell, locked, parse_table, replace_tables, start_table
 from event_impact.base.errors import DataError, StudyError
 from event_impact.events.articles import Story
 from event_impact.events.calendars import load_hours
@@ -59,9 +59,7 @@ def watch_feeds(
     DataError
         If ``watched.csv`` is damaged or cannot be written.
     """
-    found: list[ProposedItem] = []
-    remarks: list[str] = []
-    faults: list[StudyError] = []
+    found, remarks, faults = list[ProposedItem](), list[str](), list[StudyError]()
     for source in feeds:
         try:
             feed = read_feed(read(source, MAX_FEED_BYTES), name=name_feed(source), address=web_address(source))
@@ -95,8 +93,8 @@ def _record(data: Path, found: list[ProposedItem]) -> list[ProposedItem]:
     path = data / WATCHED
     with locked(data):
         content = path.read_bytes() if path.exists() else start_table(WATCHED_COLUMNS)
-        table = read_table(path, WATCHED_COLUMNS) if path.exists() else None
-        seen = set() if table is None else set(zip(table["story"], table["item"], strict=True))
+        table = parse_table(content, WATCHED_COLUMNS, name=WATCHED)
+        seen = set(zip(table["story"], table["item"], strict=True))
         first: dict[tuple[str, str], ProposedItem] = {}
         for proposed in found:
             first.setdefault((proposed.row["story"], proposed.row["item"]), proposed)

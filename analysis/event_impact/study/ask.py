@@ -124,9 +124,8 @@ def read_prices(prices: Prices) -> pd.DataFrame | str | Path:
             prices = prices.rename_axis("date").reset_index()
         return rename_columns(prices, GIVEN)
     if not isinstance(prices, (str, Path)):
-        raise ConfigError(
-            f"prices: a {type(prices).__name__} holds none.", "Give a frame, a series of closes, a file, or a ticker."
-        )
+        hint = "Give a frame, a series of closes, a file, or a ticker."
+        raise ConfigError(f"prices: a {type(prices).__name__} holds none.", hint)
     path = Path(prices).expanduser()
     return rename_columns(read_frame(path, path.read_bytes()), path.name) if path.is_file() else prices
 
@@ -241,9 +240,8 @@ def pose(story: Story, store: PriceStore, root: StudyRoot, parameters: dict[str,
         If the prices cannot serve it.
     """
     if taken := sorted({"story", "source", "prices", "root"} & parameters.keys()):
-        raise ConfigError(
-            f"{taken[0]} is no parameter of a question.", "The share, the instant and the prices make its story."
-        )
+        hint = "The share, the instant and the prices make its story."
+        raise ConfigError(f"{taken[0]} is no parameter of a question.", hint)
     if lack := tell_lack(store, story):
         raise DataError(lack, LACK_HINT)
     return Study(story, root=root.path, prices=store, **parameters)

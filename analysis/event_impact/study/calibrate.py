@@ -72,10 +72,8 @@ def calibrate_firm(
     panel, y, design, dates = _load_series(store, subject)
     sessions = np.arange(estimation_sessions + gap_sessions, len(y))
     if len(sessions) < MIN_SESSIONS:
-        raise DataError(
-            f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed.",
-            "Use a source with a longer history.",
-        )
+        said = f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed."
+        raise DataError(said, "Use a source with a longer history.")
     history = calibration.FirmHistory(y, design, sessions, estimation_sessions, gap_sessions)
     sizes, windows = (
         calibration.calibrate_history(history),

@@ -17,8 +17,7 @@ from event_impact.inference.bar_tests import (
     share_taken_back,
 )
 from event_impact.market.bar_files import BarRequest, find_bars
-from event_impact.market.bar_grid import BarGrid, make_grid
-from event_impact.market.bars import Bars, doubt_clocks
+from event_impact.market.bars import BarGrid, Bars, doubt_clocks, make_grid
 from event_impact.market.opened import OpenedStory
 
 # Lengths of bar that the windows are measured with once more.

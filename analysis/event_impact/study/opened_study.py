@@ -3,8 +3,6 @@
 Nothing here estimates, tests or draws, so that it loads fast and refuses early.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
@@ -30,7 +28,7 @@ from event_impact.study import opening
 class OpenedStudy:
     """One story with its parameters, its articles on the calendar, and its prices; see :class:`Study`."""
 
-    offered: ClassVar[OpenedStudy | None] = None
+    offered: "ClassVar[OpenedStudy | None]" = None
     """What the runner of this notebook opened before it forked the kernel."""
 
     def __init__(

@@ -134,10 +134,8 @@ def check_event(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -
         first = hours.offset(event, min(first for first, _ in config.windows))
         inside = opened.masked.intersection(hours.between(first, last))
         if len(inside):
-            raise DataError(
-                f"mask: listed would mask {inside[0].date()}, which lies inside a tested window.",
-                "Use mask=none, or shorter windows.",
-            )
+            told = f"mask: listed would mask {inside[0].date()}, which lies inside a tested window."
+            raise DataError(told, "Use mask=none, or shorter windows.")
     if event in panel.prices.index:
         refuse_halt(panel.prices, event, panel.ticker)
 

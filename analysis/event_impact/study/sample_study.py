@@ -1,7 +1,5 @@
 """A sample of events behind one door: its files opened once, its windows, placebo dates and page made when asked for."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import re
@@ -77,7 +75,7 @@ class SampleStudy:
     ('Sample registry', 2)
     """
 
-    _offered: SampleStudy | None = None
+    _offered: "SampleStudy | None" = None
 
     def __init__(self, *, root: str | Path | None = None, **parameters: Any) -> None:
         self.parameters = asked = _settle(parameters)
@@ -98,7 +96,7 @@ class SampleStudy:
             raise ConfigError("A page is made in one process.", "Leave --scheduler out, or take fewer shares.")
 
     @classmethod
-    def from_cell(cls, cell: Mapping[str, Any]) -> SampleStudy:
+    def from_cell(cls, cell: Mapping[str, Any]) -> "SampleStudy":
         """The sample that the parameters cell of a notebook asks for."""
         declared, injected = read_cells(cell["In"])
         asked, held = {key: cell[key] for key in {*declared, *injected}}, cls._offered

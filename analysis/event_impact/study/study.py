@@ -1,7 +1,5 @@
 """The door of the package: one story from its articles to its verdict, each noun made once and when it is asked for."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 from collections.abc import Iterable, Mapping
@@ -84,7 +82,7 @@ class Study(OpenedStudy):
     """
 
     @classmethod
-    def from_cell(cls, cell: Mapping[str, Any]) -> Study:
+    def from_cell(cls, cell: Mapping[str, Any]) -> "Study":
         """The study that the parameters cell of a notebook asks for: ``Study.from_cell(globals())``.
 
         Raises
@@ -106,7 +104,7 @@ class Study(OpenedStudy):
         taken.__dict__.update(held.__dict__)
         return taken
 
-    def replace(self, **changes: Any) -> Study:
+    def replace(self, **changes: Any) -> "Study":
         """The same study with some parameters changed."""
         return Study(**{**self.config.as_parameters(), **self._given, **changes})
 
