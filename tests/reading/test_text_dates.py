@@ -49,7 +49,16 @@ def test_one_date(line, day, clock, zone):
 
 
 @pytest.mark.parametrize(
-    "line", ["32 January 2026", "2026-13-01", "version 1.2.2026.4", "call 03/02/2026/7", "May 2026", "1989-01-01"]
+    "line",
+    [
+        "32 January 2026",
+        "2026-13-01",
+        "version 1.2.2026.4",
+        "call 03/02/2026/7",
+        "May 2026",
+        "1989-01-01",
+        "二〇二六年十十月三日",
+    ],
 )
 def test_no_date(line):
     assert find_dates((line,)) == []

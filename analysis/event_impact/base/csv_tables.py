@@ -3,14 +3,14 @@
 The bytes that stand there are kept as they are. Writers of the same folder wait for each other.
 """
 
-import contextlib
 import csv
 import hashlib
 import io
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,7 @@ TABLE_PREFIX = "data/"
 WAIT_S = 60.0
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> AbstractContextManager[None]:
     """Hold the tables of a folder against other writers until the block ends.
 
     Raises
@@ -36,8 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
     DataError
         If the folder cannot be written.
     """
-    with hold_lock(folder, ".lock", f"the tables in {folder} are being written", wait_s=WAIT_S, refusal=DataError):
-        yield
+    return hold_lock(folder, ".lock", f"the tables in {folder} are being written", wait_s=WAIT_S, refusal=DataError)
 
 
 def is_table(file: str) -> bool:
