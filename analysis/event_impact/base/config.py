@@ -5,11 +5,10 @@ The ``parameters`` cell of every notebook, ``impact run -p name=value`` and
 """
 
 import contextlib
-import dataclasses
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -261,7 +260,7 @@ class StudyConfig:
 
     def as_parameters(self) -> dict[str, Any]:
         """The parameters as plain JSON values, in the order of the parameters cell."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         named = {"windows": self.windows, "runup": self.runup, "path": (self.path,)}
         plain = {name: format_windows(windows) for name, windows in named.items()}
         return values | plain | {"as_of": self.as_of.isoformat()}

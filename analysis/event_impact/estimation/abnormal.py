@@ -10,9 +10,8 @@ sessions, and for the event window the forecast made at the close before its fir
 residual of an event session enters, so a one-day window is not degenerate.
 """
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -262,7 +261,7 @@ def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
 
     Sessions between left-out ones of the estimation window keep the error of a constant variance.
     """
-    found = dataclasses.replace(plain, garch=estimate_garch(plain.fit.residuals[None]))
+    found = replace(plain, garch=estimate_garch(plain.fit.residuals[None]))
     last_fitted = plain.table.index[plain.table["session"] <= plain.fit.sessions[-1]].max()
     table = plain.table.copy()
     for rel_session in table.index[table["forecast_std"].notna()]:
@@ -271,7 +270,7 @@ def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
             table.loc[rel_session, "forecast_std"] = error
     table["t"] = table["ar"] / table["forecast_std"]
     table["p_t"] = 2 * stdtr(plain.fit.df, -np.abs(table["t"]))
-    return dataclasses.replace(found, table=table)
+    return replace(found, table=table)
 
 
 @dataclass(frozen=True)
@@ -297,4 +296,4 @@ class Measured:
 
     def items(self) -> Iterator[tuple[str, AbnormalReturns | Unmeasured]]:
         """Each kind by its name."""
-        return ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return ((field.name, getattr(self, field.name)) for field in fields(self))

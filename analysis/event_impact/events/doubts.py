@@ -1,7 +1,6 @@
 """Doubts about the bounds of a story's articles, and what would change if each were right."""
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from event_impact.base.csv_tables import Tables, check_row, open_tables
@@ -43,8 +42,8 @@ def load_doubts(alignment: Alignment, data: Path | Tables) -> tuple[ArticleDoubt
         by_id = {a.article_id: a for a in story.articles}
         check_row(row["article_id"] in by_id, where, f"{story.story} has no such article")
         own = by_id[row["article_id"]]
-        by_id[own.article_id] = dataclasses.replace(own, published_earliest=earliest, published_latest=latest)
-        other = align_story(dataclasses.replace(story, articles=tuple(by_id.values())))
+        by_id[own.article_id] = replace(own, published_earliest=earliest, published_latest=latest)
+        other = align_story(replace(story, articles=tuple(by_id.values())))
         found.append(
             ArticleDoubt(row["article_id"], row["doubt"], row["source"], row["url"], _compare(alignment, other))
         )

@@ -6,8 +6,7 @@ between is a candidate. Whether report and denial can be told apart follows from
 question: does a price lie strictly between them, for sure, perhaps, or not at all?
 """
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
@@ -164,7 +163,7 @@ class Alignment:
     def with_opens(self, opens: pd.DatetimeIndex) -> "Alignment":
         """The same, judged by the opening prices that are recorded."""
         found = identify(self.articles, ticker=self.story.ticker, hours=self.hours, opens=opens)
-        return dataclasses.replace(self, identification=found)
+        return replace(self, identification=found)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -212,9 +211,9 @@ def tighten_by_order(articles: tuple[Article, ...]) -> tuple[Article, ...]:
     moved: list[Article] = []
     for article in articles:
         if article.role == "denial" and article.published_earliest < first:
-            article = dataclasses.replace(article, published_earliest=first, earliest_basis="order")
+            article = replace(article, published_earliest=first, earliest_basis="order")
         if article.role == "report" and len(reports) == 1 and article.published_latest > last:
-            article = dataclasses.replace(article, published_latest=last, latest_basis="order")
+            article = replace(article, published_latest=last, latest_basis="order")
         if article.published_earliest >= article.published_latest:
             said = f"{article.article_id}: once the order of report and denial is used, no time is left for it."
             raise AlignmentError(said, "Mend its bounds in articles.csv.")
@@ -349,7 +348,7 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
             told = f"as_of: {as_of} lies before the event session of {story.story}, {event}."
             raise ConfigError(told, f"Choose {event} or a later session.")
         story = known
-    story = dataclasses.replace(story, articles=tighten_by_order(story.articles))
+    story = replace(story, articles=tighten_by_order(story.articles))
     aligned = tuple(align_article(article, hours) for article in story.articles)
     found = identify(aligned, ticker=story.ticker, hours=hours, opens=opens)
     sessions = [_earliest_sessions(_of_role(aligned, role)) for role in ("report", "denial")]

@@ -6,9 +6,8 @@ session that became more volatile with the window itself, and the page says so b
 What the bars of an event session say of report and denial: windows with their tests, and the fit behind them.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -165,10 +164,10 @@ def decide_bars(
 ) -> list[BarTest | None]:
     """Holm over the declared windows, and the outcome of each; with fewer than five sessions no verdict."""
     if n_sessions < MIN_VERDICT_SESSIONS:
-        return [t and dataclasses.replace(t, outcome="insufficient_data") for t in tests]
+        return [t and replace(t, outcome="insufficient_data") for t in tests]
     adjusted = holm([t.p_star if t else None for t in tests])
     return [
-        t and dataclasses.replace(t, p_holm=p, outcome=_outcome(t, p, significance, bound))
+        t and replace(t, p_holm=p, outcome=_outcome(t, p, significance, bound))
         for t, p in zip(tests, adjusted, strict=True)
     ]
 

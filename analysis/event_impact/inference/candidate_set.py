@@ -9,9 +9,8 @@ j is judged at level / k. One candidate alone is the plain row.
 The word over the numbers: one rule for windows, candidate sets, companions and specifications alike.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -313,7 +312,7 @@ def _rank_max_t(
 
 def pick_sessions(fits: WindowFits, columns: list[int]) -> WindowFits:
     """The same fits with some sessions of their windows only."""
-    return dataclasses.replace(
+    return replace(
         fits, abnormal_returns=fits.abnormal_returns[:, columns], window_coordinates=fits.window_coordinates[:, columns]
     )
 

@@ -3,9 +3,8 @@
 An abnormal return in money: arithmetic on the estimate, with no evidence of its own.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from html import escape
 
@@ -226,7 +225,7 @@ class WindowEstimate:
         found = [v if math.isfinite(v) else None for v in self.mde_rule] or [None] * len(SHARES)
         is_declared = (self.first, self.last) == (0, 0) and self.return_kind in DECLARED_KINDS
         known = {
-            **dataclasses.asdict(self.specification),
+            **asdict(self.specification),
             **{f"p_{name}": test.p_value for name, test in self.tests.items()},
             **{
                 f"{name}_{side}": pair and pair[at]
@@ -343,10 +342,10 @@ def join_candidates(
         reason = f"incomplete: {complete} of {count} candidate sessions"
         joined = unavailable(row.specification, rel_sessions[0], rel_sessions[-1], is_primary=True, reason=reason)
     notes = "; ".join(filter(None, (f"candidate 1 of {count}", row.note)))
-    alone = dataclasses.replace(
+    alone = replace(
         row, is_primary=False, judgement=Judgement(""), breakdown_volatility=None, breakdown_news=None, note=notes
     )
-    joined = judge_estimate(dataclasses.replace(joined, n_candidates=count), bound=bound)
+    joined = judge_estimate(replace(joined, n_candidates=count), bound=bound)
     return [*rows[:index], joined, alone, *rows[index + 1 :]]
 
 
@@ -358,7 +357,7 @@ def _assess_set(row: WindowEstimate, found: CandidateSet, abnormal: AbnormalRetu
         notes.append("more than one candidate moved: each has an interval of its own")
     if not found.can_detect(row.significance):
         notes.append("too few estimation sessions for the set to detect anything: nothing is bounded")
-    return dataclasses.replace(
+    return replace(
         row,
         first=largest.rel_session,
         last=largest.rel_session,
@@ -409,7 +408,7 @@ def judge_estimate(row: WindowEstimate, *, bound: float, p_star: float | None = 
     if judged.outcome in DETECTIONS:
         found = row.candidates.largest.rule.break_down(row.significance / tests.times)
         volatility, news = float(found.volatility[0]), float(found.news[0])
-    return dataclasses.replace(row, judgement=judged, breakdown_volatility=volatility, breakdown_news=news)
+    return replace(row, judgement=judged, breakdown_volatility=volatility, breakdown_news=news)
 
 
 def adjust_primary(rows: list[WindowEstimate], *, bound: float) -> list[WindowEstimate]:
@@ -433,7 +432,7 @@ def adjust_primary(rows: list[WindowEstimate], *, bound: float) -> list[WindowEs
     alone = [rows[i].rank_p for i in primary]
     result = list(rows)
     for index, p, p_holm in zip(primary, alone, holm(alone), strict=True):
-        row = dataclasses.replace(rows[index], p_holm=p_holm)
+        row = replace(rows[index], p_holm=p_holm)
         if row.return_kind == COMPANION_KIND and p is not None and p_holm is not None:
             # The smaller of two is doubled; the larger stands as it is, or at twice the smaller.
             times = 2 if all(other is not None and p <= other for other in alone) and len(alone) > 1 else 1
@@ -463,8 +462,8 @@ def apply_confirmation(
     if row.outcome != "fragile":
         return row
     note = "; ".join(filter(None, (row.note, reason)))
-    judged = dataclasses.replace(row.judgement, outcome="effect" if is_confirmed else "fragile")
-    return dataclasses.replace(row, judgement=judged, note=note, is_curve_tested=is_tested)
+    judged = replace(row.judgement, outcome="effect" if is_confirmed else "fragile")
+    return replace(row, judgement=judged, note=note, is_curve_tested=is_tested)
 
 
 def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:

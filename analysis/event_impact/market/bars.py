@@ -6,9 +6,8 @@ and the volume of the open, the largest of the day, must not contradict it. A mi
 carried forward.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -88,9 +87,9 @@ class Bars:
 
     def read_plainly(self) -> "Bars":
         """The same bars of trading hours without the inferred shift, which their volume may contradict."""
-        convention = dataclasses.replace(self.convention, shift_minutes=0)
+        convention = replace(self.convention, shift_minutes=0)
         frame = place_bars(self.frame, self.exchange, convention).assign(is_extended=self.frame["is_extended"])
-        return dataclasses.replace(self, convention=convention, frame=frame)
+        return replace(self, convention=convention, frame=frame)
 
     def step_overnight(self, session: pd.Timestamp) -> float:
         """Return from the close before a session to its first price; NaN where the bars do not reach that close."""
