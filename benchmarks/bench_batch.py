@@ -26,12 +26,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from event_impact.estimation.models import PEER_MODELS
 from event_impact.many import parametric_tests as cross_section_parametric
 from event_impact.many import resampling as cross_section_resampling
 from event_impact.many import sample as cross_section
+from event_impact.many.each_event import estimate_sample
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.layout import BatchDesign, BatchPanel, lay_out_model
-from event_impact.many.sample_events import judge_events
+from event_impact.many.layout import EACH_EVENT_MODELS, BatchDesign, BatchPanel, lay_out_model
+from event_impact.many.sample import judge_events
 
 N_TICKERS, N_SESSIONS = 637, 1_663
 
@@ -215,6 +217,30 @@ def print_peers(design: BatchDesign, n: int = 1_000) -> None:
     print(f"\nstatsmodels loop: {n / cpu:,.0f} events per CPU-second (sum of SCAR differs by {gap:.1e})")
 
 
+def print_each_event(n: int = 1_000) -> None:
+    """Models that are fitted event by event, with five controls where they need any."""
+    panel, windows = simulate_panel(), EventWindows(-260, -11, -1, 1)
+    names = [f"T{i}" for i in range(N_TICKERS)]
+    panel = BatchPanel(
+        np.datetime64("2000-01-01") + np.arange(N_SESSIONS), names, panel.outcome, panel.regressors[0][0]
+    )
+    tickers, sessions = draw_events(lay_out_model(panel, "market"), n, windows)
+    controls = np.empty(n, dtype=object)
+    for at, row in enumerate(tickers):
+        controls[at] = tuple(f"T{(row + k) % N_TICKERS}" for k in range(1, 6))
+    for model in ("market", *EACH_EVENT_MODELS):
+        design = lay_out_model(panel, model)
+        given = {"windows": windows, "controls": controls if model in PEER_MODELS else None}
+        cpu, _ = measure(lambda d=design, g=given: estimate_sample(d, tickers, sessions, **g), 1)
+        every, _ = measure(lambda d=design, g=given: assess_any(d, tickers, sessions, **g), 1)
+        print(f"{model}: {n / cpu:,.0f} events per CPU-second, {n / every:,.0f} with every statistic")
+
+
+def assess_any(design: BatchDesign, tickers: np.ndarray, sessions: np.ndarray, **given: object) -> object:
+    """Every statistic of a sample, whatever its model."""
+    return cross_section.assess_sample(design, estimate_sample(design, tickers, sessions, **given))
+
+
 def print_panel(path: Path, benchmark: str) -> None:
     """All dates of a real panel as placebo events."""
     from calibration.cross_section_size import read_panel
@@ -250,6 +276,7 @@ def main() -> None:
     print_growth(10**5)
     print_single_events(design, 10**5)
     print_peers(design)
+    print_each_event()
     if options.panel:
         print_panel(options.panel, options.benchmark)
 

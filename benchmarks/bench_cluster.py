@@ -27,8 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd
-from event_impact.many.files import BatchRequest
-from event_impact.many.sample_tables import run_batch
+from event_impact.many.files import BatchRequest, run_batch
 
 BENCHMARK = "EQUAL"
 KILL_AFTER_SECONDS = 25.0
@@ -157,7 +156,7 @@ def compare(folder: Path) -> dict[str, float]:
 
 def measure_instants(n: int) -> None:
     """Publication times aligned a second: text in, sessions out."""
-    from event_impact.many.event_instants import align_events
+    from event_impact.many.file_tables import align_events
 
     rng = np.random.default_rng(1)
     start = np.datetime64("2015-01-05T00:00:00") + rng.integers(0, 10 * 365 * 86_400, n).astype("timedelta64[s]")

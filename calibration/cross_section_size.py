@@ -22,8 +22,7 @@ import numpy as np
 import pandas as pd
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchDesign, BatchPanel, lay_out_model
-from event_impact.many.sample import STATISTIC_NAMES, SampleResult, assess_sample
-from event_impact.many.sample_events import judge_events
+from event_impact.many.sample import STATISTIC_NAMES, SampleResult, assess_sample, judge_events
 
 LEVELS = (0.05, 0.01)
 RECOMMENDED = "recommended"  # whatever statistic a sample's own recommendation names

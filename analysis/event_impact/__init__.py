@@ -14,8 +14,7 @@ from event_impact.base.code_digest import VERSION as __version__
 
 if TYPE_CHECKING:
     from event_impact.base.config import StudyConfig
-    from event_impact.many.files import BatchRequest
-    from event_impact.many.sample_tables import run_batch
+    from event_impact.many.files import BatchRequest, run_batch
     from event_impact.registry.alignments import align
     from event_impact.study.ask import ask
     from event_impact.study.sample_study import SampleStudy
@@ -29,7 +28,7 @@ _HOMES = {
     "StudyConfig": "base.config",
     "align": "registry.alignments",
     "ask": "study.ask",
-    "run_batch": "many.sample_tables",
+    "run_batch": "many.files",
 }
 
 

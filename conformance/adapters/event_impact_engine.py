@@ -5,8 +5,7 @@ import pandas as pd
 from event_impact import __version__ as VERSION  # noqa: F401
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchPanel, lay_out_model
-from event_impact.many.sample import assess_sample
-from event_impact.many.sample_events import judge_events
+from event_impact.many.sample import assess_sample, judge_events
 
 from conformance.hold import Task
 

@@ -12,8 +12,7 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.many import cluster as batch_cluster
 from event_impact.many import file_tables as batch_tables
 from event_impact.many.cluster import check_scheduler, choose_scheduler, cut_partitions, fits_memory
-from event_impact.many.files import BatchRequest
-from event_impact.many.sample_tables import run_batch
+from event_impact.many.files import BatchRequest, run_batch
 
 N_TICKERS, N_SESSIONS = 23, 420
 
@@ -103,6 +102,16 @@ def test_other_models_and_calendars_too(folder, cluster):
     for changes in ({"model": "market_adjusted"}, {"model": "constant_mean", "windows": ("0:0",)}):
         here = run_batch(ask(folder, **changes))
         assert_same(here, run_batch(ask(folder, **changes, scheduler=cluster.scheduler_address)))
+
+
+@pytest.mark.parametrize("model", ["market_peers", "robust"])
+def test_models_that_are_fitted_event_by_event_too(folder, cluster, model):
+    events = pd.read_csv(folder / "events.csv").assign(controls=lambda table: "T05 T1" + (table.index % 3).astype(str))
+    events.to_csv(folder / "with_controls.csv", index=False)
+    changes = {"model": model, "windows": ("-2:2", "0:0"), "events": folder / "with_controls.csv"}
+    here = run_batch(ask(folder, **changes))
+    assert here.sample["n"] > 100
+    assert_same(here, run_batch(ask(folder, **changes, scheduler=cluster.scheduler_address)))
 
 
 def test_a_refusal_on_a_worker_is_a_refusal_here(folder, cluster):

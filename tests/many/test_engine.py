@@ -450,12 +450,6 @@ def test_thin_trading_models_equal_explicit_fits(model):
     np.testing.assert_allclose(sums.cumulative_factor[:, -1], found.car_factor[:2], rtol=1e-9)
 
 
-def test_models_of_single_studies_are_refused_by_name():
-    panel = BatchPanel(np.datetime64("2020-01-01") + np.arange(9), ("A",), np.zeros((1, 9)), np.zeros(9))
-    with pytest.raises(ConfigError, match="garch_market forecasts the variance of one day"):
-        lay_out_model(panel, "garch_market")
-
-
 def test_the_usable_share_is_a_choice():
     assert EventWindows(-100, -11, 0, 0).count_needed(2) == 81
     assert EventWindows(-100, -11, 0, 0, usable_share=0.5).count_needed(2) == 45

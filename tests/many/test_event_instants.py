@@ -11,9 +11,8 @@ from event_impact.cli.many_events import batch_command
 from event_impact.events.articles import load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_article
-from event_impact.many.event_instants import align_events
-from event_impact.many.files import BatchRequest
-from event_impact.many.sample_tables import run_batch
+from event_impact.many.file_tables import align_events
+from event_impact.many.files import BatchRequest, run_batch
 
 
 def frame(*rows):

@@ -15,10 +15,9 @@ from event_impact.base.root import IMPORT_ROOT
 from event_impact.cli.many_events import batch_command
 from event_impact.many import file_tables as batch_tables
 from event_impact.many.engine import EventWindows, estimate_events
-from event_impact.many.files import BatchRequest
+from event_impact.many.files import BatchRequest, run_batch
 from event_impact.many.layout import BatchPanel, lay_out_model
 from event_impact.many.sample import STATISTIC_NAMES
-from event_impact.many.sample_tables import run_batch
 
 EVENT_COLUMNS = (
     "event_id,ticker,session,status,reason,n_estimation,car,car_std_error,scar,t,p_t,p_sample_quantile,p_conformal,"
@@ -226,7 +225,8 @@ def test_bad_event_tables_are_refused(files, name):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--model", "garch_market"),
+        ("--model", "ridge"),
+        ("--model", "ridge", "--controls", "NOBODY"),
         ("--model", "ff3"),
         ("--estimation", "-260"),
         ("--estimation", "a:b"),
@@ -256,7 +256,7 @@ def test_out_that_is_a_file_is_exit_2(files):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_out_that_cannot_be_written_is_exit_5_before_any_work(files, monkeypatch):
-    monkeypatch.setattr("event_impact.many.sample_tables.run_batch", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr("event_impact.many.files.run_batch", lambda *_, **__: pytest.fail("work was begun"))
     refused = call(files, "--out", "/proc/foo", expect=RenderError).exception
     assert refused.exit_code == 5
     assert refused.message.startswith("/proc/foo cannot be written")

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from event_impact.estimation.estimators import fit_ridge
+from event_impact.estimation.abnormal import measure_abnormal_returns
+from event_impact.estimation.models import build_design
 from event_impact.many.peer_tests import (
     assess_group,
     correlate_residuals,
-    describe_penalised,
+    describe_comparison,
     rank_in_space,
     scaled_gap,
 )
@@ -160,26 +161,36 @@ def test_adjusted_estimates_share_the_sessions_and_name_their_donors(found):
     assert rows["all peers: market model with each of them"].residual_std < rows["market model alone"].residual_std
 
 
+def compare(firm, donors):
+    """The ridge comparison of a firm on its last session, ten sessions after the estimation window."""
+    days = pd.bdate_range("2024-01-01", periods=len(firm))
+    names = [f"P{i}" for i in range(donors.shape[1])]
+    frame = pd.DataFrame(donors, days, names).assign(F=firm, M=np.random.default_rng(1).normal(0, 0.01, len(firm)))
+    design = build_design("ridge", frame, ticker="F", benchmark="M", return_kind="close_to_close", peers=tuple(names))
+    lengths = {"estimation_sessions": len(firm) - 11, "gap_sessions": 10}
+    return describe_comparison("r", tuple(names), measure_abnormal_returns(design, days[-1], **lengths, path=(0, 0)))
+
+
 def test_a_spillover_is_deducted_by_the_sum_of_weights(found):
     """Add a common jump to the donors' event day: the peer-adjusted estimate falls by the weights times it."""
     rng = np.random.default_rng(4)
     donors = rng.normal(0, 0.01, (121, 3))
     firm = donors @ [0.3, 0.3, 0.2] + rng.normal(0, 0.01, 121)
-    arguments = {"fit": fit_ridge, "n_estimation": 110, "first_peer": 0}
-    before = describe_penalised("ridge", ("A", "B", "C"), firm, donors, **arguments)
+    before = compare(firm, donors)
     moved = donors.copy()
     moved[-1] += 0.03
-    after = describe_penalised("ridge", ("A", "B", "C"), firm, moved, **arguments)
+    after = compare(firm, moved)
     assert before.estimate - after.estimate == pytest.approx(0.03 * before.weight_sum, rel=1e-9)
     assert after.weight_sum == before.weight_sum
+    assert before.note.startswith("penalty ")
 
 
 def test_penalised_conformal_p_counts_refitted_residuals():
     rng = np.random.default_rng(6)
-    donors = rng.normal(0, 0.01, (100, 2))
-    firm = donors @ [0.5, 0.5] + rng.normal(0, 0.01, 100)
+    donors = rng.normal(0, 0.01, (110, 2))
+    firm = donors @ [0.5, 0.5] + rng.normal(0, 0.01, 110)
     firm[-1] += 0.2
-    found = describe_penalised("r", ("A", "B"), firm, donors, fit=fit_ridge, n_estimation=99, first_peer=0)
+    found = compare(firm, donors)
     assert found.p_conformal == pytest.approx(1 / 100)
     assert found.p_fhs == pytest.approx(1 / 100)
 

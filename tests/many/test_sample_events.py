@@ -9,9 +9,8 @@ import statsmodels.api as sm
 from event_impact.base.errors import EstimationError
 from event_impact.many.engine import EventWindows, estimate_events
 from event_impact.many.layout import BatchPanel, lay_out_model
-from event_impact.many.resampling import wild_term_test
-from event_impact.many.sample_events import judge_events, replay_at_placebo_dates
-from event_impact.many.traits import lay_out_traits, regress_on_traits
+from event_impact.many.resampling import lay_out_traits, regress_on_traits, wild_term_test
+from event_impact.many.sample import judge_events, replay_at_placebo_dates
 
 ONE_DAY = EventWindows(-70, -11, 0, 0)
 

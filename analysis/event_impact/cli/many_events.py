@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
 @click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option("--factors", default=None, type=click.Path(path_type=Path), help="Daily factors: date,rf,mkt_rf,...")
+@click.option("--controls", default="", metavar="T1,T2", help="Tickers that explain the shares, for models with peers.")
 @click.option("--group", default=None, help="Column of the events that splits the sample.")
 @click.option("--trait", "traits", multiple=True, help="Column to regress the CARs on, numbers or words; repeatable.")
 @click.option("--measure", type=click.Choice(["returns", "volume", "volatility"]), default="returns", show_default=True)
@@ -59,7 +60,7 @@ def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     Writes events.csv, aar.csv and sample.json into the folder and prints its path; with --page it publishes a run.
     """
     from event_impact.base.disk import check_folder
-    from event_impact.many.sample_tables import run_batch, write_batch
+    from event_impact.many.files import run_batch, write_batch
 
     name, path, has_page = (options.pop(option) for option in ("name", "path", "page"))
     if options["out"] is None and not has_page:
@@ -100,7 +101,7 @@ def _publish_page(ctx: click.Context, request: "BatchRequest", *, name: str, pat
     parameters = {option: getattr(request, option) for option in PASSED_ON} | {"name": name, "path": path}
     files = ("returns", "events", "calendar", "factors", "group")
     parameters |= {option: str(getattr(request, option) or "") for option in files}
-    parameters |= {"windows": ",".join(request.windows), "traits": ",".join(request.traits)}
+    parameters |= {name: ",".join(getattr(request, name)) for name in ("windows", "traits", "controls")}
     asked = RunRequest("07_sample", parameters, context.open_root(ctx), context.find_reports(ctx, None))
     context.say_run(ctx, run_notebook(asked, progress=context.make_progress(ctx)))
 
@@ -110,6 +111,7 @@ def _request_batch(*, event: str | None, estimation: str | None, **options: Any)
     from event_impact.many.files import BatchRequest, parse_window
 
     options["windows"] = tuple((event or options["windows"]).split(","))
+    options["controls"] = tuple(filter(None, options["controls"].split(",")))
     if estimation:
         first, last = parse_window(estimation)
         options |= {"estimation_sessions": last - first + 1, "gap_sessions": -last - 1}

@@ -368,14 +368,30 @@ def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
             f"{design.return_kind.replace('_', ' ')}; at least {needed} are needed.",
             "Ask for fewer estimation_sessions, or use a source with a longer history.",
         )
-    firm = response + design.offset.loc[sessions].to_numpy(dtype=float)
-    if float(np.std(response)) < MIN_RETURN_STD or _share_of_mode(firm) > MAX_REPEATED_SHARE:
+    check_rows(design, response, matrix, offset=design.offset.loc[sessions].to_numpy(dtype=float))
+    return response, matrix
+
+
+def check_rows(design: Design, response: np.ndarray, matrix: np.ndarray, *, offset: np.ndarray) -> None:
+    """Refuse an estimation window that no model can be fitted on, whatever its length.
+
+    Parameters
+    ----------
+    response, matrix, offset : ndarray (L,), (L, K), (L,)
+        The rows of the design.
+
+    Raises
+    ------
+    EstimationError
+        For constant returns, dependent regressors or a perfect fit.
+    """
+    if float(np.std(response)) < MIN_RETURN_STD or _share_of_mode(response + offset) > MAX_REPEATED_SHARE:
         said = f"the {design.return_kind} returns are constant on most sessions of the estimation window."
         raise EstimationError(said, "Check the prices: a halted listing has no event study.")
     check_rank(matrix, list(design.regressors.columns))
-    if k and float(np.std(response - matrix @ np.linalg.lstsq(matrix, response, rcond=None)[0])) <= MIN_RETURN_STD:
+    rest = response - matrix @ np.linalg.lstsq(matrix, response, rcond=None)[0]
+    if matrix.shape[1] and float(np.std(rest)) <= MIN_RETURN_STD:
         raise EstimationError("the regressors explain the returns exactly.", "Is the benchmark the firm itself?")
-    return response, matrix
 
 
 def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int, dropped: str = "") -> ModelFit:

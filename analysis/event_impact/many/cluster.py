@@ -6,8 +6,6 @@ tickers, so it is partitioned by sessions instead: each block gets what its sess
 partition. A worker that dies takes nothing with it: what it held is read and computed again.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import os
@@ -19,27 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.many import file_tables as tables
+from event_impact.many import sample as sampling
 from event_impact.many.dependence import count_overlaps
-from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
-from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, lay_out_model
+from event_impact.many.each_event import estimate_sample, lay_out_sample
+from event_impact.many.engine import EventEstimates, EventWindows
+from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, lay_out_model
 from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
-from event_impact.many.sample import (
-    SampleParts,
-    SampleResult,
-    assess_sample,
-    compose_sample,
-    find_scar_spread,
-    lay_out_portfolio,
-)
-from event_impact.many.sample_days import DaySums, buy_and_hold, gather_day_sums, gather_rank_sums, total_by_session
-from event_impact.many.sample_events import EventPValues, judge_events
+from event_impact.many.sample_days import add_up, buy_and_hold, gather_day_sums, gather_rank_sums, total_by_session
 
 if TYPE_CHECKING:
-    import pandas as pd
     from distributed import Client
 
 ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
@@ -84,12 +75,14 @@ class Partition:
         Places of the events in the whole table.
     ticker, session : int arrays (events,)
         Place among ``tickers``, and column of the calendar.
+    controls : array (events,) of tuples of str, optional
     """
 
     tickers: tuple[str, ...]
     positions: np.ndarray
     ticker: np.ndarray
     session: np.ndarray
+    controls: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,9 @@ class Worked:
 
     def __sizeof__(self) -> int:
         """What a worker counts before it spills."""
-        return sum(x.nbytes for x in (self.design.outcome, *vars(self.estimates).values()) if isinstance(x, np.ndarray))
+        held = (self.estimates.held or {}).values()
+        known = (self.design.outcome, *vars(self.estimates).values(), *held)
+        return sum(x.nbytes for x in known if isinstance(x, np.ndarray))
 
 
 def is_installed() -> bool:
@@ -165,7 +160,7 @@ def choose_scheduler(asked: str | None, returns: Path) -> str | None:
 
 
 @contextmanager
-def open_client(scheduler: str) -> Iterator[Client]:
+def open_client(scheduler: str) -> Iterator["Client"]:
     """A client of a running scheduler, or of a cluster of this machine's processors.
 
     Raises
@@ -193,7 +188,7 @@ def open_client(scheduler: str) -> Iterator[Client]:
         yield client
 
 
-def check_workers(client: Client) -> None:
+def check_workers(client: "Client") -> None:
     """Every worker runs the code of this process.
 
     Raises
@@ -219,6 +214,7 @@ def cut_partitions(
     *,
     n_sessions: int,
     limits: Sequence[float],
+    controls: np.ndarray | None = None,
 ) -> list[Partition]:
     """Split the tickers that have events into runs of bounded size, with their events; ``limits`` are workers' bytes."""
     placed = np.flatnonzero((ticker_index >= 0) & (session_index >= 0))
@@ -237,6 +233,7 @@ def cut_partitions(
                 positions=positions,
                 ticker=np.searchsorted(run, ticker_index[positions]).astype(np.int32),
                 session=session_index[positions].astype(np.int32),
+                controls=None if controls is None else controls[positions],
             )
         )
     return parts
@@ -244,7 +241,8 @@ def cut_partitions(
 
 def work_on(source: Source, partition: Partition, windows: EventWindows) -> Worked:
     """On a worker: read the tickers of a partition and estimate its events."""
-    wanted = list(dict.fromkeys((*partition.tickers, source.benchmark)))
+    controls = () if partition.controls is None else {name for names in partition.controls for name in names}
+    wanted = list(dict.fromkeys((*partition.tickers, source.benchmark, *sorted(controls))))
     returns = tables.read_returns(source.returns, allow_large=source.allow_large, tickers=wanted)
     returns, _ = tables.set_aside_impossible(returns, allow_large=source.allow_large)
     returns = returns.reindex(index=source.sessions, columns=wanted)
@@ -252,7 +250,13 @@ def work_on(source: Source, partition: Partition, windows: EventWindows) -> Work
     tables.check_benchmark(returns, source.benchmark, source.returns)
     panel = tables.build_panel(returns, benchmark=source.benchmark, factors=factors)
     design = lay_out_model(panel, source.model)
-    return Worked(design, estimate_events(design, partition.ticker, partition.session, windows=windows))
+    places = partition.ticker, partition.session
+    return Worked(design, estimate_sample(design, *places, windows=windows, controls=partition.controls))
+
+
+def drop_days(worked: Worked) -> EventEstimates:
+    """The estimates of a partition without their days."""
+    return replace(worked.estimates, held=None)
 
 
 def pick(worked: Worked, chosen: np.ndarray) -> EventEstimates:
@@ -265,14 +269,9 @@ def run_task(worked: Worked, chosen: np.ndarray, task: Callable[..., Any], more:
     return task(worked.design, pick(worked, chosen), **more)
 
 
-def sum_days(design: BatchDesign, chosen: EventEstimates) -> dict[str, DaySums]:
-    """First pass over the days of some used events."""
-    return {"days": gather_day_sums(design, chosen)}
-
-
 def sum_sessions(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Summed outcome of some used events by session, beside the shared regressors."""
-    return lay_out_portfolio(design, total_by_session(design, chosen))
+    return sampling.lay_out_portfolio(design, total_by_session(design, chosen))
 
 
 def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> Worked:
@@ -334,12 +333,14 @@ def stack(cuts: list[Worked]) -> tuple[BatchDesign, EventEstimates]:
 
 def join(parts: list[EventEstimates], offsets: Sequence[int] | np.ndarray) -> EventEstimates:
     """Estimates of several partitions one after the other; ``offsets`` move their ticker places."""
-    fields: dict[str, Any] = {"windows": parts[0].windows, "n_parameters": parts[0].n_parameters}
+    fields: dict[str, Any] = {}
     for name, value in vars(parts[0]).items():
         if isinstance(value, np.ndarray):
             fields[name] = np.concatenate([vars(part)[name] for part in parts], axis=-1)
+    days = [part.held for part in parts if part.held is not None]
+    fields["held"] = {name: np.concatenate([held[name] for held in days]) for name in days[0]} if days else None
     moved = [part.ticker_index + offset for part, offset in zip(parts, offsets, strict=True)]
-    return EventEstimates(**{**fields, "ticker_index": np.concatenate(moved)})
+    return replace(parts[0], **{**fields, "ticker_index": np.concatenate(moved)})
 
 
 class ClusterEngine:
@@ -354,17 +355,19 @@ class ClusterEngine:
     ticker_index, session_index : int arrays (events,)
         Place of every event, -1 where there is none.
     windows : EventWindows
+    controls : array (events,) of tuples of str, optional
     """
 
     def __init__(
         self,
-        client: Client,
+        client: "Client",
         source: Source,
         tickers: Sequence[str],
         ticker_index: np.ndarray,
         session_index: np.ndarray,
         *,
         windows: EventWindows,
+        controls: np.ndarray | None = None,
     ) -> None:
         self._client = client
         self._source = source
@@ -372,37 +375,30 @@ class ClusterEngine:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] or math.inf for worker in workers]
         self.partitions = cut_partitions(
-            tickers, ticker_index, session_index, n_sessions=len(source.sessions), limits=limits
+            tickers, ticker_index, session_index, n_sessions=len(source.sessions), limits=limits, controls=controls
         )
         self._worked = [client.submit(work_on, source, part, windows, pure=False) for part in self.partitions]
         self._places = (np.asarray(ticker_index, dtype=np.int64), np.asarray(session_index, dtype=np.int64))
-        self.estimates = self._gather_estimates()
+        self.estimates = replace(self._gather_estimates(), controls=controls)
 
     def _gather_estimates(self) -> EventEstimates:
         """All events in the order of the table; those without a place keep their reason."""
-        design = self._lay_out_nothing()
-        whole = estimate_events(design, *self._places_nowhere(), windows=self._windows)
+        design, (tickers, sessions) = self._lay_out_nothing(), self._places
+        keep = design.panel is None
+        whole = lay_out_sample(design, np.minimum(tickers, 0), sessions, windows=self._windows, keep_model=keep)
         for partition, worked in zip(self.partitions, self._worked, strict=True):  # all at once would not fit a worker
-            part = self._client.submit(pick, worked, np.arange(partition.positions.size), pure=False).result()
+            part = self._client.submit(drop_days, worked, pure=False).result()
             for name, value in vars(part).items():
-                if isinstance(value, np.ndarray) and name not in ("ticker_index", "session_index"):
+                if isinstance(value, np.ndarray) and name not in ("ticker_index", "session_index", "controls"):
                     getattr(whole, name)[..., partition.positions] = value
         return replace(whole, ticker_index=self._places[0], session_index=self._places[1])
 
     def _lay_out_nothing(self) -> BatchDesign:
         """An empty layout of the same calendar and model, for events that have no place."""
-        model = self._source.model
-        named = FACTORS_OF_MODEL.get(model)
-        own = {"market": 1, "scholes_williams": 1, "lead_lag": 3}
-        count = own.get(model, 0) if named is None else len(named) - 1 or 1  # capm has the benchmark
-        blank = np.zeros((1, len(self._source.sessions)))
-        return BatchDesign(np.full_like(blank, np.nan), (blank,) * count, model != "market_adjusted", model, blank)
-
-    def _places_nowhere(self) -> tuple[np.ndarray, np.ndarray]:
-        """The places of events that no partition holds, and nowhere for the others."""
-        ticker, session = self._places
-        is_held = (ticker >= 0) & (session >= 0)
-        return np.where(is_held | (ticker < 0), -1, 0), np.where(is_held, -1, session)
+        sessions, model = self._source.sessions.to_numpy(), self._source.model
+        blank = np.zeros(sessions.size)
+        factors = dict.fromkeys(FACTORS_OF_MODEL.get(model, ()), blank)
+        return lay_out_model(BatchPanel(sessions, ("",), blank[None] * np.nan, blank, factors), model)
 
     def _submit(self, task: Callable[..., Any], chosen: list[np.ndarray], *more: Any) -> list[Any]:
         """One task a partition that has any of the chosen events."""
@@ -412,15 +408,19 @@ class ClusterEngine:
             if held.size
         ]
 
-    def judge(self) -> EventPValues:
+    def judge(self) -> sampling.EventPValues:
         """The tests of single events, in the order of the table."""
         everything = [np.arange(part.positions.size) for part in self.partitions]
-        found = self._client.gather(self._submit(run_task, everything, judge_events, {}))
-        whole = {name: np.full(self._places[0].size, np.nan) for name in ("t", "sample_quantile", "conformal")}
-        for partition, part in zip(self.partitions, found, strict=True):
-            for name, values in whole.items():
-                values[partition.positions] = getattr(part, name)
-        return EventPValues(**whole)
+        found = self._submit(run_task, everything, sampling.judge_events, {})
+        return sampling.EventPValues(*self._scatter(everything, found, 3).T)
+
+    def _scatter(self, chosen: list[np.ndarray], futures: list[Any], *shape: int) -> np.ndarray:
+        """Numbers of the chosen events of each partition, one row an event of the table; NaN for the others."""
+        held = [part.positions[each] for part, each in zip(self.partitions, chosen, strict=True) if each.size]
+        whole = np.full((self._places[0].size, *shape), np.nan)
+        for where, values in zip(held, self._client.gather(futures), strict=True):
+            whole[where] = np.transpose(values)
+        return whole
 
     def assess(
         self,
@@ -429,7 +429,7 @@ class ClusterEngine:
         draws: int,
         seed: int,
         on_progress: Callable[[int], object] | None = None,
-    ) -> SampleResult:
+    ) -> sampling.SampleResult:
         """Every statistic of the used events, or of those among some positions.
 
         The same as :func:`event_impact.many.sample.assess_sample` up to rounding.
@@ -439,41 +439,27 @@ class ClusterEngine:
             is_chosen = is_chosen & np.isin(np.arange(is_chosen.size), among)
         positions = np.flatnonzero(is_chosen)
         if positions.size == 0:
-            return assess_sample(self._lay_out_nothing(), self.estimates.select(positions), draws=draws, seed=seed)
+            return sampling.assess_sample(
+                self._lay_out_nothing(), self.estimates.select(positions), draws=draws, seed=seed
+            )
         chosen = [np.flatnonzero(is_chosen[part.positions]) for part in self.partitions]
         sample = self.estimates.select(positions)
         pairs = self._start_correlation(chosen, sample)
-        futures = self._submit(run_task, chosen, sum_days, {})
-        sums: DaySums = self._add_up(futures, on_progress, lambda part: part["days"].abnormal.n)["days"]
+        sums = add_up((part.result() for part in self._submit(run_task, chosen, gather_day_sums, {})), on_progress)
         ranked = None
         if positions.size > 1:
-            spreads = {"day_spread": sums.standardised.std, "scar_spread": find_scar_spread(sample)}
+            spreads = {"day_spread": sums.standardised.std, "scar_spread": sampling.find_scar_spread(sample)}
             futures = self._submit(run_task, chosen, gather_rank_sums, spreads)
-            ranked = self._add_up(futures, on_progress, lambda part: int(part["grank"].count[-1]))
-        bhar = self._gather_held(chosen, positions) if draws > 0 else None
+            ranked = add_up((part.result() for part in futures), on_progress)
+        bhar = None
+        if draws > 0:
+            bhar = self._scatter(chosen, self._submit(run_task, chosen, buy_and_hold, {}))[positions]
         held = self._client.gather(self._submit(run_task, chosen, sum_sessions, {}))
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
         correlation = self._finish_correlation(pairs, sample)
-        return compose_sample(sample, SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed)
-
-    def _add_up(self, futures: list[Any], on_progress: Any, count: Callable[[Any], int]) -> dict[str, Any]:
-        """Sums of all partitions by name, as each arrives."""
-        totals: dict[str, Any] = {}
-        for future in futures:
-            part = future.result()
-            totals = {name: sums.merge(totals.get(name)) for name, sums in part.items()}
-            if on_progress is not None:
-                on_progress(count(part))
-        return totals
-
-    def _gather_held(self, chosen: list[np.ndarray], positions: np.ndarray) -> np.ndarray:
-        whole = np.full(self._places[0].size, np.nan)
-        held = [(part.positions[c]) for part, c in zip(self.partitions, chosen, strict=True) if c.size]
-        for where, values in zip(
-            held, self._client.gather(self._submit(run_task, chosen, buy_and_hold, {})), strict=True
-        ):
-            whole[where] = values
-        return np.asarray(whole[positions])
+        return sampling.compose_sample(
+            sample, sampling.SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed
+        )
 
     def _start_correlation(self, chosen: list[np.ndarray], sample: EventEstimates) -> list[Any]:
         if sample.car.size < 2:

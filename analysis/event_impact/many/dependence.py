@@ -1,9 +1,6 @@
 """Events that share calendar days: how much, how correlated, and tests that allow for it."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +9,7 @@ from event_impact.base.result import TestResult, not_computable
 from event_impact.many.engine import EventEstimates
 from event_impact.many.parametric_tests import NULL_CAAR, Moments, t_result
 
+FULL_LEVERAGE = 1.0 - 1e-8
 ENOUGH_BLOCKS = 8  # 2^8 sign patterns, 7 degrees of freedom; the sizes are in calibration/
 
 
@@ -52,9 +50,8 @@ def count_overlaps(estimates: EventEstimates) -> Overlap:
     pairs = int((per_session * (per_session - 1) // 2).sum())
     for shift in range(1, min(windows.n_event, per_session.size)):
         pairs += int((per_session[:-shift] * per_session[shift:]).sum())
-    order, gaps = np.lexsort((session, ticker)), 0
-    for _, gap in iterate_same_firm_gaps(ticker[order], session[order], windows.n_event):
-        gaps += int((gap < windows.n_event).sum())
+    keys = np.sort(ticker * (int(session.max()) + windows.n_event + 1) + session)  # two firms are W apart or more
+    gaps = int((np.searchsorted(keys, keys + windows.n_event) - np.arange(1, keys.size + 1)).sum())
     return Overlap(
         n_sessions=int((per_session > 0).sum()), n_tickers=int(np.unique(ticker).size),
         n_sharing_session=int(per_session[per_session > 1].sum()), n_pairs=pairs, n_same_firm_pairs=gaps,
@@ -69,20 +66,6 @@ def _count_contaminated(ticker: np.ndarray, session: np.ndarray, first: int, las
     before = np.searchsorted(keys, np.maximum(keys + first, own * width), "left")
     after = np.searchsorted(keys, np.maximum(keys + last, own * width - 1), "right")
     return int((after > before).sum())
-
-
-def iterate_same_firm_gaps(ticker: np.ndarray, session: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Sessions between each event and the next, the second next, ... of its ticker, while any is below ``width``.
-
-    ``ticker`` and ``session`` are sorted together; yields the step and one gap for every pair
-    ``(k, k + step)``. Pairs of different tickers have a gap of at least ``width``.
-    """
-    keys = ticker * (int(session.max(initial=0)) + width + 1) + session
-    for step in range(1, keys.size):
-        gap = keys[step:] - keys[:-step]
-        if not (gap < width).any():
-            return
-        yield step, gap
 
 
 @dataclass(frozen=True)
@@ -181,14 +164,20 @@ def calendar_time_alpha(portfolio: np.ndarray, regressors: np.ndarray) -> TestRe
         return not_computable(name, reason, null=null)
     inverse = np.linalg.inv(x.T @ x)
     beta = inverse @ (x.T @ portfolio)
-    leverage = np.minimum(np.einsum("ij,jk,ik->i", x, inverse, x), 1 - 1e-8)
-    bread = x @ inverse * ((portfolio - x @ beta) / (1 - leverage))[:, None]
-    error = math.sqrt(float((bread.T @ bread)[0, 0]))
-    if error <= 0:
-        return not_computable(name, "the portfolio's returns have no spread", null=null)
+    error = math.sqrt(float(hc3_covariance(x, portfolio - x @ beta, inverse)[0, 0]))
+    if not error > 0:
+        reason = "the portfolio's returns have no spread, or one session alone decides a coefficient"
+        return not_computable(name, reason, null=null)
     return t_result(
         name, float(beta[0]) / error, df, null=null, note=f"alpha {beta[0]:.6g} a day over {portfolio.size} days"
     )
+
+
+def hc3_covariance(x: np.ndarray, residual: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """Covariance of least-squares coefficients by MacKinnon and White (1985); not finite where one row decides alone."""
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x)
+    bread = x @ inverse * (residual / np.where(leverage > FULL_LEVERAGE, np.nan, 1.0 - leverage))[:, None]
+    return np.asarray(bread.T @ bread)
 
 
 def ibragimov_mueller_t(car: np.ndarray, block: np.ndarray) -> TestResult:

@@ -10,14 +10,12 @@ Everything here is a pure function of arrays. The numbers of an event depend on 
 series and the regressors only, so that any partition of the tickers gives the same numbers.
 """
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -39,6 +37,7 @@ TOO_FEW_SESSIONS = 4
 MISSING_EVENT_SESSION = 5
 DEPENDENT_REGRESSORS = 6
 NO_RESIDUAL_VARIANCE = 7
+NOT_FITTED = 8
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,18 @@ class EventEstimates:
     cholesky : array (regressors (regressors + 1) / 2, events)
         Lower factor of X_c'X_c, row by row.
     windows : EventWindows
-    n_parameters : int
+    n_parameters : int or int array (events,)
         K.
+    model : str
+    told : array (events,) of str, optional
+        Why a model that is fitted event by event could not be.
+    controls : array (events,) of tuples of str, optional
+        The tickers that explain the event's own beside the benchmark.
+    held : dict of str to arrays (events, ...), optional
+        Days of a model that is fitted event by event, which no slopes give back; NaN where an event is not used:
+        ``residuals`` (events, L), NaN where a session is not usable; ``abnormal``, ``day_factor`` and
+        ``cumulative_factor`` (events, W), the last two the forecast variance of each day and of the CAR up to it in units
+        of s_i^2; ``conformal`` (events, 1), p of an event window of one session after a refit with it.
     """
 
     ticker_index: np.ndarray
@@ -129,7 +138,11 @@ class EventEstimates:
     regressor_means: np.ndarray
     cholesky: np.ndarray
     windows: EventWindows
-    n_parameters: int
+    n_parameters: int | np.ndarray
+    model: str = ""
+    told: np.ndarray | None = None
+    controls: np.ndarray | None = None
+    held: dict[str, np.ndarray] | None = None
 
     @property
     def is_used(self) -> np.ndarray:
@@ -143,7 +156,7 @@ class EventEstimates:
 
     @property
     def car_std_error(self) -> np.ndarray:
-        """Standard error of the CAR with the whole forecast covariance."""
+        """Standard error of the CAR with the whole forecast covariance; s_i sqrt(W) where the model has no error."""
         return np.asarray(self.residual_std * np.sqrt(self.car_factor))
 
     @property
@@ -156,10 +169,10 @@ class EventEstimates:
         """Estimated intercepts."""
         return np.asarray(self.outcome_mean - (self.slopes * self.regressor_means).sum(axis=0))
 
-    def select(self, positions: np.ndarray | slice) -> EventEstimates:
+    def select(self, positions: np.ndarray | slice) -> Self:
         """The same estimates for some of the events."""
         parts: dict[str, Any] = {k: v[..., positions] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
-        return replace(self, **parts)
+        return replace(self, **parts, held=self.held and {k: v[positions] for k, v in self.held.items()})
 
 
 @dataclass(frozen=True)
@@ -222,8 +235,7 @@ def estimate_events(
     sessions = np.asarray(session_index, dtype=np.int64)
     if tickers.shape != sessions.shape or tickers.ndim != 1:
         raise ValueError("ticker_index and session_index must be one-dimensional and of one length.")
-    output = _empty_estimates(tickers, sessions, design=design, windows=windows, keep_model=keep_model)
-    _place_events(output, shape=design.outcome.shape)
+    output = lay_out_estimates(design, tickers, sessions, windows=windows, keep_model=keep_model)
     blocks = _split_into_blocks(design, output)
     with ThreadPoolExecutor(max_workers=workers) if workers > 1 < len(blocks) else nullcontext() as pool:
         for _ in (pool.map if pool else map)(lambda block: _estimate_block(design, output, *block), blocks):
@@ -240,31 +252,29 @@ def find_typical_values(series: np.ndarray, *, looked_at: int = 101) -> np.ndarr
     return np.where(finite > 0, typical, 0.0)
 
 
-def _empty_estimates(
-    tickers: np.ndarray, sessions: np.ndarray, *, design: BatchDesign, windows: EventWindows, keep_model: bool
+def lay_out_estimates(
+    design: BatchDesign, tickers: np.ndarray, sessions: np.ndarray, *, windows: EventWindows, keep_model: bool
 ) -> EventEstimates:
+    """Empty estimates; events that their place alone rules out are marked."""
     n, j = tickers.size, len(design.regressors)
     kept = n if keep_model else 0
     one, stack = partial(np.full, fill_value=np.nan), j * (j + 1) // 2
-    return EventEstimates(
+    output = EventEstimates(
         ticker_index=tickers, session_index=sessions, reason=np.zeros(n, np.int8),
         n_estimation=np.zeros(n, np.int32), car=one(n), residual_std=one(n), car_factor=one(n),
         outcome_mean=one(kept), slopes=one((j, kept)), regressor_means=one((j, kept)),
-        cholesky=one((stack, kept)), windows=windows, n_parameters=design.n_parameters,
+        cholesky=one((stack, kept)), windows=windows, n_parameters=design.n_parameters, model=design.model,
     )  # fmt: skip
-
-
-def _place_events(output: EventEstimates, *, shape: tuple[int, ...]) -> None:
-    """Mark the events whose place alone rules them out."""
-    tickers, sessions, windows, reason = output.ticker_index, output.session_index, output.windows, output.reason
-    if tickers.size == 0:
-        return
+    reason, shape = output.reason, design.outcome.shape
+    if not n:
+        return output
     if sessions.min() < max(0, -windows.event_first) or sessions.max() >= shape[1] - max(0, windows.event_last):
         leaves = (sessions + windows.event_first < 0) | (sessions + windows.event_last >= shape[1])
         reason[leaves] = OUTSIDE_CALENDAR
         reason[(sessions < 0) | (sessions >= shape[1])] = UNKNOWN_SESSION
     if tickers.min() < 0 or tickers.max() >= shape[0]:
         reason[(tickers < 0) | (tickers >= shape[0])] = UNKNOWN_TICKER
+    return output
 
 
 def _split_into_blocks(

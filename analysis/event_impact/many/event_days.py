@@ -5,8 +5,6 @@ count signs or correlate residuals do; they read them here, a few hundred events
 that a million events need no more memory than that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,6 +52,8 @@ class EventDays:
     @cached_property
     def abnormal(self) -> np.ndarray:
         """Abnormal returns of the event window, array (events, W); complete by construction."""
+        if self.estimates.held is not None:
+            return self.estimates.held["abnormal"]
         windows, outcome = self.estimates.windows, self.design.outcome
         found = _window_of(outcome, self.estimates, windows.event_first, windows.n_event)
         abnormal = _centre(found, self.estimates.outcome_mean)
@@ -82,11 +82,15 @@ class EventDays:
     @property
     def day_factor(self) -> np.ndarray:
         """C_it = 1 + 1/L_i + (x - xbar)'(X_c'X_c)^-1(x - xbar), array (events, W)."""
+        if self.estimates.held is not None:
+            return self.estimates.held["day_factor"]
         return np.asarray(1.0 + self._mean_share + np.square(self.whitened).sum(axis=0))
 
     @property
     def cumulative_factor(self) -> np.ndarray:
         """Variance of the CAR from the first event session to each, in units of s^2, (events, W)."""
+        if self.estimates.held is not None:
+            return self.estimates.held["cumulative_factor"]
         days = np.arange(1, self.abnormal.shape[1] + 1)
         return np.asarray(days + days**2 * self._mean_share + np.square(self.whitened.cumsum(axis=2)).sum(axis=0))
 
@@ -98,11 +102,13 @@ class EventDays:
 
 def has_intercept(estimates: EventEstimates) -> bool:
     """Whether the model estimated a mean."""
-    return estimates.n_parameters > len(estimates.slopes)
+    return bool(np.any(estimates.n_parameters > len(estimates.slopes)))
 
 
 def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Estimation residuals of used events, array (events, L), NaN where a session is not usable."""
+    if chosen.held is not None:
+        return chosen.held["residuals"].copy()
     span = (chosen.windows.estimation_first, chosen.windows.n_estimation)
     residuals = _centre(_window_of(design.outcome, chosen, *span), chosen.outcome_mean)
     for slope, x in zip(chosen.slopes, read_estimation_regressors(design, chosen), strict=True):

@@ -1,25 +1,25 @@
 """Reads the two tables of a batch: returns of many tickers, and the events.
 
 Both may be CSV or Parquet. Whatever cannot be understood is refused with its place; an event that
-cannot be placed keeps its row and gets a reason.
+cannot be placed keeps its row and gets a reason. Events may be given as publication times: an instant
+(``published_earliest`` alone) or an interval ``[published_earliest, published_latest)`` in UTC, with the market identifier
+of its ``exchange``. Nothing is moved without a word: an event that can belong to several sessions is refused, or
+resolved as asked, and says so.
 """
-
-from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from event_impact.base.errors import DataError
+from event_impact.base.errors import AlignmentError, DataError
 from event_impact.many import engine as batch
 from event_impact.many.engine import EventEstimates
-from event_impact.many.event_instants import EARLIEST, EXCHANGE, LATEST, AlignedEvents, align_events, has_instants
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchPanel
 
 LARGE_MEDIAN = 0.2  # of absolute returns: a fraction of that size is no typical daily return
@@ -28,7 +28,32 @@ LONG_COLUMNS = ("date", "ticker", "ret")
 RETURN_NAMES = ("return", "returns")  # understood in place of ``ret``
 SNIFFED_BYTES = 65_536
 DOTTED_DAY = r"\d{1,2}\.\d{1,2}\.\d{4}"
+EARLIEST, LATEST, EXCHANGE = "published_earliest", "published_latest", "exchange"
+HAS_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 MEASURES = ("returns", "volume", "volatility")
+CONTROLS = "controls"
+
+
+@dataclass(frozen=True)
+class AlignedEvents:
+    """Sessions of events that were given as publication times.
+
+    Attributes
+    ----------
+    session : str array (events,)
+        ``YYYY-MM-DD``, empty where there is none.
+    reason : str array (events,)
+        Why an event has no session; empty where it has one.
+    note : str array (events,)
+        How an ambiguous event was resolved; empty for the others.
+    is_ambiguous : bool array (events,)
+        More than one session is possible, whatever was done about it.
+    """
+
+    session: np.ndarray
+    reason: np.ndarray
+    note: np.ndarray
+    is_ambiguous: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -401,7 +426,7 @@ def build_panel(returns: pd.DataFrame, *, benchmark: str, factors: pd.DataFrame 
 def read_events(path: Path) -> pd.DataFrame:
     """The table of events: ``ticker`` and ``session`` (or ``date``), optionally ``event_id`` and more.
 
-    In place of sessions it may give publication times (:mod:`event_impact.many.event_instants`).
+    In place of sessions it may give publication times.
 
     Raises
     ------
@@ -411,7 +436,7 @@ def read_events(path: Path) -> pd.DataFrame:
     table = _read_csv_or_parquet(path)
     if "session" not in table.columns and "date" in table.columns:
         table = table.rename(columns={"date": "session"})
-    if has_instants(table):
+    if EARLIEST in table.columns and not {"session", "date"} & set(table.columns):  # publication times
         table = table.assign(session="")
     lacking = [name for name in ("ticker", "session") if name not in table.columns]
     if lacking:
@@ -433,11 +458,104 @@ def read_events(path: Path) -> pd.DataFrame:
     return table[[*first, *(name for name in table.columns if name not in first)]].reset_index(drop=True)
 
 
-def align_table(events: pd.DataFrame, *, calendar: str | None, ambiguous: str) -> AlignedEvents | None:
-    """Sessions of a table of publication times; None for a table of sessions."""
-    if EARLIEST not in events.columns or (events["session"] != "").any():
-        return None
-    return align_events(events, calendar=calendar, ambiguous=ambiguous)
+def align_events(events: pd.DataFrame, *, calendar: str | None = None, ambiguous: str = "reject") -> AlignedEvents:
+    """Bring publication times onto the sessions of their exchanges.
+
+    Parameters
+    ----------
+    events : DataFrame
+        ``published_earliest``; ``published_latest`` and ``exchange`` where given. Without ``exchange``
+        every event is of ``calendar``.
+    ambiguous : str
+        ``reject``, ``first`` or ``last`` candidate session.
+
+    Raises
+    ------
+    DataError
+        If there is neither an ``exchange`` column nor a calendar, or an instant column has no zone.
+    """
+    n = len(events)
+    if EXCHANGE not in events.columns and calendar is None:
+        raise DataError(
+            f"The events give publication times, but no column {EXCHANGE}.", "Add one, or name --calendar for all."
+        )
+    earliest, fault = parse_instants(events[EARLIEST], EARLIEST)
+    latest, late_fault = earliest.copy(), np.full(n, "", dtype=object)
+    if LATEST in events.columns:
+        given = events[LATEST].notna().to_numpy() & (events[LATEST].astype(str) != "").to_numpy()
+        parsed, late_fault = parse_instants(events[LATEST], LATEST)
+        latest, late_fault = np.where(given, parsed, latest), np.where(given, late_fault, "")
+    reason = np.where(fault != "", fault, late_fault)
+    backwards = (reason == "") & (latest < earliest)
+    reason[backwards] = f"{LATEST} lies before {EARLIEST}"
+    aligned = AlignedEvents(np.full(n, "", dtype=object), reason, np.full(n, "", dtype=object), np.zeros(n, dtype=bool))
+    exchanges = _read_exchanges(events, calendar)
+    for exchange in pd.unique(exchanges):
+        at = np.flatnonzero((exchanges == exchange) & (reason == ""))
+        if at.size:
+            _align_exchange(aligned, at, str(exchange), earliest[at], latest[at], ambiguous)
+    return aligned
+
+
+def _read_exchanges(events: pd.DataFrame, calendar: str | None) -> np.ndarray:
+    if EXCHANGE not in events.columns:
+        return np.full(len(events), calendar or "", dtype=object)
+    named = events[EXCHANGE].astype(object).where(events[EXCHANGE].notna(), "").astype(str)
+    return named.where(named != "", calendar or "").to_numpy(dtype=object)
+
+
+def _align_exchange(
+    aligned: AlignedEvents, at: np.ndarray, exchange: str, earliest: np.ndarray, latest: np.ndarray, ambiguous: str
+) -> None:
+    """Fill in the events of one exchange."""
+    from event_impact.events.calendars import find_candidates, load_hours  # they take a quarter of a second to load
+
+    try:
+        hours = load_hours(exchange)
+    except AlignmentError as error:
+        aligned.reason[at] = error.message.rstrip(".") if exchange else "no exchange is given"
+        return
+    labels = np.datetime_as_string(hours.sessions.to_numpy().astype("datetime64[D]")).astype(object)
+    found = find_candidates(hours, earliest, latest)
+    outside = ~found.is_known
+    aligned.reason[at[outside]] = f"published outside the known calendar of {exchange}"
+    several = np.flatnonzero(found.is_known & ~found.is_unique)
+    aligned.is_ambiguous[at[several]] = True
+    chosen = np.where(found.is_known, found.last if ambiguous == "last" else found.first, 0)
+    session = np.where(found.is_known, labels[chosen], "")
+    for place in several:
+        first, last = int(found.first[place]), int(found.last[place])
+        count, joint = last - first + 1, "and" if last - first == 1 else "to"
+        said = f"{count} sessions of {exchange} are possible, {labels[first]} {joint} {labels[last]}"
+        if ambiguous == "reject":
+            aligned.reason[at[place]], session[place] = said, ""
+        else:
+            aligned.note[at[place]] = f"{ambiguous} taken: {said}"
+    aligned.session[at] = session
+
+
+def parse_instants(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Instants in UTC as datetime64[ns] (NaT where there is none), and the fault of each in words.
+
+    Raises
+    ------
+    DataError
+        If the column holds instants without a zone, or numbers.
+    """
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        values = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
+        return values, np.where(np.isnat(values), f"no {name} is given", "").astype(object)
+    if column.dtype.kind in "Miuf" and column.notna().any():
+        raise DataError(f"The column {name} holds no instants in UTC.", "Write them as 2026-02-02T14:30:00Z.")
+    text = column.astype(object).where(column.notna(), "").astype(str)
+    is_instant = text.str.contains("T", regex=False) & text.str.contains(HAS_ZONE, regex=True)
+    parsed = pd.to_datetime(text.where(is_instant), errors="coerce", format="ISO8601", utc=True)
+    values = parsed.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
+    fault = np.full(len(column), "", dtype=object)
+    for at in np.flatnonzero(np.isnat(values)):
+        shown = text.iloc[at]
+        fault[at] = f"{name} {shown!r} is no instant like 2026-02-02T14:30:00Z" if shown else f"no {name} is given"
+    return values, fault
 
 
 def place_events(events: pd.DataFrame, panel: BatchPanel, aligned: AlignedEvents | None = None) -> EventTable:
@@ -501,6 +619,48 @@ def _explain_session(label: str, date: pd.Timestamp, sessions: pd.DatetimeIndex)
     return f"{label} is not a session; its neighbours are {sessions[place - 1].date()} and {sessions[place].date()}"
 
 
+def choose_controls(
+    table: EventTable, tickers: Sequence[str], asked: Sequence[str], *, benchmark: str, width: int
+) -> tuple[EventTable, np.ndarray, dict[str, int]]:
+    """The controls named in the events' column ``controls``, or asked for, less those that the event itself may move.
+
+    Parameters
+    ----------
+    tickers : sequence of str
+        Those that have returns.
+    asked : sequence of str
+        Where the column is empty or missing.
+    width : int
+        Sessions W of the event window: a firm with an event less than W sessions away shares a day of it.
+
+    Returns
+    -------
+    table : EventTable
+        With the reasons of the events that have none.
+    names : array (events,) of tuples of str
+    left_out : dict of str to int
+        Controls left out, over all events, by why.
+    """
+    names, reason, known = np.empty(len(table.frame), dtype=object), list(table.reason), set(tickers)
+    cells = table.frame[CONTROLS].fillna("").astype(str) if CONTROLS in table.frame else [""] * len(names)
+    is_placed = (table.ticker_index >= 0) & (table.session_index >= 0)
+    events = pd.Series(table.session_index[is_placed]).groupby(table.frame["ticker"].to_numpy()[is_placed])
+    sessions, n_busy, n_own = {str(name): held.to_numpy() for name, held in events}, 0, 0
+    for at, (own, session, cell) in enumerate(zip(table.frame["ticker"], table.session_index, cells, strict=True)):
+        named = tuple(dict.fromkeys(cell.split() or asked)) if is_placed[at] else ()
+        same = [name for name in named if name in (own, benchmark)]
+        busy = [n for n in named if n not in same and (abs(sessions.get(n, np.empty(0)) - session) < width).any()]
+        n_busy, n_own = n_busy + len(busy), n_own + len(same)
+        names[at] = tuple(name for name in named if name not in (*same, *busy))
+        if unknown := [name for name in named if name not in known]:
+            reason[at], names[at] = f"control {', '.join(unknown)} has no returns", ()
+        elif is_placed[at] and not names[at]:
+            why = [f"{name} has an event in the window" for name in busy] + [f"{name} explains itself" for name in same]
+            reason[at] = f"no control is left: {'; '.join(why) or 'none is named'}"
+    counts = {"for_an_event_of_their_own": n_busy, "as_share_or_benchmark": n_own}
+    return replace(table, reason=reason), names, {f"controls_left_out_{why}": n for why, n in counts.items()}
+
+
 def explain_rejections(
     table: EventTable,
     estimates: EventEstimates,
@@ -518,7 +678,6 @@ def explain_rejections(
         Values that were set aside, by date and ticker.
     """
     windows = estimates.windows
-    needed = windows.count_needed(estimates.n_parameters)
     words = {
         batch.OUTSIDE_CALENDAR: "the event window leaves the calendar",
         batch.MISSING_EVENT_SESSION: "a return of the event window is missing, the ticker's or the benchmark's",
@@ -530,8 +689,10 @@ def explain_rejections(
         if reasons[at]:
             continue
         code = int(estimates.reason[at])
-        if code == batch.TOO_FEW_SESSIONS:
-            have = int(estimates.n_estimation[at])
+        if estimates.told is not None and estimates.told[at]:
+            reasons[at] = estimates.told[at]
+        elif code == batch.TOO_FEW_SESSIONS:
+            have, needed = int(estimates.n_estimation[at]), windows.count_needed(int(np.max(estimates.n_parameters)))
             reasons[at] = f"{have} of {windows.n_estimation} estimation sessions usable, {needed} needed"
         elif code == batch.MISSING_EVENT_SESSION and panel is not None:
             reasons[at] = _explain_missing(panel, estimates, int(at), impossible) or words[code]

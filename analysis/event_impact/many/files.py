@@ -1,12 +1,11 @@
-"""``impact batch``: many events over many tickers, opened from two files and computed one window at a time.
+"""``impact batch``: many events over many tickers, from two files to three, one window at a time.
 
-returns, events -> panel, placed events -> estimates -> tests
+returns, events -> panel, placed events -> estimates -> tests -> events.csv, aar.csv, sample.json
 """
 
-from __future__ import annotations
-
 import contextlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,17 +13,37 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
-from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.disk import make_folder, replace_files
+from event_impact.base.errors import ConfigError, DataError, EstimationError
+from event_impact.base.result import TestResult, record_of
+from event_impact.estimation.estimators import ESTIMATORS
+from event_impact.estimation.models import PEER_MODELS
+from event_impact.inference.parametric import holm
 from event_impact.many import file_tables as tables
 from event_impact.many.cluster import ClusterEngine, Source, choose_scheduler, open_client
-from event_impact.many.engine import EventEstimates, EventWindows, estimate_events
-from event_impact.many.event_instants import AlignedEvents
-from event_impact.many.file_tables import EventTable
+from event_impact.many.dependence import cut_blocks
+from event_impact.many.each_event import WITHOUT_PATELL, estimate_sample
+from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER, EventEstimates, EventWindows
+from event_impact.many.file_tables import CONTROLS, AlignedEvents, EventTable, quote_formulas
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, check_batch_model, lay_out_model
-from event_impact.many.sample import SampleResult, assess_sample
+from event_impact.many.resampling import TraitRegression, lay_out_traits, regress_on_traits
+from event_impact.many.sample import EventPValues, SampleResult, assess_sample, judge_events
 from event_impact.many.sample_days import hold_shares
-from event_impact.many.sample_events import EventPValues, judge_events
+
+SCHEMA_VERSION = 1
+SAMPLE = (
+    "first=windows.event_first last=windows.event_last n caar standard_error ci90_low=ci90.0 ci90_high=ci90.1 "
+    "ci95_low=ci95.0 ci95_high=ci95.1 recommended recommendation p=p_value mde80 mean_correlation=correlation.value"
+)
+OVERLAP = (
+    "sessions=overlap.n_sessions tickers=overlap.n_tickers events_sharing_a_session=overlap.n_sharing_session "
+    "pairs_sharing_days=overlap.n_pairs pairs_of_one_firm_sharing_days=overlap.n_same_firm_pairs "
+    "pairs_with_too_few_shared_estimation_sessions=correlation.n_too_short "
+    "events_with_an_event_of_the_firm_in_their_estimation_window=overlap.n_in_estimation"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +62,8 @@ class BatchRequest:
     table_format : str
         ``csv``, or ``parquet`` for Parquet beside the CSV.
     factors : Path, optional
+    controls : tuple of str
+        Tickers that explain the event's own in models with peers, where the events' column ``controls`` names none.
     windows : tuple of str
         Event windows ``first:last`` in rel_sessions, the first of them declared.
     usable_share : float
@@ -84,6 +105,7 @@ class BatchRequest:
     calendar: str | None = None
     table_format: str = "csv"
     factors: Path | None = None
+    controls: tuple[str, ...] = ()
     group: str | None = None
     traits: tuple[str, ...] = ()
     draws: int = 1_999
@@ -120,6 +142,8 @@ class WindowWork:
         Why an event has no estimate; empty for the used ones.
     assess : callable
         The statistics of some of the events, by their positions.
+    left_out : dict of str to int
+        Controls that were left out, by why.
     """
 
     windows: EventWindows
@@ -128,6 +152,7 @@ class WindowWork:
     result: SampleResult
     reasons: list[str]
     assess: Callable[[np.ndarray], SampleResult]
+    left_out: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -188,7 +213,9 @@ def open_batch(
     scheduler = choose_scheduler(request.scheduler, request.returns) if frames is None else None
     returns, events = (None, tables.read_events(request.events)) if frames is None else frames
     _check_columns(events, request)
-    aligned = tables.align_table(events, calendar=request.calendar, ambiguous=request.ambiguous)
+    aligned = None
+    if tables.EARLIEST in events and not (events["session"] != "").any():
+        aligned = tables.align_events(events, calendar=request.calendar, ambiguous=request.ambiguous)
     if scheduler is None:
         return _open_here(request, events, aligned, returns)
     asked = [f"--{name}" for name, plain in (("measure", "returns"), ("bhar", "model")) if vars(request)[name] != plain]
@@ -205,6 +232,8 @@ def _check_request(request: BatchRequest) -> None:
         raise ConfigError(f"Unknown choice {request.ambiguous!r} for --ambiguous.", "Use reject, first or last.")
     if request.measure not in tables.MEASURES:
         raise ConfigError(f"Unknown measure {request.measure!r}.", f"Use one of {', '.join(tables.MEASURES)}.")
+    if request.controls and request.model not in PEER_MODELS:
+        raise ConfigError(f"Model {request.model} takes no controls.", f"They are for {', '.join(PEER_MODELS)}.")
     if request.measure == "volatility" and request.model != "constant_mean":
         raise ConfigError("Volatility is compared with its own mean.", "Add --model constant_mean.")
     if request.measure == "volume" and request.model not in ("market", "constant_mean"):
@@ -227,12 +256,14 @@ def _open_here(
     measured = tables.take_measure(returns, request.measure, request.benchmark)
     panel = tables.build_panel(measured, benchmark=request.benchmark, factors=factors)
     placed, design = tables.place_events(events, panel, aligned), lay_out_model(panel, request.model)
-    settings: dict[str, Any] = {"draws": request.draws, "seed": request.seed}
-    settings["is_activity"] = request.measure != "returns"
+    settings: dict[str, Any] = record_of(request, "draws seed") | {"is_activity": request.measure != "returns"}
 
     def compute(windows: EventWindows, watch: Any) -> WindowWork:
-        places = placed.ticker_index, placed.session_index
-        estimates = estimate_events(design, *places, windows=windows, workers=request.workers)
+        table, named, left_out = _choose_controls(request, placed, panel.tickers, windows)
+        more: dict[str, Any] = {"windows": windows, "workers": request.workers, "controls": named}
+        with (watch if design.panel else _watch_nothing)("fitting", len(table.reason)) as bar:
+            more["on_progress"] = bar.update
+            estimates = estimate_sample(design, placed.ticker_index, placed.session_index, **more)
         held = _hold_comparison(request, panel, placed, estimates)
 
         def assess(positions: np.ndarray) -> SampleResult:
@@ -240,12 +271,23 @@ def _open_here(
             return assess_sample(design, estimates.select(positions), held=chosen, **settings)
 
         with watch("testing", int(estimates.is_used.sum()) * 2) as bar:
-            more: dict[str, Any] = {"workers": request.workers, "on_progress": bar.update, **settings}
+            more = {"workers": request.workers, "on_progress": bar.update, **settings}
             result = assess_sample(design, estimates, held=held, **more)
-        reasons = tables.explain_rejections(placed, estimates, panel=panel, impossible=impossible)
-        return WindowWork(windows, estimates, judge_events(design, estimates), result, reasons, assess)
+        reasons = tables.explain_rejections(table, estimates, panel=panel, impossible=impossible)
+        return WindowWork(windows, estimates, judge_events(design, estimates), result, reasons, assess, left_out)
 
     return OpenedBatch(request, placed, panel, design, impossible, compute)
+
+
+def _choose_controls(
+    request: BatchRequest, placed: EventTable, tickers: Sequence[str], windows: EventWindows
+) -> tuple[EventTable, np.ndarray | None, dict[str, int]]:
+    if request.model not in PEER_MODELS:
+        return placed, None, {}
+    if lacking := [name for name in request.controls if name not in set(tickers)]:
+        held = f"{len(tickers)} tickers of {request.returns}"
+        raise ConfigError(f"Controls {', '.join(lacking)} are not among the {held}.", "Add their returns.")
+    return tables.choose_controls(placed, tickers, request.controls, benchmark=request.benchmark, width=windows.n_event)
 
 
 def _hold_comparison(
@@ -284,8 +326,9 @@ def _open_on_cluster(
     source = Source(request.returns.resolve(), request.benchmark, request.model, factors, sessions, request.allow_large)
 
     def compute(windows: EventWindows, watch: Any) -> WindowWork:
+        table, named, left_out = _choose_controls(request, placed, extent.tickers, windows)
         engine = ClusterEngine(
-            client, source, extent.tickers, placed.ticker_index, placed.session_index, windows=windows
+            client, source, extent.tickers, placed.ticker_index, placed.session_index, windows=windows, controls=named
         )
 
         def assess(positions: np.ndarray) -> SampleResult:
@@ -293,8 +336,8 @@ def _open_on_cluster(
 
         with watch("testing", int(engine.estimates.is_used.sum()) * 2) as bar:
             result = engine.assess(draws=request.draws, seed=request.seed, on_progress=bar.update)
-        reasons = tables.explain_rejections(placed, engine.estimates)
-        return WindowWork(windows, engine.estimates, engine.judge(), result, reasons, assess)
+        reasons = tables.explain_rejections(table, engine.estimates)
+        return WindowWork(windows, engine.estimates, engine.judge(), result, reasons, assess, left_out)
 
     return OpenedBatch(request, placed, None, None, pd.Series(dtype=float), compute)
 
@@ -307,6 +350,244 @@ def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
 
     asked = [*([request.group] if request.group else []), *request.traits]
     asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
+    if request.model in PEER_MODELS and not request.controls and tables.CONTROLS not in events:
+        raise ConfigError(
+            f"Model {request.model} needs controls, and neither --controls nor a column controls names any.",
+            "Name tickers of the returns, separated by commas.",
+        )
     lacking = [name for name in asked if name not in events]
     if lacking:
         raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What a batch found, as written.
+
+    Attributes
+    ----------
+    events, aar : DataFrame
+        ``events.csv`` and ``aar.csv``.
+    sample : dict
+        ``sample.json``.
+    """
+
+    events: pd.DataFrame
+    aar: pd.DataFrame
+    sample: dict[str, Any]
+
+
+def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
+    """Read, estimate, test; write nothing.
+
+    Parameters
+    ----------
+    request : BatchRequest
+    watch : callable, optional
+        ``watch(label, total)`` returns a context manager whose ``update(n)`` is told of progress.
+
+    Returns
+    -------
+    BatchOutcome
+        Every event with its estimate or its reason, and the tests of the sample.
+
+    Raises
+    ------
+    ConfigError
+        If the request is wrong: model, windows, exchange, columns asked for.
+    DataError
+        If the files cannot serve it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from event_impact import BatchRequest, run_batch
+    >>> days = pd.bdate_range("2024-01-01", periods=300, name="date")
+    >>> draws = np.random.default_rng(1).normal(0, 0.01, (300, 3))
+    >>> pd.DataFrame(draws, days, ["A", "B", "SPY"]).to_csv("returns.csv")
+    >>> events = pd.DataFrame({"event_id": [1, 2], "ticker": ["A", "B"], "session": ["2025-01-15", "2025-01-21"]})
+    >>> events.to_csv("events.csv", index=False)
+    >>> files = Path("returns.csv"), Path("events.csv")
+    >>> done = run_batch(BatchRequest(*files, benchmark="SPY", out=Path("results")))
+    >>> done.sample["n"], list(done.events["status"])
+    (2, ['used', 'used'])
+    """
+    with contextlib.ExitStack() as stack:
+        opened = open_batch(request, stack)
+        return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.windows]))
+
+
+def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """All windows of a batch: one row an event and window, one a day and window, and the sample.
+
+    The sample's first level is the first window, with its groups and traits; ``windows`` lists all of them, and
+    ``p_holm`` adjusts the recommended p for their number.
+    """
+    request, first = opened.request, works[0]
+    shared = ("model", "measure", "benchmark", "draws", "seed")
+    sample = {
+        "schema_version": SCHEMA_VERSION,
+        "window": request.windows[0],
+        "estimation_window": f"{first.windows.estimation_first}:{first.windows.estimation_last}",
+    }
+    sample |= {name: getattr(request, name) for name in shared} | {"impossible_returns": len(opened.impossible)}
+    if opened.placed.aligned is not None:
+        sample |= {"n_ambiguous": int(opened.placed.aligned.is_ambiguous.sum()), "ambiguous": request.ambiguous}
+    used = np.flatnonzero(first.estimates.is_used)
+    if request.group and used.size:
+        sample |= _compare_groups(opened, first, used)
+    if request.traits and used.size:
+        sample["traits"] = _regress(opened, first, used, request.traits)
+    adjusted = holm([work.result.p_value for work in works])
+    windows = [
+        describe_sample(work.result)
+        | work.left_out
+        | {"n_rejected": sum(map(bool, work.reasons)), "n_positive": int((work.estimates.car > 0).sum()), "p_holm": p}
+        for work, p in zip(works, adjusted, strict=True)
+    ]
+    events = pd.concat([_tabulate_events(opened, work) for work in works], ignore_index=True)
+    days = pd.concat([_tabulate_days(work) for work in works], ignore_index=True)
+    return events, days, windows[0] | sample | {"windows": windows}
+
+
+def _compare_groups(opened: OpenedBatch, work: WindowWork, used: np.ndarray) -> dict[str, Any]:
+    """Each group as a sample of its own, and the tests that all groups share one mean CAR."""
+    name = opened.request.group or ""
+    labels = _read_words(opened.placed.frame[name].iloc[used])
+    groups = {str(label): describe_sample(work.assess(used[labels == label])) for label in np.unique(labels)}
+    return {"groups": groups, "group_difference": _regress(opened, work, used, (name,), fewest=3)}
+
+
+def _read_words(column: pd.Series) -> np.ndarray:
+    return column.astype(object).where(column.notna(), "").astype(str).to_numpy()
+
+
+def _regress(
+    opened: OpenedBatch, work: WindowWork, used: np.ndarray, names: tuple[str, ...], *, fewest: int = 10
+) -> dict[str, Any]:
+    """Regressions of the CARs on columns of the events; a column that is not all numbers is taken as categories."""
+    frame, chosen = opened.placed.frame.iloc[used], work.estimates.select(used)
+    traits: dict[str, np.ndarray] = {}
+    for name in names:
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        is_words = name == opened.request.group or (numbers.isna() & frame[name].notna()).any()
+        traits[name] = _read_words(frame[name]) if is_words else numbers.to_numpy(dtype=float)
+    try:
+        found = regress_on_traits(
+            chosen.car,
+            chosen.car_std_error,
+            lay_out_traits(traits, used.size, fewest=fewest),
+            ticker=chosen.ticker_index,
+            block=cut_blocks(chosen.session_index, work.windows.n_event).label,
+            draws=opened.request.draws,
+            seed=opened.request.seed,
+        )
+    except EstimationError as error:
+        return {"note": f"{error.message} {error.hint}"}
+    return {each.method: _describe_regression(each) for each in found}
+
+
+def _describe_regression(found: TraitRegression) -> dict[str, Any]:
+    columns = {
+        name: {"coefficient": float(found.coefficients[k]), **describe_test(found.tests[k])}
+        for k, name in enumerate(found.names)
+    }
+    return columns | {test.name: describe_test(test) for test in found.terms}
+
+
+def _find_status(placed: EventTable, work: WindowWork) -> np.ndarray:
+    """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
+    status = np.where(work.estimates.is_used, "used", "rejected").astype(object)
+    if placed.aligned is not None:
+        status[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = "ambiguous"
+    return status
+
+
+def _tabulate_events(opened: OpenedBatch, work: WindowWork) -> pd.DataFrame:
+    placed, estimates, p = opened.placed, work.estimates, work.p_values
+    bhar, has_error = np.full(estimates.car.size, np.nan), estimates.model not in ESTIMATORS
+    if work.result.bhar is not None:
+        bhar[estimates.is_used] = work.result.bhar
+    is_unknown = np.isin(estimates.reason, (UNKNOWN_TICKER, UNKNOWN_SESSION, OUTSIDE_CALENDAR))
+    columns: dict[str, Any] = {n: quote_formulas(placed.frame[n].tolist()) for n in ("event_id", "ticker", "session")}
+    notes = [""] * len(work.reasons) if placed.aligned is None else placed.aligned.note  # how one was resolved
+    said = [reason or str(note) for reason, note in zip(work.reasons, notes, strict=True)]
+    columns |= {"status": _find_status(placed, work), "reason": quote_formulas(said)}
+    columns |= {"n_estimation": pd.Series(estimates.n_estimation, dtype="Int64").mask(is_unknown)}
+    columns |= {"car": estimates.car, "car_std_error": np.where(has_error, estimates.car_std_error, np.nan)}
+    columns |= {"scar": estimates.scar, "t": np.where(has_error, estimates.scar, np.nan), "p_t": p.t}
+    columns |= {"p_sample_quantile": p.sample_quantile, "p_conformal": p.conformal, "bhar": bhar}
+    columns |= {"first": work.windows.event_first, "last": work.windows.event_last}
+    if estimates.controls is not None:
+        columns[CONTROLS] = quote_formulas([" ".join(names) for names in estimates.controls])
+    return pd.DataFrame(columns)
+
+
+def _tabulate_days(work: WindowWork) -> pd.DataFrame:
+    if work.result.days is None:
+        return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar", "first", "last")})
+    days = work.result.days
+    table = pd.DataFrame(
+        {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
+    )
+    reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
+    told = WITHOUT_PATELL.get(work.estimates.model)
+    others = table.drop(columns=[name for name in days.columns if "patell" in name and told])
+    notes = [reason if is_empty else f"no Patell: {told}" if told else "" for is_empty in others.isna().any(axis=1)]
+    return table.assign(note=notes, first=work.windows.event_first, last=work.windows.event_last)
+
+
+def describe_test(test: TestResult) -> dict[str, Any]:
+    """One test as sample.json holds it."""
+    numbers = {"statistic": test.statistic, "distribution": test.distribution or None, "df": test.df}
+    return numbers | {"p": test.p_value, "null": test.null or None, "note": test.note or None}
+
+
+def describe_sample(result: SampleResult) -> dict[str, Any]:
+    """The statistics of some events over one window as sample.json holds them."""
+    return record_of(result, SAMPLE) | {
+        "recommended": result.recommended or None,
+        "overlap": record_of(result, OVERLAP),
+        "tests": {name: describe_test(test) for name, test in result.tests.items()},
+    }
+
+
+def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") -> None:
+    """Write events.csv, aar.csv and sample.json, all or none.
+
+    Parameters
+    ----------
+    outcome : BatchOutcome
+        From :func:`run_batch`.
+    out : pathlib.Path
+        Folder, made where it is missing.
+    table_format : str
+        ``csv``, or ``parquet`` for Parquet files beside the CSV.
+
+    Raises
+    ------
+    RenderError
+        If the folder cannot be written.
+    """
+
+    contents: dict[str, str | bytes] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
+    for name, table in (("events", outcome.events), ("aar", outcome.aar)):
+        contents[f"{name}.csv"] = _write_rows(table)
+        if table_format == "parquet":
+            contents[f"{name}.parquet"] = table.to_parquet(index=False)
+    make_folder(out)
+    replace_files({out / name: content for name, content in contents.items()})
+
+
+def _write_rows(table: pd.DataFrame) -> bytes:
+    """A table as CSV with a plain header; missing cells are empty, text is quoted where some of it must be."""
+    arrow = pa.Table.from_pandas(table.replace({"": None}), preserve_index=False)
+    head = (",".join(table.columns) + "\n").encode()
+    for style in ("none", "needed"):
+        stream = pa.BufferOutputStream()
+        with contextlib.suppress(pa.ArrowInvalid):
+            arrow_csv.write_csv(arrow, stream, arrow_csv.WriteOptions(include_header=False, quoting_style=style))
+            break
+    return head + bytes(stream.getvalue())

@@ -1,27 +1,21 @@
 """The inputs of the batch engine: returns of many tickers, and what each model regresses them on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.estimation.models import FACTOR_COLUMNS, PEER_MODELS
+from event_impact.estimation.models import FACTOR_COLUMNS, GARCH_MODELS, PEER_MODELS
 
 FACTORS_OF_MODEL = {name: ("rf", *columns) for name, columns in FACTOR_COLUMNS.items()} | {"capm": ("rf",)}
 THIN_TRADING_MODELS = ("lead_lag", "scholes_williams")
+EACH_EVENT_MODELS = (*PEER_MODELS, *GARCH_MODELS, "robust")
+"""Models without window sums: :mod:`event_impact.many.each_event` fits them event by event."""
 BATCH_MODELS = (
     *("market", "market_adjusted", "market_adjusted_demeaned", "constant_mean"),
-    *(*THIN_TRADING_MODELS, *FACTORS_OF_MODEL),
+    *(*THIN_TRADING_MODELS, *FACTORS_OF_MODEL, *EACH_EVENT_MODELS),
 )
-ONE_BY_ONE = {
-    **dict.fromkeys(PEER_MODELS, "takes peers that are chosen firm by firm, which a table of returns does not name"),
-    "garch_market": "forecasts the variance of one day, and most statistics of many events scale by that of all days",
-    "robust": "has no standard error of a single event, which the standardised statistics divide by",
-}
-"""Models of single studies that many events do not have, and why: ``impact run`` fits them."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +100,8 @@ class BatchDesign:
         What was taken off the returns to make the outcome: the benchmark, the risk-free rate, or 0.
     instrument : array (1, sessions) or (tickers, sessions), optional
         Gives the slope of a single regressor x in place of least squares: cov(z, y)/cov(z, x).
+    panel : BatchPanel, optional
+        Of a model that is fitted event by event; its regressor here is the benchmark, for what portfolios need.
     """
 
     outcome: np.ndarray
@@ -114,6 +110,7 @@ class BatchDesign:
     model: str
     subtracted: np.ndarray
     instrument: np.ndarray | None = None
+    panel: BatchPanel | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -130,7 +127,7 @@ def lay_out_model(panel: BatchPanel, model: str) -> BatchDesign:
     Dimson's (1979) beta. ``scholes_williams``: on the benchmark with the sum of those three as instrument, K = 2;
     the slope is (b_-1 + b_0 + b_+1)/(1 + 2 rho) of Scholes and Williams (1977).
     ``capm``: excess return on the benchmark's excess return. ``ff3``, ``carhart``, ``ff5``,
-    ``ff5_mom``: excess return on the factors of the panel.
+    ``ff5_mom``: excess return on the factors of the panel. :data:`EACH_EVENT_MODELS` keep the panel.
 
     Raises
     ------
@@ -148,6 +145,8 @@ def lay_out_model(panel: BatchPanel, model: str) -> BatchDesign:
     benchmark = _benchmark_rows(panel, model)
     if model == "market":
         return BatchDesign(panel.returns, (benchmark,), True, model, nothing)
+    if model in EACH_EVENT_MODELS:
+        return BatchDesign(panel.returns, (benchmark,), True, model, nothing, panel=panel)
     if model in THIN_TRADING_MODELS:
         around = [_shift_sessions(benchmark, by) for by in (1, 0, -1)]
         if model == "lead_lag":
@@ -165,10 +164,6 @@ def check_batch_model(model: str) -> None:
     ------
     ConfigError
     """
-    if model in ONE_BY_ONE:
-        raise ConfigError(
-            f"Model {model} {ONE_BY_ONE[model]}.", "Use impact run for it, or one of " + ", ".join(BATCH_MODELS) + "."
-        )
     if model not in BATCH_MODELS:
         raise ConfigError(f"Unknown batch model {model!r}.", f"Use one of {', '.join(BATCH_MODELS)}.")
 

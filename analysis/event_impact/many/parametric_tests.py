@@ -6,10 +6,9 @@ Notation: N events, CAR_i with standard error from the whole forecast covariance
 SCAR_i = CAR_i / SE_i, L_i - K degrees of freedom of event i.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
@@ -24,24 +23,16 @@ SMALLEST_P = float(np.finfo(float).tiny)
 ROUNDING_SHARE = 1e-13  # a spread below this share of the size of the numbers is rounding
 
 
-def two_sided_t(statistic: float, df: float) -> float:
-    """Two-sided p of a t statistic, never exactly zero."""
-    return max(float(2.0 * stdtr(df, -abs(statistic))), SMALLEST_P)
-
-
-def two_sided_normal(statistic: float) -> float:
-    """Two-sided p of a standard normal statistic, never exactly zero."""
-    return max(float(2.0 * ndtr(-abs(statistic))), SMALLEST_P)
-
-
 def normal_result(name: str, statistic: float, *, null: str = NULL_CAAR, note: str = "") -> TestResult:
-    """A statistic against N(0,1)."""
-    return TestResult(name, null, "N(0,1)", float(statistic), two_sided_normal(statistic), None, note)
+    """A statistic against N(0,1), its two-sided p never exactly zero."""
+    p_value = max(float(2.0 * ndtr(-abs(statistic))), SMALLEST_P)
+    return TestResult(name, null, "N(0,1)", float(statistic), p_value, None, note)
 
 
 def t_result(name: str, statistic: float, df: float, *, null: str = NULL_CAAR, note: str = "") -> TestResult:
-    """A statistic against Student's t."""
-    return TestResult(name, null, f"t({df:g})", float(statistic), two_sided_t(statistic, df), float(df), note)
+    """A statistic against Student's t, its two-sided p never exactly zero."""
+    p_value = max(float(2.0 * stdtr(df, -abs(statistic))), SMALLEST_P)
+    return TestResult(name, null, f"t({df:g})", float(statistic), p_value, float(df), note)
 
 
 @dataclass(frozen=True)
@@ -60,18 +51,18 @@ class Moments:
     squares: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Moments:
+    def of(cls, values: np.ndarray) -> Self:
         """Moments of an array with one row an event."""
         mean = values.mean(axis=0)
         return cls(values.shape[0], mean, np.square(values - mean).sum(axis=0))
 
-    def merge(self, other: Moments | None) -> Moments:
+    def merge(self, other: Self | None) -> Self:
         """Moments of both parts together (Chan, Golub and LeVeque 1983)."""
         if other is None:
             return self
         n = self.n + other.n
         gap = other.mean - self.mean
-        return Moments(
+        return type(self)(
             n, self.mean + gap * (other.n / n), self.squares + other.squares + gap * gap * (self.n * other.n / n)
         )
 
@@ -89,6 +80,17 @@ class Moments:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = math.sqrt(self.n) * self.mean / std
         return np.where(std > ROUNDING_SHARE * np.abs(self.mean), t, np.nan)
+
+
+class SumsOfEvents:
+    """A dataclass of sums over events, numbers or moments, which add up over parts of them."""
+
+    def merge(self, other: Self | None) -> Self:
+        """Sums of both parts."""
+        if other is None:
+            return self
+        pairs = ((name, value, vars(other)[name]) for name, value in vars(self).items())
+        return type(self)(**{k: a.merge(b) if isinstance(a, Moments | SumsOfEvents) else a + b for k, a, b in pairs})
 
 
 def _mean_t(name: str, values: np.ndarray, what: str) -> TestResult:
@@ -200,14 +202,12 @@ def crude_dependence_t(
     """
     names = ("crude_dependence_t", "crude_dependence_t_plain")
     aar = estimation_aar[np.isfinite(estimation_aar)]
-    length = aar.size
-    df = length - max(1, n_parameters)
-    if df < 1:
-        reason = f"needs more than {max(1, n_parameters)} estimation sessions, found {length}"
-        return not_computable(names[0], reason, null=NULL_CAAR), not_computable(names[1], reason, null=NULL_CAAR)
-    std = float(aar.std(ddof=1))
+    length, df = aar.size, aar.size - max(1, n_parameters)
+    std = float(aar.std(ddof=1)) if df > 0 else 0.0
     if std <= 0:
         reason = "the average abnormal returns of the estimation window have no spread"
+        if df < 1:
+            reason = f"needs more than {max(1, n_parameters)} estimation sessions, found {length}"
         return not_computable(names[0], reason, null=NULL_CAAR), not_computable(names[1], reason, null=NULL_CAAR)
     plain = caar / (std * math.sqrt(n_event))
     corrected = plain / math.sqrt(1.0 + n_event / length)

@@ -5,10 +5,8 @@ adjusted BMP statistic and the portfolio of peers allow for it. A peer with news
 comparison and is marked.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +14,10 @@ import pandas as pd
 from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
-from event_impact.estimation.estimators import PeerFit
-from event_impact.estimation.garch import fit_garch
-from event_impact.estimation.rolling import WindowFits
-from event_impact.inference.deciding_rule import invert_rule
+from event_impact.estimation.estimators import fit_ridge
+from event_impact.inference.deciding_rule import invert_window
 from event_impact.inference.parametric import interval, prediction_error_t
-from event_impact.inference.ranks import conformal, filter_windows, sample_quantile
+from event_impact.inference.ranks import conformal, sample_quantile
 from event_impact.many.parametric_tests import adjusted_patell, kp_bmp
 
 FEWEST_SHARED_SESSIONS = 20
@@ -124,23 +120,16 @@ def measure_peer(
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
         return lacking_peer(ticker, role=role, exchange=exchange, reason="no return on the event session")
-    fits = abnormal.window_fits(0, 0)
+    who: dict[str, Any] = {"ticker": ticker, "role": role, "exchange": exchange, "own_news": own_news, "note": ""}
+    df, residuals = abnormal.fit.df, abnormal.fit.residuals
+    tests = {
+        "t": prediction_error_t(total.estimate, total.standard_error, df),
+        "sample_quantile": sample_quantile(total.abnormal, residuals),
+        "conformal": conformal(abnormal.window_fits(0, 0)),
+    }
+    who |= {"session": abnormal.event_session, "ci95": interval(total.estimate, total.standard_error, df, 0.95)}
     return PeerEstimate(
-        ticker=ticker,
-        role=role,
-        exchange=exchange,
-        session=abnormal.event_session,
-        own_news=own_news,
-        abnormal=abnormal,
-        estimate=total.estimate,
-        standard_error=total.standard_error,
-        ci95=interval(total.estimate, total.standard_error, abnormal.fit.df, 0.95),
-        tests={
-            "t": prediction_error_t(total.estimate, total.standard_error, abnormal.fit.df),
-            "sample_quantile": sample_quantile(total.abnormal, abnormal.fit.residuals),
-            "conformal": conformal(fits),
-        },
-        note="",
+        **who, abnormal=abnormal, estimate=total.estimate, standard_error=total.standard_error, tests=tests
     )
 
 
@@ -235,57 +224,25 @@ def scaled_gap(abnormal: AbnormalReturns) -> float:
     return abs(total.estimate) / float(np.sqrt(np.mean(abnormal.fit.residuals**2)))
 
 
-def describe_linear(
-    label: str, donors: tuple[str, ...], fits: WindowFits, *, peer_columns: slice
-) -> AdjustedEstimate:  # fmt: skip
-    """A comparison by least squares, its peers' coefficients in ``peer_columns``."""
-    rule = invert_rule(fits)
-    return AdjustedEstimate(
-        label=label, donors=donors, estimate=float(fits.abnormal_returns[0, 0]),
-        residual_std=float(fits.residual_std[0]), weight_sum=float(fits.coefficients[0, peer_columns].sum()),
-        p_conformal=float(rule.p_conformal[0]), p_fhs=float(rule.p_fhs[0]), note="",
-    )  # fmt: skip
-
-
-def describe_penalised(
-    label: str,
-    donors: tuple[str, ...],
-    returns: np.ndarray,
-    regressors: np.ndarray,
-    *,
-    fit: Callable[[np.ndarray, np.ndarray], PeerFit],
-    n_estimation: int,
-    first_peer: int,
-) -> AdjustedEstimate:
-    """A comparison without a standard error: estimated before the event, ranked after a refit with it.
+def describe_comparison(label: str, donors: tuple[str, ...], abnormal: AbnormalReturns) -> AdjustedEstimate:
+    """The firm's abnormal return under one model, ranked as its own study would rank it.
 
     Parameters
     ----------
-    returns, regressors : ndarray (L + g + 1,), (L + g + 1, J)
-        Estimation window, gap, event session.
-    fit : callable
-        From returns and regressors to a :class:`PeerFit`; the refit chooses its penalty anew, so that the event
-        session is treated like every other.
-    first_peer : int
-        Column of the first peer; a benchmark may stand before it.
-
-    Returns
-    -------
-    AdjustedEstimate
+    abnormal : AbnormalReturns
+        Of the firm, by the market model or a model with peers.
     """
-    before = fit(returns[:n_estimation], regressors[:n_estimation])
-    later = returns[n_estimation:] - before.predict(regressors[n_estimation:])
-    own = np.r_[0:n_estimation, len(returns) - 1]
-    refit = fit(returns[own], regressors[own])
-    residuals = before.residuals[None]
-    filtered = filter_windows(residuals, fit_garch(residuals, later[None, :-1]), 1.0, 1)
-    size = np.abs(refit.residuals)
+    fit, rule, note = abnormal.fit, invert_window(abnormal, 0, 0), ""
+    if fit.model == "ridge":
+        response = abnormal.design.response.loc[fit.sessions].to_numpy(dtype=float)
+        note = f"penalty {fit_ridge(response, fit.design_matrix[:, 1:]).penalty:.3g}"
+    elif fit.model == "synthetic_control":
+        note = "weights sum to 1, none negative"
     return AdjustedEstimate(
-        label=label, donors=donors, estimate=float(later[-1]),
-        residual_std=float(np.sqrt(np.mean(before.residuals**2))),
-        weight_sum=float(before.weights[first_peer:].sum()), p_conformal=float(np.mean(size >= size[-1])),
-        p_fhs=float(filtered.rank(later[-1:])[0]),
-        note=f"penalty {before.penalty:.3g}" if before.penalty else "weights sum to 1, none negative",
+        label=label, donors=donors, estimate=float(rule.estimate[0]),
+        residual_std=fit.residual_std if fit.has_error else float(np.sqrt(np.mean(fit.residuals**2))),
+        weight_sum=float(fit.coefficients.filter(regex="^beta_").sum()), p_conformal=float(rule.p_conformal[0]),
+        p_fhs=float(rule.p_fhs[0]), note=note,
     )  # fmt: skip
 
 

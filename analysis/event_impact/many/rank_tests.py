@@ -5,16 +5,15 @@ event over the sessions it has; U = rank/(1 + M_i) - 1/2 with M_i ranked session
 event with gaps is neither dropped nor filled (Corrado and Zivney 1992).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.special import bdtr
 
 from event_impact.base.result import TestResult, not_computable
-from event_impact.many.parametric_tests import SMALLEST_P, normal_result, t_result
+from event_impact.many.parametric_tests import SMALLEST_P, SumsOfEvents, normal_result, t_result
 
 EXACT_SIGN_BELOW = 30
 EXACT_WILCOXON_UP_TO = 25
@@ -97,7 +96,7 @@ def rank_values(values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class RankSums:
+class RankSums(SumsOfEvents):
     """Sums of U over events for each ranked day; sums of parts add up.
 
     Attributes
@@ -113,12 +112,6 @@ class RankSums:
     total: np.ndarray
     count: np.ndarray
     last_variance: float
-
-    def merge(self, other: RankSums | None) -> RankSums:
-        """Sums of both parts."""
-        if other is None:
-            return self
-        return RankSums(self.total + other.total, self.count + other.count, self.last_variance + other.last_variance)
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ class RankedDays:
     ordered: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray) -> RankedDays:
+    def of(cls, values: np.ndarray) -> Self:
         """Rank along each row, missing values left out."""
         n, days = values.shape
         order = np.argsort(values, axis=1)  # NaN last

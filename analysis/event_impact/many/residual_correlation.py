@@ -5,8 +5,6 @@ only what the regressors lack are summed as unit vectors, so that no pair of the
 has gaps of its own come out of one product of matrices, corrected on the few columns where somebody is missing.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass
 

@@ -1,37 +1,31 @@
-"""Every statistic of a sample of events, side by side, with the one to read first.
+"""Every statistic of a sample of events, side by side, with the one to read first; then the tests of single events.
 
 One pass over the days of the events gathers sums, a second one ranks. Both work a few thousand
 events at a time and their sums add up, so that neither the number of events nor a partition of
 them changes what is computed.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr
 
 from event_impact.base.result import TestResult, not_computable
+from event_impact.estimation.estimators import ESTIMATORS
+from event_impact.inference.parametric import interval
+from event_impact.many import dependence, resampling, sample_days
 from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
-from event_impact.many import resampling, sample_days
-from event_impact.many.dependence import (
-    Overlap,
-    calendar_time_alpha,
-    calendar_time_t,
-    count_overlaps,
-    cut_blocks,
-    dependence_factor,
-    ibragimov_mueller_t,
-    two_way_clustered_t,
-)
-from event_impact.many.engine import EventEstimates, EventWindows
+from event_impact.many.each_event import WITHOUT_PATELL, estimate_sample
+from event_impact.many.engine import EventEstimates, EventWindows, solve_back
+from event_impact.many.event_days import EventDays, has_intercept, iterate_event_days, read_estimation_regressors
 from event_impact.many.layout import BatchDesign
 from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
 
+KEPT_SHARE = 0.9  # of the events, at a placebo date
 DEFAULT_DRAWS = 1_999
 DEFAULT_SEED = 20260202
 
@@ -61,6 +55,8 @@ class SampleResult:
         Name of the statistic to read first (empty if none), why, and what it assumes.
     bhar : array (events,) or None
         Buy-and-hold abnormal returns of the used events, where they were asked for.
+    ci90, ci95 : (float, float) or None
+        t intervals of the CAAR; None without a standard error.
     """
 
     n: int
@@ -68,34 +64,20 @@ class SampleResult:
     windows: EventWindows
     tests: dict[str, TestResult]
     days: sample_days.DayTable | None
-    overlap: Overlap
+    overlap: dependence.Overlap
     correlation: MeanCorrelation
     standard_error: float | None
     mde80: float | None
     recommended: str
     recommendation: str
     bhar: np.ndarray | None = None
+    ci90: tuple[float, float] | None = None
+    ci95: tuple[float, float] | None = None
 
     @property
     def p_value(self) -> float | None:
         """p of the recommended statistic."""
         return self.tests[self.recommended].p_value if self.recommended else None
-
-    @property
-    def ci90(self) -> tuple[float, float] | None:
-        """t interval of the CAAR; None without a standard error."""
-        return self._cover(0.90)
-
-    @property
-    def ci95(self) -> tuple[float, float] | None:
-        """The same at 95 %."""
-        return self._cover(0.95)
-
-    def _cover(self, level: float) -> tuple[float, float] | None:
-        if self.caar is None or self.standard_error is None:
-            return None
-        reach = self.standard_error * float(stdtrit(self.n - 1, (1 + level) / 2))  # scipy.stats takes a second to load
-        return self.caar - reach, self.caar + reach
 
 
 def assess_sample(
@@ -156,14 +138,14 @@ def assess_sample(
     """
     used = np.flatnonzero(estimates.is_used)
     if used.size == 0:
-        overlap = count_overlaps(estimates)
+        overlap = dependence.count_overlaps(estimates)
         tests = {name: not_computable(name, "no event could be used") for name in STATISTIC_NAMES}
         nothing = MeanCorrelation(0.0, 0, 0)
         reason = "no event could be used"
         return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, None, "", reason)
     chosen = estimates.select(used)
     sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
-    correlation = mean_correlation(design, chosen, count_overlaps(chosen).n_pairs)
+    correlation = mean_correlation(design, chosen, dependence.count_overlaps(chosen).n_pairs)
     ranked = None
     if with_ranks and used.size > 1:
         ranked = sample_days.gather_rank_sums(
@@ -195,7 +177,7 @@ class SampleParts:
     Attributes
     ----------
     sums : DaySums
-    ranked : dict of str to RankSums, or None
+    ranked : RankedSums or None
         None leaves the rank tests out.
     correlation : MeanCorrelation
     bhar : array (events,) or None
@@ -205,7 +187,7 @@ class SampleParts:
     """
 
     sums: sample_days.DaySums
-    ranked: dict[str, ranks.RankSums] | None
+    ranked: sample_days.RankedSums | None
     correlation: MeanCorrelation
     bhar: np.ndarray | None
     portfolio: np.ndarray
@@ -228,33 +210,21 @@ def compose_sample(
     parts : SampleParts
         Gathered here or on several machines: the statistics cannot tell.
     """
-    n, overlap = chosen.car.size, count_overlaps(chosen)
+    n, overlap = chosen.car.size, dependence.count_overlaps(chosen)
+    spread = dependence.dependence_factor(parts.correlation.value, n)
     tests = _note_over_rejection(_run_all(chosen, parts, draws=draws, seed=seed), overlap, n)
     recommended, why = recommend_statistic(overlap, n, n_event=chosen.windows.n_event, tests=tests)
-    return SampleResult(
-        n=n,
-        caar=float(chosen.car.mean()),
-        windows=chosen.windows,
-        tests={name: tests[name] for name in STATISTIC_NAMES},
-        days=sample_days.tabulate_days(chosen, parts.sums, parts.ranked),
-        overlap=overlap,
-        correlation=parts.correlation,
-        standard_error=_find_standard_error(chosen.car, parts.correlation.value),
-        mde80=parametric.find_detectable_caar(
-            chosen.car_std_error,
-            mean_correlation=parts.correlation.value,
-            statistic=recommended,
-            spread=max(1.0, find_scar_spread(chosen)) if n > 1 else 1.0,
-        ),
-        recommended=recommended,
-        recommendation=why,
-        bhar=parts.bhar,
-    )
-
-
-def _find_standard_error(car: np.ndarray, mean_correlation: float) -> float | None:
-    n, factor = car.size, dependence_factor(mean_correlation, car.size)
-    return float(car.std(ddof=1)) / math.sqrt(n) * factor if n > 1 and math.isfinite(factor) else None
+    caar, error, ci90, ci95 = float(chosen.car.mean()), None, None, None
+    if n > 1 and spread < math.inf:
+        error = float(chosen.car.std(ddof=1)) / math.sqrt(n) * spread
+        ci90, ci95 = (interval(caar, error, n - 1, level) for level in (0.90, 0.95))
+    reach: dict[str, Any] = {"statistic": recommended}
+    reach["spread"] = max(1.0, find_scar_spread(chosen)) if n > 1 else 1.0
+    rbar, days = parts.correlation.value, sample_days.tabulate_days(chosen, parts.sums, parts.ranked)
+    mde80 = parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=rbar, **reach)
+    named = {name: tests[name] for name in STATISTIC_NAMES}
+    said = named, days, overlap, parts.correlation, error, mde80, recommended, why, parts.bhar
+    return SampleResult(n, caar, chosen.windows, *said, ci90, ci95)
 
 
 STATISTIC_NAMES = (
@@ -279,7 +249,9 @@ ONE_DATE_NOTE = "at 1 % it rejects up to 2.3 % with twenty or more events of one
 FEW_EVENTS = 10
 
 
-def recommend_statistic(overlap: Overlap, n: int, *, n_event: int, tests: dict[str, TestResult]) -> tuple[str, str]:
+def recommend_statistic(
+    overlap: dependence.Overlap, n: int, *, n_event: int, tests: dict[str, TestResult]
+) -> tuple[str, str]:
     """Which statistic to read first, why, and what it assumes, from how the events share days and firms."""
     if n < 2:
         return "", "With one event nothing can be pooled: read the t and the conformal p of the event itself."
@@ -300,7 +272,7 @@ def recommend_statistic(overlap: Overlap, n: int, *, n_event: int, tests: dict[s
     return "crude_dependence_t", f"{why} {ORDINARY_CORRELATION}"
 
 
-def _note_over_rejection(tests: dict[str, TestResult], overlap: Overlap, n: int) -> dict[str, TestResult]:
+def _note_over_rejection(tests: dict[str, TestResult], overlap: dependence.Overlap, n: int) -> dict[str, TestResult]:
     """Measured sizes beside the statistics that do not keep theirs in such a sample."""
     notes = dict.fromkeys(("grank_t", "corrado_zivney"), FEW_NOTE if n <= FEW_EVENTS else SKEWED_NOTE)
     notes |= {"kp_bmp": ONE_DATE_NOTE} if overlap.n_sessions == 1 < n else {}
@@ -315,7 +287,9 @@ def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: in
     found = [
         parametric.cross_sectional_t(car),
         parametric.skewness_adjusted_t(car),
-        *parametric.crude_dependence_t(aar, float(car.mean()), n_event=width, n_parameters=chosen.n_parameters),
+        *parametric.crude_dependence_t(
+            aar, float(car.mean()), n_event=width, n_parameters=int(np.max(chosen.n_parameters))
+        ),
         parametric.patell(chosen.scar, chosen.df),
         parametric.adjusted_patell(chosen.scar, chosen.df, rbar),
         parametric.bmp(chosen.scar),
@@ -329,18 +303,23 @@ def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: in
         found += [not_computable(name, reason) for name in STATISTIC_NAMES if name.startswith(("corrado", "grank"))]
     else:
         plain, scaled = (
-            ranks.cumulative_rank_tests(parts.ranked[name], n_event=width, n_events=n, name=name)
+            ranks.cumulative_rank_tests(getattr(parts.ranked, name), n_event=width, n_events=n, name=name)
             for name in ("corrado", "corrado_zivney")
         )
-        found += [*plain, scaled[0], *ranks.grank_tests(parts.ranked["grank"], n_events=n)]
+        found += [*plain, scaled[0], *ranks.grank_tests(parts.ranked.grank, n_events=n)]
     present = sums.portfolio_count > 0
     held, counted = parts.portfolio[present], sums.portfolio_count[present]
-    block = cut_blocks(chosen.session_index, width)
+    block = dependence.cut_blocks(chosen.session_index, width)
     found += [
-        calendar_time_t(sums.portfolio_total[present] / counted, inflation=float(chosen.car_factor.mean()) / width),
-        calendar_time_alpha(held[:, 0] / counted, held[:, 1:]),
+        dependence.calendar_time_t(
+            sums.portfolio_total[present] / counted, inflation=float(chosen.car_factor.mean()) / width
+        ),
+        dependence.calendar_time_alpha(held[:, 0] / counted, held[:, 1:]),
     ]
-    by_block = [two_way_clustered_t(car, chosen.ticker_index, block.label), ibragimov_mueller_t(car, block.label)]
+    by_block = [
+        dependence.two_way_clustered_t(car, chosen.ticker_index, block.label),
+        dependence.ibragimov_mueller_t(car, block.label),
+    ]
     if draws < 1:
         names = ("sign_flip", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted")
         found += [not_computable(name, "no draws were asked for") for name in names]
@@ -355,4 +334,141 @@ def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: in
             if parts.bhar is None
             else resampling.bhar_skewness_adjusted(parts.bhar[np.isfinite(parts.bhar)], draws=draws, seed=seed)
         )
-    return {test.name: test for test in (*found, *(test.with_note(block.note) for test in by_block))}
+    found += [test.with_note(block.note) for test in by_block]
+    if chosen.model in WITHOUT_PATELL:
+        found += [not_computable(name, WITHOUT_PATELL[chosen.model]) for name in ("patell", "adjusted_patell")]
+    return {test.name: test for test in found}
+
+
+class EventPValues(NamedTuple):
+    """Two-sided p of every event, NaN where there is none.
+
+    Attributes
+    ----------
+    t : array (events,)
+        Of the standardised CAR against t(L_i - K).
+    sample_quantile, conformal : arrays (events,)
+        Rank tests for event windows of one session; all NaN for longer windows.
+    """
+
+    t: np.ndarray
+    sample_quantile: np.ndarray
+    conformal: np.ndarray
+
+
+def judge_events(design: BatchDesign, estimates: EventEstimates) -> EventPValues:
+    """p of each event on its own.
+
+    ``sample_quantile`` = min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a})/(L + 1)) with a the abnormal
+    return and e the estimation residuals (Gelbach, Helland and Klick 2013). ``conformal`` fits the
+    model to the L + 1 sessions together and gives the share of |f_t| at least as large as |f_E|
+    (Chernozhukov, Wuethrich and Zhu 2021), here without a refit: f_E = a/(1 + h),
+    f_t = e_t - h_tE a/(1 + h), h_tE = 1/L + (x_t - xbar)'(X_c'X_c)^-1(x_E - xbar).
+    """
+    n = estimates.car.size
+    used = np.flatnonzero(estimates.is_used)
+    t, quantile, conformal = (np.full(n, np.nan) for _ in range(3))
+    if estimates.model not in ESTIMATORS:
+        t[used] = np.maximum(2.0 * stdtr(estimates.df[used], -np.abs(estimates.scar[used])), parametric.SMALLEST_P)
+    if estimates.windows.n_event == 1:
+        for days in iterate_event_days(design, estimates):
+            quantile[days.positions], conformal[days.positions] = _judge_single_sessions(design, days)
+    return EventPValues(t, quantile, conformal)
+
+
+def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.ndarray, np.ndarray]:
+    ar = days.abnormal
+    present = np.isfinite(days.residuals)
+    size = present.sum(axis=1) + 1.0
+    low, high = (days.residuals <= ar).sum(axis=1), (days.residuals >= ar).sum(axis=1)
+    quantile = np.minimum(1.0, 2.0 * (1 + np.minimum(low, high)) / size)
+    if days.estimates.held is not None:
+        return quantile, days.estimates.held["conformal"][:, 0]
+    if design.instrument is not None:  # its slope is no least-squares fit, and a refit has no short form
+        return quantile, np.full(ar.shape[0], np.nan)
+    own = days.day_factor - 1.0
+    cross = np.zeros_like(days.residuals)
+    if has_intercept(days.estimates):
+        cross += 1.0 / days.estimates.n_estimation[:, None]
+    for direction, gap in zip(
+        solve_back(list(days.whitened[:, :, 0]), list(days.estimates.cholesky)),
+        read_estimation_regressors(design, days.estimates),
+        strict=True,
+    ):
+        gap *= direction[:, None]
+        cross += gap
+    refitted = ar / (1.0 + own)
+    cross *= -refitted
+    cross += days.residuals
+    conformal = ((np.abs(cross) >= np.abs(refitted)).sum(axis=1) + 1.0) / size
+    return quantile, conformal
+
+
+@dataclass(frozen=True)
+class PlaceboDates:
+    """The same events with all their dates moved back together, so that firms, calendar and clustering stay.
+
+    Attributes
+    ----------
+    shifts : int array (dates,)
+        Sessions that the events were moved back by; only moves that keep nine events in ten.
+    caar, statistic : arrays (dates,)
+        Mean CAR and BMP statistic at each.
+    p_value : float or None
+        (1 + #{|statistic| at least the sample's}) / (dates + 1).
+    """
+
+    shifts: np.ndarray
+    caar: np.ndarray
+    statistic: np.ndarray
+    p_value: float | None
+
+
+def replay_at_placebo_dates(design: BatchDesign, estimates: EventEstimates, *, most: int = 199) -> PlaceboDates:
+    """How would the sample have looked on earlier dates, when nothing of the kind was announced?
+
+    Each move is a whole number of event windows, the smallest of them past the gap. The rank of the sample's own BMP
+    statistic among those allows for whatever ties the events to each other, as that is the same at every move.
+    """
+    windows, used = estimates.windows, np.flatnonzero(estimates.is_used)
+    ticker, session = estimates.ticker_index[used], estimates.session_index[used]
+    controls = None if estimates.controls is None else estimates.controls[used]
+    first = windows.event_last - windows.estimation_last
+    room = int(session.min(initial=0)) + windows.estimation_first
+    found: list[tuple[int, float, float]] = []
+    for shift in first + windows.n_event * np.arange(most):
+        if used.size < 2 or (
+            shift > room and not (session - shift + windows.estimation_first >= 0).mean() >= KEPT_SHARE
+        ):
+            break
+        moved = estimate_sample(design, ticker, session - shift, windows=windows, keep_model=False, controls=controls)
+        scar = moved.scar[moved.is_used]
+        statistic = parametric.bmp(scar).statistic if scar.size >= KEPT_SHARE * used.size else None
+        if statistic is not None:
+            found.append((int(shift), float(moved.car[moved.is_used].mean()), statistic))
+    shifts, caar, statistics = (np.array([each[k] for each in found]) for k in range(3))
+    own = parametric.bmp(estimates.scar[used]).statistic
+    p = None if own is None or not found else (1 + int((np.abs(statistics) >= abs(own)).sum())) / (len(found) + 1)
+    return PlaceboDates(shifts, caar, statistics, p)
+
+
+@dataclass(frozen=True)
+class LeftOutEvents:
+    """The sample without each of its used events in turn, arrays (events,)."""
+
+    caar: np.ndarray
+    statistic: np.ndarray
+    p_value: np.ndarray
+
+
+def leave_each_out(car: np.ndarray, scar: np.ndarray, mean_correlation: float = 0.0) -> LeftOutEvents | None:
+    """CAAR and Kolari and Pynnönen's statistic without each event, the mean correlation kept; None below 3 events."""
+    n = scar.size
+    shared = 1.0 + (n - 2) * mean_correlation
+    if n < 3 or shared <= 0 or mean_correlation >= 1:
+        return None
+    mean = (scar.sum() - scar) / (n - 1)
+    spread = (np.square(scar - scar.mean()).sum() - np.square(scar - scar.mean()) * n / (n - 1)) / (n - 2)
+    spread = np.where(spread > np.square(parametric.ROUNDING_SHARE * mean), spread, np.nan)
+    statistic = np.sqrt((n - 1) / spread * (1.0 - mean_correlation) / shared) * mean
+    return LeftOutEvents((car.sum() - car) / (n - 1), statistic, 2.0 * stdtr(n - 2, -np.abs(statistic)))

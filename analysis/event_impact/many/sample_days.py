@@ -1,20 +1,21 @@
 """What a sample of events looks like day by day: sums that add up over chunks and partitions."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Self, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, stdtr
 
 from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
+from event_impact.many.each_event import WITHOUT_PATELL
 from event_impact.many.engine import EventEstimates
 from event_impact.many.event_days import EventDays, iterate_event_days, map_event_days
 from event_impact.many.layout import BatchDesign
+
+S = TypeVar("S", "DaySums", "RankedSums")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class DayTable:
 
 
 @dataclass(frozen=True)
-class DaySums:
+class DaySums(parametric.SumsOfEvents):
     """Sums over events that the first pass gathers; those of two parts merge.
 
     Attributes
@@ -69,8 +70,13 @@ class DaySums:
     portfolio_total: np.ndarray
     portfolio_count: np.ndarray
 
+    @property
+    def n(self) -> int:
+        """Events."""
+        return self.abnormal.n
+
     @classmethod
-    def of(cls, days: EventDays, n_sessions: int) -> DaySums:
+    def of(cls, days: EventDays, n_sessions: int) -> Self:
         """Sums of one chunk of events, on a calendar of ``n_sessions``."""
         windows = days.estimates.windows
         present = np.isfinite(days.residuals)
@@ -91,15 +97,19 @@ class DaySums:
             portfolio_count=np.bincount(places.ravel(), minlength=n_sessions),
         )
 
-    def merge(self, other: DaySums | None) -> DaySums:
-        """Sums of both parts."""
-        if other is None:
-            return self
-        merged: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            more = getattr(other, name)
-            merged[name] = value.merge(more) if isinstance(value, parametric.Moments) else value + more
-        return DaySums(**merged)
+
+@dataclass(frozen=True)
+class RankedSums(parametric.SumsOfEvents):
+    """Sums of ranks that the second pass gathers: of raw days, of days scaled by the day's spread, with the scaled SCAR."""
+
+    corrado: ranks.RankSums
+    corrado_zivney: ranks.RankSums
+    grank: ranks.RankSums
+
+    @property
+    def n(self) -> int:
+        """Events."""
+        return int(self.grank.count[-1])
 
 
 def gather_day_sums(
@@ -107,13 +117,8 @@ def gather_day_sums(
 ) -> DaySums:
     """First pass over the days of used events, at least one."""
     n_sessions = design.outcome.shape[1]
-    total: DaySums | None = None
-    for part in map_event_days(design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers):
-        total = part.merge(total)
-        if on_progress is not None:
-            on_progress(part.abnormal.n)
-    assert total is not None  # the caller has at least one used event
-    return total
+    parts = map_event_days(design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers)
+    return add_up(parts, on_progress)
 
 
 def gather_rank_sums(
@@ -124,8 +129,8 @@ def gather_rank_sums(
     scar_spread: float,
     workers: int = 1,
     on_progress: Callable[[int], object] | None = None,
-) -> dict[str, ranks.RankSums]:
-    """Second pass: ranks of raw days, of days scaled by the day's spread, and with the scaled SCAR.
+) -> RankedSums:
+    """Second pass.
 
     Parameters
     ----------
@@ -139,20 +144,24 @@ def gather_rank_sums(
     day_spread = np.where(day_spread > 0, day_spread, 1.0)
     scaled_scar = chosen.scar / (scar_spread if scar_spread > 0 else 1.0)
 
-    def rank_chunk(days: EventDays) -> dict[str, ranks.RankSums]:
+    def rank_chunk(days: EventDays) -> RankedSums:
         ranked, std = ranks.RankedDays.of(days.residuals), days.estimates.residual_std[:, None]
-        return {
-            "corrado": ranked.place(days.abnormal),
-            "corrado_zivney": ranked.place(days.standardised / day_spread * std),  # in the unit of the residuals
-            "grank": ranked.place(scaled_scar[days.positions, None] * std),
-        }
+        scaled = days.standardised / day_spread * std  # in the unit of the residuals
+        values = (days.abnormal, scaled, scaled_scar[days.positions, None] * std)
+        return RankedSums(*map(ranked.place, values))
 
-    totals: dict[str, ranks.RankSums] = {}
-    for parts in map_event_days(design, chosen, rank_chunk, workers=workers):
-        totals = {name: part.merge(totals.get(name)) for name, part in parts.items()}
+    return add_up(map_event_days(design, chosen, rank_chunk, workers=workers), on_progress)
+
+
+def add_up(parts: Iterable[S], on_progress: Callable[[int], object] | None) -> S:
+    """The sums of all parts, at least one."""
+    total: S | None = None
+    for part in parts:
+        total = part.merge(total)
         if on_progress is not None:
-            on_progress(int(parts["grank"].count[-1]))
-    return totals
+            on_progress(part.n)
+    assert total is not None  # the caller has at least one used event
+    return total
 
 
 def total_by_session(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
@@ -195,11 +204,12 @@ def hold_shares(returns: np.ndarray, rows: np.ndarray, chosen: EventEstimates) -
     return np.asarray(np.prod(1 + returns[rows[:, None], at], axis=1) - 1)
 
 
-def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: dict[str, ranks.RankSums] | None) -> DayTable:
+def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: RankedSums | None) -> DayTable:
     """AAR and CAAR by rel_session with their statistics."""
     windows, n = chosen.windows, chosen.car.size
     with np.errstate(divide="ignore", invalid="ignore"):
-        patell_scale = math.sqrt(float((chosen.df / (chosen.df - 2.0)).sum())) if (chosen.df > 2).all() else math.nan
+        has_patell = chosen.model not in WITHOUT_PATELL and (chosen.df > 2).all()
+        patell_scale = math.sqrt(float((chosen.df / (chosen.df - 2.0)).sum())) if has_patell else math.nan
     share = sums.positive_share / n
     columns = {
         "aar_t": sums.abnormal.t,
@@ -214,7 +224,7 @@ def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: dict[str, ranks
         "caar_bmp": sums.cumulative_standardised.t,
     }
     if ranked is not None:
-        columns["aar_corrado"] = ranks.day_rank_statistics(ranked["corrado"])[-windows.n_event :]
+        columns["aar_corrado"] = ranks.day_rank_statistics(ranked.corrado)[-windows.n_event :]
     with_p: dict[str, np.ndarray] = {"positive_share": sums.positive / n}
     for name, values in columns.items():
         is_t = name.endswith(("_t", "_bmp"))

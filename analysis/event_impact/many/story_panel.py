@@ -4,16 +4,15 @@ The statistics are those of the batch engine. What differs is that windows are a
 need, so that overlap and correlation are found pair by pair, on calendar days.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+from scipy.special import chdtrc, stdtrit
 
 from event_impact.base.config import Window
 from event_impact.base.errors import EstimationError
@@ -28,11 +27,12 @@ from event_impact.many import resampling
 from event_impact.many.dependence import Overlap, calendar_time_t, dependence_factor, two_way_clustered_t
 from event_impact.many.residual_correlation import FEWEST_SHARED_SESSIONS, MeanCorrelation
 from event_impact.many.sample import SampleResult, recommend_statistic
-from event_impact.many.story_path import StoryPath
 from event_impact.market.opened import OpenedStory
 
 FEWEST_POOLED = 10
 """Fewer stories are listed one by one: a mean of them says more about the choice than about such stories."""
+SHORTEST_PATH = 5
+"""Sessions after the event that every story of the path must have; later stories are left out."""
 EQUAL_LENGTHS_ONLY = ("crude_dependence_t", "corrado")
 PANEL_STATISTICS = (
     "bmp", "kp_bmp", "cross_sectional_t", "skewness_adjusted_t", "patell", "adjusted_patell", "calendar_time_t",
@@ -207,6 +207,7 @@ def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed:
     block = label_story_blocks(members)
     share = float(np.mean([(m.residuals > 0).mean() for m in members]))
     inflation = float(np.mean([(m.standard_error / m.residual_std) ** 2 / m.length for m in members]))
+    by_day = pd.concat([pd.Series(m.abnormal, index=m.sessions) for m in members])
     found = [
         parametric.bmp(scar),
         parametric.kp_bmp(scar, rbar),
@@ -214,7 +215,7 @@ def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed:
         parametric.skewness_adjusted_t(car),
         parametric.patell(scar, df),
         parametric.adjusted_patell(scar, df, rbar),
-        calendar_time_t(_average_by_day(members), inflation=inflation),
+        calendar_time_t(by_day.groupby(level=0).mean().to_numpy(), inflation=inflation),
         two_way_clustered_t(car, ticker, block),
         resampling.wild_bootstrap(car, block, draws=draws, seed=seed),
         resampling.sign_flip(car, draws=draws, seed=seed),
@@ -225,12 +226,6 @@ def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed:
     ]
     found += [not_computable(name, "is defined for windows of one length only") for name in EQUAL_LENGTHS_ONLY]
     return {test.name: test for test in found}
-
-
-def _average_by_day(members: Sequence[StoryWindow]) -> np.ndarray:
-    """Equally weighted abnormal return of the stories that are in their window, by calendar day."""
-    values = pd.concat([pd.Series(m.abnormal, index=m.sessions) for m in members])
-    return values.groupby(level=0).mean().to_numpy()
 
 
 def _rank_with_residuals(members: Sequence[StoryWindow], scar: np.ndarray) -> ranks.RankSums:
@@ -248,16 +243,10 @@ def shared_days(one: StoryWindow, other: StoryWindow) -> int:
     return len(one.sessions.intersection(other.sessions))
 
 
-def _iterate_pairs(members: Sequence[StoryWindow]) -> Iterator[tuple[StoryWindow, StoryWindow]]:
-    for i, one in enumerate(members):
-        for other in members[i + 1 :]:
-            yield one, other
-
-
 def count_story_overlaps(members: Sequence[StoryWindow]) -> Overlap:
     """How the stories share firms and days."""
     first = pd.Series([m.sessions[0] for m in members], dtype="datetime64[ns]")
-    pairs = [(a, b) for a, b in _iterate_pairs(members) if shared_days(a, b)]
+    pairs = [(a, b) for a, b in combinations(members, 2) if shared_days(a, b)]
     return Overlap(
         n_sessions=first.nunique(),
         n_tickers=len({m.ticker for m in members}),
@@ -285,7 +274,7 @@ def correlate_stories(members: Sequence[StoryWindow]) -> MeanCorrelation:
     calendar days that both windows hold; with equal windows the weight is the engine's o_ij / W.
     """
     n, total, count, short = len(members), 0.0, 0, 0
-    for one, other in _iterate_pairs(members):
+    for one, other in combinations(members, 2):
         days = shared_days(one, other)
         if not days:
             continue
@@ -410,6 +399,65 @@ def decide_pooled_outcome(
     if pooled.p_value < 2 * significance and not pooled.ci95[0] <= 0 <= pooled.ci95[1]:
         return "borderline"
     return "smaller_than_bound" if is_small else "no_detectable_effect"
+
+
+@dataclass(frozen=True)
+class StoryPath:
+    """Average and cumulated abnormal returns by rel_session.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        rel_session, n, aar, aar_t, caar, caar_t, caar_bmp, ci95_low, ci95_high (of the CAAR, from the
+        spread of the stories, t(N - 1)).
+    stories, left_out : tuple of str
+        Stories on the path, and those whose figures end too early for it.
+    note : str
+        Why there is no path.
+    """
+
+    table: pd.DataFrame
+    stories: tuple[str, ...]
+    left_out: tuple[str, ...]
+    note: str = ""
+
+
+def trace_path(
+    members: Sequence[tuple[str, AbnormalReturns]], *, path: tuple[int, int], gap_sessions: int
+) -> StoryPath:
+    """Cumulate the abnormal returns of all stories from before the event, session by session.
+
+    The path begins where the gap does and ends where the first story's figures end.
+
+    Parameters
+    ----------
+    path : (int, int)
+        Asked first and last rel_session.
+
+    Returns
+    -------
+    StoryPath
+    """
+    first = max(path[0], -gap_sessions)
+    reach = [min(path[1], int(a.table.index[a.table["ar"].notna()].max())) for _, a in members]
+    floor = min(path[1], SHORTEST_PATH)
+    last = min((r for r in reach if r >= floor), default=floor)
+    totals = [a.sum_window(first, last) for _, a in members]
+    used = [k for k, total in enumerate(totals) if reach[k] >= floor and total.estimate is not None]
+    names = tuple(members[k][0] for k in used)
+    left = tuple(name for name, _ in members if name not in names)
+    if len(used) < 2:
+        note = f"{len(used)} of {len(members)} stories reach {floor} sessions after the event; a path needs two"
+        return StoryPath(pd.DataFrame(), names, left, note)
+    abnormal = np.array([totals[k].abnormal for k in used])
+    cumulated = abnormal.cumsum(axis=1)
+    variance = [members[k][1].forecast_covariance(first, last).cumsum(axis=0).cumsum(axis=1).diagonal() for k in used]
+    day, sums, scaled = map(parametric.Moments.of, (abnormal, cumulated, cumulated / np.sqrt(variance)))
+    half = float(stdtrit(len(used) - 1, 0.975)) * sums.std / math.sqrt(len(used))
+    columns = {"rel_session": range(first, last + 1), "n": len(used), "aar": day.mean, "caar": sums.mean}
+    columns |= {"aar_t": day.t, "caar_t": sums.t, "caar_bmp": scaled.t}
+    table = pd.DataFrame(columns | {"ci95_low": sums.mean - half, "ci95_high": sums.mean + half})
+    return StoryPath(table, names, left)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from event_impact.many.files import OpenedBatch, WindowWork
-from event_impact.many.sample import SampleResult
-from event_impact.many.sample_events import LeftOutEvents, PlaceboDates
+from event_impact.many.sample import LeftOutEvents, PlaceboDates, SampleResult
 from event_impact.page.canvas import WIDE_CLOCK, Canvas, Chart, Drawing, choose_ticks, measure_text
 from event_impact.page.day_drawing import stack_dots
 from event_impact.page.exhibits import Column, TableExhibit, declare_table

@@ -17,9 +17,8 @@ from event_impact.base.result import record_of
 from event_impact.base.root import find_root
 from event_impact.base.run_record import RunRecord
 from event_impact.events.articles import load_stories
-from event_impact.many.files import BatchRequest, OpenedBatch, WindowWork, open_batch
-from event_impact.many.sample_events import LeftOutEvents, PlaceboDates, leave_each_out, replay_at_placebo_dates
-from event_impact.many.sample_tables import describe_batch
+from event_impact.many.files import BatchRequest, OpenedBatch, WindowWork, describe_batch, open_batch
+from event_impact.many.sample import LeftOutEvents, PlaceboDates, leave_each_out, replay_at_placebo_dates
 from event_impact.many.story_panel import decide_pooled_outcome
 from event_impact.market.returns import faultless_returns
 from event_impact.market.snapshot import open_source
@@ -32,7 +31,7 @@ from event_impact.study.study import read_cells
 
 REGISTRY, SNAPSHOT = "registry", "snapshot"
 SAMPLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-MOST_PLACEBO_DATES = 99
+MOST_PLACEBO_DATES, MOST_PLACEBO_FITS = 99, 20_000
 CONFIRMED = 0.10
 """Largest rank p among placebo dates that confirms a detection."""
 
@@ -40,7 +39,7 @@ CONFIRMED = 0.10
 DEFAULTS: dict[str, str | int | float | bool] = {
     "name": REGISTRY, "returns": SNAPSHOT, "events": REGISTRY, "benchmark": "SPY", "model": "market",
     "estimation_sessions": 250, "gap_sessions": 10, "windows": "-1:1", "path": "-5:5", "usable_share": 0.9,
-    "calendar": "", "factors": "",
+    "calendar": "", "factors": "", "controls": "",
     "measure": "returns", "bhar": "model", "group": "", "traits": "", "ambiguous": "reject", "allow_large": False,
     "draws": 1_999, "equivalence_bound": 0.02, "significance": 0.05, "seed": 20260202,
 }  # fmt: skip
@@ -87,7 +86,9 @@ class SampleStudy:
             raise ConfigError(f"{self.name!r} is no name of a sample.", "Use lower-case letters, digits and hyphens.")
         self.request = BatchRequest(
             returns=Path(asked["returns"]), events=Path(asked["events"]), out=Path(),
-            windows=tuple(asked["windows"].split(",")), traits=tuple(filter(None, asked["traits"].split(","))),
+            windows=tuple(asked["windows"].split(",")),
+            traits=tuple(filter(None, asked["traits"].split(","))),
+            controls=tuple(filter(None, asked["controls"].split(","))),
             calendar=asked["calendar"] or None, group=asked["group"] or None,
             factors=Path(asked["factors"]) if asked["factors"] else None, **{name: asked[name] for name in PASSED_ON},
         )  # fmt: skip
@@ -166,8 +167,10 @@ class SampleStudy:
     @cached_property
     def placebo(self) -> PlaceboDates:
         """The sample on earlier dates."""
-        assert self.opened.design is not None
-        return replay_at_placebo_dates(self.opened.design, self.works[0].estimates, most=MOST_PLACEBO_DATES)
+        design, estimates = self.opened.design, self.works[0].estimates
+        assert design is not None
+        fewer = max(19, MOST_PLACEBO_FITS // max(estimates.car.size, 1)) if design.panel else MOST_PLACEBO_DATES
+        return replay_at_placebo_dates(design, estimates, most=min(fewer, MOST_PLACEBO_DATES))
 
     @cached_property
     def left_out(self) -> LeftOutEvents | None:

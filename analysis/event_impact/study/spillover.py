@@ -1,22 +1,17 @@
 """The steps of the spillover notebook: the other firms of a story on the day of its event."""
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, measure_abnormal_returns
-from event_impact.estimation.estimators import PeerFit, fit_ridge, fit_synthetic_control
 from event_impact.estimation.models import Design, build_design, build_lead_lag_design, match_sessions
-from event_impact.estimation.rolling import fit_windows
 from event_impact.events.calendars import load_hours
 from event_impact.events.peer_lists import Peer
 from event_impact.events.sessions import align_story
-from event_impact.inference.robustness import locate_estimation
 from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.many import peer_tests
 from event_impact.market.opened import OpenedStory
@@ -115,7 +110,7 @@ def _adjust(
     every: list[peer_tests.PeerEstimate],
 ) -> tuple[peer_tests.AdjustedEstimate, ...]:
     """The firm's market-model estimate, and the same with peers as comparison."""
-    rows = [peer_tests.describe_linear("market model alone", (), firm.window_fits(0, 0), peer_columns=slice(0, 0))]
+    rows = [peer_tests.describe_comparison("market model alone", (), firm)]
     sets = {"clean donors": clean, **({"all peers": every} if clean != every else {})}
     for name, members in sets.items():
         tickers = tuple(p.ticker for p in members)
@@ -128,43 +123,18 @@ def _adjust(
 
 
 def _compare_with(opened: OpenedStory, tickers: tuple[str, ...], name: str) -> list[peer_tests.AdjustedEstimate]:
-    ticker, benchmark = opened.story.ticker, opened.benchmark
-    returns = load_beside(opened, *tickers).returns[HEADLINE_KIND][[ticker, benchmark, *tickers]]
-    average = returns[list(tickers)].mean(axis=1, skipna=False)
-    frames = {"their average": returns.assign(average=average)[[ticker, benchmark, "average"]]}
-    if len(tickers) > 1:
-        frames["each of them"] = returns
+    """The models with peers; sessions on which one of these has no return are closed up."""
+    ticker, benchmark, names = opened.story.ticker, opened.benchmark, list(tickers)
+    returns = load_beside(opened, *names).returns[HEADLINE_KIND]
+    returns = returns.assign(average=returns[names].mean(axis=1, skipna=False))
+    asked: list[tuple[str, str, tuple[str, ...]]] = [("market model with their average", "market_peers", ("average",))]
+    asked += [("market model with each of them", "market_peers", tickers)] if len(names) > 1 else []
+    asked += [("ridge, with the benchmark", "ridge", tickers)]
+    asked += [("synthetic control", "synthetic_control", tickers)] if len(names) > 1 else []
     rows = []
-    for how, frame in frames.items():
-        y, x, estimation, event = _arrays(opened, frame)
-        fits = fit_windows(
-            y, np.column_stack([np.ones(len(x)), x]), estimation=estimation, window=np.array([event]),
-            between=np.arange(estimation[-1] + 1, event),
-        )  # fmt: skip
-        rows.append(
-            peer_tests.describe_linear(f"{name}: market model with {how}", tickers, fits, peer_columns=slice(2, None))
-        )
-    y, x, estimation, event = _arrays(opened, returns)
-    order = np.r_[estimation, estimation[-1] + 1 : event + 1]
-    fitters: list[tuple[str, Callable[..., PeerFit], int]] = [("ridge, with the benchmark", fit_ridge, 0)]
-    if len(tickers) > 1:
-        fitters.append(("synthetic control", fit_synthetic_control, 1))
-    for label, fit, first in fitters:
-        options: Any = {"fit": fit, "n_estimation": len(estimation), "first_peer": 1 - first}
-        rows.append(
-            peer_tests.describe_penalised(f"{name}: {label}", tickers, y[order], x[order][:, first:], **options)
-        )
+    for how, model, peers in asked:
+        frame = returns[[ticker, benchmark, *peers]].dropna()
+        design = build_design(model, frame, ticker=ticker, benchmark=benchmark, return_kind=HEADLINE_KIND, peers=peers)
+        abnormal = _measure(opened, design, opened.timing.event_session)
+        rows.append(peer_tests.describe_comparison(f"{name}: {how}", tickers, abnormal))
     return rows
-
-
-def _arrays(opened: OpenedStory, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Returns, regressors, estimation positions and event position; sessions with a gap are closed up."""
-    complete, ticker = frame.dropna(), opened.story.ticker
-    regressors = complete.drop(columns=ticker)
-    zero = pd.Series(0.0, index=complete.index)
-    design = Design("market_peers", HEADLINE_KIND, opened.benchmark, zero, complete[ticker], regressors, zero)
-    positions, event = locate_estimation(
-        design, opened.timing.event_session, estimation_length=opened.config.estimation_sessions,
-        gap=opened.config.gap_sessions, left_out=pd.DatetimeIndex([]),
-    )  # fmt: skip
-    return complete[ticker].to_numpy(dtype=float), regressors.to_numpy(dtype=float), positions, event
