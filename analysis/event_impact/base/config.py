@@ -52,10 +52,10 @@ Window = tuple[int, int]
 def parse_story(name: str, value: Any) -> str:
     """A story id: lower-case ASCII words joined by hyphens, at most 64 characters."""
     if not isinstance(value, str) or len(value) > 64 or not STORY_PATTERN.fullmatch(value):
-        raise ConfigError(
-            f"{name}: expected a story id such as ford-xiaomi (lower-case letters, digits, hyphens), found {value!r}.",
-            "List the stories with: impact stories",
+        said = (
+            f"{name}: expected a story id such as ford-xiaomi (lower-case letters, digits, hyphens), found {value!r}."
         )
+        raise ConfigError(said, "List the stories with: impact stories")
     return value
 
 

@@ -176,16 +176,13 @@ class Story:
 
 def _show_articles(articles: tuple[Article, ...]) -> str:
     """Articles as an HTML table: what, by whom, and between which instants."""
-    frame = pd.DataFrame(
-        {
-            "article": [a.article_id for a in articles],
-            "role": [a.role for a in articles],
-            "outlet": [a.outlet for a in articles],
-            "not before (UTC)": [f"{a.published_earliest:%Y-%m-%d %H:%M}, {a.earliest_basis}" for a in articles],
-            "not after (UTC)": [f"{a.published_latest:%Y-%m-%d %H:%M}, {a.latest_basis}" for a in articles],
-            "what it says": [a.paraphrase for a in articles],
-        }
-    )
+    rows = []
+    for a in articles:
+        bounds = ((a.published_earliest, a.earliest_basis), (a.published_latest, a.latest_basis))
+        shown = (f"{at:%Y-%m-%d %H:%M}, {basis}" for at, basis in bounds)
+        rows.append((a.article_id, a.role, a.outlet, *shown, a.paraphrase))
+    heads = ["article", "role", "outlet", "not before (UTC)", "not after (UTC)", "what it says"]
+    frame = pd.DataFrame(rows, columns=heads)
     with pd.option_context("display.max_colwidth", None):
         return frame.to_html(index=False)
 
@@ -252,12 +249,8 @@ def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> 
     check_row(
         shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares"
     )
-    return Story(
-        **fields | {name: row.get(name, "") for name in later},
-        is_embedded=row["embedded"] == "yes",
-        articles=articles,
-        shares_outstanding=int(shares) if shares else None,
-    )
+    read = {"is_embedded": row["embedded"] == "yes", "shares_outstanding": int(shares) if shares else None}
+    return Story(**fields | {name: row.get(name, "") for name in later} | read, articles=articles)
 
 
 def load_stories(data: Path | Tables, *, with_drafts: bool = False) -> dict[str, Story]:

@@ -236,12 +236,9 @@ def _build_arrays(exchange: str) -> dict[str, np.ndarray]:
             f"{pd.__version__} ({type(error).__name__}).",
             "Study another listing of the firm, or wait for a version that can.",
         ) from error
-    hours = {name: pd.DatetimeIndex(calendar.schedule[name]) for name in HOURS}
-    found = {"sessions": calendar.schedule.index, **hours}
-    return {
-        "timezone": np.array(str(calendar.tz)),
-        **{name: index.as_unit("ns").asi8 for name, index in found.items()},
-    }
+    found = {"sessions": calendar.schedule.index} | {n: pd.DatetimeIndex(calendar.schedule[n]) for n in HOURS}
+    arrays = {name: index.as_unit("ns").asi8 for name, index in found.items()}
+    return {"timezone": np.array(str(calendar.tz)), **arrays}
 
 
 def _build_calendar(exchange: str) -> "ExchangeCalendar":

@@ -27,6 +27,7 @@ OPEN_BETWEEN = (
     "which daily figures cannot show"
 )
 
+ALIGNMENT_COLUMNS = ("article_id", "role", "published_earliest", "published_latest", "sessions", "phase", "reason")
 MOST_PHASES = 4
 """An interval that crosses more phases is described by its ends and the sessions between."""
 
@@ -39,8 +40,6 @@ class EventSession:
     ----------
     sessions : tuple of pandas.Timestamp
         Candidate sessions whose close-to-close return contains the article.
-    open_sessions : tuple of pandas.Timestamp
-        Candidate sessions whose opening price is the first that can react.
     phase : str
         Where the publication interval lies relative to trading hours.
     reason : str
@@ -49,7 +48,6 @@ class EventSession:
 
     article: Article
     sessions: tuple[pd.Timestamp, ...]
-    open_sessions: tuple[pd.Timestamp, ...]
     phase: str
     is_near_close: bool
     reason: str
@@ -178,17 +176,12 @@ class Alignment:
 
     def frame(self) -> pd.DataFrame:
         """One row an article: the columns of ``results/alignment.csv``."""
-        return pd.DataFrame(
-            {
-                "article_id": [e.article.article_id for e in self.articles],
-                "role": [e.article.role for e in self.articles],
-                "published_earliest": [format_instant(e.article.published_earliest) for e in self.articles],
-                "published_latest": [format_instant(e.article.published_latest) for e in self.articles],
-                "sessions": [";".join(s.date().isoformat() for s in e.sessions) for e in self.articles],
-                "phase": [e.phase for e in self.articles],
-                "reason": [e.reason for e in self.articles],
-            }
-        )
+        rows = []
+        for e in self.articles:
+            bounds = (format_instant(at) for at in (e.article.published_earliest, e.article.published_latest))
+            sessions = ";".join(s.date().isoformat() for s in e.sessions)
+            rows.append((e.article.article_id, e.article.role, *bounds, sessions, e.phase, e.reason))
+        return pd.DataFrame(rows, columns=list(ALIGNMENT_COLUMNS))
 
 
 def format_both(instant: pd.Timestamp, hours: SessionHours) -> str:
@@ -226,10 +219,9 @@ def align_article(article: Article, hours: SessionHours) -> EventSession:
     """The candidate sessions of one article, with the reason in words."""
     first, last = article.published_earliest, article.last_instant
     sessions = tuple(hours.between(hours.close_session(first), hours.close_session(last)))
-    opens = tuple(hours.between(hours.open_session(first), hours.open_session(last)))
     is_near = hours.is_near_close(first) or hours.is_near_close(last)
     phase, reason = " to ".join(_shorten(hours.phases(first, last))), _explain(article, sessions, hours, is_near)
-    return EventSession(article, sessions, opens, phase, is_near, reason)
+    return EventSession(article, sessions, phase, is_near, reason)
 
 
 def _shorten(phases: tuple[str, ...]) -> list[str]:
@@ -276,10 +268,8 @@ def identify(
     """
     reports, denials = _of_role(articles, "report"), _of_role(articles, "denial")
     if not denials:
-        return Identification(
-            "report_only",
-            "No denial is recorded: the session holds the report and all other news of its interval.",
-        )
+        said = "No denial is recorded: the session holds the report and all other news of its interval."
+        return Identification("report_only", said)
     if not reports:
         return Identification(
             "denial_only",

@@ -90,10 +90,8 @@ def load_venues(data: Path | Tables) -> tuple[Venue, ...]:
                 pd.Timestamp(f"2000-01-01 {clock}")
             last = pd.Timestamp(row["valid_to"]) if row["valid_to"] else None
             read: dict[str, Any] = {name: row[name] for name in VENUE_COLUMNS if name != "source"}
-            read |= {
-                "day_offset": int(row["day_offset"]),
-                "listing_exchanges": tuple(row["listing_exchanges"].split(";")),
-            }
+            read["day_offset"] = int(row["day_offset"])
+            read["listing_exchanges"] = tuple(row["listing_exchanges"].split(";"))
             venues.append(Venue(**read | {"valid_from": pd.Timestamp(row["valid_from"]), "valid_to": last}))
         except (ValueError, KeyError) as error:
             raise DataError(f"venues.csv, {row['venue']}: {error}.", "Mend the row; see data/README.md.") from error

@@ -65,15 +65,12 @@ def find_doubts(
     far = (step.abs() > UNIT_STEP) & (total.abs() > UNIT_STEP)
     times = pd.Series(np.exp(alone.abs()), index=step.index)
     near = (alone.abs() <= UNIT_STEP) & ((times - SPLIT_STEP).abs() < SPLIT_TOLERANCE * times)
+    unsplit = _tell(near, lambda s: f"it is {np.exp(step[s]):.2f} times the one before; no split is recorded")
     rules = (
         ("split", DOUBTFUL, _doubt_splits(frame["split"], step, scale)),
         ("close", DOUBTFUL, _tell(far, lambda s: f"it is {np.exp(step[s]):.4g} times the close before: {OTHER_UNIT}")),
         *_doubt_spikes(alone, scale, frame["volume"]),
-        (
-            "close",
-            NOTED,
-            _tell(near, lambda s: f"it is {np.exp(step[s]):.2f} times the one before; no split is recorded"),
-        ),
+        ("close", NOTED, unsplit),
         ("dividend", DOUBTFUL, _doubt_unpaid(frame, step, scale)),
         ("dividend", DOUBTFUL, _doubt_twice(frame)),
         ("dividend", DOUBTFUL, _doubt_subunits(frame, currency)),

@@ -296,11 +296,8 @@ class PriceStore:
             row = manifest[manifest["file"] == FACTORS]
             if row.empty:
                 raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
-            (raw, sha), where, named = (
-                self._read_listed(row.iloc[0].to_dict()),
-                f"data/{FACTORS}",
-                row["vintage"].iloc[0],
-            )
+            raw, sha = self._read_listed(row.iloc[0].to_dict())
+            where, named = f"data/{FACTORS}", row["vintage"].iloc[0]
         frame = raw.set_index(pd.to_datetime(raw["date"], format="%Y-%m-%d").rename("session")).drop(columns="date")
         if frame.isna().any().any() or float(frame["mkt_rf"].abs().median()) > 0.05:
             raise DataError(f"{where} has gaps or looks like percent.", "Factors are fractions.")

@@ -167,15 +167,10 @@ def _doubt_library(items: list[Evidence]) -> list[Evidence]:
     elsewhere = {e.stamp.day for e in items if e.rank in (MENTION, BOUND) and e.stamp}
     doubted = []
     for item in items:
-        is_doubtful = (
-            item.rank == LIBRARY
-            and item.interval is not None
-            and item.stamp is not None
-            and item.stamp.day in elsewhere
-            and not any(item.interval.overlaps(interval) for interval in supported)
-        )
-        note = "the page names that day only for something else"
-        doubted.append(replace(item, kind="mention", rank=MENTION, note=note) if is_doubtful else item)
+        is_elsewhere = item.rank == LIBRARY and item.stamp is not None and item.stamp.day in elsewhere
+        if is_elsewhere and item.interval and not any(item.interval.overlaps(interval) for interval in supported):
+            item = replace(item, kind="mention", rank=MENTION, note="the page names that day only for something else")
+        doubted.append(item)
     return doubted
 
 

@@ -89,10 +89,8 @@ def propose(evidence: list[Evidence]) -> Proposal:
     published = [e for e in items if e.kind == "published"]
     usable, broken = ([e for e in published if e.is_usable is is_good] for is_good in (True, False))
     if published and not usable and all("in the future" in e.problem for e in published):
-        raise DataError(
-            f"the page is dated {published[0].printed}, which lies in the future of the copy.",
-            "Check the date, or name when the copy was saved with --saved-at.",
-        )
+        said = f"the page is dated {published[0].printed}, which lies in the future of the copy."
+        raise DataError(said, "Check the date, or name when the copy was saved with --saved-at.")
     if not usable:
         return Proposal(items, "undecided", None, None, _why_undecided(items, broken))
     usable = _settle_readings(usable)

@@ -221,8 +221,7 @@ def _history(interval: str, first: date, last: date, *, repair: bool = False) ->
 def _earnings(ticker: Any) -> pd.DataFrame | None:
     """The provider's page of announcements; its package gives None where there is none."""
     frame = ticker.get_earnings_dates(limit=EARNINGS_ROWS)
-    return (
-        frame
-        if frame is None
-        else pd.to_numeric(frame["Reported EPS"], errors="coerce").notna().to_frame("is_reported")
-    )
+    if frame is None:
+        return None
+    reported: pd.Series = pd.to_numeric(frame["Reported EPS"], errors="coerce")
+    return reported.notna().to_frame("is_reported")
