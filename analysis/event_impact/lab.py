@@ -127,10 +127,8 @@ def show_changed(study: Study, *, window: tuple[int, int] | None = None, story: 
         if window:
             changes["windows"] = tuple(dict.fromkeys(((0, 0), window)))
         changed = base.replace(**changes)
-        was = study.config.as_parameters()
-        marks = [
-            f"{n}: {was[n]} \u2192 <mark>{v}</mark>" for n, v in changed.config.as_parameters().items() if v != was[n]
-        ]
+        was, now = study.config.as_parameters(), changed.config.as_parameters()
+        marks = [f"{n}: {was[n]} \u2192 <mark>{v}</mark>" for n, v in now.items() if v != was[n]]
         path = draw_cumulative(changed.headline, hull=changed.alignment.hull)
         told = HTML(f"<p>{'; '.join(marks) or 'as declared'}</p>")
         shown: tuple[Any, ...] = (told, changed.verdict, tabulate_estimates(changed.estimates), path)

@@ -244,10 +244,7 @@ class StudyConfig:
     def _check_windows(self) -> None:
         lowest, why = -self.gap_sessions, "would overlap the estimation window or leave the study"
         farthest, shown = lowest - self.estimation_sessions, "leaves what the figures can show"
-        judged = [
-            *(("windows", w, lowest, why) for w in self.windows),
-            *(("runup", w, lowest, why) for w in self.runup),
-        ]
+        judged = [(name, window, lowest, why) for name in ("windows", "runup") for window in getattr(self, name)]
         for name, (first, last), least, said in (*judged, ("path", self.path, farthest, shown)):
             if first < least or last > LAST_WINDOW_SESSION:
                 told = f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}."

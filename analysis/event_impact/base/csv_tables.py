@@ -133,9 +133,7 @@ def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.Da
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
-            table = pd.read_csv(
-                io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8", index_col=False
-            )
+            table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, index_col=False)
     except pd.errors.ParserWarning as error:
         said = f"{name} has rows with more cells than its header."
         raise DataError(said, "Take out commas at the ends of lines.") from error

@@ -177,14 +177,13 @@ def _say_beforehand(ctx: click.Context, study: Study) -> None:
     ]
     rule, story, session = rows[0].candidates, study.story, study.alignment.event_session
     assert rule is not None
-    chances = chance_to_find(rule.needed_effects(study.config.significance), EFFECTS)
-    seen = " · ".join(
-        f"{100 * effect:.0f} %: {100 * chance:.0f}" for effect, chance in zip(EFFECTS, chances, strict=True)
-    )
+    found = chance_to_find(rule.needed_effects(study.config.significance), EFFECTS)
+    chances = dict(zip(EFFECTS, map(float, found), strict=True))
+    seen = " · ".join(f"{100 * effect:.0f} %: {100 * chance:.0f}" for effect, chance in chances.items())
     head = f"{story.ticker} against {study.opened.benchmark}, {session:%A} {session.date()} ({story.exchange})"
     lines = [f"{head}, by its own history:", *told, f"  of 100 moves at the close, seen of the size {seen}"]
     record = {
         "ticker": story.ticker, "exchange": story.exchange, "benchmark": study.opened.benchmark, "session": session.date(),
-        "sizes": {row.return_kind: row.mde_rule for row in rows}, "chances": dict(zip(EFFECTS, map(float, chances), strict=True)),
+        "sizes": {row.return_kind: row.mde_rule for row in rows}, "chances": chances,
     }  # fmt: skip
     context.say(ctx, "\n".join(lines), record)

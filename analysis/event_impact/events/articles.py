@@ -222,9 +222,8 @@ def _build_article(row: Mapping[Hashable, str]) -> Article:
     is_issued = row["source_kind"] == "statement" and row["latest_basis"] == "decoded"
     check_row(row["earliest_basis"] != "decoded" or is_issued, where, DECODED_EARLIEST)
     check_words(row, where, role=ROLES, precision=PRECISIONS)
-    check_row(
-        not row["url"] or row["url"].startswith(("http://", "https://")), where, f"url {row['url']!r} is no address"
-    )
+    url = row["url"]
+    check_row(not url or url.startswith(("http://", "https://")), where, f"url {url!r} is no address")
     if row["zone"]:
         try:
             ZoneInfo(row["zone"])
@@ -246,9 +245,7 @@ def _build_story(row: Mapping[Hashable, str], articles: tuple[Article, ...]) -> 
     later = ("shares_as_of", "shares_source", "bar_benchmark", "confounders_searched", "firm")
     fields: dict[str, Any] = {name: row[name] for name in STORY_COLUMNS if name != "embedded"} | split
     shares = row.get("shares_outstanding", "")
-    check_row(
-        shares == "" or re.fullmatch(r"[1-9][0-9]{3,14}", shares) is not None, where, f"{shares!r} counts no shares"
-    )
+    check_row(bool(re.fullmatch(r"([1-9][0-9]{3,14})?", shares)), where, f"{shares!r} counts no shares")
     read = {"is_embedded": row["embedded"] == "yes", "shares_outstanding": int(shares) if shares else None}
     return Story(**fields | {name: row.get(name, "") for name in later} | read, articles=articles)
 

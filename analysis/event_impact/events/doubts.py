@@ -44,9 +44,8 @@ def load_doubts(alignment: Alignment, data: Path | Tables) -> tuple[ArticleDoubt
         own = by_id[row["article_id"]]
         by_id[own.article_id] = replace(own, published_earliest=earliest, published_latest=latest)
         other = align_story(replace(story, articles=tuple(by_id.values())))
-        found.append(
-            ArticleDoubt(row["article_id"], row["doubt"], row["source"], row["url"], _compare(alignment, other))
-        )
+        said = _compare(alignment, other)
+        found.append(ArticleDoubt(row["article_id"], row["doubt"], row["source"], row["url"], said))
     return tuple(found)
 
 

@@ -235,9 +235,7 @@ def _shorten(phases: tuple[str, ...]) -> list[str]:
 def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: SessionHours, is_near: bool) -> str:
     width = article.published_latest - article.published_earliest
     first, last = (format_both(at, hours) for at in (article.published_earliest, article.published_latest))
-    bases = [
-        basis.replace("_", " ") or "basis not recorded" for basis in (article.earliest_basis, article.latest_basis)
-    ]
+    bases = [b.replace("_", " ") or "basis not recorded" for b in (article.earliest_basis, article.latest_basis)]
     is_point = width <= pd.Timedelta(minutes=1)
     when = f"public at {first}" if is_point else f"public between {first} ({bases[0]}) and {last} ({bases[1]})"
     if len(sessions) == 1:

@@ -40,6 +40,8 @@ MIN_IMPLIED = 0.003
 Series = pd.Series  # of figures, index session
 Reasons = dict[Any, str]
 """Session -> why a figure of it is doubted."""
+Rules = list[tuple[str, str, Reasons]]
+"""Field, state, and the reasons."""
 
 
 def find_doubts(
@@ -103,7 +105,7 @@ def _doubt_splits(splits: Series, step: Series, scale: Series) -> Reasons:
     return _tell(shown, lambda s: f"the close is {np.exp(step[s]):.3g} times the one before, which it should not show")
 
 
-def _doubt_spikes(step: Series, scale: Series, volume: Series) -> list[tuple[str, str, Reasons]]:
+def _doubt_spikes(step: Series, scale: Series, volume: Series) -> Rules:
     """A jump away from the market that the next session takes back whole; doubtful where hardly anybody traded."""
     far = step.abs() > (SPIKE_SCALES * scale).clip(lower=MIN_SPIKE)
     spikes = far & ((step + step.shift(-1)).abs() < SPIKE_TOLERANCE * step.abs())
@@ -145,9 +147,7 @@ def _doubt_subunits(frame: pd.DataFrame, currency: str) -> Reasons:
     return _tell(odd, lambda s: said.format(share[s], ratio[s]))
 
 
-def _doubt_by_opinion(
-    frame: pd.DataFrame, step: Series, opinion: pd.DataFrame | None
-) -> list[tuple[str, str, Reasons]]:
+def _doubt_by_opinion(frame: pd.DataFrame, step: Series, opinion: pd.DataFrame | None) -> Rules:
     """What a second reading changes; where there is none, the step of the adjusted series is asked of dividends."""
     paid, closes = frame["dividend"], frame["close"]
     if opinion is None:
