@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from event_impact.base.csv_tables import Tables, open_tables
-from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market import checks
 from event_impact.market.plausibility import find_doubts
@@ -319,10 +319,8 @@ def open_source(source: str, data: Path | Tables, tickers: tuple[str, ...] = ())
 
     Raises
     ------
-    ConfigError, DataError
+    DataError
         If the source cannot be used.
     """
-    if "\x00" in source:
-        raise ConfigError("source: the path holds a null character.", "Name a file or folder.")
     choice = choose_vintage(open_tables(data).folder / "vintages", tickers) if source == "auto" else (None, "")
     return PriceStore(source, data, *choice)
