@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from event_impact.many.files import BatchRequest
 
 
+FILE, RULES = click.Path(path_type=Path), click.Choice(["reject", "first", "last"])
+INSTANTS = "published_earliest,published_latest,exchange"
+
+
 @click.command("batch")
-@click.option("--returns", required=True, type=click.Path(path_type=Path), help="Long or wide returns.")
-@click.option(
-    "--events",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="event_id,ticker,session (or published_earliest,published_latest,exchange).",
-)
+@click.option("--returns", required=True, type=FILE, help="Long or wide returns.")
+@click.option("--events", required=True, type=FILE, help=f"event_id,ticker,session (or {INSTANTS}).")
 @click.option("--benchmark", required=True, help="Ticker of the benchmark in the returns.")
-@click.option("--out", default=None, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option("--out", default=None, type=FILE, help="Folder for the results.")
 @click.option("--page", is_flag=True, help="Publish a page of the sample (notebook 07) under reports/.")
 @click.option("--name", default="sample", show_default=True, help="Of the sample, for its page.")
 @click.option("--path", default="-5:5", show_default=True, help="Window of the average path on the page.")
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--usable-share", default=0.9, show_default=True, help="Of the estimation sessions, that an event needs.")
 @click.option("--calendar", default=None, metavar="MIC", help="Exchange whose sessions are counted.")
 @click.option("--format", "table_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
-@click.option("--factors", default=None, type=click.Path(path_type=Path), help="Daily factors: date,rf,mkt_rf,...")
+@click.option("--factors", default=None, type=FILE, help="Daily factors: date,rf,mkt_rf,...")
 @click.option("--controls", default="", metavar="T1,T2", help="Tickers that explain the shares, for models with peers.")
 @click.option("--group", default=None, help="Column of the events that splits the sample.")
 @click.option("--trait", "traits", multiple=True, help="Column to regress the CARs on, numbers or words; repeatable.")
@@ -45,13 +44,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=20260202, show_default=True, type=click.IntRange(0))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Threads.")
 @click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
-@click.option(
-    "--ambiguous",
-    type=click.Choice(["reject", "first", "last"]),
-    default="reject",
-    show_default=True,
-    help="Publication times that allow several sessions.",
-)
+@click.option("--ambiguous", type=RULES, default="reject", show_default=True, help="Times that allow several sessions.")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
 @click.pass_context
 def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip

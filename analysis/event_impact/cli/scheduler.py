@@ -65,16 +65,11 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     root, progress, now = context.open_own_root(ctx), context.make_progress(ctx), read_system_clock()
     dates = {name: parse_date(f"--{name}", asked[name]) if asked[name] else None for name in ("start", "end")}
     request = plan_fetch(names, root.data, today=now.date(), **dates)
-    request = replace(
-        request,
-        bars=tuple(t for t in request.exchanges if t not in request.optional) if asked["intraday"] else request.bars,
-        accepts_revisions=asked["accept_revisions"],
-        accepts_suspicions=asked["accept_suspicions"],
-    )
-    chosen, wait_s = choose_provider(asked["provider"]), 60.0 * asked["wait"]
-    outcome = wait_out(
-        lambda: fetch_vintage(request, root.data, chosen, at=now, progress=progress), wait_s, progress=progress
-    )
+    bars = tuple(t for t in request.exchanges if t not in request.optional) if asked["intraday"] else request.bars
+    accepted = {f"accepts_{what}": asked[f"accept_{what}"] for what in ("revisions", "suspicions")}
+    request, chosen = replace(request, bars=bars, **accepted), choose_provider(asked["provider"])
+    work = partial(fetch_vintage, request, root.data, chosen, at=now, progress=progress)
+    outcome = wait_out(work, 60.0 * asked["wait"], progress=progress)
     asked_stories = [story for name, story in load_stories(root.data).items() if name in names]
     lost = warn_of_loss(asked_stories, root.data / "vintages", chosen, at=now)
     for note in (*outcome.notes, *lost):
@@ -214,7 +209,6 @@ def doctor(ctx: click.Context, at: str | None, no_kernel: bool, reports: str | N
     root = context.open_root(ctx)
     found = examine(root, context.find_reports(ctx, reports), at=context.parse_at(at), with_kernel=not no_kernel)
     width = max(len(f.question) for f in found)
-    context.say(
-        ctx, "\n".join(f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found), [asdict(f) for f in found]
-    )
+    lines = [f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found]
+    context.say(ctx, "\n".join(lines), [asdict(f) for f in found])
     sys.exit(verdict_code(found))

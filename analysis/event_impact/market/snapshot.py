@@ -254,10 +254,8 @@ class PriceStore:
     def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         vintage = self._vintage_of(ticker)
         assert vintage is not None
-        name = vintage.manifest["tickers"][ticker]["file"]
-        content = vintage.read(name)
-        frame = read_frame(vintage.folder / name, content)
-        return [frame], {f"data/vintages/{vintage.folder.name}/{name}": digest(content)}, vintage.name
+        frame, files = _read_recorded(vintage, vintage.manifest["tickers"][ticker]["file"])
+        return [frame], files, vintage.name
 
     def _own(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         parts, files = [], {}
@@ -288,20 +286,24 @@ class PriceStore:
         """
         vintage = self._vintage
         if vintage is not None and "factors.csv" in vintage.manifest["files"]:
-            content = vintage.read("factors.csv")
-            raw, sha = read_frame(Path("factors.csv"), content), digest(content)
-            where, named = f"data/vintages/{vintage.folder.name}/factors.csv", f"factors of {vintage.name}"
+            (raw, files), named = _read_recorded(vintage, "factors.csv"), f"factors of {vintage.name}"
         else:
             manifest = read_manifest(self.tables)
             row = manifest[manifest["file"] == FACTORS]
             if row.empty:
                 raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
             raw, sha = self._read_listed(row.iloc[0].to_dict())
-            where, named = f"data/{FACTORS}", row["vintage"].iloc[0]
+            files, named = {f"data/{FACTORS}": sha}, row["vintage"].iloc[0]
         frame = raw.set_index(pd.to_datetime(raw["date"], format="%Y-%m-%d").rename("session")).drop(columns="date")
         if frame.isna().any().any() or float(frame["mkt_rf"].abs().median()) > 0.05:
-            raise DataError(f"{where} has gaps or looks like percent.", "Factors are fractions.")
-        return frame, {where: sha}, named
+            raise DataError(f"{', '.join(files)} has gaps or looks like percent.", "Factors are fractions.")
+        return frame, files, named
+
+
+def _read_recorded(vintage: Vintage, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    content = vintage.read(name)
+    where = f"data/vintages/{vintage.folder.name}/{name}"
+    return read_frame(vintage.folder / name, content), {where: digest(content)}
 
 
 def open_source(source: str, data: Path | Tables, tickers: tuple[str, ...] = ()) -> PriceStore:
