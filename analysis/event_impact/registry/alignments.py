@@ -15,6 +15,8 @@ from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import Alignment, align_story
 from event_impact.market.snapshot import read_manifest
 
+LOCATED = ("instant", "local", "phase", "close_session", "close_at", "open_session", "is_near_close")
+
 
 def embedded_opens(story: Story, data: Path | Tables) -> pd.DatetimeIndex:
     """Sessions of a story's listing whose opening price is embedded; empty where none is."""
@@ -93,18 +95,13 @@ def align(exchange: str, instants: Iterable[str | datetime]) -> pd.DataFrame:
         if instant.tzinfo is None:
             raise AlignmentError(f"{instant} names no zone.", "End it with Z, or with an offset such as +01:00.")
         session = hours.close_session(instant)
+        local = f"{instant.tz_convert(hours.timezone):%a %Y-%m-%d %H:%M}"
+        closing = (str(session.date()), format_instant(hours.close_at(session)))
+        opening = str(hours.open_session(instant).date())
         rows.append(
-            {
-                "instant": format_instant(instant),
-                "local": f"{instant.tz_convert(hours.timezone):%a %Y-%m-%d %H:%M}",
-                "phase": hours.phase(instant),
-                "close_session": str(session.date()),
-                "close_at": format_instant(hours.close_at(session)),
-                "open_session": str(hours.open_session(instant).date()),
-                "is_near_close": hours.is_near_close(instant),
-            }
+            (format_instant(instant), local, hours.phase(instant), *closing, opening, hours.is_near_close(instant))
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(LOCATED))
 
 
 def describe_instants(exchange: str, located: pd.DataFrame) -> str:
@@ -120,13 +117,11 @@ def describe_instants(exchange: str, located: pd.DataFrame) -> str:
 def describe_alignment(alignment: Alignment, *, is_short: bool = False) -> str:
     """An alignment as text for a terminal."""
     sessions = ", ".join(str(s.date()) for s in alignment.candidates)
-    head = (
-        f"{alignment.story.story} ({alignment.story.ticker}, {alignment.hours.exchange}): "
-        f"{alignment.identification.kind}; event session {sessions}"
-    )
+    story, found = alignment.story, alignment.identification
+    head = f"{story.story} ({story.ticker}, {alignment.hours.exchange}): {found.kind}; event session {sessions}"
     if is_short:
         return head
-    lines = [head, f"  {alignment.identification.reason}"]
+    lines = [head, f"  {found.reason}"]
     for event in alignment.articles:
         sessions = ", ".join(str(s.date()) for s in event.sessions)
         lines.append(f"  {event.article.article_id:8} {event.article.role:7} -> {sessions}")
