@@ -17,17 +17,14 @@ def calls() -> list[tuple[str, str, set[str]]]:
     found = []
     for path in (ROOMS / "page").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
-            given = {k.arg for k in node.keywords} if name else set()
-            if name in ("say", "read_labels"):
-                found.append((name, ast.literal_eval(node.args[0]), given))
-            elif (
-                name in ("declare_table", "_tabulate")
-                and "caption" not in given
-                and isinstance(node.args[0], ast.Constant)
-            ):
-                own = {"numbers", "is_folded", "has_headline"}
-                found.append(("say", f"captions.{node.args[0].value}", given - own))
+            called = node.func if isinstance(node, ast.Call) else None
+            name = getattr(called, "id", getattr(called, "attr", ""))
+            given = {k.arg for k in node.keywords} if called else set()
+            asked = node.args[0].value if called and node.args and isinstance(node.args[0], ast.Constant) else None
+            if name in ("say", "read_labels") and isinstance(asked, str):
+                found.append((name, asked, given))
+            elif name in ("declare_table", "_tabulate") and asked and "caption" not in given:
+                found.append(("say", f"captions.{asked}", given - {"numbers", "is_folded", "has_headline"}))
     return found
 
 
