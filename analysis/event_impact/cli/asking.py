@@ -83,7 +83,7 @@ def ask(
     row, companion = (find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
     finding = compose_heading(row, study.sequence, story, study.config)
     sentences = compose_sentences(row, companion, study.alignment, study.config)
-    rows = list_rows(study.estimates, row, companion, study.sequence, study.alignment)
+    rows = list_rows(study.estimates, study.sequence, study.alignment)
     table = {"heads": [list(COLUMNS)], "rows": [[listed.label, *listed.cells] for listed in rows]}
     located = align(listing.exchange, [bounds[0], bounds[1] - pd.Timedelta(seconds=1)])
     lines = [

@@ -6,6 +6,9 @@ log standard deviation, explained by the benchmark's and by its own means over 1
 1980; Corsi 2009). The response is a logarithm: a surprise of 0.7 is twice the expected volume or range.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -104,20 +107,12 @@ def build_range_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, 
 
 def drop_unvarying(design: Design, sessions: pd.DatetimeIndex) -> Design:
     """Without the regressors that are zero on all given sessions, such as ex-dividend days of a firm that pays none."""
-    held = design.regressors.loc[design.regressors.index.isin(sessions)]
-    kept = [name for name in held.columns if (held[name] != 0.0).any()]
-    return _design(
-        design.model, design.benchmark, design.benchmark_returns, design.response, design.regressors[kept]
-    )  # fmt: skip
+    varies = (design.regressors.loc[design.regressors.index.isin(sessions)] != 0.0).any()
+    return replace(design, regressors=design.regressors.loc[:, varies])
 
 
 def measure_activity(
-    design: Design,
-    event_session: pd.Timestamp,
-    *,
-    estimation_sessions: int,
-    gap_sessions: int,
-    path: tuple[int, int] = (0, 0),
+    design: Design, event_session: pd.Timestamp, *, path: tuple[int, int] = (0, 0), **lengths: Any
 ) -> AbnormalReturns:
     """Prediction errors of log volume or log range around a session; regressors that never vary are left out.
 
@@ -127,10 +122,10 @@ def measure_activity(
         From :func:`build_volume_design` or :func:`build_range_design`.
     event_session : pandas.Timestamp
         rel_session 0.
-    estimation_sessions, gap_sessions : int
-        Lengths of the estimation window and of the gap.
     path : (int, int)
         First and last rel_session.
+    **lengths : int
+        ``estimation_sessions`` and ``gap_sessions``.
 
     Returns
     -------
@@ -142,15 +137,9 @@ def measure_activity(
     EstimationError
         If too few sessions are usable.
     """
-    sessions = pd.DatetimeIndex(design.response.index)
-    window = estimation_sessions_before(sessions, event_session, length=estimation_sessions, gap=gap_sessions)
-    return measure_abnormal_returns(
-        drop_unvarying(design, window),
-        event_session,
-        estimation_sessions=estimation_sessions,
-        gap_sessions=gap_sessions,
-        path=path,
-    )
+    length, gap = lengths["estimation_sessions"], lengths["gap_sessions"]
+    window = estimation_sessions_before(design.sessions, event_session, length=length, gap=gap)
+    return measure_abnormal_returns(drop_unvarying(design, window), event_session, **lengths, path=path)
 
 
 def _design(kind: str, benchmark: str, market: pd.Series, own: pd.Series, regressors: pd.DataFrame) -> Design:

@@ -82,16 +82,13 @@ def fit_ridge(returns: np.ndarray, donors: np.ndarray, *, penalties: tuple[float
     z, centred = (x - mean) / spread, y - y.mean()
     left, values, right = np.linalg.svd(z, full_matrices=False)
     projected = left.T @ centred
-    best: tuple[float, float] | None = None
-    for penalty in penalties:
+
+    def leave_one_out_error(penalty: float) -> float:
         shrink = values**2 / (values**2 + penalty)
-        fitted = left @ (shrink * projected)
-        leverage = 1.0 / len(y) + (left**2) @ shrink
-        error = float(np.mean(((centred - fitted) / (1.0 - leverage)) ** 2))
-        if best is None or error < best[0]:
-            best = (error, penalty)
-    assert best is not None
-    penalty = best[1]
+        fitted, leverage = left @ (shrink * projected), 1.0 / len(y) + (left**2) @ shrink
+        return float(np.mean(((centred - fitted) / (1.0 - leverage)) ** 2))
+
+    penalty = min(penalties, key=leave_one_out_error)
     weights = right.T @ (values / (values**2 + penalty) * projected) / spread
     intercept = float(y.mean() - mean @ weights)
     return PeerFit(intercept, weights, penalty, y - intercept - x @ weights)
@@ -162,6 +159,7 @@ def _check(returns: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndar
     return y, x
 
 
+Array = np.ndarray
 Solve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(n, L) returns and (n, L, K) regressors to (n, K) coefficients, one independent fit a row."""
 
@@ -305,20 +303,15 @@ def fit_counterfactual(
     share = np.r_[np.zeros(len(estimation)), np.full(len(window), 1.0 / len(window))]
     coefficients = solve(y[None, estimation], design[None, estimation])
 
-    def error(positions: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.asarray(y[positions] - design[positions] @ b[0])[None]
+    def error(positions: np.ndarray) -> np.ndarray:
+        return np.asarray(y[positions] - design[positions] @ coefficients[0])[None]
 
     def refit(effect: float) -> np.ndarray:
         returns = (y[both] - effect * share)[None]
         return np.asarray(returns - solve(returns, design[None, both]) @ design[both].T)
 
-    return CounterfactualFits(
-        coefficients=coefficients,
-        residuals=error(estimation, coefficients),
-        abnormal_returns=error(window, coefficients),
-        gap_abnormal_returns=error(between, coefficients),
-        refit=refit,
-    )
+    residuals, abnormal, gap = map(error, (estimation, window, between))
+    return CounterfactualFits(coefficients, residuals, abnormal, gap, refit)
 
 
 def solve_rolling(
@@ -354,15 +347,8 @@ def solve_rolling(
 
 
 def standardised_sums(
-    y: np.ndarray,
-    design: np.ndarray,
-    coefficients: np.ndarray,
-    spread: np.ndarray,
-    *,
-    events: np.ndarray,
-    first: int,
-    last: int,
-) -> np.ndarray:
+    y: Array, design: Array, coefficients: Array, spread: Array, *, events: Array, first: int, last: int
+) -> Array:
     """Sum of the prediction errors over each window in units of sqrt(m) residuals, (n,): ranked, never looked up."""
     rows = events[:, None] + np.arange(first, last + 1)
     errors = y[rows] - np.einsum("nmk,nk->nm", design[rows], coefficients)

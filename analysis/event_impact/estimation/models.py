@@ -119,6 +119,10 @@ class Design:
         return self.response.to_numpy(dtype=float), self.regressors.to_numpy(dtype=float)
 
 
+Parts = tuple[pd.Series, list[pd.Series], pd.Series]
+"""Response, regressors and offset of a design."""
+
+
 def build_design(
     model: str,
     returns: pd.DataFrame,
@@ -152,10 +156,9 @@ def build_design(
         missing.
     """
     firm, market = returns[ticker], returns[benchmark]
-    ones = pd.Series(1.0, index=returns.index, name="intercept")
-    zero = pd.Series(0.0, index=returns.index)
+    ones, zero = pd.Series(1.0, index=returns.index, name="intercept"), pd.Series(0.0, index=returns.index)
 
-    def factor_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+    def factor_design() -> Parts:
         if factors is None:
             raise EstimationError(f"model {model}: no factors are at hand.", "Use model=market.")
         if return_kind != "close_to_close":
@@ -164,20 +167,20 @@ def build_design(
         columns = [aligned[name] for name in FACTOR_COLUMNS[model]]
         return firm - aligned["rf"], [ones, *columns], aligned["rf"]
 
-    def peer_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+    def peer_design() -> Parts:
         if not peers:
             raise EstimationError(f"model {model}: no peers with prices are at hand.", "Use model=market.")
         donors = [returns[p].rename(f"beta_{p}") for p in peers]
         own_market = [] if model == "synthetic_control" else [market.rename("market_beta")]
         return firm, [ones, *own_market, *donors], zero
 
-    def lead_lag_design() -> tuple[pd.Series, list[pd.Series], pd.Series]:
+    def lead_lag_design() -> Parts:
         if return_kind != "close_to_close":
             raise EstimationError("model lead_lag: only close_to_close returns follow each other.", "Use model=market.")
         return firm, [ones, market.shift().rename("market_beta_before"), market.rename("market_beta")], zero
 
     market_design = (firm, [ones, market.rename("market_beta")], zero)
-    builders: dict[str, Callable[[], tuple[pd.Series, list[pd.Series], pd.Series]]] = {
+    builders: dict[str, Callable[[], Parts]] = {
         "constant_mean": lambda: (firm, [ones], zero),
         "market_adjusted": lambda: (firm - market, [], market),
         "market_adjusted_demeaned": lambda: (firm - market, [ones], market),
@@ -270,26 +273,18 @@ def check_rank(matrix: np.ndarray, names: list[str]) -> None:
         If the design is rank deficient; a pseudo-inverse would split one effect over two
         coefficients and halve both.
     """
-    if matrix.shape[1] and np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+    if matrix.shape[1] and (rank := np.linalg.matrix_rank(matrix)) < matrix.shape[1]:
         raise EstimationError(
-            f"the regressors {', '.join(names)} are linearly dependent (rank {np.linalg.matrix_rank(matrix)} of "
-            f"{matrix.shape[1]}).",
+            f"the regressors {', '.join(names)} are linearly dependent (rank {rank} of {matrix.shape[1]}).",
             "Leave one out, or merge dummies that mark the same session into one joint effect.",
         )
-
-
-def _share_of_mode(returns: np.ndarray) -> float:
-    """Share of sessions with the most frequent return."""
-    _, counts = np.unique(returns, return_counts=True)
-    return float(counts.max() / len(returns))
 
 
 def estimation_sessions_before(
     sessions: pd.DatetimeIndex, event_session: pd.Timestamp, *, length: int, gap: int
 ) -> pd.DatetimeIndex:
     """The ``length`` sessions that end ``gap + 1`` sessions before the event."""
-    position = int(sessions.searchsorted(event_session))
-    last = position - gap
+    last = int(sessions.searchsorted(event_session)) - gap
     return sessions[max(last - length, 0) : max(last, 0)]
 
 
@@ -385,7 +380,8 @@ def check_rows(design: Design, response: np.ndarray, matrix: np.ndarray, *, offs
     EstimationError
         For constant returns, dependent regressors or a perfect fit.
     """
-    if float(np.std(response)) < MIN_RETURN_STD or _share_of_mode(response + offset) > MAX_REPEATED_SHARE:
+    share_of_mode = np.unique(response + offset, return_counts=True)[1].max() / len(response)
+    if float(np.std(response)) < MIN_RETURN_STD or share_of_mode > MAX_REPEATED_SHARE:
         said = f"the {design.return_kind} returns are constant on most sessions of the estimation window."
         raise EstimationError(said, "Check the prices: a halted listing has no event study.")
     check_rank(matrix, list(design.regressors.columns))
@@ -477,7 +473,7 @@ def regress_with_dummies(response: np.ndarray, regressors: np.ndarray, event_row
     return DummyRegression(coefficients[k:], (residuals @ residuals / df * (inverse @ inverse.T))[k:, k:], df)
 
 
-EARLIER, LATER = "home_session_before", "home_session_after"
+EARLIER, LATER, LEAD = "home_session_before", "home_session_after", "home_session_lead"
 
 
 @dataclass(frozen=True)
@@ -510,23 +506,16 @@ def match_sessions(foreign_closes: pd.Series, home_closes: pd.Series) -> Matched
     -------
     MatchedSessions
     """
-    foreign = foreign_closes.to_numpy()
-    home = home_closes.to_numpy()
-    position = np.searchsorted(home, foreign, side="right")
+    home, labels = home_closes.to_numpy(), home_closes.index
+    position = np.searchsorted(home, foreign_closes.to_numpy(), side="right")
     closed_since = np.diff(position, prepend=position[0])
     unique_after = np.concatenate([np.diff(position) > 0, [True]])
     has_home = (position >= 1) & (position + 1 < len(home))
     regular = has_home & (closed_since == 1) & unique_after
     regular[0] = False
     kept = position[regular]
-    table = pd.DataFrame(
-        {
-            EARLIER: home_closes.index[kept - 1],
-            LATER: home_closes.index[kept],
-            "home_session_lead": home_closes.index[kept + 1],
-        },
-        index=foreign_closes.index[regular],
-    )
+    columns = {EARLIER: labels[kept - 1], LATER: labels[kept], LEAD: labels[kept + 1]}
+    table = pd.DataFrame(columns, index=foreign_closes.index[regular])
     outside = has_home & ~regular
     outside[0] = False
     return MatchedSessions(table, pd.DatetimeIndex(foreign_closes.index[outside]))
@@ -557,10 +546,8 @@ def build_lead_lag_design(
     table = matched.table[matched.table.index.isin(foreign_returns.index)]
     if table.empty:
         raise EstimationError("no foreign session has one home session before and after it.", "Check the calendars.")
-    names = [EARLIER, LATER, *(["home_session_lead"] if has_lead else [])]
-    columns = {
-        name: home_returns.reindex(pd.DatetimeIndex(table[name])).to_numpy(dtype=float) for name in names
-    }  # fmt: skip
+    names = [EARLIER, LATER, *([LEAD] if has_lead else [])]
+    columns = {n: home_returns.reindex(pd.DatetimeIndex(table[n])).to_numpy(dtype=float) for n in names}
     regressors = pd.DataFrame({"intercept": 1.0, **columns}, index=table.index)
     response = foreign_returns.reindex(table.index).astype(float)
     zero = pd.Series(0.0, index=table.index)

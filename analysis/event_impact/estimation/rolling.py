@@ -10,6 +10,7 @@ import numpy as np
 
 from event_impact.base.errors import EstimationError
 
+Array = np.ndarray
 #: A column whose part that is orthogonal to the earlier ones is below this share of its own size is collinear.
 COLLINEARITY = 1e-10
 
@@ -110,14 +111,7 @@ class WindowFits:
 
 
 def fit_rolling(
-    y: np.ndarray,
-    design: np.ndarray,
-    *,
-    events: np.ndarray,
-    estimation_length: int,
-    gap: int,
-    first: int = 0,
-    last: int = 0,
+    y: Array, design: Array, *, events: Array, estimation_length: int, gap: int, first: int = 0, last: int = 0
 ) -> WindowFits:
     """Fit one firm around every event position, each with its own estimation window.
 

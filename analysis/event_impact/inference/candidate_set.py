@@ -94,6 +94,10 @@ def judge_row(found: RowTests, intervals: Sequence[tuple[float, float]], *, leve
     return Judgement("smaller_than_bound" if is_small else "no_detectable_effect", rejecting, day)
 
 
+COLUMNS = (
+    "session estimate p_star ci90_low ci90_high is_smallest p_set set95_low set95_high smallest_bound_set mde80_rule_set "
+    "max_t p_max_t max_t_null"
+)
 MAX_T_NULL = "no candidate session differs from an ordinary one"
 
 
@@ -212,13 +216,9 @@ class CandidateSet:
             What else was tested together with the set, and p*_set adjusted for it.
         """
         rules, known = [s.rule for s in self.sessions], [s.t.p_value for s in self.sessions if s.t.p_value is not None]
-        return RowTests(
-            conformal=min(float(rule.p_conformal[0]) for rule in rules),
-            fhs=min(float(rule.p_fhs[0]) for rule in rules),
-            t=min(known, default=None),
-            p_star=self.p_star if p_star is None else p_star,
-            times=times * self.count,
-        )
+        conformal, fhs = (min(float(getattr(rule, n)[0]) for rule in rules) for n in ("p_conformal", "p_fhs"))
+        decides = self.p_star if p_star is None else p_star
+        return RowTests(conformal, fhs, min(known, default=None), decides, times * self.count)
 
     @property
     def smallest_bound(self) -> float:
@@ -230,30 +230,23 @@ class CandidateSet:
 
     def frame(self, significance: float) -> pd.DataFrame:
         """``results/candidates.csv``: one row a candidate, what belongs to the set repeated on each."""
-        joint = self.interval(0.05)
-        rows = []
-        for s in self.sessions:
-            low90, high90 = s.interval(0.10)
-            low95, high95 = joint or s.interval(0.05 / self.count)
-            rows.append(
-                {
-                    "session": s.session.date().isoformat() if s.session is not None else None,
-                    "estimate": s.estimate,
-                    "p_star": s.p_star,
-                    "ci90_low": low90,
-                    "ci90_high": high90,
-                    "is_smallest": s is self.largest,
-                    "p_set": self.p_star,
-                    "set95_low": low95,
-                    "set95_high": high95,
-                    "smallest_bound_set": self.smallest_bound,
-                    "mde80_rule_set": float(find_detectable(self.needed_effects(significance), 0.8)),
-                    "max_t": self.max_t.statistic if self.max_t else None,
-                    "p_max_t": self.max_t.p_value if self.max_t else None,
-                    "max_t_null": self.max_t_null or None,
-                }
+        joint, detectable = self.interval(0.05), float(find_detectable(self.needed_effects(significance), 0.8))
+        largest = (self.max_t.statistic, self.max_t.p_value) if self.max_t else (None, None)
+        shared = self.smallest_bound, detectable, *largest, self.max_t_null or None
+        rows = [
+            (
+                s.session.date().isoformat() if s.session is not None else None,
+                s.estimate,
+                s.p_star,
+                *s.interval(0.10),
+                s is self.largest,
+                self.p_star,
+                *(joint or s.interval(0.05 / self.count)),
+                *shared,
             )
-        return pd.DataFrame(rows).replace([np.inf, -np.inf], None)
+            for s in self.sessions
+        ]
+        return pd.DataFrame(rows, columns=COLUMNS.split()).replace([np.inf, -np.inf], None)
 
     def needed_effects(self, level: float) -> np.ndarray:
         """Effects that the set finds, pooled over the candidates: thresholds at level / k, (2 L k,).
@@ -286,11 +279,9 @@ def measure_candidates(
         t of the same sessions around every eligible earlier event.
     """
     sessions = []
-    for rel_session in rel_sessions:
-        test = describe_t(abnormal, abnormal.sum_window(rel_session, rel_session))
-        session = abnormal.session_of(rel_session)
-        rule = invert_window(abnormal, rel_session, rel_session)
-        sessions.append(CandidateSession(rel_session, rule, test, session))
+    for at in rel_sessions:
+        test, rule = describe_t(abnormal, abnormal.sum_window(at, at)), invert_window(abnormal, at, at)
+        sessions.append(CandidateSession(at, rule, test, abnormal.session_of(at)))
     return CandidateSet(tuple(sessions), *_rank_max_t(abnormal, sessions, placebo_t))
 
 

@@ -160,11 +160,8 @@ def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:
         "contradicted": "the 95 % interval lies above zero",
         "not_established": "the 95 % interval holds zero: the figures cannot tell the sign",
     }[decision]
-    measures = (
-        ("abnormal return", total.estimate, "return"),
-        ("95 % low", low, "return"),
-        ("95 % high", high, "return"),
-    )
+    named = {"abnormal return": total.estimate, "95 % low": low, "95 % high": high}
+    measures = tuple((label, value, "return") for label, value in named.items())
     return Finding(name, decision, measures, why)
 
 
@@ -204,8 +201,7 @@ def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ..
         local = pd.Timestamp(article.time_as_printed)
     if not isinstance(local, pd.Timestamp) or local.tz is not None or article.precision not in ("minute", "second"):
         raise StudyError(f"{article.article_id} prints no clock time without a zone.")
-    hours = alignment.hours
-    session = alignment.event_session
+    hours, session = alignment.hours, alignment.event_session
     opens, closes = hours.open_at(session), hours.close_at(session)
     readings = []
     for offset in range(EASTERNMOST, WESTERNMOST - 1, -1):
@@ -222,11 +218,9 @@ def find_clock(claim: Claim, context: ClaimContext) -> Finding:
     article = next(e.article for e in context.alignment.articles if e.article.article_id == claim.article_id)
     readings = read_clock(article, context.alignment)
     before = sum(r.is_before_close for r in readings)
-    measures = (
-        ("zones in which the stamp precedes the close", float(before), "count"),
-        ("zones in which it precedes the open", float(sum(r.is_before_open for r in readings)), "count"),
-        ("zones tried", float(len(readings)), "count"),
-    )
+    before_open = sum(r.is_before_open for r in readings)
+    counts = {"zones in which the stamp precedes the close": before, "zones in which it precedes the open": before_open}
+    measures = tuple((label, float(n), "count") for label, n in (counts | {"zones tried": len(readings)}).items())
     decision = "impossible" if before == len(readings) else "impossible_in" if before else "supported"
     return Finding(claim.statistic, decision, measures, "impossible in a zone in which the stamp precedes the close")
 
@@ -234,8 +228,7 @@ def find_clock(claim: Claim, context: ClaimContext) -> Finding:
 def find_order(name: str, context: ClaimContext) -> Finding:
     """Supported when the bounds of every denial begin after those of the report end."""
     reports, denials = _report_and_denials(context)
-    latest = min(a.published_latest for a in reports)
-    earliest = min(a.published_earliest for a in reports)
+    earliest, latest = (min(getattr(a, end) for a in reports) for end in ("published_earliest", "published_latest"))
     after = sum(d.published_earliest >= latest for d in denials)
     before = sum(d.published_latest <= earliest for d in denials)
     decision = "contradicted" if before else "supported" if after == len(denials) else "not_established"

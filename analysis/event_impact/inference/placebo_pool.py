@@ -61,12 +61,7 @@ class PlaceboRank:
 
 
 def rank_windows(
-    abnormal: AbnormalReturns,
-    windows: list[Window],
-    *,
-    estimation_sessions: int,
-    gap_sessions: int,
-    news: pd.DatetimeIndex,
+    abnormal: AbnormalReturns, windows: list[Window], *, news: pd.DatetimeIndex, **lengths: int
 ) -> dict[Window, PlaceboRank]:
     """Rank each window of an event among the same window at earlier sessions.
 
@@ -74,13 +69,15 @@ def rank_windows(
     ----------
     news : pandas.DatetimeIndex
         Sessions of the story's other articles and masked confounders, which no placebo may be near.
+    **lengths : int
+        ``estimation_sessions`` and ``gap_sessions``.
 
     Returns
     -------
     dict of (int, int) to PlaceboRank
         By window; those that are not complete are left out.
     """
-    pool = _Pool.gather(abnormal, windows, estimation_sessions, gap_sessions)
+    pool = _Pool.gather(abnormal, windows, lengths["estimation_sessions"], lengths["gap_sessions"])
     near = [int(p) for p in pool.sessions.get_indexer(news) if p >= 0]
     ranks = {}
     for window in windows:

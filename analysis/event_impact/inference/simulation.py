@@ -9,6 +9,7 @@ session, follows the process asked for. No effect is in it unless one is added.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 INTERCEPT, MARKET_BETA = 0.0002, 1.2
 MARKET_STD, RESIDUAL_STD = 0.01, 0.015
@@ -89,7 +90,7 @@ class SimulatedReturns:
 
 def simulate(
     process: Process,
-    rng: np.random.Generator,
+    rng: Generator,
     *,
     n_draws: int,
     estimation_length: int = 250,
@@ -125,18 +126,16 @@ def simulate(
     return SimulatedReturns(firm=firm, market=market, event_std=event_std)
 
 
-def _innovations(rng: np.random.Generator, shape: tuple[int, ...], process: Process) -> np.ndarray:
+def _innovations(rng: Generator, shape: tuple[int, ...], process: Process) -> np.ndarray:
     """Independent, variance one."""
     if not process.has_fat_tails:
         return rng.standard_normal(shape)
     return np.asarray(rng.standard_t(process.tail_df, shape) / np.sqrt(process.tail_df / (process.tail_df - 2)))
 
 
-def _garch_path(
-    rng: np.random.Generator, n_draws: int, n_sessions: int, process: Process
-) -> tuple[np.ndarray, np.ndarray]:
+def _garch_path(rng: Generator, n_draws: int, n_sessions: int, process: Process) -> tuple[np.ndarray, np.ndarray]:
     """Values and conditional variances after the burn-in, unconditional variance one; both (n, T)."""
-    values, variances = np.empty((n_sessions, n_draws)), np.empty((n_sessions, n_draws))
+    values, variances = np.empty((2, n_sessions, n_draws))
     variance, (alpha, beta) = np.ones(n_draws), process.garch
     for t in range(-BURN_IN, n_sessions):
         value = np.sqrt(variance) * _innovations(rng, (n_draws,), process)
@@ -146,7 +145,7 @@ def _garch_path(
     return np.ascontiguousarray(values.T), np.ascontiguousarray(variances.T)
 
 
-def _add_jumps(residual: np.ndarray, rng: np.random.Generator, *, n_jumps: int, n_sessions: int) -> None:
+def _add_jumps(residual: np.ndarray, rng: Generator, *, n_jumps: int, n_sessions: int) -> None:
     """Jumps of either sign on distinct sessions of the estimation window, in place."""
     n_draws = len(residual)
     order = rng.random((n_draws, n_sessions)).argpartition(n_jumps, axis=1)[:, :n_jumps]

@@ -224,14 +224,11 @@ class WindowEstimate:
         pairs = {"ci90": self.ci90, "ci95": self.ci95, "t90": self.t_interval(0.90), "t95": self.t_interval(0.95)}
         found = [v if math.isfinite(v) else None for v in self.mde_rule] or [None] * len(SHARES)
         is_declared = (self.first, self.last) == (0, 0) and self.return_kind in DECLARED_KINDS
+        sides = ((0, "low"), (1, "high"))
         known = {
             **asdict(self.specification),
             **{f"p_{name}": test.p_value for name, test in self.tests.items()},
-            **{
-                f"{name}_{side}": pair and pair[at]
-                for name, pair in pairs.items()
-                for at, side in enumerate(("low", "high"))
-            },
+            **{f"{name}_{side}": pair and pair[at] for name, pair in pairs.items() for at, side in sides},
             **{f"mde{100 * share:.0f}_rule": v for share, v in zip(SHARES, found, strict=True)},
             "is_primary": self.is_primary or is_declared,
             "t": self.tests["t"].statistic if "t" in self.tests else None,
@@ -291,7 +288,8 @@ def assess_window(
     fit, error = abnormal.fit, total.standard_error
     rng = np.random.default_rng([seed % 2**63, *specification.return_kind.encode(), first + 2000, last + 2000])
     tests, rule = run_window_tests(abnormal, total, rng=rng, placebo=placebo)
-    note = _note(fit.n_estimation, fit.asked_sessions, fit.dropped)
+    used, asked = fit.n_estimation, fit.asked_sessions
+    note = "" if used == asked else f"{used} of {asked} estimation sessions: {fit.dropped}"
     row = WindowEstimate(
         specification, first, last, is_primary, total.estimate, Judgement(""),
         "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))), tests,
@@ -351,7 +349,7 @@ def join_candidates(
 
 def _assess_set(row: WindowEstimate, found: CandidateSet, abnormal: AbnormalReturns) -> WindowEstimate:
     """The row of a set of candidate sessions, named by the largest of them; ``row`` is that of session 0."""
-    largest = found.largest
+    largest, at = found.largest, found.largest.rel_session
     notes = [row.note, f"the largest of {found.count} candidate sessions"]
     if len(found.moved(0.05)) > 1:
         notes.append("more than one candidate moved: each has an interval of its own")
@@ -359,10 +357,10 @@ def _assess_set(row: WindowEstimate, found: CandidateSet, abnormal: AbnormalRetu
         notes.append("too few estimation sessions for the set to detect anything: nothing is bounded")
     return replace(
         row,
-        first=largest.rel_session,
-        last=largest.rel_session,
+        first=at,
+        last=at,
         estimate=largest.estimate,
-        standard_error=abnormal.sum_window(largest.rel_session, largest.rel_session).standard_error,
+        standard_error=abnormal.sum_window(at, at).standard_error,
         tests={"t": largest.t} | describe_rule(largest.rule),
         candidates=found,
         n_placebo=None,
@@ -375,10 +373,6 @@ def _list_news(abnormal: AbnormalReturns, first: int, last: int) -> tuple[str, .
     """Sessions of a window with recorded other news, in words."""
     labels, sessions = abnormal.confounders.loc[first:last], abnormal.table["session"].loc[first:last]
     return tuple(f"{at.date()}, {label}" for at, label in zip(sessions, labels, strict=True) if label != "")
-
-
-def _note(used: int, asked: int, dropped: str) -> str:
-    return "" if used == asked else f"{used} of {asked} estimation sessions: {dropped}"
 
 
 def judge_estimate(row: WindowEstimate, *, bound: float, p_star: float | None = None, times: int = 1) -> WindowEstimate:

@@ -13,7 +13,7 @@ from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.window_tests import ControlResult
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table
+from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table, record
 from event_impact.page.markup import mark_up
 from event_impact.page.tables import label_row
 
@@ -78,8 +78,7 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
     """Sessions on which the tests should reject, and sessions on which they should not."""
     columns = (
         Column("", "session", of=lambda c: f"{c.control.ticker} {c.control.session.date()}".replace("-", "\u2011")),
-        Column("ticker", of="control.ticker"),
-        Column("session", of="control.session"),
+        *record("ticker=control.ticker session=control.session"),
         Column("label", "what happened", of="control.label"),
         Column("expected", "expected", lambda expected: expected.replace("_", " "), of="control.expected"),
         Column("estimate", "abnormal return", "percent", why="note"),
@@ -87,8 +86,7 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
         Column("p_conformal", "p conformal", "p", of="tests.conformal.p_value"),
         Column("p_fhs", "p FHS", "p", of="tests.fhs.p_value"),
         Column("is_as_expected", "as expected", "yes", of=lambda c: c.is_as_expected(significance)),
-        Column("source", of="control.source"),
-        Column("note"),
+        *record("source=control.source note"),
     )
     met = sum(c.is_as_expected(significance) is True for c in controls)
     said = f"{met} of {len(controls)} are as expected." if controls else ""

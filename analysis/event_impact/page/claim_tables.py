@@ -19,23 +19,19 @@ from event_impact.events.sessions import Alignment
 from event_impact.inference.claim_checks import CheckedClaim, ClockReading, Finding, read_clock
 from event_impact.inference.windows import DollarEffect
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, Exhibit, TableExhibit, declare_table, frame_rows
+from event_impact.page.exhibits import Column, Exhibit, TableExhibit, declare_table, frame_rows, record
 
 STATUS_LABELS = form.read_labels("claim_tables.status_labels")
 LEDGER = (
-    Column("claim_id", of="claim.claim_id"),
-    Column("article_id", of="claim.article_id"),
-    Column("kind", of="claim.kind"),
-    Column("statistic", of="claim.statistic"),
-    Column("status"),
+    *record("claim_id=claim.claim_id article_id=claim.article_id kind=claim.kind statistic=claim.statistic status"),
     Column("decided_by", of=lambda c: "run" if c.claim.status == "computed" else "table"),
     Column("measured", of=lambda c: "; ".join(f"{n}={v!r}" for n, v, _ in c.finding.measures) if c.finding else ""),
     Column("rule", of=lambda c: c.finding.why if c.finding else CLAIM_STATISTICS[c.claim.statistic]),
-    Column("paraphrase", of="claim.paraphrase"),
-    Column("reason", of="claim.reason"),
+    *record("paraphrase=claim.paraphrase reason=claim.reason"),
 )
 """``results/claims.csv``: every statement; each measured number is in ``measured`` as name=value."""
 PARAPHRASE = Column("", "the article says (our words)", of="claim.paraphrase")
+NO_CLAIMS = "No article of this story that was known at the as-of session is in the ledger."
 STATUS = Column("", "status", STATUS_LABELS.__getitem__, of="status")
 
 
@@ -48,11 +44,8 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
         STATUS,
     )
     summary = ", ".join(f"{n} {label}" for label, n in Counter(STATUS_LABELS[c.status] for c in claims).most_common())
-    caption = (
-        form.say("captions.claims", n_claims=len(claims), summary=summary)
-        if claims
-        else "What the articles claim. No article of this story that was known at the as-of session is in the ledger."
-    )
+    none, n = f"What the articles claim. {NO_CLAIMS}", len(claims)
+    caption = form.say("captions.claims", n_claims=n, summary=summary) if claims else none
     shown = [c for c in claims if c.finding is not None]
     return declare_table("claims", shown, columns, caption=caption, numbers=frame_rows(claims, LEDGER))
 
@@ -66,19 +59,12 @@ def tabulate_key_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     for claim in sorted(claims, key=lambda c: c.status not in FIRST_STATUSES):
         if claim.status in FIRST_STATUSES or claim.finding is not None:
             held.setdefault(claim.claim.statistic if claim.finding else claim.claim.claim_id, claim)
-    columns = (
-        Column("", "the article says (our words)", of="claim.paraphrase"),
-        Column("", "measured", say_finding, of="finding"),
-        STATUS,
+    columns, numbers = (
+        (PARAPHRASE, Column("", "measured", say_finding, of="finding"), STATUS),
+        frame_rows(claims, LEDGER),
     )
-    caption = (
-        f"Statements that the figures contradict or bear on, one a statistic; all {len(claims)} are in the appendix."
-        if claims
-        else "No article of this story that was known at the as-of session is in the ledger."
-    )
-    return declare_table(
-        "key_claims", list(held.values()), columns, caption=caption, numbers=frame_rows(claims, LEDGER)
-    )
+    said = f"Statements that the figures contradict or bear on, one a statistic; all {len(claims)} are in the appendix."
+    return declare_table("key_claims", held.values(), columns, caption=said if claims else NO_CLAIMS, numbers=numbers)
 
 
 def _why(checked: CheckedClaim) -> str:
@@ -91,18 +77,10 @@ def _why(checked: CheckedClaim) -> str:
 def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     """Every other statement with its recorded status and the reason, folded."""
     shown = [c for c in claims if c.finding is None]
-    columns = (
-        PARAPHRASE,
-        Column("", "kind", of="claim.kind"),
-        STATUS,
-        Column("", "reason", of="claim.reason"),
-        *LEDGER,
-    )
-    caption = (
-        f"The other {len(shown)} statements, on which no figure of this study bears."
-        if shown
-        else "Other statements: none is recorded."
-    )
+    kind, reason = Column("", "kind", of="claim.kind"), Column("", "reason", of="claim.reason")
+    said = f"The other {len(shown)} statements, on which no figure of this study bears."
+    caption = said if shown else "Other statements: none is recorded."
+    columns = (PARAPHRASE, kind, STATUS, reason, *LEDGER)
     return declare_table("other_claims", shown, columns, caption=caption, is_folded=True)
 
 
@@ -151,22 +129,17 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
     """The declared pair in money."""
     columns = (
         Column("return_kind", "return", lambda kind: f"{form.RETURN_LABELS[kind]}, session 0", of="row.return_kind"),
-        Column("shares", of="story.shares_outstanding"),
-        Column("shares_as_of", of="story.shares_as_of"),
-        Column("previous_close"),
-        Column("market_value"),
+        *record("shares=story.shares_outstanding shares_as_of=story.shares_as_of previous_close market_value"),
         Column("estimate", "estimate", "money", why="note"),
         Column("", "95 % interval", "written", of=_say_interval),
-        Column("ci95_low"),
-        Column("ci95_high"),
+        *record("ci95_low ci95_high"),
         Column(
             "",
             "detectable 4 in 5 from",
             "written",
             of=lambda e: e.mde80_rule and form.format_money(e.mde80_rule, sign=False),
         ),
-        Column("mde80_rule"),
-        Column("note"),
+        *record("mde80_rule note"),
     )
     known = [_say_basis(e, e.market_value) for e in effects if e.market_value is not None]
     basis = known[0] if known else "No amount can be given."

@@ -47,6 +47,15 @@ def compose_daily_screen(
     """Finding, three sentences, the day among ordinary days, the clock, three rows, one line."""
     row, companion = finding.find_primary(rows, HEADLINE_KIND), finding.find_primary(rows, COMPANION_KIND)
     story = alignment.story
+    notes = [("Does it hold?", f"{_say_curve(curve)} {_say_placebo(placebo)}")]
+    if row.breakdown_volatility is not None and row.breakdown_news is not None:
+        said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast or more, or other "
+        said += f"news took {100 * row.breakdown_news:.1f} points or more."
+        said += " That is nothing to lean on." if row.breakdown_volatility < 1.5 else ""
+        notes.append(("It would fall if", said))
+    if reversal := finding.say_reversal(sequence, config):
+        notes.append(("Taken back?", reversal))
+    notes.append(("Other news:", _say_news(alignment, news)))
     return FirstScreen(
         firm=finding.name_firm(story, alignment),
         story=story.title,
@@ -59,8 +68,8 @@ def compose_daily_screen(
         sentences=finding.compose_sentences(row, companion, alignment, config),
         drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
         columns=COLUMNS,
-        rows=tuple(list_rows(rows, row, companion, sequence, alignment)),
-        notes=tuple(_list_notes(row, alignment, curve, placebo, news, finding.say_reversal(sequence, config))),
+        rows=tuple(list_rows(rows, sequence, alignment)),
+        notes=tuple(notes),
         csv="estimates",
     )
 
@@ -138,14 +147,9 @@ def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
     )
 
 
-def list_rows(
-    rows: list[WindowEstimate],
-    row: WindowEstimate,
-    companion: WindowEstimate,
-    sequence: StorySequence,
-    alignment: Alignment,
-) -> list[ScreenRow]:
+def list_rows(rows: list[WindowEstimate], sequence: StorySequence, alignment: Alignment) -> list[ScreenRow]:
     """The rows of the first table: the declared pair and a longer window, or what is told apart, or the candidates."""
+    row, companion = (finding.find_primary(rows, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
     if row.candidates is not None and finding.is_set(row):
         listed = [_candidate_row(s) for s in row.candidates.sessions]
         listed.append(_row(row, "the largest of these, judged as one set", "headline"))
@@ -201,26 +205,6 @@ def _end(value: float) -> str:
 
 def _size(value: float | None) -> str:
     return f"\u00b1{finding.two_digits(100 * value)}" if value is not None and np.isfinite(value) else ""
-
-
-def _list_notes(
-    row: WindowEstimate,
-    alignment: Alignment,
-    curve: SpecificationCurve,
-    placebo: PlaceboRank | None,
-    news: pd.DataFrame,
-    reversal: str,
-) -> list[tuple[str, str]]:
-    notes = [("Does it hold?", f"{_say_curve(curve)} {_say_placebo(placebo)}")]
-    if row.breakdown_volatility is not None and row.breakdown_news is not None:
-        said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast or more, or other "
-        said += f"news took {100 * row.breakdown_news:.1f} points or more."
-        said += " That is nothing to lean on." if row.breakdown_volatility < 1.5 else ""
-        notes.append(("It would fall if", said))
-    if reversal:
-        notes.append(("Taken back?", reversal))
-    notes.append(("Other news:", _say_news(alignment, news)))
-    return notes
 
 
 def _say_curve(curve: SpecificationCurve) -> str:

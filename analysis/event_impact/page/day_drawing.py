@@ -11,6 +11,7 @@ from event_impact.page.canvas import Canvas, Drawing, label_ticks, measure_text
 from event_impact.page.format import format_number
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Scale = Callable[[float], float]
 STACK_HEIGHT, ROW_HEIGHT, AXIS_HEIGHT, TOP = 300, 46, 46, 4
 LARGEST_DOT, SMALLEST_DOT, MOST_DOTS = 4.0, 1.3, 2_000
 """Radii, and a number; where more stand or even the smallest do not fit, bars take the place of dots."""
@@ -84,7 +85,7 @@ def _draw(
     return canvas
 
 
-def _shade(canvas: Canvas, at: Callable[[float], float], seen_from: float, limit: float, bottom: float) -> None:
+def _shade(canvas: Canvas, at: Scale, seen_from: float, limit: float, bottom: float) -> None:
     left, right = at(-seen_from), at(seen_from)
     said = f"\u00b1{100 * seen_from:.2g}\u00a0%"
     title = f"moves of {said} or more would have been seen four times in five"
@@ -101,13 +102,7 @@ def _shade(canvas: Canvas, at: Callable[[float], float], seen_from: float, limit
 
 
 def stack_dots(
-    canvas: Canvas,
-    at: Callable[[float], float],
-    values: Array,
-    base: float,
-    room: float,
-    *,
-    is_dark: np.ndarray | None = None,
+    canvas: Canvas, at: Scale, values: Array, base: float, room: float, *, is_dark: np.ndarray | None = None
 ) -> list[tuple[float, float]]:
     """Values as dots in columns, as large as the room allows; bars where even small dots would not fit. Gives their tops."""
     x = np.array([at(v) for v in values])
@@ -121,9 +116,7 @@ def stack_dots(
         radius -= 0.2
     if radius < SMALLEST_DOT:
         counts, edges = np.histogram(x, bins=N_BARS)
-        tops = [
-            (float(left), base - float(room * count / counts.max())) for count, left in zip(counts, edges, strict=False)
-        ]
+        tops = [(float(x), base - float(room * n / counts.max())) for n, x in zip(counts, edges, strict=False)]
         for count, (left, top) in zip(counts, tops, strict=True):
             canvas.rect(left, top, float(edges[1] - edges[0]) - 0.5, base - top, "dots", title=f"{count}")
         return tops
@@ -133,13 +126,13 @@ def stack_dots(
         level[place] = level.get(place, 0) + 1
         points.append((canvas.width / 2 + place * pitch * 1.15, base - radius - 1 - (level[place] - 1) * pitch))
     dark = np.zeros(len(points), dtype=bool) if is_dark is None else is_dark
-    canvas.dots([point for point, is_out in zip(points, dark, strict=True) if not is_out], radius, "dots")
-    if dark.any():
-        canvas.dots([point for point, is_out in zip(points, dark, strict=True) if is_out], radius, "ink")
+    for is_out, paint in ((False, "dots"), (True, "ink")):
+        if dark.any() or not is_out:
+            canvas.dots([p for p, is_dark in zip(points, dark, strict=True) if is_dark == is_out], radius, paint)
     return points
 
 
-def _draw_effect(canvas: Canvas, at: Callable[[float], float], effect: Effect, y: float, *, stem_from: float) -> None:
+def _draw_effect(canvas: Canvas, at: Scale, effect: Effect, y: float, *, stem_from: float) -> None:
     x = at(effect.estimate)
     said = f"{effect.label} {format_number(100 * effect.estimate, digits=1)}\u00a0%"
     if effect.interval is not None:

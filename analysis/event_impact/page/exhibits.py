@@ -233,6 +233,11 @@ def _get(row: object, where: Getter) -> Any:
     return read_path(row, where) if isinstance(where, str) else where(row)
 
 
+def record(spec: str) -> Iterator[Column]:
+    """Columns that are only recorded: names, each followed by ``=`` and its path where that is another."""
+    return (Column(name, of=path) for name, _, path in (each.partition("=") for each in spec.split()))
+
+
 class Fact(NamedTuple):
     """A row of a table of single quantities: its name, how it is said, its value, a p, and how to read it."""
 

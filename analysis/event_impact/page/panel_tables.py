@@ -11,7 +11,7 @@ from event_impact.inference.parametric import detectable_effect, interval
 from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory, Resolution, SeparateEffects
 from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_forest, kind_of
-from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record
 from event_impact.page.finding import say_reach
 from event_impact.page.first_screen import FirstScreen
 
@@ -41,10 +41,8 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
         Column("p", of="pooled.p_value"),
         Column("mde80", "detectable 4 in 5 from", "size", of="pooled.mde80"),
         Column("", "weighted by precision", of=_say_weighted),
-        Column("weighted_estimate", of="pooled.weighted_estimate"),
-        Column("weighted_error", of="pooled.weighted_error"),
-        Column("mean_correlation", of="pooled.correlation.value"),
-        Column("pairs_sharing_days", of="pooled.overlap.n_pairs"),
+        *record("weighted_estimate=pooled.weighted_estimate weighted_error=pooled.weighted_error"),
+        *record("mean_correlation=pooled.correlation.value pairs_sharing_days=pooled.overlap.n_pairs"),
         Column("left_out", of=lambda r: ";".join(name for name, _ in r.left_out)),
         Column("note", of="pooled.note"),
     )
@@ -73,9 +71,8 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
         Column("df"),
         Column("p", "p", "p", of="p_value"),
         Column("is_recommended", of=lambda t: t.name == main.recommended),
-        Column("null"),
         Column("", "note", of=lambda t: t.note if t.p_value is not None else ""),
-        Column("note"),
+        *record("null note"),
     )
     first = f" Read {STATISTIC_LABELS[main.recommended]} first: {main.recommendation}" if main.recommended else ""
     pairs, correlation = "pair shares" if overlap.n_pairs == 1 else "pairs share", main.correlation.value
@@ -95,31 +92,24 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
 def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:
     """Stories one by one: sessions, what is identified, joint effect."""
     columns = (
-        Column("story", of="name"),
         Column("", "story", of="story.title"),
-        Column("ticker", of="story.ticker"),
-        Column("exchange", of="story.exchange"),
-        Column("benchmark", of="study.benchmark"),
         Column("", "listing", of=lambda s: form.name_listing(s.story.ticker, s.story.exchange)),
         Column("", "sessions", of=_span),
+        *record("story=name ticker=story.ticker exchange=story.exchange benchmark=study.benchmark"),
         Column("denied", "denied", DENIED_LABELS.__getitem__, of="story.denied"),
         Column("kind", of=kind_of),
         Column("identified", "identified", lambda kind: kind.replace("_", " "), of="alignment.identification.kind"),
-        Column("event_session", of="alignment.event_session"),
-        Column("first", of="alignment.hull.0"),
-        Column("last", of="alignment.hull.1"),
-        Column("is_ambiguous", of="alignment.is_ambiguous"),
+        *record("event_session=alignment.event_session first=alignment.hull.0 last=alignment.hull.1"),
+        *record("is_ambiguous=alignment.is_ambiguous"),
         Column("estimate", "joint effect", "percent", of="joint.estimate"),
-        Column("standard_error", of="joint.standard_error"),
-        Column("df", of="joint.df"),
+        *record("standard_error=joint.standard_error df=joint.df"),
         Column("ci95", "95 % interval", "interval", of=lambda s: s.joint.interval(0.95)),
         Column("", "MDE 80 %", "size", of=lambda s: detectable_effect(s.joint.standard_error, df=s.joint.df)),
         Column("other_news", "other news", of=_news),
         Column("", "estimation", of=lambda s: s.note or f"{s.abnormal.fit.n_estimation} sessions"),
         Column("n_estimation", of="abnormal.fit.n_estimation"),
         Column("as_of", of=lambda s: s.study.config.as_of.isoformat()),
-        Column("vintage"),
-        Column("note"),
+        *record("vintage note"),
     )
     caption = form.say("captions.stories", what=what, more="" if stories else " None can be measured here.")
     return declare_table(name, stories, columns, caption=caption)
@@ -151,9 +141,7 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
     for name, head in (("report", "report"), ("denial", "denial"), ("total", "sum")):
         columns += [
             Column("", head, _say_effect, of=name),
-            Column(f"{name}_estimate", of=f"{name}.0"),
-            Column(f"{name}_standard_error", of=f"{name}.1"),
-            Column(f"{name}_df", of=f"{name}.2"),
+            *record(f"{name}_estimate={name}.0 {name}_standard_error={name}.1 {name}_df={name}.2"),
             Column(f"{name}_ci95", kind="interval", of=partial(_interval_of, name)),
         ]
     mean = (
@@ -177,13 +165,10 @@ def tabulate_missing(result: PanelResult) -> TableExhibit:
     """Registered stories that are not in the sample, and why."""
     shown = sorted(result.panel.missing, key=lambda m: (list(MISSING_LABELS).index(m.kind), m.story.story))
     columns = (
-        Column("story", of="story.story"),
         Column("", "story", of="story.title"),
-        Column("ticker", of="story.ticker"),
-        Column("exchange", of="story.exchange"),
         Column("", "listing", of=lambda m: form.name_listing(m.story.ticker, m.story.exchange)),
         Column("", "denied", of="story.denied"),
-        Column("kind"),
+        *record("story=story.story ticker=story.ticker exchange=story.exchange kind"),
         Column("reason", "why not"),
     )
     counts = _count_missing(result) or "none"

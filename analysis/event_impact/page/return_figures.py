@@ -15,7 +15,7 @@ from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.parametric import interval
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page.canvas import Canvas, Chart, Drawing, chart_sessions, draw_session_axis, rows_of
-from event_impact.page.exhibits import Column, frame_rows
+from event_impact.page.exhibits import Column, frame_rows, record
 from event_impact.page.finding import say_explained
 from event_impact.page.format import (
     RETURN_LABELS,
@@ -35,8 +35,7 @@ BANDS = {"band95": "wide-band", "band90": "band"}
 MOST_NAMED = 3
 """Days of other news that a figure names; the CSV always holds all of them."""
 NUMBERS = (
-    Column("return_kind"),
-    Column("estimate"),
+    *record("return_kind estimate"),
     Column("ci90", kind="interval"),
     Column("ci95", kind="interval"),
     Column("mde80_rule"),

@@ -18,7 +18,7 @@ from event_impact.inference.robustness import (
     curve_frame,
 )
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.robustness_figures import draw_specification_strip
 
@@ -149,8 +149,7 @@ def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
     columns = (
         Column("peers", "peers in the market model", of="choice.model"),
         *(column for column in JUDGED if column is not ADJUSTED),
-        Column("outcome"),
-        Column("note"),
+        *record("outcome note"),
     )
     return declare_table("left_out_peers", rows, columns)
 

@@ -11,7 +11,7 @@ from event_impact.events.sessions import Alignment
 from event_impact.many.peer_tests import GroupTests, PeerEstimate, Spillover
 from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_peers, list_others
-from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record
 from event_impact.page.finding import say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 
@@ -31,15 +31,11 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
         Column("standard_error"),
         Column("ci95", "95 % interval", "interval"),
         Column("", "t", "number", of="tests.t.statistic"),
-        Column("p_t", of="tests.t.p_value"),
-        Column("p_sample_quantile", of="tests.sample_quantile.p_value"),
+        *record("p_t=tests.t.p_value p_sample_quantile=tests.sample_quantile.p_value"),
         Column("p_conformal", "p conformal", "p", of="tests.conformal.p_value"),
-        Column("n_estimation", of="abnormal.fit.n_estimation"),
         Column("", "own news of that session", of=lambda p: (p.own_news or "none recorded") if p.is_measured else None),
-        Column("own_news"),
-        Column("is_clean"),
         Column("", "reading", of=_read_peer),
-        Column("note"),
+        *record("n_estimation=abnormal.fit.n_estimation own_news is_clean note"),
     )
     return declare_table("peers", list_others(spillover), columns)
 
@@ -67,8 +63,7 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
     rows.append({"group": "the firm among clean donors", "members": donors, "test": space, "why": "one firm"})
     columns = (
         Column("", "group and test", of=lambda r: f"{r['group']}: {GROUP_TEST_LABELS[r['test'].name]}"),
-        Column("group"),
-        Column("members"),
+        *record("group members"),
         Column("portfolio", "average abnormal return", "percent", why="why"),
         Column("mean_correlation", "mean correlation", "number", why="why"),
         Column("test", of="test.name"),
@@ -129,12 +124,8 @@ def tabulate_foreign(spillover: Spillover) -> TableExhibit:
             "listing and quantity",
             of=lambda r: f"{r['ticker']}: {FOREIGN_LABELS.get(r['quantity'], r['quantity'])}",
         ),
-        Column("ticker"),
-        Column("quantity"),
         Column("", "value", of=_say_foreign, why="note"),
-        Column("value"),
-        Column("standard_error"),
-        Column("note"),
+        *record("ticker quantity value standard_error note"),
     )
     none = "" if rows else " The story names none."
     return declare_table("foreign_listings", rows, columns, none=none)
