@@ -164,12 +164,6 @@ def test_refusals_say_what_was_found(series):
         fit_rolling(y, design, events=[64], estimation_length=LENGTH, gap=GAP)
     with pytest.raises(EstimationError, match="positions 130 to 400"):
         fit_rolling(y, design, events=[195, 399], estimation_length=LENGTH, gap=GAP, last=1)
-    with pytest.raises(EstimationError, match="no earlier than the gap"):
-        fit_rolling(y, design, events=[195], estimation_length=LENGTH, gap=GAP, first=-6)
-    with pytest.raises(EstimationError, match="at least one event"):
-        fit_rolling(y, design, events=np.array([], dtype=int), estimation_length=LENGTH, gap=GAP)
-    with pytest.raises(EstimationError, match="more estimation sessions"):
-        fit_rolling(y, design, events=[195], estimation_length=3, gap=GAP)
     holed = y.copy()
     holed[180] = np.nan
     with pytest.raises(EstimationError, match="finite returns"):

@@ -139,16 +139,10 @@ def fit_rolling(
     Raises
     ------
     EstimationError
-        If a window leaves the sample or overlaps its own estimation window, if a value in it is not
-        finite, or if a design is collinear.
+        If a window leaves the sample, if a value in it is not finite, or if a design is collinear.
     """
     y, design = np.asarray(y, dtype=float), np.asarray(design, dtype=float)
     events = np.atleast_1d(np.asarray(events, dtype=int))
-    if events.size == 0:
-        raise EstimationError("Expected at least one event position, found none.", "Widen the sample.")
-    if not (first <= last and first >= -gap):
-        said = f"Expected an event window that starts no earlier than the gap of {gap} sessions, found {first}:{last}."
-        raise EstimationError(said, "Widen the gap or start the window later.")
     earliest, latest = int(events.min()) - gap - estimation_length, int(events.max()) + last
     if earliest < 0 or latest >= len(y):
         said = f"Expected windows within the {len(y)} returns, found positions {earliest} to {latest}."
@@ -206,14 +200,11 @@ def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> 
     Raises
     ------
     EstimationError
-        If L <= K, a value is not finite, a design is collinear or a window fits exactly.
+        If a value is not finite, a design is collinear or a window fits exactly.
     """
     returns, design = estimation
     n, length, n_regressors = design.shape
     between = (np.empty((n, 0)), np.empty((n, 0, n_regressors))) if between is None else between
-    if length <= n_regressors:
-        said = f"Expected more estimation sessions than the {n_regressors} coefficients, found {length}."
-        raise EstimationError(said, "Lengthen the estimation window.")
     _refuse_missing(estimation, event, between)
 
     constant = np.flatnonzero((design == design[:1, :1]).all(axis=(0, 1)) & (design[0, 0] != 0.0))

@@ -54,18 +54,10 @@ def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.nda
     Returns
     -------
     RunningSums
-
-    Raises
-    ------
-    EstimationError
-        If fewer than K + 2 sessions are usable or a used value is not finite.
     """
     usable = np.asarray(usable, dtype=bool)
     columns = np.column_stack([np.asarray(regressors, dtype=float), np.asarray(response, dtype=float)])
     known = columns[usable]
-    if len(known) < columns.shape[1] + 1 or not np.isfinite(known).all():
-        said = f"Expected at least {columns.shape[1] + 1} finite usable sessions, found {len(known)} usable."
-        raise EstimationError(said, "Use a longer history.")
     spread = known.std(axis=0)
     is_constant = spread <= 1e-14 * np.abs(known).max(axis=0)
     if is_constant[:-1].any():
@@ -98,21 +90,15 @@ def standardise_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_l
     Raises
     ------
     EstimationError
-        If a window leaves the sample, has no degree of freedom, or is fitted exactly.
+        If the regressors of a window are dependent, or it is fitted exactly.
     """
     events = np.asarray(events, dtype=int)
     last = events - gap
     first = last - estimation_length
-    if events.size and (first.min() < 0 or events.max() >= len(sums.columns)):
-        said = f"Expected windows within the {len(sums.columns)} sessions, found one that begins at {first.min()}."
-        raise EstimationError(said, "Drop the dates whose windows are not complete.")
     moments = sums.products[last] - sums.products[first]
     k = moments.shape[1] - 1
     df = sums.counts[last] - sums.counts[first] - k
     rows = sums.columns[events]
-    if events.size and (df.min() < 1 or not np.isfinite(rows).all()):
-        said = "Expected windows with more sessions than coefficients and a return on each date, found one without."
-        raise EstimationError(said, "Drop the dates whose windows are not complete.")
     cross, response = moments[:, :k, :k], moments[:, :k, k]
     right = np.stack([response, rows[:, :k]], axis=2)
     try:

@@ -59,26 +59,23 @@ def assess_surprises(found: AbnormalReturns, first: int, last: int) -> list[Surp
     -------
     list of Surprise
     """
-    return [_assess_one(found, k) for k in range(first, last + 1)]
+    surprises = []
+    for k in range(first, last + 1):
+        total = found.sum_window(k, k)
+        if total.estimate is None or total.standard_error is None:
+            surprises += lacking_surprises(found.design.model, k, k, total.note)
+            continue
+        t = prediction_error_t(total.estimate, total.standard_error, found.fit.df)
+        tests = {"t": t, "sample_quantile": sample_quantile(total.abnormal, found.fit.residuals)}
+        known = total.estimate, total.standard_error
+        surprises.append(Surprise(found.design.model, k, found.session_of(k), *known, tests))
+    return surprises
 
 
 def lacking_surprises(kind: str, first: int, last: int, reason: str) -> list[Surprise]:
     """Rows that cannot be computed, with their reason."""
     tests = {name: not_computable(name, reason) for name in ("t", "sample_quantile")}
     return [Surprise(kind, k, None, None, None, tests, reason) for k in range(first, last + 1)]
-
-
-def _assess_one(found: AbnormalReturns, rel_session: int) -> Surprise:
-    kind = found.design.model
-    total = found.sum_window(rel_session, rel_session)
-    if total.estimate is None or total.standard_error is None:
-        return lacking_surprises(kind, rel_session, rel_session, total.note)[0]
-    tests = {
-        "t": prediction_error_t(total.estimate, total.standard_error, found.fit.df),
-        "sample_quantile": sample_quantile(total.abnormal, found.fit.residuals),
-    }
-    session = pd.Timestamp(found.table["session"].loc[rel_session])
-    return Surprise(kind, rel_session, session, total.estimate, total.standard_error, tests)
 
 
 def surprise_frame(surprises: list[Surprise]) -> pd.DataFrame:

@@ -25,15 +25,12 @@ def draw_peers(spillover: Spillover, firm_name: str) -> Drawing:
     named = [(ticker, "firm"), *((p.ticker, "own news" if p.own_news else "clean") for p in others)]
     table = [(*names, r.estimate, *(r.interval or (None, None))) for names, r in zip(named, rows, strict=True)]
     numbers = pd.DataFrame(table, columns=columns).astype(dict.fromkeys(columns[2:], float))
-    return draw_rows(
-        rows,
-        ("firm", "return, %", "95 % interval", "news of its own that session"),
-        name="peers_on_the_day",
-        title="Everyone on the day of the event",
-        subtitle="abnormal return by each firm\u2019s own model, %, with 95 % intervals by t",
-        numbers=numbers,
-        width=WIDE,
+    title, under = (
+        "Everyone on the day of the event",
+        "abnormal return by each firm\u2019s own model, %, with 95 % intervals by t",
     )
+    heads = ("firm", "return, %", "95 % interval", "news of its own that session")
+    return draw_rows(rows, heads, name="peers_on_the_day", title=title, subtitle=under, numbers=numbers, width=WIDE)
 
 
 def list_others(spillover: Spillover) -> list[PeerEstimate]:
@@ -81,16 +78,10 @@ def draw_forest(result: PanelResult) -> Drawing:
         table.append((POOLED, "", POOLED, None, None, None, main.estimate, *main.ci95))
     rows += [_show_story(s, "") for s in held.controls]
     table += [_place_story(s) for s in held.controls]
-    return draw_rows(
-        rows,
-        ("report and denial", "return, %", "95 % interval", "sessions", "mean without it"),
-        name="forest",
-        title="Every story, from its report to its first denial",
-        subtitle="abnormal return, %, with 95 % intervals by t",
-        numbers=pd.DataFrame(table, columns=FOREST_COLUMNS),
-        width=WIDE,
-        mean=main.estimate,
-    )
+    title, under = "Every story, from its report to its first denial", "abnormal return, %, with 95 % intervals by t"
+    heads, mean = ("report and denial", "return, %", "95 % interval", "sessions", "mean without it"), main.estimate
+    numbers = pd.DataFrame(table, columns=FOREST_COLUMNS)
+    return draw_rows(rows, heads, mean=mean, name="forest", title=title, subtitle=under, numbers=numbers, width=WIDE)
 
 
 def _show_story(story: PanelStory, own: str, *cells: str) -> EffectRow:
@@ -128,15 +119,10 @@ def draw_story_path(result: PanelResult) -> Drawing:
         chart.label(last["rel_session"], last["caar"], format_percent(last["caar"], digits=1), is_bold=True)
         return chart.canvas
 
-    return Drawing(
-        "story_path",
-        title,
-        f"cumulated abnormal return, %, {len(path.stories)} stories",
-        f"Line with a band, sessions {signed_whole(first['rel_session'])} to {signed_whole(last['rel_session'])}. Up to "
-        f"session 0 the mean is {format_percent(zero['caar'])} (95 % interval "
-        f"{format_interval((zero['ci95_low'], zero['ci95_high']))}); at the end {format_percent(last['caar'])} "
-        f"({format_interval((last['ci95_low'], last['ci95_high']))}).",
-        table,
-        draw,
-        caption=say("captions.story_path", left=left),
-    )
+    spans = (format_interval((row["ci95_low"], row["ci95_high"])) for row in (zero, last))
+    at_zero, at_end = (f"{format_percent(row['caar'])}" for row in (zero, last))
+    first_to_last = f"sessions {signed_whole(first['rel_session'])} to {signed_whole(last['rel_session'])}"
+    told = f"Line with a band, {first_to_last}. Up to session 0 the mean is {at_zero} (95 % interval {next(spans)}); "
+    told += f"at the end {at_end} ({next(spans)})."
+    under, caption = f"cumulated abnormal return, %, {len(path.stories)} stories", say("captions.story_path", left=left)
+    return Drawing("story_path", title, under, told, table, draw, caption=caption)

@@ -46,12 +46,8 @@ def print_rows(table: dict[str, list[list[str]]]) -> list[str]:
     """The first table of a page for a terminal: heads, then rows, their columns below each other."""
     rows = [*table["heads"], *table["rows"]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(w) if k else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    padded = ([c.rjust(w) if k else c.ljust(w) for k, (c, w) in enumerate(zip(r, widths, strict=True))] for r in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
 
 
 def read_outcome(outcome: str) -> str:

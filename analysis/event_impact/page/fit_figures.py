@@ -3,6 +3,8 @@
 How often a move of each size would have been found by the rule that decides, and how small it can be shown to be.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -47,15 +49,14 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> Drawing:
         f"{form.format_percent(event['fitted'])} on the line. The session of highest leverage is {far['session'].date()} with "
         f"{form.format_percent(far['x'])} and {form.format_percent(far['y'])}."
     )
-    return Drawing(
-        "estimation_scatter",
+    title, ends = (
         f"The {fit.n_estimation} sessions that fit the {model}",
-        f"{form.format_session(fit.sessions[0])} to {form.format_session(fit.sessions[-1])}; firm{excess} against {benchmark}, %",
-        description,
-        numbers,
-        lambda width: _draw_scatter(width, numbers, benchmark + excess),
-        caption=form.say("captions.estimation_scatter", leverage=far["leverage"], k=len(fit.coefficients)),
+        map(form.format_session, fit.sessions[[0, -1]]),
     )
+    under = f"{' to '.join(ends)}; firm{excess} against {benchmark}, %"
+    caption = form.say("captions.estimation_scatter", leverage=far["leverage"], k=len(fit.coefficients))
+    draw = partial(_draw_scatter, numbers=numbers, label=benchmark + excess)
+    return Drawing("estimation_scatter", title, under, description, numbers, draw, caption=caption)
 
 
 def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
@@ -128,23 +129,16 @@ def draw_placebo_rank(rank: PlaceboRank) -> Drawing:
         chart.strip(abs(own), chart.x[1], "at least as far out")
         if len(values):
             stack_dots(chart.canvas, chart.at_x, values, chart.base, chart.base - 40)
-        chart.draw_x(
-            {t: form.format_number(t, digits=0) for t in choose_ticks(*chart.x, most=9) if t == round(t)},
-            "t statistic of one session",
-        )
+        ticks = {t: form.format_number(t, digits=0) for t in choose_ticks(*chart.x, most=9) if t == round(t)}
+        chart.draw_x(ticks, "t statistic of one session")
         chart.line((own, own), (0, 0.93), "report", width=2)
         chart.label(own, 0.95, f"event, t = {form.format_number(own)}", paint="report-text", lift=0, is_bold=True)
         return chart.canvas
 
-    return Drawing(
-        "placebo",
-        f"The whole procedure on {n} dates without the event",
-        f"{span}, one dot each",
-        f"Stacked dots of {n} placebo t statistics; the event's is {form.format_number(own)}, placebo p: {said}.",
-        numbers,
-        draw,
-        caption=f"The share of dates in the shaded parts, at least as far from zero, is what the placebo p measures ({said}).",
-    )
+    title, under = f"The whole procedure on {n} dates without the event", f"{span}, one dot each"
+    told = f"Stacked dots of {n} placebo t statistics; the event's is {form.format_number(own)}, placebo p: {said}."
+    caption = "The share of dates in the shaded parts, at least as far from zero, is what the placebo p measures "
+    return Drawing("placebo", title, under, told, numbers, draw, caption=f"{caption}({said}).")
 
 
 HEIGHT = 250.0
@@ -175,17 +169,12 @@ def draw_power(rows: dict[str, WindowEstimate], *, level: float) -> Drawing:
     )  # fmt: skip
     said = "; ".join(f"{k}: four times in five from {two_digits(100 * (rows[k].mde80_rule or 0))} %" for k in curves)
     shares = {0.5: "50\u00a0%", 0.8: "80\u00a0%", 1.0: "100\u00a0%"}
-    return Drawing(
-        "power_curve",
-        "How often a move of each size would have been found",
-        "by the rule that decides, on that day",
-        f"Curves of the chance to find a true move against its size. {said or 'None can be drawn'}.",
-        numbers,
-        lambda width: _draw_curves(width, curves, shares, "size of a true move"),
-        caption=f"{said}. That day\u2019s own errors and thresholds make the curve; the estimate does not enter it."
-        if said
-        else "No window of one session has a rule to draw.",
-    )
+    draw = partial(_draw_curves, curves=curves, levels=shares, label="size of a true move")
+    title, under = "How often a move of each size would have been found", "by the rule that decides, on that day"
+    told = f"Curves of the chance to find a true move against its size. {said or 'None can be drawn'}."
+    made = f"{said}. That day\u2019s own errors and thresholds make the curve; the estimate does not enter it."
+    caption = made if said else "No window of one session has a rule to draw."
+    return Drawing("power_curve", title, under, told, numbers, draw, caption=caption)
 
 
 def draw_equivalence(power: PowerStudy) -> Drawing:
@@ -201,20 +190,14 @@ def draw_equivalence(power: PowerStudy) -> Drawing:
             f"{form.format_size(row['smallest_bound'])}"
         )
     told = "; ".join(said) or "n/a: the model has no standard error"
-    levels = {0.05: ".05", 0.5: ".5", 1.0: "1"}
-
-    def draw(width: float) -> Canvas:
-        return _draw_curves(width, curves, levels, "bound on the absolute effect", mark=power.bound)
-
-    return Drawing(
-        "equivalence",
-        "How small can the effect be shown to be?",
-        "p of lying inside the bound, at every bound",
+    axis, levels = "bound on the absolute effect", {0.05: ".05", 0.5: ".5", 1.0: "1"}
+    draw = partial(_draw_curves, curves=curves, levels=levels, label=axis, mark=power.bound)
+    title, under = "How small can the effect be shown to be?", "p of lying inside the bound, at every bound"
+    caption, told = (
+        form.say("captions.equivalence", told=told),
         f"Curves of the equivalence p against the bound. {told}.",
-        power.curves,
-        draw,
-        caption=form.say("captions.equivalence", told=told),
     )
+    return Drawing("equivalence", title, under, told, power.curves, draw, caption=caption)
 
 
 def _draw_curves(

@@ -143,7 +143,7 @@ class PageRenderer:
                 heading = [heading, *HEADING.findall(cell.source)][-1]
             elif _is_appendix(cell) and (cell.cell_type == "markdown" or cell.outputs):
                 prose, heading = cell.source if cell.cell_type == "markdown" else heading, ""
-                parts.append(self.markdown(prose) if prose else "")
+                parts += [self.markdown(prose)] if prose else []
                 parts += [self.output(output) for output in cell.get("outputs", ())]
         return [*parts, facts.provenance_html, self.code(notebook)]
 
@@ -207,17 +207,16 @@ class _Gate(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag == "html":
             self.language = values.get("lang", "")
-        if tag == "script":
-            self.problems.append("a script")
         address = values.get("src", "") or (values.get("href", "") if tag == "link" else "")
-        if re.match(r"(?i)\s*(https?:)?//", address):
-            self.problems.append(f"a request to {address[:60]}")
-        if tag == "img" and not values.get("alt", "").strip():
-            self.problems.append("an image without a description")
-        if any(name.startswith("on") for name in values) or "style" in values:
-            self.problems.append(f"an inline handler or style on <{tag}>")
-        if tag == "th" and "scope" not in values:
-            self.problems.append("a table header without scope")
+        is_inline = any(name.startswith("on") for name in values) or "style" in values
+        found = {
+            "a script": tag == "script",
+            f"a request to {address[:60]}": re.match(r"(?i)\s*(https?:)?//", address),
+            "an image without a description": tag == "img" and not values.get("alt", "").strip(),
+            f"an inline handler or style on <{tag}>": is_inline,
+            "a table header without scope": tag == "th" and "scope" not in values,
+        }
+        self.problems += [problem for problem, is_so in found.items() if is_so]
         if re.fullmatch(r"h[1-6]", tag):
             self.headings.append(int(tag[1]))
 
@@ -232,15 +231,12 @@ def check_page(page: str, *, largest: int = MAX_PAGE_BYTES) -> None:
     """
     gate = _Gate()
     gate.feed(page)
-    problems = gate.problems
-    if not gate.language:
-        problems.append("no language")
-    if gate.headings.count(1) != 1:
-        problems.append(f"{gate.headings.count(1)} first-level headings")
-    if any(b > a + 1 for a, b in pairwise(gate.headings)):
-        problems.append("a heading level is skipped")
-    size = len(page.encode())
-    if size > largest:
-        problems.append(f"{size:,} bytes, more than {largest:,}")
-    if problems:
+    count, size = gate.headings.count(1), len(page.encode())
+    found = {
+        "no language": not gate.language,
+        f"{count} first-level headings": count != 1,
+        "a heading level is skipped": any(b > a + 1 for a, b in pairwise(gate.headings)),
+        f"{size:,} bytes, more than {largest:,}": size > largest,
+    }
+    if problems := [*gate.problems, *(problem for problem, is_so in found.items() if is_so)]:
         raise RenderError(f"the page fails its gates: {'; '.join(dict.fromkeys(problems))}.", "Mend the notebook.")

@@ -237,15 +237,9 @@ def draw_volume_and_range(surprise: pd.DataFrame, *, ticker: str, hull: tuple[in
             _draw_measure(canvas, surprise, name, hull, top=22 + number * PANE)
         return canvas
 
-    return Drawing(
-        "volume_and_range",
-        f"How busy and how wide the sessions of {ticker} were",
-        "times the median of the estimation window",
-        " ".join(_describe(surprise, name) for name in MEASURES),
-        surprise,
-        draw,
-        caption=say("captions.volume_and_range"),
-    )
+    title, under = f"How busy and how wide the sessions of {ticker} were", "times the median of the estimation window"
+    told, caption = " ".join(_describe(surprise, name) for name in MEASURES), say("captions.volume_and_range")
+    return Drawing("volume_and_range", title, under, told, surprise, draw, caption=caption)
 
 
 def _ratios(surprise: pd.DataFrame, name: str, suffix: str = "") -> NDArray[np.float64]:

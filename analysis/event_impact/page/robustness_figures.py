@@ -88,16 +88,11 @@ def draw_specification_curve(frame: pd.DataFrame) -> Drawing:
         _draw_choices(chart, numbers, options)
         return chart.canvas
 
-    return Drawing(
-        "specification_curve",
-        "The specification curve",
-        f"{format_count(len(numbers))} combinations of choices, smallest estimate first",
-        f"{_describe(numbers)} Choices and their numbers of options: "
-        f"{'; '.join(f'{name} ({len(held)})' for name, held in options.items()) or 'none varied'}.",
-        numbers,
-        draw,
-        caption=say("captions.specification_curve", shared=f" Shared by all: {'; '.join(fixed)}." if fixed else ""),
-    )
+    under = f"{format_count(len(numbers))} combinations of choices, smallest estimate first"
+    counted = "; ".join(f"{name} ({len(held)})" for name, held in options.items()) or "none varied"
+    told = f"{_describe(numbers)} Choices and their numbers of options: {counted}."
+    caption = say("captions.specification_curve", shared=f" Shared by all: {'; '.join(fixed)}." if fixed else "")
+    return Drawing("specification_curve", "The specification curve", under, told, numbers, draw, caption=caption)
 
 
 def _excludes_zero(numbers: pd.DataFrame) -> pd.Series:

@@ -41,7 +41,6 @@ class EffectRow:
     inner: Interval | None = None
     cells: tuple[str, ...] = ()
     role: str = "ink"
-    shape: str = "diamond"
     size: float = 6
     weight: str = "plain"
     note: str = ""
@@ -166,8 +165,6 @@ class _Rows:
         said = f"{row.label}: {_say(row, self.heads)}"
         for ends, width in ((row.interval, 3), (row.inner, 6)):
             if ends is not None:
-                dash = "4 2" if row.weight == "beside" else ""
-                canvas.line(
-                    self.x(ends[0]), level, self.x(ends[1]), level, row.role, width=width, dash=dash, title=said
-                )
-        canvas.mark(row.shape, self.x(row.estimate), level, row.role, size=row.size, title=said)
+                (left, right), dash = map(self.x, ends), "4 2" if row.weight == "beside" else ""
+                canvas.line(left, level, right, level, row.role, width=width, dash=dash, title=said)
+        canvas.mark("diamond", self.x(row.estimate), level, row.role, size=row.size, title=said)
