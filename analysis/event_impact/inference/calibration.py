@@ -16,7 +16,7 @@ from scipy import stats
 from event_impact.estimation.garch import GarchFit, fit_garch
 from event_impact.estimation.rolling import WindowFits, fit_rolling, fit_stack
 from event_impact.inference.deciding_rule import find_detectable, invert_rule
-from event_impact.inference.ranks import ROUNDING, conformal_p_values, filter_fits
+from event_impact.inference.ranks import ROUNDING, conformal_p_values, filter_fits, sample_quantile_p
 from event_impact.inference.simulation import RESIDUAL_STD, Process, SimulatedReturns, simulate
 
 LEVELS = (0.05, 0.01)
@@ -77,19 +77,12 @@ def rank_every_test(fits: WindowFits, *, garch: GarchFit | None = None) -> pd.Da
     is_one = fits.window_length == 1
     columns = {"p_t": 2.0 * stats.t.sf(np.abs(fits.scar), fits.df)}
     if is_one:
-        columns["p_sample_quantile"] = _sample_quantile_p_values(fits)
+        columns["p_sample_quantile"] = sample_quantile_p(fits.abnormal_returns, fits.residuals)
     conformal = columns["p_conformal" if is_one else "p_block_conformal"] = conformal_p_values(fits)
     if garch is not None:
         columns["p_fhs"] = filter_fits(fits, garch).rank(fits.car)
         columns["p_star"] = np.maximum(conformal, columns["p_fhs"])
     return pd.DataFrame(columns)
-
-
-def _sample_quantile_p_values(fits: WindowFits) -> np.ndarray:
-    """min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a}) / (L + 1)) of every window."""
-    below = np.count_nonzero(fits.residuals <= fits.abnormal_returns, axis=1)
-    above = np.count_nonzero(fits.residuals >= fits.abnormal_returns, axis=1)
-    return np.asarray(np.minimum(1.0, 2.0 * (1 + np.minimum(below, above)) / (fits.n_estimation + 1)))
 
 
 def fit_simulated(returns: SimulatedReturns, *, estimation_length: int, gap: int) -> WindowFits:

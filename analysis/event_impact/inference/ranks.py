@@ -44,6 +44,7 @@ from event_impact.estimation.estimators import CounterfactualFits
 from event_impact.estimation.garch import GarchFit
 from event_impact.estimation.rolling import WindowFits
 
+Array = np.ndarray
 ROUNDING = 1e-9
 """Where level times N is whole (L = 119, 199, 239 at 5 %), what is left beyond this is the rounding of the product."""
 
@@ -285,11 +286,10 @@ SQ_NULL = "the event session's abnormal return is drawn like an estimation sessi
 CONFORMAL_NULL = "the event session is exchangeable with the estimation sessions"
 
 
-def sample_quantile_p(abnormal: float, residuals: np.ndarray) -> float:
-    """``min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a}) / (L + 1))``."""
-    below = 1 + int(np.count_nonzero(residuals <= abnormal))
-    above = 1 + int(np.count_nonzero(residuals >= abnormal))
-    return min(1.0, 2 * min(below, above) / (len(residuals) + 1))
+def sample_quantile_p(abnormal: Array, residuals: Array) -> Array:
+    """``min(1, 2 min(1 + #{e <= a}, 1 + #{e >= a}) / (L + 1))`` of one session (), (L,) or of many (n, 1), (n, L)."""
+    below, above = (np.count_nonzero(side, axis=-1) for side in (residuals <= abnormal, residuals >= abnormal))
+    return np.asarray(np.minimum(1.0, 2.0 * (1 + np.minimum(below, above)) / (residuals.shape[-1] + 1)))
 
 
 def sample_quantile(abnormal: np.ndarray, residuals: np.ndarray) -> TestResult:
@@ -309,7 +309,7 @@ def sample_quantile(abnormal: np.ndarray, residuals: np.ndarray) -> TestResult:
     """
     if len(abnormal) != 1:
         return not_computable("sample_quantile", "defined for one-session windows only", null=SQ_NULL)
-    p_value, note = sample_quantile_p(float(abnormal[0]), residuals), f"{2 / (len(residuals) + 1):.3g}"
+    p_value, note = float(sample_quantile_p(abnormal[0], residuals)), f"{2 / (len(residuals) + 1):.3g}"
     ranked = f"ranks among {len(residuals)} residuals"
     return TestResult("sample_quantile", SQ_NULL, ranked, p_value=p_value, note=f"smallest reachable p is {note}")
 
@@ -346,7 +346,7 @@ PLACEBO_NULL = "the event session is drawn like an earlier ordinary session of t
 
 
 def eligible_placebo_sessions(
-    usable: np.ndarray,
+    usable: Array,
     event: int,
     *,
     estimation_length: int,
@@ -354,7 +354,7 @@ def eligible_placebo_sessions(
     first: int = 0,
     last: int = 0,
     news: Iterable[int] = (),
-) -> np.ndarray:
+) -> Array:
     """Positions of the sessions at which the pipeline may be repeated as if nothing had happened, ascending.
 
     Eligible is a session strictly before the event session minus the gap, whose own estimation and

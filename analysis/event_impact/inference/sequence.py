@@ -16,6 +16,8 @@ from event_impact.base.result import TestResult
 from event_impact.inference.parametric import chance_to_show_reversal, is_inside
 from event_impact.inference.ranks import MIN_PLACEBO_SESSIONS, is_rejected, placebo_p_values
 
+Ends = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class WindowEffects:
@@ -119,7 +121,7 @@ class ReversalClaim:
     is_total_equivalent_to_zero: bool
     p_report: float
     p_denial: float
-    total_interval: tuple[float, float]
+    total_interval: Ends
     bound: float
     chance: float | None
 
@@ -193,13 +195,7 @@ def fieller_set(report: Contrast, denial: Contrast, *, effects: WindowEffects, c
 
 
 def reversal_claim(
-    legs: dict[str, Contrast],
-    *,
-    p_report: float,
-    p_denial: float,
-    total_interval: tuple[float, float],
-    bound: float,
-    level: float,
+    legs: dict[str, Contrast], *, p_report: float, p_denial: float, total_interval: Ends, bound: float, level: float
 ) -> ReversalClaim:
     """Check the three conditions of a reversal.
 

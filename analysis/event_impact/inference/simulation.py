@@ -89,13 +89,7 @@ class SimulatedReturns:
 
 
 def simulate(
-    process: Process,
-    rng: Generator,
-    *,
-    n_draws: int,
-    estimation_length: int = 250,
-    gap: int = 0,
-    window_length: int = 1,
+    process: Process, rng: Generator, *, n_draws: int, estimation_length: int, gap: int = 0, window_length: int = 1
 ) -> SimulatedReturns:
     """Draw firms and markets under ``process``, each with its own volatility history.
 
@@ -106,8 +100,8 @@ def simulate(
     rng : numpy.random.Generator
         Source of the draws; seed it.
     """
-    n_sessions = estimation_length + gap + window_length
     event = estimation_length + gap
+    n_sessions = event + window_length
     market, _ = _garch_path(rng, n_draws, n_sessions, MARKET)
     if process.has_garch:
         residual, variance = _garch_path(rng, n_draws, n_sessions, process)

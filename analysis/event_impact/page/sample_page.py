@@ -63,7 +63,8 @@ def draw_average_path(result: SampleResult, declared: tuple[int, int]) -> Drawin
         chart.strip(declared[0] - 0.5, declared[1] + 0.5, f"declared window {declared[0]} to {declared[1]}")
         chart.label(sum(declared) / 2, scale[1][1], "declared", paint="zone-text")
         chart.draw_y({tick / 100: format_number(tick) for tick in choose_ticks(100 * low, 100 * high, most=6)})
-        chart.band(session, low_end, high_end, "band", title="95 % band of the cumulated average")
+        edge = [*chart.points(session, high_end), *reversed(chart.points(session, low_end))]
+        chart.canvas.area(edge, "dots", opacity=0.3, title="95 % band of the cumulated average")
         for k, day in zip(session, aar, strict=True):
             left, ends = chart.at_x(k - 0.2), sorted((chart.at_y(0), chart.at_y(day)))
             size, said = (chart.at_x(k + 0.2) - left, ends[1] - ends[0] + 0.5), f"{k:+d}: {format_number(100 * day)} %"
