@@ -233,19 +233,11 @@ class CandidateSet:
         joint, detectable = self.interval(0.05), float(find_detectable(self.needed_effects(significance), 0.8))
         largest = (self.max_t.statistic, self.max_t.p_value) if self.max_t else (None, None)
         shared = self.smallest_bound, detectable, *largest, self.max_t_null or None
-        rows = [
-            (
-                s.session.date().isoformat() if s.session is not None else None,
-                s.estimate,
-                s.p_star,
-                *s.interval(0.10),
-                s is self.largest,
-                self.p_star,
-                *(joint or s.interval(0.05 / self.count)),
-                *shared,
-            )
-            for s in self.sessions
-        ]
+        rows = []
+        for s in self.sessions:
+            day, ends = s.session.date().isoformat() if s.session is not None else None, s.interval(0.10)
+            own = joint or s.interval(0.05 / self.count)
+            rows.append((day, s.estimate, s.p_star, *ends, s is self.largest, self.p_star, *own, *shared))
         return pd.DataFrame(rows, columns=COLUMNS.split()).replace([np.inf, -np.inf], None)
 
     def needed_effects(self, level: float) -> np.ndarray:

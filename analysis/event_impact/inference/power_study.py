@@ -1,6 +1,7 @@
 """What the data could have shown, for every window: detectable effects, equivalence, the significance filter."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -48,25 +49,18 @@ def study_power(rows: list[WindowEstimate], *, bound: float, significance: float
     # points that miss the known ends: there the rule ties, and rounding would decide
     known = [bound, *(r.smallest_bound for r in declared if r.smallest_bound is not None)]
     bounds, columns = np.linspace(0.0, 1.26 * max(known), CURVE_POINTS)[1:], ["return_kind", "bound", "p_equivalence"]
-    curves = ((r.return_kind, bounds, r.candidates.rule_out(bounds)) for r in declared if r.candidates is not None)
-    parts = [pd.DataFrame(dict(zip(columns, curve, strict=True))) for curve in curves]
+    traced = ((r.return_kind, bounds, r.candidates.rule_out(bounds)) for r in declared if r.candidates is not None)
+    parts = [pd.DataFrame(dict(zip(columns, curve, strict=True))) for curve in traced]
     tested = [
         (r.return_kind, r.standard_error, r.df) for r in declared if r.standard_error is not None and r.df is not None
     ]
-    return PowerStudy(
-        windows=pd.DataFrame([_profile(r, bound) for r in rows]),
-        curves=pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns),
-        filter=pd.DataFrame(
-            [
-                {"return_kind": kind, "effect": effect, **significance_filter(effect, error, df=df, level=significance)}
-                for kind, error, df in tested
-                for effect in TRUE_EFFECTS
-            ],
-            columns=["return_kind", "effect", "power", "exaggeration", "sign_error"],
-        ),
-        bound=bound,
-        significance=significance,
-    )
+    curves = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    found = [
+        {"return_kind": kind, "effect": effect, **significance_filter(effect, error, df=df, level=significance)}
+        for (kind, error, df), effect in product(tested, TRUE_EFFECTS)
+    ]
+    filtered = pd.DataFrame(found, columns=["return_kind", "effect", "power", "exaggeration", "sign_error"])
+    return PowerStudy(pd.DataFrame([_profile(r, bound) for r in rows]), curves, filtered, bound, significance)
 
 
 def _profile(row: WindowEstimate, bound: float) -> dict[str, object]:

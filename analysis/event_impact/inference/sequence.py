@@ -176,12 +176,8 @@ def fieller_set(report: Contrast, denial: Contrast, *, effects: WindowEffects, c
 
     A ratio of two estimates has no symmetric interval; the delta method is never used (Fieller 1954).
     """
-    bar, c, r, d = (
-        float(stdtrit(effects.df, 0.5 + coverage / 2.0)) ** 2,
-        effects.covariance,
-        report.weights,
-        denial.weights,
-    )
+    bar, c = float(stdtrit(effects.df, 0.5 + coverage / 2.0)) ** 2, effects.covariance
+    r, d = report.weights, denial.weights
     quadratic = report.estimate**2 - bar * float(r @ c @ r)
     half_linear = denial.estimate * report.estimate - bar * float(r @ c @ d)
     constant = denial.estimate**2 - bar * float(d @ c @ d)

@@ -17,17 +17,9 @@ from event_impact.page.canvas import Drawing
 from event_impact.page.clock_drawing import PricePoint, draw_clock, show_article
 from event_impact.page.day_drawing import Effect, draw_days
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import format_number, format_p
+from event_impact.page.format import format_number, format_p, say
 
-COLUMNS = (
-    "abnormal return, %",
-    "estimate",
-    "95 % interval",
-    "rank p",
-    "seen 4 in 5 from",
-    "ruled out beyond",
-    "reading",
-)
+COLUMNS = tuple(say("daily_screen.heads").split("|"))
 MOST_NEWS = 3
 """Items of other news that the closing line names."""
 

@@ -6,6 +6,7 @@ The first screen of the panel: every story with its interval, their mean, and on
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from event_impact.inference.parametric import detectable_effect, interval
 from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory, Resolution, SeparateEffects
@@ -75,18 +76,10 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
         *record("null note"),
     )
     first = f" Read {STATISTIC_LABELS[main.recommended]} first: {main.recommendation}" if main.recommended else ""
-    pairs, correlation = "pair shares" if overlap.n_pairs == 1 else "pairs share", main.correlation.value
-    return declare_table(
-        "pooled_tests",
-        main.tests.values(),
-        columns,
-        n=main.n,
-        overlap=overlap,
-        pairs=pairs,
-        first=first,
-        correlation=form.format_number(correlation, digits=4),
-        inside=result.n_in_estimation,
-    )
+    pairs = "pair shares" if overlap.n_pairs == 1 else "pairs share"
+    correlation = form.format_number(main.correlation.value, digits=4)
+    said: Any = {"overlap": overlap, "pairs": pairs, "first": first, "correlation": correlation, "n": main.n}
+    return declare_table("pooled_tests", main.tests.values(), columns, inside=result.n_in_estimation, **said)
 
 
 def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:

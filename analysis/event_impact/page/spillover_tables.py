@@ -144,15 +144,7 @@ def _say_foreign(row: dict[str, Any]) -> str | None:
     return f"{form.format_number(value, digits=4)} (s.e. {form.format_plain(error, digits=4)})"
 
 
-COLUMNS = (
-    "together",
-    "average return, %",
-    "firms",
-    "p, adjusted BMP",
-    "p, portfolio",
-    "smallest p possible",
-    "reading",
-)
+COLUMNS = tuple(form.say("spillover_tables.heads").split("|"))
 
 
 def compose_spillover(

@@ -42,7 +42,6 @@ def _p_of(name: str, head: str) -> Column:
     return Column(name, head, "p", of=lambda row: row.p_value(name))
 
 
-ROW = Column("", "return and window", of=label_row)
 ESTIMATE = Column("estimate", "estimate", "percent", why="note")
 INTERVAL95 = Column("", "95 % interval", "interval", of="ci95")
 
