@@ -13,8 +13,7 @@ import pandas as pd
 
 from event_impact.base.errors import StudyError
 from event_impact.events.articles import Article
-from event_impact.events.claims import CLAIM_STATISTICS
-from event_impact.events.doubts import ArticleDoubt
+from event_impact.events.claims import CLAIM_STATISTICS, ArticleDoubt
 from event_impact.events.sessions import Alignment
 from event_impact.inference.claim_checks import CheckedClaim, ClockReading, Finding, read_clock
 from event_impact.inference.windows import DollarEffect

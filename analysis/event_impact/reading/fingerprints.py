@@ -89,16 +89,14 @@ def estimate_overlap(one: Fingerprint, other: Fingerprint) -> float:
 
 def find_copy(fingerprint: Fingerprint, known: dict[str, Fingerprint]) -> Copy | None:
     """The known article that a text repeats most, if it repeats one."""
-    best: Copy | None = None
+    found = []
     for article_id, other in known.items():
         if other.text_sha256 == fingerprint.text_sha256:
             return Copy(article_id, 1.0, True)
-        if min(other.runs, fingerprint.runs) < MIN_RUNS:
-            continue
-        share = estimate_overlap(fingerprint, other)
-        if share >= COPY_SHARE and (best is None or share > best.share):
-            best = Copy(article_id, share, False)
-    return best
+        is_long = min(other.runs, fingerprint.runs) >= MIN_RUNS
+        if is_long and (share := estimate_overlap(fingerprint, other)) >= COPY_SHARE:
+            found.append(Copy(article_id, share, False))
+    return max(found, key=lambda copy: copy.share, default=None)
 
 
 def load_fingerprints(data: Path) -> dict[str, Fingerprint]:

@@ -12,7 +12,7 @@ from event_impact.base.config import StudyConfig
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.models import DummyRegression
-from event_impact.events.doubts import ArticleDoubt, load_doubts
+from event_impact.events.claims import ArticleDoubt, load_doubts
 from event_impact.events.sessions import Alignment
 from event_impact.inference.activity_tests import Surprise
 from event_impact.inference.bar_tests import MinuteResult, MinuteVariant
