@@ -171,10 +171,8 @@ def read_notebook(path: Path) -> Notebook:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path.name} is not a readable notebook ({error}).", "Restore it.") from error
     if len(tagged) != 1:
-        raise ConfigError(
-            f"{path.name} has {len(tagged)} cells tagged `parameters`; expected one.",
-            "Without it every parameter would silently keep its default.",
-        )
+        said = f"{path.name} has {len(tagged)} cells tagged `parameters`; expected one."
+        raise ConfigError(said, "Without it every parameter would silently keep its default.")
     return notebook
 
 

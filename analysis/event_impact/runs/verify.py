@@ -126,10 +126,8 @@ def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str
         if name not in found:
             raise DataError(f"input {name} of the run is not at hand.", "Restore it, or name the study with --root.")
         if found[name] != recorded[name]:
-            raise DataError(
-                f"input {name} has sha256 {found[name][:12]}..., the run recorded {recorded[name][:12]}....",
-                "Restore the file that the run was made from.",
-            )
+            said = f"input {name} has sha256 {found[name][:12]}..., the run recorded {recorded[name][:12]}...."
+            raise DataError(said, "Restore the file that the run was made from.")
     new = sorted(set(found) - set(recorded))
     for name in new:
         if not is_table(name):
