@@ -153,9 +153,8 @@ def choose_scheduler(asked: str | None, returns: Path) -> str | None:
     if fits_memory(tables.survey_returns(returns).n_cells, available_memory()):
         return None
     if not is_installed():
-        raise DataError(
-            f"{returns} does not fit into memory.", "Install event-impact[cluster]: it works through the file in parts."
-        )
+        hint = "Install event-impact[cluster]: it works through the file in parts."
+        raise DataError(f"{returns} does not fit into memory.", hint)
     return LOCAL
 
 
@@ -201,10 +200,8 @@ def check_workers(client: "Client") -> None:
         raise DataError("The scheduler has no worker.", "Start some: dask worker ADDRESS.")
     other = [address for address, digest in held.items() if digest != here]
     if other:
-        raise DataError(
-            f"{len(other)} of {len(held)} workers run other code, the first is {other[0]}.",
-            "Install the same version on all of them.",
-        )
+        said = f"{len(other)} of {len(held)} workers run other code, the first is {other[0]}."
+        raise DataError(said, "Install the same version on all of them.")
 
 
 def cut_partitions(

@@ -537,10 +537,8 @@ def _judge(
     reason[count < windows.count_needed(k)] = TOO_FEW_SESSIONS
     lost &= reason == NO_RESIDUAL_VARIANCE
     if lost.any():
-        raise EstimationError(
-            f"The residual sum of squares of {int(lost.sum())} events is negative beyond rounding.",
-            "Look for regressors that nearly repeat each other.",
-        )
+        said = f"The residual sum of squares of {int(lost.sum())} events is negative beyond rounding."
+        raise EstimationError(said, "Look for regressors that nearly repeat each other.")
     return reason
 
 

@@ -144,10 +144,8 @@ def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str
     else:
         first = str(table.columns[0]) if table.columns.size else ""
         if first != "date":
-            raise DataError(
-                f"Expected the columns date,ticker,ret or a first column date in {path}, found {first!r} first.",
-                "Rename the columns.",
-            )
+            said = f"Expected the columns date,ticker,ret or a first column date in {path}, found {first!r} first."
+            raise DataError(said, "Rename the columns.")
         wide = table.set_index("date")
         wide.columns = wide.columns.astype(str)
         if wide.columns.has_duplicates:
@@ -259,10 +257,8 @@ def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     twice = pd.Index(rows.astype(np.int64) * len(tickers) + columns).duplicated()
     if twice.any():
         row = table.loc[twice].iloc[0]
-        raise DataError(
-            f"{path} has {int(twice.sum())} repeated rows, the first for {row['ticker']} on {row['date']}.",
-            "Keep one return a ticker and date.",
-        )
+        said = f"{path} has {int(twice.sum())} repeated rows, the first for {row['ticker']} on {row['date']}."
+        raise DataError(said, "Keep one return a ticker and date.")
     returns = table["ret"].to_numpy(dtype=float if pd.api.types.is_numeric_dtype(table["ret"]) else object)
     wide = np.full((len(dates), len(tickers)), np.nan, dtype=returns.dtype)
     wide[rows, columns] = returns
@@ -298,10 +294,8 @@ def _read_numbers(wide: pd.DataFrame, path: Path) -> pd.DataFrame:
         bad = numbers.isna() & column.notna()
         if bad.any():
             at = bad.index[bad][0]
-            raise DataError(
-                f"Expected a number for {name} on {at.date()} in {path}, found {column.loc[at]!r}.",
-                "Leave the cell empty where there is no return.",
-            )
+            said = f"Expected a number for {name} on {at.date()} in {path}, found {column.loc[at]!r}."
+            raise DataError(said, "Leave the cell empty where there is no return.")
         wide = wide.assign(**{name: numbers})
     return wide.astype(np.float64)
 
@@ -315,10 +309,8 @@ def _check_sizes(wide: pd.DataFrame, path: Path, *, allow_large: bool) -> None:
     if median > LARGE_MEDIAN and not allow_large:
         kind = "prices" if (finite > 0).all() else "percent"
         cure = "C_t/C_(t-1) - 1" if kind == "prices" else "the values divided by 100"
-        raise DataError(
-            f"Expected returns as fractions in {path}, found a median size of {median:.3g}: these look like {kind}.",
-            f"Give {cure}, or pass --allow-large if they are right.",
-        )
+        said = f"Expected returns as fractions in {path}, found a median size of {median:.3g}: these look like {kind}."
+        raise DataError(said, f"Give {cure}, or pass --allow-large if they are right.")
 
 
 def set_aside_impossible(wide: pd.DataFrame, *, allow_large: bool = False) -> tuple[pd.DataFrame, pd.Series]:
@@ -387,10 +379,8 @@ def lay_sessions(dates: pd.DatetimeIndex, mic: str | None, path: Path) -> pd.Dat
     sessions = load_hours(mic).between(dates[0], dates[-1])
     closed = dates.difference(sessions)
     if closed.size:
-        raise DataError(
-            f"{path} has {closed.size} dates on which {mic} is closed, the first {closed[0].date()}.",
-            "Remove them, or leave --calendar out to count the dates of the file.",
-        )
+        said = f"{path} has {closed.size} dates on which {mic} is closed, the first {closed[0].date()}."
+        raise DataError(said, "Remove them, or leave --calendar out to count the dates of the file.")
     return pd.DatetimeIndex(sessions.astype("datetime64[s]"))
 
 
@@ -402,9 +392,8 @@ def check_benchmark(returns: pd.DataFrame, benchmark: str, path: Path) -> None:
     DataError
     """
     if benchmark not in returns.columns:
-        raise DataError(
-            f"Benchmark {benchmark} is not among the {returns.shape[1]} tickers of {path}.", "Add its returns."
-        )
+        said = f"Benchmark {benchmark} is not among the {returns.shape[1]} tickers of {path}."
+        raise DataError(said, "Add its returns.")
     if not np.isfinite(returns[benchmark].to_numpy()).any():
         raise DataError(f"Benchmark {benchmark} has no return in {path}.", "Add its returns.")
 
@@ -440,10 +429,8 @@ def read_events(path: Path) -> pd.DataFrame:
         table = table.assign(session="")
     lacking = [name for name in ("ticker", "session") if name not in table.columns]
     if lacking:
-        raise DataError(
-            f"Expected the columns {', '.join(lacking)} in {path}.",
-            "Write event_id,ticker,session, or event_id,ticker,published_earliest,published_latest,exchange.",
-        )
+        hint = "Write event_id,ticker,session, or event_id,ticker,published_earliest,published_latest,exchange."
+        raise DataError(f"Expected the columns {', '.join(lacking)} in {path}.", hint)
     if table.empty:
         raise DataError(f"{path} holds no event.", "Add one row an event: event_id,ticker,session.")
     if "event_id" not in table.columns:
@@ -476,9 +463,8 @@ def align_events(events: pd.DataFrame, *, calendar: str | None = None, ambiguous
     """
     n = len(events)
     if EXCHANGE not in events.columns and calendar is None:
-        raise DataError(
-            f"The events give publication times, but no column {EXCHANGE}.", "Add one, or name --calendar for all."
-        )
+        said = f"The events give publication times, but no column {EXCHANGE}."
+        raise DataError(said, "Add one, or name --calendar for all.")
     earliest, fault = parse_instants(events[EARLIEST], EARLIEST)
     latest, late_fault = earliest.copy(), np.full(n, "", dtype=object)
     if LATEST in events.columns:

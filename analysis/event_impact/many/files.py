@@ -351,10 +351,8 @@ def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
     asked = [*([request.group] if request.group else []), *request.traits]
     asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
     if request.model in PEER_MODELS and not request.controls and tables.CONTROLS not in events:
-        raise ConfigError(
-            f"Model {request.model} needs controls, and neither --controls nor a column controls names any.",
-            "Name tickers of the returns, separated by commas.",
-        )
+        said = f"Model {request.model} needs controls, and neither --controls nor a column controls names any."
+        raise ConfigError(said, "Name tickers of the returns, separated by commas.")
     lacking = [name for name in asked if name not in events]
     if lacking:
         raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")

@@ -76,10 +76,9 @@ class BatchPanel:
                 label = self.tickers[where[0]] if values.ndim == 2 else name
                 session = self.sessions[where[-1]]
                 found = int(np.isinf(values).sum())
-                raise DataError(
-                    f"Expected finite {name}, found {found} infinite, the first of {label} on {session}.",
-                    "A price of zero usually lies behind it: repair the price or leave the return empty.",
-                )
+                said = f"Expected finite {name}, found {found} infinite, the first of {label} on {session}."
+                hint = "A price of zero usually lies behind it: repair the price or leave the return empty."
+                raise DataError(said, hint)
 
 
 @dataclass(frozen=True)

@@ -268,10 +268,8 @@ def lay_out_traits(traits: Mapping[str, np.ndarray], n: int, *, fewest: int = FE
         names += found
     matrix, k = np.column_stack(columns), len(names)
     if n < fewest or n <= k:
-        raise EstimationError(
-            f"A regression on {k - 1} traits needs at least {max(fewest, k + 1)} events, found {n}.",
-            "Use fewer traits or more events.",
-        )
+        said = f"A regression on {k - 1} traits needs at least {max(fewest, k + 1)} events, found {n}."
+        raise EstimationError(said, "Use fewer traits or more events.")
     for name, column in zip(names, matrix.T, strict=True):
         if not np.isfinite(column).all():
             bad = int((~np.isfinite(column)).sum())
