@@ -85,12 +85,14 @@ def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
 
 def _publish_page(ctx: click.Context, request: "BatchRequest", *, name: str, path: str) -> None:
     """Run notebook 07 on the same files and print where its page lies."""
+    from event_impact.many.files import check_request
     from event_impact.runs.requests import RunRequest
     from event_impact.runs.run import run_notebook
     from event_impact.study.sample_study import PASSED_ON
 
     if request.scheduler:
         raise ConfigError("A page is made in one process.", "Leave --scheduler out.")
+    check_request(request)
     parameters = {option: getattr(request, option) for option in PASSED_ON} | {"name": name, "path": path}
     files = ("returns", "events", "calendar", "factors", "group")
     parameters |= {option: str(getattr(request, option) or "") for option in files}

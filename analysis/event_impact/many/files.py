@@ -207,12 +207,9 @@ def open_batch(
         Returns, sessions x tickers, and events, in the place of the two files.
     """
 
-    for event in request.windows:
-        request.lay_window(event)
-    _check_request(request)
+    returns, events = frames or (None, None)
+    events = check_request(request, events)
     scheduler = choose_scheduler(request.scheduler, request.returns) if frames is None else None
-    returns, events = (None, tables.read_events(request.events)) if frames is None else frames
-    _check_columns(events, request)
     aligned = None
     if tables.EARLIEST in events and not (events["session"] != "").any():
         aligned = tables.align_events(events, calendar=request.calendar, ambiguous=request.ambiguous)
@@ -224,7 +221,18 @@ def open_batch(
     return _open_on_cluster(request, events, aligned, stack.enter_context(open_client(scheduler)))
 
 
-def _check_request(request: BatchRequest) -> None:
+def check_request(request: BatchRequest, events: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The table of events, where the request can be served as far as that shows.
+
+    Raises
+    ------
+    ConfigError
+        If the request is wrong.
+    DataError
+        If the events cannot be read.
+    """
+    for event in request.windows:
+        request.lay_window(event)
     check_batch_model(request.model)
     if request.model in FACTORS_OF_MODEL and request.factors is None:
         raise ConfigError(f"Model {request.model} needs daily factors.", "Name their file with --factors.")
@@ -238,6 +246,15 @@ def _check_request(request: BatchRequest) -> None:
         raise ConfigError("Volatility is compared with its own mean.", "Add --model constant_mean.")
     if request.measure == "volume" and request.model not in ("market", "constant_mean"):
         raise ConfigError(f"Model {request.model} explains returns, not volume.", "Use market or constant_mean.")
+    events = tables.read_events(request.events) if events is None else events
+    asked = [*([request.group] if request.group else []), *request.traits]
+    asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
+    if request.model in PEER_MODELS and not request.controls and tables.CONTROLS not in events:
+        said = f"Model {request.model} needs controls, and neither --controls nor a column controls names any."
+        raise ConfigError(said, "Name tickers of the returns, separated by commas.")
+    if lacking := [name for name in asked if name not in events]:
+        raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
+    return events
 
 
 def _open_here(
@@ -344,18 +361,6 @@ def _open_on_cluster(
 
 def _watch_nothing(_label: str, _total: int) -> Any:
     return contextlib.nullcontext(SimpleNamespace(update=lambda _: None))
-
-
-def _check_columns(events: pd.DataFrame, request: BatchRequest) -> None:
-
-    asked = [*([request.group] if request.group else []), *request.traits]
-    asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
-    if request.model in PEER_MODELS and not request.controls and tables.CONTROLS not in events:
-        said = f"Model {request.model} needs controls, and neither --controls nor a column controls names any."
-        raise ConfigError(said, "Name tickers of the returns, separated by commas.")
-    lacking = [name for name in asked if name not in events]
-    if lacking:
-        raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ p = (1 + number of draws at least as extreme)/(draws + 1).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -230,7 +230,6 @@ class TraitRegression:
     ----------
     method : str
         ``wls`` (weights 1/SE_i^2, classical errors), ``ols_hc3``, or ``ols_clustered`` by firm and block of dates.
-    n : int
     names : tuple of str
     coefficients, std_errors : arrays
     tests : tuple of TestResult
@@ -240,7 +239,6 @@ class TraitRegression:
     """
 
     method: str
-    n: int
     names: tuple[str, ...]
     coefficients: np.ndarray
     std_errors: np.ndarray
@@ -306,16 +304,16 @@ def regress_on_traits(
     weighted, scaled = x / car_std_error[:, None], car / car_std_error
     beta, residual, inverse = _fit(weighted, scaled)
     classical = float(residual @ residual) / (n - x.shape[1]) * inverse
-    found = [_report("wls", beta, classical, n - x.shape[1], laid=laid, n=n)]
+    found = [_report("wls", beta, classical, n - x.shape[1], laid)]
     beta, residual, inverse = _fit(x, car)
     robust = hc3_covariance(x, residual, inverse)
-    found.append(_report("ols_hc3", beta, robust, n - x.shape[1], laid=laid, n=n))
+    found.append(_report("ols_hc3", beta, robust, n - x.shape[1], laid))
     clustered, groups, _ = cluster_covariance(x, residual, ticker, block)
     extra = []
     if FEWEST_BLOCKS <= groups[1] < FEW_BLOCKS and draws > 0:
         words = [(name, at) for name, at in laid.terms.items() if at]
         extra = [wild_term_test(x, car, at, block, name=f"wild_{name}", draws=draws, seed=seed) for name, at in words]
-    found.append(_report("ols_clustered", beta, clustered, min(groups) - 1, laid=laid, n=n, extra=extra))
+    found.append(_report("ols_clustered", beta, clustered, min(groups) - 1, laid, extra))
     return tuple(found)
 
 
@@ -326,14 +324,7 @@ def _fit(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _report(
-    method: str,
-    beta: np.ndarray,
-    covariance: np.ndarray,
-    df: int,
-    *,
-    laid: TraitColumns,
-    n: int,
-    extra: list[TestResult] | None = None,
+    method: str, beta: np.ndarray, covariance: np.ndarray, df: int, laid: TraitColumns, extra: Sequence[TestResult] = ()
 ) -> TraitRegression:
     reason = "there are too few firms or blocks of dates for this coefficient"
     if method == "ols_hc3":
@@ -351,7 +342,7 @@ def _report(
         for name, at in laid.terms.items()
         if len(at) > 1 or f"{name}=" in laid.names[at[0]]
     ]
-    return TraitRegression(method, n, laid.names, beta, errors, tuple(tests), (*joint, *(extra or [])))
+    return TraitRegression(method, laid.names, beta, errors, tuple(tests), (*joint, *extra))
 
 
 def _joint_test(name: str, beta: np.ndarray, covariance: np.ndarray, df: int, *, reason: str) -> TestResult:

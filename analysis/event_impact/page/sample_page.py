@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.many.files import OpenedBatch, WindowWork
 from event_impact.many.sample import LeftOutEvents, PlaceboDates, SampleResult
 from event_impact.page.canvas import WIDE_CLOCK, Canvas, Chart, Drawing, choose_ticks, measure_text
@@ -67,7 +68,10 @@ def draw_average_path(result: SampleResult, declared: tuple[int, int]) -> Drawin
         chart.canvas.area(edge, "dots", opacity=0.3, title="95 % band of the cumulated average")
         for k, day in zip(session, aar, strict=True):
             left, ends = chart.at_x(k - 0.2), sorted((chart.at_y(0), chart.at_y(day)))
-            size, said = (chart.at_x(k + 0.2) - left, ends[1] - ends[0] + 0.5), f"{k:+d}: {format_number(100 * day)} %"
+            size, said = (
+                (chart.at_x(k + 0.2) - left, ends[1] - ends[0] + 0.5),
+                f"{k:+d}: {format_number(100 * day)} %",
+            )
             chart.canvas.rect(left, ends[0], *size, "rule", title=said)
         points = chart.points(session, caar)
         chart.canvas.path(points, "ink", width=2)
@@ -82,7 +86,7 @@ def draw_average_path(result: SampleResult, declared: tuple[int, int]) -> Drawin
     return Drawing("average_path", "The average path", f"%, {format_count(result.n)} events", said, table, draw)
 
 
-def draw_events(scar: Array, labels: list[str]) -> Drawing:
+def draw_events(scar: Array, labels: list[str], *, unit: str = "standard errors") -> Drawing:
     """Every event by its own standard error: dots, bars where they are too many; those beyond two errors dark."""
     outside, shown = np.abs(scar) > BEYOND, np.clip(scar, -LARGEST_SCAR, LARGEST_SCAR)
     limit = float(max(4.0, np.abs(shown).max(initial=0.0))) * 1.05
@@ -91,14 +95,14 @@ def draw_events(scar: Array, labels: list[str]) -> Drawing:
         chart = Chart(width, HEIGHT + FOOT, (-limit, limit), (0, 1), left=6, right=6, top=4, bottom=FOOT)
         canvas, at = chart.canvas, chart.at_x
         for left in (-limit, BEYOND):
-            chart.strip(left, left + limit - BEYOND, "beyond two standard errors")
+            chart.strip(left, left + limit - BEYOND, f"beyond two {unit}")
         tops = stack_dots(canvas, at, shown, HEIGHT - 1, HEIGHT - 90, is_dark=outside)
         canvas.line(at(0), 48, at(0), HEIGHT, "rule")
         beyond = f"{format_count(outside.sum())} of {format_count(scar.size)} beyond"
         canvas.text(10, 20, beyond, size=12.5, is_bold=True)
-        canvas.text(10, 36, f"two errors; {format_count(0.05 * scar.size)} expected", paint="soft", size=12)
+        canvas.text(10, 36, f"two {unit.split()[-1]}; {format_count(0.05 * scar.size)} expected", paint="soft", size=12)
         ticks = {t: format_number(t, digits=0) for t in choose_ticks(-limit, limit, most=9 if width > 400 else 5)}
-        chart.draw_x(ticks, "abnormal return in its own standard errors")
+        chart.draw_x(ticks, f"abnormal return in its own {unit}")
         for k in {int(scar.argmin()), int(scar.argmax())} & set(np.flatnonzero(outside).tolist()):
             said = f"{labels[k]}, {format_number(float(scar[k]), digits=1)}"
             half = measure_text(said, 12) / 2
@@ -109,7 +113,7 @@ def draw_events(scar: Array, labels: list[str]) -> Drawing:
         return canvas
 
     numbers = pd.DataFrame({"event": labels, "scar": scar}).sort_values("scar", kind="stable")
-    said = f"{scar.size} events by their standardised abnormal return; {outside.sum()} lie beyond two standard errors."
+    said = f"{scar.size} events by their standardised abnormal return; {outside.sum()} lie beyond two {unit}."
     return Drawing(
         "events_by_size", "Event by event", f"{format_count(scar.size)} events", said, numbers, draw, width=WIDE_CLOCK
     )
@@ -121,6 +125,7 @@ MOST_ROWS = 20
 """Rows of a table of events on the page; its CSV holds all of them."""
 FINDINGS = read_labels("sample_page.findings")
 JOINT = read_labels("sample_page.joint")
+USUAL, MODELS = read_labels("sample_page.usual"), read_labels("sample_page.models")
 METHODS = {"wls": "precision weights", "ols_hc3": "HC3", "ols_clustered": "clustered by firm and date"}
 AGAINST = ("distribution|against", "note|note")
 MEANS = ("label|events", "n|number|whole", "caar|average|written", "p|p|p", "test|test")
@@ -197,6 +202,10 @@ def compose_sample_screen(view: SampleView) -> FirstScreen:
         f"{', '.join(BLANK if p is None else format_p(p) for p in adjusted)}."
     )  # fmt: skip
     is_drawn = result.days is not None and view.path.result.days is not None
+    unit = "usual spreads" if work.estimates.model in ESTIMATORS else "standard errors"
+    said = MODELS.get(view.opened.request.model, "") + (
+        MODELS["controls"].format(**work.left_out) if work.left_out else ""
+    )
     return FirstScreen(
         firm=f"Sample {view.name}",
         story=f"{_count(result.n, 'event')} of {_count(shares, 'share')} on {_count(days, 'day')}",
@@ -209,12 +218,12 @@ def compose_sample_screen(view: SampleView) -> FirstScreen:
             ruled_out=view.say(max(map(abs, result.ci90)) if result.ci90 else None).lstrip("+"),
         ),
         sentences=_compose_sentences(view, scar),
-        drawings=(draw_average_path(view.path.result, declared), draw_events(scar, view.labels)) if is_drawn else (),
+        drawings=(draw_average_path(view.path.result, declared), draw_events(scar, view.labels, unit=unit)) if is_drawn else (),
         columns=(f"average abnormal {view.opened.request.measure}", "estimate", "95 % interval", "recommended p",
                  "positive", "seen 4 in 5 from", "reading"),
         rows=(*rows, _row(view, view.path, None)),
         notes=(
-            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {_group(result.recommendation)}"),
+            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {_group(result.recommendation)}{said}"),
             ("Windows.", f"{windows} Events have equal weights."),
         ),
         csv="windows",
@@ -252,11 +261,11 @@ def _compose_sentences(view: SampleView, scar: np.ndarray) -> tuple[str, ...]:
         return (rejected,)
     over = name_window(work).split(",")[0]
     over = "On the event day" if over == "Event day" else f"Over {over[0].lower()}{over[1:]}"
-    usual = "their own mean" if request.model == "constant_mean" else request.benchmark
+    usual = USUAL.get(request.model, USUAL["market"]).format(benchmark=request.benchmark)
     size = f"{over} {request.measure} was {view.say(result.caar)} the usual"
     if request.measure == "returns":
         how = f"{format_size(abs(result.caar))} {'more' if result.caar > 0 else 'less'} than"
-        size = f"{over} the shares moved {'as' if how.startswith('0.00') else how} {usual} explains"
+        size = f"{over} the shares moved {'as' if how.startswith('0.00') else how} {usual}"
     interval = f"95 % interval {_row(view, work, 0).cells[1]}, " if result.ci95 else ""
     p = p_equals(result.p_value) if result.p_value is not None else "no test of the average"
     beyond, placebo = int((np.abs(scar) > BEYOND).sum()), view.placebo
