@@ -26,7 +26,6 @@ EVENTS_AT_ONCE = 128
 EventRows = tuple[int, np.ndarray, tuple[np.ndarray, ...]]
 """Place of an event, its usable sessions counted from the first of the estimation window, and outcome and regressors of
 the estimation window, the event window and the usable sessions between them."""
-BENCHMARK = "the benchmark"
 WITHOUT_PATELL = {
     "garch_market": "the GARCH forecast depends on the days before, and the CAR over it has no t distribution",
     **{name: estimator.why_no_error for name, estimator in ESTIMATORS.items()},
@@ -106,10 +105,10 @@ def _build_design(design: BatchDesign, row: int, controls: tuple[str, ...]) -> D
     """What the study of one event regresses on, over the whole calendar."""
     panel, market = design.panel, design.regressors[0]
     assert panel is not None
-    columns = {panel.tickers[row]: panel.returns[row], BENCHMARK: market[row if len(market) > 1 else 0]}
+    columns = {panel.tickers[row]: panel.returns[row], "the benchmark": market[row if len(market) > 1 else 0]}
     columns |= {name: panel.returns[panel.tickers.index(name)] for name in controls}
     frame = pd.DataFrame(columns, index=pd.DatetimeIndex(panel.sessions.astype("datetime64[s]")))
-    names: dict[str, Any] = {"ticker": panel.tickers[row], "benchmark": BENCHMARK, "peers": controls}
+    names: dict[str, Any] = {"ticker": panel.tickers[row], "benchmark": "the benchmark", "peers": controls}
     return build_design(design.model, frame, **names, return_kind="close_to_close")
 
 

@@ -247,12 +247,11 @@ def check_request(request: BatchRequest, events: pd.DataFrame | None = None) -> 
     if request.measure == "volume" and request.model not in ("market", "constant_mean"):
         raise ConfigError(f"Model {request.model} explains returns, not volume.", "Use market or constant_mean.")
     events = tables.read_events(request.events) if events is None else events
-    asked = [*([request.group] if request.group else []), *request.traits]
-    asked += [request.bhar] if request.bhar not in ("model", "benchmark") else []
+    asked = {request.group or "", *request.traits, request.bhar} - {"", "model", "benchmark"}
     if request.model in PEER_MODELS and not request.controls and tables.CONTROLS not in events:
         said = f"Model {request.model} needs controls, and neither --controls nor a column controls names any."
         raise ConfigError(said, "Name tickers of the returns, separated by commas.")
-    if lacking := [name for name in asked if name not in events]:
+    if lacking := sorted(asked - set(events)):
         raise ConfigError(f"The events have no column {', '.join(lacking)}.", f"They have {', '.join(events.columns)}.")
     return events
 

@@ -237,15 +237,15 @@ STATISTIC_NAMES = (
 
 ORDINARY_CORRELATION = (
     "It assumes that firms move together on the event days as they did before: with a common shock twice as large it "
-    "rejects 13 to 27 % in place of 5, and nothing on a single day can tell."
+    "rejects 12 to 27 % in place of 5, and nothing on a single day can tell."
 )
 PERSISTENT = (
     "Volume and volatility are persistent: statistics that take the variance of a window from single estimation days "
     "reject too often, the spread between events does not."
 )
 FEW_NOTE = "rejects some 11 % at 5 % with five independent events"
-SKEWED_NOTE = "rejects 8 to 11 % at 5 % where returns are skewed"
-ONE_DATE_NOTE = "at 1 % it rejects up to 2.3 % with twenty or more events of one date"
+SKEWED_NOTE = "rejects 9 to 11 % at 5 % where returns are skewed"
+ONE_DATE_NOTE = "at 1 % it rejects up to 2.1 % with twenty or more events of one date"
 FEW_EVENTS = 10
 
 
