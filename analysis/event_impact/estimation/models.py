@@ -274,10 +274,8 @@ def check_rank(matrix: np.ndarray, names: list[str]) -> None:
         coefficients and halve both.
     """
     if matrix.shape[1] and (rank := np.linalg.matrix_rank(matrix)) < matrix.shape[1]:
-        raise EstimationError(
-            f"the regressors {', '.join(names)} are linearly dependent (rank {rank} of {matrix.shape[1]}).",
-            "Leave one out, or merge dummies that mark the same session into one joint effect.",
-        )
+        said = f"the regressors {', '.join(names)} are linearly dependent (rank {rank} of {matrix.shape[1]})."
+        raise EstimationError(said, "Leave one out, or merge dummies that mark the same session into one joint effect.")
 
 
 def estimation_sessions_before(
