@@ -2,8 +2,6 @@
 
 An outcome chooses a sentence, numbers fill it, the fitted model says what a return is compared with. No sentence says
 why a price moved, none claims that nothing happened, and none judges one of several candidate sessions.
-
-The rows that decide.
 """
 
 import pandas as pd
