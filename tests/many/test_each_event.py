@@ -194,6 +194,7 @@ def test_the_variance_of_garch_events_agrees_with_a_loop_over_sessions(ask, wide
     found = run_batch(ask(model="garch_market", windows=("0:1",)))
     assert "depends on the days before" in found.sample["tests"]["patell"]["note"]
     assert found.sample["recommended"] == "kp_bmp"
+    assert found.sample["tests"]["calendar_time_t"]["note"] == "variance times 1 for the estimation error"
     for (ticker, at), row in zip(PLACES.values(), found.events.itertuples(), strict=True):
         y, x, _, _ = rows_of(wide, ticker, at, ("SPY",))
         design = np.column_stack([np.ones(len(y)), x])

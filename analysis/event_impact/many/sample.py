@@ -308,12 +308,11 @@ def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: in
         )
         found += [*plain, scaled[0], *ranks.grank_tests(parts.ranked.grank, n_events=n)]
     present = sums.portfolio_count > 0
+    inflation = 1.0 if chosen.model in WITHOUT_PATELL else float(chosen.car_factor.mean()) / width
     held, counted = parts.portfolio[present], sums.portfolio_count[present]
     block = dependence.cut_blocks(chosen.session_index, width)
     found += [
-        dependence.calendar_time_t(
-            sums.portfolio_total[present] / counted, inflation=float(chosen.car_factor.mean()) / width
-        ),
+        dependence.calendar_time_t(sums.portfolio_total[present] / counted, inflation=inflation),
         dependence.calendar_time_alpha(held[:, 0] / counted, held[:, 1:]),
     ]
     by_block = [
