@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 
 .PHONY: report test types docs lab example bench calibrate calibrate-minutes browser chaos portability build lock clean
 
+# the modules that a run loads are compiled as it loads them, also where the environment keeps Python from doing so
 report: $(VENV)/.runtime
-	$(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
+	PYTHONDONTWRITEBYTECODE= $(BIN)/impact run 02_event_study --story ford-xiaomi --as-of 2026-02-13
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
@@ -82,11 +83,12 @@ define fill
 endef
 OWN = --no-deps --no-build-isolation --editable .
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+UV = $(BIN)/uv pip install --quiet $(COMPILE) --python $(BIN)/python
 
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	$(call fill,requirements.lock)
 
+$(VENV)/.dev: COMPILE = --compile-bytecode
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	$(call fill,requirements-dev.lock)
 	@touch $(VENV)/.runtime

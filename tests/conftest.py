@@ -16,8 +16,9 @@ for _name, _number in ONE_THREAD.items():  # before linear algebra is loaded: on
 
 from event_impact import Study
 from event_impact.base.root import StudyRoot
-from event_impact.runs.requests import RunOutcome, RunRequest
+from event_impact.runs.requests import RunRequest
 from event_impact.runs.run import run_notebook
+from event_impact.runs.store import RunOutcome
 from stories import ROOT, compute
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell leaves it for what runs in its background

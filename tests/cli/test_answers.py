@@ -103,7 +103,7 @@ def test_many_events_and_what_takes_long(desk: Path, tmp_path: Path, monkeypatch
     files = ("--returns", tmp_path / "returns.csv", "--events", tmp_path / "events.csv")
     check("batch", *files, "--benchmark", "S", "--draws", "99", "--out", tmp_path / "out")
     run = SimpleNamespace(as_json=lambda: json.loads((ROOT / "reports/example/run.json").read_text("utf-8")))
-    done = SimpleNamespace(page=tmp_path / "report.html", is_new=True, run=run)
+    done = SimpleNamespace(folder=tmp_path, page=tmp_path / "report.html", is_new=True, run=run)
     monkeypatch.setattr("event_impact.runs.dossier.run_dossier", lambda *_, **__: done)
     check("dossier", "ford-xiaomi", root=desk)
     found = SimpleNamespace(n_sessions=1000)

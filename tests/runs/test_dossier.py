@@ -13,7 +13,6 @@ from event_impact.base.errors import BusyError, ConfigError, ExecutionError
 from event_impact.base.root import StudyRoot
 from event_impact.page.render import check_page
 from event_impact.runs.dossier import (
-    find_lead,
     find_story_notebooks,
     list_computations,
     run_dossier,
@@ -83,7 +82,7 @@ def test_ways_to_compute_the_move_stand_together_and_repeated_numbers_do_not(roo
     runs = [read_stored(root.reports / part["folder"]) for part in done.run.parts]
     (curve,) = [s for s in runs if s.notebook == "03_robustness"]
     (curve.folder / "results/specification_curve.csv").write_text("estimate\n-0.02\n0.01\n\n", encoding="utf-8")
-    computed = list_computations(runs, find_lead(runs))
+    computed = list_computations(runs)
     assert computed["computation"].tolist() == ["the declared model", "2 reasonable specifications"]
     assert computed.loc[1, ["n", "low", "high"]].tolist() == [2, -0.02, 0.01]
     assert "both sides of zero" in say_agreement(computed)

@@ -21,7 +21,7 @@ from pathlib import Path
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 folder = Path(tempfile.mkdtemp())
-environment = kernel_environment(folder, root=folder, limits=KernelLimits())
+environment = kernel_environment(folder, KernelLimits())
 def fork(prepare=lambda: None):
     return ForkedKernel(environment, folder, prepare)
 """
@@ -36,7 +36,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_one_that_is_not_needed_ends_by_itself() -> None:
-    done = run("kernel = fork(); kernel._close(); print(kernel.wait())")
+    done = run("kernel = fork(); kernel.pipe.close(); print(kernel.wait())")
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
@@ -80,7 +80,7 @@ def look():
         seen["file"] = "closed"
     Path({str(mark)!r}).write_text(json.dumps(seen))
 kernel = fork(look)
-kernel._close()
+kernel.pipe.close()
 print(kernel.wait(), folder, held.closed)
 """)
     code, folder, is_closed = done.stdout.split()
@@ -104,7 +104,7 @@ def work():
 for _ in range({count}):
     assert can_fork()
     kernel = fork(work)
-    kernel._close()
+    kernel.pipe.close()
     assert kernel.wait() == 0
 print("done")
 """)

@@ -17,12 +17,9 @@ from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import write_csv
 from event_impact.page.render import check_page
 from event_impact.runs.index import find_state
-from event_impact.runs.kernel import can_use_sockets, kernel_options
-from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.prune import prune_runs
 from event_impact.runs.requests import find_notebook
 from event_impact.runs.run import run_notebook
-from event_impact.runs.scratch import clear_scratch, scratch_folder
 from event_impact.runs.store import StoredRun, find_run, is_intact, lock_story, read_failures, read_runs
 from small_study import SHOW, check_index, execute_fake, hash_tree, make_study, render_index, request, write_notebook
 
@@ -171,31 +168,6 @@ def test_a_lock_that_is_a_link_is_refused(root: StudyRoot, tmp_path: Path) -> No
     with pytest.raises(RenderError), lock_story(root.reports, "ford-xiaomi"):
         pass
     assert target.read_text(encoding="utf-8") == "keep"
-
-
-def test_sockets_where_their_path_is_short_else_tcp(tmp_path: Path) -> None:
-    short, long = Path("/tmp/impact-0/abc/k"), tmp_path / ("d" * 100) / "k"
-    assert can_use_sockets(str(short))
-    assert not can_use_sockets(str(long))
-    options = kernel_options(long, environment={}, limits=KernelLimits(), forked=None)
-    settings = options["config"]["GuardedKernelManager"]
-    assert "transport" not in settings
-    assert len(str(scratch_folder(tmp_path, "s" * 64, temporary=Path("/tmp")) / "abcdef/k")) < 60
-
-
-def test_a_run_succeeds_without_sockets(root: StudyRoot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("event_impact.runs.kernel.can_use_sockets", lambda _: False)
-    assert is_intact(run_notebook(request(root, seed=5)).folder)
-
-
-@pytest.mark.parametrize("mode", [0o777, 0o750, 0o740, 0o710, 0o704, 0o701])
-def test_a_scratch_folder_that_others_may_read_write_or_enter_is_refused(tmp_path: Path, mode: int) -> None:
-    parent = tmp_path / "impact-0"
-    clear_scratch(parent / "x")  # made where it is missing, for this user alone
-    assert parent.stat().st_mode & 0o777 == 0o700
-    parent.chmod(mode)
-    with pytest.raises(PermissionError):
-        clear_scratch(parent / "x")
 
 
 # ---------------------------------------------------------------- pruning

@@ -2,19 +2,23 @@
 
 import contextlib
 import csv
+import importlib
 import json
 import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from event_impact.base.clock import read_instant, read_system_clock
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.root import StudyRoot, find_root
-from event_impact.base.run_record import clean
+
+if TYPE_CHECKING:
+    from event_impact.runs.kernel_launch import KernelLimits
+    from event_impact.runs.store import RunOutcome
 
 Names = Callable[[StudyRoot], list[str]]
 STARTED = time.monotonic()
@@ -134,12 +138,49 @@ def make_progress(ctx: click.Context) -> Callable[[str], None]:
     return lambda message: tell(ctx, f"{time.monotonic() - STARTED:6.1f} s  {message}")
 
 
-def say(ctx: click.Context, text: str, record: Any) -> None:
-    """The result: text, or one JSON line, where numbers that are none are null."""
-    click.echo(json.dumps(clean(record), ensure_ascii=False, allow_nan=False) if ctx.obj["as_json"] else text)
+def say(ctx: click.Context, text: str, record: Any) -> str:
+    """The result: text, or one JSON line, where numbers that are none are null; what was said."""
+    said = text
+    if ctx.obj["as_json"]:
+        from event_impact.base.run_record import clean
+
+        said = json.dumps(clean(record), ensure_ascii=False, allow_nan=False)
+    click.echo(said)
+    return said
 
 
-def say_run(ctx: click.Context, done: Any) -> None:
+def say_again(ctx: click.Context, answer: Callable[[], tuple[str, Any]], *places: Path, is_new: bool = False) -> None:
+    """What ``answer`` makes of the options of a verb and the files at ``places``; the same while none of them changes."""
+    from event_impact.base.remembered import put_question
+
+    question = put_question([ctx.info_name, ctx.params, ctx.obj["as_json"]], *places)
+    if not is_new and (said := question.recall()) is not None:
+        click.echo(said)
+    else:
+        question.remember(say(ctx, *answer()))
+
+
+def publish(
+    ctx: click.Context, by: str, notebook: str, parameters: dict[str, Any], reports: str | None, limits: "KernelLimits",
+    is_forced: bool, **more: Any,
+) -> None:  # fmt: skip
+    """Let the function ``by`` (``module:name``) run what is asked, unless that is known to be published; says the page."""
+    from event_impact.runs.recall import run_unless_known
+
+    root, target, progress = open_root(ctx), find_reports(ctx, reports), make_progress(ctx)
+    module, _, name = by.partition(":")
+
+    def run() -> "RunOutcome":
+        from event_impact.runs.requests import RunRequest
+
+        asked = RunRequest(notebook, parameters, root, target, is_forced=is_forced, limits=limits)
+        done: RunOutcome = getattr(importlib.import_module(module), name)(asked, progress=progress, **more)
+        return done
+
+    say_run(ctx, run_unless_known(notebook, parameters, root, target, is_forced=is_forced, progress=progress, run=run))
+
+
+def say_run(ctx: click.Context, done: "RunOutcome") -> None:
     """The page of a published run, with its record."""
     say(ctx, str(done.page), {"page": str(done.page), "is_new": done.is_new, **done.run.as_json()})
 

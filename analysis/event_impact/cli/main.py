@@ -11,14 +11,12 @@ import os
 import signal
 import sys
 import tomllib
-import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from event_impact.base.code_digest import VERSION
-from event_impact.base.config import MODELS, PARSERS
 from event_impact.base.errors import StudyError, did_you_mean
 from event_impact.base.threads import pin_threads
 from event_impact.cli import context
@@ -110,6 +108,8 @@ def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = 
     settings = ctx.params
     text = " ".join((message or str(error)).split())
     if settings.get("debug"):
+        import traceback
+
         traceback.print_exception(error)
     if settings.get("as_json"):
         print(json.dumps({"error": text, "exit_code": code}, ensure_ascii=False))
@@ -135,6 +135,8 @@ class RunCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Notebooks of the study, parameters and models, then the example."""
+        from event_impact.base.config import MODELS, PARSERS
+
         held = {"Notebooks": context.list_notebooks(context.open_root(ctx)), "Parameters": PARSERS, "Models": MODELS}
         for title, names in held.items():
             with formatter.section(title):
@@ -161,16 +163,10 @@ def run(
     """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
     parameters = context.gather_parameters(assignments, **named)
     from event_impact.runs.kernel_launch import KernelLimits
-    from event_impact.runs.requests import RunRequest
-    from event_impact.runs.run import run_notebook
 
-    root, target = context.open_root(ctx), context.find_reports(ctx, reports)
     limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20, is_cold=cold)
-    outcome = run_notebook(
-        RunRequest(notebook.removesuffix(".ipynb"), parameters, root, target, is_forced=force, limits=limits),
-        progress=context.make_progress(ctx),
-    )
-    context.say_run(ctx, outcome)
+    by = "event_impact.runs.run:run_notebook"
+    context.publish(ctx, by, notebook.removesuffix(".ipynb"), parameters, reports, limits, force)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
-"""Verbs that look at what is registered: the stories, and the sessions that their articles can have reached."""
+"""Verbs that look at what is registered: the stories, and the sessions that their articles can have reached.
+
+What reads the tables is loaded only where an answer is not known already.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from event_impact.base.clock import read_instant
-from event_impact.base.csv_tables import Tables
-from event_impact.base.disk import replace_files
 from event_impact.base.errors import ConfigError
-from event_impact.cli.context import complete, list_stories, open_root, say
-from event_impact.events.articles import load_stories
-from event_impact.registry import alignments as known
-from event_impact.registry.registration import tell_recorded
+from event_impact.cli.context import complete, list_stories, open_root, say_again
 
 
 @click.command()
@@ -19,13 +18,22 @@ from event_impact.registry.registration import tell_recorded
 @click.pass_context
 def stories(ctx: click.Context, only_open: bool) -> None:
     """List the registered stories, one a line: where they trade, whether they are served, where their prices lie."""
-    tables = Tables(open_root(ctx).data)
-    held = load_stories(tables, with_drafts=True).values()
-    shown = [s for s in held if not only_open or s.state == "open"]
-    prices = {s.story: "articles lack" if s.is_draft else tell_recorded(tables, s.ticker, s.benchmark) for s in shown}
-    lines = [f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {prices[s.story]:14} {s.title}" for s in shown]
-    named = [{name: getattr(s, name) for name in ("story", "title", "ticker", "state")} for s in shown]
-    say(ctx, "\n".join(lines), [record | {"prices": prices[record["story"]]} for record in named])
+    data = open_root(ctx).data
+
+    def answer() -> tuple[str, Any]:
+        from event_impact.base.csv_tables import Tables
+        from event_impact.events.articles import load_stories
+        from event_impact.registry.registration import tell_recorded
+
+        tables = Tables(data)
+        shown = [s for s in load_stories(tables, with_drafts=True).values() if not only_open or s.state == "open"]
+        prices = ["articles lack" if s.is_draft else tell_recorded(tables, s.ticker, s.benchmark) for s in shown]
+        held = list(zip(shown, prices, strict=True))
+        lines = [f"{s.story:32} {s.ticker:14} {s.exchange:5} {s.state:7} {found:14} {s.title}" for s, found in held]
+        named = ("story", "title", "ticker", "state")
+        return "\n".join(lines), [{name: getattr(s, name) for name in named} | {"prices": p} for s, p in held]
+
+    say_again(ctx, answer, data)
 
 
 @click.command()
@@ -41,16 +49,24 @@ def align(
     exchange: str | None,
 ) -> None:  # fmt: skip
     """Show which sessions the articles of STORY can have reached, and what is identified."""
-    if instants or exchange:
-        if not (instants and exchange) or story or every or as_of or out:
-            raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
-        located = known.align(exchange, [read_instant(text) for text in instants])
-        say(ctx, known.describe_instants(exchange, located), located.to_dict("records"))
-        return
-    if bool(story) == every:
+    has_instant = bool(instants or exchange)
+    if has_instant and (not (instants and exchange) or story or every or as_of or out):
+        raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
+    if not has_instant and bool(story) == every:
         raise ConfigError("name one story, or --all.", "List them with: impact stories")
-    alignments = known.load_alignments(open_root(ctx).data, story, as_of=as_of)
-    if out:
-        replace_files({Path(out): known.frame_alignments(alignments).to_csv(index=False, lineterminator="\n")})
-    text = "\n\n".join(known.describe_alignment(a, is_short=every) for a in alignments)
-    say(ctx, text, {a.story.story: a.identification.as_record() for a in alignments})
+    data = [] if exchange else [open_root(ctx).data]
+
+    def answer() -> tuple[str, Any]:
+        from event_impact.base.disk import replace_files
+        from event_impact.registry import alignments as known
+
+        if exchange:
+            located = known.align(exchange, [read_instant(text) for text in instants])
+            return known.describe_instants(exchange, located), located.to_dict("records")
+        alignments = known.load_alignments(data[0], story, as_of=as_of)
+        if out:
+            replace_files({Path(out): known.frame_alignments(alignments).to_csv(index=False, lineterminator="\n")})
+        text = "\n\n".join(known.describe_alignment(a, is_short=every) for a in alignments)
+        return text, {a.story.story: a.identification.as_record() for a in alignments}
+
+    say_again(ctx, answer, *data, is_new=bool(out))

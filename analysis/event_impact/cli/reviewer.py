@@ -16,13 +16,12 @@ from event_impact.cli import context
 @click.pass_context
 def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str | None) -> None:
     """List the runs, newest first, one a line."""
-    from event_impact.runs.store import list_damaged, read_failures, read_runs
+    from event_impact.runs.facts import read_facts
 
-    folder = context.find_reports(ctx, reports)
-    held = [*([] if failed else read_runs(folder)), *read_failures(folder)]
-    held = [s for s in held if story in (None, s.story)]
+    facts = read_facts(context.find_reports(ctx, reports))
+    held = [s for s in (*(() if failed else facts.good), *facts.failed) if story in (None, s.story)]
     held.sort(key=lambda s: s.order, reverse=True)
-    damaged = [] if failed or story else list_damaged(folder)
+    damaged = [] if failed or story else facts.damaged
     lines = [f"{s.run.status:7} {s.folder.name}  {s.run.outcome or s.run.error or ''}" for s in held]
     lines += [f"damaged {name}" for name in damaged]
     records = [
@@ -187,13 +186,9 @@ def dossier(
 ) -> None:  # fmt: skip
     """Run all notebooks of STORY and publish the page that binds them; prints its path."""
     from event_impact.base.run_record import DOSSIER
-    from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel_launch import KernelLimits
-    from event_impact.runs.requests import RunRequest
 
     parameters = context.gather_parameters(assignments, **named)
     limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
-    request = RunRequest(
-        DOSSIER, parameters, context.open_root(ctx), context.find_reports(ctx, reports), is_forced=force, limits=limits
-    )
-    context.say_run(ctx, run_dossier(request, limit=limit, progress=context.make_progress(ctx)))
+    by = "event_impact.runs.dossier:run_dossier"
+    context.publish(ctx, by, DOSSIER, parameters, reports, limits, force, limit=limit)

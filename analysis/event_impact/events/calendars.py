@@ -7,7 +7,6 @@ left-closed: news at the very instant of the close belongs to the next session.
 import contextlib
 import importlib.metadata
 import io
-import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pandas as pd
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import AlignmentError, StudyError
 from event_impact.base.places import place_of
+from event_impact.base.remembered import find_caches
 
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
@@ -209,16 +209,11 @@ def load_hours(exchange: str) -> SessionHours:
 
 
 def _find_kept(exchange: str) -> Path | None:
-    """Where the calendar of an exchange is kept, by the versions that made it; None where there is no place for it.
-
-    ``XDG_CACHE_HOME`` names the folder of all caches, else it is ``~/.cache``.
-    """
-    made = [found.version for maker in MAKERS for found in importlib.metadata.distributions(name=maker)]
-    with contextlib.suppress(RuntimeError):  # no home
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        if re.fullmatch(r"[A-Za-z0-9_]{1,32}", exchange):
-            return caches / "event-impact" / "-".join([exchange, *made, f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}.npz"])
-    return None
+    """Where the calendar of an exchange is kept, by the versions that made it; None where there is no place for it."""
+    made, caches = [d.version for maker in MAKERS for d in importlib.metadata.distributions(name=maker)], find_caches()
+    if caches is None or not re.fullmatch(r"[A-Za-z0-9_]{1,32}", exchange):
+        return None
+    return caches / "-".join([exchange, *made, f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}.npz"])
 
 
 def _build_arrays(exchange: str) -> dict[str, np.ndarray]:

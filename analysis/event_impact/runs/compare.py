@@ -1,7 +1,5 @@
 """What changed since the previous run of the same story and notebook, and which other pages of the story there are."""
 
-from __future__ import annotations
-
 from html import escape
 from pathlib import Path
 from typing import Any, TypeGuard

@@ -1,7 +1,5 @@
 """Can this machine be trusted with unattended runs? One line a question, and an exit code."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import os
@@ -130,7 +128,7 @@ def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
         nbformat.write(notebook, folder / "line.ipynb")
         try:
             execute_notebook(
-                folder / "line.ipynb", folder / "done.ipynb", parameters={}, root=root.path, scratch=folder / "k",
+                folder / "line.ipynb", folder / "done.ipynb", parameters={}, root=root.path,
                 limits=KernelLimits(execution_timeout_s=60, is_cold=True),
             )  # fmt: skip
         except ExecutionError as error:

@@ -4,8 +4,6 @@ The dossier's folder holds the runs themselves (hard links where the disk allows
 that it can be passed on whole; its front page needs none of them to be read.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -14,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -38,8 +37,10 @@ from event_impact.runs.evenings import find_before, says_the_same
 from event_impact.runs.failure import keep_attempt
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.requests import Prepared, Progress, RunOutcome, RunRequest, prepare, read_parameters, short_name
-from event_impact.runs.run import ALREADY, own_story
+from event_impact.runs.recall import ALREADY
+from event_impact.runs.requests import Prepared, Progress, RunRequest, prepare, read_parameters, short_name
+from event_impact.runs.run import own_story
+from event_impact.runs.store import RunOutcome
 from event_impact.runs.workers import PartOutcome, run_parts
 from event_impact.study.opened_study import OpenedStudy
 
@@ -85,7 +86,10 @@ def run_dossier(
         With the worst exit code of the parts; the runs that succeeded stay published.
     """
     progress("check: notebooks, parameters, articles and prices")
-    parts = [p for r in _part_requests(request) if (p := _prepare_part(r, progress))]  # refuses before it writes
+    shared: list[OpenedStudy] = []
+    parts = [
+        p for r in _part_requests(request) if (p := _prepare_part(r, shared, progress))
+    ]  # refuses before it writes
     story = parts[0].story
     with own_story(request.reports, story, progress), store.open_staging(request.reports, story, "shelf") as shelf:
         started = format_instant(request.clock())
@@ -94,24 +98,25 @@ def run_dossier(
         outcomes = perform(parts, limit=limit, progress=progress)
         runs = [s for o in outcomes if o.exit_code == 0 and (s := store.read_stored(Path(o.folder)))]
         failed = [o for o in outcomes if o.notebook not in {s.notebook for s in runs}]
-        if request.is_evening and not failed and (before := _find_same(request, runs, started)):
+        computed = list_computations(runs)
+        run = None if failed else compose_run(request, runs, computed, started)
+        if request.is_evening and run and (before := _find_same(request, run, runs)):
             return RunOutcome(before.folder, False, before.run)
         runs = [_bring_out(s, request.reports) if s.folder.parent == shelf else s for s in runs]
-        if failed:
+        if run is None:
             raise _keep(parts[0], outcomes, failed, started)
+        run = dataclasses.replace(run, parts=list_parts(runs))
         target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
         found = None if request.is_forced else store.find_finished(target)
         if found:
             progress(ALREADY)
             rebuild_index(request.reports, clock=request.clock)
             return RunOutcome(found.folder, False, found.run)
-        return _bind(request, parts, runs, target, started, progress)
+        return _bind(request, parts, run, runs, computed, target, progress)
 
 
-def _find_same(request: RunRequest, runs: list[store.StoredRun], started: str) -> store.StoredRun | None:
+def _find_same(request: RunRequest, run: RunRecord, runs: list[store.StoredRun]) -> store.StoredRun | None:
     """The dossier of the session before, where one of these runs would say the same."""
-    lead = find_lead(runs)
-    run = compose_run(request, runs, lead, list_computations(runs, lead), started)
     before = find_before(store.read_runs(request.reports), run.story, run.as_of)
     return before if before and store.is_intact(before.folder) and says_the_same(before, run, runs) else None
 
@@ -121,10 +126,10 @@ def _bring_out(stored: store.StoredRun, reports: Path) -> store.StoredRun:
     return store.read_stored(store.publish(reports / stored.folder.name, stored.folder)[0]) or stored
 
 
-def _prepare_part(request: RunRequest, progress: Progress) -> Prepared | None:
+def _prepare_part(request: RunRequest, shared: list[OpenedStudy], progress: Progress) -> Prepared | None:
     """A part found good; None for the notebook of bars where the event session has none, which is said."""
     try:
-        part = prepare(request)
+        part = prepare(request, shared)
         has_bars = "bars" not in part.parameters or getattr(part.study, "minutes", None) is not None
         missing = "" if has_bars else "no bars of the event session are recorded"
     except DataError as error:
@@ -171,18 +176,11 @@ def _keep(
 
 
 def _bind(
-    request: RunRequest,
-    parts: list[Prepared],
-    runs: list[store.StoredRun],
-    target: Path,
-    started: str,
-    progress: Progress,
-) -> RunOutcome:
+    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], computed: pd.DataFrame,
+    target: Path, progress: Progress,
+) -> RunOutcome:  # fmt: skip
     progress("bind: front page")
-    lead = find_lead(runs)
-    computed = list_computations(runs, lead)
-    run = compose_run(request, runs, lead, computed, started)
-    page = render_dossier(request, parts, run, runs, lead, computed, target)
+    page = render_dossier(request, parts, run, runs, computed, target)
     with store.open_staging(request.reports, parts[0].story, target.name) as staging:
         with writing(staging):
             for stored in runs:
@@ -217,7 +215,7 @@ def find_lead(runs: list[store.StoredRun]) -> store.StoredRun:
     return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
-def list_computations(runs: list[store.StoredRun], lead: store.StoredRun) -> pd.DataFrame:
+def list_computations(runs: list[store.StoredRun]) -> pd.DataFrame:
     """``results/computations.csv``: the move as the leading page has it, and as other pages compute it otherwise.
 
     Returns
@@ -226,9 +224,9 @@ def list_computations(runs: list[store.StoredRun], lead: store.StoredRun) -> pd.
         Columns ``computation, notebook, n, low, high``, the last two fractions; no row where nothing is estimated.
     """
     rows: list[tuple[str, str, int, float, float]] = []
-    estimate = (lead.run.headline or {}).get("estimate")
-    if estimate is not None and lead.notebook == HEADLINE_NOTEBOOK:
-        rows.append(("the declared model", lead.notebook, 1, estimate, estimate))
+    lead = next((s.run.headline for s in runs if s.notebook == HEADLINE_NOTEBOOK), None)
+    if lead and (estimate := lead.get("estimate")) is not None:
+        rows.append(("the declared model", HEADLINE_NOTEBOOK, 1, estimate, estimate))
         for stored in runs:
             name, what = COMPUTED_ELSEWHERE.get(stored.notebook, ("", ""))
             path = stored.folder / "results" / f"{name}.csv"
@@ -252,18 +250,19 @@ def say_agreement(computed: pd.DataFrame) -> str:
     )
 
 
-def compose_run(
-    request: RunRequest, runs: list[store.StoredRun], lead: store.StoredRun, computed: pd.DataFrame, started: str
-) -> RunRecord:
-    """``run.json`` of the dossier: the leading verdict, and every part by name."""
+def list_parts(runs: list[store.StoredRun]) -> list[dict[str, Any]]:
+    """Every part of a dossier by name, as its record has them."""
     kept = ("status", "outcome", "verdict")
+    return [
+        {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}} for s in runs
+    ]
+
+
+def compose_run(request: RunRequest, runs: list[store.StoredRun], computed: pd.DataFrame, started: str) -> RunRecord:
+    """``run.json`` of the dossier: the leading verdict, and every part."""
     return dataclasses.replace(
-        lead.run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
-        panel=None, agreement=say_agreement(computed),
-        parts=[
-            {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}}
-            for s in runs
-        ],
+        find_lead(runs).run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
+        panel=None, agreement=say_agreement(computed), parts=list_parts(runs),
         inputs={file: sha for s in runs for file, sha in s.run.inputs.items()}, versions=read_versions(),
         commit=read_commit(request.root.path), started_at=started, finished_at=format_instant(request.clock()),
         files={},
@@ -271,14 +270,18 @@ def compose_run(
 
 
 def render_dossier(
-    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], lead: store.StoredRun,
-    computed: pd.DataFrame, target: Path,
-) -> str:  # fmt: skip
+    request: RunRequest,
+    parts: list[Prepared],
+    run: RunRecord,
+    runs: list[store.StoredRun],
+    computed: pd.DataFrame,
+    target: Path,
+) -> str:
     """The front page, checked by the gates of every page."""
     study = parts[0].study
     previous = find_previous(request.reports, run, exclude=target.name)
     assert isinstance(study, OpenedStudy)  # a dossier binds the notebooks of one story
-    screen = compose_screen(study, run, lead)
+    screen = compose_screen(study, run, find_lead(runs))
     body = (
         f'{screen._repr_html_()}<h2 id="notebooks">What each page adds</h2>{_tabulate_runs(runs)}'
         f'<h2 id="computations">The same move, computed otherwise</h2><p>{escape(str(run.agreement))}</p>'

@@ -1,7 +1,5 @@
 """What became of evenings: in one night, and in ``reports/.logs/evenings.jsonl``, one line each."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Execute one notebook by papermill, and believe it only when every cell ran."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,14 @@ from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.provenance import RECORD_MIME
 from event_impact.runs.forked import ForkedKernel
-from event_impact.runs.kernel import kernel_options
-from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
+from event_impact.runs.kernel_launch import KernelLimits
 
 # Characters of a cell's own error message that travel on; the page holds the rest.
 MAX_REASON = 300
 
 
 def execute_notebook(
-    notebook_path: Path, target: Path, *, parameters: dict[str, Any], root: Path, scratch: Path, limits: KernelLimits,
+    notebook_path: Path, target: Path, *, parameters: dict[str, Any], root: Path, limits: KernelLimits,
     forked: ForkedKernel | None = None,
 ) -> nbformat.NotebookNode:  # fmt: skip
     """Execute a notebook into ``target`` and check that it ran whole.
@@ -31,8 +28,6 @@ def execute_notebook(
         Injected after the parameters cell; names were checked before.
     root : pathlib.Path
         Folder of the study, the kernel's working directory.
-    scratch : pathlib.Path
-        Short private folder for sockets.
     forked : ForkedKernel, optional
         The kernel, where it is a fork that waits; else a separate process is started.
 
@@ -42,31 +37,29 @@ def execute_notebook(
         If a cell failed, the kernel died, time ran out, or a cell did not run.
     """
     name = notebook_path.stem
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    environment = kernel_environment(scratch, root=root, limits=limits)
     import papermill
-    from papermill.exceptions import PapermillExecutionError
 
+    from event_impact.runs.kernel import Kernel, OwnKernel, start_kernel
+
+    # papermill takes braces in a path for a template
+    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (notebook_path, target)]
+    kernel = None
     try:
+        kernel = Kernel(forked, forked.pipe) if forked else start_kernel(root, limits)
         papermill.execute_notebook(
-            escape_braces(notebook_path), escape_braces(target), parameters=parameters, kernel_name="python3",
-            language="python", progress_bar=False, log_output=False, cwd=str(root),
-            **kernel_options(scratch, environment=environment, limits=limits, forked=forked),
+            *paths, parameters=parameters, kernel_name="python3", language="python", progress_bar=False,
+            engine_name=OwnKernel.__name__, kernel=kernel, limits=limits,
         )  # fmt: skip
-    except PapermillExecutionError as error:
-        raise ExecutionError(
-            f"{name} failed in cell {find_failing(target, error)}: {shorten(f'{error.ename}: {error.evalue}')}."
-        ) from error
+    except ExecutionError as error:
+        raise ExecutionError(f"{name} failed in {error.message}") from error
     except Exception as error:  # a dead kernel, a time-out, a full disk: all end the run
         raise ExecutionError(f"{name} did not run: {explain(error, limits)}.") from error
+    finally:
+        if kernel:
+            kernel.end()
     notebook: nbformat.NotebookNode = nbformat.read(target, as_version=4)
     check_executed(notebook, name)
     return notebook
-
-
-def escape_braces(path: Path) -> str:
-    """papermill takes braces in a path for a template."""
-    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def shorten(text: str) -> str:
@@ -83,20 +76,6 @@ def explain(error: Exception, limits: KernelLimits) -> str:
     if kind == "DeadKernelError":
         return "its kernel died (killed, out of memory, or it left by itself)"
     return f"{kind}: {shorten(str(error)).rstrip('.')}"
-
-
-def find_failing(target: Path, error: Any) -> int:
-    """Number of the failing cell, as a reader counts them in the notebook file: injected cells left out."""
-    try:
-        cells = nbformat.read(target, as_version=4).cells
-    except Exception:  # the partial notebook is damaged; papermill's own count remains
-        return int(error.cell_index) + 1
-    added = {"injected-parameters", "papermill-error-cell-tag"}
-    own = [c for c in cells if not set(c.metadata.get("tags", [])) & added]
-    for number, cell in enumerate(own, start=1):
-        if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs):
-            return number
-    return int(error.cell_index) + 1
 
 
 def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:

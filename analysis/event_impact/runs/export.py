@@ -4,8 +4,6 @@ LaTeX is made from the cells of the page itself, so that a paper shows what revi
 digit; the unrounded numbers are the run's own CSV files.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

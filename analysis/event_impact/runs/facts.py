@@ -4,8 +4,6 @@
 and a lost or damaged one is made again from them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json
@@ -84,5 +82,4 @@ def _shorten_run(run: RunRecord) -> RunRecord:
     return dataclasses.replace(
         run, inputs={}, versions={}, files={}, candidates=[], identified={}, parts=None, plain="", panel=None, commit=None,
         headline=headline, companion=None, verdict=run.verdict[:MAX_SENTENCE], finding=run.finding[:MAX_SENTENCE],
-        error=run.error and run.error[:MAX_SENTENCE],
     )  # fmt: skip

@@ -1,7 +1,5 @@
 """The page of a failed attempt: what failed, where, with which parameters, and what to do."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,10 +1,8 @@
 """A kernel that is a fork of its runner: what is loaded and opened there need not be loaded and opened again.
 
 It sees what the runner had in memory and shares nothing afterwards; nothing that it does reaches the runner or the
-next fork. It waits until the runner knows its sockets, and ends with its runner.
+next fork. It waits for orders, and ends with them or with its runner.
 """
-
-from __future__ import annotations
 
 import contextlib
 import gc
@@ -16,6 +14,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from event_impact.base.root import IMPORT_ROOT
@@ -23,13 +23,12 @@ from event_impact.base.threads import GRAMMARS
 from event_impact.runs.kernel_launch import PARENT, die_with_parent, serve
 
 # What a kernel loads while its runner loads what renders; the first cells of a notebook ask for it.
-SERVING = ("ipykernel.kernelapp", "ipykernel.zmqshell", "event_impact.study.study", "event_impact.page.timelines")
+SERVING = ("event_impact.runs.shell", "event_impact.study.study", "event_impact.page.timelines")
 
 
 class ForkedProcess:
     """A fork of this process that does some work and ends, shown as :class:`subprocess.Popen` shows a process."""
 
-    stdin = stdout = stderr = None
     returncode: int | None = None
 
     def __init__(self, work: Callable[[], object]) -> None:
@@ -58,22 +57,14 @@ class ForkedProcess:
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
-    def send_signal(self, signum: int) -> None:
-        """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, signum)
-
     def kill(self) -> None:
-        """End it at once."""
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(signal.SIGTERM)
+        """End it at once, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class ForkedKernel(ForkedProcess):
-    """A fork that becomes a kernel as soon as it is told its connection file.
+    """A fork that becomes a kernel, with the pipe by which it is ordered and answers.
 
     Parameters
     ----------
@@ -86,32 +77,22 @@ class ForkedKernel(ForkedProcess):
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path, prepare: Callable[[], object]) -> None:
-        order, self._order = os.pipe()
-        super().__init__(lambda: _become_kernel(order, dict(environment), folder, prepare))
-        os.close(order)
-
-    def tell(self, connection_file: str) -> None:
-        """Say which file names its sockets."""
-        os.write(self._order, connection_file.encode())
-        self._close()
+        self.pipe, own = Pipe()
+        with own:
+            super().__init__(lambda: _become_kernel(own, dict(environment), folder, prepare))
 
     def discard(self) -> None:
         """End it if it still runs, and leave nothing of it."""
-        self._close()
         self.kill()
         self.wait()
-
-    def _close(self) -> None:
-        if self._order >= 0:
-            os.close(self._order)
-        self._order = -1
+        self.pipe.close()
 
 
-def _become_kernel(order: int, environment: dict[str, str], folder: Path, prepare: Callable[[], object]) -> None:
+def _become_kernel(own: Connection, environment: dict[str, str], folder: Path, prepare: Callable[[], object]) -> None:
     runner = int(environment[PARENT])
     os.setsid()
     die_with_parent(runner)
-    forget_runner(keep=order)
+    forget_runner(keep=own.fileno())
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -119,10 +100,7 @@ def _become_kernel(order: int, environment: dict[str, str], folder: Path, prepar
     prepare()
     for name in SERVING:
         importlib.import_module(name)
-    with os.fdopen(order, encoding="utf-8") as orders:
-        connection_file = orders.read()
-    if connection_file:  # else the runner needs no kernel
-        serve(connection_file)
+    serve(own)
 
 
 def forget_runner(*, keep: int) -> None:

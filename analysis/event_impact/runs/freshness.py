@@ -1,7 +1,5 @@
 """Which figures a run rests on, and how old they were when it ran."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ Everything comes from the ``run.json`` files, by way of a cache that can be made
 bounded number of rows, so that no number of runs makes one too large, and old pages of a history are written once.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib
@@ -27,7 +25,7 @@ from event_impact.page.format import OUTCOME_LABELS, format_interval, format_per
 from event_impact.page.markup import frame_table, mark_up
 from event_impact.page.render import TEMPLATES
 from event_impact.runs.compare import PAGE_NAMES
-from event_impact.runs.facts import RunFacts, read_facts
+from event_impact.runs.facts import MAX_SENTENCE, RunFacts, read_facts
 from event_impact.runs.freshness import count_closed
 from event_impact.runs.store import StoredRun
 
@@ -294,7 +292,7 @@ def _say_when(stating: StoredRun | None) -> str:
 def _list_run(stored: StoredRun, above: StoredRun | None, address: Show) -> str:
     head = _link(stored, f"{stored.run.as_of}, {name_page(stored)}", address)
     if not stored.is_good:
-        return f'{head} <span class="badge failed">failed</span> {mark_up(stored.run.error or "")}'
+        return f'{head} <span class="badge failed">failed</span> {mark_up((stored.run.error or "")[:MAX_SENTENCE])}'
     numbers = read_numbers(stored)
     parts = [name_outcome(stored), format_percent(numbers[0]) if numbers else "", tell_difference(stored, above)]
     return f"{head}: {mark_up('; '.join(filter(None, parts)))}"

@@ -1,7 +1,5 @@
 """The log of unattended work: one JSON line a stage, in files that rotate."""
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

@@ -1,98 +1,111 @@
-"""The kernel of a run: this Python, its own scratch folder, a memory limit, and no life after its runner.
+"""The kernel of a run: a process of this Python that runs cells one after the other, and no life after its runner.
 
-Nothing of the user's own Jupyter or IPython settings takes part: no kernelspec, no start-up
-script, no history. Sockets lie in a short private folder, since their paths must be short.
+papermill hands parameters over and writes what came out; its engine here asks our own kernel, by a pipe, in the
+place of a Jupyter server: nothing of the user's own Jupyter or IPython settings takes part, no socket and no port.
 """
 
-from __future__ import annotations
-
-import os
+import json
 import subprocess
 import sys
+import time
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from papermill.engines import NBClientEngine, papermill_engines
-from traitlets import Dict as DictTrait
-from traitlets.config import Config
+import nbformat
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import Engine, papermill_engines
 
-from event_impact.runs.forked import ForkedKernel
-from event_impact.runs.kernel_launch import KernelLimits
+from event_impact.base.errors import ExecutionError
+from event_impact.runs.execute import shorten
+from event_impact.runs.forked import ForkedProcess
+from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 
-# A Unix socket address holds 108 bytes (104 on some systems); room is left for the port suffix.
-MAX_SOCKET_PATH = 96
+LOOK_S = 0.5
+"""How often a kernel that does not answer is looked after."""
 
 
-class SavedOnce(NBClientEngine):  # type: ignore[misc]  # papermill has no types
-    """Runs a notebook as papermill does and saves it when it ends, however it ends, not before and after each cell."""
+class Kernel:
+    """A process that answers the code of a cell with its outputs, over a pipe."""
+
+    def __init__(self, process: "ForkedProcess | subprocess.Popen[bytes]", pipe: Connection) -> None:
+        self._process, self._pipe = process, pipe
+
+    def run(self, code: str | None, limit_s: float) -> dict[str, Any]:
+        """The outputs of a cell and its number; without code, the word that the kernel is there.
+
+        Raises
+        ------
+        CellTimeoutError, DeadKernelError
+            If it takes longer, or the process ended, though another may hold its end of the pipe.
+        """
+        deadline = time.monotonic() + limit_s
+        try:
+            if code is not None:
+                self._pipe.send_bytes(json.dumps(code).encode())
+            while not self._pipe.poll(0 if self._process.poll() is not None else LOOK_S):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    break
+            else:
+                answer: dict[str, Any] = json.loads(self._pipe.recv_bytes())
+                return answer
+        except (EOFError, OSError) as error:
+            raise DeadKernelError from error
+        raise DeadKernelError if self._process.poll() is not None else CellTimeoutError
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
+
+
+def start_kernel(root: Path, limits: KernelLimits) -> Kernel:
+    """A kernel that loads everything anew."""
+    pipe, own = Pipe()
+    words = [sys.executable, "-m", "event_impact.runs.kernel_launch", str(own.fileno())]
+    environment, nothing = kernel_environment(root, limits), subprocess.DEVNULL
+    with own:
+        process = subprocess.Popen(
+            words, cwd=root, env=environment, pass_fds=[own.fileno()], start_new_session=True,
+            stdin=nothing, stdout=nothing, stderr=nothing,
+        )  # fmt: skip
+    return Kernel(process, pipe)
+
+
+class OwnKernel(Engine):  # type: ignore[misc]  # papermill has no types
+    """Runs the cells of a notebook up to the first that fails."""
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
-        """Run every cell while no file is known to save to."""
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, limits: KernelLimits, **_: Any
+    ) -> None:
+        """Run every cell; the file is saved when all is over, however it ends, not before and after each cell.
+
+        Raises
+        ------
+        ExecutionError
+            Beginning with the number of the cell that failed.
+        """
         target, nb_man.output_path = nb_man.output_path, None
         try:
-            super().execute_managed_notebook(nb_man, kernel_name, **options)
+            kernel.run(None, limits.start_timeout_s)
+            number = 0  # as a reader counts them in the notebook file: injected cells left out
+            for index, cell in enumerate(nb_man.nb.cells):
+                number += "injected-parameters" not in cell.metadata.get("tags", [])
+                nb_man.cell_start(cell, index)
+                if cell.cell_type == "code" and cell.source.strip():
+                    answer = kernel.run(cell.source, limits.execution_timeout_s)
+                    cell.execution_count = answer["count"]
+                    cell.outputs = [nbformat.from_dict(output) for output in answer["outputs"]]
+                    for output in cell.outputs:
+                        if output.output_type == "error":
+                            said = shorten(f"{output.ename}: {output.evalue}")
+                            raise ExecutionError(f"cell {number}: {said}.")
+                nb_man.cell_complete(cell, index)
         finally:
             nb_man.output_path = target
 
 
-papermill_engines.register(SavedOnce.__name__, SavedOnce)
-
-
-class GuardedKernelManager(AsyncKernelManager):
-    """Starts the kernel through :mod:`event_impact.runs.kernel_launch`, or takes a fork that waits for its sockets."""
-
-    environment = DictTrait(help="The environment of the kernel").tag(config=True)
-    forked: ForkedKernel | None = None
-
-    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-        """The command line: this interpreter, whatever kernelspecs are installed."""
-        return [sys.executable, "-m", "event_impact.runs.kernel_launch", os.path.realpath(self.connection_file)]
-
-    async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
-        kw["env"] = self.environment
-        return await super()._async_pre_start_kernel(**kw)
-
-    pre_start_kernel = _async_pre_start_kernel
-
-    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
-        """Start the kernel, or tell the fork to become it."""
-        forked, provisioner = self.forked, self.provisioner
-        if forked is None or not isinstance(provisioner, LocalProvisioner):
-            await super()._async_launch_kernel(kernel_cmd, **kw)
-            return
-        forked.tell(kernel_cmd[-1])
-        provisioner.process = cast("subprocess.Popen[bytes]", forked)
-        provisioner.pid = provisioner.pgid = forked.pid
-        provisioner.cwd = kw.get("cwd")
-        self._reconcile_connection_info(provisioner.connection_info)
-
-    _launch_kernel = _async_launch_kernel
-
-
-def kernel_options(
-    scratch: Path, *, environment: dict[str, str], limits: KernelLimits, forked: ForkedKernel | None
-) -> dict[str, Any]:
-    """Arguments that make papermill start a guarded kernel, or take the one that was forked for it.
-
-    Unix sockets are used where their path is short enough, TCP otherwise.
-    """
-    settings: dict[str, Any] = {"connection_file": str(scratch / "connection.json"), "environment": environment}
-    socket = str(scratch / "k")
-    if can_use_sockets(socket):
-        settings |= {"transport": "ipc", "ip": socket}
-    return {
-        "engine_name": SavedOnce.__name__,
-        "kernel_manager_class": type("KernelManager", (GuardedKernelManager,), {"forked": forked}),
-        "shutdown_kernel": "immediate",
-        "execution_timeout": limits.execution_timeout_s,
-        "start_timeout": limits.start_timeout_s,
-        "config": Config({"GuardedKernelManager": settings}),
-    }
-
-
-def can_use_sockets(address: str) -> bool:
-    """Whether Unix sockets exist here and the address fits."""
-    return os.name == "posix" and len(os.fsencode(address)) <= MAX_SOCKET_PATH
+papermill_engines.register(OwnKernel.__name__, OwnKernel)

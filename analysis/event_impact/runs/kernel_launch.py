@@ -1,13 +1,15 @@
-"""First code of a kernel process: tie its life to the runner, limit its memory, start ipykernel."""
+"""First code of a kernel process: tie its life to the runner, limit its memory, run cells."""
 
-from __future__ import annotations
-
+import base64
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
+import tempfile
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from event_impact.base.root import child_environment
@@ -17,6 +19,7 @@ from event_impact.base.threads import ONE_THREAD
 PR_SET_PDEATHSIG = 1
 # What the runner tells a kernel through its environment: its own process id, and a number of bytes.
 PARENT, MEMORY = "IMPACT_KERNEL_PARENT", "IMPACT_KERNEL_MEMORY"
+STREAMS = {1: "stdout", 2: "stderr"}
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,15 @@ class KernelLimits:
     is_cold: bool = False
 
 
-def kernel_environment(scratch: Path, *, root: Path, limits: KernelLimits) -> dict[str, str]:
+def kernel_environment(root: Path, limits: KernelLimits) -> dict[str, str]:
     """Environment of the kernel: the study's root, this package importable, settings of its own."""
     return child_environment(
         **ONE_THREAD, **{PARENT: str(os.getpid()), MEMORY: str(limits.memory_bytes or "")}, IMPACT_ROOT=str(root),
-        PYDEVD_DISABLE_FILE_VALIDATION="1", IPYTHONDIR=str(scratch / "ipython"),
     )  # fmt: skip
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when the runner dies; elsewhere ipykernel polls for it."""
+    """Ask Linux to kill this process when the runner dies; elsewhere the end of its orders tells."""
     if sys.platform != "linux":
         return
     with contextlib.suppress(OSError, AttributeError):
@@ -59,15 +61,42 @@ def limit_memory(limit: str) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
 
 
-def serve(connection_file: str) -> None:
-    """Become the kernel, as the environment asks, until it is told to end."""
+def serve(pipe: Connection) -> None:
+    """Be the kernel, as the environment asks: the code of a cell is answered by its outputs, until all is said."""
     die_with_parent(int(os.environ.pop(PARENT, "0") or 0))
     limit_memory(os.environ.pop(MEMORY, ""))
-    from ipykernel import kernelapp
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    from event_impact.runs.shell import open_shell
 
-    arguments = ["-f", connection_file, "--InteractiveShellApp.ignore_cwd=True"]
-    kernelapp.launch_new_instance(argv=arguments, parent_handle=os.getppid())
+    outputs, shell = open_shell()
+    for number in STREAMS:
+        with tempfile.TemporaryFile() as file:
+            os.dup2(file.fileno(), number)
+    pipe.send_bytes(b"{}")
+    with contextlib.suppress(EOFError):
+        while order := pipe.recv_bytes():
+            count = shell.execution_count
+            shell.run_cell(json.loads(order), store_history=True)
+            for number, name in STREAMS.items():
+                if text := _take(number):
+                    outputs.append({"output_type": "stream", "name": name, "text": text})
+            pipe.send_bytes(json.dumps({"count": count, "outputs": outputs}, default=_encode).encode())
+            outputs.clear()
+
+
+def _take(number: int) -> str:
+    """What was written to a stream past Python, by a library or a process that a cell started."""
+    size = os.fstat(number).st_size
+    os.lseek(number, 0, os.SEEK_SET)
+    text = os.read(number, size).decode(errors="replace")
+    os.ftruncate(number, 0)
+    os.lseek(number, 0, os.SEEK_SET)
+    return text
+
+
+def _encode(value: object) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(Connection(int(sys.argv[1])))

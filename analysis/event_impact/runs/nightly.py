@@ -5,8 +5,6 @@ has closed and the provider has had time to record it. What is already published
 the command may be called as often as one likes.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Collection

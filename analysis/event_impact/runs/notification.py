@@ -1,7 +1,5 @@
 """Word of a night to people: three lines, by services or by a command of one's own, when there is something to say."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """Remove old runs and vintages, never the last good one, never a run that somebody starred or signed."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import groupby

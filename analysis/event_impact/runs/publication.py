@@ -4,18 +4,17 @@ A published run is never overwritten; a failed attempt keeps its page and blocks
 stopped, what was published before stays as it was and the next run cleans up.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.csv_tables import is_table
-from event_impact.base.disk import FULL_DISK, write_text, writing
+from event_impact.base.disk import write_text, writing
 from event_impact.base.errors import DataError, ExecutionError, RenderError
 from event_impact.base.run_record import RunRecord, check_schema
 from event_impact.page.format import NAME
@@ -27,8 +26,8 @@ from event_impact.runs.failure import keep_attempt
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.requests import Execute, Prepared, Progress, RunOutcome, short_name
-from event_impact.runs.store import hash_files, open_staging, publish
+from event_impact.runs.requests import Execute, Prepared, Progress, short_name
+from event_impact.runs.store import RunOutcome, hash_files, open_staging, publish
 
 
 def execute_and_publish(
@@ -46,7 +45,14 @@ def execute_and_publish(
         target = staging / "executed.ipynb"
         try:
             progress(f"execute: {prepared.notebook_path.stem}")
-            notebook = _execute(prepared, target, execute or partial(execute_notebook, forked=forked))
+            run_cells = execute or partial(execute_notebook, forked=forked)
+            asked: dict[str, Any] = {
+                "parameters": prepared.arguments,
+                "root": request.root.path,
+                "limits": request.limits,
+            }
+            with writing(staging):
+                notebook = run_cells(prepared.notebook_path, target, **asked)
             progress("check: every cell ran")
             record, tables = extract_record(notebook, prepared.notebook_path.stem)
             check_record(prepared, record, tables)
@@ -60,25 +66,11 @@ def execute_and_publish(
             raise keep_attempt(prepared, error, started, partial=target) from error
         progress("publish")
         folder, is_new = publish((request.shelf or request.reports) / prepared.folder.name, staging)
-    progress("index")
-    if request.shelf is None:
+    if not request.has_lock:  # else whoever holds it does so when all is done
+        progress("index")
         rebuild_index(request.reports, clock=request.clock)
     progress("done")
     return RunOutcome(folder, is_new, run)
-
-
-def _execute(prepared: Prepared, target: Path, execute: Execute) -> nbformat.NotebookNode:
-    try:
-        notebook: nbformat.NotebookNode = execute(
-            prepared.notebook_path, target, parameters=prepared.arguments, root=prepared.request.root.path,
-            scratch=prepared.scratch, limits=prepared.request.limits,
-        )  # fmt: skip
-        return notebook
-    except OSError as error:  # a full disk, no sockets, no processes left
-        kind = RenderError if error.errno in FULL_DISK else ExecutionError
-        raise kind(
-            f"{prepared.notebook_path.stem} did not run: {error.strerror or error}.", "Look at the disk and its limits."
-        ) from error
 
 
 def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:

@@ -16,12 +16,11 @@ from event_impact.base.clock import Clock, read_system_clock
 from event_impact.base.code_digest import digest_package
 from event_impact.base.errors import ConfigError, did_you_mean
 from event_impact.base.root import StudyRoot
-from event_impact.base.run_record import RunRecord
 from event_impact.base.threads import can_fork
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import measure_freshness
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
-from event_impact.runs.scratch import scratch_folder
+from event_impact.runs.recall import settle_parameters
 from event_impact.runs.store import StoredRun, find_finished
 from event_impact.study.opened_study import OpenedStudy
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from event_impact.study.sample_study import SampleStudy
 
 NOTEBOOK_NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+")
-# Parameters that may name files, and what they name else.
-FILES, NAMED_SOURCES = ("source", "bars", "returns", "events", "factors"), ("snapshot", "auto", "registry", "")
 Progress = Callable[[str], None]
 Execute = Callable[..., Any]
 Notebook = dict[str, Any]
@@ -65,20 +62,6 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
-class RunOutcome:
-    """Where the run lies, and whether this call made it."""
-
-    folder: Path
-    is_new: bool
-    run: RunRecord
-
-    @property
-    def page(self) -> Path:
-        """The rendered report."""
-        return self.folder / "report.html"
-
-
-@dataclass(frozen=True)
 class Prepared:
     """A request found good: the study opened, its inputs hashed, its folder named."""
 
@@ -107,12 +90,9 @@ class Prepared:
         return {name: self.study.parameters[name] for name in self.arguments}
 
     @property
-    def scratch(self) -> Path:
-        """Where the kernel of this run keeps its sockets."""
-        return (
-            scratch_folder(self.request.reports, self.story)
-            / hashlib.sha256(self.notebook_path.stem.encode()).hexdigest()[:6]
-        )
+    def states_verdict(self) -> bool:
+        """Whether the record of the notebook is that of the story's verdict."""
+        return any("study.record(" in "".join(cell["source"]) for cell in self.notebook["cells"])
 
     def find_published(self) -> StoredRun | None:
         """The run itself, where it is published and need not be made again."""
@@ -125,8 +105,7 @@ class Prepared:
         if limits.is_cold or not can_fork():
             yield None
             return
-        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kernel = ForkedKernel(kernel_environment(self.scratch, root=root, limits=limits), root, self.study.offer)
+        kernel = ForkedKernel(kernel_environment(root, limits), root, self.study.offer)
         try:
             yield kernel
         finally:
@@ -199,8 +178,14 @@ def read_parameters(root: StudyRoot, notebook: str) -> list[str]:
     return read_declaration(read_notebook(find_notebook(root, notebook)), "parameters")
 
 
-def prepare(request: RunRequest) -> Prepared:
+def prepare(request: RunRequest, shared: list[OpenedStudy] | None = None) -> Prepared:
     """Check everything that can be checked before a kernel starts.
+
+    Parameters
+    ----------
+    shared : list of OpenedStudy, optional
+        Studies that were opened for other requests of the same run: one of them is taken where it is the one that is
+        asked for, else the one that is opened is added.
 
     Raises
     ------
@@ -214,8 +199,8 @@ def prepare(request: RunRequest) -> Prepared:
     if unknown:
         hint = f"{did_you_mean(unknown[0], names)} Its parameters are: {', '.join(names)}."
         raise ConfigError(f"{path.stem} has no parameter {', '.join(unknown)}.", hint.strip())
-    request = dataclasses.replace(request, parameters=_settle_parameters(request.parameters))
-    study = _find_subject(names)(root=request.root.path, **request.parameters)
+    request = dataclasses.replace(request, parameters=settle_parameters(request.parameters))
+    study = _open_subject(request, names, read_declaration(notebook, "tables"), shared)
     inputs, source = study.hash_tables(read_declaration(notebook, "tables")), None
     if "source" in names and isinstance(study, OpenedStudy):
         inputs |= study.check()
@@ -226,28 +211,25 @@ def prepare(request: RunRequest) -> Prepared:
     return dataclasses.replace(prepared, folder=request.reports / stem)
 
 
-def _find_subject(names: list[str]) -> type[OpenedStudy | SampleStudy]:
+def _open_subject(
+    request: RunRequest, names: list[str], tables: list[str], shared: list[OpenedStudy] | None
+) -> OpenedStudy | SampleStudy:
     """What a notebook is about, by the parameters that it declares; what its request needs, and no more, is loaded."""
+    asked = {"root": request.root.path, **request.parameters}
     if "events" in names:
         from event_impact.study.sample_study import SampleStudy
 
-        return SampleStudy
-    if "bars" in names:  # files of bars are known when the bars are measured
-        from event_impact.study.study import Study
+        return SampleStudy(**asked)
+    if "bars" not in names and shared is None:
+        return OpenedStudy(**asked)
+    from event_impact.study.study import Study  # files of bars are known when the bars are measured
 
-        return Study
-    return OpenedStudy
-
-
-def _settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with the path of one's own prices made absolute: a kernel runs in a folder of its own."""
-
-    def settle(value: Any) -> Any:
-        if not isinstance(value, str) or value.strip() in NAMED_SOURCES or "\x00" in value:
-            return value
-        return str(Path(value).expanduser().resolve())
-
-    return {name: settle(value) if name in FILES else value for name, value in parameters.items()}
+    held = shared if shared is not None and "source" in names else []
+    for study in held:
+        if study.serves(tables, **request.parameters):
+            return study
+    held.append(Study(**asked))
+    return held[-1]
 
 
 def hash_run(prepared: Prepared) -> str:

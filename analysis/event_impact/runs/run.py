@@ -3,19 +3,13 @@
 Nothing is written under ``reports/`` before the request and the data are known to be good.
 """
 
-from __future__ import annotations
-
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from event_impact.base.disk import writing
-from event_impact.runs.requests import Execute, Prepared, Progress, RunOutcome, RunRequest, prepare
-from event_impact.runs.scratch import clear_scratch, scratch_folder
-from event_impact.runs.store import StoredRun, clear_staging, lock_story
-
-ALREADY = "already published: nothing to do (--force executes again)"
+from event_impact.runs.recall import ALREADY, is_indexed
+from event_impact.runs.requests import Execute, Prepared, Progress, RunRequest, prepare
+from event_impact.runs.store import RunOutcome, StoredRun, clear_staging, lock_story
 
 
 def run_notebook(
@@ -49,9 +43,8 @@ def run_notebook(
 
 def _already(found: StoredRun, request: RunRequest, progress: Progress) -> RunOutcome:
     progress(ALREADY)
-    index, made = request.reports / "index.html", found.folder / "run.json"
-    if not request.has_lock and not (index.is_file() and index.stat().st_mtime_ns >= made.stat().st_mtime_ns):
-        from event_impact.runs.index import rebuild_index  # whoever published it may have been stopped before this
+    if not request.has_lock and not is_indexed(found, request.reports):
+        from event_impact.runs.index import rebuild_index
 
         rebuild_index(request.reports, clock=request.clock)
     return RunOutcome(found.folder, False, found.run)
@@ -64,10 +57,4 @@ def own_story(reports: Path, story: str, progress: Progress) -> Iterator[None]:
         progress("lock: taken")
         if clear_staging(reports, story):
             progress("lock: leftovers of an interrupted run removed")
-        with writing(reports):
-            scratch = scratch_folder(reports, story)
-            clear_scratch(scratch)
-        try:
-            yield
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        yield

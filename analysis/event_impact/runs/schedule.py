@@ -3,8 +3,6 @@
 In cron our line stands between two marker lines, and nothing outside them is ever touched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shlex

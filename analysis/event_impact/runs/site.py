@@ -3,8 +3,6 @@
 It is the writer of the index with another folder, so that addresses stay as they are and any web server, or none, will do.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from datetime import UTC, datetime

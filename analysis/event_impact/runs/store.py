@@ -7,8 +7,6 @@ Whoever holds the lock of a story knows that everything in that story's staging 
 dead runs: :mod:`event_impact.base.disk` has the rule for locks.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -55,6 +53,20 @@ class StoredRun:
     def order(self) -> tuple[str, str, bool, str]:
         """Sorts runs from old to new; a dossier comes after the runs it binds."""
         return self.run.finished_at, self.run.as_of, self.notebook == DOSSIER, self.folder.name
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Where the run that was asked for lies, and whether this call made it."""
+
+    folder: Path
+    is_new: bool
+    run: RunRecord
+
+    @property
+    def page(self) -> Path:
+        """The rendered report."""
+        return self.folder / "report.html"
 
 
 def read_stored(folder: Path) -> StoredRun | None:

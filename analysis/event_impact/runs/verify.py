@@ -4,8 +4,6 @@ The notebook is executed again with the recorded parameters, after the sha256 of
 must agree to 1e-9, words exactly; the page and the executed notebook must be the published bytes.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math
@@ -72,7 +70,7 @@ def verify_run(
         with prepared.forked() as forked:
             notebook = execute(
                 prepared.notebook_path, Path(scratch) / "executed.ipynb", parameters=prepared.arguments,
-                root=root.path, scratch=Path(scratch) / "kernel", limits=request.limits, forked=forked,
+                root=root.path, limits=request.limits, forked=forked,
             )  # fmt: skip
         recomputed, tables = extract_record(notebook, stored.notebook)
     progress("compare: every number")

@@ -4,8 +4,6 @@ A worker is a fork of this process where that is safe and the code on disk is st
 Python. One that dies takes nothing with it; when the runner ends, its workers and their kernels end too.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import multiprocessing
@@ -22,8 +20,10 @@ from event_impact.base.root import SAFE_PATH
 from event_impact.base.threads import ONE_THREAD, can_fork
 from event_impact.runs.forked import SERVING
 from event_impact.runs.kernel_launch import die_with_parent
-from event_impact.runs.requests import Prepared, RunOutcome, RunRequest
-from event_impact.runs.run import ALREADY, run_notebook
+from event_impact.runs.recall import ALREADY
+from event_impact.runs.requests import Prepared, RunRequest
+from event_impact.runs.run import run_notebook
+from event_impact.runs.store import RunOutcome
 
 Progress = Callable[[str], None]
 Run = Callable[..., RunOutcome]
@@ -71,12 +71,15 @@ def run_parts(
             progress(f"{part.request.notebook}: {ALREADY}")
             outcomes[number] = PartOutcome(part.request.notebook, 0, str(stored.folder))
     waiting = [number for number in range(len(parts)) if number not in outcomes]
+    stating = {n: p.study for n, p in enumerate(parts) if isinstance(p, Prepared) and p.states_verdict}
+    waiting.sort(key=stating.__contains__)  # others need not wait until the verdict is computed
+    is_ahead = is_cold or stating.keys().isdisjoint(waiting)
     for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", *SERVING):
         importlib.import_module(name)
     running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < max(limit, 1):
+            while waiting and len(running) < max(limit, 1) and (is_ahead or waiting[0] not in stating):
                 number = waiting.pop(0)
                 is_new = is_cold or digest_package() != read_package()
                 context: Any = multiprocessing.get_context("spawn" if is_new else "fork")
@@ -86,6 +89,11 @@ def run_parts(
                     process.start()
                 sender.close()
                 running[receiver] = (number, process)
+            if not is_ahead:  # while others run, what several notebooks ask of one study, which keeps it
+                is_ahead = True
+                with contextlib.suppress(Exception):  # each part says for itself what is wrong
+                    getattr(stating[waiting[-1]], "verdict", None)
+                continue
             for receiver in [ready for ready in wait(list(running)) if isinstance(ready, Connection)]:
                 number, process = running[receiver]
                 notebook = requests[number].notebook

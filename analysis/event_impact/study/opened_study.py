@@ -54,6 +54,12 @@ class OpenedStudy:
         """Let a notebook that asks for the same study take this one, open as it is."""
         OpenedStudy.offered = self
 
+    def serves(self, tables: Iterable[str], **parameters: Any) -> bool:
+        """Whether it is the study of these parameters, and has opened none but these tables."""
+        if self.config != StudyConfig.from_parameters(**{"source": default_source(self.story), **parameters}):
+            return False
+        return self.opened.tables.hash().keys() <= self.hash_tables(tables).keys()
+
     @property
     def name(self) -> str:
         """Id of the story."""
