@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from event_impact.base.config import MODELS
 from event_impact.estimation.models import Design
 from event_impact.estimation.rolling import fit_windows
 from event_impact.inference.candidate_set import Judgement, RowTests, judge_row
@@ -55,6 +56,15 @@ def test_no_estimate_is_counted_twice(curve):
     assert (row.outcome, row.is_curve_tested) == ("fragile", False)
     verdict = found.verdict
     assert "too few earlier prices exist to test how well it holds" in verdict.finding
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_declared_model_is_one_of_the_curve(model):
+    """Peers, ridge and synthetic control need the firms beside it here as well."""
+    study = compute(model=model)
+    held, headline = list_candidates(study.opened, study.returns, HEADLINE_KIND)
+    (declared,) = (c for c in held if c.choice == headline)
+    assert (declared.reason, declared.design is None) == ("", False)
 
 
 def test_the_headline_of_the_curve_is_the_headline_of_the_study(focal, curve):

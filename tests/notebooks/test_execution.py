@@ -281,6 +281,12 @@ def test_the_alignment_notebook_runs_without_prices(reports):
     assert "havas-wpp-2025" in (reports / "index.html").read_text()
 
 
+def test_the_alignment_notebook_takes_its_day_from_the_prices(reports):
+    """Without an as-of it opens them, and with them the table of their faults."""
+    outcome = run_notebook(RunRequest("01_alignment", {"story": "tesla-model2-2024"}, StudyRoot(ROOT), reports))
+    assert "tesla-model2-2024" in outcome.folder.name
+
+
 def test_minutes_are_published_by_the_runner_too(tmp_path):
     """Reuters' report and the denial of 5 April 2024: two stretches, each with its number."""
     outcome = run_notebook(request(tmp_path, "06_minutes", story="tesla-model2-2024", as_of="2024-04-05"))

@@ -43,6 +43,8 @@ from event_impact.study.opening import load_beside
 FACTOR_MARKET = "US market factor"
 """The value-weighted market of the factor library: excess return plus riskless rate."""
 ON_BENCHMARK = ("market", "market_adjusted_demeaned")
+NOT_ON_BENCHMARK = (*FACTOR_COLUMNS, "constant_mean", "ridge", "synthetic_control")
+"""Models without the benchmark, or whose label names it."""
 
 
 def trace_curve(
@@ -125,9 +127,11 @@ def list_candidates(opened: OpenedStory, panel: ReturnPanel, return_kind: str) -
         if mask == config.mask or listed.isin(window).any():
             masked = listed if mask == "listed" else listed[:0]
             candidates.append(Candidate(Choice(label, form, mask, length, gap), design, masked, reason))
-    is_on_factors = config.model in FACTOR_COLUMNS
-    label = MODEL_LABELS[config.model] + ("" if is_on_factors else f" on {opened.benchmark}")
-    return candidates, Choice(label, SIMPLE, config.mask, **opened.lengths)
+    return candidates, Choice(_name_model(opened, config.model), SIMPLE, config.mask, **opened.lengths)
+
+
+def _name_model(opened: OpenedStory, model: str) -> str:
+    return MODEL_LABELS[model] + ("" if model in NOT_ON_BENCHMARK else f" on {opened.benchmark}")
 
 
 def list_designs(
@@ -145,8 +149,7 @@ def list_designs(
     returns = panel.returns[return_kind]
     extra = () if opened.config.model in (*ON_BENCHMARK, *FACTOR_COLUMNS) else (opened.config.model,)
     for model, form in product((*ON_BENCHMARK, *extra), (SIMPLE, LOG)):
-        label = f"{MODEL_LABELS[model]} on {opened.benchmark}"
-        add(label, form, partial(_design, panel, model, returns, return_kind, form=form))
+        add(_name_model(opened, model), form, partial(_design, panel, model, returns, return_kind, form=form))
     if return_kind == HEADLINE_KIND:
         for model, form in product(ON_BENCHMARK, (SIMPLE, LOG)):
             label = f"{MODEL_LABELS[model]} on the {FACTOR_MARKET}"
@@ -171,9 +174,10 @@ def _design(
     panel: ReturnPanel, model: str, returns: pd.DataFrame, kind: str, *, form: str = SIMPLE,
     benchmark: str = "", factors: pd.DataFrame | None = None, peers: tuple[str, ...] = (),
 ) -> Design:  # fmt: skip
+    beside = peers or tuple(returns.columns.drop([panel.ticker, panel.benchmark], errors="ignore"))
     return build_design(
         model, returns if form == SIMPLE else pd.DataFrame(np.log1p(returns)), ticker=panel.ticker,
-        benchmark=benchmark or panel.benchmark, return_kind=kind, factors=factors, peers=peers,
+        benchmark=benchmark or panel.benchmark, return_kind=kind, factors=factors, peers=beside,
     )  # fmt: skip
 
 
