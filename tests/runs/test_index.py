@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from event_impact.base.run_record import RunRecord
-from event_impact.runs import facts as cache
 from event_impact.runs import index
-from event_impact.runs.facts import FACTS, read_facts
+from event_impact.runs import store as cache
 from event_impact.runs.index import draw_bar, rebuild_index, tell_difference
 from event_impact.runs.run import run_notebook
-from event_impact.runs.store import StoredRun
+from event_impact.runs.store import FACTS, StoredRun, read_facts
 from small_study import check_index, execute_fake, make_study, render_index, request
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)

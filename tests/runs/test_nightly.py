@@ -21,8 +21,7 @@ from event_impact.events.sessions import align_story
 from event_impact.page.outcomes import worst_code
 from event_impact.runs import nightly
 from event_impact.runs.dossier import run_dossier
-from event_impact.runs.evenings import Summary
-from event_impact.runs.journal import Journal
+from event_impact.runs.evenings import Journal, Summary
 from event_impact.runs.nightly import find_closing, plan_story, run_nightly
 from event_impact.runs.notification import notify, split_command
 from event_impact.runs.requests import RunRequest

@@ -16,7 +16,7 @@ from event_impact.cli import context
 @click.pass_context
 def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str | None) -> None:
     """List the runs, newest first, one a line."""
-    from event_impact.runs.facts import read_facts
+    from event_impact.runs.store import read_facts
 
     facts = read_facts(context.find_reports(ctx, reports))
     held = [s for s in (*(() if failed else facts.good), *facts.failed) if story in (None, s.story)]

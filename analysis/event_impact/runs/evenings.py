@@ -2,8 +2,12 @@
 
 import contextlib
 import json
+import logging
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +15,50 @@ from event_impact.base.clock import Clock, format_instant
 from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.format import OUTCOME_LABELS
 from event_impact.page.outcomes import worst_code
-from event_impact.runs.journal import Journal
 from event_impact.runs.requests import short_name
 from event_impact.runs.store import StoredRun, same_results
 
 EVENINGS = "evenings.jsonl"
 UNCHANGED = "unchanged"
 STATED = ("status", "outcome", "companion_outcome", "verdict", "finding", "event_session")
+
+
+class Journal(RotatingFileHandler):
+    """Appends lines to ``nightly.jsonl``; a disk that refuses them is remembered, not raised.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        ``reports/.logs``.
+    clock : callable
+        Gives the present instant.
+    """
+
+    fault = ""
+
+    def __init__(
+        self, folder: Path, clock: Clock, *, file: str = "nightly.jsonl", max_bytes: int = 1_000_000, kept: int = 5
+    ) -> None:
+        super().__init__(folder / file, maxBytes=max_bytes, backupCount=kept, encoding="utf-8", delay=True)
+        self.clock = clock
+
+    def write(self, stage: str, **facts: Any) -> None:
+        """One line: the instant, the stage, and what there is to say."""
+        self.append(json.dumps({"at": format_instant(self.clock()), "stage": stage, **facts}, ensure_ascii=False))
+
+    def append(self, line: str) -> None:
+        """One line as it is."""
+        self.handle(logging.makeLogRecord({"msg": line}))
+        self.close()
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Remember what the disk said."""
+        error = sys.exc_info()[1]
+        self.fault = f"the log cannot be written ({getattr(error, 'strerror', None) or error})"
 
 
 @dataclass

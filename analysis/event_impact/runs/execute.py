@@ -111,9 +111,8 @@ def extract_record(notebook: nbformat.NotebookNode, name: str) -> tuple[RunRecor
     try:
         record, own = RunRecord(**records[0]["run"]), dict(records[0]["tables"])
     except (TypeError, KeyError, ValueError) as error:
-        raise ExecutionError(
-            f"{name} left a run record of an unknown shape.", "Make it with Study.record()."
-        ) from error
+        said = f"{name} left a run record of an unknown shape."
+        raise ExecutionError(said, "Make it with Study.record().") from error
     tables: dict[str, str] = {}
     for exhibit in (exhibit for data in shown for exhibit in data.get(EXHIBIT_MIME, ())):
         if tables.setdefault(exhibit["name"], exhibit["csv"]) != exhibit["csv"]:

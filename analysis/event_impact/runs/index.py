@@ -25,9 +25,8 @@ from event_impact.page.format import OUTCOME_LABELS, format_interval, format_per
 from event_impact.page.markup import frame_table, mark_up
 from event_impact.page.render import TEMPLATES
 from event_impact.runs.compare import PAGE_NAMES
-from event_impact.runs.facts import MAX_SENTENCE, RunFacts, read_facts
 from event_impact.runs.freshness import count_closed
-from event_impact.runs.store import StoredRun
+from event_impact.runs.store import MAX_SENTENCE, RunFacts, StoredRun, read_facts
 
 LOCK_WAIT_S = 60.0
 HISTORY = "history"

@@ -28,13 +28,13 @@ from event_impact.runs.evenings import (
     UNCHANGED,
     EveningLog,
     EveningOutcome,
+    Journal,
     StoryOutcome,
     Summary,
     find_before,
     tell_change,
 )
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.journal import Journal
 from event_impact.runs.notification import compose_digest
 from event_impact.runs.prune import prune_runs, prune_vintages
 from event_impact.runs.requests import Progress

@@ -1,7 +1,5 @@
 """What is asked of a run, and what is checked of it before its kernel starts; nothing is written under ``reports/``."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib
@@ -66,7 +64,7 @@ class Prepared:
     """A request found good: the study opened, its inputs hashed, its folder named."""
 
     request: RunRequest
-    study: OpenedStudy | SampleStudy
+    study: "OpenedStudy | SampleStudy"
     notebook_path: Path
     notebook: Notebook
     inputs: dict[str, str]
@@ -213,7 +211,7 @@ def prepare(request: RunRequest, shared: list[OpenedStudy] | None = None) -> Pre
 
 def _open_subject(
     request: RunRequest, names: list[str], tables: list[str], shared: list[OpenedStudy] | None
-) -> OpenedStudy | SampleStudy:
+) -> "OpenedStudy | SampleStudy":
     """What a notebook is about, by the parameters that it declares; what its request needs, and no more, is loaded."""
     asked = {"root": request.root.path, **request.parameters}
     if "events" in names:

@@ -13,9 +13,8 @@ from typing import Any
 from event_impact.base.clock import format_instant
 from event_impact.base.disk import make_folder, publish_folder, remove_folder, replace_files, staging_folder, writing
 from event_impact.base.errors import ConfigError
-from event_impact.runs.facts import RunFacts, read_facts
 from event_impact.runs.index import HISTORY, group_stories, name_outcome, name_page, write_index
-from event_impact.runs.store import FAILED_NAME, RUN_NAME, StoredRun
+from event_impact.runs.store import FAILED_NAME, RUN_NAME, RunFacts, StoredRun, read_facts
 
 SITE_MARK = ".event-impact-site"
 OWN_NAMES = {"index.html", "feed.xml", HISTORY, "failed"}
