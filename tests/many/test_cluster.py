@@ -191,10 +191,10 @@ def test_nobody_answering_is_said(monkeypatch):
 
 def test_a_survey_reads_no_return(folder):
     for layout in ("long", "wide"):
-        extent = batch_tables.survey_returns(folder / f"{layout}.parquet")
+        tickers, sessions = batch_tables.survey_returns(folder / f"{layout}.parquet")
         whole = batch_tables.read_returns(folder / f"{layout}.parquet")
-        assert extent.tickers == tuple(whole.columns)
-        assert extent.sessions.equals(pd.DatetimeIndex(whole.index))
+        assert tickers == tuple(whole.columns)
+        assert sessions.equals(pd.DatetimeIndex(whole.index))
     part = batch_tables.read_returns(folder / "long.parquet", tickers=["T03", "SPY"])
     pd.testing.assert_frame_equal(part, whole[["SPY", "T03"]].loc[part.index], check_freq=False)
     with pytest.raises(DataError, match="cannot be read as Parquet"):

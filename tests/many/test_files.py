@@ -551,4 +551,5 @@ def test_importing_the_command_loads_nothing_heavy():
 
 
 def test_formula_quoting_leaves_other_text_alone():
-    assert batch_tables.quote_formulas(["=a", "a=", "\tb", ""]) == ["'=a", "a=", "'\tb", ""]
+    quoted = batch_tables.quote_formulas(pd.Series(["=a", "a=", "\tb", ""]))
+    assert quoted.tolist() == ["'=a", "a=", "'\tb", ""]

@@ -13,8 +13,9 @@ import itertools
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -22,6 +23,7 @@ from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.errors import BusyError, RenderError, StudyError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+Content = str | bytes | Callable[[BinaryIO], object]
 """Codes of an error of the system that more room would mend."""
 
 
@@ -129,15 +131,15 @@ def check_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> No
         path.rmdir()
 
 
-def replace_files(contents: Mapping[Path, str | bytes], *, refusal: type[StudyError] = RenderError) -> None:
+def replace_files(contents: Mapping[Path, Content], *, refusal: type[StudyError] = RenderError) -> None:
     """Give files new content: all are written beside their targets first, then each takes its place by one rename.
 
     A file that stands there keeps its rights, a new one has those that the user gives new files.
 
     Parameters
     ----------
-    contents : mapping of pathlib.Path to str or bytes
-        New content by file.
+    contents : mapping of pathlib.Path to str, bytes or callable
+        New content by file; a callable writes it to the open file that it is given.
     refusal : type
         Of the error.
 
@@ -150,7 +152,7 @@ def replace_files(contents: Mapping[Path, str | bytes], *, refusal: type[StudyEr
     try:
         for target, content in contents.items():
             with writing(target, refusal=refusal):
-                staged[target] = _stage(target, content.encode() if isinstance(content, str) else content)
+                staged[target] = _stage(target, content)
         for target, staging in staged.items():
             with writing(target, refusal=refusal):
                 os.replace(staging, target)
@@ -161,12 +163,15 @@ def replace_files(contents: Mapping[Path, str | bytes], *, refusal: type[StudyEr
                 staging.unlink()
 
 
-def _stage(target: Path, content: bytes) -> Path:
+def _stage(target: Path, content: Content) -> Path:
     """A hidden file beside a target, with the target's rights, forced to disk."""
     staging = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with open(staging, "xb") as handle:
-            handle.write(content)
+            if callable(content):
+                content(handle)
+            else:
+                handle.write(content.encode() if isinstance(content, str) else content)
             handle.flush()
             os.fsync(handle.fileno())
         if target.exists():

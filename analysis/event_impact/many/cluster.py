@@ -27,8 +27,8 @@ from event_impact.many.dependence import count_overlaps
 from event_impact.many.each_event import estimate_sample, lay_out_sample
 from event_impact.many.engine import EventEstimates, EventWindows
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, lay_out_model
-from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
-from event_impact.many.sample_days import add_up, buy_and_hold, gather_day_sums, gather_rank_sums, total_by_session
+from event_impact.many.residual_correlation import MeanCorrelation, sum_pairs
+from event_impact.many.sample_days import add_up, buy_and_hold, gather_day_sums, gather_residual_sums, total_by_session
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -150,7 +150,7 @@ def choose_scheduler(asked: str | None, returns: Path) -> str | None:
         return asked
     if not is_parquet or not returns.is_file():
         return None
-    if fits_memory(tables.survey_returns(returns).n_cells, available_memory()):
+    if fits_memory(tables.count_cells(returns), available_memory()):
         return None
     if not is_installed():
         hint = "Install event-impact[cluster]: it works through the file in parts."
@@ -252,13 +252,14 @@ def work_on(source: Source, partition: Partition, windows: EventWindows) -> Work
 
 
 def drop_days(worked: Worked) -> EventEstimates:
-    """The estimates of a partition without their days."""
-    return replace(worked.estimates, held=None)
+    """The estimates of a partition without their days and their models."""
+    blank: dict[str, Any] = dict.fromkeys(("outcome_mean", "slopes", "regressor_means", "cholesky"), np.empty((0, 0)))
+    return replace(worked.estimates, held=None, **blank)
 
 
 def pick(worked: Worked, chosen: np.ndarray) -> EventEstimates:
-    """The estimates of some events of a partition."""
-    return worked.estimates.select(chosen)
+    """The estimates of the events of a partition where ``chosen`` is true."""
+    return worked.estimates.select(np.flatnonzero(chosen))
 
 
 def run_task(worked: Worked, chosen: np.ndarray, task: Callable[..., Any], more: dict[str, Any]) -> Any:
@@ -280,50 +281,28 @@ def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> W
     low = max(first - windows.n_event + 1 + windows.estimation_first, 0)
     columns = slice(low, min(stop + windows.event_last, worked.design.outcome.shape[1]))
     rows, local = np.unique(events.ticker_index, return_inverse=True)
-    design = BatchDesign(
-        outcome=np.ascontiguousarray(worked.design.outcome[rows, columns]),
-        regressors=tuple(np.ascontiguousarray(x[:, columns]) for x in worked.design.regressors),
-        has_intercept=worked.design.has_intercept,
-        model=worked.design.model,
-        subtracted=worked.design.subtracted[:1, columns],
-    )  # no instrument: the slopes are known, and only residuals are wanted
-    moved = {"ticker_index": local.astype(np.int64), "session_index": events.session_index - low}
-    return Worked(design, EventEstimates(**{**vars(events), **moved}))
-
-
-def correlate_block(cuts: list[Worked], first: int) -> tuple[float, int, int]:
-    """Sum of rho_ij o_ij over pairs whose later event falls into a block, pairs, and those too short.
-
-    All pairs near the block, less those that belong to the block before.
-    """
-    cuts = [cut for cut in cuts if cut.estimates.car.size]
-    if not cuts:
-        return 0.0, 0, 0
-    design, estimates = stack(cuts)
-    windows = estimates.windows
-    low = max(first - windows.n_event + 1 + windows.estimation_first, 0)
-    early = np.flatnonzero(estimates.session_index < first - low)
-    return tuple(  # type: ignore[return-value]
-        a - b for a, b in zip(_sum_pairs(design, estimates), _sum_pairs(design, estimates.select(early)), strict=True)
+    regressors = tuple(np.ascontiguousarray(x[:, columns]) for x in worked.design.regressors)
+    held: dict[str, Any] = {"regressors": regressors, "subtracted": worked.design.subtracted[:1, columns]}
+    held["outcome"] = np.ascontiguousarray(worked.design.outcome[rows, columns])
+    design = replace(worked.design, **held, instrument=None, panel=None)  # only residuals are wanted, the slopes known
+    return Worked(
+        design, replace(events, ticker_index=local.astype(np.int64), session_index=events.session_index - low)
     )
 
 
-def _sum_pairs(design: BatchDesign, estimates: EventEstimates) -> tuple[float, int, int]:
-    n = estimates.car.size
-    found = mean_correlation(design, estimates, count_overlaps(estimates).n_pairs)
-    return found.value * n * (n - 1.0) / 2.0 * estimates.windows.n_event, found.n_pairs, found.n_too_short
+def correlate_block(cuts: list[Worked], first: int) -> tuple[float, int]:
+    """Sum of rho_ij o_ij over pairs whose later event falls into a block, and those too short."""
+    cuts = [cut for cut in cuts if cut.estimates.car.size]
+    if not cuts:
+        return 0.0, 0
+    design, estimates = stack(cuts)
+    windows = estimates.windows
+    return sum_pairs(design, estimates, first - max(first - windows.n_event + 1 + windows.estimation_first, 0))
 
 
 def stack(cuts: list[Worked]) -> tuple[BatchDesign, EventEstimates]:
     """Several partitions of the same sessions as one."""
-    first = cuts[0]
-    design = BatchDesign(
-        outcome=np.concatenate([cut.design.outcome for cut in cuts]),
-        regressors=first.design.regressors,
-        has_intercept=first.design.has_intercept,
-        model=first.design.model,
-        subtracted=first.design.subtracted,
-    )
+    design = replace(cuts[0].design, outcome=np.concatenate([cut.design.outcome for cut in cuts]))
     offsets = np.cumsum([0, *(cut.design.outcome.shape[0] for cut in cuts[:-1])])
     return design, join([cut.estimates for cut in cuts], offsets)
 
@@ -381,12 +360,12 @@ class ClusterEngine:
     def _gather_estimates(self) -> EventEstimates:
         """All events in the order of the table; those without a place keep their reason."""
         design, (tickers, sessions) = self._lay_out_nothing(), self._places
-        keep = design.panel is None
-        whole = lay_out_sample(design, np.minimum(tickers, 0), sessions, windows=self._windows, keep_model=keep)
+        whole = lay_out_sample(design, np.minimum(tickers, 0), sessions, windows=self._windows, keep_model=False)
         for partition, worked in zip(self.partitions, self._worked, strict=True):  # all at once would not fit a worker
             part = self._client.submit(drop_days, worked, pure=False).result()
             for name, value in vars(part).items():
-                if isinstance(value, np.ndarray) and name not in ("ticker_index", "session_index", "controls"):
+                is_whole = isinstance(value, np.ndarray) and value.shape[-1] == partition.positions.size
+                if is_whole and name not in ("ticker_index", "session_index", "controls"):
                     getattr(whole, name)[..., partition.positions] = value
         return replace(whole, ticker_index=self._places[0], session_index=self._places[1])
 
@@ -402,21 +381,21 @@ class ClusterEngine:
         return [
             self._client.submit(task, worked, held, *more, pure=False)
             for worked, held in zip(self._worked, chosen, strict=True)
-            if held.size
+            if held.any()
         ]
 
     def judge(self) -> sampling.EventPValues:
         """The tests of single events, in the order of the table."""
-        everything = [np.arange(part.positions.size) for part in self.partitions]
+        everything = [np.ones(part.positions.size, dtype=bool) for part in self.partitions]
         found = self._submit(run_task, everything, sampling.judge_events, {})
         return sampling.EventPValues(*self._scatter(everything, found, 3).T)
 
     def _scatter(self, chosen: list[np.ndarray], futures: list[Any], *shape: int) -> np.ndarray:
         """Numbers of the chosen events of each partition, one row an event of the table; NaN for the others."""
-        held = [part.positions[each] for part, each in zip(self.partitions, chosen, strict=True) if each.size]
+        held = [part.positions[each] for part, each in zip(self.partitions, chosen, strict=True) if each.any()]
         whole = np.full((self._places[0].size, *shape), np.nan)
-        for where, values in zip(held, self._client.gather(futures), strict=True):
-            whole[where] = np.transpose(values)
+        for where, future in zip(held, futures, strict=True):
+            whole[where] = np.transpose(future.result())
         return whole
 
     def assess(
@@ -439,15 +418,12 @@ class ClusterEngine:
             return sampling.assess_sample(
                 self._lay_out_nothing(), self.estimates.select(positions), draws=draws, seed=seed
             )
-        chosen = [np.flatnonzero(is_chosen[part.positions]) for part in self.partitions]
+        chosen = [is_chosen[part.positions] for part in self.partitions]
         sample = self.estimates.select(positions)
         pairs = self._start_correlation(chosen, sample)
         sums = add_up((part.result() for part in self._submit(run_task, chosen, gather_day_sums, {})), on_progress)
-        ranked = None
-        if positions.size > 1:
-            spreads = {"day_spread": sums.standardised.std, "scar_spread": sampling.find_scar_spread(sample)}
-            futures = self._submit(run_task, chosen, gather_rank_sums, spreads)
-            ranked = add_up((part.result() for part in futures), on_progress)
+        futures = self._submit(run_task, chosen, gather_residual_sums, {"spread": sampling.find_spread(sums, sample)})
+        more = add_up((part.result() for part in futures), on_progress)
         bhar = None
         if draws > 0:
             bhar = self._scatter(chosen, self._submit(run_task, chosen, buy_and_hold, {}))[positions]
@@ -455,7 +431,7 @@ class ClusterEngine:
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
         correlation = self._finish_correlation(pairs, sample)
         return sampling.compose_sample(
-            sample, sampling.SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed
+            sample, sampling.SampleParts(sums, more, correlation, bhar, portfolio), draws=draws, seed=seed
         )
 
     def _start_correlation(self, chosen: list[np.ndarray], sample: EventEstimates) -> list[Any]:
@@ -470,9 +446,6 @@ class ClusterEngine:
         return futures
 
     def _finish_correlation(self, futures: list[Any], sample: EventEstimates) -> MeanCorrelation:
-        found = self._client.gather(futures)
-        n = sample.car.size
-        if not found:
-            return MeanCorrelation(0.0, 0, 0)
-        total, pairs, short = (sum(part[k] for part in found) for k in range(3))
-        return MeanCorrelation(2.0 * total / (n * (n - 1.0) * self._windows.n_event), int(pairs), int(short))
+        n_pairs = count_overlaps(sample).n_pairs
+        total, short = (sum(part) for part in zip(*self._client.gather(futures), strict=True)) if n_pairs else (0.0, 0)
+        return MeanCorrelation.of(total, sample, n_pairs, short)

@@ -171,7 +171,9 @@ class EventEstimates:
 
     def select(self, positions: np.ndarray | slice) -> Self:
         """The same estimates for some of the events."""
-        parts: dict[str, Any] = {k: v[..., positions] for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        tables = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        n = self.car.size  # a model that was not kept has no events
+        parts: dict[str, Any] = {k: v[..., positions] for k, v in tables.items() if v.shape[-1] == n}
         return replace(self, **parts, held=self.held and {k: v[positions] for k, v in self.held.items()})
 
 

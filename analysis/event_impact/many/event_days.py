@@ -16,7 +16,8 @@ import numpy as np
 from event_impact.many.engine import EventEstimates
 from event_impact.many.layout import BatchDesign
 
-EVENTS_AT_ONCE = 256  # their days stay in a processor's own cache
+EVENTS_AT_ONCE = 512  # their estimation days stay near a processor's own cache
+WINDOWS_AT_ONCE = 4_096  # the same, for event windows alone
 T = TypeVar("T")
 
 
@@ -117,21 +118,29 @@ def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     return residuals
 
 
-def iterate_event_days(design: BatchDesign, estimates: EventEstimates) -> Iterator[EventDays]:
-    """All used events, a chunk at a time, sorted by ticker."""
+def iterate_event_days(
+    design: BatchDesign, estimates: EventEstimates, at_once: int | None = None
+) -> Iterator[EventDays]:
+    """All used events, a chunk at a time: those with equally many estimation sessions together, then by ticker."""
     positions = np.flatnonzero(estimates.is_used)
-    positions = positions[np.argsort(estimates.ticker_index[positions], kind="stable")]
+    order = np.lexsort((estimates.ticker_index[positions], estimates.n_estimation[positions]))
+    positions, size = positions[order], at_once or EVENTS_AT_ONCE
     ordered = estimates.select(positions)
-    for cut in range(0, positions.size, EVENTS_AT_ONCE):
-        part = slice(cut, cut + EVENTS_AT_ONCE)
+    for cut in range(0, positions.size, size):
+        part = slice(cut, cut + size)
         yield EventDays(design, positions[part], ordered.select(part))
 
 
 def map_event_days(
-    design: BatchDesign, estimates: EventEstimates, task: Callable[[EventDays], T], *, workers: int = 1
+    design: BatchDesign,
+    estimates: EventEstimates,
+    task: Callable[[EventDays], T],
+    *,
+    workers: int = 1,
+    at_once: int | None = None,
 ) -> Iterator[T]:
     """``task`` of every chunk of used events, in order, on some threads; the results do not depend on them."""
-    chunks = iterate_event_days(design, estimates)
+    chunks = iterate_event_days(design, estimates, at_once)
     if workers <= 1 or estimates.car.size <= EVENTS_AT_ONCE:
         yield from map(task, chunks)
         return

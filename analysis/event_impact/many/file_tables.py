@@ -66,7 +66,7 @@ class EventTable:
         ``event_id, ticker, session`` as text, then the other columns of the file; one row an event.
     ticker_index, session_index : int arrays (events,)
         Place in the panel, -1 where there is none.
-    reason : list of str
+    reason : array (events,) of str
         Why an event cannot be placed; empty where it can.
     aligned : AlignedEvents, optional
         How publication times became sessions, where times were given.
@@ -75,7 +75,7 @@ class EventTable:
     frame: pd.DataFrame
     ticker_index: np.ndarray
     session_index: np.ndarray
-    reason: list[str]
+    reason: np.ndarray
     aligned: AlignedEvents | None = None
 
 
@@ -159,29 +159,8 @@ def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str
     return wide
 
 
-@dataclass(frozen=True)
-class ParquetExtent:
-    """What a Parquet file of returns holds, found without reading a return.
-
-    Attributes
-    ----------
-    tickers : tuple of str
-        In the order in which :func:`read_returns` has them.
-    sessions : DatetimeIndex
-        The union of its dates.
-    is_long : bool
-    n_cells : int
-        Returns stored.
-    """
-
-    tickers: tuple[str, ...]
-    sessions: pd.DatetimeIndex
-    is_long: bool
-    n_cells: int
-
-
-def survey_returns(path: Path) -> ParquetExtent:
-    """Dates and tickers of a Parquet file of returns, row group by row group.
+def survey_returns(path: Path) -> tuple[tuple[str, ...], pd.DatetimeIndex]:
+    """Tickers of a Parquet file of returns, in the order of :func:`read_returns`, and its dates; no return is read.
 
     Raises
     ------
@@ -205,10 +184,25 @@ def survey_returns(path: Path) -> ParquetExtent:
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
     held = tuple(map(str, tickers.sort_values() if is_long else names[1:]))
-    rows = int(file.metadata.num_rows)
-    return ParquetExtent(
-        held, _read_dates(pd.Series(dates), path).sort_values(), is_long, rows if is_long else rows * len(held)
-    )
+    return held, _read_dates(pd.Series(dates), path).sort_values()
+
+
+def count_cells(path: Path) -> int:
+    """Returns that a Parquet file stores, from its own description.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        stored = pq.read_metadata(path)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
+    is_long = {"date", "ticker"} <= set(stored.schema.names)
+    return int(stored.num_rows) * (1 if is_long else max(stored.num_columns - 1, 1))
 
 
 def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
@@ -486,7 +480,7 @@ def align_events(events: pd.DataFrame, *, calendar: str | None = None, ambiguous
 def _read_exchanges(events: pd.DataFrame, calendar: str | None) -> np.ndarray:
     if EXCHANGE not in events.columns:
         return np.full(len(events), calendar or "", dtype=object)
-    named = events[EXCHANGE].astype(object).where(events[EXCHANGE].notna(), "").astype(str)
+    named = as_words(events[EXCHANGE])
     return named.where(named != "", calendar or "").to_numpy(dtype=object)
 
 
@@ -544,45 +538,54 @@ def parse_instants(column: pd.Series, name: str) -> tuple[np.ndarray, np.ndarray
     return values, fault
 
 
-def place_events(events: pd.DataFrame, panel: BatchPanel, aligned: AlignedEvents | None = None) -> EventTable:
+def place_on(
+    events: pd.DataFrame, held: Sequence[str], sessions: pd.DatetimeIndex, aligned: AlignedEvents | None = None
+) -> EventTable:
     """Find the row and column of every event; say why where there is none. Nothing is moved.
 
     Parameters
     ----------
+    held, sessions : sequence of str, DatetimeIndex
+        Tickers and calendar of a panel, which need not be in memory.
     aligned : AlignedEvents, optional
         Sessions of events that were given as publication times.
     """
-    return place_on(events, panel.tickers, pd.DatetimeIndex(panel.sessions.astype("datetime64[s]")), aligned)
-
-
-def place_on(
-    events: pd.DataFrame, held: Sequence[str], sessions: pd.DatetimeIndex, aligned: AlignedEvents | None = None
-) -> EventTable:
-    """:func:`place_events` on the tickers and the calendar of a panel that need not be in memory."""
     if aligned is not None:
         events = events.assign(session=aligned.session)
-    tickers = events["ticker"].astype(object).where(events["ticker"].notna(), "").astype(str)
-    ticker_index = pd.Index(held).get_indexer(pd.Index(tickers))
-    dates = _parse_sessions(events["session"])
-    session_index = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
-    labels = events["session"].astype(object).where(events["session"].notna(), "").astype(str)
-    labels = labels.where(dates.isna(), dates.dt.strftime("%Y-%m-%d"))
-    reason = np.full(len(events), "", dtype=object)
-    told = np.full(len(events), "", dtype=object) if aligned is None else aligned.reason
-    for at in np.flatnonzero(session_index < 0):
-        reason[at] = str(told[at]) or _explain_session(labels.iloc[at], dates.iloc[at], sessions)
+    ticker_code, tickers = pd.factorize(as_words(events["ticker"]))
+    session_code, found = pd.factorize(events["session"], use_na_sentinel=False)
+    column = pd.Series(found)
+    dates = _parse_sessions(column)
+    labels = as_words(column).where(dates.isna(), dates.dt.strftime("%Y-%m-%d"))
+    ticker_index = pd.Index(held).get_indexer(pd.Index(tickers))[ticker_code]
+    session_of = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
+    session_index = session_of[session_code]
+    said = np.full(len(column), "", dtype=object)
+    for at in np.flatnonzero(session_of < 0):
+        said[at] = _explain_session(labels.iloc[at], dates.iloc[at], sessions)
+    reason = said[session_code]
+    if aligned is not None:
+        reason = np.where((session_index < 0) & (aligned.reason != ""), aligned.reason, reason)
     for at in np.flatnonzero(ticker_index < 0):
-        reason[at] = f"ticker {tickers.iloc[at]!r} has no returns" if tickers.iloc[at] else "no ticker is given"
+        name = tickers[ticker_code[at]]
+        reason[at] = f"ticker {name!r} has no returns" if name else "no ticker is given"
     placed = np.flatnonzero((ticker_index >= 0) & (session_index >= 0))
-    _, first, own = np.unique(
-        ticker_index[placed] * len(sessions) + session_index[placed], return_index=True, return_inverse=True
-    )
-    twice = placed[first[own] != np.arange(placed.size)]
-    held = events["event_id"].to_numpy(dtype=object)[placed[first[own]]][first[own] != np.arange(placed.size)]
-    reason[twice] = [f"same ticker and session as event {name}" for name in held]
-    ticker_index[twice] = -1
-    frame = events.assign(ticker=tickers, session=labels)
-    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason.tolist(), aligned)
+    keys = ticker_index[placed] * len(sessions) + session_index[placed]
+    twice = placed[pd.Index(keys).duplicated()]
+    if twice.size:
+        first = dict(zip(keys[::-1].tolist(), placed[::-1].tolist(), strict=True))
+        again = ticker_index[twice] * len(sessions) + session_index[twice]
+        names = events["event_id"].iloc[[first[key] for key in again.tolist()]]
+        reason[twice] = [f"same ticker and session as event {name}" for name in names]
+        ticker_index[twice] = -1
+    words = {"ticker": pd.Series(tickers).take(ticker_code), "session": labels.take(session_code)}
+    frame = events.assign(**{name: column.set_axis(events.index) for name, column in words.items()})
+    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason, aligned)
+
+
+def as_words(column: pd.Series) -> pd.Series:
+    """Any column as text, empty where nothing stands."""
+    return column.astype("str").fillna("")
 
 
 def _parse_sessions(column: pd.Series) -> pd.Series:
@@ -627,7 +630,7 @@ def choose_controls(
     left_out : dict of str to int
         Controls left out, over all events, by why.
     """
-    names, reason, known = np.empty(len(table.frame), dtype=object), list(table.reason), set(tickers)
+    names, reason, known = np.empty(len(table.frame), dtype=object), table.reason.copy(), set(tickers)
     cells = table.frame[CONTROLS].fillna("").astype(str) if CONTROLS in table.frame else [""] * len(names)
     is_placed = (table.ticker_index >= 0) & (table.session_index >= 0)
     events = pd.Series(table.session_index[is_placed]).groupby(table.frame["ticker"].to_numpy()[is_placed])
@@ -653,7 +656,7 @@ def explain_rejections(
     *,
     panel: BatchPanel | None = None,
     impossible: pd.Series | None = None,
-) -> list[str]:
+) -> np.ndarray:
     """The reason of every event that has no estimate, in words; empty for the used ones.
 
     Parameters
@@ -670,20 +673,22 @@ def explain_rejections(
         batch.DEPENDENT_REGRESSORS: "the regressors are constant or repeat each other over the estimation window",
         batch.NO_RESIDUAL_VARIANCE: "the returns of the estimation window leave no residual variance",
     }
-    reasons = list(table.reason)
-    for at in np.flatnonzero(~estimates.is_used):
-        if reasons[at]:
-            continue
-        code = int(estimates.reason[at])
-        if estimates.told is not None and estimates.told[at]:
-            reasons[at] = estimates.told[at]
-        elif code == batch.TOO_FEW_SESSIONS:
-            have, needed = int(estimates.n_estimation[at]), windows.count_needed(int(np.max(estimates.n_parameters)))
-            reasons[at] = f"{have} of {windows.n_estimation} estimation sessions usable, {needed} needed"
-        elif code == batch.MISSING_EVENT_SESSION and panel is not None:
-            reasons[at] = _explain_missing(panel, estimates, int(at), impossible) or words[code]
-        else:
-            reasons[at] = words[code]
+    reasons = table.reason.copy()
+    if estimates.told is not None:
+        reasons = np.where(reasons == "", np.where(estimates.is_used, "", estimates.told), reasons)
+    code = np.where(reasons == "", estimates.reason, batch.USED)
+    for number, text in words.items():
+        reasons[code == number] = text
+    few, needed = (
+        np.flatnonzero(code == batch.TOO_FEW_SESSIONS),
+        windows.count_needed(int(np.max(estimates.n_parameters))),
+    )
+    counts, place = np.unique(estimates.n_estimation[few], return_inverse=True)
+    said = [f"{have} of {windows.n_estimation} estimation sessions usable, {needed} needed" for have in counts]
+    reasons[few] = np.array(said, dtype=object)[place]
+    if panel is not None:
+        for at in np.flatnonzero(code == batch.MISSING_EVENT_SESSION):
+            reasons[at] = _explain_missing(panel, estimates, int(at), impossible) or reasons[at]
     return reasons
 
 
@@ -706,6 +711,7 @@ def _explain_missing(panel: BatchPanel, estimates: EventEstimates, at: int, impo
     return f"no return on {day.date()}: suspended, or missing in the file"
 
 
-def quote_formulas(column: Sequence[str]) -> list[str]:
+def quote_formulas(column: pd.Series) -> pd.Series:
     """Text that a spreadsheet would run as a formula, made text again by a leading apostrophe."""
-    return [f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text for text in column]
+    runs = column.str.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return column.where(~runs, "'" + column) if runs.any() else column

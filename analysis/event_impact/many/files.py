@@ -7,9 +7,10 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pyarrow import csv as arrow_csv
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError, EstimationError
 from event_impact.base.result import TestResult, record_of
+from event_impact.base.threads import keep_freed_memory
 from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.estimation.models import PEER_MODELS
 from event_impact.inference.parametric import holm
@@ -27,13 +29,14 @@ from event_impact.many.cluster import ClusterEngine, Source, choose_scheduler, o
 from event_impact.many.dependence import cut_blocks
 from event_impact.many.each_event import WITHOUT_PATELL, estimate_sample
 from event_impact.many.engine import OUTSIDE_CALENDAR, UNKNOWN_SESSION, UNKNOWN_TICKER, EventEstimates, EventWindows
-from event_impact.many.file_tables import CONTROLS, AlignedEvents, EventTable, quote_formulas
+from event_impact.many.file_tables import CONTROLS, AlignedEvents, EventTable, as_words, quote_formulas
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, check_batch_model, lay_out_model
 from event_impact.many.resampling import TraitRegression, lay_out_traits, regress_on_traits
 from event_impact.many.sample import EventPValues, SampleResult, assess_sample, judge_events
 from event_impact.many.sample_days import hold_shares
 
 SCHEMA_VERSION = 1
+ROWS_AT_ONCE = 500_000  # of a table that is written
 SAMPLE = (
     "first=windows.event_first last=windows.event_last n caar standard_error ci90_low=ci90.0 ci90_high=ci90.1 "
     "ci95_low=ci95.0 ci95_high=ci95.1 recommended recommendation p=p_value mde80 mean_correlation=correlation.value"
@@ -138,7 +141,7 @@ class WindowWork:
 
     Attributes
     ----------
-    reasons : list of str
+    reasons : array (events,) of str
         Why an event has no estimate; empty for the used ones.
     assess : callable
         The statistics of some of the events, by their positions.
@@ -150,7 +153,7 @@ class WindowWork:
     estimates: EventEstimates
     p_values: EventPValues
     result: SampleResult
-    reasons: list[str]
+    reasons: np.ndarray
     assess: Callable[[np.ndarray], SampleResult]
     left_out: dict[str, int]
 
@@ -206,7 +209,7 @@ def open_batch(
     frames : (DataFrame, DataFrame), optional
         Returns, sessions x tickers, and events, in the place of the two files.
     """
-
+    keep_freed_memory()
     returns, events = frames or (None, None)
     events = check_request(request, events)
     scheduler = choose_scheduler(request.scheduler, request.returns) if frames is None else None
@@ -271,7 +274,8 @@ def _open_here(
     tables.check_benchmark(returns, request.benchmark, request.returns)
     measured = tables.take_measure(returns, request.measure, request.benchmark)
     panel = tables.build_panel(measured, benchmark=request.benchmark, factors=factors)
-    placed, design = tables.place_events(events, panel, aligned), lay_out_model(panel, request.model)
+    placed = tables.place_on(events, panel.tickers, pd.DatetimeIndex(returns.index), aligned)
+    design = lay_out_model(panel, request.model)
     settings: dict[str, Any] = record_of(request, "draws seed") | {"is_activity": request.measure != "returns"}
 
     def compute(windows: EventWindows, watch: Any) -> WindowWork:
@@ -315,9 +319,7 @@ def _hold_comparison(
         return None
     names = [request.benchmark] * len(placed.frame)
     if request.bhar != "benchmark":
-        names = (
-            placed.frame[request.bhar].astype(object).where(placed.frame[request.bhar].notna(), "").astype(str).tolist()
-        )
+        names = as_words(placed.frame[request.bhar]).tolist()
     row = {ticker: k for k, ticker in enumerate(panel.tickers)}
     held = np.full(len(names), np.nan)
     for at in np.flatnonzero(estimates.is_used):
@@ -332,19 +334,19 @@ def _open_on_cluster(
 ) -> OpenedBatch:
     """On the workers of a scheduler; this process never holds the returns."""
 
-    extent = tables.survey_returns(request.returns)
-    sessions = tables.lay_sessions(extent.sessions, request.calendar, request.returns)
-    if request.benchmark not in extent.tickers:
-        held = len(extent.tickers)
+    tickers, dates = tables.survey_returns(request.returns)
+    sessions = tables.lay_sessions(dates, request.calendar, request.returns)
+    if request.benchmark not in tickers:
+        held = len(tickers)
         raise DataError(f"Benchmark {request.benchmark} is not among the {held} tickers of {request.returns}.")
-    placed = tables.place_on(events, extent.tickers, sessions, aligned)
+    placed = tables.place_on(events, tickers, sessions, aligned)
     factors = request.factors.resolve() if request.factors and request.model in FACTORS_OF_MODEL else None
     source = Source(request.returns.resolve(), request.benchmark, request.model, factors, sessions, request.allow_large)
 
     def compute(windows: EventWindows, watch: Any) -> WindowWork:
-        table, named, left_out = _choose_controls(request, placed, extent.tickers, windows)
+        table, named, left_out = _choose_controls(request, placed, tickers, windows)
         engine = ClusterEngine(
-            client, source, extent.tickers, placed.ticker_index, placed.session_index, windows=windows, controls=named
+            client, source, tickers, placed.ticker_index, placed.session_index, windows=windows, controls=named
         )
 
         def assess(positions: np.ndarray) -> SampleResult:
@@ -446,24 +448,24 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.Dat
     windows = [
         describe_sample(work.result)
         | work.left_out
-        | {"n_rejected": sum(map(bool, work.reasons)), "n_positive": int((work.estimates.car > 0).sum()), "p_holm": p}
+        | {
+            "n_rejected": int((work.reasons != "").sum()),
+            "n_positive": int((work.estimates.car > 0).sum()),
+            "p_holm": p,
+        }
         for work, p in zip(works, adjusted, strict=True)
     ]
-    events = pd.concat([_tabulate_events(opened, work) for work in works], ignore_index=True)
-    days = pd.concat([_tabulate_days(work) for work in works], ignore_index=True)
+    tabulated = [_tabulate_events(opened, work) for work in works], [_tabulate_days(work) for work in works]
+    events, days = (pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0] for parts in tabulated)
     return events, days, windows[0] | sample | {"windows": windows}
 
 
 def _compare_groups(opened: OpenedBatch, work: WindowWork, used: np.ndarray) -> dict[str, Any]:
     """Each group as a sample of its own, and the tests that all groups share one mean CAR."""
     name = opened.request.group or ""
-    labels = _read_words(opened.placed.frame[name].iloc[used])
+    labels = as_words(opened.placed.frame[name].iloc[used]).to_numpy(dtype=object)
     groups = {str(label): describe_sample(work.assess(used[labels == label])) for label in np.unique(labels)}
     return {"groups": groups, "group_difference": _regress(opened, work, used, (name,), fewest=3)}
-
-
-def _read_words(column: pd.Series) -> np.ndarray:
-    return column.astype(object).where(column.notna(), "").astype(str).to_numpy()
 
 
 def _regress(
@@ -475,7 +477,8 @@ def _regress(
     for name in names:
         numbers = pd.to_numeric(frame[name], errors="coerce")
         is_words = name == opened.request.group or (numbers.isna() & frame[name].notna()).any()
-        traits[name] = _read_words(frame[name]) if is_words else numbers.to_numpy(dtype=float)
+        column = as_words(frame[name]) if is_words else numbers
+        traits[name] = column.to_numpy(dtype=object if is_words else float)
     try:
         found = regress_on_traits(
             chosen.car,
@@ -499,12 +502,12 @@ def _describe_regression(found: TraitRegression) -> dict[str, Any]:
     return columns | {test.name: describe_test(test) for test in found.terms}
 
 
-def _find_status(placed: EventTable, work: WindowWork) -> np.ndarray:
+def _find_status(placed: EventTable, work: WindowWork) -> pd.Series:
     """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
-    status = np.where(work.estimates.is_used, "used", "rejected").astype(object)
+    kind = np.where(work.estimates.is_used, 0, 1)
     if placed.aligned is not None:
-        status[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = "ambiguous"
-    return status
+        kind[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = 2
+    return pd.Series(["used", "rejected", "ambiguous"]).take(kind).reset_index(drop=True)
 
 
 def _tabulate_events(opened: OpenedBatch, work: WindowWork) -> pd.DataFrame:
@@ -513,17 +516,18 @@ def _tabulate_events(opened: OpenedBatch, work: WindowWork) -> pd.DataFrame:
     if work.result.bhar is not None:
         bhar[estimates.is_used] = work.result.bhar
     is_unknown = np.isin(estimates.reason, (UNKNOWN_TICKER, UNKNOWN_SESSION, OUTSIDE_CALENDAR))
-    columns: dict[str, Any] = {n: quote_formulas(placed.frame[n].tolist()) for n in ("event_id", "ticker", "session")}
-    notes = [""] * len(work.reasons) if placed.aligned is None else placed.aligned.note  # how one was resolved
-    said = [reason or str(note) for reason, note in zip(work.reasons, notes, strict=True)]
-    columns |= {"status": _find_status(placed, work), "reason": quote_formulas(said)}
+    columns: dict[str, Any] = {n: quote_formulas(placed.frame[n]) for n in ("event_id", "ticker", "session")}
+    said = work.reasons
+    if placed.aligned is not None:  # how one was resolved
+        said = np.where(said == "", placed.aligned.note, said)
+    columns |= {"status": _find_status(placed, work), "reason": quote_formulas(pd.Series(said, dtype="str"))}
     columns |= {"n_estimation": pd.Series(estimates.n_estimation, dtype="Int64").mask(is_unknown)}
     columns |= {"car": estimates.car, "car_std_error": np.where(has_error, estimates.car_std_error, np.nan)}
     columns |= {"scar": estimates.scar, "t": np.where(has_error, estimates.scar, np.nan), "p_t": p.t}
     columns |= {"p_sample_quantile": p.sample_quantile, "p_conformal": p.conformal, "bhar": bhar}
     columns |= {"first": work.windows.event_first, "last": work.windows.event_last}
     if estimates.controls is not None:
-        columns[CONTROLS] = quote_formulas([" ".join(names) for names in estimates.controls])
+        columns[CONTROLS] = quote_formulas(pd.Series([" ".join(names) for names in estimates.controls], dtype="str"))
     return pd.DataFrame(columns)
 
 
@@ -574,22 +578,22 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
         If the folder cannot be written.
     """
 
-    contents: dict[str, str | bytes] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
+    contents: dict[str, Any] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
     for name, table in (("events", outcome.events), ("aar", outcome.aar)):
-        contents[f"{name}.csv"] = _write_rows(table)
+        contents[f"{name}.csv"] = partial(_write_rows, table)
         if table_format == "parquet":
             contents[f"{name}.parquet"] = table.to_parquet(index=False)
     make_folder(out)
     replace_files({out / name: content for name, content in contents.items()})
 
 
-def _write_rows(table: pd.DataFrame) -> bytes:
+def _write_rows(table: pd.DataFrame, handle: BinaryIO) -> None:
     """A table as CSV with a plain header; missing cells are empty, text is quoted where some of it must be."""
-    arrow = pa.Table.from_pandas(table.replace({"": None}), preserve_index=False)
-    head = (",".join(table.columns) + "\n").encode()
-    for style in ("none", "needed"):
-        stream = pa.BufferOutputStream()
-        with contextlib.suppress(pa.ArrowInvalid):
-            arrow_csv.write_csv(arrow, stream, arrow_csv.WriteOptions(include_header=False, quoting_style=style))
-            break
-    return head + bytes(stream.getvalue())
+    words = [str(name) for name, kind in table.dtypes.items() if kind == "str"]
+    has_marks = any(table[name].str.contains('[",\\r\\n]').any() for name in words)
+    style = arrow_csv.WriteOptions(include_header=False, quoting_style="needed" if has_marks else "none")
+    handle.write((",".join(table.columns) + "\n").encode())
+    for cut in range(0, len(table), ROWS_AT_ONCE):
+        part = table.iloc[cut : cut + ROWS_AT_ONCE]
+        part = part.assign(**{name: part[name].replace("", None) for name in words})
+        arrow_csv.write_csv(pa.Table.from_pandas(part, preserve_index=False), handle, style)

@@ -6,8 +6,8 @@ event with gaps is neither dropped nor filled (Corrado and Zivney 1992).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from scipy.special import bdtr
@@ -17,6 +17,7 @@ from event_impact.many.parametric_tests import SMALLEST_P, SumsOfEvents, normal_
 
 EXACT_SIGN_BELOW = 30
 EXACT_WILCOXON_UP_TO = 25
+EXACT_BITS = 53  # of a double, in which whole numbers are summed
 ONE_EVENT = "a rank or sign of one event cannot reach the 5 % level; read the event's own tests"
 
 
@@ -114,72 +115,117 @@ class RankSums(SumsOfEvents):
     last_variance: float
 
 
-@dataclass(frozen=True)
-class RankedDays:
-    """Days of some events, ranked once; other days are then placed among them.
+def rank_days(days: np.ndarray, present: np.ndarray, further: Sequence[np.ndarray]) -> list[RankSums]:
+    """Sums of U over days and, after them, further days that every event has: one result for each table of those.
 
-    Attributes
+    Parameters
     ----------
-    doubled : int array (events, days)
-        Twice the midrank within the event, 0 where the value is missing.
-    ordered : array (events, days)
-        The values of each event by size, missing ones last.
+    days : array (events, L)
+        NaN where an event lacks the day.
+    present : int array (events,)
+        How many each event has.
+    further : sequence of arrays (events, W)
     """
+    found: list[RankSums] = []
+    counts = np.unique(present)
+    for count in counts.tolist():
+        rows = slice(None) if counts.size == 1 else present == count
+        part = _rank_rows(days[rows], count, [table[rows] for table in further])
+        found = [a.merge(b) for a, b in zip(part, found, strict=True)] if found else part
+    return found
 
-    doubled: np.ndarray
-    ordered: np.ndarray
 
-    @classmethod
-    def of(cls, values: np.ndarray) -> Self:
-        """Rank along each row, missing values left out."""
-        n, days = values.shape
-        order = np.argsort(values, axis=1)  # NaN last
-        ordered = np.sort(values, axis=1)
-        kind = np.int16 if days < 10_000 else np.int32  # of doubled ranks, further days among them
-        place = np.arange(days, dtype=kind)
-        twice = np.broadcast_to(2 * place + 2, (n, days))
-        is_tied = ordered[:, 1:] == ordered[:, :-1]
-        if is_tied.any():
-            first, stop = np.tile(place, (n, 1)), np.tile(place + 1, (n, 1))
-            first[:, 1:][is_tied], stop[:, :-1][is_tied] = 0, days
-            stop = np.minimum.accumulate(stop[:, ::-1], axis=1)[:, ::-1]
-            twice = np.maximum.accumulate(first, axis=1) + 1 + stop
-        doubled = np.empty((n, days), dtype=kind)
-        np.put_along_axis(doubled, order, twice, axis=1)
-        if np.isnan(ordered[:, -1]).any():
-            doubled[np.isnan(values)] = 0
-        return cls(doubled, ordered)
+def _rank_rows(days: np.ndarray, present: int, further: list[np.ndarray]) -> list[RankSums]:
+    """:func:`rank_days` of events with equally many days.
 
-    def place(self, values: np.ndarray) -> RankSums:
-        """Sums of U over the ranked days and, after them, further days (events, W) that every event has."""
-        low = self._count_below(values, np.less)
-        nearest = np.take_along_axis(self.ordered, np.minimum(low, self.ordered.shape[1] - 1), axis=1)
-        high = self._count_below(values, np.less_equal) if (nearest == values).any() else low
-        passed = np.zeros(self.doubled.shape, dtype=np.int8 if values.shape[1] < 64 else self.doubled.dtype)
-        for below in (low, high):
-            for day in (2 * below).T.astype(self.doubled.dtype):
-                passed += (self.doubled > day[:, None]).view(np.int8)
-        own = np.stack(
-            [(values < each[:, None]).sum(axis=1) + (values <= each[:, None]).sum(axis=1) for each in values.T]
-        )
-        present = self.doubled > 0
-        ranked = present.sum(axis=1) + values.shape[1]
-        share = 0.5 / (1.0 + ranked)
-        count = np.append(present.sum(axis=0), np.full(values.shape[1], len(values)))
-        among = np.einsum("i,ij->j", share, self.doubled + passed)
-        total = np.append(among, np.einsum("i,ij->j", share, own.T + 1 + low + high))
-        return RankSums(total - 0.5 * count, count, float(((ranked - 1) / (12.0 * (ranked + 1))).sum()))
+    Days and further tables are sorted once. Twice a midrank is one more than the days below and the days up to and
+    including: both are counted for every table at once, in fields of one integer, and summed over the events by
+    column. A table of one column is compared with the days instead.
+    """
+    n, length = days.shape
+    wide = [table for table in further if table.shape[1] > 1]
+    widths = [length, *(table.shape[1] for table in wide)]
+    bits = [(2 * n * width).bit_length() for width in widths]
+    if sum(bits) > EXACT_BITS and n > 1:
+        halves = [[table[part] for table in (days, *further)] for part in (slice(n // 2), slice(n // 2, None))]
+        first, second = (_rank_rows(table, present, more) for table, *more in halves)
+        return [a.merge(b) for a, b in zip(first, second, strict=True)]
+    shifts = np.cumsum([0, *bits[:-1]])
+    units = np.repeat(np.left_shift(1, shifts), widths)
+    values = np.concatenate([days, *wide], axis=1) if wide else days
+    held = np.full(length, n) if present == length else n - np.isnan(days).sum(axis=0)
+    has = np.append(held, np.full(units.size - length, n))
+    packed = _sum_places(values, present + units.size - length, units, has)
+    fields = np.split(packed >> shifts[:, None] & np.left_shift(1, bits)[:, None] - 1, np.cumsum(widths[:-1]), axis=1)
+    found, at = [], 0
+    for table in further:
+        width = table.shape[1]
+        if width > 1:
+            at += 1
+            among, own = (fields[block][0] + fields[block][at] for block in (0, at))
+        else:
+            above, reached = days > table, days >= table
+            among = fields[0][0] + above.sum(axis=0) + reached.sum(axis=0)
+            own = np.array([n * (2 * present + 1) - np.count_nonzero(above) - np.count_nonzero(reached)])
+        count, ranked = np.append(held, np.full(width, n)), present + width
+        total = 0.5 / (1.0 + ranked) * (np.append(among, own) + count) - 0.5 * count
+        found.append(RankSums(total, count, n * (ranked - 1) / (12.0 * (ranked + 1))))
+    return found
 
-    def _count_below(self, values: np.ndarray, is_below: np.ufunc) -> np.ndarray:
-        """How many ranked days of its event lie below each value, by bisection."""
-        days = self.ordered.shape[1]
-        found = np.zeros(values.shape, dtype=np.int64)
-        rows = np.arange(len(values))[:, None] * days - 1
-        for step in 2 ** np.arange(days.bit_length())[::-1]:
-            probe = found + step
-            reached = is_below(self.ordered.ravel().take(rows + np.minimum(probe, days)), values) & (probe <= days)
-            found = np.where(reached, probe, found)
-        return found
+
+def _sum_places(values: np.ndarray, kept: int, units: np.ndarray, has: np.ndarray) -> np.ndarray:
+    """Sum over rows, by column, of the units of what lies below a value of its row and of what lies up to it.
+
+    Rows are sorted as integers that carry their column in the lower bits and, above them, how far the value lies
+    between the row's extremes. Where two of a row are alike to that precision, the row is sorted by its values.
+
+    Parameters
+    ----------
+    kept : int
+        Values that each row has; the others are NaN.
+    has : int array (columns,)
+        Values that each column has.
+    """
+    width = values.shape[1]
+    bits = (width - 1).bit_length()
+    last = 2 ** (32 - bits) - 1
+    low, high = (extreme.reduce(values, axis=1) for extreme in (np.fmin, np.fmax))
+    spread = high - low
+    scale = np.where(spread > SMALLEST_P * last, (last - 1) / np.where(spread > 0, spread, 1.0), 0.0)
+    scaled = values - low[:, None]
+    scaled *= scale[:, None]
+    if kept < width:
+        scaled[np.isnan(scaled)] = last
+    keys = scaled.astype(np.int32).view(np.uint32)
+    keys <<= bits
+    keys |= np.arange(width, dtype=np.uint32)
+    keys.sort(axis=1)
+    keys = keys[:, :kept]
+    is_close = ((keys[:, 1:] ^ keys[:, :-1]) < 2**bits).any(axis=1)
+    total = _sum_tied_places(values[is_close], kept, units)
+    has_close = is_close.any()
+    order = np.bitwise_and(keys[~is_close] if has_close else keys, 2**bits - 1).astype(np.int64)
+    up_to = (
+        np.cumsum(units.take(order), axis=1) if units[-1] > 1 else np.tile(np.arange(1, kept + 1.0), (len(order), 1))
+    )
+    alone = has - np.isfinite(values[is_close]).sum(axis=0) if has_close else has
+    sums = np.bincount(order.ravel(), weights=up_to.ravel(), minlength=width)
+    return np.asarray(total + 2 * sums.astype(np.int64) - alone * units)
+
+
+def _sum_tied_places(values: np.ndarray, kept: int, units: np.ndarray) -> np.ndarray:
+    """:func:`_sum_places` of rows in which values may be equal."""
+    if not len(values):
+        return np.zeros(units.size, dtype=np.int64)
+    order = np.argsort(values, axis=1)[:, :kept]  # NaN last
+    ordered = np.take_along_axis(values, order, axis=1)
+    before, place = np.zeros((len(values), kept + 1), dtype=np.int64), np.arange(kept)
+    np.cumsum(units.take(order), axis=1, out=before[:, 1:])
+    differs = np.pad(ordered[:, 1:] != ordered[:, :-1], ((0, 0), (1, 1)), constant_values=True)
+    first = np.maximum.accumulate(np.where(differs[:, :-1], place, 0), axis=1)
+    stop = np.minimum.accumulate(np.where(differs[:, 1:], place + 1, kept)[:, ::-1], axis=1)[:, ::-1]
+    sums = np.take_along_axis(before, first, axis=1) + np.take_along_axis(before, stop, axis=1)
+    return np.bincount(order.ravel(), weights=sums.ravel(), minlength=units.size).astype(np.int64)
 
 
 def day_rank_statistics(sums: RankSums) -> np.ndarray:

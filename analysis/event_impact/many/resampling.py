@@ -60,12 +60,15 @@ def _draw_signed_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarra
     groups = padded.reshape(-1, 8)
     for cut in range(0, groups.shape[0], at_once):
         table = np.ascontiguousarray(groups[cut : cut + at_once] @ signs.T)
-        offset = np.arange(table.shape[0], dtype=np.int32) * 256
+        offset = np.arange(table.shape[0]) * 256
         flat = table.ravel()
         for first in range(0, draws, DRAWS_AT_ONCE):
             count = min(DRAWS_AT_ONCE, draws - first)
-            picks = rng.integers(0, 256, size=(count, table.shape[0]), dtype=np.uint8)
-            totals[first : first + count] += flat.take(picks + offset).sum(axis=1)
+            shape = count, table.shape[0]
+            words = rng.integers(0, 2**32, size=-(-count * table.shape[0] // 4), dtype=np.uint32)
+            picks = words.astype("<u4", copy=False).view(np.uint8)[: shape[0] * shape[1]].reshape(shape)
+            for part in (slice(k, k + 256) for k in range(0, shape[1], 256)):  # whose sums stay in a processor's cache
+                totals[first : first + count] += flat.take(picks[:, part] + offset[part], mode="clip").sum(axis=1)
     return totals
 
 
@@ -188,7 +191,7 @@ def bhar_skewness_adjusted(bhar: np.ndarray, *, draws: int, seed: int) -> TestRe
     at_once = max(1, 262_144 // size)
     hits = 0
     for first in range(0, draws, at_once):
-        picks = rng.integers(0, n, size=(min(at_once, draws - first), size), dtype=np.int32)
+        picks = rng.integers(0, n, size=(min(at_once, draws - first), size))
         drawn = centred.take(picks, mode="clip")  # spares the check that no draw lies outside
         square = drawn * drawn
         total = np.einsum("ij->i", square), np.einsum("ij,ij->i", square, drawn)

@@ -1,21 +1,24 @@
 """How correlated the abnormal returns of events are that share calendar days (Kolari and Pynnönen 2010).
 
-Events are taken session by session beside those of the sessions just before, whose windows reach in. Events that lack
-only what the regressors lack are summed as unit vectors, so that no pair of them is formed; pairs with an event that
-has gaps of its own come out of one product of matrices, corrected on the few columns where somebody is missing.
+Events are taken some sessions at a time, beside those whose windows reach in. Events that lack only what the regressors
+lack are summed as unit vectors, a product of weights and returns, so that no pair of them is formed and no residual of
+them is read but on the days by which two windows differ. Pairs with an event that has gaps of its own are formed.
 """
 
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from event_impact.many.engine import EventEstimates
-from event_impact.many.event_days import read_residuals
+from event_impact.many.event_days import has_intercept
 from event_impact.many.layout import BatchDesign
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
-ROWS_AT_ONCE = 1_024
+SESSIONS_AT_ONCE = 48
+TAIL, HEAD = 0, 1  # an estimation window without its first sessions, shared with a later event; without its last
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,12 @@ class MeanCorrelation:
     n_pairs: int
     n_too_short: int
 
+    @classmethod
+    def of(cls, total: float, estimates: EventEstimates, n_pairs: int, n_too_short: int) -> Self:
+        """From the sum of rho_ij o_ij over pairs of used events."""
+        n = float(estimates.is_used.sum())
+        return cls(2.0 * total / (n * (n - 1.0) * estimates.windows.n_event) if n_pairs else 0.0, n_pairs, n_too_short)
+
 
 def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: int) -> MeanCorrelation:
     """How correlated are the abnormal returns of events that share event days?
@@ -54,185 +63,324 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: in
     -------
     MeanCorrelation
     """
-    if not n_pairs:
-        return MeanCorrelation(0.0, 0, 0)
+    total, short = sum_pairs(design, estimates) if n_pairs else (0.0, 0)
+    return MeanCorrelation.of(total, estimates, n_pairs, short)
+
+
+def sum_pairs(design: BatchDesign, estimates: EventEstimates, first: int = 0) -> tuple[float, int]:
+    """Sum of rho_ij o_ij over pairs of used events, and how many of them share too few sessions.
+
+    Parameters
+    ----------
+    first : int
+        Only pairs whose later event is of this session or a later one.
+    """
     used = np.flatnonzero(estimates.is_used)
-    width = estimates.windows.n_event
     order = used[np.lexsort((estimates.ticker_index[used], estimates.session_index[used]))]
-    ordered = estimates.select(order)
-    sessions, starts = np.unique(ordered.session_index, return_index=True)
-    exists = _find_calendar(design)
-    recent: deque[_Session] = deque()
-    total, short = 0.0, 0
-    for session, start, stop in zip(sessions.tolist(), starts, [*starts[1:], used.size], strict=True):
-        own = _read_session(design, ordered.select(slice(start, stop)), exists)
-        while recent and session - recent[0].session >= width:
-            recent.popleft()
-        for other in (own, *recent):
-            shift = session - other.session
-            rho, n_short = _pair_up(own, other, shift)
-            total, short = total + (width - shift) * rho, short + n_short
-        recent.append(own)
-    return MeanCorrelation(2.0 * total / (used.size * (used.size - 1.0) * width), n_pairs, short)
-
-
-def _find_calendar(design: BatchDesign) -> np.ndarray:
-    """Sessions on which some ticker has an outcome and all shared regressors exist."""
+    ordered, width = estimates.select(order), estimates.windows.n_event
     series = (design.outcome, *design.regressors)
-    return np.asarray(np.logical_and.reduce([np.isfinite(each).any(axis=0) for each in series]))
-
-
-@dataclass(frozen=True)
-class _Ends:
-    """Residuals of a session's events without their last (or first) sessions, for every number of them.
-
-    Attributes
-    ----------
-    total, square : arrays (events, shifts)
-        Sums of what is left and of its squares.
-    scale : array (whole events, shifts)
-        Inverse length of the deviations, 0 where too few are left.
-    units : array (shifts, L)
-        Sum of the unit vectors of the events without gaps of their own.
-    shared : int array (shifts,)
-        Sessions that are left to these.
-    """
-
-    total: np.ndarray
-    square: np.ndarray
-    scale: np.ndarray
-    units: np.ndarray
-    shared: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Session:
-    """The events of one session by ticker, those with gaps of their own last.
-
-    Attributes
-    ----------
-    filled : array (events, L)
-        Estimation residuals, zero where ``gone``.
-    n_whole : int
-        Events without gaps of their own.
-    head, tail : _Ends
-        Without the last sessions, to pair with earlier events; without the first, to pair with later ones.
-    """
-
-    session: int
-    ticker: np.ndarray
-    filled: np.ndarray
-    gone: np.ndarray
-    n_whole: int
-    head: _Ends
-    tail: _Ends
-
-
-def _read_session(design: BatchDesign, chosen: EventEstimates, exists: np.ndarray) -> _Session:
-    windows, session = chosen.windows, int(chosen.session_index[0])
-    residuals = read_residuals(design, chosen)
-    gone, length = np.isnan(residuals), windows.n_estimation
-    calendar = np.zeros(length, dtype=bool)
-    start = session + windows.estimation_first
-    calendar[max(-start, 0) :] = exists[max(start, 0) : start + length]
-    has_gaps = (gone & calendar).any(axis=1)
-    by_gaps = np.argsort(has_gaps, kind="stable")
-    if has_gaps.any():
-        residuals, gone = residuals[by_gaps], gone[by_gaps]
-    residuals[gone] = 0.0
-    n_whole, n_shifts = int((~has_gaps).sum()), min(windows.n_event, length)
-    head, tail = (
-        _cut_ends(residuals[:, ::step], calendar[::step], n_whole=n_whole, n_shifts=n_shifts) for step in (-1, 1)
-    )
-    ticker = chosen.ticker_index[by_gaps]
-    return _Session(session, ticker, residuals, gone, n_whole, head, tail)
-
-
-def _cut_ends(filled: np.ndarray, present: np.ndarray, *, n_whole: int, n_shifts: int) -> _Ends:
-    """What is left without the first columns."""
-    edge = np.zeros((filled.shape[0], n_shifts))
-    edge[:, 1:] = filled[:, : n_shifts - 1]
-    total = filled.sum(axis=1)[:, None] - edge.cumsum(axis=1)
-    square = np.einsum("ij,ij->i", filled, filled)[:, None] - np.square(edge).cumsum(axis=1)
-    shared = int(present.sum()) - np.concatenate([[0], np.cumsum(present[: n_shifts - 1])]).astype(int)
-    mean = total[:n_whole] / np.maximum(shared, 1)
-    length = square[:n_whole] - total[:n_whole] * mean
-    is_usable = (shared >= FEWEST_SHARED_SESSIONS) & (length > 0)
-    scale = np.where(is_usable, 1.0 / np.sqrt(np.where(is_usable, length, 1.0)), 0.0)
-    units = scale.T @ filled[:n_whole] - (scale * mean).sum(axis=0)[:, None] * present
-    return _Ends(total, square, scale, units, shared)
-
-
-def _pair_up(own: _Session, other: _Session, shift: int) -> tuple[float, int]:
-    """Sum of rho over pairs of two sessions' events, or of one session's, and the pairs with too few shared sessions."""
-    i, j = _match(own.ticker, other.ticker)
-    span = own.filled.shape[1] - shift
-    if not shift:
-        i, j = i[i < j], j[i < j]
-    n_pairs = own.ticker.size * other.ticker.size if shift else own.ticker.size * (own.ticker.size - 1) // 2
-    if span < FEWEST_SHARED_SESSIONS:
-        return float(i.size), n_pairs - i.size
-    a, b = own.n_whole, other.n_whole
-    total, short = float(i.size), 0
-    is_whole = (i < a) & (j < b)
-    if own.head.shared[shift] < FEWEST_SHARED_SESSIONS:
-        short += (a * b if shift else a * (a - 1) // 2) - int(is_whole.sum())
-    else:
-        # units of the head stand reversed
-        cross = float(own.head.units[shift, ::-1][:span] @ other.tail.units[shift, shift:])
-        total += cross if shift else (cross - float((own.head.scale[:, 0] > 0).sum())) / 2.0
-        total -= _measure_same(own, other, i[is_whole], j[is_whole], shift)
-    with_gaps, whole = range(a, own.ticker.size), range(a if shift and b < other.ticker.size else 0)
-    blocks = [(with_gaps[k : k + ROWS_AT_ONCE], 0) for k in range(0, len(with_gaps), ROWS_AT_ONCE)]
-    blocks += [(whole[k : k + ROWS_AT_ONCE], b) for k in range(0, len(whole), ROWS_AT_ONCE)]
-    for rows, first in blocks:
-        part, columns = slice(rows.start, rows.stop), slice(first, None)
-        rho, shared = _correlate_rows(own, other, part, columns, shift)
-        is_counted = own.ticker[part, None] != other.ticker[columns]
-        if not shift:
-            is_counted &= np.array(rows)[:, None] > np.arange(own.ticker.size)
-        total += float(rho[is_counted].sum())
-        short += int((shared[is_counted] < FEWEST_SHARED_SESSIONS).sum())
+    exists = np.logical_and.reduce([np.isfinite(each).any(axis=0) for each in series])
+    sessions, total, short = ordered.session_index, 0.0, 0
+    for low in range(max(first, int(sessions[0])), int(sessions[-1]) + 1, SESSIONS_AT_ONCE):
+        stop = min(low + SESSIONS_AT_ONCE, int(sessions[-1]) + 1)
+        start, own, end = np.searchsorted(sessions, [low - width + 1, low, stop])
+        if own < end:
+            block = _Block(design, ordered.select(slice(start, end)), exists, low, stop)
+            for rho, n_short in (block.sum_whole(), block.sum_same(), block.sum_gappy()):
+                total, short = total + rho, short + n_short
     return total, short
 
 
-def _match(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of equal values in both, every pair of them."""
-    by_value = np.argsort(b, kind="stable")
-    low, high = (np.searchsorted(b, a, side, sorter=by_value) for side in ("left", "right"))
-    count = high - low
-    i = np.repeat(np.arange(a.size), count)
-    return i, by_value[np.arange(i.size) - np.repeat(np.cumsum(count) - count - low, count)]
+class _Block:
+    """Events of sessions ``low`` to ``stop - 1`` by session, behind those whose event windows reach in.
+
+    Columns of all tables are the calendar days that the estimation windows cover; series are centred there, which
+    keeps the digits of data with a large offset. An event ``at`` session k of the block has the columns k to k + L - 1.
+    """
+
+    def __init__(self, design: BatchDesign, near: EventEstimates, exists: np.ndarray, low: int, stop: int) -> None:
+        windows = near.windows
+        self.near, self.width, self.length = near, windows.n_event, windows.n_estimation
+        begin = low - self.width + 1
+        self.own, self.at = self.width - 1, near.session_index - begin
+        self.n_sessions, self.first_day = stop - begin, begin + windows.estimation_first
+        self.span = self.n_sessions + self.length - 1
+        rows, self.row = np.unique(near.ticker_index, return_inverse=True)
+        if np.any((np.diff(self.at) == 0) & (np.diff(near.ticker_index) == 0)):  # twice the same: a row an event
+            rows, self.row = near.ticker_index, np.arange(near.car.size)
+        self.tickers = rows
+        shared = design.regressors if near.held is None else ()
+        cut, outside = max(self.first_day, 0), ((0, 0), (max(-self.first_day, 0), 0))
+        columns = slice(cut, self.first_day + self.span)
+        series = [s if s.shape[0] == 1 else s[rows] for s in (design.outcome, *shared)]
+        y, *xs = (np.pad(s[:, columns], outside, constant_values=np.nan) for s in series)
+        self.there = np.isfinite(y)
+        for x in xs:
+            self.there = self.there & np.isfinite(x)
+        self.exists = np.pad(exists[columns], outside[1])
+        self.y, y_centre = _centre(np.where(self.there, y, np.nan))
+        centred = [_centre(x) for x in xs]
+        self.xs, self.slopes = [x for x, _ in centred], near.slopes
+        self.intercept = near.outcome_mean - y_centre[self.row]
+        for slope, mean, (_, centre) in zip(near.slopes, near.regressor_means, centred, strict=True):
+            self.intercept = self.intercept - slope * (mean - centre[self.row if centre.size > 1 else 0])
+        self.y_by_day = np.ascontiguousarray(self.y.T)
+        days = np.append(0, np.cumsum(self.exists))
+        k, shift = np.arange(self.n_sessions)[:, None], np.arange(self.width)
+        ends = k + np.minimum(shift, self.length), k + self.length - np.minimum(shift, self.length)
+        self.shared = days[k + self.length] - days[ends[TAIL]], days[ends[HEAD]] - days[k]
+        self.is_whole = (near.n_estimation == self.shared[TAIL][self.at, 0]) & (near.held is None)
+        self.is_least_squares = has_intercept(near) and design.model != "scholes_williams"
+
+    def _residuals(self, events: slice, first: int, length: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Residuals of some events on ``length`` sessions of their estimation windows, and the regressors there.
+
+        0 where there is none; of events with gaps of their own they mean nothing.
+        """
+        start, row = self.at[events] + first, self.row[events]
+
+        def cut(series: np.ndarray) -> np.ndarray:
+            views = np.lib.stride_tricks.sliding_window_view(series, length, axis=1)
+            return np.asarray(views[row if len(series) > 1 else 0, start])
+
+        xs = [cut(x) for x in self.xs]
+        found = cut(self.y) - self.intercept[events, None]
+        for slope, x in zip(self.slopes, xs, strict=True):
+            found -= slope[events, None] * x
+        if not self.exists.all():
+            found *= cut(self.exists[None])
+        return found, xs
+
+    @cached_property
+    def _whole_sums(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Sums of residuals over the estimation window, and of their products with the regressors: 0 in least squares."""
+        n = self.near.car.size
+        if self.is_least_squares:
+            return np.zeros(n), [np.zeros(n)] * len(self.xs)
+        residuals, xs = self._residuals(slice(None), 0, self.length)
+        return residuals.sum(axis=1), [(residuals * x).sum(axis=1) for x in xs]
+
+    @cached_property
+    def _ends(self) -> list[tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]]:
+        """For tail and head, arrays (events, W): sums of residuals left, of their squares, of their products with each
+        regressor, and the inverse length of the deviations from their mean, 0 where too few sessions are left.
+
+        Of events with gaps of their own they mean nothing.
+        """
+        total, products = self._whole_sums
+        square, n_shifts = np.square(self.near.residual_std) * self.near.df, min(self.width - 1, self.length)
+        found = []
+        for side, first in ((TAIL, 0), (HEAD, self.length - n_shifts)):
+            edge, xs = self._residuals(slice(None), first, n_shifts)
+            if side == HEAD:
+                edge, xs = edge[:, ::-1], [x[:, ::-1] for x in xs]
+            sums, squares = _take_off(total, edge), _take_off(square, np.square(edge))
+            count = self.shared[side][self.at, : edge.shape[1] + 1]
+            length = squares - np.square(sums) / np.maximum(count, 1)
+            is_usable = (count >= FEWEST_SHARED_SESSIONS) & (length > 0) & self.is_whole[:, None]
+            scale = 1.0 / np.sqrt(np.where(is_usable, length, np.inf))
+            products_left = [_take_off(whole, edge * x) for whole, x in zip(products, xs, strict=True)]
+            found.append((sums, squares, products_left, scale))
+        return found
+
+    def _sum_units(self, side: int) -> np.ndarray:
+        """Sum of the unit vectors of the events without gaps of their own, array (sessions, shifts, columns)."""
+        total, _, _, scale = self._ends[side]
+        shifts, day = np.arange(scale.shape[1]), np.arange(self.span)
+        count = np.maximum(self.shared[side][self.at, : shifts.size], 1)
+        starts = np.searchsorted(self.at, np.arange(self.n_sessions))
+        has = np.diff(starts, append=self.at.size) > 0
+
+        def add_up(values: np.ndarray) -> np.ndarray:
+            found = np.zeros((self.n_sessions, shifts.size))
+            found[has] = np.add.reduceat(values, starts[has], axis=0)
+            return found[:, :, None]
+
+        def weigh(values: np.ndarray, series: np.ndarray) -> np.ndarray:
+            if series.shape[0] == 1:
+                return np.asarray(add_up(values) * series)
+            weights = np.zeros((self.n_sessions, shifts.size, series.shape[0]))
+            weights[self.at, :, self.row] = values
+            return np.asarray(weights @ series)
+
+        units = weigh(scale, self.y)
+        units -= add_up(scale * (self.intercept[:, None] + total / count))
+        for slope, x in zip(self.slopes, self.xs, strict=True):
+            units -= weigh(scale * slope[:, None], x)
+        k = np.arange(self.n_sessions)[:, None, None]
+        low, high = k, k + self.length
+        low, high = (low + shifts[:, None], high) if side == TAIL else (low, high - shifts[:, None])
+        return np.asarray(units * ((day >= low) & (day < high) & self.exists))
+
+    def sum_whole(self) -> tuple[float, int]:
+        """Pairs without gaps of their own, those of one firm among them."""
+        heads, total, short = self._sum_units(HEAD), 0.0, 0
+        tails = heads if self.width == 1 else self._sum_units(TAIL)
+        count = np.bincount(self.at[self.is_whole], minlength=self.n_sessions)
+        lone = np.bincount(self.at, weights=self._ends[HEAD][3][:, 0] > 0, minlength=self.n_sessions)
+        for shift in range(self.width):
+            later, earlier = slice(self.own, None), slice(self.own - shift, self.n_sessions - shift)
+            pairs = count[later] * (count[earlier] if shift else count[later] - 1)
+            short_pairs = int(pairs[self.shared[HEAD][later, shift] < FEWEST_SHARED_SESSIONS].sum())
+            short += short_pairs if shift else short_pairs // 2
+            if shift < heads.shape[1]:
+                cross = float(np.einsum("ij,ij->", heads[later, shift], tails[earlier, shift]))
+                total += (self.width - shift) * (cross if shift else (cross - float(lone[later].sum())) / 2.0)
+        return total, short
+
+    def sum_same(self) -> tuple[float, int]:
+        """Pairs of one firm, which count as 1, less what :meth:`sum_whole` makes of them."""
+        order, total, short = np.lexsort((self.at, self.near.ticker_index)), 0.0, 0
+        ticker, at = self.near.ticker_index[order], self.at[order]
+        keys = ticker * (self.n_sessions + self.width) + at  # two firms are W apart or more
+        for step in range(1, keys.size):
+            gap = keys[step:] - keys[:-step]
+            if not (gap < self.width).any():
+                break
+            place = np.flatnonzero((gap < self.width) & (at[step:] >= self.own))
+            i, j, shift = order[place + step], order[place], gap[place]
+            total += float((self.width - shift).sum())
+            is_whole = self.is_whole[i] & self.is_whole[j]
+            i, j, shift = i[is_whole], j[is_whole], shift[is_whole]
+            shared = self.shared[HEAD][self.at[i], shift]
+            short -= int((shared < FEWEST_SHARED_SESSIONS).sum())
+            i, j, shift, shared = (each[shared >= FEWEST_SHARED_SESSIONS] for each in (i, j, shift, shared))
+            sums, squares, products, scale = self._ends[HEAD]
+            cross = squares[i, shift] + (self.intercept[i] - self.intercept[j]) * sums[i, shift]
+            for slope, product in zip(self.slopes, products, strict=True):
+                cross += (slope[i] - slope[j]) * product[i, shift]
+            others = self._ends[TAIL]
+            cross -= sums[i, shift] * others[0][j, shift] / shared
+            total -= float(((self.width - shift) * scale[i, shift] * others[3][j, shift] * cross).sum())
+        return total, short
+
+    def sum_gappy(self) -> tuple[float, int]:
+        """Pairs in which an event has gaps of its own, those of one firm left out."""
+        total, short, ticker = 0.0, 0, self.near.ticker_index
+        gappy, whole = np.flatnonzero(~self.is_whole), np.flatnonzero(self.is_whole)
+        filled, held = self._lay_out(gappy)
+        starts, mine = (np.searchsorted(self.at[each], np.arange(self.n_sessions + 1)) for each in (whole, gappy))
+        for at in np.unique(self.at[gappy]).tolist():
+            here, columns = slice(mine[at], mine[at + 1]), slice(at, at + self.length)
+            events, residuals, present = gappy[here], filled[here, columns], held[here, columns]
+            lacks = np.zeros((events.size, self.span))
+            lacks[:, columns] = self.exists[columns] - present
+            firm = ticker[events, None] == self.tickers
+            for partner, sums in self._iterate_partners(at, residuals, present) if whole.size else ():
+                if starts[partner] < starts[partner + 1]:
+                    partners = whole[starts[partner] : starts[partner + 1]]
+                    rho, n_short = self._pair_gappy(at, partners, (firm, lacks), sums)
+                    total, short = total + rho, short + n_short
+            if at >= self.own:
+                earlier = slice(mine[max(at - self.width + 1, 0)], here.stop)
+                found, shared = _correlate_rows(residuals, present, filled[earlier, columns], held[earlier, columns])
+                other = gappy[earlier]
+                counts = (ticker[events, None] != ticker[other]) & (events[:, None] > other)
+                total += float((found * counts * (self.width - at + self.at[other])).sum())
+                short += int((shared[counts] < FEWEST_SHARED_SESSIONS).sum())
+        return total, short
+
+    def _lay_out(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals of some events on all columns, 0 where there is none, and where there is one."""
+        day, row = np.arange(self.span), self.row[events]
+        held = (day >= self.at[events, None]) & (day < self.at[events, None] + self.length)
+        held &= self.there[row]
+        if self.near.held is not None:  # fitted event by event: no slopes give the residuals back
+            own, laid = self.near.held["residuals"][events], np.full(held.shape, np.nan)
+            np.put_along_axis(laid, self.at[events, None] + np.arange(self.length), own, axis=1)
+            return np.nan_to_num(laid), np.isfinite(laid).astype(float)
+        residuals = self.y[row] - self.intercept[events, None]
+        for slope, x in zip(self.slopes, self.xs, strict=True):
+            residuals -= slope[events, None] * (x[row] if x.shape[0] > 1 else x)
+        return residuals * held, held.astype(float)
+
+    def _iterate_partners(
+        self, at: int, residuals: np.ndarray, present: np.ndarray
+    ) -> Iterator[tuple[int, list[np.ndarray]]]:
+        """Sessions whose events pair with gappy ones of one session, and the latter's sums over the shared columns.
+
+        Sums of their residuals, squares and number, and of residuals times the outcome of each ticker and each regressor.
+        """
+        window = slice(at, at + self.length)
+        series = [np.ones((1, self.length)), self.y[:, window], *(x[:, window] for x in self.xs)]
+        whole = [np.square(residuals).sum(axis=1), present.sum(axis=1), *(residuals @ each.T for each in series)]
+        for step in (1, -1):
+            sums = [each.copy() for each in whole]
+            last = min(self.n_sessions - 1 - at, self.width - 1) if step == 1 else min(at, self.width - 1)
+            for shift in range(last + 1):
+                if 0 < shift <= self.length:
+                    day = shift - 1 if step == 1 else self.length - shift
+                    lost = residuals[:, day]
+                    sums[0] -= lost * lost
+                    sums[1] -= present[:, day]
+                    for total, each in zip(sums[2:], series, strict=True):
+                        total -= lost[:, None] * each[:, day]
+                if max(at, at + step * shift) >= self.own and (shift or step == 1):
+                    yield at + step * shift, sums
+
+    def _pair_gappy(
+        self, at: int, partners: np.ndarray, gappy: tuple[np.ndarray, np.ndarray], sums: list[np.ndarray]
+    ) -> tuple[float, int]:
+        """Pairs of the gappy events of session ``at`` with others of one session, weighted by shared event days.
+
+        Parameters
+        ----------
+        gappy : (bool array (gappy events, rows), array (gappy events, columns))
+            The event's own ticker, and 1 where it lacks a column that others have.
+        sums : list of arrays
+            From :meth:`_iterate_partners`.
+        """
+        (firm, lacks), partner = gappy, int(self.at[partners[0]])
+        shift, side = abs(partner - at), HEAD if partner >= at else TAIL
+        square, count, total, outcome, *regressors = sums
+        is_enough, row = count >= FEWEST_SHARED_SESSIONS, self.row[partners]
+        short = 0 if is_enough.all() else int((partners.size - firm[:, row].sum(axis=1))[~is_enough].sum())
+        if not is_enough.any():
+            return 0.0, short
+        first, stop = max(at, partner), min(at, partner) + self.length
+        gaps = first + np.flatnonzero(lacks[:, first:stop].any(axis=0))
+        lacked, size = lacks[:, gaps], np.maximum(count, 1.0)[:, None]
+        lost = self.y_by_day[gaps].take(row, axis=1)
+        lost -= self.intercept[partners]
+        cross = outcome.take(row, axis=1)
+        cross -= total * self.intercept[partners]
+        for slope, x, product in zip(self.slopes, self.xs, regressors, strict=True):
+            own = row if len(x) > 1 else slice(None)
+            lost -= x.T[gaps][:, own] * slope[partners]
+            cross -= product[:, own] * slope[partners]
+        sums_j = self._ends[side][0][partners, shift] - lacked @ lost
+        length = self._ends[side][1][partners, shift] - lacked @ np.square(lost, out=lost)
+        cross -= total / size * sums_j
+        length -= np.square(sums_j, out=sums_j) / size
+        np.copyto(length, np.inf, where=(length <= 0) | firm[:, row])
+        left = square - np.square(total[:, 0]) / size[:, 0]
+        scale = 1.0 / np.sqrt(np.where(is_enough & (left > 0), left, np.inf))
+        cross /= np.sqrt(length, out=length)
+        return (self.width - shift) * float(scale @ cross.sum(axis=1)), short
 
 
-def _measure_same(own: _Session, other: _Session, i: np.ndarray, j: np.ndarray, shift: int) -> float:
-    """What the unit vectors say of pairs of one ticker without gaps, which count as 1."""
-    if not i.size:
-        return 0.0
-    left, right = own.filled[:, : own.filled.shape[1] - shift], other.filled[:, shift:]
-    if i.size < len(left) or i.size < len(right) or (i != j).any():
-        left, right = left[i], right[j]
-    cross = np.einsum("ij,ij->i", left, right)
-    cross -= own.head.total[i, shift] * other.tail.total[j, shift] / own.head.shared[shift]
-    return float((cross * own.head.scale[i, shift] * other.tail.scale[j, shift]).sum())
+def _centre(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows less their mean, 0 where there is none, and the means."""
+    known = np.isfinite(series)
+    filled = np.where(known, series, 0.0)
+    mean = filled.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(known, filled - mean[:, None], 0.0), mean
+
+
+def _take_off(whole: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """A sum without none, one, two, ... of its first terms."""
+    return np.asarray(np.subtract.accumulate(np.column_stack([whole, edge]), axis=1))
 
 
 def _correlate_rows(
-    own: _Session, other: _Session, rows: slice, columns: slice, shift: int
+    a: np.ndarray, held_a: np.ndarray, b: np.ndarray, held_b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Correlations of some events of one session with some of the other over the sessions both have, and their number."""
-    span = own.filled.shape[1] - shift
-    a, b = own.filled[rows, :span], other.filled[columns, shift:]
-    lacks_a, lacks_b = own.gone[rows, :span], other.gone[columns, shift:]
-    at = np.flatnonzero(lacks_a.any(axis=0) | lacks_b.any(axis=0))
-    lacks_a, lacks_b = lacks_a[:, at].astype(float), lacks_b[:, at].T.astype(float)
-    few_a, few_b = a[:, at], b[:, at].T
-    shared = span - lacks_a.sum(axis=1)[:, None] - lacks_b.sum(axis=0) + lacks_a @ lacks_b
+    """Correlations of rows of one table with rows of another over the columns both hold, and the number of those."""
+    shared = held_a @ held_b.T
     size = np.maximum(shared, 1.0)
-    sum_a = own.head.total[rows, shift, None] - few_a @ lacks_b
-    sum_b = other.tail.total[columns, shift] - lacks_a @ few_b
-    square_a = own.head.square[rows, shift, None] - np.square(few_a) @ lacks_b - sum_a**2 / size
-    square_b = other.tail.square[columns, shift] - lacks_a @ np.square(few_b) - sum_b**2 / size
+    sum_a, sum_b = a @ held_b.T, held_a @ b.T
+    square_a = np.square(a) @ held_b.T - sum_a**2 / size
+    square_b = held_a @ np.square(b).T - sum_b**2 / size
     scale = np.sqrt(np.maximum(square_a, 0.0) * np.maximum(square_b, 0.0))
     rho = (a @ b.T - sum_a * sum_b / size) / np.where(scale > 0, scale, 1.0)
-    return np.where((shared >= FEWEST_SHARED_SESSIONS) & (scale > 0), rho, 0.0), np.rint(shared)
+    return np.where((shared >= FEWEST_SHARED_SESSIONS) & (scale > 0), rho, 0.0), shared

@@ -146,21 +146,13 @@ def assess_sample(
     chosen = estimates.select(used)
     sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     correlation = mean_correlation(design, chosen, dependence.count_overlaps(chosen).n_pairs)
-    ranked = None
-    if with_ranks and used.size > 1:
-        ranked = sample_days.gather_rank_sums(
-            design,
-            chosen,
-            day_spread=sums.standardised.std,
-            scar_spread=find_scar_spread(chosen),
-            workers=workers,
-            on_progress=on_progress,
-        )
+    spread = find_spread(sums, chosen) if with_ranks else None
+    more = sample_days.gather_residual_sums(design, chosen, spread, workers=workers, on_progress=on_progress)
     bhar = None
     if draws > 0 and not is_activity:
         bhar = sample_days.buy_and_hold(design, chosen, None if held is None else held[used])
     portfolio = lay_out_portfolio(design, sample_days.total_by_session(design, chosen))
-    result = compose_sample(chosen, SampleParts(sums, ranked, correlation, bhar, portfolio), draws=draws, seed=seed)
+    result = compose_sample(chosen, SampleParts(sums, more, correlation, bhar, portfolio), draws=draws, seed=seed)
     return replace(result, recommendation=f"{result.recommendation} {PERSISTENT}") if is_activity else result
 
 
@@ -177,8 +169,8 @@ class SampleParts:
     Attributes
     ----------
     sums : DaySums
-    ranked : RankedSums or None
-        None leaves the rank tests out.
+    more : ResidualSums
+        Those of ranks too, unless the rank tests are left out.
     correlation : MeanCorrelation
     bhar : array (events,) or None
         Buy-and-hold abnormal returns; only drawn tests need them.
@@ -187,7 +179,7 @@ class SampleParts:
     """
 
     sums: sample_days.DaySums
-    ranked: sample_days.RankedSums | None
+    more: sample_days.ResidualSums
     correlation: MeanCorrelation
     bhar: np.ndarray | None
     portfolio: np.ndarray
@@ -196,6 +188,11 @@ class SampleParts:
 def find_scar_spread(chosen: EventEstimates) -> float:
     """Standard deviation of the standardised CARs of at least two used events."""
     return float(parametric.Moments.of(chosen.scar).std)
+
+
+def find_spread(sums: sample_days.DaySums, chosen: EventEstimates) -> np.ndarray | None:
+    """What the ranks of the second pass need of the first; None for one event, which has no ranks."""
+    return np.append(find_scar_spread(chosen), sums.standardised.std) if chosen.car.size > 1 else None
 
 
 def compose_sample(
@@ -220,7 +217,7 @@ def compose_sample(
         ci90, ci95 = (interval(caar, error, n - 1, level) for level in (0.90, 0.95))
     reach: dict[str, Any] = {"statistic": recommended}
     reach["spread"] = max(1.0, find_scar_spread(chosen)) if n > 1 else 1.0
-    rbar, days = parts.correlation.value, sample_days.tabulate_days(chosen, parts.sums, parts.ranked)
+    rbar, days = parts.correlation.value, sample_days.tabulate_days(chosen, parts.sums, parts.more)
     mde80 = parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=rbar, **reach)
     named = {name: tests[name] for name in STATISTIC_NAMES}
     said = named, days, overlap, parts.correlation, error, mde80, recommended, why, parts.bhar
@@ -282,8 +279,8 @@ def _note_over_rejection(tests: dict[str, TestResult], overlap: dependence.Overl
 def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: int) -> dict[str, TestResult]:
     """Every statistic by its name."""
     n, width, car, sums, rbar = chosen.car.size, chosen.windows.n_event, chosen.car, parts.sums, parts.correlation.value
-    count = sums.residual_count
-    aar = np.where(count > 0, sums.residual_total / np.maximum(count, 1), np.nan)
+    count = parts.more.count
+    aar = np.where(count > 0, parts.more.total / np.maximum(count, 1), np.nan)
     found = [
         parametric.cross_sectional_t(car),
         parametric.skewness_adjusted_t(car),
@@ -295,18 +292,18 @@ def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: in
         parametric.bmp(chosen.scar),
         parametric.kp_bmp(chosen.scar, rbar),
         ranks.sign(car),
-        ranks.generalized_sign(car, sums.positive_share / n),
+        ranks.generalized_sign(car, parts.more.positive_share / n),
         ranks.wilcoxon(car),
     ]
-    if parts.ranked is None:
+    if not isinstance(parts.more, sample_days.RankedSums):
         reason = ranks.ONE_EVENT if n == 1 else "ranks were not asked for"
         found += [not_computable(name, reason) for name in STATISTIC_NAMES if name.startswith(("corrado", "grank"))]
     else:
         plain, scaled = (
-            ranks.cumulative_rank_tests(getattr(parts.ranked, name), n_event=width, n_events=n, name=name)
+            ranks.cumulative_rank_tests(getattr(parts.more, name), n_event=width, n_events=n, name=name)
             for name in ("corrado", "corrado_zivney")
         )
-        found += [*plain, scaled[0], *ranks.grank_tests(parts.ranked.grank, n_events=n)]
+        found += [*plain, scaled[0], *ranks.grank_tests(parts.more.grank, n_events=n)]
     present = sums.portfolio_count > 0
     inflation = 1.0 if chosen.model in WITHOUT_PATELL else float(chosen.car_factor.mean()) / width
     held, counted = parts.portfolio[present], sums.portfolio_count[present]

@@ -12,10 +12,10 @@ from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many.each_event import WITHOUT_PATELL
 from event_impact.many.engine import EventEstimates
-from event_impact.many.event_days import EventDays, iterate_event_days, map_event_days
+from event_impact.many.event_days import WINDOWS_AT_ONCE, EventDays, iterate_event_days, map_event_days
 from event_impact.many.layout import BatchDesign
 
-S = TypeVar("S", "DaySums", "RankedSums")
+S = TypeVar("S", "DaySums", "ResidualSums")
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,6 @@ class DaySums(parametric.SumsOfEvents):
         Of AR, SAR, and the CAR and SCAR up to each day, over events.
     positive : array (W,)
         Events with a positive abnormal return.
-    residual_total, residual_count : arrays (L,)
-        Sum and number of estimation residuals by estimation session.
-    positive_share : float
-        Sum over events of their share of positive residuals.
     portfolio_total, portfolio_count : arrays (sessions,)
         Sum and number of abnormal returns of events in their window, by calendar session.
     """
@@ -64,9 +60,6 @@ class DaySums(parametric.SumsOfEvents):
     cumulative: parametric.Moments
     cumulative_standardised: parametric.Moments
     positive: np.ndarray
-    residual_total: np.ndarray
-    residual_count: np.ndarray
-    positive_share: float
     portfolio_total: np.ndarray
     portfolio_count: np.ndarray
 
@@ -79,78 +72,99 @@ class DaySums(parametric.SumsOfEvents):
     def of(cls, days: EventDays, n_sessions: int) -> Self:
         """Sums of one chunk of events, on a calendar of ``n_sessions``."""
         windows = days.estimates.windows
-        present = np.isfinite(days.residuals)
         cumulative = days.abnormal.cumsum(axis=1)
         std = days.estimates.residual_std[:, None]
         places = days.estimates.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
-        above = (days.residuals > 0).sum(axis=1) / present.sum(axis=1)
         return cls(
             abnormal=parametric.Moments.of(days.abnormal),
             standardised=parametric.Moments.of(days.standardised),
             cumulative=parametric.Moments.of(cumulative),
             cumulative_standardised=parametric.Moments.of(cumulative / (std * np.sqrt(days.cumulative_factor))),
             positive=(days.abnormal > 0).sum(axis=0),
-            residual_total=np.where(present, days.residuals, 0.0).sum(axis=0),
-            residual_count=present.sum(axis=0),
-            positive_share=float(above.sum()),
             portfolio_total=np.bincount(places.ravel(), weights=days.abnormal.ravel(), minlength=n_sessions),
             portfolio_count=np.bincount(places.ravel(), minlength=n_sessions),
         )
 
 
 @dataclass(frozen=True)
-class RankedSums(parametric.SumsOfEvents):
-    """Sums of ranks that the second pass gathers: of raw days, of days scaled by the day's spread, with the scaled SCAR."""
+class ResidualSums(parametric.SumsOfEvents):
+    """Sums over events of their estimation residuals; those of two parts merge.
+
+    Attributes
+    ----------
+    n : int
+        Events.
+    total, count : arrays (L,)
+        Sum and number of residuals by estimation session.
+    positive_share : float
+        Sum over events of their share of positive residuals.
+    """
+
+    n: int
+    total: np.ndarray
+    count: np.ndarray
+    positive_share: float
+
+    @classmethod
+    def of(cls, days: EventDays) -> Self:
+        """Sums of one chunk of events."""
+        residuals, n = days.residuals, days.positions.size
+        above = np.count_nonzero(residuals > 0, axis=1) / days.estimates.n_estimation
+        if (days.estimates.n_estimation == residuals.shape[1]).all():
+            return cls(n, residuals.sum(axis=0), np.full(residuals.shape[1], n), float(above.sum()))
+        present = np.isfinite(residuals)
+        return cls(n, np.where(present, residuals, 0.0).sum(axis=0), present.sum(axis=0), float(above.sum()))
+
+
+@dataclass(frozen=True)
+class RankedSums(ResidualSums):
+    """The same with sums of ranks: of raw days, of days scaled by the day's spread, with the scaled SCAR."""
 
     corrado: ranks.RankSums
     corrado_zivney: ranks.RankSums
     grank: ranks.RankSums
 
-    @property
-    def n(self) -> int:
-        """Events."""
-        return int(self.grank.count[-1])
-
 
 def gather_day_sums(
     design: BatchDesign, chosen: EventEstimates, *, workers: int = 1, on_progress: Callable[[int], object] | None = None
 ) -> DaySums:
-    """First pass over the days of used events, at least one."""
+    """First pass over used events, at least one: their event windows."""
     n_sessions = design.outcome.shape[1]
-    parts = map_event_days(design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers)
+    parts = map_event_days(
+        design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers, at_once=WINDOWS_AT_ONCE
+    )
     return add_up(parts, on_progress)
 
 
-def gather_rank_sums(
+def gather_residual_sums(
     design: BatchDesign,
     chosen: EventEstimates,
+    spread: np.ndarray | None,
     *,
-    day_spread: np.ndarray,
-    scar_spread: float,
     workers: int = 1,
     on_progress: Callable[[int], object] | None = None,
-) -> RankedSums:
-    """Second pass.
+) -> ResidualSums:
+    """Second pass: estimation residuals, and the ranks among them.
 
     Parameters
     ----------
     design, chosen
         Layout and estimates of used events.
-    day_spread : array (W,)
-        Standard deviation over all events of the SAR of each day; 0 counts as 1.
-    scar_spread : float
-        Standard deviation over all events of the SCAR; 0 counts as 1.
+    spread : array (1 + W,), optional
+        Standard deviation over all events of the SCAR and of the SAR of each day, 0 counting as 1; None leaves the
+        ranks out.
     """
-    day_spread = np.where(day_spread > 0, day_spread, 1.0)
-    scaled_scar = chosen.scar / (scar_spread if scar_spread > 0 else 1.0)
 
-    def rank_chunk(days: EventDays) -> RankedSums:
-        ranked, std = ranks.RankedDays.of(days.residuals), days.estimates.residual_std[:, None]
-        scaled = days.standardised / day_spread * std  # in the unit of the residuals
-        values = (days.abnormal, scaled, scaled_scar[days.positions, None] * std)
-        return RankedSums(*map(ranked.place, values))
+    def sum_chunk(days: EventDays) -> ResidualSums:
+        sums, std = ResidualSums.of(days), days.estimates.residual_std[:, None]
+        if spread is None:
+            return sums
+        by = np.where(spread > 0, spread, 1.0)  # further days stand in the unit of the residuals
+        further = days.abnormal, days.standardised / by[1:] * std, days.estimates.scar[:, None] / by[0] * std
+        ranked = ranks.rank_days(days.residuals, days.estimates.n_estimation, further)
+        return RankedSums(sums.n, sums.total, sums.count, sums.positive_share, *ranked)
 
-    return add_up(map_event_days(design, chosen, rank_chunk, workers=workers), on_progress)
+    return add_up(map_event_days(design, chosen, sum_chunk, workers=workers), on_progress)
 
 
 def add_up(parts: Iterable[S], on_progress: Callable[[int], object] | None) -> S:
@@ -187,7 +201,7 @@ def buy_and_hold(design: BatchDesign, chosen: EventEstimates, held: np.ndarray |
     windows = chosen.windows
     bhar = np.empty(chosen.car.size)
     places = np.arange(windows.event_first, windows.event_last + 1)
-    for days in iterate_event_days(design, chosen):
+    for days in iterate_event_days(design, chosen, WINDOWS_AT_ONCE):
         at = days.estimates.session_index[:, None] + places
         ticker = days.estimates.ticker_index
         taken_off = design.subtracted[np.minimum(ticker, design.subtracted.shape[0] - 1)[:, None], at]
@@ -204,13 +218,13 @@ def hold_shares(returns: np.ndarray, rows: np.ndarray, chosen: EventEstimates) -
     return np.asarray(np.prod(1 + returns[rows[:, None], at], axis=1) - 1)
 
 
-def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: RankedSums | None) -> DayTable:
+def tabulate_days(chosen: EventEstimates, sums: DaySums, more: ResidualSums) -> DayTable:
     """AAR and CAAR by rel_session with their statistics."""
     windows, n = chosen.windows, chosen.car.size
     with np.errstate(divide="ignore", invalid="ignore"):
         has_patell = chosen.model not in WITHOUT_PATELL and (chosen.df > 2).all()
         patell_scale = math.sqrt(float((chosen.df / (chosen.df - 2.0)).sum())) if has_patell else math.nan
-    share = sums.positive_share / n
+    share = more.positive_share / n
     columns = {
         "aar_t": sums.abnormal.t,
         "aar_patell": n * sums.standardised.mean / patell_scale,
@@ -223,8 +237,8 @@ def tabulate_days(chosen: EventEstimates, sums: DaySums, ranked: RankedSums | No
         "caar_patell": n * sums.cumulative_standardised.mean / patell_scale,
         "caar_bmp": sums.cumulative_standardised.t,
     }
-    if ranked is not None:
-        columns["aar_corrado"] = ranks.day_rank_statistics(ranked.corrado)[-windows.n_event :]
+    if isinstance(more, RankedSums):
+        columns["aar_corrado"] = ranks.day_rank_statistics(more.corrado)[-windows.n_event :]
     with_p: dict[str, np.ndarray] = {"positive_share": sums.positive / n}
     for name, values in columns.items():
         is_t = name.endswith(("_t", "_bmp"))

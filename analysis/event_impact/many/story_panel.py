@@ -235,7 +235,8 @@ def _rank_with_residuals(members: Sequence[StoryWindow], scar: np.ndarray) -> ra
     for row, member in enumerate(members):
         days[row, longest - len(member.residuals) :] = member.residuals.to_numpy() / member.residual_std
     spread = float(scar.std(ddof=1))
-    return ranks.RankedDays.of(days).place(scar[:, None] / (spread if spread > 0 else 1.0))
+    scaled = scar[:, None] / (spread if spread > 0 else 1.0)
+    return ranks.rank_days(days, np.isfinite(days).sum(axis=1), [scaled])[0]
 
 
 def shared_days(one: StoryWindow, other: StoryWindow) -> int:
