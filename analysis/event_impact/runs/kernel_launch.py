@@ -72,8 +72,8 @@ def serve(pipe: Connection) -> None:
     for number in STREAMS:
         with tempfile.TemporaryFile() as file:
             os.dup2(file.fileno(), number)
-    pipe.send_bytes(b"{}")
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionError):  # nobody asks any more
+        pipe.send_bytes(b"{}")
         while order := pipe.recv_bytes():
             count = shell.execution_count
             shell.run_cell(json.loads(order), store_history=True)
