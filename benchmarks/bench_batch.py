@@ -187,24 +187,19 @@ def print_single_events(design: BatchDesign, n: int) -> None:
     found = estimate_events(design, tickers, sessions, windows=windows)
     cpu, _ = measure(lambda: judge_events(design, found), 1)
     print(f"\nt, sample-quantile and conformal p of single events: {n / cpu:,.0f} events per CPU-second")
-    block = np.arange(n) % 500
+    car = found.car[found.is_used]
+    block, resampling = np.arange(car.size) % 500, cross_section_resampling
     for name, task in (
-        ("sign_flip", lambda: cross_section_resampling.sign_flip(found.car, draws=1_999, seed=1)),
-        (
-            "wild_bootstrap, 500 blocks",
-            lambda: cross_section_resampling.wild_bootstrap(found.car, block, draws=1_999, seed=1),
-        ),
+        ("sign_flip", lambda: resampling.sign_flip(car, draws=1_999, seed=1)),
+        ("wild_bootstrap, 500 blocks", lambda: resampling.wild_bootstrap(car, block, draws=1_999, seed=1)),
         (
             "event_block_bootstrap, 500 blocks",
-            lambda: cross_section_resampling.event_block_bootstrap(found.car, block, draws=1_999, seed=1),
+            lambda: resampling.event_block_bootstrap(car, block, draws=1_999, seed=1),
         ),
-        (
-            "bhar_skewness_adjusted",
-            lambda: cross_section_resampling.bhar_skewness_adjusted(found.car, draws=1_999, seed=1),
-        ),
+        ("bhar_skewness_adjusted", lambda: resampling.bhar_skewness_adjusted(car, draws=1_999, seed=1)),
     ):
         cpu, _ = measure(task, 1)
-        print(f"{name}: {1_999 * n / cpu:,.0f} draws x N per CPU-second")
+        print(f"{name}: {1_999 * car.size / cpu:,.0f} draws x N per CPU-second")
 
 
 def print_peers(design: BatchDesign, n: int = 1_000) -> None:

@@ -85,18 +85,20 @@ def measure_nightly(folder: Path) -> Row:
     return Row("nightly, each story and notebook more", cpu, wall, goal="<= 1 s wall")
 
 
-def measure_list(reports: Path, published: Path) -> Row:
-    """The list of many runs, each a copy of one that was published."""
+def measure_list(reports: Path, published: Path) -> list[Row]:
+    """The list of many runs, each a copy of one that was published; once more with what the first list, as any index, keeps."""
     record_text = json.loads((published / "run.json").read_text(encoding="utf-8"))
     for number in range(N_LISTED):
         folder = reports / f"{published.name[:-8]}{number:08x}"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({**record_text, "files": {}}), encoding="utf-8")
-    return Row(f"list of {N_LISTED} runs", *impact("list", "--reports", str(reports)), goal="<= .3 s wall")
+    names = (f"list of {N_LISTED} runs, no index yet", f"list of {N_LISTED} runs")
+    return [Row(name, *impact("list", "--reports", str(reports)), goal="<= .3 s wall") for name in names]
 
 
 def measure_all(folder: Path) -> list[Row]:
     """Every row, the page first."""
+    ENVIRONMENT["XDG_CACHE_HOME"] = str(folder / "caches")  # nothing was asked before
     reports = folder / "reports"
     asked = ("run", NOTEBOOK, "--story", STORY, "--as-of", AS_OF, "--reports", str(reports))
     impact("run", "01_alignment", "--reports", str(folder / "warm"))  # calendars kept, files in the disk's cache
@@ -110,9 +112,11 @@ def measure_all(folder: Path) -> list[Row]:
     rows.append(Row("dossier of all notebooks", *bound, goal="<= 4 s wall"))
     rows.append(measure_nightly(folder))
     (published,) = [p.parent for p in reports.glob("*/run.json")]
-    rows.append(measure_list(folder / "listed", published))
-    verbs = {("--help",): ".05", ("stories",): ".2", ("align", "--all"): ".5"}
-    rows += [Row(" ".join(words), *impact(*words), goal=f"<= {goal} s wall") for words, goal in verbs.items()]
+    rows += measure_list(folder / "listed", published)
+    rows.append(Row("--help", *impact("--help"), goal="<= .05 s wall"))
+    for words, goal in ((("stories",), ".2"), (("align", "--all"), ".5")):
+        for more in ("", ", asked again"):
+            rows.append(Row(" ".join(words) + more, *impact(*words), goal=f"<= {goal} s wall"))
     return rows
 
 
