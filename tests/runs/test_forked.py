@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from event_impact.base.root import IMPORT_ROOT
 from event_impact.base.threads import ONE_THREAD
-from event_impact.runs.forked import ForkedProcess
+from event_impact.runs.forked import ForkedProcess, compute_meanwhile
 
 FORK = """
 import json, os, signal, sys, tempfile
@@ -115,3 +115,28 @@ def test_the_exit_code_of_a_fork_is_told() -> None:
     codes = [ForkedProcess(lambda number=number: os._exit(number)).wait() for number in (0, 3)]
     killed = ForkedProcess(lambda: os.kill(os.getpid(), 9))
     assert (codes, killed.wait(), killed.poll()) == ([0, 3], -9, -9)
+
+
+def test_what_is_computed_meanwhile_is_what_is_computed_here() -> None:
+    found = compute_meanwhile(lambda: [0.1 + 0.2, os.getpid()])()
+    assert found[0] == 0.1 + 0.2
+    assert found[1] != os.getpid()
+
+
+def test_what_fails_meanwhile_is_left_to_whoever_asks(capfd) -> None:
+    assert compute_meanwhile(lambda: 1 / 0)() is None
+    assert compute_meanwhile(lambda: os.kill(os.getpid(), 9))() is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_computed_meanwhile_ends_with_its_kernel() -> None:
+    done = run("""
+from event_impact.runs.forked import compute_meanwhile
+def work():
+    print("begun", flush=True)
+    os.kill(os.getppid(), signal.SIGKILL)
+    signal.pause()
+compute_meanwhile(work)
+signal.pause()
+""")  # which waits for all that holds its output
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "begun\n")

@@ -17,13 +17,17 @@ from collections.abc import Callable, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 
 from event_impact.base.root import IMPORT_ROOT
 from event_impact.base.threads import GRAMMARS
-from event_impact.runs.kernel_launch import PARENT, die_with_parent, serve
+from event_impact.runs.kernel_launch import MEMORY, PARENT, die_with_parent, limit_memory, serve
 
 # What a kernel loads while its runner loads what renders; the first cells of a notebook ask for it.
 SERVING = ("event_impact.runs.shell", "event_impact.study.study", "event_impact.page.timelines")
+
+
+T = TypeVar("T")
 
 
 class ForkedProcess:
@@ -101,6 +105,30 @@ def _become_kernel(own: Connection, environment: dict[str, str], folder: Path, p
     for name in SERVING:
         importlib.import_module(name)
     serve(own)
+
+
+def compute_meanwhile(work: Callable[[], T]) -> Callable[[], T | None]:
+    """What some work comes to, computed by a fork of this process from now on; None where that failed."""
+    receiver, sender = Pipe(duplex=False)
+    parent = os.getpid()
+
+    def run() -> None:
+        die_with_parent(parent)
+        limit_memory(os.environ.get(MEMORY, ""))
+        with contextlib.suppress(Exception):  # whoever asks for it meets the same, and says so
+            sender.send(work())
+
+    process = ForkedProcess(run)
+    sender.close()
+
+    def take() -> T | None:
+        found: T | None = None
+        with contextlib.suppress(EOFError, OSError), receiver:
+            found = receiver.recv()
+        process.wait()
+        return found
+
+    return take
 
 
 def forget_runner(*, keep: int) -> None:

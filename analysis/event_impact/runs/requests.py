@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from event_impact.base.code_digest import digest_package
 from event_impact.base.errors import ConfigError, did_you_mean
 from event_impact.base.root import StudyRoot
 from event_impact.base.threads import can_fork
-from event_impact.runs.forked import ForkedKernel
+from event_impact.runs.forked import ForkedKernel, compute_meanwhile
 from event_impact.runs.freshness import measure_freshness
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 from event_impact.runs.recall import settle_parameters
@@ -103,11 +104,20 @@ class Prepared:
         if limits.is_cold or not can_fork():
             yield None
             return
-        kernel = ForkedKernel(kernel_environment(root, limits), root, self.study.offer)
+        kernel = ForkedKernel(kernel_environment(root, limits), root, self._offer)
         try:
             yield kernel
         finally:
             kernel.discard()
+
+    def _offer(self) -> None:
+        """Let the cells take the study as it is open here, and on a second core begin with what takes longest."""
+        from event_impact.study.study import Study
+
+        study, has_core = self.study, len(os.sched_getaffinity(0)) > 1
+        if self.states_verdict and isinstance(study, OpenedStudy) and has_core and "_curves" not in vars(study):
+            study.ahead = compute_meanwhile(lambda: Study.take(study).curve)
+        study.offer()
 
 
 def short_name(notebook: str) -> str:

@@ -3,7 +3,7 @@
 Nothing here estimates, tests or draws, so that it loads fast and refuses early.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ class OpenedStudy:
 
     offered: "ClassVar[OpenedStudy | None]" = None
     """What the runner of this notebook opened before it forked the kernel."""
+    ahead: Callable[[], Any] | None = None
+    """Gives the specification curve of the headline, where another process computes it already."""
 
     def __init__(
         self, story: str | Story = StudyConfig.story, *, root: str | Path | None = None,

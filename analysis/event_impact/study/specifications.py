@@ -1,7 +1,7 @@
 """The steps of the robustness notebook: every specification that a story's prices allow, and what they say together."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -156,8 +156,9 @@ def list_designs(
             add(label, form, partial(_on_factor_market, opened, panel, model, form))
         for model in FACTOR_COLUMNS:
             add(MODEL_LABELS[model], SIMPLE, partial(_on_factors, opened, panel, model))
+    load = cache(partial(load_beside, opened))
     for (label, members), form in product(_peer_sets(opened).items(), (SIMPLE, LOG)):
-        add(label, form, partial(_with_peers, opened, members, form, return_kind))
+        add(label, form, partial(_with_peers, load, members, form, return_kind))
     return found
 
 
@@ -193,8 +194,8 @@ def _on_factors(opened: OpenedStory, panel: ReturnPanel, model: str) -> Design:
     return _design(panel, model, panel.returns[HEADLINE_KIND], HEADLINE_KIND, factors=factors)
 
 
-def _with_peers(opened: OpenedStory, peers: tuple[str, ...], form: str, kind: str) -> Design:
-    panel = load_beside(opened, *peers)
+def _with_peers(load: Callable[..., ReturnPanel], peers: tuple[str, ...], form: str, kind: str) -> Design:
+    panel = load(*peers)
     return _design(panel, "market_peers", panel.returns[kind], kind, form=form, peers=peers)
 
 
@@ -225,7 +226,9 @@ def list_peer_candidates(opened: OpenedStory) -> tuple[list[Candidate], Choice]:
         sets += [(choose(f"without {name}"), tuple(p for p in held if p != name)) for name in held]
     for choice, members in sets:
         try:
-            candidates.append(Candidate(choice, _with_peers(opened, members, SIMPLE, HEADLINE_KIND), masked))
+            candidates.append(
+                Candidate(choice, _with_peers(partial(load_beside, opened), members, SIMPLE, HEADLINE_KIND), masked)
+            )
         except (DataError, EstimationError) as error:
             candidates.append(Candidate(choice, None, masked, error.message))
     return candidates, whole

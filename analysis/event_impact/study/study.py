@@ -100,6 +100,11 @@ class Study(OpenedStudy):
             if "source" in declared:
                 study.check()
             return study
+        return cls.take(held)
+
+    @classmethod
+    def take(cls, held: OpenedStudy) -> "Study":
+        """A study that is open, as it is."""
         taken = cls.__new__(cls)
         taken.__dict__.update(held.__dict__)
         return taken
@@ -261,7 +266,8 @@ class Study(OpenedStudy):
     def trace_curve(self, return_kind: str) -> SpecificationCurve:
         """The event session under every exchangeable choice, for one kind of return; computed once."""
         if return_kind not in self._curves:
-            self._curves[return_kind] = specifications.trace_curve(
+            found = self.ahead() if self.ahead and return_kind == HEADLINE_KIND else None
+            self._curves[return_kind] = found or specifications.trace_curve(
                 self.opened, self.returns, self.alignment, return_kind=return_kind
             )
         return self._curves[return_kind]
