@@ -10,6 +10,7 @@ import importlib.util
 import math
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -182,7 +183,8 @@ def open_client(scheduler: str) -> Iterator["Client"]:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError) as error:
         raise DataError(f"No scheduler answers at {scheduler}.", "Start one: dask scheduler.") from error
-    with client:
+    with client, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # the events of a partition travel with its task
         check_workers(client)
         yield client
 
