@@ -16,6 +16,8 @@ Examples
 import difflib
 from collections.abc import Iterable
 
+MAX_REASON = 300
+
 
 class StudyError(Exception):
     """Base of all refusals.
@@ -96,3 +98,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The known names that look like one that is unknown, as a question; empty where none does."""
     near = difflib.get_close_matches(name, list(known), n=3)
     return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def shorten(text: str) -> str:
+    """One line of bounded length: what travels on of somebody else's message; the page of a failed run holds the rest."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MAX_REASON else flat[: MAX_REASON - 3] + "..."

@@ -5,15 +5,12 @@ from typing import Any
 
 import nbformat
 
-from event_impact.base.errors import ExecutionError
+from event_impact.base.errors import ExecutionError, shorten
 from event_impact.base.run_record import RunRecord
 from event_impact.page.exhibits import EXHIBIT_MIME
 from event_impact.page.provenance import RECORD_MIME
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.kernel_launch import KernelLimits
-
-# Characters of a cell's own error message that travel on; the page holds the rest.
-MAX_REASON = 300
 
 
 def execute_notebook(
@@ -60,12 +57,6 @@ def execute_notebook(
     notebook: nbformat.NotebookNode = nbformat.read(target, as_version=4)
     check_executed(notebook, name)
     return notebook
-
-
-def shorten(text: str) -> str:
-    """One line of bounded length."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= MAX_REASON else flat[: MAX_REASON - 3] + "..."
 
 
 def explain(error: Exception, limits: KernelLimits) -> str:

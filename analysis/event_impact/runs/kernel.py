@@ -17,8 +17,7 @@ import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import Engine, papermill_engines
 
-from event_impact.base.errors import ExecutionError
-from event_impact.runs.execute import shorten
+from event_impact.base.errors import ExecutionError, shorten
 from event_impact.runs.forked import ForkedProcess
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 
