@@ -44,7 +44,7 @@ def test_ridge_takes_the_penalty_of_least_leave_one_out_error(returns):
     intercept, weights = ridge_by_hand(y, x, fit.penalty)
     np.testing.assert_allclose(fit.weights, weights, rtol=1e-10)
     assert fit.intercept == pytest.approx(intercept, rel=1e-10)
-    np.testing.assert_allclose(fit.residuals, y - fit.predict(x), atol=1e-15)
+    np.testing.assert_allclose(fit.residuals, y - (fit.intercept + x @ fit.weights), atol=1e-15)
 
 
 def test_ridge_without_penalty_is_least_squares(returns):

@@ -50,10 +50,6 @@ class PeerFit:
     penalty: float
     residuals: np.ndarray
 
-    def predict(self, donors: np.ndarray) -> np.ndarray:
-        """Counterfactual returns, (m,) from (m, J)."""
-        return np.asarray(self.intercept + np.asarray(donors) @ self.weights)
-
 
 def fit_ridge(returns: np.ndarray, donors: np.ndarray, *, penalties: tuple[float, ...] = PENALTIES) -> PeerFit:
     """Ridge on standardised donors, intercept unpenalised, penalty of least leave-one-out error.
