@@ -94,6 +94,14 @@ def test_no_nearby_point_is_better(windows):
                 assert literal_log_likelihood(e, a + da, b + db) <= value + 1e-9
 
 
+def test_what_another_processor_rounds_otherwise_changes_no_digit_that_is_shown(windows):
+    rng = np.random.default_rng(4)
+    rounded = windows * (1.0 + 4e-16 * rng.choice([-1, 0, 1], windows.shape))
+    fit, other = fit_garch(windows), fit_garch(rounded)
+    for name in ("alpha", "beta", "forecast_variance"):
+        np.testing.assert_allclose(getattr(other, name), getattr(fit, name), rtol=1e-11, atol=1e-12)
+
+
 def test_parameters_stay_in_the_triangle_and_recover_the_truth():
     e = simulate_garch(np.random.default_rng(1), 3, 6000)
     fit = fit_garch(e)

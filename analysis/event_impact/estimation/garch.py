@@ -6,7 +6,8 @@ The parameters maximise the Gaussian quasi-likelihood (Bollerslev 1986; Engle & 
 targeting). The dummy of the event day never enters: with a one-day dummy its residual is zero and
 likelihood errors say nothing about it. The search is deterministic: a grid over the triangle of
 admissible parameters, then damped Newton steps from the best hills of the grid, each the exact
-minimum of a quadratic model over the triangle, so that the bounds need no special case.
+minimum of a quadratic model over the triangle, so that the bounds need no special case; from the best
+of them plain Newton steps until the digits stand, which are then the same on every processor.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from event_impact.base.errors import EstimationError
 
 #: Upper bound of a + b; beyond it the variance target loses its meaning.
 MAX_PERSISTENCE = 0.998
-#: A row rests once its step in both parameters is below this.
-PARAMETER_STEP = 1e-7
+#: A start rests once its step in both parameters is below this; its hill is then known.
+HILL_STEP = 1e-4
+#: The same for the best of them: far below what any result can show.
+LAST_STEP = 1e-12
+#: Of the trace of the curvature; keeps a flat direction in the triangle.
+LEAST_DAMPING = 1e-9
 #: Steps allowed; damping that grows tenfold after each failure ends every row long before.
 MAX_STEPS = 100
 #: Starts per window: the likelihood can have more than one hill.
@@ -152,6 +157,7 @@ def _estimate(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     winner = best.reshape(n_starts, n, 2)[np.argmin(loss, axis=0), np.arange(n)]
     # A constant variance has loss 1 per day: sum(log 1 + e^2 / s2) = L.
     constant = loss.min(axis=0) >= len(by_time) - 1e-9
+    winner = _polish(by_time, winner)
     winner = np.where(constant[:, None] | (winner[:, :1] <= 0.0), 0.0, winner)
     return winner[:, 0], winner[:, 1]
 
@@ -170,8 +176,9 @@ def _sum_logs(h: np.ndarray) -> np.ndarray:
 def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Loss (n,), gradient (2, n) and a positive semi-definite curvature (3, n: aa, ab, bb) at (n, 2) points.
 
-    The curvature is the exact second derivative where that is positive definite, else the expected
-    one, sum_t h'h'^T / h^2, which always is.
+    The curvature is the exact second derivative where that is positive definite; else bb is raised until it is, which
+    leaves the bend along beta = 0 exact, where a minimum can lie; where aa is not positive either, the expected one,
+    sum_t h'h'^T / h^2.
     """
     if len(points) == 1:  # numpy sums a single column in another order than columns side by side
         loss, gradient, curvature = _loss_with_slopes(by_time.repeat(2, axis=1), points.repeat(2, axis=0))
@@ -192,8 +199,9 @@ def _loss_with_slopes(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarr
     np.multiply(slope, by_ab, out=bent[1, :, 1])
     np.multiply(slope, by_bb, out=bent[2, :, 1])
     expected, exact = outer.sum(axis=1), bent.reshape(3, -1, len(points)).sum(axis=1)
-    is_definite = (exact[0] > 0) & (exact[0] * exact[2] > exact[1] ** 2)
-    return _sum_logs(h) + ratio.sum(axis=0), gradient, np.where(is_definite, exact, expected)
+    raised = expected[2] + exact[1] ** 2 / np.where(exact[0] > 0, exact[0], np.inf)
+    exact[2] = np.where(exact[0] * exact[2] > exact[1] ** 2, exact[2], raised)
+    return _sum_logs(h) + ratio.sum(axis=0), gradient, np.where(exact[0] > 0, exact, expected)
 
 
 def _recur(beta: np.ndarray, drive: np.ndarray, *, start: np.ndarray | float = 0.0) -> np.ndarray:
@@ -244,11 +252,25 @@ def _descend(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.nd
         moved = active[better]
         points[moved], loss[moved] = candidate[better], value[better]
         gradient[:, moved], curvature[:, moved] = slope[:, better], curve[:, better]
-        damping[active] = np.where(better, np.maximum(damping[active] / 10.0, 1e-9), damping[active] * 10.0)
-        active = active[step > PARAMETER_STEP]
+        damping[active] = np.where(better, np.maximum(damping[active] / 10.0, LEAST_DAMPING), damping[active] * 10.0)
+        active = active[step > HILL_STEP]
         if not active.size:
             break
     return points, loss
+
+
+def _polish(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Plain Newton steps from near the minimum while they shrink by half; losses are too flat there to compare."""
+    points, active, before = points.copy(), np.arange(len(points)), np.full(len(points), np.inf)
+    while active.size:
+        here = points[active]
+        _, gradient, curvature = _loss_with_slopes(by_time.take(active, axis=1), here)
+        candidate = _best_in_triangle(here, gradient, curvature, np.full(len(here), LEAST_DAMPING))
+        step = np.abs(candidate - here).max(axis=1)
+        shrinks = step < before[active] / 2.0
+        points[active[shrinks]], before[active] = candidate[shrinks], step
+        active = active[shrinks & (step > LAST_STEP)]
+    return points
 
 
 def _best_in_triangle(here: np.ndarray, gradient: np.ndarray, curvature: np.ndarray, damping: np.ndarray) -> np.ndarray:
