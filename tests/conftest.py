@@ -18,7 +18,7 @@ from event_impact import Study
 from event_impact.base.root import StudyRoot
 from event_impact.runs.requests import RunRequest
 from event_impact.runs.run import run_notebook
-from event_impact.runs.store import RunOutcome
+from event_impact.runs.store import StoredRun
 from stories import ROOT, compute
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell leaves it for what runs in its background
@@ -41,6 +41,6 @@ def focal_reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def publish_focal(root: StudyRoot, focal_reports: Path) -> Callable[[str], RunOutcome]:
+def publish_focal(root: StudyRoot, focal_reports: Path) -> Callable[[str], StoredRun]:
     """Executes a notebook on the focal story, once however many tests look at its page."""
     return cache(lambda notebook: run_notebook(RunRequest(notebook, {}, root, focal_reports)))

@@ -11,10 +11,10 @@ from event_impact.base import remembered
 from event_impact.base.root import StudyRoot
 from event_impact.runs.recall import ALREADY, run_unless_known
 from event_impact.runs.run import run_notebook
-from event_impact.runs.store import RunOutcome
+from event_impact.runs.store import StoredRun
 from small_study import execute_fake, make_study, request
 
-Ask = Callable[..., tuple[RunOutcome, list[str]]]
+Ask = Callable[..., tuple[StoredRun, list[str]]]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyRoot:
 
 @pytest.fixture
 def ask(root: StudyRoot) -> Ask:
-    def ask(is_forced: bool = False, **parameters: object) -> tuple[RunOutcome, list[str]]:
+    def ask(is_forced: bool = False, **parameters: object) -> tuple[StoredRun, list[str]]:
         said: list[str] = []
         asked = request(root, is_forced=is_forced, **parameters)
         done = run_unless_known(

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,6 @@ from event_impact.events.sessions import Alignment
 from event_impact.reading.filings import Filing, is_submissions, read_submissions
 from event_impact.reading.ingest import ArticleRequest, Examined, add_article, read_source
 from event_impact.reading.pages import MAX_BYTES, read_page
-from event_impact.reading.stamps import Interval
 from event_impact.registry import registration
 from event_impact.registry.alignments import describe_alignment
 from event_impact.registry.new_study import lay_out_study
@@ -49,16 +49,15 @@ def story() -> None:
 @click.option("--zone", default="", metavar="ZONE", help="IANA zone for stamps of these pages that print none.")
 @click.option("--prices", metavar="WHERE", help="fetch: download them now; or the path of your own file or folder.")
 @click.option("--yes", is_flag=True, help="Ask nothing; what is missing is refused.")
-@click.pass_context
 def new(
-    ctx: click.Context, /, counterparties: tuple[str, ...], closed: bool, notes: str, articles: tuple[str, ...],
-    zone: str, prices: str | None, yes: bool, **given: str | None,
+    counterparties: tuple[str, ...], closed: bool, notes: str, articles: tuple[str, ...], zone: str,
+    prices: str | None, yes: bool, **given: str | None,
 ) -> None:  # fmt: skip
     """Register a story, with its pages if they are saved; prints its id.
 
     Then it is aligned, and what will be identified is said before any return is computed.
     """
-    data = context.open_own_root(ctx).data
+    data = context.open_root(to_write=True).data
     answers = _ask_story(data, given, yes=yes)
     other = answers.pop("peers").replace(",", " ").replace(";", " ").split()
     if not articles and not yes:
@@ -70,24 +69,24 @@ def new(
     registration.check_new_story(data, wanted)
     if prices and not articles:
         raise ConfigError("--prices needs the articles, which say from when.", "Give --article, or fetch later.")
-    pages = [_read_page(ctx, item, zone=zone, yes=yes) for item in articles]
+    pages = [_read_page(item, wanted.story, zone=zone, yes=yes) for item in articles]
     if pages:
         with registration.rehearsal(data) as copy:
             registration.register_story(copy, wanted)
             for page in pages:
-                _add_page(copy, wanted.story, *page)
+                add_article(copy, *page)
     held = registration.register_story(data, wanted)
-    context.tell(ctx, f"{held.story} is registered: {held.ticker} on {held.exchange}, against {held.benchmark}.")
+    context.tell(f"{held.story} is registered: {held.ticker} on {held.exchange}, against {held.benchmark}.")
     for page in pages:
-        for remark in _add_page(data, held.story, *page):
-            context.tell(ctx, remark)
+        added = add_article(data, *page)
+        context.tell(f"{added.article_id}: {added.row['role']}", *(f"note: {remark}" for remark in added.remarks))
     held = load_stories(data, with_drafts=True)[held.story]
     if held.is_draft:
         follows = f"impact article add FILE --story {held.story} --role report"
-        context.tell(ctx, f"It has no report and no denial yet. Next: {follows}")
+        context.tell(f"It has no report and no denial yet. Next: {follows}")
     else:
-        _say_what_follows(ctx, data, held, prices, yes=yes)
-    context.say(ctx, held.story, {"story": held.story, "ticker": held.ticker, "exchange": held.exchange})
+        _say_what_follows(data, held, prices, yes=yes)
+    context.say(held.story, {"story": held.story, "ticker": held.ticker, "exchange": held.exchange})
 
 
 def _ask_story(data: Path, given: dict[str, str | None], *, yes: bool) -> dict[str, str]:
@@ -152,71 +151,60 @@ def _ask_pages() -> tuple[str, ...]:
     return tuple(f"{role}={file}" for role, file in given.items() if file)
 
 
-def _read_page(ctx: click.Context, item: str, *, zone: str, yes: bool) -> tuple[str, Examined, Interval, str]:
+def _read_page(item: str, story_id: str, *, zone: str, yes: bool) -> tuple[Examined, ArticleRequest]:
     """A page given as ROLE=FILE, examined and settled before anything is written."""
     role, equals, file = item.partition("=")
     if not equals or role not in ROLES:
         raise ConfigError(f"--article {item!r} names no role and file.", "For example: --article report=page.html")
     examined = examine(file, zone=zone)
-    show(ctx, examined)
-    proposal, interval = settle(ctx, examined, yes=yes)
+    show(examined)
+    proposal, interval = settle(examined, yes=yes)
     if not examined.outlet and yes:
         hint = "Leave the page out, and add it afterwards with: impact article add --outlet NAME"
         raise DataError(f"{examined.page.name} does not name its outlet, and nothing was registered.", hint)
     outlet = examined.outlet or ask(
         click.prompt, f"Outlet of {examined.page.name}", "Leave the page out, and add it afterwards with --outlet."
     )
-    return role, replace(examined, proposal=proposal), interval, outlet
+    return replace(examined, proposal=proposal), ArticleRequest(story_id, role, interval, outlet)
 
 
-def _add_page(
-    data: Path, story_id: str, role: str, examined: Examined, interval: Interval, outlet: str
-) -> tuple[str, ...]:
-    added = add_article(data, examined, ArticleRequest(story_id, role, interval, outlet))
-    return (f"{added.article_id}: {added.row['role']}", *(f"note: {remark}" for remark in added.remarks))
-
-
-def _say_what_follows(ctx: click.Context, data: Path, held: Story, prices: str | None, *, yes: bool) -> None:
+def _say_what_follows(data: Path, held: Story, prices: str | None, *, yes: bool) -> None:
     """What will be identified, said before any return is computed; then whether prices can serve it."""
     alignment = registration.align_recorded(held, data)
-    context.tell(ctx, describe_alignment(alignment))
+    context.tell(describe_alignment(alignment))
     lack = registration.tell_recorded(data, held.ticker, held.benchmark) == registration.TO_FETCH
     if prices is None and lack and not yes:
         question = f"Prices of {held.ticker} and {held.benchmark} (fetch, the path of your own, or nothing for later)"
         prices = ask(click.prompt, question, "Give --prices.", default="", show_default=False).strip()
     if prices == "fetch":
-        _fetch_prices(ctx, held)
+        _fetch_prices(held)
     usual = registration.default_source(held)
     source = usual if prices in (None, "", "fetch") else prices
     config = StudyConfig.from_parameters(story=held.story, source=source)
     try:
-        sentences = [*registration.check_readiness(held, alignment, config, data)]
-        sentences += describe_other_news(alignment, config, data)
+        sentences = foresee(alignment, config, data)
     except DataError as error:
         if prices:
             raise DataError(f"{held.story} is registered, but: {error.message}", error.hint) from error
         sentences = [str(error)]
-    for sentence in sentences:
-        context.tell(ctx, sentence)
     option = "" if source == usual else f" --source {source}"
-    context.tell(ctx, f"Next: impact story plan {held.story}{option} --freeze")
+    context.tell(*sentences, f"Next: impact story plan {held.story}{option} --freeze")
 
 
-def _fetch_prices(ctx: click.Context, held: Story) -> None:
-    root, progress = context.open_root(ctx), context.make_progress(ctx)
+def _fetch_prices(held: Story) -> None:
     try:
-        outcome = scheduler.fetch_story(root, held.story, read_system_clock(), progress)
+        outcome = scheduler.fetch_story(context.open_root(), held.story, read_system_clock(), context.make_progress())
     except StudyError as error:
         said = f"{held.story} is registered, but its prices were not: {error.message}"
         raise type(error)(said, error.hint) from error
-    for note in outcome.notes:
-        context.tell(ctx, note)
+    context.tell(*outcome.notes)
 
 
-def describe_other_news(alignment: Alignment, config: StudyConfig, data: Path) -> list[str]:
-    """What else is known of the listing within the windows, and how to enter what is not recorded."""
+def foresee(alignment: Alignment, config: StudyConfig, data: Path) -> list[str]:
+    """Whether prices can serve, what else is known within the windows, and how to enter what is not recorded."""
+    ready = registration.check_readiness(alignment.story, alignment, config, data)
     found = find_other_news(alignment, config, data)
-    lines = found.describe(*span_of_windows(alignment, config))
+    lines = [*ready, *found.describe(*span_of_windows(alignment, config))]
     if found.proposed:
         usual = registration.default_source(alignment.story)
         source = "" if config.source == usual else f" --source {config.source}"
@@ -224,19 +212,16 @@ def describe_other_news(alignment: Alignment, config: StudyConfig, data: Path) -
     return lines
 
 
-def plan_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A story, and the parameters of its plan."""
-    story_argument = click.argument("story_id", metavar="STORY", shell_complete=context.complete(context.list_stories))
-    return story_argument(context.source_option(context.assignments_option(command)))
+plan_options = context.join_options(context.story_argument, context.source_option, context.assignments_option)
 
 
 def open_plan(
-    ctx: click.Context, story_id: str, source: str | None, assignments: tuple[str, ...], *, to_write: bool
+    story: str, source: str | None, assignments: tuple[str, ...], *, to_write: bool
 ) -> tuple[Path, StudyConfig, Alignment]:
     """The tables, the parameters that the command line gives, and the story aligned."""
-    data = (context.open_own_root(ctx) if to_write else context.open_root(ctx)).data
-    held = load_story(parse_story("story", story_id), data)
-    given = context.gather_parameters(assignments, story=story_id, source=source)
+    data = context.open_root(to_write=to_write).data
+    held = load_story(parse_story("story", story), data)
+    given = context.gather_parameters(assignments, story=story, source=source)
     config = StudyConfig.from_parameters(**{"source": registration.default_source(held), **given})
     return data, config, registration.align_recorded(held, data, config.source)
 
@@ -256,58 +241,50 @@ def load_filings(where: str) -> tuple[Filing, ...]:
 @plan_options
 @click.option("--add", is_flag=True, help="Append them to data/confounders.csv.")
 @click.option("--filings", metavar="FILE", help="A filing of the firm, or its list of submissions, from EDGAR.")
-@click.pass_context
-def confounders(
-    ctx: click.Context, story_id: str, source: str | None, assignments: tuple[str, ...], add: bool, filings: str | None
-) -> None:
+def confounders(add: bool, filings: str | None, **asked: Any) -> None:
     """List ex-dividend days and earnings of STORY's listing that are not recorded; prints how many.
 
     Earnings are entered as masked, so that mask=listed leaves them out of the estimation window.
     """
-    data, config, alignment = open_plan(ctx, story_id, source, assignments, to_write=add)
+    data, config, alignment = open_plan(**asked, to_write=add)
     found = find_other_news(alignment, config, data, load_filings(filings) if filings else ())
-    for row in found.proposed:
-        mask = "masked" if row["is_masked"] == "yes" else "not masked"
-        context.tell(ctx, f"{row['session']}  {row['label']:40} {mask}, known from {row['known_from']}")
-    for sentence in (*found.expected, *found.sentences):
-        context.tell(ctx, sentence)
+    rows = [
+        f"{row['session']}  {row['label']:40} {'' if row['is_masked'] == 'yes' else 'not '}masked, known from {row['known_from']}"
+        for row in found.proposed
+    ]
+    context.tell(*rows, *found.expected, *found.sentences)
     entered = add_confounders(data, found.proposed) if add else 0
     if found.proposed and not add:
-        context.tell(ctx, "Nothing was written; --add enters them.")
+        context.tell("Nothing was written; --add enters them.")
     count = entered if add else len(found.proposed)
-    context.say(ctx, str(count), {"proposed": found.proposed, "entered": entered})
+    context.say(str(count), {"proposed": found.proposed, "entered": entered})
 
 
 @story.command()
 @plan_options
 @click.option("--freeze", is_flag=True, help="Append the plan to data/plans.csv.")
 @click.option("--yes", is_flag=True, help="Freeze it also where it looks like a slip.")
-@click.pass_context
-def plan(
-    ctx: click.Context, story_id: str, freeze: bool, yes: bool, source: str | None, assignments: tuple[str, ...]
-) -> None:
+def plan(freeze: bool, yes: bool, **asked: Any) -> None:
     """Show what will be done to STORY, before any return is computed; freeze it with a hash and the time."""
-    data, config, alignment = open_plan(ctx, story_id, source, assignments, to_write=freeze)
+    data, config, alignment = open_plan(**asked, to_write=freeze)
     held = alignment.story
     planned = build_plan(held, config)
-    for line in (
+    context.tell(
         describe_alignment(alignment),
         *(f"  {name:20} {value}" for name, value in planned.items()),
-        *registration.check_readiness(held, alignment, config, data),
-        *describe_other_news(alignment, config, data),
-    ):
-        context.tell(ctx, line)
+        *foresee(alignment, config, data),
+    )
     if freeze:
         for slip in find_slips(held, config, load_plans(data, held.story)):
-            context.tell(ctx, f"note: {slip}")
+            context.tell(f"note: {slip}")
             if sys.stdin.isatty() and not yes and not ask(click.confirm, "Freeze it all the same?", "Give --yes."):
                 raise ConfigError("not confirmed; nothing was frozen.", "Run it again as you mean it.")
         frozen, is_new = freeze_plan(data, alignment, config, now=read_system_clock())
-        context.tell(ctx, f"{'frozen' if is_new else 'frozen already'} at {frozen.frozen_at}; prices: {config.source}")
+        context.tell(f"{'frozen' if is_new else 'frozen already'} at {frozen.frozen_at}; prices: {config.source}")
     status = plan_status(held, config, alignment=alignment, plans=load_plans(data, held.story))
-    context.tell(ctx, status.sentence)
+    context.tell(status.sentence)
     record = {"plan_sha256": hash_plan(planned), "status": status.kind, "sentence": status.sentence, "plan": planned}
-    context.say(ctx, hash_plan(planned), record)
+    context.say(hash_plan(planned), record)
 
 
 @click.command()
@@ -319,8 +296,7 @@ def plan(
     "--source", default="snapshot", show_default=True, help="snapshot, auto, or a CSV/Parquet file or folder."
 )
 @context.reports_option
-@click.pass_context
-def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: str, reports: str | None) -> None:
+def calibrate(ticker: str, draws: int, seed: int, source: str, reports: Path) -> None:
     """Measure size and power of every single-firm test; prints the path of a page of its own."""
     from event_impact.page.calibration_page import list_exhibits, render_calibration
     from event_impact.page.exhibits import write_csv
@@ -328,29 +304,27 @@ def calibrate(ctx: click.Context, ticker: str, draws: int, seed: int, source: st
 
     name = registration.parse_ticker("--ticker", ticker)
     found = calibrate_firm(
-        context.open_root(ctx), name, source=parse_source("source", source), n_draws=draws, seed=seed,
-        progress=context.make_progress(ctx),
+        context.open_root(), name, source=parse_source("source", source), n_draws=draws, seed=seed,
+        progress=context.make_progress(),
     )  # fmt: skip
     page = render_calibration(found)
-    folder = context.find_reports(ctx, reports)
-    target, results = folder / f"calibration_{name}.html", make_folder(folder / f"calibration_{name}")
+    target, results = reports / f"calibration_{name}.html", make_folder(reports / f"calibration_{name}")
     tables = {results / f"{exhibit.name}.csv": write_csv(exhibit.numbers) for exhibit in list_exhibits(found)}
     replace_files({**tables, target: page})
-    context.say(ctx, str(target), {"page": str(target), "ticker": name, "sessions": found.n_sessions, "draws": draws})
+    context.say(str(target), {"page": str(target), "ticker": name, "sessions": found.n_sessions, "draws": draws})
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.option("--with-examples", is_flag=True, help="With the stories that come with the package.")
-@click.pass_context
-def init(ctx: click.Context, folder: str, with_examples: bool) -> None:
+def init(folder: str, with_examples: bool) -> None:
     """Lay out a study without stories in DIR, a new or empty folder; prints its path."""
     named = os.environ.get(ROOT_VARIABLE)
     if named and Path(named).expanduser().resolve() == Path(folder).expanduser().resolve():
         origin = find_root(next(filter(holds_study, SHIPPED)))
     else:
-        origin = context.open_root(ctx)
+        origin = context.open_root()
     made = lay_out_study(origin, Path(folder), with_examples=with_examples)
     following = "impact run 02_event_study" if with_examples else "impact story new"
-    context.tell(ctx, f"A study: notebooks/, data/, reports/. Next, in there: {following}")
-    context.say(ctx, str(made), {"root": str(made)})
+    context.tell(f"A study: notebooks/, data/, reports/. Next, in there: {following}")
+    context.say(str(made), {"root": str(made)})

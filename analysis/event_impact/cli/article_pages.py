@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 from event_impact.base.clock import format_instant, read_instant, read_system_clock
 from event_impact.base.config import parse_date, parse_story
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.cli.context import complete, list_stories, open_own_root, parse_at, say, tell
+from event_impact.cli.context import join_options, open_root, say, story_argument, tell
 from event_impact.events.articles import find_story, load_stories
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import align_story
@@ -33,7 +34,7 @@ def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> A
         raise ConfigError(f"no answer to: {text}.", hint) from error
 
 
-READING = [
+reading_options = join_options(
     click.argument("file"),
     click.option("--url", default="", help="Where it was published (default: what the page says)."),
     click.option("--zone", default="", metavar="ZONE", help="IANA zone for stamps that print none."),
@@ -41,24 +42,18 @@ READING = [
                  help="Why that zone: inferred, or known as the site's habit."),
     click.option("--anchor", metavar="DATE", help="The day from which words such as Monday are counted."),
     click.option("--encoding", default="", help="Encoding of the file, where it cannot be told."),
-    click.option("--saved-at", metavar="INSTANT", help="When the copy was saved (default: now)."),
+    click.option("--saved-at", type=read_instant, metavar="INSTANT", help="When the copy was saved (default: now)."),
     click.option("--item", default="", metavar="KEY", help="The item of a feed, as impact watch names it."),
-]  # fmt: skip
-
-
-def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that decide how a page is read."""
-    for option in reversed(READING):
-        command = option(command)
-    return command
+)  # fmt: skip
+"""The options that decide how a page is read."""
 
 
 def examine(
-    file: str, *, anchor: str | None = None, encoding: str = "", saved_at: str | None = None, url: str = "",
-    item: str = "", **reading: str,
+    file: str, *, anchor: str | None = None, encoding: str = "", saved_at: datetime | None = None,
+    url: str = "", item: str = "", **reading: str,
 ) -> ingest.Examined:  # fmt: skip
     """Read a file, an address, or an item of a feed as the command line asks."""
-    content, at = ingest.read_source(file, MAX_BYTES), parse_at(saved_at)
+    content, at = ingest.read_source(file, MAX_BYTES), saved_at or read_system_clock()
     day = parse_date("anchor", anchor) if anchor else None
     where = web_address(file)
     if is_feed(content):
@@ -69,19 +64,18 @@ def examine(
     )
 
 
-def show(ctx: click.Context, examined: ingest.Examined) -> None:
+def show(examined: ingest.Examined) -> None:
     """The evidence and the decision, for the analyst."""
     page = examined.page
-    tell(ctx, f"{page.name}: {'page' if page.is_html else 'text'}, {page.encoding} ({page.encoding_basis})")
-    tell(ctx, describe_proposal(examined.proposal))
+    tell(f"{page.name}: {'page' if page.is_html else 'text'}, {page.encoding} ({page.encoding_basis})")
+    tell(describe_proposal(examined.proposal))
     named = ", ".join(t if not e else f"{t} ({e})" for t, e in examined.listings) or "none"
-    tell(ctx, f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
-    for remark in examined.remarks:
-        tell(ctx, f"note: {remark}")
+    tell(f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
+    tell(*(f"note: {remark}" for remark in examined.remarks))
     stamp = examined.proposal.stamp
     if stamp is not None and not stamp.zone:
         why = "prints a zone that is not known, or midnight," if stamp.is_zone_fixed else "prints no zone and"
-        tell(ctx, f"note: the stamp {why} is read in every zone; if you know the site's, give --zone")
+        tell(f"note: the stamp {why} is read in every zone; if you know the site's, give --zone")
 
 
 def record_of(examined: ingest.Examined) -> dict[str, Any]:
@@ -109,14 +103,13 @@ def article() -> None:
 
 @article.command()
 @reading_options
-@click.pass_context
-def read(ctx: click.Context, /, file: str, **options: Any) -> None:
+def read(file: str, **options: Any) -> None:
     """Show what FILE says about when it was published; nothing is written."""
     examined = examine(file, **options)
-    show(ctx, examined)
+    show(examined)
     record = record_of(examined)
     bounds = f"{record['published_earliest']}/{record['published_latest']}" if examined.proposal.interval else ""
-    say(ctx, bounds or examined.proposal.verdict, record)
+    say(bounds or examined.proposal.verdict, record)
 
 
 @article.command()
@@ -126,25 +119,24 @@ def read(ctx: click.Context, /, file: str, **options: Any) -> None:
 @click.option("--outlet", default="", help="Who published (default: what the page says).")
 @click.option("--paraphrase", metavar="TEXT", help="What it says, in your own words, at most 22 of them.")
 @click.option("--use", "number", type=int, metavar="N", help="Rest on the N-th item of the evidence.")
-@click.option("--not-before", metavar="INSTANT", help="Known not yet public; recorded as assumed.")
-@click.option("--not-after", metavar="INSTANT", help="Known public; recorded as assumed.")
+@click.option("--not-before", type=read_instant, metavar="INSTANT", help="Known not yet public; recorded as assumed.")
+@click.option("--not-after", type=read_instant, metavar="INSTANT", help="Known public; recorded as assumed.")
 @click.option("--id", "article_id", default="", help="Article id (default: the next free one).")
 @click.option("--source-kind", default="", metavar="KIND", help="origin, wire, relay, syndication or statement.")
 @click.option("--confidence", default="", metavar="LEVEL", help="high, medium or low (default: by the evidence).")
 @click.option("--keep-role", is_flag=True, help="Keep the role though the text repeats another article.")
 @click.option("--yes", is_flag=True, help="Ask nothing; refused when the evidence does not decide.")
-@click.pass_context
 def add(
-    ctx: click.Context, /, file: str, story: str, role: str, outlet: str, paraphrase: str | None, number: int | None,
-    not_before: str | None, not_after: str | None, article_id: str, source_kind: str, confidence: str, keep_role: bool,
+    file: str, story: str, role: str, outlet: str, paraphrase: str | None, number: int | None,
+    not_before: datetime | None, not_after: datetime | None, article_id: str, source_kind: str, confidence: str, keep_role: bool,
     yes: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Add FILE, a saved page, text, feed or address, to the articles of a story; prints its id."""
-    data = open_own_root(ctx).data
+    data = open_root(to_write=True).data
     held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))  # before the page is read
     examined = examine(file, home=load_hours(held.exchange).timezone, **options)
-    show(ctx, examined)
-    proposal, interval = settle(ctx, examined, number=number, not_before=not_before, not_after=not_after, yes=yes)
+    show(examined)
+    proposal, interval = settle(examined, number=number, not_before=not_before, not_after=not_after, yes=yes)
     outlet = outlet or examined.outlet
     if not yes:
         outlet = outlet or ask(click.prompt, "Outlet", "Give --outlet.")
@@ -157,18 +149,16 @@ def add(
         story, role, interval, outlet, paraphrase or "", article_id, source_kind, confidence, keep_role
     )
     added = ingest.add_article(data, replace(examined, proposal=proposal), request)
-    report_added(ctx, added, examined, data)
+    report_added(added, examined, data)
 
 
 def settle(
-    ctx: click.Context, examined: ingest.Examined, *, number: int | None = None, not_before: str | None = None,
-    not_after: str | None = None, yes: bool,
+    examined: ingest.Examined, *, number: int | None = None, not_before: datetime | None = None,
+    not_after: datetime | None = None, yes: bool,
 ) -> tuple[Proposal, Interval]:  # fmt: skip
     """The proposal that is used and its bounds: the page's, or the analyst's choice."""
     proposal = examined.proposal
-    first = read_instant(not_before) if not_before else None
-    last = read_instant(not_after) if not_after else None
-    is_bounded = first is not None and last is not None
+    is_bounded = not_before is not None and not_after is not None
     if number is None and proposal.chosen is None and not is_bounded:
         if yes:
             advice = "Name the item to rest on with --use N, or both bounds with --not-before and --not-after."
@@ -177,52 +167,49 @@ def settle(
         number = ask(click.prompt, "Number of the item to rest on", hint, type=int)
     if number is not None:
         proposal = use(proposal, number)
-        tell(ctx, proposal.reason)
-    if first is not None and last is not None and first >= last:
+        tell(proposal.reason)
+    if not_before is not None and not_after is not None and not_before >= not_after:
         raise ConfigError("--not-before does not lie before --not-after.", "Exchange them.")
-    interval = bound_by_hand(proposal.interval, not_before=first, not_after=last)
+    interval = bound_by_hand(proposal.interval, not_before=not_before, not_after=not_after)
     if interval is None:
         raise DataError(f"{examined.page.name}: {proposal.reason}", "Give --use N, or --not-before and --not-after.")
     return proposal, interval
 
 
-def report_added(ctx: click.Context, added: ingest.Added, examined: ingest.Examined, data: Path) -> None:
+def report_added(added: ingest.Added, examined: ingest.Examined, data: Path) -> None:
     """What was written and what it means for the story."""
-    for remark in added.remarks:
-        tell(ctx, f"note: {remark}")
+    tell(*(f"note: {remark}" for remark in added.remarks))
     story = added.story
     named = {ticker for ticker, _ in examined.listings}
     if named and story.ticker not in named:
-        tell(ctx, f"note: the page names {', '.join(sorted(named))}, not the story's listing {story.ticker}")
+        tell(f"note: the page names {', '.join(sorted(named))}, not the story's listing {story.ticker}")
     if story.is_draft:
-        tell(ctx, f"{story.story} has no report and no denial yet: nothing is aligned.")
+        tell(f"{story.story} has no report and no denial yet: nothing is aligned.")
     else:
         alignment = align_story(story, opens=known.embedded_opens(story, data))
         own = next(e for e in alignment.articles if e.article.article_id == added.article_id)
-        tell(ctx, f"{added.article_id}: {own.reason}")
-        tell(ctx, known.describe_alignment(alignment, is_short=True))
-        tell(ctx, f"  {alignment.identification.reason}")
-    say(ctx, added.article_id, {"article_id": added.article_id, "is_new": added.is_new, **added.row})
+        tell(f"{added.article_id}: {own.reason}")
+        tell(known.describe_alignment(alignment, is_short=True))
+        tell(f"  {alignment.identification.reason}")
+    say(added.article_id, {"article_id": added.article_id, "is_new": added.is_new, **added.row})
 
 
 @click.command()
-@click.argument("story", shell_complete=complete(list_stories))
+@story_argument
 @click.option("--feed", "feeds", multiple=True, required=True, metavar="FEED", help="Address or file; may be repeated.")
-@click.pass_context
-def watch(ctx: click.Context, story: str, feeds: tuple[str, ...]) -> None:
+def watch(story: str, feeds: tuple[str, ...]) -> None:
     """Record new items of feeds that name the firm of STORY; prints them, takes none. For cron too."""
-    data, at = open_own_root(ctx).data, read_system_clock()
+    data, at = open_root(to_write=True).data, read_system_clock()
     held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))
     found = watch_feeds(held, feeds, data, at=at, read=ingest.read_source)
-    for remark in (*found.remarks, *map(str, found.faults[1:])):  # the first is the refusal
-        tell(ctx, f"note: {remark}")
+    tell(*(f"note: {remark}" for remark in (*found.remarks, *found.faults[1:])))  # the first is the refusal
     lines = [
         f"{p.row['item']}  {p.row['published_earliest'] or 'undecided':20}  {p.title[:90]}\n"
         f"            {p.row['url'] or p.row['feed']}; {p.row['why']}"
         for p in found.proposed
     ]
     if lines:
-        tell(ctx, f"Take one with: impact article add FEED --item KEY --story {story} --role report")
-    say(ctx, "\n".join(lines) or "nothing new", [p.row | {"title": p.title} for p in found.proposed])
+        tell(f"Take one with: impact article add FEED --item KEY --story {story} --role report")
+    say("\n".join(lines) or "nothing new", [p.row | {"title": p.title} for p in found.proposed])
     if found.faults:
         raise found.faults[0]

@@ -2,7 +2,6 @@
 
 import webbrowser
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -46,11 +45,10 @@ LAYERS = 3
 @click.option("--offline", is_flag=True, help="Never ask a provider, nor fetch a page.")
 @click.option("--open", "has_page", is_flag=True, help="Publish the whole page and open it.")
 @context.reports_option
-@click.pass_context
 def ask(
-    ctx: click.Context, /, ticker: str, instant: str | None, between: tuple[str, str] | None, page: str | None,
+    ticker: str, instant: str | None, between: tuple[str, str] | None, page: str | None,
     before: bool, prices: str | None, exchange: str, benchmark: str, assignments: tuple[str, ...], offline: bool,
-    has_page: bool, reports: str | None,
+    has_page: bool, reports: Path,
 ) -> None:  # fmt: skip
     """Say what TICKER did at news of INSTANT (with its zone), how sure that is and what would have been seen.
 
@@ -58,7 +56,7 @@ def ask(
     """
     if sum(map(bool, (instant, between, page, before))) != 1:
         raise ConfigError("when is not said once.", "Give one of INSTANT, --between A B, --page, or --before.")
-    root, now = context.open_root(ctx), read_system_clock()
+    root, now = context.open_root(), read_system_clock()
     tables, ticker = Tables(root.data), ticker.upper()
     parameters = context.gather_parameters(assignments)
     listing = question.find_listing(ticker, tables, exchange=exchange, benchmark=benchmark)
@@ -71,15 +69,15 @@ def ask(
     if lack := question.tell_lack(store, story, needs_event=not before):
         if prices or offline:
             raise DataError(lack, question.LACK_HINT)
-        provider, progress = scheduler.choose_provider(attempts=ATTEMPTS), context.make_progress(ctx)
+        provider, progress = scheduler.choose_provider(attempts=ATTEMPTS), context.make_progress()
         store = fetch_passing(pair, listing.exchange, since, tables, provider, at=now, progress=progress)
     if before:
-        _say_beforehand(ctx, question.imagine_next_session(listing, store, tables, root, parameters))
+        _say_beforehand(question.imagine_next_session(listing, store, tables, root, parameters))
         return
     if not has_page:  # only the page shows a run-up
         parameters = {"runup": "0:0"} | parameters
     study = question.pose(story, store, root, parameters)
-    published = str(_publish(ctx, study, reports)) if has_page else None
+    published = str(_publish(study, reports)) if has_page else None
     row, companion = (find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
     finding = compose_heading(row, study.sequence, story, study.config)
     sentences = compose_sentences(row, companion, study.alignment, study.config)
@@ -99,7 +97,7 @@ def ask(
         "finding": finding, "sentences": sentences, "headline": row.as_record(),
         "companion": companion.as_record(), "page": published,
     }  # fmt: skip
-    context.say(ctx, "\n".join(lines), record)
+    context.say("\n".join(lines), record)
 
 
 def _read_page(page: str, *, offline: bool) -> tuple[tuple[pd.Timestamp, pd.Timestamp], dict[str, str]]:
@@ -121,7 +119,7 @@ def _read_page(page: str, *, offline: bool) -> tuple[tuple[pd.Timestamp, pd.Time
     return question.read_bounds(interval.earliest, interval.latest), known
 
 
-def _publish(ctx: click.Context, study: Study, reports: str | None) -> Any:
+def _publish(study: Study, reports: Path) -> Path:
     """The page of the asked story, made by its notebook, and opened."""
     from event_impact.runs.requests import RunRequest, read_parameters
     from event_impact.runs.run import run_notebook
@@ -129,8 +127,8 @@ def _publish(ctx: click.Context, study: Study, reports: str | None) -> Any:
     with question.lend_study(study) as (root, config):
         declared = read_parameters(root, NOTEBOOK)
         parameters = {name: value for name, value in config.as_parameters().items() if name in declared}
-        request = RunRequest(NOTEBOOK, parameters, root, context.find_reports(ctx, reports))
-        done = run_notebook(request, progress=context.make_progress(ctx))
+        request = RunRequest(NOTEBOOK, parameters, root, reports)
+        done = run_notebook(request, progress=context.make_progress())
     webbrowser.open(done.page.as_uri())
     return done.page
 
@@ -165,7 +163,7 @@ def _draw(study: Study) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def _say_beforehand(ctx: click.Context, study: Study) -> None:
+def _say_beforehand(study: Study) -> None:
     """From which size a move of the next session would be seen, and how often smaller ones are."""
     kinds = {HEADLINE_KIND: "at the close", COMPANION_KIND: "at the open"}
     rows = [row for kind in kinds if (row := find_primary(study.estimates, kind)).candidates is not None]
@@ -186,4 +184,4 @@ def _say_beforehand(ctx: click.Context, study: Study) -> None:
         "ticker": story.ticker, "exchange": story.exchange, "benchmark": study.opened.benchmark, "session": session.date(),
         "sizes": {row.return_kind: row.mde_rule for row in rows}, "chances": chances,
     }  # fmt: skip
-    context.say(ctx, "\n".join(lines), record)
+    context.say("\n".join(lines), record)

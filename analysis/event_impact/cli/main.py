@@ -5,9 +5,9 @@ exit code. ``verbs.toml`` says which verbs there are; their modules are imported
 """
 
 import functools
-import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 import tomllib
@@ -19,7 +19,6 @@ import click
 from event_impact.base.code_digest import VERSION
 from event_impact.base.errors import StudyError, did_you_mean
 from event_impact.base.threads import pin_threads
-from event_impact.cli import context
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -48,12 +47,10 @@ class ImpactGroup(click.Group):
         if cmd_name not in self.verbs:
             return None
         entry = self.verbs[cmd_name]
-        module, function = entry["call"].split(":")
-        home = sys.modules[__name__] if module == "main" else importlib.import_module(f"event_impact.cli.{module}")
-        command: click.Command = getattr(home, function)
-        own = dict(command.commands) if isinstance(command, click.Group) else {}
-        for verb, example in zip([*own.values()] or [command], _list_examples(entry, own), strict=True):
-            verb.epilog = f"Example: {example}"
+        command: click.Command = pkgutil.resolve_name(f"event_impact.cli.{entry['call']}")
+        own = command.commands if isinstance(command, click.Group) else {}
+        for name, verb in own.items() or [("", command)]:
+            verb.epilog = f"Example: {entry['example'][name] if name else entry['example']}"
         return command
 
     def resolve_command(
@@ -96,10 +93,6 @@ class ImpactGroup(click.Group):
             _refuse(ctx, error, StudyError.exit_code, text)
 
 
-def _list_examples(entry: dict[str, Any], own: dict[str, click.Command]) -> list[str]:
-    return [entry["example"][name] for name in own] or [entry["example"]]
-
-
 def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -128,45 +121,6 @@ def main(ctx: click.Context, root: str | None, quiet: bool, as_json: bool, debug
     """Event studies of published stories: align, estimate, test, render."""
     ctx.obj = ctx.params
     ctx.color = False if os.environ.get("NO_COLOR") else None  # None: colour where the output is a terminal
-
-
-class RunCommand(click.Command):
-    """The verb whose help says what can be run."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Notebooks of the study, parameters and models, then the example."""
-        from event_impact.base.config import MODELS, PARSERS
-
-        held = {"Notebooks": context.list_notebooks(context.open_root(ctx)), "Parameters": PARSERS, "Models": MODELS}
-        for title, names in held.items():
-            with formatter.section(title):
-                formatter.write_text(", ".join(names))
-        super().format_epilog(ctx, formatter)
-
-
-@click.command(cls=RunCommand)
-@click.argument("notebook", shell_complete=context.complete(context.list_notebooks))
-@context.story_option
-@context.as_of_option
-@context.source_option
-@context.assignments_option
-@context.reports_option
-@context.force_option
-@context.cold_option
-@click.option("--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds a cell.")
-@context.memory_option
-@click.pass_context
-def run(
-    ctx: click.Context, /, notebook: str, assignments: tuple[str, ...], reports: str | None, force: bool, cold: bool,
-    timeout: int, memory: int, **named: str | None,
-) -> None:  # fmt: skip
-    """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
-    parameters = context.gather_parameters(assignments, **named)
-    from event_impact.runs.kernel_launch import KernelLimits
-
-    limits = KernelLimits(execution_timeout_s=timeout, memory_bytes=memory * 2**20, is_cold=cold)
-    by = "event_impact.runs.run:run_notebook"
-    context.publish(ctx, by, notebook.removesuffix(".ipynb"), parameters, reports, limits, force)
 
 
 if __name__ == "__main__":

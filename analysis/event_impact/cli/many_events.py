@@ -46,8 +46,7 @@ INSTANTS = "published_earliest,published_latest,exchange"
 @click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
 @click.option("--ambiguous", type=RULES, default="reject", show_default=True, help="Times that allow several sessions.")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
-@click.pass_context
-def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
+def batch_command(**options: Any) -> None:  # fmt: skip
     """Estimate and test many events over many tickers.
 
     Writes events.csv, aar.csv and sample.json into the folder and prints its path; with --page it publishes a run.
@@ -60,7 +59,7 @@ def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
         raise ConfigError("Neither --out nor --page is given.", "Name a folder for the files, or ask for the page.")
     request = _request_batch(**{**options, "out": options["out"] or Path()})
     if options["out"] is None:
-        _publish_page(ctx, request, name=name, path=path)
+        _publish_page(request, name=name, path=path)
         return
     if request.out.is_file():
         raise ConfigError(f"{request.out} is a file.", "Name a folder for --out.")
@@ -69,21 +68,23 @@ def batch_command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     def watch(label: str, total: int) -> Any:
         return click.progressbar(length=max(total, 1), label=label, file=sys.stderr)
 
-    outcome = run_batch(request, watch=watch if sys.stderr.isatty() and not ctx.obj["quiet"] else None)
+    outcome = run_batch(
+        request, watch=watch if sys.stderr.isatty() and not click.get_current_context().obj["quiet"] else None
+    )
     write_batch(outcome, request.out, table_format=request.table_format)
     rejected = outcome.sample["n_rejected"]
     if outcome.sample["n"] == 0:
         first = f"All {rejected} events were rejected; of the first: {outcome.events['reason'].iloc[0]}."
         raise DataError(first, f"See {request.out / 'events.csv'}.")
     if rejected:
-        context.tell(ctx, f"{rejected} events rejected; reasons in {request.out / 'events.csv'}")
+        context.tell(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}")
     if has_page:
-        _publish_page(ctx, request, name=name, path=path)
+        _publish_page(request, name=name, path=path)
         return
-    context.say(ctx, str(request.out), outcome.sample)
+    context.say(str(request.out), outcome.sample)
 
 
-def _publish_page(ctx: click.Context, request: "BatchRequest", *, name: str, path: str) -> None:
+def _publish_page(request: "BatchRequest", *, name: str, path: str) -> None:
     """Run notebook 07 on the same files and print where its page lies."""
     from event_impact.many.files import check_request
     from event_impact.runs.requests import RunRequest
@@ -97,8 +98,8 @@ def _publish_page(ctx: click.Context, request: "BatchRequest", *, name: str, pat
     files = ("returns", "events", "calendar", "factors", "group")
     parameters |= {option: str(getattr(request, option) or "") for option in files}
     parameters |= {name: ",".join(getattr(request, name)) for name in ("windows", "traits", "controls")}
-    asked = RunRequest("07_sample", parameters, context.open_root(ctx), context.find_reports(ctx, None))
-    context.say_run(ctx, run_notebook(asked, progress=context.make_progress(ctx)))
+    asked = RunRequest("07_sample", parameters, context.open_root(), context.find_reports())
+    context.say_run(run_notebook(asked, progress=context.make_progress()))
 
 
 def _request_batch(*, event: str | None, estimation: str | None, **options: Any) -> "BatchRequest":

@@ -15,10 +15,9 @@ from event_impact.cli.context import complete, list_stories, open_root, say_agai
 
 @click.command()
 @click.option("--open", "only_open", is_flag=True, help="Only stories that nightly runs serve.")
-@click.pass_context
-def stories(ctx: click.Context, only_open: bool) -> None:
+def stories(only_open: bool) -> None:
     """List the registered stories, one a line: where they trade, whether they are served, where their prices lie."""
-    data = open_root(ctx).data
+    data = open_root().data
 
     def answer() -> tuple[str, Any]:
         from event_impact.base.csv_tables import Tables
@@ -33,7 +32,7 @@ def stories(ctx: click.Context, only_open: bool) -> None:
         named = ("story", "title", "ticker", "state")
         return "\n".join(lines), [{name: getattr(s, name) for name in named} | {"prices": p} for s, p in held]
 
-    say_again(ctx, answer, data)
+    say_again(answer, data)
 
 
 @click.command()
@@ -43,9 +42,8 @@ def stories(ctx: click.Context, only_open: bool) -> None:
 @click.option("--out", metavar="FILE", help="Write the alignment as CSV.")
 @click.option("--at", "instants", multiple=True, metavar="INSTANT", help="Without a story: where that instant falls.")
 @click.option("--exchange", metavar="MIC", help="With --at: whose calendar, such as XNYS or XTKS.")
-@click.pass_context
 def align(
-    ctx: click.Context, story: str | None, every: bool, as_of: str | None, out: str | None, instants: tuple[str, ...],
+    story: str | None, every: bool, as_of: str | None, out: str | None, instants: tuple[str, ...],
     exchange: str | None,
 ) -> None:  # fmt: skip
     """Show which sessions the articles of STORY can have reached, and what is identified."""
@@ -54,7 +52,7 @@ def align(
         raise ConfigError("--at and --exchange go together, and without a story.", "Give both, and nothing else.")
     if not has_instant and bool(story) == every:
         raise ConfigError("name one story, or --all.", "List them with: impact stories")
-    data = [] if exchange else [open_root(ctx).data]
+    data = [] if exchange else [open_root().data]
 
     def answer() -> tuple[str, Any]:
         from event_impact.base.disk import replace_files
@@ -69,4 +67,4 @@ def align(
         text = "\n\n".join(known.describe_alignment(a, is_short=every) for a in alignments)
         return text, {a.story.story: a.identification.as_record() for a in alignments}
 
-    say_again(ctx, answer, *data, is_new=bool(out))
+    say_again(answer, *data, is_new=bool(out))

@@ -1,24 +1,59 @@
-"""Verbs of reviewers: list, show, open, print, export, verify and bind runs."""
+"""Verbs of reviewers: run notebooks, list, show, open, print, export, verify and bind their runs."""
 
 import sys
+import webbrowser
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import click
 
+from event_impact.base.errors import BusyError, ConfigError
+from event_impact.base.run_record import DOSSIER
 from event_impact.cli import context
+from event_impact.runs.store import StoredRun, find_run, is_intact, read_facts
+
+
+class RunCommand(click.Command):
+    """The verb whose help says what can be run."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Notebooks of the study, parameters and models, then the example."""
+        from event_impact.base.config import MODELS, PARSERS
+
+        held = {"Notebooks": context.list_notebooks(context.open_root()), "Parameters": PARSERS, "Models": MODELS}
+        for title, names in held.items():
+            with formatter.section(title):
+                formatter.write_text(", ".join(names))
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=RunCommand)
+@click.argument("notebook", shell_complete=context.complete(context.list_notebooks))
+@context.story_option
+@context.running_options
+@click.option("--timeout", type=click.IntRange(1, 86400), default=600, show_default=True, help="Seconds a cell.")
+def run(notebook: str, **asked: Any) -> None:
+    """Execute NOTEBOOK and publish its rendered report; prints the page's path."""
+    context.publish("event_impact.runs.run:run_notebook", notebook.removesuffix(".ipynb"), **asked)
+
+
+@click.command()
+@context.story_argument
+@context.running_options
+@context.limit_option
+def dossier(limit: int, **asked: Any) -> None:
+    """Run all notebooks of STORY and publish the page that binds them; prints its path."""
+    context.publish("event_impact.runs.dossier:run_dossier", DOSSIER, how={"limit": limit}, **asked)
 
 
 @click.command("list")
 @context.story_option
 @click.option("--failed", is_flag=True, help="Only failed attempts.")
 @context.reports_option
-@click.pass_context
-def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str | None) -> None:
+def list_runs(story: str | None, failed: bool, reports: Path) -> None:
     """List the runs, newest first, one a line."""
-    from event_impact.runs.store import read_facts
-
-    facts = read_facts(context.find_reports(ctx, reports))
+    facts = read_facts(reports)
     held = [s for s in (*(() if failed else facts.good), *facts.failed) if story in (None, s.story)]
     held.sort(key=lambda s: s.order, reverse=True)
     damaged = [] if failed or story else facts.damaged
@@ -28,36 +63,28 @@ def list_runs(ctx: click.Context, story: str | None, failed: bool, reports: str 
         {"run": s.folder.name, **{k: getattr(s.run, k) for k in ("status", "outcome", "finished_at")}} for s in held
     ]
     records += [{"run": name, "status": "damaged"} for name in damaged]
-    context.say(ctx, "\n".join(lines) or "no runs yet", records)
+    context.say("\n".join(lines) or "no runs yet", records)
 
 
 @click.command("export")
 @context.run_argument
 @click.option("--format", "form", type=click.Choice(["latex", "csv"]), default="latex", show_default=True)
 @click.option("--out", metavar="DIR", help="Where the files go (default: a folder named like the run, here).")
-@context.reports_option
-@click.pass_context
-def export(ctx: click.Context, run: str, form: str, out: str | None, reports: str | None) -> None:
+def export(stored: StoredRun, form: str, out: str | None, **_: Path) -> None:
     """Write the tables of a RUN as LaTeX (as shown) or CSV (unrounded); prints the folder."""
     from event_impact.runs.export import export_run
-    from event_impact.runs.store import find_run
 
-    stored = find_run(context.find_reports(ctx, reports), run)
     target = Path(out).expanduser() if out else Path.cwd() / stored.folder.name
     written = export_run(stored, target, form=form)
-    context.say(ctx, str(target), {"folder": str(target), "files": [path.name for path in written]})
+    context.say(str(target), {"folder": str(target), "files": [path.name for path in written]})
 
 
 @click.command()
 @context.run_argument
-@context.reports_option
-@click.pass_context
-def show(ctx: click.Context, run: str, reports: str | None) -> None:
+def show(stored: StoredRun, **_: Path) -> None:
     """Show a RUN: the name of its folder, an unambiguous part of it, or latest."""
     from event_impact.page.first_screen import print_rows
-    from event_impact.runs.store import find_run, is_intact
 
-    stored = find_run(context.find_reports(ctx, reports), run)
     facts = stored.run
     lines = [
         str(stored.folder.name),
@@ -72,93 +99,74 @@ def show(ctx: click.Context, run: str, reports: str | None) -> None:
     lines += [fill(f"{name:9} {text}", 110, subsequent_indent=10 * " ") for name, text in said if text]
     if facts.table and facts.table["rows"]:
         lines += ["", *print_rows(facts.table), ""]
-    lines.append(f"page      {stored.folder / 'report.html'}")
-    context.say(ctx, "\n".join(lines), {"folder": str(stored.folder), **facts.as_json()})
+    lines.append(f"page      {stored.page}")
+    context.say("\n".join(lines), {"folder": str(stored.folder), **facts.as_json()})
 
 
 @click.command("open")
 @click.argument("run", default="index", shell_complete=context.complete(context.list_folders))
 @context.reports_option
-@click.pass_context
-def open_page(ctx: click.Context, run: str, reports: str | None) -> None:
+def open_page(run: str, reports: Path) -> None:
     """Open a RUN, or the index, in the browser; prints the page's path."""
-    import webbrowser
-
-    from event_impact.base.errors import ConfigError
-    from event_impact.runs.store import find_run
-
-    folder = context.find_reports(ctx, reports)
-    page = folder / "index.html" if run == "index" else find_run(folder, run).folder / "report.html"
+    page = reports / "index.html" if run == "index" else find_run(reports, run).page
     if not page.is_file():
         raise ConfigError(f"{page} does not exist.", "Make a first run with: impact run")
     if not webbrowser.open(page.as_uri()):
-        context.make_progress(ctx)("no browser could be opened; open the page yourself")
-    context.say(ctx, str(page), {"page": str(page)})
+        context.make_progress()("no browser could be opened; open the page yourself")
+    context.say(str(page), {"page": str(page)})
 
 
 @click.command("print")
 @context.run_argument
 @click.option("--out", metavar="FILE", help="Where the PDF goes (default: RUN.pdf beside the run).")
-@context.reports_option
-@click.pass_context
-def print_run(ctx: click.Context, run: str, out: str | None, reports: str | None) -> None:
+def print_run(stored: StoredRun, out: str | None, **_: Path) -> None:
     """Print a RUN to PDF through headless Chromium; prints the file's path."""
     from event_impact.page.paper import print_page
-    from event_impact.runs.store import find_run
 
-    stored = find_run(context.find_reports(ctx, reports), run)
     target = Path(out).expanduser() if out else stored.folder.with_name(f"{stored.folder.name}.pdf")
-    print_page(stored.folder / "report.html", target)
-    context.say(ctx, str(target), {"pdf": str(target)})
+    print_page(stored.page, target)
+    context.say(str(target), {"pdf": str(target)})
 
 
 @click.command()
 @click.option("--keep", type=int, required=True, metavar="N", help="Runs to keep of each story and notebook.")
-@click.option("--dry-run", is_flag=True, help="Only context.say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @context.reports_option
-@click.pass_context
-def prune(ctx: click.Context, keep: int, dry_run: bool, reports: str | None) -> None:
+def prune(keep: int, dry_run: bool, reports: Path) -> None:
     """Remove old runs and failed attempts; never the last good run of a story and notebook."""
     from event_impact.runs.prune import prune_runs
 
-    done = prune_runs(context.find_reports(ctx, reports), keep, is_trial=dry_run)
-    progress = context.make_progress(ctx)
+    done = prune_runs(reports, keep, is_trial=dry_run)
+    progress = context.make_progress()
     for story in done.busy:
         progress(f"{story} left alone: a run of it is at work")
-    context.say(ctx, "\n".join(done.removed) or "nothing to remove", {"removed": done.removed, "busy": done.busy})
+    context.say("\n".join(done.removed) or "nothing to remove", {"removed": done.removed, "busy": done.busy})
     if done.busy:
-        sys.exit(75)
+        sys.exit(BusyError.exit_code)
 
 
 @click.command()
 @context.run_argument
 @click.option("--note", default="", help="Why, or who signed it.")
-@context.reports_option
-@click.pass_context
-def star(ctx: click.Context, run: str, note: str, reports: str | None) -> None:
+def star(stored: StoredRun, note: str, reports: Path) -> None:
     """Keep RUN for good: neither prune nor nightly removes it; prints its name."""
     from event_impact.runs.prune import star_run
-    from event_impact.runs.store import find_run
 
-    folder = context.find_reports(ctx, reports)
-    starred = star_run(find_run(folder, run), folder, note)
-    context.say(ctx, starred.name, {"run": starred.name, "note": note})
+    starred = star_run(stored, reports, note)
+    context.say(starred.name, {"run": starred.name, "note": note})
 
 
 @click.command()
-@context.run_argument
+@click.argument("run", shell_complete=context.complete(context.list_folders))
 @context.reports_option
-@click.pass_context
-def verify(ctx: click.Context, run: str, reports: str | None) -> None:
+def verify(run: str, reports: Path) -> None:
     """Recompute RUN (a folder, or its name) and compare every number; exit 0 only when all agree."""
-    from event_impact.runs.store import find_run
     from event_impact.runs.verify import verify_run
 
-    root = context.open_root(ctx)
-    folder = Path(run).expanduser()
+    root, folder = context.open_root(), Path(run).expanduser()
     if not (folder / "run.json").is_file():
-        folder = find_run(context.find_reports(ctx, reports), run).folder
-    found = verify_run(folder.resolve(), root, progress=context.make_progress(ctx))
+        folder = find_run(reports, run).folder
+    found = verify_run(folder.resolve(), root, progress=context.make_progress())
     record = {
         "run": str(found.folder), "inputs": found.n_inputs, "tables": found.n_tables, "numbers": found.n_numbers,
         "changed_tables": list(found.changed_tables), "agrees": True,
@@ -166,29 +174,4 @@ def verify(ctx: click.Context, run: str, reports: str | None) -> None:
     text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
     if found.changed_tables:
         text += f", with {', '.join(found.changed_tables)} as of today"
-    context.say(ctx, text, record)
-
-
-@click.command()
-@click.argument("story", shell_complete=context.complete(context.list_stories))
-@context.as_of_option
-@context.source_option
-@context.assignments_option
-@context.reports_option
-@context.limit_option
-@context.cold_option
-@context.memory_option
-@context.force_option
-@click.pass_context
-def dossier(
-    ctx: click.Context, /, assignments: tuple[str, ...], reports: str | None, limit: int, memory: int, force: bool,
-    cold: bool, **named: str | None,
-) -> None:  # fmt: skip
-    """Run all notebooks of STORY and publish the page that binds them; prints its path."""
-    from event_impact.base.run_record import DOSSIER
-    from event_impact.runs.kernel_launch import KernelLimits
-
-    parameters = context.gather_parameters(assignments, **named)
-    limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
-    by = "event_impact.runs.dossier:run_dossier"
-    context.publish(ctx, by, DOSSIER, parameters, reports, limits, force, limit=limit)
+    context.say(text, record)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from event_impact.base.clock import read_system_clock
+from event_impact.base.clock import read_instant, read_system_clock
 from event_impact.base.config import parse_date
 from event_impact.cli import context
 from event_impact.runs import schedule as timetable
@@ -54,15 +54,14 @@ def choose_provider(name: str | None = None, **options: Any) -> "Provider":
 @click.option("--accept-suspicions", is_flag=True, help="Record even if figures inside the windows look wrong.")
 @click.option("--provider", metavar="NAME", help=f"Who is asked (or {PROVIDER_VARIABLE}; default: yahoo).")
 @wait_option
-@click.pass_context
-def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
+def fetch(names: tuple[str, ...], **asked: Any) -> None:
     """Download prices of a STORY or of TICKERS into data/vintages; prints the new folder."""
 
     from event_impact.events.articles import load_stories
     from event_impact.market.download import fetch_vintage, wait_out, warn_of_loss
     from event_impact.market.fetch_plan import plan_fetch
 
-    root, progress, now = context.open_own_root(ctx), context.make_progress(ctx), read_system_clock()
+    root, progress, now = context.open_root(to_write=True), context.make_progress(), read_system_clock()
     dates = {name: parse_date(f"--{name}", asked[name]) if asked[name] else None for name in ("start", "end")}
     request = plan_fetch(names, root.data, today=now.date(), **dates)
     bars = tuple(t for t in request.exchanges if t not in request.optional) if asked["intraday"] else request.bars
@@ -75,7 +74,7 @@ def fetch(ctx: click.Context, /, names: tuple[str, ...], **asked: Any) -> None:
     for note in (*outcome.notes, *lost):
         progress(note)
     folder = str(outcome.vintage.folder)
-    context.say(ctx, folder, {"folder": folder, "is_new": outcome.is_new, "notes": [*outcome.notes, *lost]})
+    context.say(folder, {"folder": folder, "is_new": outcome.is_new, "notes": [*outcome.notes, *lost]})
 
 
 NOTIFY_VARIABLE = "IMPACT_NOTIFY"
@@ -86,18 +85,18 @@ NOTIFY_HELP = (
 
 @click.command()
 @context.limit_option
-@click.option("--at", "at", metavar="INSTANT", help="Serve the evenings due at this instant (default: now).")
+@click.option(
+    "--at", type=read_instant, metavar="INSTANT", help="Serve the evenings due at this instant (default: now)."
+)
 @click.option("--source", default="auto", show_default=True, help="auto fetches first; snapshot or a path does not.")
 @context.reports_option
-@context.cold_option
-@context.memory_option
+@context.kernel_options
 @click.option("--notify", metavar="TARGET", help=NOTIFY_HELP)
 @click.option("--keep", type=click.IntRange(0), default=60, show_default=True, help="Runs and vintages kept; 0: all.")
 @wait_option
-@click.pass_context
 def nightly(
-    ctx: click.Context, limit: int, at: str | None, source: str, reports: str | None, memory: int, cold: bool,
-    notify: str | None, keep: int, wait: int,
+    limit: int, at: datetime | None, source: str, reports: Path, memory: int, cold: bool, notify: str | None, keep: int,
+    wait: int,
 ) -> None:  # fmt: skip
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
     from event_impact.base.run_record import DOSSIER
@@ -110,9 +109,8 @@ def nightly(
     from event_impact.runs.requests import RunRequest
     from event_impact.runs.workers import run_parts
 
-    root = context.open_own_root(ctx) if source == "auto" else context.open_root(ctx)
-    instant, progress = context.parse_at(at), context.make_progress(ctx)
-    target = context.find_reports(ctx, reports)
+    root = context.open_root(to_write=source == "auto")
+    instant, progress = at or read_system_clock(), context.make_progress()
     command = notify or os.environ.get(NOTIFY_VARIABLE, "")
     if command:
         check_target(command)  # one that cannot be used is refused before the work, not after
@@ -124,7 +122,7 @@ def nightly(
 
     def bind(story: str, as_of: str) -> str:
         asked = {"story": story, "as_of": as_of, "source": source}
-        request = RunRequest(DOSSIER, asked, root, target, limits=limits, is_evening=True)
+        request = RunRequest(DOSSIER, asked, root, reports, limits=limits, is_evening=True)
         (done,) = run_parts([request], run=partial(run_dossier, limit=limit), progress=progress)
         return done.settle()
 
@@ -136,14 +134,14 @@ def nightly(
 
     downloads = {"fetch": bring, "record": record} if source == "auto" else {"fetch": None}
     summary = run_nightly(
-        root, target, at=instant, dossier=bind, wait_s=60.0 * wait, keep=keep, progress=progress, **downloads
+        root, reports, at=instant, dossier=bind, wait_s=60.0 * wait, keep=keep, progress=progress, **downloads
     )
     for note in summary.notes:
         progress(note)
     if command and (fault := send(command, summary)):
         print(f"impact: {fault}", file=sys.stderr)
-    path = target / ".logs" / SUMMARY
-    context.say(ctx, str(path), summary.as_record())
+    path = reports / ".logs" / SUMMARY
+    context.say(str(path), summary.as_record())
     sys.exit(summary.exit_code)
 
 
@@ -157,16 +155,13 @@ def site() -> None:
 @click.option("--address", default="", metavar="URL", help="Where it will stand, for the links of its feed.")
 @click.option("--runs", "runs_kept", type=click.IntRange(1), default=30, show_default=True, help="Pages a notebook.")
 @context.reports_option
-@click.pass_context
-def build(ctx: click.Context, folder: str, address: str, runs_kept: int, reports: str | None) -> None:
+def build(folder: str, address: str, runs_kept: int, reports: Path) -> None:
     """Bring the site in DIR to the state of the runs: index, histories, feed, JSON; prints its index."""
     from event_impact.runs.site import build_site
 
     target = Path(folder).expanduser().absolute()
-    count = build_site(
-        context.find_reports(ctx, reports), target, at=read_system_clock(), runs_kept=runs_kept, address=address
-    )
-    context.say(ctx, str(target / "index.html"), {"index": str(target / "index.html"), "runs": count})
+    count = build_site(reports, target, at=read_system_clock(), runs_kept=runs_kept, address=address)
+    context.say(str(target / "index.html"), {"index": str(target / "index.html"), "runs": count})
 
 
 UNITS = Path("~/.config/systemd/user")
@@ -177,38 +172,35 @@ UNITS = Path("~/.config/systemd/user")
 @click.option("--systemd", is_flag=True, help="A systemd user timer instead of cron.")
 @click.option("--time", default="23:30", show_default=True, help="HH:MM, time of this machine.")
 @click.option("--arguments", default="", metavar="TEXT", help="More for impact nightly.")
-@click.pass_context
-def schedule(ctx: click.Context, action: str, systemd: bool, time: str, arguments: str) -> None:
+def schedule(action: str, systemd: bool, time: str, arguments: str) -> None:
     """Show what would be installed in cron or systemd, install it (again replaces), or take it out again."""
-    made = timetable.Schedule(context.open_own_root(ctx).path, time, tuple(shlex.split(arguments)))
+    made = timetable.Schedule(context.open_root(to_write=True).path, time, tuple(shlex.split(arguments)))
     folder, block, units = UNITS.expanduser(), timetable.cron_block(made), timetable.systemd_units(made)
     if action == "show":
         text = "\n".join(f"# {UNITS / name}\n{unit}" for name, unit in units.items()) if systemd else block
-        context.say(ctx, text.rstrip(), units if systemd else {"crontab": block})
+        context.say(text.rstrip(), units if systemd else {"crontab": block})
     elif action == "install":
         if systemd:
             timetable.install_systemd(made, folder)
         else:
             timetable.change_cron(made.root, block)
         where = f"{made.unit}.timer" if systemd else "crontab"
-        context.say(ctx, f"installed in {where}, every day at {time}", {"installed": where, "time": time})
+        context.say(f"installed in {where}, every day at {time}", {"installed": where, "time": time})
     else:
         is_gone = timetable.remove_systemd(made, folder) if systemd else timetable.change_cron(made.root, "")
-        context.say(ctx, "removed" if is_gone else "nothing was installed", {"removed": is_gone})
+        context.say("removed" if is_gone else "nothing was installed", {"removed": is_gone})
 
 
 @click.command()
-@click.option("--at", "at", metavar="INSTANT", help="As if it were then (default: now).")
+@click.option("--at", type=read_instant, metavar="INSTANT", help="As if it were then (default: now).")
 @click.option("--no-kernel", is_flag=True, help="Do not start a kernel.")
 @context.reports_option
-@click.pass_context
-def doctor(ctx: click.Context, at: str | None, no_kernel: bool, reports: str | None) -> None:
+def doctor(at: datetime | None, no_kernel: bool, reports: Path) -> None:
     """Check Python, packages, kernel, calendar, disk, clock, figures, locks and leftovers."""
     from event_impact.runs.doctor import examine, verdict_code
 
-    root = context.open_root(ctx)
-    found = examine(root, context.find_reports(ctx, reports), at=context.parse_at(at), with_kernel=not no_kernel)
+    found = examine(context.open_root(), reports, at=at or read_system_clock(), with_kernel=not no_kernel)
     width = max(len(f.question) for f in found)
     lines = [f"{f.state:4}  {f.question:{width}}  {f.answer}" for f in found]
-    context.say(ctx, "\n".join(lines), [asdict(f) for f in found])
+    context.say("\n".join(lines), [asdict(f) for f in found])
     sys.exit(verdict_code(found))

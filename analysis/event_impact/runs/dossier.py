@@ -40,7 +40,6 @@ from event_impact.runs.index import rebuild_index
 from event_impact.runs.recall import ALREADY
 from event_impact.runs.requests import Prepared, Progress, RunRequest, prepare, read_parameters, short_name
 from event_impact.runs.run import own_story
-from event_impact.runs.store import RunOutcome
 from event_impact.runs.workers import PartOutcome, run_parts
 from event_impact.study.opened_study import OpenedStudy
 
@@ -74,7 +73,7 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
 
 def run_dossier(
     request: RunRequest, *, limit: int = PARALLEL, progress: Progress = lambda _: None, perform: Perform = run_parts
-) -> RunOutcome:
+) -> store.StoredRun:
     """Run every notebook of a story, ``limit`` at a time, and publish the dossier that binds them.
 
     The parameters of the request go to every notebook that knows them. For an evening that says what the session
@@ -101,7 +100,7 @@ def run_dossier(
         computed = list_computations(runs)
         run = None if failed else compose_run(request, runs, computed, started)
         if request.is_evening and run and (before := _find_same(request, run, runs)):
-            return RunOutcome(before.folder, False, before.run)
+            return before
         runs = [_bring_out(s, request.reports) if s.folder.parent == shelf else s for s in runs]
         if run is None:
             raise _keep(parts[0], outcomes, failed, started)
@@ -111,7 +110,7 @@ def run_dossier(
         if found:
             progress(ALREADY)
             rebuild_index(request.reports, clock=request.clock)
-            return RunOutcome(found.folder, False, found.run)
+            return found
         return _bind(request, parts, run, runs, computed, target, progress)
 
 
@@ -178,7 +177,7 @@ def _keep(
 def _bind(
     request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], computed: pd.DataFrame,
     target: Path, progress: Progress,
-) -> RunOutcome:  # fmt: skip
+) -> store.StoredRun:  # fmt: skip
     progress("bind: front page")
     page = render_dossier(request, parts, run, runs, computed, target)
     with store.open_staging(request.reports, parts[0].story, target.name) as staging:
@@ -194,7 +193,7 @@ def _bind(
         folder, is_new = store.publish(target, staging)
     progress("index")
     rebuild_index(request.reports, clock=request.clock)
-    return RunOutcome(folder, is_new, run)
+    return store.StoredRun(folder, run, is_new)
 
 
 def link_tree(source: Path, target: Path) -> None:

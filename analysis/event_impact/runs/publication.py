@@ -27,12 +27,12 @@ from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.requests import Execute, Prepared, Progress, short_name
-from event_impact.runs.store import RunOutcome, hash_files, open_staging, publish
+from event_impact.runs.store import StoredRun, hash_files, open_staging, publish
 
 
 def execute_and_publish(
     prepared: Prepared, *, progress: Progress, execute: Execute | None = None, forked: ForkedKernel | None = None
-) -> RunOutcome:
+) -> StoredRun:
     """Make a run that was found good and is not there yet; the caller holds the lock of its story.
 
     Raises
@@ -70,7 +70,7 @@ def execute_and_publish(
         progress("index")
         rebuild_index(request.reports, clock=request.clock)
     progress("done")
-    return RunOutcome(folder, is_new, run)
+    return StoredRun(folder, run, is_new)
 
 
 def check_record(prepared: Prepared, record: RunRecord, tables: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from event_impact.base.remembered import put_question
 from event_impact.base.root import StudyRoot
-from event_impact.runs.store import RunOutcome, StoredRun, find_finished
+from event_impact.runs.store import StoredRun, find_finished
 
 ALREADY = "already published: nothing to do (--force executes again)"
 # Parameters that may name files, and what they name else.
@@ -16,8 +16,8 @@ FILES, NAMED_SOURCES = ("source", "bars", "returns", "events", "factors"), ("sna
 
 def run_unless_known(
     notebook: str, parameters: dict[str, Any], root: StudyRoot, reports: Path, *, is_forced: bool,
-    progress: Callable[[str], None], run: Callable[[], RunOutcome],
-) -> RunOutcome:  # fmt: skip
+    progress: Callable[[str], None], run: Callable[[], StoredRun],
+) -> StoredRun:  # fmt: skip
     """The published run of a request that was asked before of the same files and the same code; else ``run`` is called.
 
     Notebooks, tables, prices and every file that a parameter names are compared as
@@ -30,7 +30,7 @@ def run_unless_known(
     found = find_finished(reports / folder) if folder else None
     if found and is_indexed(found, reports):
         progress(ALREADY)
-        return RunOutcome(found.folder, False, found.run)
+        return found
     outcome = run()
     question.remember(re.sub(r"-\d{1,4}$", "", outcome.folder.name))
     return outcome

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from event_impact.runs.recall import ALREADY, is_indexed
 from event_impact.runs.requests import Execute, Prepared, Progress, RunRequest, prepare
-from event_impact.runs.store import RunOutcome, StoredRun, clear_staging, lock_story
+from event_impact.runs.store import StoredRun, clear_staging, lock_story
 
 
 def run_notebook(
     request: RunRequest | Prepared, *, progress: Progress = lambda _: None, execute: Execute | None = None
-) -> RunOutcome:
+) -> StoredRun:
     """Execute a notebook with its parameters and publish the rendered report.
 
     A finished run of the same identity is returned as it is, unless forced. A request that was prepared already is not
@@ -41,13 +41,13 @@ def run_notebook(
             return execute_and_publish(prepared, progress=progress, execute=execute, forked=forked)
 
 
-def _already(found: StoredRun, request: RunRequest, progress: Progress) -> RunOutcome:
+def _already(found: StoredRun, request: RunRequest, progress: Progress) -> StoredRun:
     progress(ALREADY)
     if not request.has_lock and not is_indexed(found, request.reports):
         from event_impact.runs.index import rebuild_index
 
         rebuild_index(request.reports, clock=request.clock)
-    return RunOutcome(found.folder, False, found.run)
+    return found
 
 
 @contextlib.contextmanager

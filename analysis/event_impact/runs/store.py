@@ -32,10 +32,11 @@ PAGES_OF = {DOSSIER: ("report.html", "run.json")}
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One folder under ``reports/`` with its readable ``run.json``."""
+    """One folder under ``reports/`` with its readable ``run.json``; of a request, whether it was made for it."""
 
     folder: Path
     run: RunRecord
+    is_new: bool = False
 
     @property
     def story(self) -> str:
@@ -48,6 +49,11 @@ class StoredRun:
         return self.run.notebook
 
     @property
+    def page(self) -> Path:
+        """The rendered report."""
+        return self.folder / "report.html"
+
+    @property
     def is_good(self) -> bool:
         """Whether it was published."""
         return self.run.is_good
@@ -56,20 +62,6 @@ class StoredRun:
     def order(self) -> tuple[str, str, bool, str]:
         """Sorts runs from old to new; a dossier comes after the runs it binds."""
         return self.run.finished_at, self.run.as_of, self.notebook == DOSSIER, self.folder.name
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """Where the run that was asked for lies, and whether this call made it."""
-
-    folder: Path
-    is_new: bool
-    run: RunRecord
-
-    @property
-    def page(self) -> Path:
-        """The rendered report."""
-        return self.folder / "report.html"
 
 
 def read_stored(folder: Path) -> StoredRun | None:

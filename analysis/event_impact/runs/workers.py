@@ -23,10 +23,10 @@ from event_impact.runs.kernel_launch import die_with_parent
 from event_impact.runs.recall import ALREADY
 from event_impact.runs.requests import Prepared, RunRequest
 from event_impact.runs.run import run_notebook
-from event_impact.runs.store import RunOutcome
+from event_impact.runs.store import StoredRun
 
 Progress = Callable[[str], None]
-Run = Callable[..., RunOutcome]
+Run = Callable[..., StoredRun]
 # How long a worker may take to tidy up when it is told to end.
 ENDING_S = 10.0
 
