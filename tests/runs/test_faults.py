@@ -22,7 +22,7 @@ from event_impact.runs.compare import describe_age
 from event_impact.runs.execute import check_executed, execute_notebook
 from event_impact.runs.kernel_launch import KernelLimits
 from event_impact.runs.run import run_notebook
-from event_impact.runs.store import find_finished, is_intact, list_damaged, lock_story, read_failures, read_runs
+from event_impact.runs.store import find_finished, is_intact, lock_story, read_facts, read_failures, read_runs
 from runner_process import finish, start
 from small_study import SHOW, WITH_PRICES, check_index, execute_fake, hash_tree, make_study, request, write_notebook
 
@@ -278,7 +278,7 @@ def test_odd_values_in_an_old_run_do_not_stop_the_next(root: StudyRoot) -> None:
     }
     (old.folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
     assert run_notebook(request(root, seed=14), execute=execute_fake).is_new
-    assert list_damaged(root.reports) == [old.folder.name]
+    assert read_facts(root.reports).damaged == (old.folder.name,)
 
 
 def test_a_changed_page_is_noticed_and_made_again(root: StudyRoot) -> None:

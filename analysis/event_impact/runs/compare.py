@@ -3,18 +3,12 @@
 from html import escape
 from pathlib import Path
 from typing import Any, TypeGuard
-from urllib.parse import quote
 
 from event_impact.base.run_record import RunRecord
 from event_impact.page.first_screen import CHANGES, SIBLINGS
 from event_impact.page.format import OUTCOME_LABELS, format_percent
-from event_impact.runs.store import read_runs
+from event_impact.runs.store import PAGE_NAMES, read_runs
 
-# What a page is called in a link.
-PAGE_NAMES = {
-    "01_alignment": "times", "02_event_study": "days", "06_minutes": "minutes", "03_robustness": "robustness",
-    "04_spillover": "peers", "05_report_denial_panel": "all denials", "dossier": "dossier",
-}  # fmt: skip
 # Numbers that differ by less, relatively, are the same.
 ROUNDING = 1e-9
 COMPARED_NUMBERS = ("estimate", "standard_error", "p_conformal", "n_estimation")
@@ -30,15 +24,10 @@ def find_previous(reports: Path, run: RunRecord, *, exclude: str) -> RunRecord |
 
 def link_siblings(run: RunRecord, *places: Path | None) -> str:
     """Links to the newest page of each other notebook of the story, and to the index of all."""
-    held = [stored for place in places if place for stored in read_runs(place)]
-    newest = {s.notebook: s for s in held if s.story == run.story and s.notebook in PAGE_NAMES}
-    links = [
-        f'<a href="../{quote(newest[name].folder.name)}/report.html">{label}</a>'
-        for name, label in PAGE_NAMES.items()
-        if name in newest and name != run.notebook
-    ]
-    links.append('<a href="../index.html">all stories</a>')
-    listed = " \u00b7 ".join(links)
+    newest = {s.notebook: s.address for place in places if place for s in read_runs(place) if s.story == run.story}
+    pages = {label: newest[name] for name, label in PAGE_NAMES.items() if name in newest and name != run.notebook}
+    pages["all stories"] = "index.html"
+    listed = " \u00b7 ".join(f'<a href="../{address}">{label}</a>' for label, address in pages.items())
     return SIBLINGS.replace("></nav>", f">{listed}</nav>")
 
 

@@ -23,7 +23,7 @@ from event_impact.market.fetch_plan import last_closed
 from event_impact.market.vintages import choose_vintage, list_vintages
 from event_impact.page.outcomes import worst_code
 from event_impact.runs.freshness import count_closed
-from event_impact.runs.store import is_intact, list_damaged, read_runs
+from event_impact.runs.store import is_intact, read_facts, read_runs
 
 MIN_FREE_BYTES = 500_000_000
 MIN_CALENDAR_DAYS = 90
@@ -221,9 +221,7 @@ def check_leftovers(reports: Path) -> Iterator[Diagnosis]:
 
 def check_runs(reports: Path) -> Iterator[Diagnosis]:
     """Every published run still holds what it was published with."""
-    damaged = list_damaged(reports)
-    changed = [s.folder.name for s in read_runs(reports) if s.is_good and not is_intact(s.folder)]
-    if damaged or changed:
-        yield Diagnosis("runs", "warn", f"damaged: {', '.join([*damaged, *changed])}")
-    else:
-        yield Diagnosis("runs", "ok", f"{len(read_runs(reports))} published, all whole")
+    facts = read_facts(reports)
+    damaged = [*facts.damaged, *(s.folder.name for s in facts.good if s.is_good and not is_intact(s.folder))]
+    said = f"damaged: {', '.join(damaged)}" if damaged else f"{len(facts.good)} published, all whole"
+    yield Diagnosis("runs", "warn" if damaged else "ok", said)

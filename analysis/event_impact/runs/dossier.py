@@ -32,7 +32,7 @@ from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
 from event_impact.page.render import PageFacts, check_page, render_page
 from event_impact.runs import store
-from event_impact.runs.compare import PAGE_NAMES, describe_changes, find_previous, link_siblings
+from event_impact.runs.compare import describe_changes, find_previous, link_siblings
 from event_impact.runs.evenings import find_before, says_the_same
 from event_impact.runs.failure import keep_attempt
 from event_impact.runs.freshness import describe_source
@@ -324,7 +324,7 @@ def compose_screen(study: OpenedStudy, run: RunRecord, lead: store.StoredRun) ->
 def _tabulate_runs(runs: list[store.StoredRun]) -> str:
     rows = ""
     for stored in runs:
-        name, run = PAGE_NAMES.get(stored.notebook, stored.notebook), stored.run
+        name, run = stored.page_name, stored.run
         rows += (
             f'<tr><th scope="row"><a href="runs/{escape(short_name(stored.notebook))}/report.html">{escape(name)}</a></th>'
             f'<td><span class="badge {run.status}">{run.status}</span></td>'
@@ -346,7 +346,7 @@ def _tabulate_computations(computed: pd.DataFrame) -> str:
     for row in computed.to_dict("records"):
         low, high = row["low"], row["high"]
         said = format_percent(low) if low == high else format_interval((low, high))
-        rows += mark_up_row(row["computation"], [said, PAGE_NAMES[row["notebook"]]])
+        rows += mark_up_row(row["computation"], [said, store.PAGE_NAMES[row["notebook"]]])
     heads = ("computation", "abnormal return", "page")
     caption = "The move by each computation; several of one page as the span from the smallest to the largest."
     return frame_table(caption, heads, rows, name="computations") if rows else ""

@@ -5,7 +5,6 @@ import os
 import re
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 import nbformat
 
@@ -74,10 +73,8 @@ def say_next(reports: Path, failure: RunRecord) -> str:
     held = [s for s in read_runs(reports) if (s.story, s.notebook) == (failure.story, failure.notebook)]
     last = "No run of this page has been published yet."
     if held:
-        address = f"../../{quote(held[-1].folder.name)}/report.html"
-        last = (
-            f'Last good run: <a href="{address}">as of {held[-1].run.as_of}, finished {held[-1].run.finished_at}</a>.'
-        )
+        address, run = f"../../{held[-1].address}", held[-1].run
+        last = f'Last good run: <a href="{address}">as of {run.as_of}, finished {run.finished_at}</a>.'
     return f"<p>To try again: <code>{escape(command)}</code></p><p>{last}</p>"
 
 

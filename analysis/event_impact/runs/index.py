@@ -5,29 +5,30 @@ bounded number of rows, so that no number of runs makes one too large, and old p
 """
 
 import base64
-import contextlib
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import pandas as pd
 
 from event_impact.base.code_digest import digest_package
-from event_impact.base.disk import hold_lock, make_folder, replace_files
+from event_impact.base.disk import Content, hold_lock, make_folder, replace_files
 from event_impact.base.errors import AlignmentError
 from event_impact.events.calendars import load_hours
 from event_impact.page.format import OUTCOME_LABELS, format_interval, format_percent
 from event_impact.page.markup import frame_table, mark_up
 from event_impact.page.render import TEMPLATES
-from event_impact.runs.compare import PAGE_NAMES
 from event_impact.runs.freshness import count_closed
-from event_impact.runs.store import MAX_SENTENCE, RunFacts, StoredRun, read_facts
+from event_impact.runs.store import MAX_SENTENCE, PAGE_NAMES, RunFacts, StoredRun, read_facts, read_json
 
+T = TypeVar("T")
 LOCK_WAIT_S = 60.0
 HISTORY = "history"
 WRITTEN = Path(".index/pages.json")
@@ -39,7 +40,8 @@ STALE_SESSIONS = 2
 """An open story is stale when that many sessions closed since its newest good run."""
 LARGEST_SCALE = 0.3
 """The bars of a page reach as far as its widest interval, and no further than this."""
-Show = Callable[[StoredRun], str]
+Shown = Callable[[StoredRun], bool]
+"""Whether the page of a run lies beside the index."""
 
 
 def rebuild_index(reports: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
@@ -49,27 +51,21 @@ def rebuild_index(reports: Path, *, clock: Callable[[], datetime] = lambda: date
     return reports / "index.html"
 
 
-def write_index(
-    facts: RunFacts, folder: Path, *, at: datetime, has_page: Callable[[StoredRun], bool] | None = None
-) -> None:
+def write_index(facts: RunFacts, folder: Path, *, at: datetime, has_page: Shown = lambda _: True) -> None:
     """Write the index and the histories into a folder that holds the pages of the runs."""
-    address = _addresses(has_page or (lambda _: True))
     stories = group_stories(facts)
-    pages = dict(_list_histories(stories, address))
-    written = _read_written(folder)
-    fresh: dict[Path, str | bytes] = {}
-    for name, (mark, render) in pages.items():
-        if written.get(name) != mark or not (folder / name).is_file():
-            fresh[folder / name] = render()
-    fresh |= {folder / name: page for name, page in _render_overviews(stories, facts, address, at)}
-    marks = {name: mark for name, (mark, _) in pages.items()}
+    pages = {folder / HISTORY / name: page for name, page in _list_histories(stories, has_page)}
+    marks, written = {path.name: mark for path, (mark, _) in pages.items()}, read_json(folder / WRITTEN)
+    fresh: dict[Path, Content] = {
+        path: render() for path, (mark, render) in pages.items() if written.get(path.name) != mark or not path.is_file()
+    }
+    fresh |= {folder / name: page for name, page in _render_overviews(stories, facts, has_page, at)}
     fresh[folder / WRITTEN] = json.dumps(marks, indent=0) + "\n"
     for part in {path.parent for path in fresh}:
         make_folder(part)
     replace_files(fresh)
     for path in [*(folder / HISTORY).glob("*.html"), *folder.glob("index-*.html")]:
-        name = path.relative_to(folder).as_posix()
-        if name not in pages and path not in fresh:
+        if path not in pages and path not in fresh:
             path.unlink(missing_ok=True)
 
 
@@ -81,21 +77,19 @@ def group_stories(facts: RunFacts) -> dict[str, list[StoredRun]]:
     return stories
 
 
-def _read_written(folder: Path) -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        held = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
-        return held if isinstance(held, dict) else {}
-    return {}
+def _pair_with_newer(
+    runs: list[StoredRun], newer: Iterable[StoredRun] = ()
+) -> Iterator[tuple[StoredRun, StoredRun | None]]:
+    """Each run, newest first, with the next newer good one of its notebook."""
+    above = {s.notebook: s for s in newer if s.is_good}
+    for stored in runs:
+        yield stored, above.get(stored.notebook)
+        if stored.is_good:
+            above[stored.notebook] = stored
 
 
-def _addresses(has_page: Callable[[StoredRun], bool]) -> Show:
-    """The address of a run's page, seen from the folder of the index; empty where its page is not there."""
-
-    def address(stored: StoredRun) -> str:
-        place = stored.folder.name if stored.is_good else f"failed/{stored.folder.name}"
-        return f"{quote(place)}/report.html" if has_page(stored) else ""
-
-    return address
+def _split(rows: list[T]) -> list[list[T]]:
+    return [rows[k : k + ROWS_OF_A_PAGE] for k in range(0, len(rows), ROWS_OF_A_PAGE)]
 
 
 # ---------------------------------------------------------------- states
@@ -213,35 +207,28 @@ def _name_value(name: str, value: object) -> str:
     return f"own files {Path(text).name}" if name == "source" and ("/" in text or "\\" in text) else text or "none"
 
 
-def _link(stored: StoredRun, words: str, address: Show, up: str = "") -> str:
-    place = address(stored)
-    return f'<a href="{escape(up + place)}">{mark_up(words)}</a>' if place else mark_up(words)
-
-
-def name_page(stored: StoredRun) -> str:
-    """What the page of a run is called."""
-    return PAGE_NAMES.get(stored.notebook, stored.notebook)
+def _link(stored: StoredRun, words: str, has_page: Shown, up: str = "") -> str:
+    return f'<a href="{up}{stored.address}">{mark_up(words)}</a>' if has_page(stored) else mark_up(words)
 
 
 # ---------------------------------------------------------------- the overview
 
 
 def _render_overviews(
-    stories: dict[str, list[StoredRun]], facts: RunFacts, address: Show, at: datetime
+    stories: dict[str, list[StoredRun]], facts: RunFacts, has_page: Shown, at: datetime
 ) -> Iterator[tuple[str, str]]:
-    names = list(stories)
-    chunks = [names[k : k + ROWS_OF_A_PAGE] for k in range(0, len(names), ROWS_OF_A_PAGE)] or [[]]
+    chunks = _split(list(stories)) or [[]]
     files = ["index.html", *(f"index-{k + 1}.html" for k in range(1, len(chunks)))]
     for number, (file, chunk) in enumerate(zip(files, chunks, strict=True)):
         links = _link_pages(files, number) if len(files) > 1 else ""
-        yield file, _render_overview({name: stories[name] for name in chunk}, facts, address, at, links)
+        yield file, _render_overview({name: stories[name] for name in chunk}, facts, has_page, at, links)
 
 
 def _render_overview(
-    stories: dict[str, list[StoredRun]], facts: RunFacts, address: Show, at: datetime, links: str
+    stories: dict[str, list[StoredRun]], facts: RunFacts, has_page: Shown, at: datetime, links: str
 ) -> str:
     scale = find_scale(find_stating(runs) for runs in stories.values())
-    rows = "".join(_render_story(story, runs, address, scale, at) for story, runs in stories.items())
+    rows = "".join(_render_story(story, runs, has_page, scale, at) for story, runs in stories.items())
     table = frame_table(
         f"One row a story, the one that ran last first; bars of 95 % intervals reach from {format_interval((-scale, scale))}.",
         ("story", "estimate", "outcome", "pages", "state"), rows, is_numbered=False,
@@ -258,38 +245,28 @@ def _render_overview(
     return frame_page("Rendered reports", body)
 
 
-def _render_story(story: str, runs: list[StoredRun], address: Show, scale: float, at: datetime) -> str:
-    state, reason = find_state(runs, at)
-    stating = find_stating(runs)
+def _render_story(story: str, runs: list[StoredRun], has_page: Shown, scale: float, at: datetime) -> str:
+    (state, reason), stating = find_state(runs, at), find_stating(runs)
     newest = {s.notebook: s for s in reversed(runs) if s.is_good}
-    names = [name for name in dict.fromkeys([*PAGE_NAMES, *newest]) if name in newest]
-    siblings = " \u00b7 ".join(_link(newest[name], name_page(newest[name]), address) for name in names)
-    items, above = "", dict[str, StoredRun | None]()
-    for stored in runs[:RUNS_SHOWN]:
-        items += f"<li>{_list_run(stored, above.get(stored.notebook), address)}</li>"
-        above[stored.notebook] = stored if stored.is_good else above.get(stored.notebook)
+    named = [newest[name] for name in dict.fromkeys([*PAGE_NAMES, *newest]) if name in newest]
+    siblings = " \u00b7 ".join(_link(stored, stored.page_name, has_page) for stored in named)
+    items = "".join(f"<li>{_list_run(*pair, has_page)}</li>" for pair in _pair_with_newer(runs[:RUNS_SHOWN]))
     failed = sum(not s.is_good for s in runs)
     title = next((s.run.title for s in runs if s.run.title), story)
     more = f'<a href="{HISTORY}/{quote(story)}.html">all {len(runs)} runs</a>' + f", {failed} failed" * bool(failed)
-    verdict = next((s.run.verdict for s in runs if s is stating), "") if stating else ""
+    verdict, when = (stating.run.verdict, f"{stating.page_name}, as of {stating.run.as_of}") if stating else ("", "")
+    note = f'<div class="cell-note">{mark_up(when)}</div>' * bool(when)
     return (
         f'<tr id="{escape(story)}"><th scope="row">{mark_up(title)}<div class="cell-note">{mark_up(story)}</div>'
         f'<details class="fold"><summary>History: {len(runs)} runs</summary><p class="cell-note">{mark_up(verdict)}</p>'
         f'<ol class="runs">{items}</ol><p>{more}</p></details></th>'
-        f"<td>{draw_bar(stating, scale)}</td><td>{mark_up(name_outcome(stating))}"
-        f"{_say_when(stating)}</td><td>{siblings or 'none'}</td>"
+        f"<td>{draw_bar(stating, scale)}</td><td>{mark_up(name_outcome(stating))}{note}</td><td>{siblings or 'none'}</td>"
         f'<td><span class="badge {state}">{state}</span> <span class="cell-note">{mark_up(reason)}</span></td></tr>'
     )
 
 
-def _say_when(stating: StoredRun | None) -> str:
-    if stating is None:
-        return ""
-    return f'<div class="cell-note">{mark_up(f"{name_page(stating)}, as of {stating.run.as_of}")}</div>'
-
-
-def _list_run(stored: StoredRun, above: StoredRun | None, address: Show) -> str:
-    head = _link(stored, f"{stored.run.as_of}, {name_page(stored)}", address)
+def _list_run(stored: StoredRun, above: StoredRun | None, has_page: Shown) -> str:
+    head = _link(stored, f"{stored.run.as_of}, {stored.page_name}", has_page)
     if not stored.is_good:
         return f'{head} <span class="badge failed">failed</span> {mark_up((stored.run.error or "")[:MAX_SENTENCE])}'
     numbers = read_numbers(stored)
@@ -301,49 +278,37 @@ def _list_run(stored: StoredRun, above: StoredRun | None, address: Show) -> str:
 
 
 def _list_histories(
-    stories: dict[str, list[StoredRun]], address: Show
+    stories: dict[str, list[StoredRun]], has_page: Shown
 ) -> Iterator[tuple[str, tuple[str, Callable[[], str]]]]:
     """Every page of every history, with what it depends on; full pages count from the oldest run and stay as they are."""
     for story, runs in stories.items():
-        oldest = runs[::-1]
-        chunks = [oldest[k : k + ROWS_OF_A_PAGE][::-1] for k in range(0, len(oldest), ROWS_OF_A_PAGE)]
+        chunks = [chunk[::-1] for chunk in _split(runs[::-1])]
         files = [*(f"{story}-{k}.html" for k in range(1, len(chunks))), f"{story}.html"]
-        for number, (file, chunk) in enumerate(zip(files, chunks, strict=True)):
-            later = chunks[number + 1] if number + 1 < len(chunks) else []
-            held = "\n".join(f"{s.folder.name} {s.run.finished_at} {s.run.outcome} {address(s)}" for s in chunk)
+        for number, (file, chunk, later) in enumerate(zip(files, chunks, [*chunks[1:], []], strict=True)):
+            held = "\n".join(f"{s.folder.name} {s.run.finished_at} {s.run.outcome} {has_page(s)}" for s in chunk)
             last = later[-1].folder.name if later else ""
             mark = hashlib.sha256(f"{digest_package()}\n{held}\n{last}\n{files[-2:]}\n{number}".encode()).hexdigest()
-            yield f"{HISTORY}/{file}", (mark, _history(story, chunk, later, files, number, address))
+            links = _link_pages(files[::-1], len(files) - 1 - number)
+            yield file, (mark, partial(_render_history, story, chunk, later, links, has_page))
 
 
-def _history(
-    story: str, chunk: list[StoredRun], later: list[StoredRun], files: list[str], number: int, address: Show
-) -> Callable[[], str]:
-    def render() -> str:
-        above: dict[str, StoredRun] = {s.notebook: s for s in later if s.is_good}
-        scale, rows = find_scale(chunk), ""
-        for stored in chunk:
-            rows += _render_row(stored, above.get(stored.notebook), address, scale)
-            if stored.is_good:
-                above[stored.notebook] = stored
-        title = next((s.run.title for s in chunk if s.run.title), story)
-        heads = ("run", "estimate", "outcome", "differs from the next newer run", "finished (UTC)")
-        caption = (
-            f"Runs of {story}, newest first; bars of 95 % intervals reach from {format_interval((-scale, scale))}."
-        )
-        table = frame_table(caption, heads, rows, is_numbered=False)
-        body = f'<h1>{mark_up(title)}</h1><p><a href="../index.html#{escape(story)}">All stories</a></p>{table}'
-        return frame_page(f"{title}: all runs", body + _link_pages(files[::-1], len(files) - 1 - number))
-
-    return render
+def _render_history(story: str, runs: list[StoredRun], later: list[StoredRun], links: str, has_page: Shown) -> str:
+    scale = find_scale(runs)
+    rows = "".join(_render_row(*pair, has_page, scale) for pair in _pair_with_newer(runs, later))
+    title = next((s.run.title for s in runs if s.run.title), story)
+    heads = ("run", "estimate", "outcome", "differs from the next newer run", "finished (UTC)")
+    caption = f"Runs of {story}, newest first; bars of 95 % intervals reach from {format_interval((-scale, scale))}."
+    table = frame_table(caption, heads, rows, is_numbered=False)
+    body = f'<h1>{mark_up(title)}</h1><p><a href="../index.html#{escape(story)}">All stories</a></p>{table}{links}'
+    return frame_page(f"{title}: all runs", body)
 
 
-def _render_row(stored: StoredRun, above: StoredRun | None, address: Show, scale: float) -> str:
+def _render_row(stored: StoredRun, above: StoredRun | None, has_page: Shown, scale: float) -> str:
     said = (stored.run.verdict if stored.is_good else stored.run.error) or "n/a: none stated"
     short = said if len(said) <= MAX_VERDICT else said[: MAX_VERDICT - 3] + "..."
     badge = f'<span class="badge {stored.run.status}">{stored.run.status}</span>'
     return (
-        f'<tr><th scope="row">{_link(stored, f"{name_page(stored)}, {stored.run.as_of}", address, "../")} {badge}</th>'
+        f'<tr><th scope="row">{_link(stored, f"{stored.page_name}, {stored.run.as_of}", has_page, "../")} {badge}</th>'
         f"<td>{draw_bar(stored, scale)}</td>"
         f'<td>{mark_up(name_outcome(stored))}<div class="cell-note">{mark_up(short)}</div></td>'
         f"<td>{mark_up(tell_difference(stored, above) or 'nothing')}</td>"

@@ -13,7 +13,7 @@ from typing import Any
 from event_impact.base.clock import format_instant
 from event_impact.base.disk import make_folder, publish_folder, remove_folder, replace_files, staging_folder, writing
 from event_impact.base.errors import ConfigError
-from event_impact.runs.index import HISTORY, group_stories, name_outcome, name_page, write_index
+from event_impact.runs.index import HISTORY, group_stories, name_outcome, write_index
 from event_impact.runs.store import FAILED_NAME, RUN_NAME, RunFacts, StoredRun, read_facts
 
 SITE_MARK = ".event-impact-site"
@@ -123,11 +123,11 @@ def render_feed(facts: RunFacts, shown: dict[str, StoredRun], at: datetime, addr
     entries = ""
     for stored in [s for s in reversed(facts.good) if s.folder.name in shown][:ENTRIES]:
         run = stored.run
-        title = f"{run.title or run.story}: {name_outcome(stored)} ({name_page(stored)}, as of {run.as_of})"
+        title = f"{run.title or run.story}: {name_outcome(stored)} ({stored.page_name}, as of {run.as_of})"
         entries += (
             f"<entry><id>urn:event-impact:{escape(stored.folder.name)}</id><title>{escape(title)}</title>"
             f"<updated>{escape(run.finished_at)}</updated><summary>{escape(run.verdict)}</summary>"
-            f'<link href="{escape(base + stored.folder.name)}/report.html"/></entry>\n'
+            f'<link href="{escape(base + stored.address)}"/></entry>\n'
         )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">'

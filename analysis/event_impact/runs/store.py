@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from event_impact.base.disk import hold_lock, make_folder, numbered_names, publish_folder, replace_files, staging_folder
 from event_impact.base.errors import ConfigError, DataError, RenderError
@@ -25,9 +26,11 @@ from event_impact.base.run_record import DOSSIER, RunRecord, read_record
 
 RUN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{8}(-\d{1,4})?")
 FAILED_NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[a-z0-9-]+(-\d{1,4})?")
-RUN_FILES = ("report.html", "run.json", "executed.ipynb")
-# Files that a whole run must hold, where they are not :data:`RUN_FILES`.
-PAGES_OF = {DOSSIER: ("report.html", "run.json")}
+PAGE_NAMES = {
+    "01_alignment": "times", "02_event_study": "days", "06_minutes": "minutes", "03_robustness": "robustness",
+    "04_spillover": "peers", "05_report_denial_panel": "all denials", DOSSIER: "dossier",
+}  # fmt: skip
+"""What a page is called in a link, in the order of links."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class StoredRun:
     def page(self) -> Path:
         """The rendered report."""
         return self.folder / "report.html"
+
+    @property
+    def address(self) -> str:
+        """Of its page, seen from the folder of the runs."""
+        return f"{'' if self.is_good else 'failed/'}{quote(self.folder.name)}/report.html"
+
+    @property
+    def page_name(self) -> str:
+        """What its page is called in a link."""
+        return PAGE_NAMES.get(self.notebook, self.notebook)
 
     @property
     def is_good(self) -> bool:
@@ -84,11 +97,6 @@ def read_runs(reports: Path) -> list[StoredRun]:
     return _read(list_folders(reports))
 
 
-def list_damaged(reports: Path) -> list[str]:
-    """Names of run folders whose ``run.json`` cannot be read."""
-    return [folder.name for folder in list_folders(reports) if read_stored(folder) is None]
-
-
 def list_failed(reports: Path) -> list[Path]:
     """Folders that are named like failed attempts."""
     return sorted(p for p in _entries(reports / "failed") if FAILED_NAME.fullmatch(p.name))
@@ -118,10 +126,11 @@ def find_run(reports: Path, name: str) -> StoredRun:
     ConfigError
         If nothing or more than one run fits, or the name is no name of a run.
     """
-    held = [*read_runs(reports), *read_failures(reports)]
+    good, failed = read_runs(reports), read_failures(reports)
     if name == "latest":
-        fitting = held[-1:] if not read_runs(reports) else read_runs(reports)[-1:]
+        fitting = (good or failed)[-1:]
     else:
+        held = [*good, *failed]
         wanted = Path(name).name if Path(name).resolve().parent in (reports, reports / "failed") else name
         fitting = [s for s in held if s.folder.name == wanted] or [
             s for s in held if wanted and (s.folder.name.startswith(wanted) or s.folder.name.endswith(f"_{wanted}"))
@@ -181,13 +190,8 @@ def publish(folder: Path, staging: Path) -> tuple[Path, bool]:
 
 def same_results(one: Path, other: Path) -> bool:
     """Whether two runs hold the same results, byte for byte."""
-    names = {p.name for folder in (one, other) for p in (folder / "results").glob("*.csv")}
-    return all(
-        (one / "results" / n).is_file()
-        and (other / "results" / n).is_file()
-        and (one / "results" / n).read_bytes() == (other / "results" / n).read_bytes()
-        for n in names
-    )
+    held = [{p.name: p.read_bytes() for p in (folder / "results").glob("*.csv")} for folder in (one, other)]
+    return held[0] == held[1]
 
 
 def find_finished(folder: Path) -> StoredRun | None:
@@ -202,12 +206,11 @@ def is_intact(folder: Path) -> bool:
     stored = read_stored(folder)
     if stored is None or not stored.is_good:
         return False
-    if not all((folder / name).is_file() for name in PAGES_OF.get(stored.notebook, RUN_FILES)):
-        return False
-    try:
-        return not stored.run.files or hash_files(folder) == stored.run.files
-    except OSError:
-        return False
+    needed = ["report.html"] if stored.notebook == DOSSIER else ["report.html", "executed.ipynb"]
+    with contextlib.suppress(OSError):
+        is_whole = all((folder / name).is_file() for name in needed)
+        return is_whole and (not stored.run.files or hash_files(folder) == stored.run.files)
+    return False
 
 
 FACTS = Path(".index/facts.json")
@@ -229,33 +232,39 @@ class RunFacts:
 def read_facts(reports: Path) -> RunFacts:
     """The facts of every run under ``reports``, from the cache where it still holds."""
     known, held = _load(reports / FACTS), dict[str, Any]()
-    groups: list[tuple[StoredRun, ...]] = []
+    groups: dict[Path, list[StoredRun]] = {reports: [], reports / "failed": []}
     damaged: list[str] = []
-    for folders in (list_folders(reports), list_failed(reports)):
-        group = []
-        for folder in folders:
-            key, mark = folder.relative_to(reports).as_posix(), _mark(folder)
-            entry = known.get(key)
-            if entry is None or entry["mark"] != mark:
-                stored = read_stored(folder)
-                if stored is None:
-                    damaged += [folder.name] * (folder.parent == reports)
-                    continue
-                entry = {"mark": mark, "run": _shorten_run(stored.run).as_json()}
-            held[key] = entry
-            group.append(StoredRun(folder, RunRecord(**entry["run"])))
-        groups.append(tuple(sorted(group, key=lambda s: s.order)))
+    for folder in (*list_folders(reports), *list_failed(reports)):
+        key, mark = folder.relative_to(reports).as_posix(), _mark(folder)
+        entry = known.get(key)
+        if entry is None or entry["mark"] != mark:
+            stored = read_stored(folder)
+            if stored is None:
+                damaged += [folder.name] * (folder.parent == reports)
+                continue
+            entry = {"mark": mark, "run": _shorten_run(stored.run).as_json()}
+        held[key] = entry
+        groups[folder.parent].append(StoredRun(folder, RunRecord(**entry["run"])))
     if held != known:
         with contextlib.suppress(OSError, RenderError):  # a disk that refuses costs time alone
             make_folder((reports / FACTS).parent)
             replace_files({reports / FACTS: json.dumps(held, ensure_ascii=False)})
-    return RunFacts(groups[0], groups[1], tuple(damaged))
+    good, failed = (tuple(sorted(group, key=lambda stored: stored.order)) for group in groups.values())
+    return RunFacts(good, failed, tuple(damaged))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object of JSON; empty where none can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return held if isinstance(held, dict) else {}
+    return {}
 
 
 def _load(path: Path) -> dict[str, dict[str, Any]]:
     """What was held of each run; nothing where any of it is damaged or of another version."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(TypeError, KeyError):
+        entries = read_json(path)
         for entry in entries.values():
             RunRecord(**entry["run"]), entry["mark"]
         return entries
@@ -264,11 +273,9 @@ def _load(path: Path) -> dict[str, dict[str, Any]]:
 
 def _mark(folder: Path) -> str:
     """What changes whenever the record of a run is written anew; empty for what is no folder of a run."""
-    if folder.is_symlink():
-        return ""
     with contextlib.suppress(OSError):
         status = (folder / "run.json").stat()
-        return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+        return "" if folder.is_symlink() else f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
     return ""
 
 
