@@ -58,7 +58,7 @@ def examine(root: StudyRoot, reports: Path, *, at: datetime, with_kernel: bool =
     found: list[Diagnosis] = []
     for question, check in checks.items():
         try:
-            found += list(check())
+            found += check()
         except (StudyError, OSError) as error:
             found.append(Diagnosis(question, "fail", str(error), getattr(error, "exit_code", 5)))
     return found
@@ -151,16 +151,13 @@ def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
 def check_disk(root: StudyRoot, reports: Path) -> Iterator[Diagnosis]:
     """Reports and downloads can be written, and there is room."""
     for label, folder, code in (("reports", reports, 5), ("downloads", root.data / "vintages", 3)):
-        place = folder
-        while not place.exists():
-            place = place.parent
+        place = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(place).free
+        fault = f"{free / 1e6:.0f} MB free, less than 500" if free < MIN_FREE_BYTES else ""
         if not place.is_dir() or not os.access(place, os.W_OK):
-            yield Diagnosis(f"disk ({label})", "fail", f"{place} cannot be written", code)
-        elif free < MIN_FREE_BYTES:
-            yield Diagnosis(f"disk ({label})", "fail", f"{free / 1e6:.0f} MB free, less than 500", code)
-        else:
-            yield Diagnosis(f"disk ({label})", "ok", f"{free / 1e9:.1f} GB free at {place}")
+            fault = f"{place} cannot be written"
+        room = f"{free / 1e9:.1f} GB free at {place}"
+        yield Diagnosis(f"disk ({label})", "fail" if fault else "ok", fault or room, code if fault else 0)
 
 
 def check_clock(root: StudyRoot, reports: Path, at: datetime) -> Iterator[Diagnosis]:
@@ -169,16 +166,13 @@ def check_clock(root: StudyRoot, reports: Path, at: datetime) -> Iterator[Diagno
     stamps += [str(v.manifest.get("recorded_at")) for v in list_vintages(root.data / "vintages")[0]]
     instants = pd.to_datetime(pd.Series(stamps, dtype=object), utc=True, errors="coerce").dropna()
     said = pd.Timestamp(at).tz_convert("UTC").strftime("%Y-%m-%d %H:%M UTC")
-    if len(instants) and instants.max() > pd.Timestamp(at) + CLOCK_SLACK:
-        yield Diagnosis("clock", "warn", f"{said}, but {instants.max():%Y-%m-%d %H:%M} UTC is recorded already")
-    else:
-        yield Diagnosis("clock", "ok", said)
+    is_early = bool((instants > pd.Timestamp(at) + CLOCK_SLACK).any())
+    said += f", but {instants.max():%Y-%m-%d %H:%M} UTC is recorded already" if is_early else ""
+    yield Diagnosis("clock", "warn" if is_early else "ok", said)
 
 
 def check_figures(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
     """The open stories have figures, and fresh ones."""
-    from event_impact.events.calendars import load_hours
-
     vintages = root.data / "vintages"
     for fault in list_vintages(vintages)[1]:
         yield Diagnosis("figures", "warn", fault)
@@ -200,21 +194,18 @@ def check_figures(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
 
 def check_locks(reports: Path) -> Iterator[Diagnosis]:
     """Who is at work now. A lock file that no process holds means nothing."""
-    folder = reports / ".locks"
-    held = sorted(path for path in folder.glob("*.lock") if is_locked(path))
-    for path in held:
-        yield Diagnosis("locks", "ok", f"{path.name} is held ({read_holder(path)})")
-    if not held:
-        yield Diagnosis("locks", "ok", "none is held")
+    held = filter(is_locked, sorted((reports / ".locks").glob("*.lock")))
+    for answer in [f"{path.name} is held ({read_holder(path)})" for path in held] or ["none is held"]:
+        yield Diagnosis("locks", "ok", answer)
 
 
 def check_leftovers(reports: Path) -> Iterator[Diagnosis]:
     """Staging folders of runs that died; the next run of their story clears them."""
-    stale = []
-    for folder in sorted((reports / ".staging").glob("*")):
-        lock = reports / ".locks" / f"{folder.name}.lock"
-        if any(folder.iterdir()) and not is_locked(lock):
-            stale.append(folder.name)
+    stale = [
+        folder.name
+        for folder in sorted((reports / ".staging").glob("*"))
+        if any(folder.iterdir()) and not is_locked(reports / ".locks" / f"{folder.name}.lock")
+    ]
     text = f"of interrupted runs: {', '.join(stale)}; cleared at their next run" if stale else "none"
     yield Diagnosis("leftovers", "warn" if stale else "ok", text)
 

@@ -117,17 +117,6 @@ def _run(command: list[str], what: str, text: str | None = None, *, nothing: str
     return "" if done.returncode else done.stdout
 
 
-def read_crontab() -> str:
-    """The user's crontab; empty when there is none yet.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read for another reason: then it must not be overwritten.
-    """
-    return _run(["crontab", "-l"], "reading the crontab", nothing="no crontab")
-
-
 def change_cron(root: Path, block: str) -> bool:
     """Put the block of a study into the user's crontab in the place of an earlier one, or (empty block) take it out.
 
@@ -135,8 +124,13 @@ def change_cron(root: Path, block: str) -> bool:
     -------
     bool
         Whether anything had to be changed.
+
+    Raises
+    ------
+    DataError
+        If the crontab is there and cannot be read: then it must not be overwritten.
     """
-    before = read_crontab()
+    before = _run(["crontab", "-l"], "reading the crontab", nothing="no crontab")
     after = replace_block(before, root, block)
     if after != before:
         _run(["crontab", "-"], "writing the crontab", after)

@@ -10,6 +10,7 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def verify_run(
     stored = read_published(folder)
     progress("check: inputs")
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
-        request = RunRequest(stored.notebook, _known_parameters(stored, root), root, Path(scratch))
+        known = read_parameters(root, stored.notebook)  # other recorded parameters had no part in the run
+        parameters = {name: value for name, value in stored.run.parameters.items() if name in known}
+        request = RunRequest(stored.notebook, parameters, root, Path(scratch))
         prepared = prepare(request)
         changed = compare_inputs(stored.run.inputs, prepared.inputs)
         if changed:
@@ -105,12 +108,6 @@ def read_published(folder: Path) -> StoredRun:
     return stored
 
 
-def _known_parameters(stored: StoredRun, root: StudyRoot) -> dict[str, Any]:
-    """The recorded parameters that the notebook takes; the others had no part in the run."""
-    known = read_parameters(root, stored.notebook)
-    return {name: value for name, value in stored.run.parameters.items() if name in known}
-
-
 def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str, ...]:
     """Every recorded input is at hand with the recorded sha256; returns the hand-curated tables that are not.
 
@@ -119,18 +116,17 @@ def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str
     DataError
         Naming the first file of prices that is not, or an input that is gone or new.
     """
-    changed = tuple(name for name in sorted(recorded) if is_table(name) and found.get(name) != recorded[name])
-    for name in sorted(set(recorded) - set(changed)):
+    changed = [
+        name for name in (*sorted(recorded), *sorted(found.keys() - recorded)) if recorded.get(name) != found.get(name)
+    ]
+    for name in filterfalse(is_table, changed):
         if name not in found:
             raise DataError(f"input {name} of the run is not at hand.", "Restore it, or name the study with --root.")
-        if found[name] != recorded[name]:
-            said = f"input {name} has sha256 {found[name][:12]}..., the run recorded {recorded[name][:12]}...."
-            raise DataError(said, "Restore the file that the run was made from.")
-    new = sorted(set(found) - set(recorded))
-    for name in new:
-        if not is_table(name):
+        if name not in recorded:
             raise DataError(f"input {name} is used now and was not when the run was made.", HINT)
-    return (*changed, *(name for name in new if is_table(name)))
+        said = f"input {name} has sha256 {found[name][:12]}..., the run recorded {recorded[name][:12]}...."
+        raise DataError(said, "Restore the file that the run was made from.")
+    return tuple(changed)
 
 
 def compare_results(results: Path, tables: dict[str, str]) -> int:
@@ -141,16 +137,11 @@ def compare_results(results: Path, tables: dict[str, str]) -> int:
     DataError
         Naming file, row and column of the first difference.
     """
-    published = {path.stem: path for path in sorted(results.glob("*.csv"))}
-    for name in sorted(set(published) | set(tables)):
-        if name not in published:
-            raise DataError(f"results/{name}.csv is missing from the run.", HINT)
-        if name not in tables:
-            raise DataError(f"results/{name}.csv is in the run and is not made by its notebook.", HINT)
-    return sum(
-        compare_table(f"results/{name}.csv", published[name].read_text(encoding="utf-8"), tables[name])
-        for name in sorted(tables)
-    )
+    published = {path.stem: path.read_text(encoding="utf-8") for path in results.glob("*.csv")}
+    for name in sorted(published.keys() ^ tables):
+        said = "is in the run and is not made by its notebook" if name in published else "is missing from the run"
+        raise DataError(f"results/{name}.csv {said}.", HINT)
+    return sum(compare_table(f"results/{name}.csv", published[name], tables[name]) for name in sorted(tables))
 
 
 def compare_table(name: str, published: str, recomputed: str) -> int:
@@ -161,14 +152,13 @@ def compare_table(name: str, published: str, recomputed: str) -> int:
     DataError
         Naming the first difference.
     """
-    rows, others = (list(csv.reader(io.StringIO(text))) for text in (published, recomputed))
-    header = rows[0] if rows else []
-    if header != (others[0] if others else []):
+    (header, *rows), (heads, *others) = ([*csv.reader(io.StringIO(text))] or [[]] for text in (published, recomputed))
+    if header != heads:
         raise DataError(f"{name}: the columns differ from those recomputed.", HINT)
     if len(rows) != len(others):
-        raise DataError(f"{name} has {len(rows) - 1} rows, recomputed {len(others) - 1}.", HINT)
+        raise DataError(f"{name} has {len(rows)} rows, recomputed {len(others)}.", HINT)
     count = 0
-    for number, (row, other) in enumerate(zip(rows[1:], others[1:], strict=True), start=1):
+    for number, (row, other) in enumerate(zip(rows, others, strict=True), start=1):
         if len(row) != len(header):
             raise DataError(f"{name}, row {number} has {len(row)} cells for {len(header)} columns.", HINT)
         for column, cell, fresh in zip(header, row, other, strict=True):
@@ -192,9 +182,8 @@ def compare_values(published: Any, recomputed: Any, where: str) -> int:
             raise DataError(f"{where}: {names} stands on one side only.", HINT)
         return sum(compare_values(published[k], recomputed[k], f"{where}.{k}") for k in sorted(published))
     are_numbers = {type(published), type(recomputed)} <= {int, float}
-    if type(published) is not type(recomputed) and not are_numbers:
-        raise _differ(where, published, recomputed)
-    if not (_are_close(published, recomputed) if are_numbers else published == recomputed):
+    is_equal = type(published) is type(recomputed) and published == recomputed
+    if not (_are_close(published, recomputed) if are_numbers else is_equal):
         raise _differ(where, published, recomputed)
     return int(are_numbers)
 
