@@ -23,7 +23,7 @@ def test_schemes():
     ):
         clock = decode_address(url)
         assert clock is not None, url
-        assert clock.at == at, url
+        assert clock.span.earliest == at, url
     suffix = decode_address("https://tw.news.yahoo.com/vans-140115123.html")
     assert suffix is not None
     assert suffix.of_day == time(14, 1, 15)
@@ -55,8 +55,8 @@ def test_registry_rows_are_decoded_to_their_own_bounds(root):
             continue
         seen += 1
         latest = pd.Timestamp(row["published_latest"])
-        if clock.at is not None:
-            assert pd.Timestamp(clock.at) + pd.Timedelta(seconds=1) == latest, row["article_id"]
+        if clock.interval is not None:
+            assert clock.interval.latest == latest, row["article_id"]
         else:
             assert (latest - pd.Timedelta(seconds=1)).time() == clock.of_day, row["article_id"]
     assert seen >= 2

@@ -484,10 +484,10 @@ def test_all_files_or_none(tmp_path, monkeypatch):
     assert (one.read_bytes(), real.read_bytes(), two.is_symlink()) == (b"2", b"s", True)
     stage = disk._stage
 
-    def full(target, content):
+    def full(staging, target, content):
         if target.name == "real.csv":
             raise OSError(28, "No space left on device")
-        return stage(target, content)
+        stage(staging, target, content)
 
     monkeypatch.setattr(disk, "_stage", full)
     with pytest.raises(DataError, match="nothing was changed"):

@@ -8,7 +8,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -49,14 +49,24 @@ MAX_SMALL_PERCENTILE = 0.5
 Window = tuple[int, int]
 
 
+def check_value(is_sound: bool, name: str, expected: str, found: object, hint: str) -> None:
+    """Refuse a value that is not what its parameter expects.
+
+    Raises
+    ------
+    ConfigError
+        Naming the parameter, what it expects and what was found.
+    """
+    if not is_sound:
+        raise ConfigError(f"{name}: expected {expected}, found {found!r}.", hint)
+
+
 def parse_story(name: str, value: Any) -> str:
     """A story id: lower-case ASCII words joined by hyphens, at most 64 characters."""
-    if not isinstance(value, str) or len(value) > 64 or not STORY_PATTERN.fullmatch(value):
-        said = (
-            f"{name}: expected a story id such as ford-xiaomi (lower-case letters, digits, hyphens), found {value!r}."
-        )
-        raise ConfigError(said, "List the stories with: impact stories")
-    return value
+    is_id = isinstance(value, str) and len(value) <= 64 and STORY_PATTERN.fullmatch(value) is not None
+    expected = "a story id such as ford-xiaomi (lower-case letters, digits, hyphens)"
+    check_value(is_id, name, expected, value, "List the stories with: impact stories")
+    return str(value)
 
 
 def parse_date(name: str, value: Any) -> date:
@@ -66,18 +76,18 @@ def parse_date(name: str, value: Any) -> date:
     with contextlib.suppress(ValueError):
         if isinstance(value, str) and DATE_PATTERN.fullmatch(value) and value.isascii():
             return date.fromisoformat(value)
-    hint = "For example: --as-of 2026-02-13"
-    raise ConfigError(f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", hint)
+    raise ConfigError(
+        f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", "For example: --as-of 2026-02-13"
+    )
 
 
 def parse_int(name: str, value: Any, low: int, high: int) -> int:
     """A whole number within [low, high]."""
-    is_whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
+    is_whole = isinstance(value, float) and value.is_integer()
     is_text = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value) is not None
     is_number = (isinstance(value, int) and not isinstance(value, bool)) or is_whole or is_text
-    if not (is_number and low <= int(value) <= high):
-        said = f"{name}: expected a whole number from {low} to {high}, found {value!r}."
-        raise ConfigError(said, "Give one within that range.")
+    is_sound = is_number and low <= int(value) <= high
+    check_value(is_sound, name, f"a whole number from {low} to {high}", value, "Give one within that range.")
     return int(value)
 
 
@@ -85,9 +95,8 @@ def parse_fraction(name: str, value: Any, low: float, high: float) -> float:
     """A finite fraction within [low, high]."""
     is_text = isinstance(value, str) and FRACTION_PATTERN.fullmatch(value) is not None
     number = float(value) if is_text or (isinstance(value, (int, float)) and not isinstance(value, bool)) else math.nan
-    if not low <= number <= high:
-        said = f"{name}: expected a fraction from {low:g} to {high:g}, found {value!r}."
-        raise ConfigError(said, "Fractions, not percent: 2 % is 0.02.")
+    expected = f"a fraction from {low:g} to {high:g}"
+    check_value(low <= number <= high, name, expected, value, "Fractions, not percent: 2 % is 0.02.")
     return number
 
 
@@ -95,25 +104,21 @@ def parse_windows(name: str, value: Any, *, single: bool = False) -> tuple[Windo
     """Windows ``first:last`` of rel_sessions, both ends included, joined by commas, or pairs of whole numbers."""
     wanted = "one window first:last" if single else "windows first:last joined by commas"
     example = "-20:10" if single else "0:0,0:1,0:2"
-    refusal = ConfigError(f"{name}: expected {wanted}, found {value!r}.", f"For example: {name}={example}")
+    text = value if isinstance(value, str) else ""
     if isinstance(value, (tuple, list)):
         pairs = (value,) if single else value
-        value = ",".join(":".join(map(str, pair)) if isinstance(pair, (tuple, list)) else "" for pair in pairs)
-    if not isinstance(value, str):
-        raise refusal
+        text = ",".join(":".join(map(str, pair)) if isinstance(pair, (tuple, list)) else "" for pair in pairs)
+    parts = [part.strip() for part in text.split(",")]
+    is_sound = text.isascii() and all(map(WINDOW_PATTERN.fullmatch, parts)) and (len(parts) == 1 or not single)
+    check_value(is_sound, name, wanted, value, f"For example: {name}={example}")
     found: list[Window] = []
-    for part in value.split(","):
-        match = WINDOW_PATTERN.fullmatch(part.strip())
-        if not match or not value.isascii():
-            raise refusal
-        first, last = int(match[1]), int(match[2])
+    for part in parts:
+        first, last = map(int, part.split(":"))
         if first > last:
-            raise ConfigError(f"{name}: the window {part.strip()} ends before it begins.", "Write first:last.")
+            raise ConfigError(f"{name}: the window {part} ends before it begins.", "Write first:last.")
         if (first, last) in found:
-            raise ConfigError(f"{name}: the window {part.strip()} is named twice.", "Name each window once.")
+            raise ConfigError(f"{name}: the window {part} is named twice.", "Name each window once.")
         found.append((first, last))
-    if single and len(found) != 1:
-        raise refusal
     return tuple(found)
 
 
@@ -127,19 +132,18 @@ def parse_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 
 def parse_benchmark(name: str, value: Any) -> str:
     """A ticker, or empty for the benchmark that the story names."""
-    if value in (None, ""):
-        return ""
-    if not isinstance(value, str) or not TICKER_PATTERN.fullmatch(value):
-        raise ConfigError(f"{name}: expected a ticker such as SPY, found {value!r}.", "Leave it empty for the story's.")
-    return value
+    ticker = "" if value is None else value
+    is_sound = isinstance(ticker, str) and (not ticker or TICKER_PATTERN.fullmatch(ticker) is not None)
+    check_value(is_sound, name, "a ticker such as SPY", value, "Leave it empty for the story's.")
+    return str(ticker)
 
 
 def parse_source(name: str, value: Any) -> str:
     """``snapshot``, ``auto`` or a path; whether the path exists is checked when it is read."""
-    if not isinstance(value, str) or not value.strip() or "\x00" in value:
-        said = f"{name}: expected snapshot, auto or the path of a CSV or Parquet file or a folder, found {value!r}."
-        raise ConfigError(said, "For example: --source snapshot")
-    return value.strip()
+    is_sound = isinstance(value, str) and value.strip() != "" and "\x00" not in value
+    expected = "snapshot, auto or the path of a CSV or Parquet file or a folder"
+    check_value(is_sound, name, expected, value, "For example: --source snapshot")
+    return str(value).strip()
 
 
 def format_windows(windows: tuple[Window, ...]) -> str:
@@ -250,17 +254,16 @@ class StudyConfig:
                 told = f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}."
                 raise ConfigError(told, "Choose a shorter window or a longer gap_sessions.")
         if (0, 0) not in self.windows:
-            hint = "Add it: the declared headline is always tested."
-            raise ConfigError("windows: the headline window 0:0 is missing.", hint)
+            said = "windows: the headline window 0:0 is missing."
+            raise ConfigError(said, "Add it: the declared headline is always tested.")
         if self.path[0] > 0 or self.path[1] < 0:
             raise ConfigError(f"path: {self.path[0]}:{self.path[1]} does not hold the event session 0.", "Include 0.")
 
     def as_parameters(self) -> dict[str, Any]:
         """The parameters as plain JSON values, in the order of the parameters cell."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
         named = {"windows": self.windows, "runup": self.runup, "path": (self.path,)}
         plain = {name: format_windows(windows) for name, windows in named.items()}
-        return values | plain | {"as_of": self.as_of.isoformat()}
+        return vars(self) | plain | {"as_of": self.as_of.isoformat()}
 
     def replace(self, **changes: Any) -> "StudyConfig":
         """A copy with some parameters changed and everything checked again."""

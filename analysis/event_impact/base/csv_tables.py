@@ -69,7 +69,13 @@ class Tables:
 
     def _open(self, name: str) -> bytes:
         if name not in self._contents:
-            self._contents[name] = read_content(self.folder / name)
+            try:
+                self._contents[name] = (self.folder / name).read_bytes()
+            except FileNotFoundError as error:
+                raise DataError(f"{name} is missing in {self.folder}.", "Restore it from the repository.") from error
+            except OSError as error:
+                said = f"{name} cannot be read ({error.strerror})."
+                raise DataError(said, "Check the file and its rights.") from error
         return self._contents[name]
 
     def hash(self, names: Iterable[str] | None = None) -> dict[str, str]:
@@ -103,23 +109,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     DataError
         If the file is missing, unreadable or has other columns.
     """
-    return parse_table(read_content(path), columns, name=path.name)
-
-
-def read_content(path: Path) -> bytes:
-    """The bytes of a table.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or unreadable.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path.name} is missing in {path.parent}.", "Restore it from the repository.") from error
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read ({error.strerror}).", "Check the file and its rights.") from error
+    return Tables(path.parent).read(path.name, columns)
 
 
 def parse_table(content: bytes, columns: tuple[str, ...], *, name: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import itertools
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -23,8 +24,8 @@ from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.errors import BusyError, RenderError, StudyError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-Content = str | bytes | Callable[[BinaryIO], object]
 """Codes of an error of the system that more room would mend."""
+Content = str | bytes | Callable[[BinaryIO], object]
 
 
 @contextlib.contextmanager
@@ -46,9 +47,8 @@ def hold_lock(
         try:
             lock.acquire()
         except Timeout as error:
-            holder = read_holder(path)
-            said = f" ({holder})" if holder else ""
-            raise BusyError(f"{busy}{said}.", "Wait for it to end; its lock goes with its process.") from error
+            said = f"{busy} ({holder})." if (holder := read_holder(path)) else f"{busy}."
+            raise BusyError(said, "Wait for it to end; its lock goes with its process.") from error
     try:
         yield
     finally:
@@ -72,17 +72,11 @@ def read_holder(path: Path) -> str:
 
 def is_locked(path: Path) -> bool:
     """Whether some process holds a lock file now."""
-    if not path.is_file():
-        return False
-    lock = FileLock(path, timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
-        return True
-    except OSError:
-        return False
-    lock.release()
-    return False
+        with FileLock(path, timeout=0) if path.is_file() else contextlib.nullcontext():
+            return False
+    except OSError as error:
+        return isinstance(error, Timeout)
 
 
 @contextlib.contextmanager
@@ -98,7 +92,7 @@ def writing(place: Path, *, refusal: type[StudyError] = RenderError) -> Iterator
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        full = error.errno in (*FULL_DISK, errno.EFBIG)
         hint = "Free some space and run again." if full else "Make the folder writable, or choose another."
         raise refusal(f"{place} cannot be written ({reason}); nothing was changed.", hint) from error
 
@@ -113,7 +107,7 @@ def make_folder(folder: Path, *, refusal: type[StudyError] = RenderError) -> Pat
     """
     with writing(folder, refusal=refusal):
         folder.mkdir(parents=True, exist_ok=True)
-        _stage(folder / "probe", b"").unlink()
+        tempfile.TemporaryFile(dir=folder).close()
     return folder
 
 
@@ -148,11 +142,12 @@ def replace_files(contents: Mapping[Path, Content], *, refusal: type[StudyError]
     StudyError
         Of the kind ``refusal``, if one cannot be written; every file is then as it was.
     """
-    staged: dict[Path, Path] = {}
+    mark = f"{os.getpid()}-{secrets.token_hex(4)}"
+    staged = {target: target.with_name(f".{target.name}-{mark}") for target in contents}
     try:
         for target, content in contents.items():
             with writing(target, refusal=refusal):
-                staged[target] = _stage(target, content)
+                _stage(staged[target], target, content)
         for target, staging in staged.items():
             with writing(target, refusal=refusal):
                 os.replace(staging, target)
@@ -163,24 +158,17 @@ def replace_files(contents: Mapping[Path, Content], *, refusal: type[StudyError]
                 staging.unlink()
 
 
-def _stage(target: Path, content: Content) -> Path:
-    """A hidden file beside a target, with the target's rights, forced to disk."""
-    staging = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        with open(staging, "xb") as handle:
-            if callable(content):
-                content(handle)
-            else:
-                handle.write(content.encode() if isinstance(content, str) else content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        if target.exists():
-            shutil.copymode(target, staging)
-    except OSError:
-        with contextlib.suppress(OSError):
-            staging.unlink()
-        raise
-    return staging
+def _stage(staging: Path, target: Path, content: Content) -> None:
+    """Write a file beside its target, with the target's rights, forced to disk."""
+    with open(staging, "xb") as handle:
+        if callable(content):
+            content(handle)
+        else:
+            handle.write(content.encode() if isinstance(content, str) else content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    if target.exists():
+        shutil.copymode(target, staging)
 
 
 def write_text(path: Path, text: str) -> None:
