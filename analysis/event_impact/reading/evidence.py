@@ -7,12 +7,12 @@ modification (upper bounds only), 7 days that the text only mentions.
 
 import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from event_impact.base.errors import StudyError
-from event_impact.reading.filings import Filing
 from event_impact.reading.pages import SavedPage
 from event_impact.reading.stamps import Interval, Stamp, interval_of
 from event_impact.reading.text_dates import MAX_DATES, find_dates, read_zone
@@ -23,12 +23,9 @@ RANK_NAMES = {
     STRUCTURED: "metadata", TIME_ELEMENT: "time element", LIBRARY: "date library", ADDRESS: "address",
     TEXT: "visible text", BOUND: "upper bound", MENTION: "mention",
 }  # fmt: skip
-PLACES = {
-    "stamp": ("published", TEXT),
-    "updated": ("not_later_than", BOUND),
-    "embedded_post": ("not_earlier_than", MENTION),
-    "mention": ("mention", MENTION),
-}
+STATED, CHANGED, MENTIONED = ("published", STRUCTURED), ("not_later_than", BOUND), ("mention", MENTION)
+EMBEDDED = ("not_earlier_than", MENTION)
+PLACES = {"stamp": ("published", TEXT), "updated": CHANGED, "embedded_post": EMBEDDED, "mention": MENTIONED}
 """What a date of the text is evidence of, by its place."""
 ARTICLE_TYPES = re.compile(r"article|posting|report|webpage", re.IGNORECASE)
 ADDRESS_DAY = re.compile(
@@ -61,6 +58,8 @@ class Evidence:
         None when the item cannot be read as a time; ``problem`` says why.
     problem : str
         Why the item cannot be used.
+    of_day : datetime.time or None
+        Time of day (UTC) of an address that holds no day: that must come from elsewhere.
     """
 
     kind: str
@@ -85,20 +84,6 @@ class Evidence:
         return self.interval
 
 
-@dataclass(frozen=True)
-class DecodedClock:
-    """A clock found in an address.
-
-    ``at`` is an instant; for sites whose address holds only the time of day (UTC), ``of_day``
-    is set instead and the day must come from elsewhere.
-    """
-
-    scheme: str
-    text: str
-    at: datetime | None = None
-    of_day: time | None = None
-
-
 def gather_evidence(
     page: SavedPage, *, address: str = "", zone: str = "", zone_basis: str = "inferred",
     library_day: date | None = None, home: str = "", saved_at: datetime,
@@ -119,19 +104,28 @@ def gather_evidence(
         When the copy was saved; nothing can have been published after it.
     """
     where = address or page.address
-    if page.filing is not None:
-        return [_from_filing(page.filing, saved_at)]
-    items = [*_from_linked_data(page), *_from_meta(page), *_from_times(page)]
+    if (filing := page.filing) is not None:  # nothing else on its pages can overrule its acceptance time
+        accepted = filing.accepted, filing.bounds
+        item = Evidence(
+            "published", STRUCTURED, "EDGAR acceptance", accepted[0].text, *accepted, note=filing.describe()
+        )
+        return [_measure(item, zone, zone_basis, saved_at)]
+    items = [item for mark in _list_marks(page) for item in _read_mark(*mark)]
     if library_day is not None:
         stamp = Stamp(library_day.isoformat(), library_day)
         items.append(Evidence("published", LIBRARY, "htmldate", stamp.text, stamp))
-    items += [*_from_address(where), *_from_text(page)]
-    if clock := decode_address(where):
-        items.append(_from_clock(clock, "decoded from the address"))
-    posts = (
-        clock for post in page.embedded_posts if (clock := decode_address(post))
-    )  # they bound the post, not the page
-    items += [replace(_from_clock(clock, "of an embedded post"), kind="mention", rank=MENTION) for clock in posts]
+    with contextlib.suppress(ValueError):
+        if match := ADDRESS_DAY.search(urlsplit(where).path):
+            stamp = Stamp(match[0], date(*(int(match[name]) for name in "ymd")))
+            items.append(Evidence("published", ADDRESS, "day in the address", stamp.text, stamp))
+    items += _from_text(page)
+    addresses = [(where, "decoded from the address", *CHANGED)]
+    addresses += [
+        (post, "of an embedded post", *MENTIONED) for post in page.embedded_posts
+    ]  # they bound the post alone
+    for url, place, kind, rank in addresses:
+        if clock := decode_address(url):
+            items.append(replace(clock, kind=kind, rank=rank, source=f"{clock.source}, {place}"))
     measured = [_measure(item, zone, zone_basis, saved_at) for item in items[:MAX_ITEMS]]
     if len(items) > MAX_ITEMS or sum(item.source.startswith("text") for item in items) >= MAX_DATES:
         more = f"the page offers more than {min(MAX_ITEMS, MAX_DATES)} times; the first were weighed"
@@ -139,26 +133,22 @@ def gather_evidence(
     return sorted(_settle_by_home(_merge_same(_doubt_library(measured)), home), key=lambda e: e.rank)
 
 
-def _from_filing(filing: Filing, saved_at: datetime) -> Evidence:
-    """The acceptance time of a filing, which nothing else on its pages can overrule."""
-    problem = "in the future: after the copy was saved" if filing.bounds.earliest > saved_at else ""
-    return Evidence(
-        "published", STRUCTURED, "EDGAR acceptance", filing.accepted.text, filing.accepted, filing.bounds, problem,
-        filing.describe(),
-    )  # fmt: skip
-
-
 def _settle_by_home(items: list[Evidence], home: str) -> list[Evidence]:
     """Of several zones of one printed name, the one where the story's exchange is."""
     settled = []
     for item in items:
-        zones = [e.stamp.zone for e in items if e.stamp and (e.printed, e.source) == (item.printed, item.source)]
-        is_tied = home and item.stamp is not None and "readings" in item.note and len({*zones}) > 1
-        if not is_tied or home not in zones:
+        zones = {e.stamp.zone for e in find_twins(items, item) if e.stamp}
+        if not home or home not in zones or len(zones) == 1:
             settled.append(item)
         elif item.stamp and item.stamp.zone == home:
             settled.append(replace(item, note=f"its zone is read as {home}, as the story's exchange is there"))
     return settled
+
+
+def find_twins(items: list[Evidence], own: Evidence) -> list[Evidence]:
+    """An item and the other readings of the same characters."""
+    is_tied = "readings" in own.note
+    return [e for e in items if (e.printed, e.source) == (own.printed, own.source)] if is_tied else [own]
 
 
 def _doubt_library(items: list[Evidence]) -> list[Evidence]:
@@ -176,7 +166,7 @@ def _doubt_library(items: list[Evidence]) -> list[Evidence]:
 
 def _measure(item: Evidence, zone: str, zone_basis: str, saved_at: datetime) -> Evidence:
     interval, problem, stamp = item.interval, item.problem, item.stamp
-    if stamp is not None and not problem:
+    if stamp is not None and interval is None and not problem:
         if zone and not (stamp.zone or stamp.is_zone_fixed):  # what the page prints, read or not, comes first
             stamp = replace(stamp, zone=zone, zone_basis=zone_basis)
         try:
@@ -236,11 +226,12 @@ def _soften(stamp: Stamp) -> Stamp:
     return replace(stamp, precision="minute") if stamp.clock.second == 0 else stamp
 
 
-def _machine_items(kind: str, rank: int, source: str, text: str) -> list[Evidence]:
-    stamps = read_machine_stamp(text)
-    printed = " ".join(text.split())[:60]
+def _read_mark(source: str, text: str, kind: str, rank: int) -> list[Evidence]:
+    """The readings of a machine-written time, or that it has none: worth saying where it is more than a mention."""
+    stamps, printed = read_machine_stamp(text), " ".join(text.split())[:60]
     if not stamps:
-        return [Evidence(kind, rank, source, printed, problem="not readable as a time")]
+        is_idle = kind == "mention" and source.startswith("time element")
+        return [Evidence(kind, rank, source, printed, problem="not readable as a time")] * (not is_idle)
     is_midnight = stamps[0].clock is None and re.search(r"\d[T ]\d\d:?\d\d", text) is not None
     note = "a clock of exactly midnight is read as a bare day" if is_midnight else ""
     if len(stamps) > 1:
@@ -248,55 +239,31 @@ def _machine_items(kind: str, rank: int, source: str, text: str) -> list[Evidenc
     return [Evidence(kind, rank, source, printed, stamp, note=note) for stamp in stamps]
 
 
-def _from_linked_data(page: SavedPage) -> list[Evidence]:
-    items: list[Evidence] = []
+def _list_marks(page: SavedPage) -> Iterator[tuple[str, str, str, int]]:
+    """Machine-written times: where each stands, its characters, and what it is evidence of."""
     for thing in page.linked_data:
         types = thing.get("@type", "")
-        if not ARTICLE_TYPES.search(" ".join(map(str, types)) if isinstance(types, list) else str(types)):
-            continue
-        for key in ("datePublished", "dateModified"):
+        is_article = ARTICLE_TYPES.search(" ".join(map(str, types)) if isinstance(types, list) else str(types))
+        for key, mark in (("datePublished", STATED), ("dateModified", CHANGED)) if is_article else ():
             value = thing.get(key)
             for one in value if isinstance(value, list) else [value]:
                 if isinstance(one, (str, int)) and str(one).strip():
-                    kind, rank = ("published", STRUCTURED) if key == "datePublished" else ("not_later_than", BOUND)
-                    items += _machine_items(kind, rank, f"JSON-LD {key}", str(one))
+                    yield f"JSON-LD {key}", str(one), *mark
     for value in page.nested_days[:MAX_MENTIONS]:
-        items += _machine_items("mention", MENTION, "JSON-LD of another page", value)
-    return items
-
-
-def _from_meta(page: SavedPage) -> list[Evidence]:
-    items: list[Evidence] = []
+        yield "JSON-LD of another page", value, *MENTIONED
     for name, value in page.meta:
-        for kind, rank, names in (
-            ("published", STRUCTURED, "published_meta"),
-            ("not_later_than", BOUND, "modified_meta"),
-        ):
-            items += _machine_items(kind, rank, f"meta {name}", value) if name in WORDS[names] else []
-    return items
-
-
-def _from_times(page: SavedPage) -> list[Evidence]:
-    """A ``<time>`` marked as publication, or the only one that is not beside the article."""
-    items: list[Evidence] = []
+        for words, mark in (("published_meta", STATED), ("modified_meta", CHANGED)):
+            if name in WORDS[words]:
+                yield f"meta {name}", value, *mark
+    # a <time> marked as publication, or the only one that is not beside the article
     is_lone = len({value for value, kind in page.times if kind in ("own", "")}) == 1
     for value, kind in page.times:
         if kind == "modified":
-            items += _machine_items("not_later_than", BOUND, "time element of an update", value)
+            yield "time element of an update", value, *CHANGED
         elif kind == "own" or (is_lone and not kind):
-            items += _machine_items("published", TIME_ELEMENT, "time element", value)
+            yield "time element", value, "published", TIME_ELEMENT
         else:
-            where = "beside the article" if kind else "among several"
-            items += _machine_items("mention", MENTION, f"time element {where}", value)
-    return [e for e in items if not (e.kind == "mention" and e.problem)]
-
-
-def _from_address(address: str) -> list[Evidence]:
-    with contextlib.suppress(ValueError):
-        if match := ADDRESS_DAY.search(urlsplit(address).path):
-            day = date(*(int(match[name]) for name in "ymd"))
-            return [Evidence("published", ADDRESS, "day in the address", match[0], Stamp(match[0], day))]
-    return []
+            yield f"time element {'beside the article' if kind else 'among several'}", value, *MENTIONED
 
 
 def _from_text(page: SavedPage) -> list[Evidence]:
@@ -312,17 +279,7 @@ def _from_text(page: SavedPage) -> list[Evidence]:
     return items
 
 
-def _from_clock(clock: DecodedClock, source: str) -> Evidence:
-    if clock.at is None:
-        return Evidence(
-            "not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, of_day=clock.of_day,
-            note=f"{clock.of_day} UTC of a day that must come from elsewhere",
-        )  # fmt: skip
-    bound = Interval(clock.at, clock.at + timedelta(seconds=1), "assumed", "decoded")
-    return Evidence("not_later_than", BOUND, f"{clock.scheme}, {source}", clock.text, interval=bound)
-
-
-def decode_address(url: str) -> DecodedClock | None:
+def decode_address(url: str) -> Evidence | None:
     """The clock that an address carries, if its site is known to number pages by the time.
 
     Such a number is given when the page is made, and others could already quote the page: what it supports is "not later
@@ -330,27 +287,25 @@ def decode_address(url: str) -> DecodedClock | None:
     """
     parts = urlsplit(url)
     path, host = parts.path, "." + (parts.hostname or "").lower()
+    scheme, text, seconds = "", "", 0
     if host.endswith((".x.com", ".twitter.com")) and (match := re.search(r"/status(?:es)?/(\d{15,20})\b", path)):
-        return _at_second("X post id", match[1], ((int(match[1]) >> 22) + SNOWFLAKE_EPOCH_MS) // 1000)
-    if host.endswith(BYTEDANCE_HOSTS) and (match := re.search(r"(?<!\d)(\d{19})(?!\d)", path)):
-        return _at_second("ByteDance id", match[1], int(match[1]) >> 32)
-    if host.endswith(".myzaker.com"):
+        scheme, text, seconds = "X post id", match[1], ((int(match[1]) >> 22) + SNOWFLAKE_EPOCH_MS) // 1000
+    elif host.endswith(BYTEDANCE_HOSTS) and (match := re.search(r"(?<!\d)(\d{19})(?!\d)", path)):
+        scheme, text, seconds = "ByteDance id", match[1], int(match[1]) >> 32
+    elif host.endswith(".myzaker.com"):
         key = (parse_qs(parts.query).get("pk") or [""])[0] or path.rstrip("/").rsplit("/", 1)[-1]
         if re.fullmatch(r"[0-9a-f]{24}", key):
-            return _at_second("ZAKER id", key, int(key[:8], 16))
-    if host.endswith(".yahoo.com") and (match := re.search(r"-(\d\d)(\d\d)(\d\d)\d{3}\.html$", path)):
+            scheme, text, seconds = "ZAKER id", key, int(key[:8], 16)
+    elif host.endswith(".yahoo.com") and (match := re.search(r"-(\d\d)(\d\d)(\d\d)\d{3}\.html$", path)):
         with contextlib.suppress(ValueError):
-            return DecodedClock(
-                "Yahoo suffix", match[0][1:10], of_day=time(int(match[1]), int(match[2]), int(match[3]))
-            )
-    return None
-
-
-def _at_second(scheme: str, text: str, seconds: int) -> DecodedClock | None:
-    if not 0 < seconds < 2**33:
+            clock = time.fromisoformat(":".join(match.groups()))
+            note = f"{clock} UTC of a day that must come from elsewhere"
+            return Evidence("not_later_than", BOUND, "Yahoo suffix", match[0][1:10], of_day=clock, note=note)
+    if not FIRST_PLAUSIBLE.timestamp() <= seconds < 2**33:
         return None
     at = datetime.fromtimestamp(seconds, tz=UTC)
-    return DecodedClock(scheme, text, at=at) if at >= FIRST_PLAUSIBLE else None
+    bound = Interval(at, at + timedelta(seconds=1), "assumed", "decoded")
+    return Evidence("not_later_than", BOUND, scheme, text, interval=bound)
 
 
 def last_occurrence(clock: time, interval: Interval) -> Interval | None:

@@ -8,10 +8,8 @@ the next business day" (sec.gov, Accessing EDGAR Data), at no stated hour; EDGAR
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
 
 from event_impact.base.errors import DataError
 from event_impact.reading.stamps import Interval, Stamp, interval_of, load_zone
@@ -107,21 +105,18 @@ def read_submissions(content: bytes, *, name: str) -> list[Filing]:
         whole = json.loads(content)
         recent = whole["filings"]["recent"]
         columns = ("accessionNumber", "filingDate", "acceptanceDateTime", "form", "items")
-        rows = list(zip(*(recent[column] for column in columns), strict=True))
-        return list(_read_rows(rows, int(whole["cik"])))
+        rows = zip(*(recent[column] for column in columns), strict=True)
+        return [_read_row(int(whole["cik"]), *row) for row in rows]
     except (ValueError, KeyError, TypeError) as error:
         said = f"{name} is no list of submissions of EDGAR ({type(error).__name__}: {error})."
         raise DataError(said, "Save CIK##########.json of data.sec.gov.") from error
 
 
-def _read_rows(rows: list[tuple[Any, ...]], cik: int) -> Iterator[Filing]:
-    for accession, filed, accepted, form, items in rows:
-        at = datetime.fromisoformat(accepted).astimezone(UTC)
-        folder = f"https://www.sec.gov/Archives/edgar/data/{cik}/{accession.replace('-', '')}"
-        yield Filing(
-            form, Stamp(accepted, at.date(), at.time().replace(microsecond=0), "second", "UTC", "printed"),
-            date.fromisoformat(filed), tuple(filter(None, items.split(","))), f"{folder}/{accession}-index.htm",
-        )  # fmt: skip
+def _read_row(cik: int, accession: str, filed: str, accepted: str, form: str, items: str) -> Filing:
+    at = datetime.fromisoformat(accepted).astimezone(UTC)
+    stamp = Stamp(accepted, at.date(), at.time().replace(microsecond=0), "second", "UTC", "printed")
+    address = f"https://www.sec.gov/Archives/edgar/data/{cik}/{accession.replace('-', '')}/{accession}-index.htm"
+    return Filing(form, stamp, date.fromisoformat(filed), tuple(filter(None, items.split(","))), address)
 
 
 def is_submissions(content: bytes) -> bool:

@@ -284,17 +284,23 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         articles = csv_tables.read_table(data / "articles.csv", ARTICLE_COLUMNS)
         held = build_stories(stories, articles)
         own = find_story(request.story, held)
-        known = _known_fingerprints(data, articles)
-        copy = fingerprints.find_copy(examined.fingerprint, known)
-        if copy and (there := _find_same_place(articles, copy, request, examined.address)):
-            return Added(copy.article_id, there, own, False, ("this page is recorded already",))
-        row, remarks = _compose(examined, request, articles, copy)
+        stored = fingerprints.load_fingerprints(data)
+        copy = fingerprints.find_copy(examined.fingerprint, _known_fingerprints(stored, articles))
+        first: dict[Any, str] = (
+            articles.set_index("article_id", drop=False).loc[copy.article_id].to_dict() if copy else {}
+        )
+        if copy and _is_same_place(first, copy, request, examined.address):
+            return Added(copy.article_id, first, own, False, ("this page is recorded already",))
+        row, remarks = _compose(examined, request, articles, copy, first)
         content = csv_tables.append_rows((data / "articles.csv").read_bytes(), [row], name="articles.csv")
         table = csv_tables.parse_table(content, ARTICLE_COLUMNS, name="articles.csv")
         story = build_stories(stories, table)[request.story]
         if not story.is_draft:
             align_story(story)
-        prints = _fingerprints_with(data, articles, examined.fingerprint, row["article_id"])
+        held_prints = {name: entry for name, entry in stored.items() if name in set(articles["article_id"])}
+        rows = [entry.as_row(name) for name, entry in (held_prints | {row["article_id"]: examined.fingerprint}).items()]
+        header = csv_tables.start_table(fingerprints.FINGERPRINT_COLUMNS)
+        prints = csv_tables.append_rows(header, rows, name="fingerprints.csv")
         csv_tables.replace_tables({data / "fingerprints.csv": prints, data / "articles.csv": content})
     return Added(row["article_id"], row, story, True, remarks)
 
@@ -307,9 +313,10 @@ def _check_words(request: ArticleRequest) -> None:
         raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
 
 
-def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, fingerprints.Fingerprint]:
+def _known_fingerprints(
+    stored: dict[str, fingerprints.Fingerprint], articles: pd.DataFrame
+) -> dict[str, fingerprints.Fingerprint]:
     """Fingerprints of articles that are still registered; hashes in their notes stand in for lost ones."""
-    stored = fingerprints.load_fingerprints(data)
     known: dict[str, fingerprints.Fingerprint] = {}
     for article_id, notes in zip(articles["article_id"], articles["notes"], strict=True):
         if match := HASH_IN_NOTES.search(notes):
@@ -318,43 +325,31 @@ def _known_fingerprints(data: Path, articles: pd.DataFrame) -> dict[str, fingerp
     return known
 
 
-def _find_same_place(
-    articles: pd.DataFrame, copy: fingerprints.Copy, request: ArticleRequest, url: str
-) -> dict[str, str] | None:
-    """The row of the same text at the same address, or without one at the same time."""
-    row = {str(name): cell for name, cell in articles[articles["article_id"] == copy.article_id].iloc[0].items()}
-    if request.role != row["role"] and not request.keeps_role:
-        return None
+def _is_same_place(first: dict[str, str], copy: fingerprints.Copy, request: ArticleRequest, url: str) -> bool:
+    """Whether a row is of the same text at the same address, or without one at the same time."""
     bounds = (format_instant(request.interval.earliest), format_instant(request.interval.latest))
-    is_there = url == row["url"] if url else bounds == (row["published_earliest"], row["published_latest"])
-    return row if copy.is_identical and row["story"] == request.story and is_there else None
-
-
-def _fingerprints_with(
-    data: Path, articles: pd.DataFrame, fingerprint: fingerprints.Fingerprint, article_id: str
-) -> bytes:
-    registered = set(articles["article_id"]) - {article_id}
-    kept = {known: entry for known, entry in fingerprints.load_fingerprints(data).items() if known in registered}
-    rows = [entry.as_row(name) for name, entry in (kept | {article_id: fingerprint}).items()]
-    return csv_tables.append_rows(
-        csv_tables.start_table(fingerprints.FINGERPRINT_COLUMNS), rows, name="fingerprints.csv"
-    )
+    is_there = url == first["url"] if url else bounds == (first["published_earliest"], first["published_latest"])
+    is_own = first["story"] == request.story and (first["role"] == request.role or request.keeps_role)
+    return copy.is_identical and is_own and is_there
 
 
 def _compose(
-    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: fingerprints.Copy | None
+    examined: Examined,
+    request: ArticleRequest,
+    articles: pd.DataFrame,
+    copy: fingerprints.Copy | None,
+    first: dict[str, str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The row of an article, ``first`` being that of the article of which it is a copy; and what is to be said."""
     remarks: list[str] = []
     role, kind = request.role, request.source_kind or KIND_OF_ROLE[request.role]
-    of_copy = "" if copy is None else articles.set_index("article_id")["story"].loc[copy.article_id]
     if copy is not None:
         share = "the same text as" if copy.is_identical else f"{copy.share:.0%} of its runs of words stand in"
-        remarks.append(f"a copy: {share} {copy.article_id} (story {of_copy})")
-        if of_copy == request.story and not request.keeps_role:
-            first = articles.set_index("article_id")["role"].loc[copy.article_id]
-            if {first, role} == {"report", "denial"}:
+        remarks.append(f"a copy: {share} {copy.article_id} (story {first['story']})")
+        if first["story"] == request.story and not request.keeps_role:
+            if {first["role"], role} == {"report", "denial"}:
                 raise DataError(
-                    f"{examined.page.name} repeats {copy.article_id}, a {first}, and is to be a {role}: one of them is no "
+                    f"{examined.page.name} repeats {copy.article_id}, a {first['role']}, and is to be a {role}: one of them is no "
                     "such thing, or both pages hold little but the same surroundings.",
                     "Look at the pages; then save the text alone, or say --role relay, or --keep-role.",
                 )

@@ -65,7 +65,11 @@ def decode_page(content: bytes, *, name: str, encoding: str = "") -> tuple[str, 
     """
     if not content.strip():
         raise DataError(f"{name} is empty.", "Save the page again, or paste its text into a file.")
-    _refuse_binary(content, name)
+    for magic, what in BINARY_MAGIC.items():
+        if content.startswith(magic):
+            raise DataError(f"{name} is {what}, not a saved page or text.", "Save the page as HTML, or paste its text.")
+    if b"\x00" in content[:SAMPLE] and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{name} is binary (it holds null bytes).", "Save the page as HTML, or paste its text.")
     if encoding:
         return _decode_as_given(content, encoding, name)
     for bom, codec in BOMS:
@@ -78,14 +82,6 @@ def decode_page(content: bytes, *, name: str, encoding: str = "") -> tuple[str, 
             codec = WIDENED.get(codec, codec)
             return content.decode(codec), codec, basis
     return _guess(content, name)
-
-
-def _refuse_binary(content: bytes, name: str) -> None:
-    for magic, what in BINARY_MAGIC.items():
-        if content.startswith(magic):
-            raise DataError(f"{name} is {what}, not a saved page or text.", "Save the page as HTML, or paste its text.")
-    if b"\x00" in content[:SAMPLE] and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"{name} is binary (it holds null bytes).", "Save the page as HTML, or paste its text.")
 
 
 def _decode_as_given(content: bytes, encoding: str, name: str) -> tuple[str, str, str]:
@@ -190,7 +186,11 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
     is_html = bool(re.search(r"<(?:!doctype html|html|head|body|article|p|div|meta)\b", text[:20_000], re.I))
     parser = _PageParser()
     if is_html:
-        _refuse_open_markup(text, name)
+        # the parser's time grows with the square of the tags that never end; no browser saves such a page
+        opened, closed = text.count("<"), text.count(">")
+        if opened > MAX_OPEN_TAGS and opened > 4 * closed:
+            said = f"the markup of {name} is damaged: {opened} tags begin and {closed} end."
+            raise DataError(said, "Save the page again.")
         try:
             parser.feed(text)
             parser.close()
@@ -198,7 +198,8 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
             raise DataError(f"the markup of {name} is damaged ({error}).", "Save the page again.") from error
     else:
         for line in text.splitlines():
-            parser.add_line(line)
+            parser.current = [line]
+            parser.end_line()
     lines = tuple(parser.lines)
     page = SavedPage(
         name, is_html, codec, basis, lines, title=" ".join(parser.title.split()),
@@ -220,14 +221,6 @@ def is_sound_address(address: str) -> bool:
         return bool(urlsplit(address).hostname)
     except ValueError:
         return False
-
-
-def _refuse_open_markup(text: str, name: str) -> None:
-    """The parser's time grows with the square of the tags that never end; no browser saves such a page."""
-    opened, closed = text.count("<"), text.count(">")
-    if opened > MAX_OPEN_TAGS and opened > 4 * closed:
-        said = f"the markup of {name} is damaged: {opened} tags begin and {closed} end."
-        raise DataError(said, "Save the page again.")
 
 
 def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:
@@ -255,7 +248,7 @@ class _PageParser(HTMLParser):
         self.title = self.language = self.canonical = ""
         self.broken = self.length = 0
         self.is_truncated = False
-        self._current: list[str] = []
+        self.current: list[str] = []
         self._hidden: list[str] = []
         self._asides = self._headlines = 0
         self._script: list[str] | None = None
@@ -268,7 +261,7 @@ class _PageParser(HTMLParser):
             is_linked = tag == "script" and "ld+json" in values.get("type", "").lower()
             self._script = [] if is_linked else None
         if BLOCKS.fullmatch(tag):
-            self._break()
+            self.end_line()
         self._asides += tag in ASIDES
         self._headlines += tag in HEADLINES
         self._is_title = tag == "title" if tag != "meta" else self._is_title
@@ -302,7 +295,7 @@ class _PageParser(HTMLParser):
         if tag == "title":
             self._is_title = False
         if BLOCKS.fullmatch(tag):
-            self._break()
+            self.end_line()
         self._asides -= tag in ASIDES and self._asides > 0
         self._headlines -= tag in HEADLINES and self._headlines > 0
 
@@ -312,15 +305,12 @@ class _PageParser(HTMLParser):
         elif self._is_title:
             self.title += data
         elif not self._hidden:
-            self._current.append(data)
+            self.current.append(data)
 
-    def _break(self) -> None:
-        text, self._current = "".join(self._current), []
-        self.add_line(text)
-
-    def add_line(self, text: str) -> None:
+    def end_line(self) -> None:
         """Take a line that holds anything, its spaces folded, while there is room."""
-        folded, room = " ".join(text.split()), MAX_TEXT - self.length
+        folded, room = " ".join("".join(self.current).split()), MAX_TEXT - self.length
+        self.current = []
         if not folded or self.is_truncated:
             return
         if self._asides:
@@ -336,7 +326,7 @@ class _PageParser(HTMLParser):
         super().close()
         if self._script is not None:
             self._read_linked("".join(self._script))
-        self._break()
+        self.end_line()
 
     def _read_linked(self, text: str) -> None:
         """The objects of the page itself, and the days of publication of what they only mention."""

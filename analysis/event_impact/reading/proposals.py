@@ -12,7 +12,7 @@ from typing import Literal
 
 from event_impact.base.clock import format_instant
 from event_impact.base.errors import ConfigError, DataError
-from event_impact.reading.evidence import LIBRARY, MENTION, RANK_NAMES, Evidence, last_occurrence
+from event_impact.reading.evidence import LIBRARY, MENTION, RANK_NAMES, Evidence, find_twins, last_occurrence
 from event_impact.reading.pages import SavedPage
 from event_impact.reading.stamps import Interval, Stamp, interval_of_days, name_zone
 from event_impact.reading.text_dates import DATE
@@ -148,7 +148,7 @@ def _settle_readings(usable: list[Evidence]) -> list[Evidence]:
     """Of several readings of the same characters, keep the one that everything else agrees with."""
     kept = list(usable)
     for item in usable:
-        twins = _twins(usable, item)
+        twins = find_twins(usable, item)
         others = [e for e in usable if e not in twins and e.rank != LIBRARY]  # it read the same characters
         fitting = [t for t in twins if all(t.span.overlaps(e.span) for e in others)]
         if len(fitting) == 1 < len(twins) and others:
@@ -156,14 +156,9 @@ def _settle_readings(usable: list[Evidence]) -> list[Evidence]:
     return kept
 
 
-def _twins(usable: list[Evidence], own: Evidence) -> list[Evidence]:
-    is_tied = "readings" in own.note
-    return [e for e in usable if (e.printed, e.source) == (own.printed, own.source)] if is_tied else [own]
-
-
 def _find_conflict(items: tuple[Evidence, ...], usable: list[Evidence], broken: list[Evidence]) -> str:
     for item in usable:
-        if len(twins := _twins(usable, item)) > 1:
+        if len(twins := find_twins(usable, item)) > 1:
             numbers = " and ".join(str(items.index(t) + 1) for t in twins)
             return f"items {numbers} read the same characters ({item.printed}) differently."
     ends = max(usable, key=lambda e: e.span.earliest), min(usable, key=lambda e: e.span.latest)

@@ -161,33 +161,27 @@ def _build(
 ) -> tuple[TextDate, int]:
     """The date with its clock, and where the next one may begin to look for its own."""
     start, end = match.span()
-    clock_match = CLOCK_AFTER.match(line, end, end + CLOCK_REACH)
-    clock = None if clock_match is None or _is_length(clock_match) else _read_clock(clock_match)
-    if clock is not None and clock_match is not None:
-        is_zoned = not clock_match["zone"] or _zone_of(clock_match)
-        end = clock_match.end() if is_zoned else clock_match.start("zone")
+    found = CLOCK_AFTER.match(line, end, end + CLOCK_REACH)
+    clock, zone = (None, None) if found is None or _is_length(found) else _read_clock(found)
+    if clock and found:
+        end = found.end() if zone or not found["zone"] else found.start("zone")
     else:
         reach = max(0, start - 40, taken)
-        clock_match = CLOCK_BEFORE.search(line[reach:start])
-        clock = _read_clock(clock_match) if clock_match else None
-        start = reach + clock_match.start() if clock and clock_match else start
+        found = CLOCK_BEFORE.search(line[reach:start])
+        clock, zone = _read_clock(found) if found else (None, None)
+        start = reach + found.start() if clock and found else start
     printed = line[start:end].strip(" ,;·|()")
-    zone = _zone_of(clock_match) if clock is not None and clock_match is not None else None
-    stamps = tuple(s for day in days for s in _stamp(printed, day, clock, zone))
-    if clock is not None and not zone and UNREAD_ZONE.match(line, end):
+    stamps = tuple(Stamp(printed, day, *(clock or ())) for day in days)
+    if clock and zone:
+        zoned = [(s, read_zone(zone, s.day, s.clock)) for s in stamps]
+        stamps = tuple(replace(s, zone=name, zone_basis="printed") for s, names in zoned for name in names)
+    elif clock and UNREAD_ZONE.match(line, end):
         stamps = tuple(replace(s, is_zone_fixed=True) for s in stamps)
     before, after = line[max(0, start - LABEL_REACH) : start], line[end : end + DATELINE_REACH]
     place, why = _place(before, after, start, len(line) - (end - start), is_above=is_above)
     if place == "updated" and clock is not None and NEXT_STAMP.match(after):
         place, why = "stamp", "before the time of an update"
     return TextDate(place, printed, stamps, why), end
-
-
-def _zone_of(match: re.Match[str]) -> str | None:
-    """The zone beside a clock; letters count only in capitals, so that a French `et` is no Eastern Time."""
-    zone = match["zone"]
-    is_word = zone is not None and zone.isascii() and zone.strip().isalpha()
-    return None if is_word and zone != zone.upper() else zone
 
 
 def _is_length(match: re.Match[str]) -> bool:
@@ -197,30 +191,28 @@ def _is_length(match: re.Match[str]) -> bool:
     return bool(is_bare and len(g["h1"]) == 1 and re.match(r"\s*[·•|]", match[0]))
 
 
-def _read_clock(match: re.Match[str]) -> tuple[time, str] | None:
+def _read_clock(match: re.Match[str]) -> tuple[tuple[time, str] | None, str | None]:
+    """A clock with what it is exact to, and the zone beside it."""
     g = {name.rstrip("12345"): text for name, text in match.groupdict().items() if text}
+    zone = g.get("zone", "")
+    if zone.isascii() and zone.strip().isalpha() and zone != zone.upper():
+        zone = ""  # letters count only in capitals, so that a French `et` is no Eastern Time
     hour, minute, second = (int(g[name]) if name in g else None for name in "hic")
     assert hour is not None
     half, meridiem = g.get("half", ""), g.get("ap", "").lower()
     if "part" in g:
         meridiem = "a" if "ma" in g["part"].lower() else "p"
     if half in AFTERNOON[:3] and hour == 12:
-        return None  # the midnight before or after: only the day is sure
+        return None, None  # the midnight before or after: only the day is sure
     if meridiem and not 1 <= hour <= 12:
-        return None
+        return None, None
     is_afternoon = meridiem == "p" or half in AFTERNOON or (half == "中午" and hour < 11)
     is_morning = meridiem == "a" or half in ("上午", "凌晨", "早上", "午前", "오전")
     hour += 12 * (is_afternoon and hour < 12) - 12 * (is_morning and not is_afternoon and hour == 12)
     with contextlib.suppress(ValueError):
         precision = "second" if second is not None else "minute" if minute is not None else "hour"
-        return time(hour, minute or 0, second or 0), precision
-    return None
-
-
-def _stamp(printed: str, day: date, clock: tuple[time, str] | None, zone: str | None) -> list[Stamp]:
-    if clock is None or not zone:
-        return [Stamp(printed, day, *(clock or ()))]
-    return [Stamp(printed, day, *clock, zone=read, zone_basis="printed") for read in read_zone(zone, day, clock[0])]
+        return (time(hour, minute or 0, second or 0), precision), zone
+    return None, None
 
 
 def read_zone(printed: str, day: date, clock: time | None) -> tuple[str, ...]:
