@@ -26,6 +26,7 @@ from event_impact.inference.robustness import (
 from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.study.event_study import own_news
 from event_impact.study.specifications import confirm_detections, list_candidates, trace_curve
+from event_impact.study.study import Study
 from stories import compute
 
 RULE = {"min_sign_share": 0.8, "max_p": 0.10}
@@ -307,12 +308,9 @@ def test_detections_are_confirmed_or_say_why_not(focal):
     assert found[2] is row
 
 
-def _trace(focal, panel, return_kind):
-    return trace_curve(focal.opened, panel, focal.alignment, return_kind=return_kind)
-
-
 def test_a_move_that_all_specifications_see_is_an_effect(focal):
-    panel = dataclasses.replace(
+    moved = Study.take(focal)
+    moved.returns = dataclasses.replace(
         focal.returns,
         returns={
             HEADLINE_KIND: focal.returns.returns[HEADLINE_KIND].assign(
@@ -322,6 +320,6 @@ def test_a_move_that_all_specifications_see_is_an_effect(focal):
     )
     row = next(r for r in focal.estimates if r.is_primary and r.return_kind == HEADLINE_KIND)
     fragile = dataclasses.replace(row, judgement=Judgement("fragile"))
-    found = confirm_detections([fragile], partial(_trace, focal, panel))
+    found = confirm_detections([fragile], partial(trace_curve, moved))
     assert found[0].outcome == "effect"
     assert "maxT p = 0.0032" in found[0].note

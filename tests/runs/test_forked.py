@@ -118,14 +118,14 @@ def test_the_exit_code_of_a_fork_is_told() -> None:
 
 
 def test_what_is_computed_meanwhile_is_what_is_computed_here() -> None:
-    found = compute_meanwhile(lambda: [0.1 + 0.2, os.getpid()])()
-    assert found[0] == 0.1 + 0.2
-    assert found[1] != os.getpid()
+    found = compute_meanwhile(lambda: iter([("sum", 0.1 + 0.2), ("by", os.getpid())]))
+    assert found("by") != os.getpid()
+    assert [found(name) for name in ("sum", "sum", "none")] == [0.1 + 0.2, 0.1 + 0.2, None]
 
 
 def test_what_fails_meanwhile_is_left_to_whoever_asks(capfd) -> None:
-    assert compute_meanwhile(lambda: 1 / 0)() is None
-    assert compute_meanwhile(lambda: os.kill(os.getpid(), 9))() is None
+    assert compute_meanwhile(lambda: 1 / 0)("ratio") is None
+    assert compute_meanwhile(lambda: os.kill(os.getpid(), 9))("death") is None
     assert capfd.readouterr() == ("", "")
 
 

@@ -13,11 +13,11 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from event_impact.base.root import IMPORT_ROOT
 from event_impact.base.threads import GRAMMARS
@@ -25,9 +25,6 @@ from event_impact.runs.kernel_launch import MEMORY, PARENT, die_with_parent, lim
 
 # What a kernel loads while its runner loads what renders; the first cells of a notebook ask for it.
 SERVING = ("event_impact.runs.shell", "event_impact.study.study", "event_impact.page.timelines")
-
-
-T = TypeVar("T")
 
 
 class ForkedProcess:
@@ -107,26 +104,28 @@ def _become_kernel(own: Connection, environment: dict[str, str], folder: Path, p
     serve(own)
 
 
-def compute_meanwhile(work: Callable[[], T]) -> Callable[[], T | None]:
-    """What some work comes to, computed by a fork of this process from now on; None where that failed."""
+def compute_meanwhile(work: Callable[[], Iterable[tuple[str, Any]]]) -> Callable[[str], Any]:
+    """Gives what some work yields, by its name, computed by a fork of this process from now on; None where that failed."""
     receiver, sender = Pipe(duplex=False)
-    parent = os.getpid()
+    parent, held = os.getpid(), dict[str, Any]()
 
     def run() -> None:
         die_with_parent(parent)
         limit_memory(os.environ.get(MEMORY, ""))
         with contextlib.suppress(Exception):  # whoever asks for it meets the same, and says so
-            sender.send(work())
+            for found in work():
+                sender.send(found)
 
     process = ForkedProcess(run)
     sender.close()
 
-    def take() -> T | None:
-        found: T | None = None
-        with contextlib.suppress(EOFError, OSError), receiver:
-            found = receiver.recv()
-        process.wait()
-        return found
+    def take(name: str) -> Any:
+        while name not in held and process.returncode is None:
+            try:
+                held.update([receiver.recv()])
+            except (EOFError, OSError):
+                process.wait()
+        return held.get(name)
 
     return take
 

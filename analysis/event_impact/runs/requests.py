@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,11 +113,11 @@ class Prepared:
 
     def _offer(self) -> None:
         """Let the cells take the study as it is open here, and on a second core begin with what takes longest."""
-        from event_impact.study.study import Study
-
         study, has_core = self.study, len(os.sched_getaffinity(0)) > 1
-        if self.states_verdict and isinstance(study, OpenedStudy) and has_core and "_curves" not in vars(study):
-            study.ahead = compute_meanwhile(lambda: Study.take(study).curve)
+        if self.states_verdict and isinstance(study, OpenedStudy) and has_core and "curve" not in vars(study):
+            from event_impact.study.specifications import compute_longest
+
+            study.ahead = compute_meanwhile(partial(compute_longest, study))
         study.offer()
 
 

@@ -30,8 +30,8 @@ class OpenedStudy:
 
     offered: "ClassVar[OpenedStudy | None]" = None
     """What the runner of this notebook opened before it forked the kernel."""
-    ahead: Callable[[], Any] | None = None
-    """Gives the specification curve of the headline, where another process computes it already."""
+    ahead: Callable[[str], Any] = dict[str, Any]().get
+    """Gives what another process computes already, by the name of its noun; None where none does."""
 
     def __init__(
         self, story: str | Story = StudyConfig.story, *, root: str | Path | None = None,

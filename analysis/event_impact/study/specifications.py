@@ -1,6 +1,6 @@
 """The steps of the robustness notebook: every specification that a story's prices allow, and what they say together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -37,7 +37,8 @@ from event_impact.inference.robustness import (
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate, apply_confirmation
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
-from event_impact.study.event_study import own_news
+from event_impact.study.event_study import own_news, run_controls
+from event_impact.study.opened_study import OpenedStudy
 from event_impact.study.opening import load_beside
 
 FACTOR_MARKET = "US market factor"
@@ -45,12 +46,19 @@ FACTOR_MARKET = "US market factor"
 ON_BENCHMARK = ("market", "market_adjusted_demeaned")
 NOT_ON_BENCHMARK = (*FACTOR_COLUMNS, "constant_mean", "ridge", "synthetic_control")
 """Models without the benchmark, or whose label names it."""
+FORMS = (SIMPLE, LOG)
+LoadFactors = Callable[[], tuple[pd.DataFrame, Any, str]]
 
 
-def trace_curve(
-    opened: OpenedStory, panel: ReturnPanel, alignment: Alignment, *, return_kind: str
-) -> SpecificationCurve:
+def compute_longest(study: OpenedStudy) -> Iterator[tuple[str, Any]]:
+    """The nouns of a study that take longest, in the order in which a page asks for them."""
+    yield "curve", trace_curve(study, HEADLINE_KIND)
+    yield "controls", run_controls(study.opened)
+
+
+def trace_curve(study: OpenedStudy, return_kind: str) -> SpecificationCurve:
     """The estimate of the event, or of all its candidate sessions, under every exchangeable choice, tested as a whole."""
+    opened, panel, alignment = study.opened, study.returns, study.alignment
     candidates, headline = list_candidates(opened, panel, return_kind)
     known = tuple(s for s in alignment.reachable if s <= panel.sessions[-1])
     return estimate_curve(
@@ -138,28 +146,30 @@ def list_designs(
     opened: OpenedStory, panel: ReturnPanel, return_kind: str
 ) -> list[tuple[str, str, Design | None, str]]:
     """(label, return form, design or None, reason) of every model of the curve."""
-    found: list[tuple[str, str, Design | None, str]] = []
-
-    def add(label: str, form: str, make: Callable[[], Design]) -> None:
-        try:
-            found.append((label, form, make(), ""))
-        except (DataError, EstimationError) as error:
-            found.append((label, form, None, error.message))
-
-    returns = panel.returns[return_kind]
+    load, load_factors = cache(partial(load_beside, opened)), cache(opened.store.load_factors)
     extra = () if opened.config.model in (*ON_BENCHMARK, *FACTOR_COLUMNS) else (opened.config.model,)
-    for model, form in product((*ON_BENCHMARK, *extra), (SIMPLE, LOG)):
-        add(_name_model(opened, model), form, partial(_design, panel, model, returns, return_kind, form=form))
+    returns, makers = panel.returns[return_kind], list[tuple[str, str, Callable[[], Design]]]()
+    for model, form in product((*ON_BENCHMARK, *extra), FORMS):
+        makers.append(
+            (_name_model(opened, model), form, partial(_design, panel, model, returns, return_kind, form=form))
+        )
     if return_kind == HEADLINE_KIND:
-        for model, form in product(ON_BENCHMARK, (SIMPLE, LOG)):
+        for model, form in product(ON_BENCHMARK, FORMS):
             label = f"{MODEL_LABELS[model]} on the {FACTOR_MARKET}"
-            add(label, form, partial(_on_factor_market, opened, panel, model, form))
+            makers.append((label, form, partial(_on_factor_market, load_factors, panel, model, form)))
         for model in FACTOR_COLUMNS:
-            add(MODEL_LABELS[model], SIMPLE, partial(_on_factors, opened, panel, model))
-    load = cache(partial(load_beside, opened))
-    for (label, members), form in product(_peer_sets(opened).items(), (SIMPLE, LOG)):
-        add(label, form, partial(_with_peers, load, members, form, return_kind))
-    return found
+            makers.append((MODEL_LABELS[model], SIMPLE, partial(_on_factors, load_factors, panel, model)))
+    for (label, members), form in product(_peer_sets(opened).items(), FORMS):
+        makers.append((label, form, partial(_with_peers, load, members, form, return_kind)))
+    return [(label, form, *_try(make)) for label, form, make in makers]
+
+
+def _try(make: Callable[[], Design]) -> tuple[Design | None, str]:
+    """A design, or the reason why it cannot be built."""
+    try:
+        return make(), ""
+    except (DataError, EstimationError) as error:
+        return None, error.message
 
 
 def _peer_sets(opened: OpenedStory) -> dict[str, tuple[str, ...]]:
@@ -182,16 +192,15 @@ def _design(
     )  # fmt: skip
 
 
-def _on_factor_market(opened: OpenedStory, panel: ReturnPanel, model: str, form: str) -> Design:
+def _on_factor_market(load_factors: LoadFactors, panel: ReturnPanel, model: str, form: str) -> Design:
     firm = panel.returns[HEADLINE_KIND][[panel.ticker]]
-    factors = opened.store.load_factors()[0].reindex(firm.index)
+    factors = load_factors()[0].reindex(firm.index)
     returns = firm.assign(**{FACTOR_MARKET: factors["mkt_rf"] + factors["rf"]})
     return _design(panel, model, returns, HEADLINE_KIND, form=form, benchmark=FACTOR_MARKET)
 
 
-def _on_factors(opened: OpenedStory, panel: ReturnPanel, model: str) -> Design:
-    factors, _, _ = opened.store.load_factors()
-    return _design(panel, model, panel.returns[HEADLINE_KIND], HEADLINE_KIND, factors=factors)
+def _on_factors(load_factors: LoadFactors, panel: ReturnPanel, model: str) -> Design:
+    return _design(panel, model, panel.returns[HEADLINE_KIND], HEADLINE_KIND, factors=load_factors()[0])
 
 
 def _with_peers(load: Callable[..., ReturnPanel], peers: tuple[str, ...], form: str, kind: str) -> Design:
@@ -221,14 +230,10 @@ def list_peer_candidates(opened: OpenedStory) -> tuple[list[Candidate], Choice]:
     candidates = [Candidate(choose(f"with {name}"), None, masked, reason) for name, reason in lacking.items()]
     if not held:
         return [*candidates, Candidate(whole, None, masked, "no peer of the same calendar has figures")], whole
-    sets = [(whole, tuple(held))]
+    sets = {whole: tuple(held)}
     if len(held) > 1:
-        sets += [(choose(f"without {name}"), tuple(p for p in held if p != name)) for name in held]
-    for choice, members in sets:
-        try:
-            candidates.append(
-                Candidate(choice, _with_peers(partial(load_beside, opened), members, SIMPLE, HEADLINE_KIND), masked)
-            )
-        except (DataError, EstimationError) as error:
-            candidates.append(Candidate(choice, None, masked, error.message))
+        sets |= {choose(f"without {name}"): tuple(p for p in held if p != name) for name in held}
+    for choice, members in sets.items():
+        design, reason = _try(partial(_with_peers, partial(load_beside, opened), members, SIMPLE, HEADLINE_KIND))
+        candidates.append(Candidate(choice, design, masked, reason))
     return candidates, whole

@@ -183,7 +183,7 @@ class Study(OpenedStudy):
     @cached_property
     def controls(self) -> tuple[ControlResult, ...]:
         """The tests on sessions whose answer is known."""
-        return event_study.run_controls(self.opened)
+        return self.ahead("controls") or event_study.run_controls(self.opened)
 
     @cached_property
     def activity(self) -> list[Surprise]:
@@ -259,23 +259,14 @@ class Study(OpenedStudy):
 
     # ------------------------------------------------------------ robustness, other firms, other stories
 
-    @cached_property
-    def _curves(self) -> dict[str, SpecificationCurve]:
-        return {}
-
     def trace_curve(self, return_kind: str) -> SpecificationCurve:
-        """The event session under every exchangeable choice, for one kind of return; computed once."""
-        if return_kind not in self._curves:
-            found = self.ahead() if self.ahead and return_kind == HEADLINE_KIND else None
-            self._curves[return_kind] = found or specifications.trace_curve(
-                self.opened, self.returns, self.alignment, return_kind=return_kind
-            )
-        return self._curves[return_kind]
+        """The event session under every exchangeable choice, for one kind of return."""
+        return self.curve if return_kind == HEADLINE_KIND else specifications.trace_curve(self, return_kind)
 
-    @property
+    @cached_property
     def curve(self) -> SpecificationCurve:
         """The specification curve of the headline."""
-        return self.trace_curve(HEADLINE_KIND)
+        return self.ahead("curve") or specifications.trace_curve(self, HEADLINE_KIND)
 
     @cached_property
     def curve_verdict(self) -> FirstScreen:
