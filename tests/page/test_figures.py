@@ -19,7 +19,7 @@ from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.windows import Specification, assess_window, unavailable
 from event_impact.page import fit_figures, return_figures, robustness_figures, timelines
 from event_impact.page.canvas import NARROW, Drawing
-from event_impact.page.format import cut_label
+from event_impact.page.format import cut_label, signed_whole
 from scipy import stats
 from stories import compute
 
@@ -193,7 +193,7 @@ def test_at_most_three_days_of_other_news_are_named_and_the_rest_is_counted(case
     exhibit = return_figures.draw_abnormal_path(case.headline, hull=case.alignment.hull)
     held = exhibit.numbers[exhibit.numbers["confounders"] != ""]
     nearest = sorted(held["rel_session"], key=abs)[:3]
-    assert all(f"{return_figures.signed_whole(k)} " in exhibit.caption for k in nearest)
+    assert all(f"{signed_whole(k)} " in exhibit.caption for k in nearest)
     assert f"{len(held) - 3} more sessions in the CSV" in exhibit.caption
     quiet = return_figures.draw_abnormal_path(cases["other_model"].headline, hull=(0, 0))
     assert "Other news" in quiet.caption

@@ -60,9 +60,9 @@ class Canvas:
         head = f'<{tag} class="p-{paint}" color="{PAINTS[paint]}"{shown}'
         self.parts.append(f"{head}>{inner}</{tag}>" if inner else f"{head}/>")
 
-    def rect(self, x: float, y: float, width: float, height: float, paint: str, *, title: str = "") -> None:
-        """A filled rectangle."""
-        self.add("rect", paint, title=title, x=x, y=y, width=width, height=height, fill="currentColor")
+    def rect(self, x: float, y: float, width: float, height: float, paint: str, **look: Any) -> None:
+        """A filled rectangle; its look is a title and an opacity."""
+        self.add("rect", paint, x=x, y=y, width=width, height=height, fill="currentColor", **look)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, paint: str, **look: Any) -> None:
         """A straight line, by default one pixel wide; looks as :meth:`path` takes them."""
@@ -71,10 +71,8 @@ class Canvas:
     def path(self, points: Points, paint: str, *, width: float = 1.5, dash: str = "", title: str = "") -> None:
         """A line through points."""
         steps = "L".join(f"{_shorten(x)} {_shorten(y)}" for x, y in points)
-        self.add(
-            "path", paint, title=title, d=f"M{steps}", fill="none", stroke="currentColor", stroke_width=width,
-            stroke_dasharray=dash or None,
-        )  # fmt: skip
+        look: dict[str, Any] = {"stroke": "currentColor", "stroke_width": width, "stroke_dasharray": dash or None}
+        self.add("path", paint, title=title, d=f"M{steps}", fill="none", **look)
 
     def strokes(self, ends: Sequence[tuple[float, float, float]], paint: str, *, width: float) -> None:
         """Many vertical strokes, each an x and two y, as one element."""
@@ -89,9 +87,8 @@ class Canvas:
     def dots(self, points: Points, radius: float, paint: str) -> None:
         """Many equal dots as one element: a page carries hundreds of them."""
         steps = "".join(f"M{_shorten(x)} {_shorten(y)}h0" for x, y in points)
-        self.add(
-            "path", paint, d=steps, stroke="currentColor", stroke_width=2 * radius, stroke_linecap="round", fill="none"
-        )
+        look: dict[str, Any] = {"stroke": "currentColor", "stroke_width": 2 * radius, "stroke_linecap": "round"}
+        self.add("path", paint, d=steps, **look, fill="none")
 
     def mark(self, shape: str, x: float, y: float, paint: str, *, size: float = 7, title: str = "") -> None:
         """An estimate (``diamond``), a close (``square``), an open (``ring``) or a day (``dot``)."""
@@ -102,27 +99,27 @@ class Canvas:
         elif shape == "square":
             self.rect(x - size * 0.65, y - size * 0.65, size * 1.3, size * 1.3, paint, title=title)
         else:
-            is_ring = shape == "ring"
-            self.add(
-                "circle", paint, title=title, cx=x, cy=y, r=size * 0.68, fill=PAINTS["paper"] if is_ring else "currentColor",
-                stroke="currentColor" if is_ring else None, stroke_width=1.6 if is_ring else None,
-            )  # fmt: skip
+            look = {"fill": "currentColor"}
+            if shape == "ring":
+                look = {"fill": PAINTS["paper"], "stroke": "currentColor", "stroke_width": "1.6"}
+            self.add("circle", paint, title=title, cx=x, cy=y, r=size * 0.68, **look)
 
     def text(
         self, x: float, y: float, text: str, *, paint: str = "ink", size: float = 12.5, anchor: str = "start",
         is_bold: bool = False, has_halo: bool = False,
     ) -> None:  # fmt: skip
         """A label; a halo keeps it readable over marks."""
-        weight = 700 if is_bold else None
+        weight: dict[str, Any] = {"font_weight": 700 if is_bold else None}
+        shared: dict[str, Any] = {"content": escape(text), "x": x, "y": y, "font_size": size, "text_anchor": anchor}
         if has_halo:
-            self.add(
-                "text", "paper", content=escape(text), x=x, y=y, font_size=size, text_anchor=anchor, fill="none",
-                stroke="currentColor", stroke_width=4, stroke_linejoin="round", aria_hidden="true", font_weight=weight,
-            )  # fmt: skip
-        self.add(
-            "text", paint, content=escape(text), x=x, y=y, font_size=size, text_anchor=anchor, fill="currentColor",
-            font_weight=weight,
-        )  # fmt: skip
+            halo: dict[str, Any] = {"stroke_width": 4, "stroke_linejoin": "round", "aria_hidden": "true", **weight}
+            self.add("text", "paper", **shared, fill="none", stroke="currentColor", **halo)
+        self.add("text", paint, **shared, fill="currentColor", **weight)
+
+    def label(self, x: float, y: float, text: str, *, margin: float = 0, **look: Any) -> None:
+        """A label centred on a place, kept inside the canvas; looks as :meth:`text` takes them."""
+        half = measure_text(text, look.get("size", 12.5)) / 2 + margin
+        self.text(min(max(x, half), self.width - half), y, text, anchor="middle", **look)
 
     def to_svg(self, label: str) -> str:
         """The finished picture with its description."""
@@ -180,6 +177,11 @@ class Drawing(Exhibit):
         )
 
 
+def say_ends(ends: Iterable[float]) -> str:
+    """The ends of an interval in percent, without the unit; one that nothing bounds is infinite."""
+    return " to ".join(format_number(100 * end, digits=1).replace("inf", "\u221e") for end in ends)
+
+
 def choose_ticks(low: float, high: float, *, most: int) -> list[float]:
     """Round values between two ends, at most so many."""
     span = high - low
@@ -211,14 +213,14 @@ class Chart:
     width, height : float
         Of the canvas, CSS pixels.
     x, y : (float, float)
-        Ends of the scales, in data units.
+        Ends of the scales, in data units; the first may be a scale of instants.
     canvas : Canvas, optional
         Another chart's, to draw a second pane on.
     """
 
     width: float
     height: float
-    x: tuple[float, float]
+    x: tuple[Any, Any]
     y: tuple[float, float]
     left: float = 46
     right: float = 12
@@ -235,17 +237,19 @@ class Chart:
         """y of the axis below, in pixels."""
         return self.height - self.bottom
 
-    def at_x(self, value: float) -> float:
-        """A value of the first scale in pixels."""
+    def at_x(self, value: Any) -> float:
+        """A value of the first scale in pixels, held inside the chart."""
         low, high = self.x
-        return self.left + (float(value) - low) / (high - low) * (self.width - self.right - self.left)
+        return self.left + float((min(max(value, low), high) - low) / (high - low)) * (
+            self.width - self.right - self.left
+        )
 
     def at_y(self, value: float) -> float:
         """A value of the second scale in pixels."""
         low, high = self.y
         return self.base - (float(value) - low) / (high - low) * (self.base - self.top)
 
-    def points(self, xs: Values, ys: Values) -> list[tuple[float, float]]:
+    def points(self, xs: Iterable[Any], ys: Values) -> list[tuple[float, float]]:
         """Pairs in pixels; a missing y stays missing."""
         return [(self.at_x(x), self.at_y(y)) for x, y in zip(xs, ys, strict=True)]
 
@@ -279,19 +283,15 @@ class Chart:
         self, x: float, y: float, text: str, *, paint: str = "ink", lift: float = -8, is_bold: bool = False
     ) -> None:
         """A label over a pair of values, kept inside the canvas."""
-        half = measure_text(text, 12.5) / 2 + 2
-        place = min(max(self.at_x(x), half), self.width - half)
-        self.canvas.text(
-            place, self.at_y(y) + lift, text, paint=paint, anchor="middle", is_bold=is_bold, has_halo=True
-        )  # fmt: skip
+        look = {"paint": paint, "is_bold": is_bold, "has_halo": True}
+        self.canvas.label(self.at_x(x), self.at_y(y) + lift, text, margin=2, **look)
 
     def draw_x(self, ticks: Mapping[float, str], label: str) -> None:
         """The axis below."""
         self.canvas.line(self.left, self.base, self.width - self.right, self.base, "ink")
         for value, text in ticks.items():
-            place, half = self.at_x(value), measure_text(text, 12) / 2
-            self.canvas.line(place, self.base, place, self.base + 5, "ink")
-            self.canvas.text(min(place, self.width - half), self.base + 18, text, size=12, anchor="middle")
+            self.canvas.line(self.at_x(value), self.base, self.at_x(value), self.base + 5, "ink")
+            self.canvas.label(self.at_x(value), self.base + 18, text, size=12)
         self.canvas.text(self.left, self.base + 36, label, paint="soft", size=12)
 
     def draw_y(self, ticks: Mapping[float, str]) -> None:

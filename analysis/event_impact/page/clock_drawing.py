@@ -1,13 +1,14 @@
 """When the news came, and the first prices after it: articles' intervals over the hours of the exchange."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from event_impact.events.articles import Article
-from event_impact.page.canvas import WIDE_CLOCK, Canvas, Drawing, measure_text
+from event_impact.page.canvas import WIDE_CLOCK, Canvas, Chart, Drawing, measure_text
 from event_impact.page.format import cut_label
 
 TOP, ROW, PRICE_ROOM, AXIS_ROOM = 10, 56, 96, 34
@@ -17,6 +18,7 @@ OpenHours = tuple[pd.Timestamp, pd.Timestamp, str]
 """A stretch with trading, and what is written over it."""
 UNCLOCKED = ("start_of_named_day", "order", "assumed")
 """Bases of an earliest bound that no clock printed."""
+FADE_STEPS = 6
 SHORTEST_BAR = 3.0
 """An article known to the second is drawn as a mark of this width, in pixels."""
 
@@ -84,9 +86,7 @@ def draw_clock(
     pad = (max(instants) - min(instants)) * 0.06
     shown = span or (min(instants) - pad, max(instants) + pad)
 
-    def draw(width: float) -> Canvas:
-        return _draw(width, news, prices, open_hours, shown, zone, between)
-
+    draw = partial(_draw, news=news, prices=prices, open_hours=open_hours, span=shown, zone=zone, between=between)
     return Drawing(draw=draw, **{"name": "clock", "width": WIDE_CLOCK, **said})
 
 
@@ -94,33 +94,25 @@ def _draw(
     width: float, news: Sequence[NewsInterval], prices: Sequence[PricePoint] | None, open_hours: Sequence[OpenHours],
     span: Span, zone: str, between: str,
 ) -> Canvas:  # fmt: skip
-    start, end = span
     row = ROW if width > 400 and len(news) <= MOST_WIDE_ROWS else 36
     top = TOP + 14 * any(label for *_, label in open_hours)
     bottom = top + row * len(news) + (PRICE_ROOM if prices is not None else 6)
-    canvas = Canvas(width, bottom + AXIS_ROOM)
-
-    def at(instant: pd.Timestamp) -> float:
-        held = min(max(instant, start), end)
-        return 4 + (width - 8) * float((held - start) / (end - start))
-
+    chart = Chart(width, bottom + AXIS_ROOM, span, (0, 1), left=4, right=4, bottom=AXIS_ROOM)
+    canvas, at = chart.canvas, chart.at_x
     for opens, closes, label in open_hours:
         left, right = at(opens), at(closes)
         if left < right:
             canvas.rect(left, top - 6, right - left, bottom - top + 6, "zone", title="exchange open")
-        half = measure_text(label, 12) / 2
-        if label and len(open_hours) * 2 * half < width:
-            place = min(max((left + right) / 2, half), width - half)
-            canvas.text(place, top - 10, label, paint="zone-text", size=12, anchor="middle", is_bold=True)
+        if label and len(open_hours) * measure_text(label, 12) < width:
+            canvas.label((left + right) / 2, top - 10, label, paint="zone-text", size=12, is_bold=True)
     for number, item in enumerate(news):
-        draw_interval(canvas, item, at(item.earliest), at(item.latest), top + row * (number + 0.5))
+        level = top + row * (number + 0.5)
+        draw_interval(canvas, item, at(item.earliest), at(item.latest), level)
         for first, last in item.parts:
-            canvas.add("rect", item.role, x=at(first), y=top + row * (number + 0.5) - 5, width=max(at(last) - at(first), 2),
-                       height=10, fill="currentColor", opacity=0.3)  # fmt: skip
+            canvas.rect(at(first), level - 5, max(at(last) - at(first), 2), 10, item.role, opacity=0.3)
     if prices is not None:
         _draw_prices(canvas, prices, [at(p.at) for p in prices], bottom - PRICE_ROOM + 34, between)
-    canvas.line(4, bottom, width - 4, bottom, "ink")
-    draw_day_ticks(canvas, span, at, bottom, zone)
+    draw_day_axis(chart, bottom, zone)
     return canvas
 
 
@@ -132,13 +124,9 @@ def draw_interval(canvas: Canvas, item: NewsInterval, left: float, right: float,
     elif right - left < SHORTEST_BAR:
         canvas.rect(left - SHORTEST_BAR / 2, y - 11, SHORTEST_BAR, 22, item.role, title=said)
     elif item.is_open_ended:
-        steps = 6
-        for step in range(steps):
-            part = left + (right - left) * step / steps
-            canvas.add(
-                "rect", item.role, title=said, x=part, y=y - 3, width=(right - left) / steps, height=6,
-                fill="currentColor", opacity=(step + 1) / steps,
-            )  # fmt: skip
+        for step in range(FADE_STEPS):
+            place, wide = left + (right - left) * step / FADE_STEPS, (right - left) / FADE_STEPS
+            canvas.rect(place, y - 3, wide, 6, item.role, title=said, opacity=(step + 1) / FADE_STEPS)
     else:
         canvas.rect(left, y - 3, right - left, 6, item.role, title=said)
     paint, wide = f"{item.role}-text", measure_text(item.label, 12.5)
@@ -147,8 +135,7 @@ def draw_interval(canvas: Canvas, item: NewsInterval, left: float, right: float,
     elif left - 8 - wide >= 0:
         canvas.text(left - 8, y + 4, item.label, paint=paint, anchor="end", has_halo=True)
     else:
-        middle = min(max((left + right) / 2, wide / 2 + 2), canvas.width - wide / 2 - 2)
-        canvas.text(middle, y - 9, item.label, paint=paint, anchor="middle", has_halo=True)
+        canvas.label((left + right) / 2, y - 9, item.label, margin=2, paint=paint, has_halo=True)
 
 
 def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y: float, between: str) -> None:
@@ -157,9 +144,7 @@ def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y
         return
     canvas.line(x[0], y, x[-1], y, "rule", dash="1.5 3")
     if between:
-        half = measure_text(between, 12.5) / 2
-        middle = min(max((x[0] + x[-1]) / 2, half + 2), canvas.width - half - 2)
-        canvas.text(middle, y - 12, between, paint="soft", anchor="middle", has_halo=True)
+        canvas.label((x[0] + x[-1]) / 2, y - 12, between, margin=2, paint="soft", has_halo=True)
     for point, place in zip(prices, x, strict=True):
         shape = "square" if point.kind == "close" else "ring"
         canvas.mark(shape, place, y, "ink", title=f"{point.kind} {point.price:g}")
@@ -171,34 +156,29 @@ def _draw_prices(canvas: Canvas, prices: Sequence[PricePoint], x: list[float], y
         held.append(len(x) - 1)
         prices, x = [prices[k] for k in held], [x[k] for k in held]
     reach = -1e9
-    for number, (point, place) in enumerate(zip(prices, x, strict=True)):
+    for point, place, following in zip(prices, x, [*x[1:], 1e9], strict=True):
         value = f"{point.price:.2f}"
         wide = max(measure_text(point.kind, 12.5), measure_text(value, 13) * 1.08)
-        following = x[number + 1] if number + 1 < len(x) else 1e9
-        crowds = following - place < wide + 6
-        anchor, left = ("end", place - wide) if crowds else ("middle", place - wide / 2)
+        if following - place < wide + 6:  # the next one is near
+            anchor, left, place_text = "end", place - wide, place + 5
+        else:
+            anchor, left = "middle", place - wide / 2
+            place_text = min(max(place, wide / 2 + 1), canvas.width - wide / 2 - 1)
         if left < reach:
             anchor, left = "start", max(place - 5, reach)
-        anchor, place_text = ("start", left) if anchor == "start" else (anchor, place + (5 if anchor == "end" else 0))
-        if anchor == "middle":
-            place_text = min(max(place_text, wide / 2 + 1), canvas.width - wide / 2 - 1)
-        elif anchor == "start" and place_text + wide > canvas.width:
-            anchor, place_text = "end", canvas.width - 1
+            anchor, place_text = ("end", canvas.width - 1) if left + wide > canvas.width else ("start", left)
         canvas.text(place_text, y + 24, point.kind, paint="soft", anchor=anchor)
         canvas.text(place_text, y + 40, value, size=13, anchor=anchor, is_bold=True)
         reach = left + wide + 6
 
 
-def draw_day_ticks(
-    canvas: Canvas, span: Span, at: Callable[[pd.Timestamp], float], bottom: float, zone: str
-) -> None:  # fmt: skip
-    """Local midnights, labelled with the day that begins; as many as have room."""
-    start, end = (instant.tz_convert(zone) for instant in span)
-    days = [d for d in pd.date_range(start.normalize(), end, freq="D") if d >= start] or [start]
+def draw_day_axis(chart: Chart, bottom: float, zone: str) -> None:
+    """An axis with local midnights, labelled with the day that begins; as many as have room."""
+    canvas, (start, end) = chart.canvas, (instant.tz_convert(zone) for instant in chart.x)
+    canvas.line(chart.left, bottom, chart.width - chart.right, bottom, "ink")
     reach = -1e9
-    for day in days:
-        x = at(day.tz_convert("UTC"))
-        text = f"{day:%a} {day.day} {day:%b}"
+    for day in [d for d in pd.date_range(start.normalize(), end, freq="D") if d >= start] or [start]:
+        x, text = chart.at_x(day.tz_convert("UTC")), f"{day:%a} {day.day} {day:%b}"
         wide = measure_text(text, 12)
         left = min(max(x - wide / 2, 0), canvas.width - wide)
         canvas.line(x, bottom, x, bottom + 5, "ink")

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from event_impact.page.canvas import Canvas, Drawing, label_ticks, measure_text
+from event_impact.page.canvas import Canvas, Chart, Drawing, label_ticks, measure_text, say_ends
 from event_impact.page.format import format_number
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -49,9 +50,7 @@ def draw_days(
     below = [(e.label, e.estimate, *(e.interval or (None, None))) for e in effects]
     numbers = pd.DataFrame([*marks, *below], columns=["mark", "value", "low", "high"])
 
-    def draw(width: float) -> Canvas:
-        return _draw(width, ordinary, effects, seen_from, axis_label)
-
+    draw = partial(_draw, ordinary=ordinary, effects=effects, seen_from=seen_from, axis_label=axis_label)
     return Drawing(numbers=numbers, draw=draw, **{"name": "days", **said})
 
 
@@ -60,37 +59,28 @@ def _draw(
 ) -> Canvas:  # fmt: skip
     stack = STACK_HEIGHT if width > 400 else 220
     base = TOP + stack
-    bottom = base + 6 + ROW_HEIGHT * len(effects)
-    canvas = Canvas(width, bottom + AXIS_HEIGHT)
     reach = [*np.abs(ordinary), *(abs(e.estimate) for e in effects), seen_from or 0.0]
     reach += [abs(end) for e in effects if e.interval for end in e.interval if np.isfinite(end)]
     limit = 1.06 * float(max(reach))
-
-    def at(value: float) -> float:
-        return width / 2 + min(max(value, -limit), limit) / limit * (width / 2 - 4)
-
+    height = base + 6 + ROW_HEIGHT * len(effects) + AXIS_HEIGHT
+    chart = Chart(width, height, (-limit, limit), (0, 1), left=4, right=4, top=TOP, bottom=AXIS_HEIGHT)
+    canvas, at = chart.canvas, chart.at_x
     if seen_from is not None:
-        _shade(canvas, at, seen_from, limit, bottom)
+        _shade(chart, seen_from)
     stack_dots(canvas, at, ordinary, base, stack - 48)
     canvas.line(4, base, width - 4, base, "faint")
-    canvas.line(at(0), TOP + 4, at(0), bottom, "rule")
+    canvas.line(at(0), TOP + 4, at(0), chart.base, "rule")
     for number, effect in enumerate(effects):
         _draw_effect(canvas, at, effect, base + 24 + ROW_HEIGHT * number, stem_from=base)
-    canvas.line(4, bottom, width - 4, bottom, "ink")
-    for tick, text in label_ticks(-limit, limit, most=7 if width > 400 else 5).items():
-        half, x = measure_text(text, 12) / 2, at(tick)
-        canvas.line(x, bottom, x, bottom + 5, "ink")
-        canvas.text(min(max(x, half), width - half), bottom + 18, text, size=12, anchor="middle")
-    canvas.text(4, bottom + 36, axis_label, paint="soft", size=12)
+    chart.draw_x(label_ticks(-limit, limit, most=7 if width > 400 else 5), axis_label)
     return canvas
 
 
-def _shade(canvas: Canvas, at: Scale, seen_from: float, limit: float, bottom: float) -> None:
-    left, right = at(-seen_from), at(seen_from)
+def _shade(chart: Chart, seen_from: float) -> None:
+    canvas, left, right = chart.canvas, chart.at_x(-seen_from), chart.at_x(seen_from)
     said = f"\u00b1{100 * seen_from:.2g}\u00a0%"
-    title = f"moves of {said} or more would have been seen four times in five"
-    canvas.rect(4, TOP, max(left - 4, 0), bottom - TOP, "zone", title=title)
-    canvas.rect(right, TOP, max(canvas.width - 4 - right, 0), bottom - TOP, "zone", title=title)
+    for near, far in ((chart.x[0], -seen_from), (seen_from, chart.x[1])):
+        chart.strip(near, far, f"moves of {said} or more would have been seen four times in five")
     lines = ("would have been", "seen 4 times in 5", f"from {said}")
     room = canvas.width - 4 - right
     x, anchor = (right + 8, "start") if room > measure_text(lines[1], 12.5) + 8 else (canvas.width - 8, "end")
@@ -120,11 +110,8 @@ def stack_dots(
         for count, (left, top) in zip(counts, tops, strict=True):
             canvas.rect(left, top, float(edges[1] - edges[0]) - 0.5, base - top, "dots", title=f"{count}")
         return tops
-    level: dict[int, int] = {}
-    points = []
-    for place in column.tolist():
-        level[place] = level.get(place, 0) + 1
-        points.append((canvas.width / 2 + place * pitch * 1.15, base - radius - 1 - (level[place] - 1) * pitch))
+    below = pd.Series(column).groupby(column).cumcount() * pitch
+    points = list(zip(canvas.width / 2 + column * pitch * 1.15, base - radius - 1 - below, strict=True))
     dark = np.zeros(len(points), dtype=bool) if is_dark is None else is_dark
     for is_out, paint in ((False, "dots"), (True, "ink")):
         if dark.any() or not is_out:
@@ -136,24 +123,16 @@ def _draw_effect(canvas: Canvas, at: Scale, effect: Effect, y: float, *, stem_fr
     x = at(effect.estimate)
     said = f"{effect.label} {format_number(100 * effect.estimate, digits=1)}\u00a0%"
     if effect.interval is not None:
-        low, high = (at(end) for end in effect.interval)
-        interval = " to ".join(
-            format_number(100 * end, digits=1) if np.isfinite(end) else ("\u2212\u221e" if end < 0 else "+\u221e")
-            for end in effect.interval
-        )
+        (low, high), interval = map(at, effect.interval), say_ends(effect.interval)
         canvas.line(low, y, high, y, effect.role, width=3.5, title=f"95 % interval {interval} %")
         text = f"95\u00a0% interval {interval}" if canvas.width > 400 else interval
         wide = measure_text(text, 12.5)
         place, anchor = (high + 8, "start") if high + 8 + wide < canvas.width else (low - 8, "end")
+        level = y + 4
         if anchor == "end" and low - 8 - wide < 0:
-            place, anchor, y_text = canvas.width / 2, "middle", y - 8
-        else:
-            y_text = y + 4
-        canvas.text(place, y_text, text, anchor=anchor, paint=f"{effect.role}-text", has_halo=True)
+            place, anchor, level = canvas.width / 2, "middle", y - 8
+        canvas.text(place, level, text, anchor=anchor, paint=f"{effect.role}-text", has_halo=True)
     canvas.line(x, stem_from, x, y, effect.role, dash="2 3")
     canvas.mark("diamond", x, y, effect.role, title=said)
-    half = measure_text(said, 13) / 2
-    canvas.text(
-        min(max(x, half + 4), canvas.width - half - 4), y + 22, said, paint=f"{effect.role}-text", size=13,
-        anchor="middle", is_bold=True, has_halo=True,
-    )  # fmt: skip
+    look = {"paint": f"{effect.role}-text", "size": 13, "is_bold": True, "has_halo": True}
+    canvas.label(x, y + 22, said, margin=4, **look)

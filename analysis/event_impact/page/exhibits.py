@@ -238,6 +238,14 @@ def record(spec: str) -> Iterator[Column]:
     return (Column(name, of=path) for name, _, path in (each.partition("=") for each in spec.split()))
 
 
+def show(*specs: str) -> Iterator[Column]:
+    """Columns that need no more than ``name=path|head|kind``; the path is the name where it is left out, the kind text."""
+    for spec in specs:
+        where, head, kind = (*spec.split("|"), "text")[:3]
+        name, _, path = where.partition("=")
+        yield Column(name, head, kind, of=path)
+
+
 class Fact(NamedTuple):
     """A row of a table of single quantities: its name, how it is said, its value, a p, and how to read it."""
 

@@ -8,7 +8,8 @@ import re
 import tomllib
 import unicodedata
 from datetime import date
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,7 @@ def read_words() -> dict[str, Any]:
 
 
 def _find(path: str) -> Any:
-    found: Any = read_words()
-    for part in path.split("."):
-        found = found[part]
-    return found
+    return reduce(getitem, path.split("."), read_words())
 
 
 def say(path: str, **values: object) -> str:
@@ -64,10 +62,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def format_percent(value: float, *, digits: int = 2, sign: bool = True) -> str:
     """A fraction as a percentage, e.g. 0.0123 as ``+1.23 %``."""
-    text = f"{abs(100 * value):.{digits}f}\u00a0%"
-    if float(f"{abs(100 * value):.{digits}f}") == 0:
-        return text
-    return (MINUS if value < 0 else "+" if sign else "") + text
+    return f"{format_number(100 * value, digits=digits, sign=sign)}\u00a0%"
 
 
 def format_share(value: float) -> str:
@@ -96,9 +91,7 @@ def p_equals(value: float) -> str:
 def format_number(value: float, *, digits: int = 2, sign: bool = True) -> str:
     """A plain number with its sign; what rounds to zero has none."""
     text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return (MINUS if value < 0 else "+" if sign else "") + text
+    return ("" if float(text) == 0 else MINUS if value < 0 else "+" if sign else "") + text
 
 
 def format_size(value: float, *, digits: int = 2) -> str:

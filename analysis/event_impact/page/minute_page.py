@@ -24,7 +24,7 @@ from event_impact.inference.bar_tests import (
 from event_impact.inference.windows import WindowEstimate
 from event_impact.market.opened import US_EXCHANGES
 from event_impact.page import format as form
-from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Drawing, choose_ticks, measure_text
+from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Chart, Drawing, choose_ticks, measure_text
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.finding import name_exchange, name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
@@ -51,57 +51,50 @@ def say_zone(zone: str, at: pd.Timestamp) -> str:
     return f"{city} time (UTC {'less' if hours < 0 else 'plus'} {abs(hours):g} hours)"
 
 
-def _say(value: float) -> str:
-    return f"{form.format_number(100 * value, digits=1)}\u00a0%"
+def _one(value: float) -> str:
+    return form.format_percent(value, digits=1)
 
 
 class _Clock:
     """The first drawing at one width: a panel of lines over a strip of bars."""
 
     def __init__(self, width: float, result: MinuteResult, zone: str) -> None:
-        self.result, self.zone, self.ends = result, zone, result.grid.ends
+        self.result, self.zone, self.ends, known = result, zone, result.grid.ends, result.grid.is_known
         self.right, self.bottom = width - (126.0 if width > PHONE else 92.0), TOP + PANEL + 14 + BARS
-        self.canvas = Canvas(width, self.bottom + AXIS)
-        known = result.grid.is_known
         total = np.concatenate([[0.0], np.cumsum(result.fit.event_residuals)])[known]
         prices = result.grid.prices[-1][known]
         self.at, self.lines = self.ends[known], (prices / prices[0] - 1, total - total[0])
-        self.low, self.high = float(np.min(self.lines)), float(np.max(self.lines))
         self.shaded = [(row, ROLES.get(row.span.name, "joint")) for row, _ in result.tested if row.span.is_declared]
         self.risen = [row.span.name for row, _ in self.shaded if (row.estimate or 0.0) >= 0]
-        self.head = 10.0 + 16 * len(self.risen)  # the labels of rises stand above the lines
-
-    def x(self, at: pd.Timestamp) -> float:
-        share = float((min(max(at, self.ends[0]), self.ends[-1]) - self.ends[0]) / (self.ends[-1] - self.ends[0]))
-        return LEFT + (self.right - LEFT) * share
-
-    def y(self, value: float) -> float:
-        return TOP + self.head + (self.high - value) * (PANEL - 10 - self.head) / max(self.high - self.low, 1e-9)
+        low, high, head = float(np.min(self.lines)), float(np.max(self.lines)), 10.0 + 16 * len(self.risen)
+        ends, values = (self.ends[0], self.ends[-1]), (low, max(high, low + 1e-9))
+        foot = self.bottom + AXIS - TOP - PANEL + 10  # and the labels of rises stand above the lines
+        self.chart = Chart(width, self.bottom + AXIS, ends, values, LEFT, width - self.right, TOP + head, foot)
+        self.canvas, self.x, self.y = self.chart.canvas, self.chart.at_x, self.chart.at_y
 
     def draw(self) -> Canvas:
         canvas = self.canvas
         for row, role in self.shaded:
             near, far = self.x(row.starts_at), self.x(row.ends_at)
-            canvas.add("rect", role, x=near, y=TOP, width=far - near, height=self.bottom - TOP, fill="currentColor",
-                       opacity=0.12)  # fmt: skip
-        for tick in choose_ticks(100 * self.low, 100 * self.high, most=5):
+            canvas.rect(near, TOP, far - near, self.bottom - TOP, role, opacity=0.12)
+        for tick in choose_ticks(*(100 * end for end in self.chart.y), most=5):
             canvas.line(LEFT, self.y(tick / 100), self.right, self.y(tick / 100), "faint" if tick else "rule")
             canvas.text(LEFT - 6, self.y(tick / 100) + 4, form.format_number(tick, digits=0), anchor="end", size=12)
         model = self.result.model if canvas.width > PHONE else self.result.grid.benchmark_ticker or "mean"
         labels = [(self.lines[0], "soft", self.result.grid.ticker), (self.lines[1], "ink", f"less {model}")]
         level = 0.0
         for values, paint, label in sorted(labels, key=lambda line: -float(line[0][-1])):
-            points = [(self.x(at), self.y(float(value))) for at, value in zip(self.at, values, strict=True)]
+            points = self.chart.points(self.at, values)
             canvas.path(points, paint, width=2 if paint == "ink" else 1.3)
             canvas.dots(points if paint == "ink" else [], 2.3, paint)
             level = max(points[-1][1] - 2, level)
-            for text in (label, _say(float(values[-1]))):
+            for text in (label, _one(values[-1])):
                 canvas.text(self.right + 5, level, text, paint=paint, size=11.5, is_bold=paint == "ink")
                 level += 16
         self._draw_each_bar()
         self._draw_news()
         for row, role in self.shaded:
-            text = f"{row.span.name} {_say(row.estimate or 0.0)}"
+            text = f"{row.span.name} {_one(row.estimate or 0.0)}"
             half = measure_text(text, 13) / 2
             place = min(max((self.x(row.starts_at) + self.x(row.ends_at)) / 2, LEFT + half + 2), self.right - half)
             name = row.span.name
@@ -121,8 +114,8 @@ class _Clock:
         for middle, end, value in zip(middles, self.ends[1:], bars, strict=True):
             role = next((role for row, role in self.shaded if row.starts_at < end <= row.ends_at), "soft")
             size, wide = unit * abs(float(value)), 0.6 * (places[1] - places[0])
-            canvas.rect(middle - wide / 2, base - size * (value > 0), wide, max(size, 0.5), role,
-                        title=f"to {say_clock(end, self.zone)}: {_say(float(value))}")  # fmt: skip
+            title = f"to {say_clock(end, self.zone)}: {_one(value)}"
+            canvas.rect(middle - wide / 2, base - size * (value > 0), wide, max(size, 0.5), role, title=title)
         canvas.line(LEFT, base, self.right, base, "ink", width=0.8)
         for number, text in enumerate(("each bar;", "grey: usual", "for its clock")):
             canvas.text(self.right + 6, base - 10 + 14 * number, text, paint="soft", size=11)
@@ -190,10 +183,6 @@ SERVED = (
     "be recorded then."
 )
 MARKET_WIDE = "News of the whole market moves any benchmark: only its own mean is taken off."
-
-
-def _one(value: float) -> str:
-    return form.format_percent(value, digits=1)
 
 
 def _reach(value: float | None) -> str:

@@ -14,19 +14,10 @@ from numpy.typing import NDArray
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.inference.parametric import interval
 from event_impact.inference.windows import WindowEstimate
+from event_impact.page import format as form
 from event_impact.page.canvas import Canvas, Chart, Drawing, chart_sessions, draw_session_axis, rows_of
 from event_impact.page.exhibits import Column, frame_rows, record
 from event_impact.page.finding import say_explained
-from event_impact.page.format import (
-    RETURN_LABELS,
-    cut_label,
-    format_percent,
-    format_plain,
-    format_session,
-    format_size,
-    say,
-    signed_whole,
-)
 from event_impact.page.row_drawing import EffectRow, draw_rows
 
 ROLES = {"close_to_close": "ink", "close_to_open": "denial", "open_to_close": "report"}
@@ -49,20 +40,15 @@ def draw_returns(rows: list[WindowEstimate]) -> Drawing:
     chosen = [r for r in rows if r.is_set or ((r.first, r.last) == (0, 0) and r.return_kind not in sets)]
     shown = [
         EffectRow(
-            RETURN_LABELS[row.return_kind] + " (headline)" * (k == 0), row.estimate, row.ci95, row.ci90,
+            form.RETURN_LABELS[row.return_kind] + " (headline)" * (k == 0), row.estimate, row.ci95, row.ci90,
             role=ROLES[row.return_kind], weight="headline" if k == 0 else "plain", note=row.note, seen_from=row.mde80_rule,
         )
         for k, row in enumerate(chosen)
     ]  # fmt: skip
-    return draw_rows(
-        shown,
-        ("return", "estimate, %", "95 % interval"),
-        name="returns",
-        title="The event session, measured three ways",
-        subtitle=f"return less what {say_explained(chosen[0])}, %",
-        numbers=frame_rows(chosen, NUMBERS),
-        caption=say("captions.returns"),
-    )
+    heads, under = ("return", "estimate, %", "95 % interval"), f"return less what {say_explained(chosen[0])}, %"
+    title, caption = "The event session, measured three ways", form.say("captions.returns")
+    numbers = frame_rows(chosen, NUMBERS)
+    return draw_rows(shown, heads, name="returns", title=title, subtitle=under, numbers=numbers, caption=caption)
 
 
 def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int]) -> Drawing:
@@ -74,23 +60,23 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int]) -> D
         First and last rel_session that report and first denial can have reached; shaded.
     """
     numbers = _path_frame(abnormal)
-    caption = f"Session 0 is {format_session(abnormal.event_session)}. {_say_bands(abnormal)}"
+    caption = f"Session 0 is {form.format_session(abnormal.event_session)}. {_say_bands(abnormal)}"
     if numbers["is_estimation"].any():
         caption += " Rings helped to fit the model, so they have no band."
-    missing = numbers.loc[numbers["ar"].isna(), "rel_session"]
-    if len(missing):
-        caption += f" No return is recorded for {', '.join(map(signed_whole, missing))}."
+    if len(missing := numbers.loc[numbers["ar"].isna(), "rel_session"]):
+        caption += f" No return is recorded for {', '.join(map(form.signed_whole, missing))}."
     named = _choose_news(numbers)
     others = int((numbers["confounders"] != "").sum()) - len(named)
     if len(named):
-        listed = "; ".join(f"{signed_whole(r.rel_session)} {cut_label(r.confounders, 60)}" for r in rows_of(named))
+        listed = "; ".join(
+            f"{form.signed_whole(r.rel_session)} {form.cut_label(r.confounders, 60)}" for r in rows_of(named)
+        )
         caption += f" Other news (orange): {listed}{f'; {others} more sessions in the CSV' if others else ''}."
     near = numbers[numbers["rel_session"].between(-2, 2) & numbers["ar"].notna()]
-    values = ", ".join(f"{signed_whole(row.rel_session)}: {format_percent(row.ar)}" for row in rows_of(near))
-    event = numbers[numbers["rel_session"] == 0].iloc[0]
+    values = ", ".join(f"{form.signed_whole(row.rel_session)}: {form.format_percent(row.ar)}" for row in rows_of(near))
+    event, ends = numbers[numbers["rel_session"] == 0].iloc[0], numbers["rel_session"].iloc[[0, -1]]
     description = (
-        f"Abnormal returns from session {signed_whole(numbers['rel_session'].iloc[0])} to "
-        f"{signed_whole(numbers['rel_session'].iloc[-1])}. Near the event: {values}. On session 0 "
+        f"Abnormal returns from session {' to '.join(map(form.signed_whole, ends))}. Near the event: {values}. On session 0 "
         f"{_say_band(event, 'band90', '90')} and {_say_band(event, 'band95', '95')}."
     )
 
@@ -101,18 +87,17 @@ def draw_abnormal_path(abnormal: AbnormalReturns, *, hull: tuple[int, int]) -> D
         for row in rows_of(numbers.dropna(subset="ar")):
             paint = "report" if row.confounders else "rule" if row.is_estimation else "ink"
             chart.line((row.rel_session,) * 2, (0, row.ar), "rule", width=1)
-            said = f"{signed_whole(row.rel_session)}, {row.session.date()}: {format_percent(row.ar)} {row.confounders}"
-            chart.mark("ring" if row.is_estimation else "dot", row.rel_session, row.ar, paint, title=said.strip())
+            when = f"{form.signed_whole(row.rel_session)}, {row.session.date()}"
+            said = f"{when}: {form.format_percent(row.ar)} {row.confounders}".strip()
+            chart.mark("ring" if row.is_estimation else "dot", row.rel_session, row.ar, paint, title=said)
         for number, row in enumerate(rows_of(named)):
             away = 9 + 15 * number  # neighbours stand above each other
-            text, lift = cut_label(row.confounders, 26 if width > 400 else 16), -away if row.ar >= 0 else away + 10
+            text, lift = form.cut_label(row.confounders, 26 if width > 400 else 16), -away if row.ar >= 0 else away + 10
             chart.label(row.rel_session, row.ar, text, paint="report-text", lift=lift)
         return chart.canvas
 
-    return Drawing(
-        "abnormal_path", "Abnormal returns session by session", f"{RETURN_LABELS[abnormal.return_kind]}, %",
-        description, numbers, draw, caption=caption,
-    )  # fmt: skip
+    title, under = "Abnormal returns session by session", f"{form.RETURN_LABELS[abnormal.return_kind]}, %"
+    return Drawing("abnormal_path", title, under, description, numbers, draw, caption=caption)
 
 
 def _choose_news(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -148,7 +133,7 @@ def _say_bands(abnormal: AbnormalReturns) -> str:
 
 def _say_band(row: pd.Series, band: str, level: str) -> str:
     half = row[band]
-    return f"the {level} % band is " + (f"±{format_size(half)}" if half == half else "n/a")
+    return f"the {level} % band is " + (f"±{form.format_size(half)}" if half == half else "n/a")
 
 
 def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int]) -> Drawing:
@@ -158,44 +143,37 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int]) -> Draw
     so it grows with their number and with the error of the estimated model.
     """
     numbers = _cumulative_frame(abnormal)
-    looks = {"run-up": ("denial", "square"), "event": ("ink", "dot")}
-    bands = (
-        "Every sum has its own band: inside it, it is of a size that ordinary sessions also produce."
-        if abnormal.fit.has_error
-        else _say_bands(abnormal)
-    )
-    caption = f"{bands} Each bundle starts from zero; neighbouring points share sessions and are no separate evidence."
+    looks = {"run-up": ("denial", "denial-text", "square"), "event": ("ink", "ink", "dot")}
+    own = "Every sum has its own band: inside it, it is of a size that ordinary sessions also produce."
+    caption = own if abnormal.fit.has_error else _say_bands(abnormal)
+    caption += " Each bundle starts from zero; neighbouring points share sessions and are no separate evidence."
     for row in rows_of(numbers[numbers["car"].isna()].head(1)):
-        caption += f" From {signed_whole(row.first)} to {signed_whole(row.last)} the sum is n/a: {row.note}."
+        caption += f" From {form.signed_whole(row.first)} to {form.signed_whole(row.last)} the sum is n/a: {row.note}."
     known = numbers[numbers["car"].notna()]
     ends = [part.iloc[-1] for _, part in known.groupby("part", sort=False)]
     description = "Lines of cumulative abnormal returns with bands that widen. " + " ".join(
-        f"Sessions {signed_whole(end['first'])} to {signed_whole(end['last'])}: {format_percent(end['car'])}, "
-        f"{_say_band(end, 'band95', '95')}."
+        f"Sessions {form.signed_whole(end['first'])} to {form.signed_whole(end['last'])}: "
+        f"{form.format_percent(end['car'])}, {_say_band(end, 'band95', '95')}."
         for end in ends
     )
 
     def draw(width: float) -> Canvas:
         chart = chart_sessions(width, numbers["last"], [*numbers["car"], *_edges(numbers)], hull)
         for name, part in numbers.groupby("part", sort=False):
-            paint, shape = looks[str(name)]
+            paint, _, shape = looks[str(name)]
             _draw_bands(chart, part, x="last")
             chart.line(part["last"], part["car"], paint)
             for row in rows_of(part):
-                said = f"{signed_whole(row.first)} to {signed_whole(row.last)}: {format_percent(row.car)}"
-                chart.mark(shape, row.last, row.car, paint, title=said)
+                span = f"{form.signed_whole(row.first)} to {form.signed_whole(row.last)}"
+                chart.mark(shape, row.last, row.car, paint, title=f"{span}: {form.format_percent(row.car)}")
         chart.line(chart.x, (0, 0), "rule", width=1)
         for end in ends:
-            paint = looks[end["part"]][0]
-            text = "run-up" if end["part"] == "run-up" else f"from 0: {format_percent(end['car'], digits=1)}"
-            chart.label(
-                end["last"], end["car"], text, paint=f"{paint}-text" if paint == "denial" else paint, is_bold=True
-            )
+            text = "run-up" if end["part"] == "run-up" else f"from 0: {form.format_percent(end['car'], digits=1)}"
+            chart.label(end["last"], end["car"], text, paint=looks[end["part"]][1], is_bold=True)
         return chart.canvas
 
-    title = "Cumulated from the event on, and over the run-up"
-    return Drawing("cumulative", title, f"{RETURN_LABELS[abnormal.return_kind]}, %", description, numbers, draw,
-                   caption=caption)  # fmt: skip
+    title, under = "Cumulated from the event on, and over the run-up", f"{form.RETURN_LABELS[abnormal.return_kind]}, %"
+    return Drawing("cumulative", title, under, description, numbers, draw, caption=caption)
 
 
 def _cumulative_frame(abnormal: AbnormalReturns) -> pd.DataFrame:
@@ -208,9 +186,8 @@ def _cumulative_frame(abnormal: AbnormalReturns) -> pd.DataFrame:
     rows = []
     for part, first, last in windows:
         total = abnormal.sum_window(first, last)
-        error = np.nan if total.standard_error is None else total.standard_error
+        estimate, error = (np.nan if x is None else x for x in (total.estimate, total.standard_error))
         edges = (interval(0.0, error, abnormal.fit.df, level)[1] for level in EDGES.values())
-        estimate = np.nan if total.estimate is None else total.estimate
         rows.append((part, first, last, table.loc[last, "session"], estimate, error, *edges, total.note))
     return pd.DataFrame(rows, columns=["part", "first", "last", "session", "car", "standard_error", *EDGES, "note"])
 
@@ -238,7 +215,7 @@ def draw_volume_and_range(surprise: pd.DataFrame, *, ticker: str, hull: tuple[in
         return canvas
 
     title, under = f"How busy and how wide the sessions of {ticker} were", "times the median of the estimation window"
-    told, caption = " ".join(_describe(surprise, name) for name in MEASURES), say("captions.volume_and_range")
+    told, caption = " ".join(_describe(surprise, name) for name in MEASURES), form.say("captions.volume_and_range")
     return Drawing("volume_and_range", title, under, told, surprise, draw, caption=caption)
 
 
@@ -253,7 +230,7 @@ def _draw_measure(canvas: Canvas, surprise: pd.DataFrame, name: str, hull: tuple
     x = surprise["rel_session"]
     low, values, high = (np.log(_ratios(surprise, name, suffix)) for suffix in ("_low", "", "_high"))
     is_empty = not np.isfinite(values).any()
-    drawn = [v for v in (*low, *values, *high) if np.isfinite(v)] if not is_empty else [0.0]
+    drawn = [0.0] if is_empty else [v for v in (*low, *values, *high) if np.isfinite(v)]
     scale = (float(x.min()) - 0.7, float(x.max()) + 0.7), (min(drawn) - 0.1, max(drawn) + 0.1)
     chart = Chart(canvas.width, top + PANE - 26 + 44, *scale, top=top, canvas=canvas)
     chart.strip(hull[0] - 0.5, hull[1] + 0.5, "candidate sessions")
@@ -265,7 +242,9 @@ def _draw_measure(canvas: Canvas, surprise: pd.DataFrame, name: str, hull: tuple
         chart.draw_y({math.log(r): f"{r:g}" for r in RATIOS if chart.y[0] <= math.log(r) <= chart.y[1]})
         chart.line(x, values, paint, width=1.2)
         for session, value in zip(x, values, strict=True):
-            said = f"{signed_whole(session)}: {format_plain(math.exp(value))} times" if np.isfinite(value) else ""
+            said = (
+                f"{form.signed_whole(session)}: {form.format_plain(math.exp(value))} times"  # a missing one is left out
+            )
             chart.mark("dot" if session else "diamond", session, value, paint if session else "report", title=said)
     if name == list(MEASURES)[-1]:
         draw_session_axis(chart)
@@ -277,10 +256,10 @@ def _describe(surprise: pd.DataFrame, name: str) -> str:
     if not len(values):
         return f"{label}: none is recorded."
     low, high = (float(_ratios(surprise, name, suffix)[0]) for suffix in ("_low", "_high"))
-    near = ", ".join(f"{signed_whole(k)}: {format_plain(values[k])}" for k in range(-2, 3) if k in values.index)
+    near = ", ".join(f"{form.signed_whole(k)}: {form.format_plain(values[k])}" for k in values.loc[-2:2].index)
     top = int(values.index[int(values.argmax())])
     return (
         f"{label} over its median, session by session near the event: {near}; the band runs from "
-        f"{format_plain(low)} to {format_plain(high)}, and the largest value is "
-        f"{format_plain(values[top])} on session {signed_whole(top)}."
+        f"{form.format_plain(low)} to {form.format_plain(high)}, and the largest value is "
+        f"{form.format_plain(values[top])} on session {form.signed_whole(top)}."
     )

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from event_impact.page.canvas import Canvas, Drawing, label_ticks, measure_text, pad_range
+from event_impact.page.canvas import Canvas, Chart, Drawing, label_ticks, measure_text, pad_range, say_ends
 from event_impact.page.format import cut_label, format_number
 
 Interval = tuple[float, float]
@@ -62,24 +60,13 @@ def draw_rows(rows: Sequence[EffectRow], heads: tuple[str, ...], *, mean: float 
     """
     told = " ".join(f"{r.label}: {_say(r, heads)}." for r in rows)
 
-    def draw(wide: float) -> Canvas:
-        return _Rows(wide, rows, heads, mean).draw()
-
-    return Drawing(description=told, draw=draw, **{"subtitle": "", **said})
+    return Drawing(description=told, draw=lambda wide: _Rows(wide, rows, heads, mean).draw(), **said)
 
 
 def _say(row: EffectRow, heads: tuple[str, ...]) -> str:
     if row.estimate is None:
         return f"not available, {row.note}"
-    return f"{format_number(100 * row.estimate)} %" + (f", {heads[2]} {_span(row)}" if row.interval else "")
-
-
-def _span(row: EffectRow) -> str:
-    return " to ".join(_end(end) for end in row.interval or ())
-
-
-def _end(value: float) -> str:
-    return format_number(100 * value, digits=1) if np.isfinite(value) else "\u2212\u221e" if value < 0 else "+\u221e"
+    return f"{format_number(100 * row.estimate)} %" + (f", {heads[2]} {say_ends(row.interval)}" if row.interval else "")
 
 
 class _Rows:
@@ -89,8 +76,6 @@ class _Rows:
         self.rows, self.heads, self.mean = rows, heads, mean
         self.is_stacked = width < STACKED_BELOW
         self.step = STACKED_ROW if self.is_stacked else ROW
-        self.base = HEAD + self.step * len(rows) + 4
-        self.canvas = Canvas(width, self.base + AXIS)
         self.texts = [self._print(row) for row in rows]
         self.left, self.right, self.columns = 4.0, width - 4, [width - 4]
         if not self.is_stacked:
@@ -102,42 +87,36 @@ class _Rows:
         reach = [v for r in rows for v in (r.estimate, *(r.interval or ()), r.seen_from, *r.dots) if v is not None]
         if any(row.seen_from for row in rows):
             reach.append(-max(row.seen_from or 0.0 for row in rows))
-        self.low, self.high = pad_range(reach, share=0.04)
+        height, ends, right = HEAD + self.step * len(rows) + 4 + AXIS, pad_range(reach, share=0.04), width - self.right
+        self.chart = Chart(width, height, ends, (0, 1), left=self.left, right=right, bottom=AXIS)
+        self.canvas, self.x = self.chart.canvas, self.chart.at_x
 
     def _print(self, row: EffectRow) -> tuple[str, ...]:
-        own = (format_number(100 * row.estimate, digits=1), _span(row)) if row.estimate is not None else ("n/a", "")
-        held = (*own, *(cut_label(cell, CELL_LENGTH) for cell in row.cells))
+        own = "n/a" if row.estimate is None else format_number(100 * row.estimate, digits=1)
+        span = say_ends(row.interval or ()) if row.estimate is not None else ""
+        held = (own, span, *(cut_label(cell, CELL_LENGTH) for cell in row.cells))
         return (*held, *("",) * (len(self.heads) - 1 - len(held)))
 
-    def x(self, value: float) -> float:
-        """A fraction in pixels, held inside the plot."""
-        held = min(max(value, self.low), self.high)
-        return self.left + (held - self.low) / (self.high - self.low) * (self.right - self.left)
-
     def draw(self) -> Canvas:
-        canvas = self.canvas
-        ticks = label_ticks(self.low, self.high, most=max(3, min(7, int((self.right - self.left) / 46))))
+        canvas, base = self.canvas, self.chart.base
+        ticks = label_ticks(*self.chart.x, most=max(3, min(7, int((self.right - self.left) / 46))))
         for value in ticks:
-            canvas.line(self.x(value), HEAD, self.x(value), self.base, "faint" if value else "rule")
+            canvas.line(self.x(value), HEAD, self.x(value), base, "faint" if value else "rule")
         self._draw_heads()
         for number, row in enumerate(self.rows):
             self._draw_row(row, self.texts[number], HEAD + self.step * number)
         if self.mean is not None:
-            canvas.line(self.x(self.mean), HEAD, self.x(self.mean), self.base, "ink", dash="2 3")
-        canvas.line(self.left, self.base, self.right, self.base, "ink")
+            canvas.line(self.x(self.mean), HEAD, self.x(self.mean), base, "ink", dash="2 3")
+        canvas.line(self.left, base, self.right, base, "ink")
         for value, text in ticks.items():
-            half = measure_text(text, 12) / 2
-            place = min(max(self.x(value), half), canvas.width - half)
-            canvas.text(place, self.base + 17, text, size=12, anchor="middle")
+            canvas.label(self.x(value), base + 17, text, size=12)
         return canvas
 
     def _draw_heads(self) -> None:
-        self.canvas.text(0, 14, self.heads[0], size=12.5, is_bold=True)
-        if self.is_stacked:
-            self.canvas.text(self.canvas.width, 14, self.heads[1], size=12.5, is_bold=True, anchor="end")
-        else:
-            for place, head in zip(self.columns, self.heads[1:], strict=True):
-                self.canvas.text(place, 14, head, size=12.5, is_bold=True, anchor="end")
+        self.canvas.text(0, 14, self.heads[0], is_bold=True)
+        columns = [self.canvas.width] if self.is_stacked else self.columns
+        for place, head in zip(columns, self.heads[1:], strict=False):
+            self.canvas.text(place, 14, head, is_bold=True, anchor="end")
         self.canvas.line(0, HEAD - 3, self.canvas.width, HEAD - 3, "ink")
 
     def _draw_row(self, row: EffectRow, texts: tuple[str, ...], top: float) -> None:
@@ -145,12 +124,12 @@ class _Rows:
         is_soft = "soft" if row.weight == "beside" else "ink"
         if is_bold:
             canvas.rect(0, top, canvas.width, self.step, "panel")
-        level = top + (self.step / 2 if not self.is_stacked else 29)
-        written = top + 15 if self.is_stacked else level + 4
-        room = canvas.width - measure_text(texts[0], 14) if self.is_stacked else self.left
+        level, written, room = top + self.step / 2, top + self.step / 2 + 4, self.left
+        if self.is_stacked:
+            level, written, room = top + 29, top + 15, canvas.width - measure_text(texts[0], 14)
         most = int(room / measure_text("x", 13.5 if is_bold else 12.8))
-        canvas.text(0 if not is_bold else 4, written, cut_label(row.label, most), paint=is_soft, is_bold=is_bold)
-        for place, text in list(zip(self.columns, texts, strict=False))[: 1 if self.is_stacked else None]:
+        canvas.text(4 * is_bold, written, cut_label(row.label, most), paint=is_soft, is_bold=is_bold)
+        for place, text in zip(self.columns, texts, strict=False):
             canvas.text(place - 4 * is_bold, written, text, paint=is_soft, anchor="end", is_bold=is_bold)
         if row.estimate is None:
             where = self.left if self.is_stacked else self.left + 4

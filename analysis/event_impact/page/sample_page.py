@@ -14,20 +14,11 @@ import pandas as pd
 from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.many.files import OpenedBatch, WindowWork
 from event_impact.many.sample import LeftOutEvents, PlaceboDates, SampleResult
+from event_impact.page import format as form
 from event_impact.page.canvas import WIDE_CLOCK, Canvas, Chart, Drawing, choose_ticks, measure_text
 from event_impact.page.day_drawing import stack_dots
-from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.exhibits import TableExhibit, declare_table, show
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import (
-    format_count,
-    format_number,
-    format_p,
-    format_percent,
-    format_size,
-    format_times,
-    p_equals,
-    read_labels,
-)
 from event_impact.page.panel_tables import STATISTIC_LABELS
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -55,7 +46,7 @@ def draw_average_path(result: SampleResult, declared: tuple[int, int]) -> Drawin
     session, aar, caar = (table[name].to_numpy() for name in ("rel_session", "aar", "caar"))
     low_end, high_end = (table[name].fillna(table["caar"]).to_numpy() for name in ("ci95_low", "ci95_high"))
     low, high = float(min(low_end.min(), aar.min(), 0.0)), float(max(high_end.max(), aar.max(), 0.0))
-    end = f"{format_number(100 * caar[-1])}\u00a0%"
+    end = f"{form.format_number(100 * caar[-1])}\u00a0%"
 
     def draw(width: float) -> Canvas:
         reach, every = max(high - low, 1e-9), max(1, round(session.size / (11 if width > 400 else 7)))
@@ -63,27 +54,24 @@ def draw_average_path(result: SampleResult, declared: tuple[int, int]) -> Drawin
         chart = Chart(width, HEIGHT + FOOT, *scale, right=80, top=24, bottom=FOOT)
         chart.strip(declared[0] - 0.5, declared[1] + 0.5, f"declared window {declared[0]} to {declared[1]}")
         chart.label(sum(declared) / 2, scale[1][1], "declared", paint="zone-text")
-        chart.draw_y({tick / 100: format_number(tick) for tick in choose_ticks(100 * low, 100 * high, most=6)})
+        chart.draw_y({tick / 100: form.format_number(tick) for tick in choose_ticks(100 * low, 100 * high, most=6)})
         edge = [*chart.points(session, high_end), *reversed(chart.points(session, low_end))]
         chart.canvas.area(edge, "dots", opacity=0.3, title="95 % band of the cumulated average")
         for k, day in zip(session, aar, strict=True):
             left, ends = chart.at_x(k - 0.2), sorted((chart.at_y(0), chart.at_y(day)))
-            size, said = (
-                (chart.at_x(k + 0.2) - left, ends[1] - ends[0] + 0.5),
-                f"{k:+d}: {format_number(100 * day)} %",
-            )
-            chart.canvas.rect(left, ends[0], *size, "rule", title=said)
+            wide, high_bar = chart.at_x(k + 0.2) - left, ends[1] - ends[0] + 0.5
+            chart.canvas.rect(left, ends[0], wide, high_bar, "rule", title=f"{k:+d}: {form.format_number(100 * day)} %")
         points = chart.points(session, caar)
         chart.canvas.path(points, "ink", width=2)
         chart.canvas.dots(points, 2.7, "ink")
         for line, text in enumerate(("cumulated", end)):
             chart.canvas.text(width - 74, points[-1][1] - 4 + 15 * line, text, size=12, is_bold=True)
-        ticks = {k: format_number(k, digits=0) for k in session[session % every == 0].tolist()}
+        ticks = {k: form.format_number(k, digits=0) for k in session[session % every == 0].tolist()}
         chart.draw_x(ticks, "sessions from the event; bars: each day")
         return chart.canvas
 
     said = f"Average path of {result.n} events from session {session[0]} to {session[-1]}: cumulated {end}."
-    return Drawing("average_path", "The average path", f"%, {format_count(result.n)} events", said, table, draw)
+    return Drawing("average_path", "The average path", f"%, {form.format_count(result.n)} events", said, table, draw)
 
 
 def draw_events(scar: Array, labels: list[str], *, unit: str = "standard errors") -> Drawing:
@@ -98,13 +86,15 @@ def draw_events(scar: Array, labels: list[str], *, unit: str = "standard errors"
             chart.strip(left, left + limit - BEYOND, f"beyond two {unit}")
         tops = stack_dots(canvas, at, shown, HEIGHT - 1, HEIGHT - 90, is_dark=outside)
         canvas.line(at(0), 48, at(0), HEIGHT, "rule")
-        beyond = f"{format_count(outside.sum())} of {format_count(scar.size)} beyond"
+        beyond = f"{form.format_count(outside.sum())} of {form.format_count(scar.size)} beyond"
         canvas.text(10, 20, beyond, size=12.5, is_bold=True)
-        canvas.text(10, 36, f"two {unit.split()[-1]}; {format_count(0.05 * scar.size)} expected", paint="soft", size=12)
-        ticks = {t: format_number(t, digits=0) for t in choose_ticks(-limit, limit, most=9 if width > 400 else 5)}
+        canvas.text(
+            10, 36, f"two {unit.split()[-1]}; {form.format_count(0.05 * scar.size)} expected", paint="soft", size=12
+        )
+        ticks = {t: form.format_number(t, digits=0) for t in choose_ticks(-limit, limit, most=9 if width > 400 else 5)}
         chart.draw_x(ticks, f"abnormal return in its own {unit}")
         for k in {int(scar.argmin()), int(scar.argmax())} & set(np.flatnonzero(outside).tolist()):
-            said = f"{labels[k]}, {format_number(float(scar[k]), digits=1)}"
+            said = f"{labels[k]}, {form.format_number(float(scar[k]), digits=1)}"
             half = measure_text(said, 12) / 2
             place = min(max(at(float(shown[k])), half + 4), width - half - 4)
             level = min([HEIGHT - 46.0, *(y - 6 for x, y in tops if abs(x - place) < half + 6)])
@@ -115,7 +105,13 @@ def draw_events(scar: Array, labels: list[str], *, unit: str = "standard errors"
     numbers = pd.DataFrame({"event": labels, "scar": scar}).sort_values("scar", kind="stable")
     said = f"{scar.size} events by their standardised abnormal return; {outside.sum()} lie beyond two {unit}."
     return Drawing(
-        "events_by_size", "Event by event", f"{format_count(scar.size)} events", said, numbers, draw, width=WIDE_CLOCK
+        "events_by_size",
+        "Event by event",
+        f"{form.format_count(scar.size)} events",
+        said,
+        numbers,
+        draw,
+        width=WIDE_CLOCK,
     )
 
 
@@ -123,9 +119,9 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 BLANK = "\u2013"
 MOST_ROWS = 20
 """Rows of a table of events on the page; its CSV holds all of them."""
-FINDINGS = read_labels("sample_page.findings")
-JOINT = read_labels("sample_page.joint")
-USUAL, MODELS = read_labels("sample_page.usual"), read_labels("sample_page.models")
+FINDINGS = form.read_labels("sample_page.findings")
+JOINT = form.read_labels("sample_page.joint")
+USUAL, MODELS = form.read_labels("sample_page.usual"), form.read_labels("sample_page.models")
 METHODS = {"wls": "precision weights", "ols_hc3": "HC3", "ols_clustered": "clustered by firm and date"}
 AGAINST = ("distribution|against", "note|note")
 MEANS = ("label|events", "n|number|whole", "caar|average|written", "p|p|p", "test|test")
@@ -169,15 +165,15 @@ class SampleView:
             return BLANK
         width = (work or self.works[0]).windows.n_event
         is_return = self.opened.request.measure == "returns"
-        return format_percent(value) if is_return else f"{format_times(value / width)}-fold"
+        return form.format_percent(value) if is_return else f"{form.format_times(value / width)}-fold"
 
 
 def _count(n: int, what: str) -> str:
-    return f"{format_count(n)} {what}{'' if n == 1 else 's'}"
+    return f"{form.format_count(n)} {what}{'' if n == 1 else 's'}"
 
 
 def _say_number(n: int) -> str:
-    return NUMBERS[n] if n < len(NUMBERS) else format_count(n)
+    return NUMBERS[n] if n < len(NUMBERS) else form.format_count(n)
 
 
 def name_window(work: WindowWork) -> str:
@@ -199,13 +195,12 @@ def compose_sample_screen(view: SampleView) -> FirstScreen:
     adjusted = [each["p_holm"] for each in view.sample["windows"]]
     windows = "One window was declared." if len(adjusted) == 1 else (
         f"The p of {len(adjusted)} windows stand as they are; Holm's over all of them are "
-        f"{', '.join(BLANK if p is None else format_p(p) for p in adjusted)}."
+        f"{', '.join(BLANK if p is None else form.format_p(p) for p in adjusted)}."
     )  # fmt: skip
     is_drawn = result.days is not None and view.path.result.days is not None
     unit = "usual spreads" if work.estimates.model in ESTIMATORS else "standard errors"
-    said = MODELS.get(view.opened.request.model, "") + (
-        MODELS["controls"].format(**work.left_out) if work.left_out else ""
-    )
+    said = MODELS.get(view.opened.request.model, "")
+    said += MODELS["controls"].format(**work.left_out) if work.left_out else ""
     return FirstScreen(
         firm=f"Sample {view.name}",
         story=f"{_count(result.n, 'event')} of {_count(shares, 'share')} on {_count(days, 'day')}",
@@ -235,8 +230,8 @@ def _row(view: SampleView, work: WindowWork, k: int | None) -> ScreenRow:
     cells = (
         view.say(result.caar, work),
         " to ".join(view.say(end, work) for end in result.ci95) if result.ci95 else BLANK,
-        BLANK if result.p_value is None else format_p(result.p_value),
-        f"{format_count((work.estimates.car > 0).sum())} of {format_count(result.n)}",
+        BLANK if result.p_value is None else form.format_p(result.p_value),
+        f"{form.format_count((work.estimates.car > 0).sum())} of {form.format_count(result.n)}",
         view.say(result.mde80, work).lstrip("+"),
         "" if k is None else read_outcome(view.outcomes[k]),
     )
@@ -246,7 +241,7 @@ def _row(view: SampleView, work: WindowWork, k: int | None) -> ScreenRow:
 
 def _group(text: str) -> str:
     """The whole numbers of a sentence with thin groups."""
-    return re.sub(r"\d{4,}", lambda found: format_count(int(found[0])), text)
+    return re.sub(r"\d{4,}", lambda found: form.format_count(int(found[0])), text)
 
 
 def _name_test(name: str) -> str:
@@ -264,24 +259,18 @@ def _compose_sentences(view: SampleView, scar: np.ndarray) -> tuple[str, ...]:
     usual = USUAL.get(request.model, USUAL["market"]).format(benchmark=request.benchmark)
     size = f"{over} {request.measure} was {view.say(result.caar)} the usual"
     if request.measure == "returns":
-        how = f"{format_size(abs(result.caar))} {'more' if result.caar > 0 else 'less'} than"
+        how = f"{form.format_size(abs(result.caar))} {'more' if result.caar > 0 else 'less'} than"
         size = f"{over} the shares moved {'as' if how.startswith('0.00') else how} {usual}"
     interval = f"95 % interval {_row(view, work, 0).cells[1]}, " if result.ci95 else ""
-    p = p_equals(result.p_value) if result.p_value is not None else "no test of the average"
+    p = form.p_equals(result.p_value) if result.p_value is not None else "no test of the average"
     beyond, placebo = int((np.abs(scar) > BEYOND).sum()), view.placebo
     alone = f"{_say_number(beyond) if beyond else 'none'} of {_count(scar.size, 'event')} "
     alone += f"{'stand' if beyond > 1 else 'stands'} out alone; {_say_number(round(0.05 * scar.size))} would by chance."
-    earlier = "The prices do not reach back far enough for placebo dates."
+    earlier, n = "The prices do not reach back far enough for placebo dates.", placebo.shifts.size
     if placebo.p_value is not None:
-        k, n = round(placebo.p_value * (placebo.shifts.size + 1)) - 1, placebo.shifts.size
+        k = round(placebo.p_value * (n + 1)) - 1
         earlier = f"On {_say_number(k)} of {_say_number(n)} earlier dates the same shares gave as large a statistic."
     return f"{size} ({interval}{p}).", alone[0].upper() + alone[1:], rejected, earlier
-
-
-def _tabulate(name: str, rows: pd.DataFrame, heads: Sequence[str], **how: Any) -> TableExhibit:
-    """A table whose columns are written as ``name|head|kind``."""
-    columns = [Column(column, head, kind) for column, head, kind in ((*each.split("|"), "text")[:3] for each in heads)]
-    return declare_table(name, rows, columns, **how)
 
 
 def tabulate_statistics(view: SampleView) -> TableExhibit:
@@ -292,17 +281,17 @@ def tabulate_statistics(view: SampleView) -> TableExhibit:
          "note": test.note}
         for work in view.works for test in work.result.tests.values()
     )  # fmt: skip
-    heads = ("test|test", "null|null hypothesis", "statistic|statistic|plain", "p|p|p", *AGAINST)
+    heads = show("test|test", "null|null hypothesis", "statistic|statistic|plain", "p|p|p", *AGAINST)
     first = rows[rows["window"] == rows["window"].iloc[0]]
-    return _tabulate("sample_tests", first, heads, numbers=rows, window=name_window(view.works[0]).lower())
+    return declare_table("sample_tests", first, heads, numbers=rows, window=name_window(view.works[0]).lower())
 
 
 def tabulate_overlaps(view: SampleView) -> TableExhibit:
     """How the events share days and firms."""
     overlap = {name.replace("_", " "): value for name, value in view.sample["overlap"].items()}
     rows = pd.DataFrame({"shared": overlap.keys(), "value": overlap.values()})
-    heads = ("shared|what is shared", "value|number|whole")
-    return _tabulate("sample_overlaps", rows, heads, correlation=view.sample["mean_correlation"])
+    heads = show("shared|what is shared", "value|number|whole")
+    return declare_table("sample_overlaps", rows, heads, correlation=view.sample["mean_correlation"])
 
 
 def tabulate_rejected(view: SampleView) -> TableExhibit:
@@ -310,9 +299,9 @@ def tabulate_rejected(view: SampleView) -> TableExhibit:
     frame = view.opened.placed.frame.assign(reason=view.works[0].reasons)
     frame = frame.loc[frame["reason"] != "", ["event_id", "ticker", "session", "reason"]]
     more = f" The first {MOST_ROWS} are shown, the CSV holds all." if len(frame) > MOST_ROWS else ""
-    counts = {"n": format_count(len(frame)), "n_given": format_count(len(view.works[0].reasons)), "more": more}
-    heads = ("event_id|event", "ticker|share", "session|day", "reason|reason")
-    return _tabulate("sample_rejected", frame.head(MOST_ROWS), heads, numbers=frame, **counts)
+    n, n_given = map(form.format_count, (len(frame), len(view.works[0].reasons)))
+    heads, rows = show("event_id|event", "ticker|share", "session|day", "reason|reason"), frame.head(MOST_ROWS)
+    return declare_table("sample_rejected", rows, heads, numbers=frame, n=n, n_given=n_given, more=more)
 
 
 def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
@@ -326,10 +315,10 @@ def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
     )  # fmt: skip
     difference = view.sample["group_difference"]
     tests = {name: test for each in difference.values() if isinstance(each, dict) for name, test in each.items()}
-    said = [f"{how} {p_equals(test['p'])}" for name, test in tests.items() for start, how in JOINT.items()
+    said = [f"{how} {form.p_equals(test['p'])}" for name, test in tests.items() for start, how in JOINT.items()
             if name.startswith(start) and test["p"] is not None]  # fmt: skip
     together = "; ".join(said) or difference.get("note", BLANK)
-    return _tabulate("sample_groups", rows, MEANS, group=view.opened.request.group, said=together)
+    return declare_table("sample_groups", rows, show(*MEANS), group=view.opened.request.group, said=together)
 
 
 def tabulate_left_out(view: SampleView) -> TableExhibit | None:
@@ -346,17 +335,17 @@ def tabulate_left_out(view: SampleView) -> TableExhibit | None:
     if flips:
         said = f"Each of {_count(len(flips), 'event')} decides whether p is below the level: {', '.join(flips[:5])}."
     shown = rows.head(8).assign(caar=rows["mean"].head(8).map(view.say))
-    return _tabulate("sample_left_out", shown, MEANS, numbers=rows, said=said)
+    return declare_table("sample_left_out", shown, show(*MEANS), numbers=rows, said=said)
 
 
 def tabulate_placebo_dates(view: SampleView) -> TableExhibit:
     """The sample at earlier dates."""
     placebo = view.placebo
     rows = pd.DataFrame({"shift": placebo.shifts, "caar": placebo.caar, "statistic": placebo.statistic})
-    rank = "" if placebo.p_value is None else f" Rank {p_equals(placebo.p_value)}."
-    heads = ("shift|sessions earlier|whole", "mean|average|written", "statistic|BMP|plain")
+    rank = "" if placebo.p_value is None else f" Rank {form.p_equals(placebo.p_value)}."
+    heads = show("shift|sessions earlier|whole", "mean|average|written", "statistic|BMP|plain")
     shown = rows.assign(mean=rows["caar"].map(view.say))
-    return _tabulate("sample_placebo_dates", shown, heads, numbers=rows, is_folded=True, n=len(rows), rank=rank)
+    return declare_table("sample_placebo_dates", shown, heads, numbers=rows, is_folded=True, n=len(rows), rank=rank)
 
 
 def tabulate_average_days(view: SampleView) -> TableExhibit:
@@ -365,9 +354,9 @@ def tabulate_average_days(view: SampleView) -> TableExhibit:
     names = ("rel_session", "aar", "caar") if days else ()
     table = {name: getattr(days, name) for name in names} | (days.columns if days else {})
     rows, kind = pd.DataFrame(table), "percent" if view.opened.request.measure == "returns" else "number"
-    heads = ("rel_session|session|whole", f"aar|average|{kind}", f"caar|cumulated|{kind}", "aar_t_p|p (t)|p",
-             "aar_bmp_p|p (BMP)|p", "aar_corrado_p|p (ranks)|p", "caar_bmp_p|p, cumulated|p")  # fmt: skip
-    return _tabulate("sample_days", rows, heads, numbers=rows, events=_count(view.path.result.n, "event"))
+    heads = show("rel_session|session|whole", f"aar|average|{kind}", f"caar|cumulated|{kind}", "aar_t_p|p (t)|p",
+                 "aar_bmp_p|p (BMP)|p", "aar_corrado_p|p (ranks)|p", "caar_bmp_p|p, cumulated|p")  # fmt: skip
+    return declare_table("sample_days", rows, heads, numbers=rows, events=_count(view.path.result.n, "event"))
 
 
 def tabulate_traits(view: SampleView) -> TableExhibit | None:
@@ -377,9 +366,9 @@ def tabulate_traits(view: SampleView) -> TableExhibit | None:
         return None
     rows = pd.DataFrame(
         {"label": trait.replace(f"{method}_", "all levels of ").replace("wild_", "all levels, wild bootstrap, of "),
-         "method": METHODS[method], "coefficient": format_number(test["coefficient"], digits=4) if "coefficient" in test else BLANK,
-         "p": test["p"]}
+         "method": METHODS[method], "p": test["p"],
+         "coefficient": form.format_number(test["coefficient"], digits=4) if "coefficient" in test else BLANK}
         for method, each in found.items() for trait, test in each.items()
     )  # fmt: skip
-    heads = ("label|trait", "method|errors", "coefficient|coefficient|written", "p|p|p")
-    return _tabulate("sample_traits", rows, heads)
+    heads = show("label|trait", "method|errors", "coefficient|coefficient|written", "p|p|p")
+    return declare_table("sample_traits", rows, heads)

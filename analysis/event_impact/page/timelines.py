@@ -5,22 +5,16 @@ The first screen of an alignment: which sessions report and denial can have reac
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from itertools import product
 
 import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.events.sessions import Alignment, EventSession, format_both
 from event_impact.market.returns import ReturnPanel
+from event_impact.page import clock_drawing as clock
 from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Chart, Drawing, choose_ticks, pad_range, rows_of
-from event_impact.page.clock_drawing import (
-    NewsInterval,
-    OpenHours,
-    Span,
-    draw_clock,
-    draw_day_ticks,
-    draw_interval,
-    show_article,
-)
 from event_impact.page.finding import name_exchange, name_firm, name_matter, say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.format import cut_label, format_number, format_session, read_labels, say, signed_whole
@@ -35,26 +29,27 @@ PRICE_PANE, ARTICLE_ROW, FOOT = 220.0, 22.0, 38.0
 def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) -> Drawing:
     """When each article can have become public, against the hours of the exchange; whole, it has a first screen to itself."""
     hours = alignment.hours
-    first = min(e.article.published_earliest for e in _tested(alignment))
-    last = max(e.article.published_latest for e in _tested(alignment))
+    tested = [e.article for e in _list_tested(alignment)]
     before = hours.open_at(hours.offset(alignment.event_session, -1))
     after = hours.close_at(hours.offset(alignment.last_session, 1))
+    first, last = min(a.published_earliest for a in tested), max(a.published_latest for a in tested)
     span = (min(first, before) - MARGIN, max(last, after) + MARGIN)
     told = ". ".join(
-        f"{e.article.role.capitalize()}, {cut_label(e.article.outlet, 60)}: between "
-        f"{format_both(e.article.published_earliest, hours)} and {format_both(e.article.published_latest, hours)}"
-        for e in _tested(alignment)
+        f"{a.role.capitalize()}, {cut_label(a.outlet, 60)}: between "
+        f"{format_both(a.published_earliest, hours)} and {format_both(a.published_latest, hours)}"
+        for a in tested
     )
     names = [("report", alignment.report_sessions), ("first denial", alignment.denial_sessions)]
     found = "; ".join(f"{role} {', '.join(str(s.date()) for s in held)}" for role, held in names if len(held))
-    return draw_clock(
+    told = f"Bars on a clock. {told}. Candidate sessions of {name_exchange(alignment)}: {found}."
+    return clock.draw_clock(
         _arrange(alignment, span),
         None,
         list_open_hours(alignment, span),
         zone=hours.timezone,
         title="When each article can have become public",
         subtitle=f"shaded: {name_exchange(alignment)} open; days of {hours.city}",
-        description=f"Bars on a clock. {told}. Candidate sessions of {name_exchange(alignment)}: {found}.",
+        description=told,
         name="publication_intervals",
         width=WIDE if is_whole else WIDE_DAYS,
         span=span,
@@ -63,11 +58,11 @@ def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) 
     )
 
 
-def _tested(alignment: Alignment) -> list[EventSession]:
+def _list_tested(alignment: Alignment) -> list[EventSession]:
     return [e for e in alignment.articles if e.article.role in ("report", "denial")]
 
 
-def list_open_hours(alignment: Alignment, span: Span) -> list[OpenHours]:
+def list_open_hours(alignment: Alignment, span: clock.Span) -> list[clock.OpenHours]:
     """Stretches with trading, breaks left out; candidate sessions by their number, others by their day."""
     hours, found = alignment.hours, []
     candidates = {*alignment.report_sessions, *alignment.denial_sessions}
@@ -75,30 +70,26 @@ def list_open_hours(alignment: Alignment, span: Span) -> list[OpenHours]:
     for row in rows_of(held):
         number = len(hours.between(alignment.event_session, row.Index)) - 1
         label = f"session {signed_whole(number)}" if row.Index in candidates else ""
-        is_broken = pd.notna(row.break_start)
-        found.append((row.open, row.break_start if is_broken else row.close, label))
-        if is_broken:
-            found.append((row.break_end, row.close, ""))
+        if pd.isna(row.break_start):
+            found.append((row.open, row.close, label))
+        else:
+            found += [(row.open, row.break_start, label), (row.break_end, row.close, "")]
     return found
 
 
-def _arrange(alignment: Alignment, span: Span) -> list[NewsInterval]:
+def _arrange(alignment: Alignment, span: clock.Span) -> list[clock.NewsInterval]:
     """Rows of the figure: reports and denials each by name, the rest by name only where they are few."""
-    articles = [e.article for e in alignment.articles]
+    articles = sorted((e.article for e in alignment.articles), key=lambda a: a.published_latest)
+    shown = [a for a in articles if a.published_latest > span[0] and a.published_earliest < span[1]]
     rows = []
-    for role in ("report", "denial", "other", "relay"):
-        held = [
-            a for a in articles if a.role == role and a.published_latest > span[0] and a.published_earliest < span[1]
-        ]
-        held.sort(key=lambda a: a.published_latest)
-        if role in ("report", "denial") or len(held) <= MOST_RELAYS:
-            rows += [show_article(a) for a in held]
+    for role, name in {"report": "", "denial": "", "other": "other items", "relay": "relays"}.items():
+        held = [a for a in shown if a.role == role]
+        if not name or len(held) <= MOST_RELAYS:
+            rows += [clock.show_article(a) for a in held]
         else:
             parts = tuple((a.published_earliest, a.published_latest) for a in held)
             ends = min(a for a, _ in parts), max(b for _, b in parts)
-            rows.append(
-                NewsInterval(f"{len(held)} {'relays' if role == 'relay' else 'other items'}", role, *ends, parts=parts)
-            )
+            rows.append(clock.NewsInterval(f"{len(held)} {name}", role, *ends, parts=parts))
     return rows
 
 
@@ -111,22 +102,16 @@ def _price_frame(panel: ReturnPanel, alignment: Alignment) -> pd.DataFrame:
     hours = alignment.hours
     first = hours.offset(alignment.event_session, -SESSIONS_BEFORE)
     sessions = hours.between(first, hours.offset(alignment.last_session, SESSIONS_AFTER)).intersection(panel.sessions)
-    rows = [
-        {
-            "at": hours.schedule.at[session, kind],
-            "session": session,
-            "kind": kind,
-            "firm": panel.prices.at[session, kind],
-            "benchmark": panel.benchmark_prices.at[session, kind],
-            "dividend": panel.prices.at[session, "dividend"] if kind == "open" or not panel.has_open else 0.0,
-        }
-        for session in sessions
-        for kind in ("open", "close")
-        if pd.notna(panel.prices[kind].loc[session])
-    ]
-    frame = pd.DataFrame(rows)
+    names = ["at", "session", "kind", "firm", "benchmark", "dividend"]
+    tables = hours.schedule, panel.prices, panel.benchmark_prices
+    rows = []
+    for session, kind in product(sessions, ("open", "close")):
+        at, firm, benchmark = (table.at[session, kind] for table in tables)
+        is_first = kind == "open" or not panel.has_open
+        rows.append((at, session, kind, firm, benchmark, panel.prices.at[session, "dividend"] if is_first else 0.0))
+    frame = pd.DataFrame(rows, columns=names).dropna(subset="firm", ignore_index=True)
     before = frame[(frame["session"] < alignment.event_session) & (frame["kind"] == "close")]
-    base = (before if len(before) else frame).iloc[-1 if len(before) else 0]
+    base = before.iloc[-1] if len(before) else frame.iloc[0]
     frame["benchmark_rebased"] = frame["benchmark"] / base["benchmark"] * base["firm"]
     frame["is_base"] = frame["at"] == base["at"]
     return frame
@@ -135,7 +120,7 @@ def _price_frame(panel: ReturnPanel, alignment: Alignment) -> pd.DataFrame:
 def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> Drawing:
     """Prices of firm and benchmark, and publication intervals by role, on one clock."""
     frame = _price_frame(panel, alignment)
-    first = min(e.article.published_earliest for e in _tested(alignment))
+    first = min(e.article.published_earliest for e in _list_tested(alignment))
     span = (min(first, frame["at"].iloc[0]) - 3 * MARGIN, frame["at"].iloc[-1] + 3 * MARGIN)
     base = frame[frame["is_base"]].iloc[0]
     days = frame.loc[frame["dividend"] > 0, "session"]
@@ -145,60 +130,49 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> Drawing
         "captions.price_and_articles", marks=marks, benchmark=panel.benchmark, ticker=panel.ticker, kind=base["kind"],
         session=format_session(base["session"]), dividends=dividends,
     )  # fmt: skip
-    told = [
-        f"Line of {len(frame)} prices of {panel.ticker}, from {frame['firm'].min():.2f} to {frame['firm'].max():.2f}."
-    ]
-    sides = (
-        (frame[frame["at"] <= first].tail(1), "Last price before"),
-        (frame[frame["at"] > first].head(1), "First after"),
-    )
-    told += [
-        f"{label} the earliest bound of report and denial: {row.firm:.2f} at the {row.kind} of {format_session(row.session)}."
-        for part, label in sides
-        for row in rows_of(part)
-    ]
-    return Drawing(
-        "price_and_articles", f"Prices of {panel.ticker} and articles on one clock",
-        f"shaded: {name_exchange(alignment)} open; days of {alignment.hours.city}", " ".join(told),
-        frame.assign(at=[format_instant(t) for t in frame["at"]]),
-        lambda width: _draw_prices(width, frame, panel, alignment, span), caption=caption,
-    )  # fmt: skip
+    ends = frame["firm"].min(), frame["firm"].max()
+    told = "Line of {} prices of {}, from {:.2f} to {:.2f}.".format(len(frame), panel.ticker, *ends)
+    is_before = frame["at"] <= first
+    sides = {"Last price before": frame[is_before].tail(1), "First after": frame[~is_before].head(1)}
+    for label, part in sides.items():
+        for row in rows_of(part):
+            when = f"{row.firm:.2f} at the {row.kind} of {format_session(row.session)}"
+            told += f" {label} the earliest bound of report and denial: {when}."
+    title = f"Prices of {panel.ticker} and articles on one clock"
+    under = f"shaded: {name_exchange(alignment)} open; days of {alignment.hours.city}"
+    draw = partial(_draw_prices, frame=frame, panel=panel, alignment=alignment, span=span)
+    numbers = frame.assign(at=frame["at"].map(format_instant))
+    return Drawing("price_and_articles", title, under, told, numbers, draw, caption=caption)
 
 
-def _draw_prices(width: float, frame: pd.DataFrame, panel: ReturnPanel, alignment: Alignment, span: Span) -> Canvas:
+def _draw_prices(
+    width: float, frame: pd.DataFrame, panel: ReturnPanel, alignment: Alignment, span: clock.Span
+) -> Canvas:
     rows = [r for r in _arrange(alignment, span) if r.role in ("report", "denial")]
     height = PRICE_PANE + ARTICLE_ROW * len(rows) + FOOT
     ends = pad_range([*frame["firm"], *frame["benchmark_rebased"]], with_zero=False)
-    scale = tuple(at.timestamp() for at in span)
-    chart = Chart(width, height, (scale[0], scale[1]), ends, bottom=height - PRICE_PANE, right=64)
-    canvas = chart.canvas
-
-    def at(instant: pd.Timestamp) -> float:
-        return min(max(chart.at_x(instant.timestamp()), chart.left), width - chart.right)
-
+    chart = Chart(width, height, span, ends, bottom=height - PRICE_PANE, right=64)
+    canvas, at = chart.canvas, chart.at_x
     for opens, closes, _ in list_open_hours(alignment, span):
-        canvas.rect(
-            at(opens), chart.top, at(closes) - at(opens), height - FOOT - chart.top, "zone", title="exchange open"
-        )
+        wide, high = at(closes) - at(opens), height - FOOT - chart.top
+        canvas.rect(at(opens), chart.top, wide, high, "zone", title="exchange open")
     ticks = choose_ticks(*ends, most=6)
     chart.draw_y({t: format_number(t, digits=0 if t == round(t) and len(ticks) > 1 else 2, sign=False) for t in ticks})
-    x = [instant.timestamp() for instant in frame["at"]]
+    looks = {"firm": ("ink", panel.ticker, ""), "benchmark_rebased": ("denial", panel.benchmark, "4 3")}
     level = -1e9
-    lines = sorted(("firm", "benchmark_rebased"), key=lambda name: -frame[name].to_numpy()[-1])
-    for name in lines:
-        paint, label = ("ink", panel.ticker) if name == "firm" else ("denial", panel.benchmark)
-        chart.line(x, frame[name], paint, dash="" if name == "firm" else "4 3")
+    for name in sorted(looks, key=lambda name: -frame[name].to_numpy()[-1]):
+        paint, label, dash = looks[name]
+        chart.line(frame["at"], frame[name], paint, dash=dash)
         level = max(chart.at_y(frame[name].iloc[-1]) + 4, level + 15)
         canvas.text(width - chart.right + 5, level, label, paint=paint, size=12, is_bold=name == "firm")
     for row in rows_of(frame):
         said = f"{row.session.date()} {row.kind} {row.firm:.2f}{', ex-dividend' if row.dividend else ''}"
-        chart.mark("square" if row.kind == "close" else "ring", row.at.timestamp(), row.firm, "ink", title=said)
+        chart.mark("square" if row.kind == "close" else "ring", row.at, row.firm, "ink", title=said)
         if row.dividend:
-            chart.label(row.at.timestamp(), row.firm, "ex-dividend", paint="soft", lift=20)
+            chart.label(row.at, row.firm, "ex-dividend", paint="soft", lift=20)
     for number, item in enumerate(rows):
-        draw_interval(canvas, item, at(item.earliest), at(item.latest), PRICE_PANE + ARTICLE_ROW * (number + 0.5))
-    canvas.line(chart.left, height - FOOT, width - chart.right, height - FOOT, "ink")
-    draw_day_ticks(canvas, span, at, height - FOOT, alignment.hours.timezone)
+        clock.draw_interval(canvas, item, at(item.earliest), at(item.latest), PRICE_PANE + ARTICLE_ROW * (number + 0.5))
+    clock.draw_day_axis(chart, height - FOOT, alignment.hours.timezone)
     return canvas
 
 
@@ -217,7 +191,6 @@ def say_sessions(sessions: Sequence[pd.Timestamp]) -> str:
 def compose_timing(alignment: Alignment, registry: Sequence[Alignment]) -> FirstScreen:
     """Finding, the reason, the clock, each declared article, and how many stories are of which kind."""
     story = alignment.story
-    declared = [e for e in alignment.articles if e.article.role in ("report", "denial")]
     reason = alignment.identification.reason.replace(alignment.hours.exchange, name_exchange(alignment))
     counts = Counter(a.identification.kind for a in registry)
     listed = "; ".join(f"{counts[kind]} {said}" for kind, said in COUNTED.items() if counts[kind])
@@ -229,7 +202,7 @@ def compose_timing(alignment: Alignment, registry: Sequence[Alignment]) -> First
         sentences=(f"{reason.rstrip('.')}.",),
         drawings=(draw_publication_intervals(alignment, is_whole=True),),
         columns=COLUMNS,
-        rows=tuple(_show_row(e, alignment) for e in declared),
+        rows=tuple(_show_row(e, alignment) for e in _list_tested(alignment)),
         notes=(
             ("Read it so:", f"clocks are those of {alignment.hours.city}; a session counts on {name_exchange(alignment)} "
              "when its close is the first that can hold the article."),
@@ -247,9 +220,9 @@ def _head(alignment: Alignment) -> str:
         return f"{firm}: the report of {matter} reached {say_sessions(report)}; no denial is recorded."
     if kind == "denial_only":
         return f"{firm}: the denial of {matter} reached {say_sessions(denial)}; its report has no time of its own."
-    where = f"the report reached {say_sessions(report)}, the denial {say_sessions(denial)}"
-    if tuple(report) == tuple(denial):
-        where = f"report and denial reached {say_sessions(report)}"
+    where = f"report and denial reached {say_sessions(report)}"
+    if tuple(report) != tuple(denial):
+        where = f"the report reached {say_sessions(report)}, the denial {say_sessions(denial)}"
     so = {
         "separable": "a price lies between them",
         "joint": "by days they are one number",
