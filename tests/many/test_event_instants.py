@@ -33,9 +33,9 @@ def test_every_article_of_the_registry_gets_the_sessions_of_the_single_rule(root
     for k, event in enumerate(articles):
         assert first.session[k] == str(event.sessions[0].date())
         assert last.session[k] == str(event.sessions[-1].date())
-        assert refused.is_ambiguous[k] == (not event.is_unique)
-        assert refused.session[k] == (str(event.sessions[0].date()) if event.is_unique else "")
-        assert bool(refused.reason[k]) == (not event.is_unique)
+        assert refused.is_ambiguous[k] == (len(event.sessions) > 1)
+        assert refused.session[k] == (str(event.sessions[0].date()) if len(event.sessions) == 1 else "")
+        assert bool(refused.reason[k]) == (len(event.sessions) > 1)
 
 
 def test_reasons_name_what_is_wrong():

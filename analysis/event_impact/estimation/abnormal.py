@@ -219,29 +219,26 @@ def measure_abnormal_returns(
     EstimationError
         If the event session has no row, or too few estimation sessions are usable.
     """
-    sessions = pd.DatetimeIndex(design.response.index)
     used, dropped = choose_estimation(
         design, event_session, length=estimation_sessions, gap=gap_sessions, masked=masked
     )
     fit = fit_model(design, used, asked_sessions=estimation_sessions, dropped=dropped)
-    origin = place_of(sessions, event_session)
-    first, last = max(path[0], -origin), min(path[1], len(sessions) - 1 - origin)
-    rows = sessions[origin + first : origin + last + 1]
-    regressors = design.regressors.loc[rows].to_numpy(dtype=float)
-    coefficients = fit.coefficients.to_numpy(dtype=float)
-    expected = regressors @ coefficients if len(coefficients) else np.zeros(len(rows))
-    abnormal = design.response.loc[rows].to_numpy(dtype=float) - expected
-    is_estimation = rows.isin(fit.sessions)
-    forecast_std = fit.residual_std * np.sqrt(np.diag(fit.forecast_factor(regressors)))
+    origin = place_of(design.sessions, event_session)
+    first, last = max(path[0], -origin), min(path[1], len(design.sessions) - 1 - origin)
+    shown = slice(origin + first, origin + last + 1)
+    rows, (response, regressors) = design.sessions[shown], (part[shown] for part in design.arrays)
+    offset, market = (s.to_numpy(dtype=float)[shown] for s in (design.offset, design.benchmark_returns))
+    expected = regressors @ fit.coefficients.to_numpy(dtype=float)
+    abnormal, is_estimation = response - expected, rows.isin(fit.sessions)
     has_no_error = is_estimation | np.isnan(abnormal) | (not fit.has_error)
-    forecast_std = np.where(has_no_error, np.nan, forecast_std)
+    factors = np.diag(fit.forecast_factor(regressors))
+    forecast_std = np.where(has_no_error, np.nan, fit.residual_std * np.sqrt(factors))
     statistic = abnormal / forecast_std
-    offset = design.offset.loc[rows].to_numpy(dtype=float)
     table = pd.DataFrame(
         {
             "session": rows,
-            "firm_return": design.response.loc[rows].to_numpy(dtype=float) + offset,
-            "benchmark_return": design.benchmark_returns.loc[rows].to_numpy(dtype=float),
+            "firm_return": response + offset,
+            "benchmark_return": market,
             "expected_return": expected + offset,
             "ar": abnormal,
             "is_estimation": is_estimation,

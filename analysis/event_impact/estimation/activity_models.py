@@ -52,22 +52,17 @@ def build_volume_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *,
     EstimationError
         If no volume is recorded.
     """
-    own, market = _centred(log_volume(prices)), _centred(log_volume(benchmark_prices))
-    _require(own, "volume of the firm")
-    _require(market, f"volume of {benchmark}")
+    own, market = (log_volume(p) for p in (prices, benchmark_prices))
+    own, market = own - own.mean(), market - market.mean()  # nothing is lost to rounding at levels near 18
     weekday = pd.DatetimeIndex(prices.index).day_of_week
-    regressors = pd.DataFrame(
-        {
-            "intercept": 1.0,
-            "benchmark_log_volume": market,
-            "log_volume_before": own.shift(1),
-            "mean_of_5_before": own.shift(1).rolling(5).mean(),
-            **{name: (weekday == day).astype(float) for day, name in enumerate(WEEKDAYS, start=1)},
-            "ex_dividend": (prices["dividend"].fillna(0.0) > 0.0).astype(float),
-        },
-        index=prices.index,
-    )
-    return _design("log_volume", benchmark, market, own, regressors)
+    regressors = {
+        "benchmark_log_volume": market,
+        "log_volume_before": own.shift(1),
+        "mean_of_5_before": own.shift(1).rolling(5).mean(),
+        **{name: (weekday == day).astype(float) for day, name in enumerate(WEEKDAYS, start=1)},
+        "ex_dividend": (prices["dividend"].fillna(0.0) > 0.0).astype(float),
+    }
+    return _design("log_volume", benchmark, market, own, regressors, recorded="volume of {} is")
 
 
 def build_range_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, benchmark: str) -> Design:
@@ -91,18 +86,12 @@ def build_range_design(prices: pd.DataFrame, benchmark_prices: pd.DataFrame, *, 
         If no highs and lows are recorded.
     """
     own, market = log_range(prices), log_range(benchmark_prices)
-    _require(own, "highs and lows of the firm")
-    _require(market, f"highs and lows of {benchmark}")
-    regressors = pd.DataFrame(
-        {
-            "intercept": 1.0,
-            "benchmark_log_range": market,
-            "log_range_before": own.shift(1),
-            **{f"mean_of_{lag}_before": own.shift(1).rolling(lag).mean() for lag in RANGE_LAGS},
-        },
-        index=prices.index,
-    )
-    return _design("log_range", benchmark, market, own, regressors)
+    regressors = {
+        "benchmark_log_range": market,
+        "log_range_before": own.shift(1),
+        **{f"mean_of_{lag}_before": own.shift(1).rolling(lag).mean() for lag in RANGE_LAGS},
+    }
+    return _design("log_range", benchmark, market, own, regressors, recorded="highs and lows of {} are")
 
 
 def drop_unvarying(design: Design, sessions: pd.DatetimeIndex) -> Design:
@@ -142,15 +131,11 @@ def measure_activity(
     return measure_abnormal_returns(drop_unvarying(design, window), event_session, **lengths, path=path)
 
 
-def _design(kind: str, benchmark: str, market: pd.Series, own: pd.Series, regressors: pd.DataFrame) -> Design:
+def _design(
+    kind: str, benchmark: str, market: pd.Series, own: pd.Series, columns: dict[str, Any], *, recorded: str
+) -> Design:
+    for values, whose in ((own, "the firm"), (market, benchmark)):
+        if not values.notna().any():
+            raise EstimationError(f"no {recorded.format(whose)} recorded.", "")
+    regressors = pd.DataFrame({"intercept": 1.0, **columns}, index=own.index)
     return Design(kind, kind, benchmark, market, own, regressors, pd.Series(0.0, index=own.index))
-
-
-def _centred(values: pd.Series) -> pd.Series:
-    """Less its mean: the intercept takes it up, and nothing is lost to rounding at levels near 18."""
-    return values - values.mean()
-
-
-def _require(values: pd.Series, what: str) -> None:
-    if not values.notna().any():
-        raise EstimationError(f"no {what} are recorded." if what.startswith("highs") else f"no {what} is recorded.", "")

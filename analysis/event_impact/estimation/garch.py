@@ -52,9 +52,13 @@ class GarchParameters:
     alpha: np.ndarray
     beta: np.ndarray
 
+    def take(self, rows: np.ndarray | slice) -> "GarchParameters":
+        """Those of some windows."""
+        return GarchParameters(self.alpha[rows], self.beta[rows])
+
 
 @dataclass(frozen=True)
-class GarchFit:
+class GarchFit(GarchParameters):
     """Conditional variances of n windows and their forecast for the event day.
 
     Attributes
@@ -70,8 +74,6 @@ class GarchFit:
         abnormal returns.
     """
 
-    alpha: np.ndarray
-    beta: np.ndarray
     target_variance: np.ndarray
     variances: np.ndarray
     forecast_variance: np.ndarray
@@ -121,7 +123,7 @@ def estimate_garch(residuals: np.ndarray) -> GarchParameters:
         raise EstimationError(said, "Check the price series.")
     squares = residuals**2 / target[:, None]
     chunks = [_estimate(squares[start : start + CHUNK]) for start in range(0, len(squares), CHUNK)]
-    return GarchParameters(np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks]))
+    return GarchParameters(*np.concatenate(chunks).T)
 
 
 def carry_garch(residuals: np.ndarray, following: np.ndarray | None, parameters: GarchParameters) -> GarchFit:
@@ -147,8 +149,8 @@ def variance_path(squares: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> n
     return np.ascontiguousarray(_recur(beta, np.pad(drive, ((0, 0), (0, 1))).T, start=1.0).T)
 
 
-def _estimate(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best (alpha, beta) of each row of squared residuals scaled to mean one."""
+def _estimate(squares: np.ndarray) -> np.ndarray:
+    """Best (alpha, beta) of each row of squared residuals scaled to mean one, (n, 2)."""
     by_time = np.ascontiguousarray(squares.T)
     starts = _grid_starts(by_time)
     n_starts, n = starts.shape[:2]
@@ -158,8 +160,7 @@ def _estimate(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # A constant variance has loss 1 per day: sum(log 1 + e^2 / s2) = L.
     constant = loss.min(axis=0) >= len(by_time) - 1e-9
     winner = _polish(by_time, winner)
-    winner = np.where(constant[:, None] | (winner[:, :1] <= 0.0), 0.0, winner)
-    return winner[:, 0], winner[:, 1]
+    return np.where(constant[:, None] | (winner[:, :1] <= 0.0), 0.0, winner)
 
 
 def _loss(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -159,11 +160,8 @@ class Story:
         return tuple(article for article in self.articles if article.role == role)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p>" + _show_articles(
-            self.articles
-        )
+        head = f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p>"
+        return head + _show_articles(self.articles)
 
     def known_by(self, as_of: date) -> "Story":
         """The story without articles that were published after the close of ``as_of``."""
@@ -224,11 +222,10 @@ def _build_article(row: Mapping[Hashable, str]) -> Article:
     check_words(row, where, role=ROLES, precision=PRECISIONS)
     url = row["url"]
     check_row(not url or url.startswith(("http://", "https://")), where, f"url {url!r} is no address")
-    if row["zone"]:
-        try:
-            ZoneInfo(row["zone"])
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise DataError(f"{where}: zone {row['zone']!r} is unknown.", "Use an IANA name.") from error
+    try:
+        ZoneInfo(row["zone"] or "UTC")
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise DataError(f"{where}: zone {row['zone']!r} is unknown.", "Use an IANA name.") from error
     fields: dict[str, Any] = {name: row[name] for name in ARTICLE_COLUMNS}
     return Article(**{**fields, "published_earliest": earliest, "published_latest": latest})
 

@@ -9,6 +9,7 @@ question: does a price lie strictly between them, for sure, perhaps, or not at a
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+from html import escape
 
 import pandas as pd
 
@@ -52,14 +53,7 @@ class EventSession:
     is_near_close: bool
     reason: str
 
-    @property
-    def is_unique(self) -> bool:
-        """Whether only one session is possible."""
-        return len(self.sessions) == 1
-
     def _repr_html_(self) -> str:
-        from html import escape
-
         sessions = ", ".join(str(s.date()) for s in self.sessions)
         return f"<p><b>{escape(self.article.article_id)}</b> -> {sessions}: {escape(self.reason)}</p>"
 
@@ -169,8 +163,6 @@ class Alignment:
         return len(self.report_sessions) > 1 or len(self.denial_sessions) > 1
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         table = self.frame()[["article_id", "role", "sessions", "phase"]].to_html(index=False)
         return f"<p>{escape(self.identification.reason)}</p>{table}"
 

@@ -16,7 +16,9 @@ from scipy.special import stdtr, stdtrit
 
 from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
 from event_impact.events.bar_windows import BarAlignment, BarSpan
+from event_impact.inference.deciding_rule import find_detectable
 from event_impact.inference.parametric import holm
+from event_impact.inference.ranks import placebo_p_values, quantile_order, take_largest
 from event_impact.inference.sequence import FiellerSet, WindowEffects, contrast, fieller_set
 from event_impact.market.bars import BarGrid, Bars
 
@@ -92,15 +94,13 @@ def placebo_p(moves: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 def critical_placebo(moves: np.ndarray, level: float) -> float:
     """The move that the placebo test must exceed at a level; infinite where it can reject nothing."""
-    known = np.sort(np.abs(moves[np.isfinite(moves)]))[::-1]
-    rank = math.ceil(round(level * (len(known) + 1), 9)) - 1
-    return float(known[rank - 1]) if rank > 0 else math.inf
+    known = np.abs(moves[np.isfinite(moves)])
+    return float(take_largest(known[None], quantile_order(level, len(known) + 1))[0])
 
 
 def power_effect(moves: np.ndarray, threshold: float, share: float = POWER) -> float | None:
     """Smallest effect with which so large a share of the signed placebos reach a threshold; None if none can."""
-    needed = np.sort(threshold - moves[np.isfinite(moves)])
-    found = float(needed[math.ceil(round(share * len(needed), 9)) - 1])
+    found = float(find_detectable(threshold - moves[np.isfinite(moves)], share))
     return found if math.isfinite(found) else None
 
 
@@ -114,10 +114,8 @@ def same_clock_p(fit: BarFit, window: BarSum) -> float | None:
     """Rank of the window among the same clocks of the earlier sessions, each over its own median move."""
     sums = (fit.residuals * window.weights).sum(axis=-1) / fit.session_moves
     known = sums[np.isfinite(sums)]
-    if len(known) < MIN_CLOCK_SESSIONS:
-        return None
-    reached = np.abs(known) * fit.event_move >= abs(float(window.estimate)) * window.own_share
-    return float((1 + reached.sum()) / (1 + len(known)))
+    is_enough = len(known) >= MIN_CLOCK_SESSIONS
+    return float(placebo_p_values(window.estimate * window.own_share, known * fit.event_move)) if is_enough else None
 
 
 def own_session_p(fit: BarFit, window: BarSum, first: int) -> float | None:
@@ -126,9 +124,9 @@ def own_session_p(fit: BarFit, window: BarSum, first: int) -> float | None:
     if m > LONGEST_OWN_RANK:
         return None
     u = np.lib.stride_tricks.sliding_window_view(fit.event_residuals / fit.scale, m)
-    moves = np.abs(u @ window.scale)
+    moves = u @ window.scale
     others = np.delete(moves, np.arange(max(first - m + 1, 0), min(first + m, len(moves))))
-    return float((1 + (others >= abs(float(window.estimate))).sum()) / (1 + len(others)))
+    return float(placebo_p_values(window.estimate, others))
 
 
 def assess_bars(fit: BarFit, first: int, n_bars: int, *, minutes: int, significance: float) -> BarTest:
@@ -166,15 +164,13 @@ def decide_bars(
     if n_sessions < MIN_VERDICT_SESSIONS:
         return [t and replace(t, outcome="insufficient_data") for t in tests]
     adjusted = holm([t.p_star if t else None for t in tests])
-    return [
-        t and replace(t, p_holm=p, outcome=_outcome(t, p, significance, bound))
-        for t, p in zip(tests, adjusted, strict=True)
-    ]
+    held = [t and replace(t, p_holm=p) for t, p in zip(tests, adjusted, strict=True)]
+    return [t and replace(t, outcome=_outcome(t, significance, bound)) for t in held]
 
 
-def _outcome(test: BarTest, p_holm: float | None, level: float, bound: float) -> str:
-    p = test.p_star if p_holm is None else p_holm
-    is_small = test.ci90 is not None and max(map(abs, test.ci90)) < bound
+def _outcome(test: BarTest, level: float, bound: float) -> str:
+    p = test.p_star if test.p_holm is None else test.p_holm
+    is_small = test.smallest_bound is not None and test.smallest_bound < bound
     if level <= p < 2 * level and min(test.p_placebo, test.p_companion, test.p_raw) < level:
         return "borderline"
     if p < level:

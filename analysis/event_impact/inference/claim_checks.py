@@ -19,7 +19,7 @@ from event_impact.events.articles import Article
 from event_impact.events.claims import Claim
 from event_impact.events.sessions import Alignment
 from event_impact.inference.deciding_rule import invert_window
-from event_impact.market.returns import ReturnPanel
+from event_impact.market.returns import RETURN_KINDS, ReturnPanel
 
 EASTERNMOST, WESTERNMOST = 14, -12
 """Offsets from UTC, in hours, that a clock on the wall can have."""
@@ -45,6 +45,10 @@ class Finding:
     decision: str
     measures: tuple[tuple[str, float, str], ...]
     why: str
+
+
+Found = tuple[str, tuple[tuple[str, float, str], ...], str]
+"""Decision, measures and why: what a check returns, the statistic is the claim's."""
 
 
 @dataclass(frozen=True)
@@ -89,39 +93,28 @@ def check_claims(claims: tuple[Claim, ...], context: ClaimContext) -> tuple[Chec
     found: dict[tuple[str, str], Finding] = {}
     checked = []
     for claim in claims:
-        if not claim.is_testable:
-            checked.append(CheckedClaim(claim, claim.status, None))
-            continue
         key = (claim.statistic, claim.article_id if claim.statistic == "article_before_close" else "")
-        if key not in found:
+        if claim.is_testable and key not in found:
             found[key] = find(claim, context)
-        finding = found[key]
-        status = finding.decision if claim.status == "computed" else claim.status
+        finding = found.get(key)
+        status = finding.decision if finding and claim.status == "computed" else claim.status
         checked.append(CheckedClaim(claim, status, finding))
     return tuple(checked)
 
 
 def find(claim: Claim, context: ClaimContext) -> Finding:
     """The finding for the statistic of a claim; what cannot be measured is not established, with the reason."""
-    name = claim.statistic
     try:
-        if name.startswith("raw_"):
-            return find_raw_sign(name, context)
-        if name.startswith("ar_"):
-            return find_abnormal_sign(name, context)
-        if name == "article_before_close":
-            return find_clock(claim, context)
-        return FINDERS[name](name, context)
+        return Finding(claim.statistic, *FINDERS[claim.statistic](claim, context))
     except StudyError as error:
-        return Finding(name, "not_established", (), f"n/a: {error.message}")
+        return Finding(claim.statistic, "not_established", (), f"n/a: {error.message}")
 
 
-def find_raw_sign(name: str, context: ClaimContext) -> Finding:
+def find_raw_sign(claim: Claim, context: ClaimContext) -> Found:
     """Supported when the raw return of the event session is below zero."""
-    kind = name.removeprefix("raw_")
-    value = _raw_return(kind, context)
+    value = _raw_return(claim.statistic.removeprefix("raw_"), context)
     decision = "supported" if value < 0 else "contradicted"
-    return Finding(name, decision, (("raw return", value, "return"),), "supported if the raw return is below zero")
+    return decision, (("raw return", value, "return"),), "supported if the raw return is below zero"
 
 
 def _raw_return(kind: str, context: ClaimContext) -> float:
@@ -132,7 +125,7 @@ def _raw_return(kind: str, context: ClaimContext) -> float:
     return value
 
 
-def find_small_move(name: str, context: ClaimContext) -> Finding:
+def find_small_move(claim: Claim, context: ClaimContext) -> Found:
     """Supported when |raw return| ranks at or below the limit among the estimation sessions."""
     value = _raw_return("close_to_close", context)
     fit = context.abnormal["close_to_close"].fit
@@ -140,29 +133,32 @@ def find_small_move(name: str, context: ClaimContext) -> Finding:
     share = float(np.mean(sizes <= abs(value)))
     decision = "supported" if share <= MAX_SMALL_PERCENTILE else "contradicted"
     measures = (("raw return", value, "return"), ("sessions with a move no larger", share, "share"))
-    return Finding(
-        name, decision, measures, "supported if no more than the set share of the estimation sessions moved as little"
-    )
+    return decision, measures, "supported if no more than the set share of the estimation sessions moved as little"
 
 
-def find_abnormal_sign(name: str, context: ClaimContext) -> Finding:
+def find_abnormal_sign(claim: Claim, context: ClaimContext) -> Found:
     """Supported when the 95 % interval of the abnormal return lies below zero."""
-    kind = name.removeprefix("ar_")
+    kind = claim.statistic.removeprefix("ar_")
     if kind not in context.abnormal:
         raise StudyError(f"{kind.replace('_', ' ')} returns cannot be measured.")
     total = context.abnormal[kind].sum_window(0, 0)
     if total.estimate is None:
         raise StudyError(total.note)
     low, high = invert_window(context.abnormal[kind], 0, 0).first_interval(0.05)
-    decision = "supported" if high < 0 else "contradicted" if low > 0 else "not_established"
-    why = {
-        "supported": "the 95 % interval lies below zero; it belongs to all news of the session together",
-        "contradicted": "the 95 % interval lies above zero",
-        "not_established": "the 95 % interval holds zero: the figures cannot tell the sign",
-    }[decision]
-    named = {"abnormal return": total.estimate, "95 % low": low, "95 % high": high}
-    measures = tuple((label, value, "return") for label, value in named.items())
-    return Finding(name, decision, measures, why)
+    measures = (
+        ("abnormal return", total.estimate, "return"),
+        ("95 % low", low, "return"),
+        ("95 % high", high, "return"),
+    )
+    if high < 0:
+        return (
+            "supported",
+            measures,
+            "the 95 % interval lies below zero; it belongs to all news of the session together",
+        )
+    if low > 0:
+        return "contradicted", measures, "the 95 % interval lies above zero"
+    return "not_established", measures, "the 95 % interval holds zero: the figures cannot tell the sign"
 
 
 @dataclass(frozen=True)
@@ -210,7 +206,7 @@ def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ..
     return tuple(readings)
 
 
-def find_clock(claim: Claim, context: ClaimContext) -> Finding:
+def find_clock(claim: Claim, context: ClaimContext) -> Found:
     """Impossible in so many of the zones in which the stamp precedes the close, all counted.
 
     A stamp before the close cannot describe the session as finished.
@@ -222,45 +218,41 @@ def find_clock(claim: Claim, context: ClaimContext) -> Finding:
     counts = {"zones in which the stamp precedes the close": before, "zones in which it precedes the open": before_open}
     measures = tuple((label, float(n), "count") for label, n in (counts | {"zones tried": len(readings)}).items())
     decision = "impossible" if before == len(readings) else "impossible_in" if before else "supported"
-    return Finding(claim.statistic, decision, measures, "impossible in a zone in which the stamp precedes the close")
+    return decision, measures, "impossible in a zone in which the stamp precedes the close"
 
 
-def find_order(name: str, context: ClaimContext) -> Finding:
+def find_order(claim: Claim, context: ClaimContext) -> Found:
     """Supported when the bounds of every denial begin after those of the report end."""
-    reports, denials = _report_and_denials(context)
-    earliest, latest = (min(getattr(a, end) for a in reports) for end in ("published_earliest", "published_latest"))
+    earliest, latest, denials = _report_and_denials(context)
     after = sum(d.published_earliest >= latest for d in denials)
     before = sum(d.published_latest <= earliest for d in denials)
     decision = "contradicted" if before else "supported" if after == len(denials) else "not_established"
     why = "supported only if every denial begins after the last possible instant of the report"
     measures = (("denials", float(len(denials)), "count"), ("surely after the report", float(after), "count"))
-    return Finding(name, decision, measures, why)
+    return decision, measures, why
 
 
-def find_delay(name: str, context: ClaimContext) -> Finding:
+def find_delay(claim: Claim, context: ClaimContext) -> Found:
     """The shortest and the longest possible delay; fast has no agreed limit, so they establish nothing."""
-    reports, denials = _report_and_denials(context)
-    first, last = min(a.published_earliest for a in reports), min(a.published_latest for a in reports)
-    hour = pd.Timedelta(hours=1)
+    (first, last, denials), hour = _report_and_denials(context), pd.Timedelta(hours=1)
     shortest = [max(d.published_earliest - last, pd.Timedelta(0)) / hour for d in denials]
     longest = [(d.published_latest - first) / hour for d in denials]
     measures = (
         ("first denial after at least", min(shortest), "hours"),
         ("last denial after at most", max(longest), "hours"),
     )
-    return Finding(name, "not_established", measures, "no limit of what is fast is agreed; the bounds are shown")
+    return "not_established", measures, "no limit of what is fast is agreed; the bounds are shown"
 
 
-def _report_and_denials(context: ClaimContext) -> tuple[list[Article], list[Article]]:
-    articles = [e.article for e in context.alignment.articles]
-    reports = [a for a in articles if a.role == "report"]
-    denials = [a for a in articles if a.role == "denial"]
+def _report_and_denials(context: ClaimContext) -> tuple[pd.Timestamp, pd.Timestamp, tuple[Article, ...]]:
+    """Bounds of the first report, and the denials."""
+    reports, denials = (context.alignment.story.with_role(role) for role in ("report", "denial"))
     if not reports or not denials:
         raise StudyError("a report and a denial with times of their own are needed.")
-    return reports, denials
+    return min(a.published_earliest for a in reports), min(a.published_latest for a in reports), denials
 
 
-def find_closed_window(name: str, context: ClaimContext) -> Finding:
+def find_closed_window(claim: Claim, context: ClaimContext) -> Found:
     """Supported when report and denials fall into one stretch in which the exchange is shut."""
     articles = [e.article for e in context.alignment.articles if e.article.role in ("report", "denial")]
     hours = context.alignment.hours
@@ -273,13 +265,16 @@ def find_closed_window(name: str, context: ClaimContext) -> Finding:
     decision = "supported" if is_shut else "not_established" if possible else "contradicted"
     span = (hours.open_at(session) - first) / pd.Timedelta(hours=1)
     measures = (("hours from the earliest bound to the next open", float(span), "hours"),)
-    return Finding(name, decision, measures, "supported if every bound lies between one close and the next open")
+    return decision, measures, "supported if every bound lies between one close and the next open"
 
 
-FINDERS: dict[str, Callable[[str, ClaimContext], Finding]] = {
+FINDERS: dict[str, Callable[[Claim, ClaimContext], Found]] = {
+    **{f"raw_{kind}": find_raw_sign for kind in RETURN_KINDS},
+    **{f"ar_{kind}": find_abnormal_sign for kind in RETURN_KINDS},
+    "article_before_close": find_clock,
     "abs_return_percentile": find_small_move,
     "order_report_denial": find_order,
     "denial_delay": find_delay,
     "weekend_window": find_closed_window,
 }
-"""Statistic -> its check; raw and abnormal returns and the clock have their own."""
+"""Statistic -> its check."""

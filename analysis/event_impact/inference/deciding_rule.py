@@ -58,12 +58,9 @@ class Thresholds:
     @property
     def sources(self) -> list[str]:
         """Which of the two is wider: ``conformal``, ``fhs``, or ``both`` where each is on one side or they tie."""
-        wins = zip(self.conformal_up > self.fhs, self.conformal_down > self.fhs, strict=True)
-        loses = zip(self.conformal_up < self.fhs, self.conformal_down < self.fhs, strict=True)
-        return [
-            "conformal" if all(above) else "fhs" if all(below) else "both"
-            for above, below in zip(wins, loses, strict=True)
-        ]
+        ends = np.stack([self.conformal_up, self.conformal_down])
+        wins, loses = (ends > self.fhs).all(axis=0), (ends < self.fhs).all(axis=0)
+        return [str(name) for name in np.select([wins, loses], ["conformal", "fhs"], "both")]
 
 
 @dataclass(frozen=True)
@@ -146,8 +143,7 @@ class DecidingRule:
     def break_down(self, level: float) -> Breakdown:
         """What would overturn each detection at the level that decided."""
         threshold = self.thresholds(level).facing(self.estimate)
-        size = np.abs(self.estimate)
-        is_detected = size > threshold
+        size, is_detected = np.abs(self.estimate), self.is_detected(level)
         volatility = np.divide(size, threshold, out=np.full_like(size, np.nan), where=is_detected)
         return Breakdown(volatility, np.where(is_detected, size - threshold, np.nan))
 

@@ -140,18 +140,11 @@ def significance_filter(effect: float, std_error: float, *, df: float, level: fl
         rejections over the true |effect| (type M); ``sign_error``, the share of rejections with the wrong sign (type S)
         (Gelman & Carlin 2014).
     """
-    shift = abs(effect) / std_error
-    critical = float(stdtrit(df, 1.0 - level / 2.0))
-
     ratios, weights = _ratio_nodes(df)
-    c = critical * ratios
-
-    def weigh(moment: np.ndarray) -> float:
-        return float(weights @ moment)
-
-    right = weigh(ndtr(shift - c))
-    wrong = weigh(ndtr(-c - shift))
-    size = weigh(shift * ndtr(shift - c) + _density(c - shift) - shift * ndtr(-c - shift) + _density(c + shift))
+    shift, c = abs(effect) / std_error, float(stdtrit(df, 1.0 - level / 2.0)) * ratios
+    above, below = ndtr(shift - c), ndtr(-c - shift)
+    moments = above, below, shift * above + _density(c - shift) - shift * below + _density(c + shift)
+    right, wrong, size = (float(weights @ moment) for moment in moments)
     power = right + wrong
     return {"power": power, "exaggeration": size / power / shift, "sign_error": wrong / power}
 

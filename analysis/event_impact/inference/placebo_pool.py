@@ -151,10 +151,7 @@ class _Pool:
             return np.empty(0), np.empty(0), np.empty((0, last - first + 1))
         own = np.searchsorted(self.positions, positions)
         fits = self.fits.take(own, first + self.gap, last + self.gap)
-        garch = None
-        if self.garch is not None:
-            garch = GarchParameters(self.garch.alpha[own], self.garch.beta[own])
-        covariance = forecast_covariances(fits, garch)
+        covariance = forecast_covariances(fits, self.garch and self.garch.take(own))
         f_values = joint_f_values(fits.abnormal_returns, covariance)
         t_values = fits.abnormal_returns / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
         return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values, t_values

@@ -23,14 +23,14 @@ from scipy.special import stdtrit
 from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, frame_of
-from event_impact.estimation.garch import GarchParameters, carry_garch, estimate_garch
+from event_impact.estimation.garch import carry_garch, estimate_garch
 from event_impact.estimation.models import MIN_USABLE_SHARE, Design
 from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.running_sums import RunningSums, standardise_from_sums, sum_products
+from event_impact.inference import ranks
 from event_impact.inference.candidate_set import CandidateSession, CandidateSet, judge_row
 from event_impact.inference.deciding_rule import invert_rule
 from event_impact.inference.parametric import prediction_error_t
-from event_impact.inference.ranks import MIN_PLACEBO_SESSIONS, conformal_p_values, eligible_placebo_sessions
 
 MAX_T_NULL = "in no specification does the event session differ from earlier ordinary sessions"
 SHARE_NULL = "the share of specifications that reject is that of an earlier ordinary session"
@@ -105,24 +105,18 @@ def assess_curve(event_t: np.ndarray, placebo_t: np.ndarray, *, critical: np.nda
         Two-sided critical value of each specification's own t distribution.
     """
     event, placebo = scale_by_placebo(event_t, placebo_t)
-    adjusted = step_down(event, placebo)
-    distribution = f"ranks among {len(placebo)} earlier sessions"
     values = {
-        "share": (np.mean(np.abs(event_t) > critical), np.mean(np.abs(placebo_t) > critical, axis=1), SHARE_NULL),
-        "median_t": (np.median(event_t), np.median(placebo_t, axis=1), MEDIAN_NULL),
-        "mean_t": (np.mean(event_t), np.mean(placebo_t, axis=1), MEAN_NULL),
+        "max_t": (MAX_T_NULL, event.max(), placebo.max(axis=1)),
+        "share": (SHARE_NULL, np.mean(np.abs(event_t) > critical), np.mean(np.abs(placebo_t) > critical, axis=1)),
+        "median_t": (MEDIAN_NULL, np.median(event_t), np.median(placebo_t, axis=1)),
+        "mean_t": (MEAN_NULL, np.mean(event_t), np.mean(placebo_t, axis=1)),
     }
-    joint = {
-        name: TestResult(name, null, distribution, float(value), rank_size(value, others))
-        for name, (value, others, null) in values.items()
-    }
-    max_t = TestResult("max_t", MAX_T_NULL, distribution, float(event.max()), float(adjusted.min()))
-    return CurveTests(max_t, joint["share"], joint["median_t"], joint["mean_t"], adjusted)
-
-
-def rank_size(value: float, others: np.ndarray) -> float:
-    """(1 + #{|other| >= |value|}) / (n + 1), rounding aside."""
-    return (1 + int(np.count_nonzero(np.abs(others) >= abs(value) * (1 - 1e-12)))) / (len(others) + 1)
+    ranked = f"ranks among {len(placebo)} earlier sessions"
+    max_t, share, median, mean = (  # what differs by rounding alone is as large
+        TestResult(name, null, ranked, float(value), float(ranks.placebo_p_values(value * (1 - 1e-12), others)))
+        for name, (null, value, others) in values.items()
+    )
+    return CurveTests(max_t, share, median, mean, step_down(event, placebo))
 
 
 SIMPLE, LOG = "simple", "log"
@@ -340,7 +334,7 @@ class Asked:
 
 
 def estimate_curve(
-    candidates: list[Candidate], asked: Asked, *, news: pd.DatetimeIndex, minimum: int = MIN_PLACEBO_SESSIONS
+    candidates: list[Candidate], asked: Asked, *, news: pd.DatetimeIndex, minimum: int = ranks.MIN_PLACEBO_SESSIONS
 ) -> SpecificationCurve:
     """Estimate every specification at the event and test the curve against placebo sessions.
 
@@ -472,16 +466,13 @@ def _invert_all(found: list[list[WindowFits]], rel_sessions: tuple[int, ...]) ->
     for members in groups.values():
         garch = estimate_garch(np.concatenate([found[i][0].residuals for i in members]))
         for row, i in enumerate(members):
-            own = GarchParameters(garch.alpha[row : row + 1], garch.beta[row : row + 1])
-            sessions = [_judge_session(fit, own, r) for fit, r in zip(found[i], rel_sessions, strict=True)]
+            own, sessions = garch.take(slice(row, row + 1)), []
+            for fit, rel_session in zip(found[i], rel_sessions, strict=True):
+                rule = invert_rule(fit, garch=carry_garch(fit.residuals, fit.gap_abnormal_returns, own))
+                test = prediction_error_t(float(fit.car[0]), float(fit.forecast_std[0, 0]), fit.df)
+                sessions.append(CandidateSession(rel_session, rule, test))
             sets[i] = CandidateSet(tuple(sessions))
     return sets
-
-
-def _judge_session(fit: WindowFits, garch: GarchParameters, rel_session: int) -> CandidateSession:
-    rule = invert_rule(fit, garch=carry_garch(fit.residuals, fit.gap_abnormal_returns, garch))
-    test = prediction_error_t(float(fit.car[0]), float(fit.forecast_std[0, 0]), fit.df)
-    return CandidateSession(rel_session, rule, test)
 
 
 def _describe(
@@ -493,7 +484,7 @@ def _describe(
     session, ends = own.sessions[shown], own.own_intervals
     judged = judge_row(own.weigh(), ends, level=asked.significance, bound=asked.bound)
     return SpecificationEstimate(
-        choice=candidate.choice, is_headline=is_headline, estimate=session.estimate,
+        candidate.choice, is_headline, session.estimate,
         standard_error=float(fits[shown].forecast_std[0, 0]), df=fits[shown].df, p_t=session.t.p_value,
         p_conformal=float(session.rule.p_conformal[0]), p_fhs=float(session.rule.p_fhs[0]),
         ci90=(min(low for low, _ in ends), max(high for _, high in ends)),
@@ -510,14 +501,14 @@ def placebo_positions(
     assert design is not None
     sessions = design.sessions
     near, lengths = [int(p) for p in sessions.get_indexer(news) if p >= 0], choice.lengths
-    positions = eligible_placebo_sessions(
+    positions = ranks.eligible_placebo_sessions(
         design.is_usable, place_of(sessions, event_session), **lengths, last=last, news=near
     )
     if not len(candidate.masked):
         return positions
-    kept, last_fitted = np.concatenate([[0], np.cumsum(~sessions.isin(candidate.masked))]), positions - lengths["gap"]
-    counts = kept[last_fitted] - kept[last_fitted - lengths["estimation_length"]]
-    return np.asarray(positions[counts >= MIN_USABLE_SHARE * lengths["estimation_length"]])
+    kept, last_fitted = np.r_[0, np.cumsum(~sessions.isin(candidate.masked))], positions - choice.gap_sessions
+    counts = kept[last_fitted] - kept[last_fitted - choice.estimation_sessions]
+    return np.asarray(positions[counts >= MIN_USABLE_SHARE * choice.estimation_sessions])
 
 
 def placebo_t_values(
@@ -607,6 +598,11 @@ def leave_out_days(
     kept = np.stack([np.delete(estimation, row) for row in rows])
     parts = fit_windows(*design.arrays, estimation=kept, window=np.full((len(rows), 1), event))
     days, estimates = sessions[estimation[rows]], parts.abnormal_returns[:, 0]
-    figures = estimates, parts.forecast_std[:, 0], estimates - whole.abnormal_returns[0, 0], conformal_p_values(parts)
+    figures = (
+        estimates,
+        parts.forecast_std[:, 0],
+        estimates - whole.abnormal_returns[0, 0],
+        ranks.conformal_p_values(parts),
+    )
     found = zip(days, *(values.tolist() for values in figures), strict=True)
     return tuple(LeftOutDay(day, str(labels.loc[day]), *numbers) for day, *numbers in found)

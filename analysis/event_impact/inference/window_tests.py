@@ -23,7 +23,7 @@ from event_impact.events.confounders import Control
 from event_impact.inference.deciding_rule import DecidingRule, describe_rule, invert_window
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.placebo_pool import PlaceboRank
-from event_impact.inference.ranks import is_rejected, sample_quantile
+from event_impact.inference.ranks import is_rejected, placebo_p_values, sample_quantile
 
 BOOTSTRAP_NULL = "the abnormal returns of the window sum to zero"
 #: Draws refitted together.
@@ -71,10 +71,8 @@ def bootstrap_test(
         count = min(CHUNK, n_draws - start)
         sample = _draw_blocks(source, rng, n_draws=count, length=length + m, block=block)
         t_draws[start : start + count] = _studentised(sample, basis, window=window, spread=spread, df=fits.df)
-    statistic = float(fits.scar[0])
-    p_value = float((1 + np.count_nonzero(np.abs(t_draws) >= abs(statistic))) / (n_draws + 1))
-    drawn = f"{n_draws} draws of blocks of {block} sessions"
-    return TestResult("block_bootstrap", BOOTSTRAP_NULL, drawn, statistic, p_value)
+    statistic, drawn = float(fits.scar[0]), f"{n_draws} draws of blocks of {block} sessions"
+    return TestResult("block_bootstrap", BOOTSTRAP_NULL, drawn, statistic, float(placebo_p_values(statistic, t_draws)))
 
 
 def _draw_blocks(source: np.ndarray, rng: np.random.Generator, *, n_draws: int, length: int, block: int) -> np.ndarray:
