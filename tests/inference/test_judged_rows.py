@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from event_impact.inference.candidate_set import CandidateSet
+from event_impact.inference.candidate_set import CandidateSet, Confirmation
 from event_impact.inference.deciding_rule import describe_rule
 from event_impact.inference.parametric import prediction_error_t
 from event_impact.inference.windows import WindowEstimate, adjust_primary, apply_confirmation, judge_estimate
@@ -34,12 +34,12 @@ def shift_to(row: WindowEstimate, p_star: float) -> WindowEstimate:
 def test_a_detection_is_an_effect_only_where_a_curve_supports_it(focal):
     detected = shift(focal.estimates[0], -0.1)
     assert detected.outcome == "fragile"
-    assert apply_confirmation(detected, is_confirmed=False, reason="x").outcome == "fragile"
-    confirmed = apply_confirmation(detected, is_confirmed=True, reason="x")
+    assert apply_confirmation(detected, Confirmation(False, True, "x")).outcome == "fragile"
+    confirmed = apply_confirmation(detected, Confirmation(True, True, "x"))
     assert confirmed.outcome == "effect"
     assert confirmed.breakdown_volatility == detected.breakdown_volatility > 1
     plain = focal.estimates[0]
-    assert apply_confirmation(plain, is_confirmed=True, reason="x") is plain
+    assert apply_confirmation(plain, Confirmation(True, True, "x")) is plain
 
 
 def test_holm_decides_the_companion_only(focal):

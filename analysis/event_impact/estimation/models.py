@@ -351,18 +351,26 @@ def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
     EstimationError
         For fewer than 90 % of the asked sessions, constant returns, dependent regressors or a perfect fit.
     """
-    response = design.response.loc[sessions].to_numpy(dtype=float)
-    matrix = design.regressors.loc[sessions].to_numpy(dtype=float)
-    n, k = matrix.shape
-    needed = max(k + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))
-    if n < needed:
-        raise EstimationError(
-            f"{n} of {asked_sessions} estimation sessions are usable for the return "
-            f"{design.return_kind.replace('_', ' ')}; at least {needed} are needed.",
-            "Ask for fewer estimation_sessions, or use a source with a longer history.",
-        )
-    check_rows(design, response, matrix, offset=design.offset.loc[sessions].to_numpy(dtype=float))
+    check_length(design, len(sessions), asked_sessions=asked_sessions)
+    parts = design.response, design.regressors, design.offset
+    response, matrix, offset = (part.loc[sessions].to_numpy(dtype=float) for part in parts)
+    check_rows(design, response, matrix, offset=offset)
     return response, matrix
+
+
+def check_length(design: Design, n_usable: int, *, asked_sessions: int) -> None:
+    """Refuse an estimation window of which too little is usable.
+
+    Raises
+    ------
+    EstimationError
+        For fewer than 90 % of the asked sessions.
+    """
+    needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))
+    if n_usable < needed:
+        said = f"{n_usable} of {asked_sessions} estimation sessions are usable for the return "
+        said += f"{design.return_kind.replace('_', ' ')}; at least {needed} are needed."
+        raise EstimationError(said, "Ask for fewer estimation_sessions, or use a source with a longer history.")
 
 
 def check_rows(design: Design, response: np.ndarray, matrix: np.ndarray, *, offset: np.ndarray) -> None:

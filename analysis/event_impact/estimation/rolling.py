@@ -230,11 +230,9 @@ def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> 
     ssr = np.einsum("nl,nl->n", residuals, residuals)
     exact = ssr <= 1e-24 * np.einsum("nl,nl->n", centred, centred) + np.finfo(float).tiny
     if exact.any():
-        raise EstimationError(
-            f"Expected returns that the regressors do not explain exactly, found no residual variation "
-            f"in window {int(np.argmax(exact))}.",
-            "Check the series: a constant price or a copy of a regressor cannot be tested.",
-        )
+        said = "Expected returns that the regressors do not explain exactly, found no residual variation in window "
+        hint = "Check the series: a constant price or a copy of a regressor cannot be tested."
+        raise EstimationError(f"{said}{int(np.argmax(exact))}.", hint)
     uncentred = coefficients.copy()
     for column in constant[:1]:
         uncentred[:, column] += (level - np.einsum("nk,nk->n", shift, coefficients)) / design[:, 0, column]
@@ -251,11 +249,9 @@ def _refuse_missing(*stacks: Stack) -> None:
         for part, array in zip(("estimation window", "event window", "gap"), values, strict=True):
             bad = np.argwhere(~np.isfinite(array))
             if len(bad):
-                raise EstimationError(
-                    f"Expected finite {name}, found {len(bad)} that are not, the first in the {part} "
-                    f"of window {bad[0][0]} at offset {bad[0][1]}.",
-                    "Drop the sessions on which a series has no return.",
-                )
+                said = f"Expected finite {name}, found {len(bad)} that are not, the first in the {part} "
+                said += f"of window {bad[0][0]} at offset {bad[0][1]}."
+                raise EstimationError(said, "Drop the sessions on which a series has no return.")
 
 
 def _in_coordinates(rows: np.ndarray, triangle: np.ndarray) -> np.ndarray:

@@ -66,12 +66,8 @@ def sum_products(response: np.ndarray, regressors: np.ndarray, *, usable: np.nda
     columns = columns / size
     weighted = np.where(usable[:, None], columns, 0.0)
     products = np.einsum("ti,tj->tij", weighted, weighted)
-    zero = np.zeros((1, *products.shape[1:]))
-    return RunningSums(
-        columns=columns,
-        products=np.concatenate([zero, np.cumsum(products, axis=0)]),
-        counts=np.concatenate([[0], np.cumsum(usable)]),
-    )
+    before = np.pad(np.cumsum(products, axis=0), ((1, 0), (0, 0), (0, 0)))
+    return RunningSums(columns, before, np.concatenate([[0], np.cumsum(usable)]))
 
 
 def standardise_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_length: int, gap: int) -> np.ndarray:
@@ -92,8 +88,7 @@ def standardise_from_sums(sums: RunningSums, *, events: np.ndarray, estimation_l
     EstimationError
         If the regressors of a window are dependent, or it is fitted exactly.
     """
-    events = np.asarray(events, dtype=int)
-    last = events - gap
+    last = np.asarray(events, dtype=int) - gap
     first = last - estimation_length
     moments = sums.products[last] - sums.products[first]
     k = moments.shape[1] - 1

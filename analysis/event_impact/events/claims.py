@@ -57,11 +57,6 @@ class Claim:
     reason: str
     evidence: str = ""
 
-    @property
-    def is_testable(self) -> bool:
-        """Whether a figure of the study bears on it."""
-        return self.statistic != NO_STATISTIC
-
 
 def load_claims(articles: tuple[Article, ...], data: Path | Tables) -> tuple[Claim, ...]:
     """Claims of the given articles, in the order of the table; articles not among them are left out.

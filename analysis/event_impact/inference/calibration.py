@@ -88,11 +88,8 @@ def rank_every_test(fits: WindowFits, *, garch: GarchFit | None = None) -> pd.Da
 def fit_simulated(returns: SimulatedReturns, *, estimation_length: int, gap: int) -> WindowFits:
     """Market model on every draw; the sessions after the gap are the event window."""
     design = np.stack([np.ones_like(returns.market), returns.market], axis=-1)
-    parts = (
-        slice(estimation_length),
-        slice(estimation_length + gap, None),
-        slice(estimation_length, estimation_length + gap),
-    )
+    event = estimation_length + gap
+    parts = slice(estimation_length), slice(event, None), slice(estimation_length, event)
     return fit_stack(*((returns.firm[:, part], design[:, part]) for part in parts))
 
 
@@ -264,8 +261,7 @@ def rate_interval(
         ``rate``, ``lower``, ``upper``; ``n_sessions`` and ``n_rejections`` that it is made of; ``effective_sessions``,
         independent ones that would carry as much information.
     """
-    n = len(rejected)
-    count, rate = int(rejected.sum()), float(rejected.mean())
+    n, count, rate = len(rejected), int(rejected.sum()), float(rejected.mean())
     _, block = np.unique((positions - positions.min()) // block_length, return_inverse=True)
     n_blocks = int(block.max()) + 1
     inflation = 1.0
@@ -273,8 +269,7 @@ def rate_interval(
         excess = np.bincount(block, weights=rejected - rate)
         variance = n_blocks / (n_blocks - 1) * float(excess @ excess) / n**2
         inflation = max(1.0, variance / (rate * (1.0 - rate) / n))
-    tail = 0.5 + coverage / 2.0
-    effective = n / inflation
+    tail, effective = 0.5 + coverage / 2.0, n / inflation
     hits = rate * effective
     lower = 0.0 if count == 0 else float(stats.beta.ppf(1.0 - tail, hits, effective - hits + 1.0))
     upper = 1.0 if count == n else float(stats.beta.ppf(tail, hits + 1.0, effective - hits))

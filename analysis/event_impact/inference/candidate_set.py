@@ -94,6 +94,23 @@ def judge_row(found: RowTests, intervals: Sequence[tuple[float, float]], *, leve
     return Judgement("smaller_than_bound" if is_small else "no_detectable_effect", rejecting, day)
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """Whether a specification curve supports a detection.
+
+    Attributes
+    ----------
+    is_confirmed : bool
+        Same sign in enough specifications and a small enough maxT p.
+    is_tested : bool
+        Whether there were placebo sessions enough to test the curve as a whole.
+    """
+
+    is_confirmed: bool
+    is_tested: bool
+    reason: str
+
+
 COLUMNS = (
     "session estimate p_star ci90_low ci90_high is_smallest p_set set95_low set95_high smallest_bound_set mde80_rule_set "
     "max_t p_max_t max_t_null"

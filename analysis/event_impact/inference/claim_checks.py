@@ -16,7 +16,7 @@ from event_impact.base.config import MAX_SMALL_PERCENTILE
 from event_impact.base.errors import StudyError
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.events.articles import Article
-from event_impact.events.claims import Claim
+from event_impact.events.claims import NO_STATISTIC, Claim
 from event_impact.events.sessions import Alignment
 from event_impact.inference.deciding_rule import invert_window
 from event_impact.market.returns import RETURN_KINDS, ReturnPanel
@@ -94,7 +94,7 @@ def check_claims(claims: tuple[Claim, ...], context: ClaimContext) -> tuple[Chec
     checked = []
     for claim in claims:
         key = (claim.statistic, claim.article_id if claim.statistic == "article_before_close" else "")
-        if claim.is_testable and key not in found:
+        if claim.statistic != NO_STATISTIC and key not in found:
             found[key] = find(claim, context)
         finding = found.get(key)
         status = finding.decision if finding and claim.status == "computed" else claim.status

@@ -4,9 +4,9 @@ The whole pipeline is repeated on every eligible earlier session, each with its 
 window; all tests of one window share one pass.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,96 +77,80 @@ def rank_windows(
     dict of (int, int) to PlaceboRank
         By window; those that are not complete are left out.
     """
-    pool = _Pool.gather(abnormal, windows, lengths["estimation_sessions"], lengths["gap_sessions"])
-    near = [int(p) for p in pool.sessions.get_indexer(news) if p >= 0]
-    ranks = {}
-    for window in windows:
-        total = abnormal.sum_window(*window)
-        if total.estimate is not None:
-            ranks[window] = pool.rank(abnormal, total, near)
-    return ranks
+    pool = _Pool(abnormal, windows, news, lengths["estimation_sessions"], lengths["gap_sessions"])
+    totals = {window: abnormal.sum_window(*window) for window in windows}
+    return {window: pool.rank(total) for window, total in totals.items() if total.estimate is not None}
 
 
-@dataclass(frozen=True)
 class _Pool:
     """What all windows of one return share: the series, and what is estimated once a session."""
 
-    sessions: pd.DatetimeIndex
-    y: np.ndarray
-    design: np.ndarray
-    eligible: Callable[..., np.ndarray]
-    length: int
-    gap: int
-    positions: np.ndarray
-    fits: WindowFits | None
-    garch: GarchParameters | None
-    counterfactual: tuple[np.ndarray, np.ndarray] | None
+    fits: WindowFits | None = None
+    garch: GarchParameters | None = None
+    counterfactual: tuple[np.ndarray, np.ndarray] | None = None
 
-    @classmethod
-    def gather(cls, abnormal: AbnormalReturns, windows: list[tuple[int, int]], length: int, gap: int) -> "_Pool":
-        (y, design), usable = abnormal.design.arrays, abnormal.design.is_usable
-        sessions = abnormal.design.sessions
-        event = place_of(sessions, abnormal.event_session)
-        eligible = partial(eligible_placebo_sessions, usable, event, estimation_length=length, gap=gap)
-        found = [eligible(first=first, last=last) for first, last in windows]
-        positions = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=int)
-        fits = garch = counterfactual = None
-        if positions.size and abnormal.fit.has_error:
-            days = positions[:, None] + np.arange(-gap, max(last for _, last in windows) + 1)
-            fits = fit_windows(  # sessions without a return stand only where no window that is ranked reaches
-                np.nan_to_num(y),
-                np.nan_to_num(design),
-                estimation=positions[:, None] + np.arange(-gap - length, -gap),
-                window=np.minimum(days, len(y) - 1),
-            )
-        if fits is not None and abnormal.garch is not None:
-            garch = estimate_garch(fits.residuals)
-        if positions.size and not abnormal.fit.has_error:
+    def __init__(
+        self, abnormal: AbnormalReturns, windows: list[Window], news: pd.DatetimeIndex, length: int, gap: int
+    ) -> None:
+        design = abnormal.design
+        self.abnormal, self.gap, self.series = abnormal, gap, design.arrays
+        self.near = [int(p) for p in design.sessions.get_indexer(news) if p >= 0]
+        lengths: Any = {"estimation_length": length, "gap": gap}
+        event = place_of(design.sessions, abnormal.event_session)
+        self.eligible = partial(eligible_placebo_sessions, design.is_usable, event, **lengths)
+        found = [self.eligible(first=first, last=last) for first, last in windows]
+        self.positions = np.unique(np.concatenate([np.empty(0, dtype=int), *found]))
+        if self.positions.size and abnormal.fit.has_error:
+            starts, farthest = self.positions[:, None] - gap, max(last for _, last in windows)
+            days = np.minimum(starts + np.arange(gap + farthest + 1), len(design.sessions) - 1)
+            # sessions without a return stand only where no window that is ranked reaches
+            filled = map(np.nan_to_num, self.series)
+            self.fits = fit_windows(*filled, estimation=starts + np.arange(-length, 0), window=days)
+            self.garch = estimate_garch(self.fits.residuals) if abnormal.garch is not None else None
+        elif self.positions.size:
             solve = ESTIMATORS[abnormal.fit.model].solve
-            counterfactual = solve_rolling(y, design, solve, events=positions, estimation_length=length, gap=gap)
-        return cls(sessions, y, design, eligible, length, gap, positions, fits, garch, counterfactual)
+            self.counterfactual = solve_rolling(*self.series, solve, events=self.positions, **lengths)
 
-    def rank(self, abnormal: AbnormalReturns, total: WindowSum, near: list[int]) -> PlaceboRank:
+    def rank(self, total: WindowSum) -> PlaceboRank:
         """All ranks of one window."""
-        window = (total.first, total.last)
-        whole, away = (self.eligible(first=total.first, last=total.last, news=news) for news in ((), near))
+        whole, away = (self.eligible(first=total.first, last=total.last, news=news) for news in ((), self.near))
         is_away = np.isin(whole, away)
         t_values = np.empty((0, total.length))
         if total.standard_error is None:
-            statistic, earlier = self._rank_counterfactual(abnormal, total, whole)
+            statistic, earlier = self._rank_counterfactual(total, whole)
             tests = {"joint_f": not_computable("joint_f", total.note)}
         else:
             statistic = float(total.estimate / total.standard_error)  # type: ignore[operator]
-            earlier, f_values, at_all = self._standardise(window, whole)
-            tests, t_values = {"joint_f": joint_test(effects_of(abnormal, total), f_values[is_away])}, at_all[is_away]
+            earlier, f_values, at_all = self._standardise(total, whole)
+            tests, t_values = (
+                {"joint_f": joint_test(effects_of(self.abnormal, total), f_values[is_away])},
+                at_all[is_away],
+            )
         tests["placebo"] = placebo_test(statistic, earlier[is_away])
         if total.length > 1:
             tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
-        return PlaceboRank(tests, statistic, earlier[is_away], self.sessions[away], t_values)
+        return PlaceboRank(tests, statistic, earlier[is_away], self.abnormal.design.sessions[away], t_values)
 
-    def _standardise(self, window: tuple[int, int], positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _standardise(self, total: WindowSum, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Standardised CAR, joint F and t of each session at every position."""
-        first, last = window
         if not positions.size or self.fits is None:
-            return np.empty(0), np.empty(0), np.empty((0, last - first + 1))
+            return np.empty(0), np.empty(0), np.empty((0, total.length))
         own = np.searchsorted(self.positions, positions)
-        fits = self.fits.take(own, first + self.gap, last + self.gap)
+        fits = self.fits.take(own, total.first + self.gap, total.last + self.gap)
         covariance = forecast_covariances(fits, self.garch and self.garch.take(own))
         f_values = joint_f_values(fits.abnormal_returns, covariance)
         t_values = fits.abnormal_returns / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
         return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values, t_values
 
-    def _rank_counterfactual(
-        self, abnormal: AbnormalReturns, total: WindowSum, positions: np.ndarray
-    ) -> tuple[float, np.ndarray]:
-        spread = float(np.sqrt(np.mean(abnormal.fit.residuals**2)) * np.sqrt(total.length))
+    def _rank_counterfactual(self, total: WindowSum, positions: np.ndarray) -> tuple[float, np.ndarray]:
+        spread = float(np.sqrt(np.mean(self.abnormal.fit.residuals**2)) * np.sqrt(total.length))
         statistic = float(total.estimate / spread)  # type: ignore[operator]
         if not positions.size or self.counterfactual is None:
             return statistic, np.empty(0)
         own = np.searchsorted(self.positions, positions)
         coefficients, spreads = (part[own] for part in self.counterfactual)
-        window = {"first": total.first, "last": total.last}
-        return statistic, standardised_sums(self.y, self.design, coefficients, spreads, events=positions, **window)
+        window: Any = {"events": positions, "first": total.first, "last": total.last}
+        return statistic, standardised_sums(*self.series, coefficients, spreads, **window)
 
 
 def effects_of(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:

@@ -24,11 +24,11 @@ from event_impact.base.errors import EstimationError
 from event_impact.base.places import place_of
 from event_impact.base.result import TestResult, frame_of
 from event_impact.estimation.garch import carry_garch, estimate_garch
-from event_impact.estimation.models import MIN_USABLE_SHARE, Design
+from event_impact.estimation.models import MIN_USABLE_SHARE, Design, check_length, choose_estimation
 from event_impact.estimation.rolling import WindowFits, fit_windows
 from event_impact.estimation.running_sums import RunningSums, standardise_from_sums, sum_products
 from event_impact.inference import ranks
-from event_impact.inference.candidate_set import CandidateSession, CandidateSet, judge_row
+from event_impact.inference.candidate_set import CandidateSession, CandidateSet, Confirmation, judge_row
 from event_impact.inference.deciding_rule import invert_rule
 from event_impact.inference.parametric import prediction_error_t
 
@@ -294,23 +294,6 @@ class SpecificationCurve:
 
 
 @dataclass(frozen=True)
-class Confirmation:
-    """Whether a specification curve supports a detection.
-
-    Attributes
-    ----------
-    is_confirmed : bool
-        Same sign in enough specifications and a small enough maxT p.
-    is_tested : bool
-        Whether there were placebo sessions enough to test the curve as a whole.
-    """
-
-    is_confirmed: bool
-    is_tested: bool
-    reason: str
-
-
-@dataclass(frozen=True)
 class Asked:
     """What every specification is asked.
 
@@ -441,13 +424,9 @@ def locate_estimation(
         known = f"they begin {sessions[usable][0].date()}" if usable.any() else "there is no session with all of them"
         said = f"not all returns exist on the event session {event_session.date()} ({known})."
         raise EstimationError(said, "Use a longer history.")
-    window = np.arange(max(event - gap - estimation_length, 0), max(event - gap, 0))
-    used = window[usable[window] & ~np.asarray(sessions[window].isin(left_out))]
-    needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * estimation_length)))
-    if len(used) < needed:
-        said = f"{len(used)} of {estimation_length} estimation sessions are usable; at least {needed} are needed."
-        raise EstimationError(said, "Use a source with a longer history.")
-    return used, event
+    used, _ = choose_estimation(design, event_session, length=estimation_length, gap=gap, masked=left_out)
+    check_length(design, len(used), asked_sessions=estimation_length)
+    return sessions.get_indexer(used), event
 
 
 def locate_gap(design: Design, estimation: np.ndarray, event: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from event_impact.events.articles import Story
 from event_impact.inference.candidate_set import (
     CandidateSession,
     CandidateSet,
+    Confirmation,
     Judgement,
     judge_row,
     measure_candidates,
@@ -250,10 +251,8 @@ def unavailable(
     specification: Specification, first: int, last: int, *, is_primary: bool, reason: str
 ) -> WindowEstimate:
     """A row that cannot be computed, with its reason."""
-    tests = {"t": not_computable("t", reason)}
-    return WindowEstimate(
-        specification, first, last, is_primary, None, Judgement("insufficient_data"), reason, tests
-    )  # fmt: skip
+    tests, judged = {"t": not_computable("t", reason)}, Judgement("insufficient_data")
+    return WindowEstimate(specification, first, last, is_primary, None, judged, reason, tests)
 
 
 def assess_window(
@@ -435,19 +434,15 @@ def adjust_primary(rows: list[WindowEstimate], *, bound: float) -> list[WindowEs
     return result
 
 
-def apply_confirmation(
-    row: WindowEstimate, *, is_confirmed: bool, reason: str, is_tested: bool = True
-) -> WindowEstimate:
+def apply_confirmation(row: WindowEstimate, found: Confirmation) -> WindowEstimate:
     """A detection as ``effect`` or ``fragile`` by its specification curve, the reason in its note.
 
     Parameters
     ----------
-    is_confirmed : bool
-        Same sign in most eligible specifications and a small placebo maxT p.
-    reason : str
-        The numbers behind that, or why there is no curve. Rows that are no detection stay as they are.
-    is_tested : bool
-        Whether the curve could be tested as a whole.
+    row : WindowEstimate
+        Where it is no detection it stays as it is.
+    found : Confirmation
+        What its curve says.
 
     Returns
     -------
@@ -455,9 +450,9 @@ def apply_confirmation(
     """
     if row.outcome != "fragile":
         return row
-    note = "; ".join(filter(None, (row.note, reason)))
-    judged = replace(row.judgement, outcome="effect" if is_confirmed else "fragile")
-    return replace(row, judgement=judged, note=note, is_curve_tested=is_tested)
+    note = "; ".join(filter(None, (row.note, found.reason)))
+    judged = replace(row.judgement, outcome="effect" if found.is_confirmed else "fragile")
+    return replace(row, judgement=judged, note=note, is_curve_tested=found.is_tested)
 
 
 def frame_tests(rows: list[WindowEstimate]) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from collections import Counter
 import pandas as pd
 
 from event_impact.base.result import TestResult, not_computable
+from event_impact.inference.candidate_set import Confirmation
 from event_impact.inference.robustness import (
     DIMENSIONS,
-    Confirmation,
     LeftOutDay,
     SpecificationCurve,
     SpecificationEstimate,

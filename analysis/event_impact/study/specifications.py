@@ -19,13 +19,13 @@ from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import Measured
 from event_impact.estimation.models import FACTOR_COLUMNS, MODEL_LABELS, Design, build_design
 from event_impact.events.sessions import Alignment
+from event_impact.inference.candidate_set import Confirmation
 from event_impact.inference.robustness import (
     LOG,
     SIMPLE,
     Asked,
     Candidate,
     Choice,
-    Confirmation,
     LeftOutDay,
     SpecificationCurve,
     SpecificationEstimate,
@@ -89,13 +89,10 @@ def confirm_detections(rows: list[WindowEstimate], trace: Callable[[str], Specif
     confirmed = []
     for row in rows:
         if row.outcome == "fragile" and row.is_primary:
-            found = judge_curve(trace(row.return_kind))
-            row = apply_confirmation(
-                row, is_confirmed=found.is_confirmed, reason=found.reason, is_tested=found.is_tested
-            )
+            row = apply_confirmation(row, judge_curve(trace(row.return_kind)))
         elif row.outcome == "fragile":
             reason = "the specification curve covers the declared rows of the event session only"
-            row = apply_confirmation(row, is_confirmed=False, reason=reason)
+            row = apply_confirmation(row, Confirmation(False, True, reason))
         confirmed.append(row)
     return confirmed
 
