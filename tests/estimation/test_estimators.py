@@ -140,7 +140,7 @@ def test_lead_lag_keeps_both_coefficients_apart(series):
     found = measure_abnormal_returns(design, index[380], estimation_sessions=250, gap_sessions=10, path=(0, 0))
     assert found.fit.coefficients["market_beta_before"] == pytest.approx(0.8, abs=0.01)
     assert found.fit.coefficients["market_beta"] == pytest.approx(0.4, abs=0.01)
-    assert index[0] not in design.usable
+    assert index[0] not in design.sessions[design.is_usable]
     with pytest.raises(EstimationError, match="close_to_close"):
         build_design("lead_lag", returns, return_kind="close_to_open", **args)
 

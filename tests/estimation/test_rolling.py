@@ -63,7 +63,7 @@ def test_dummy_regression_gives_the_same_abnormal_returns_and_errors(series):
     e = y[rows] - full @ b
     covariance = e @ e / (62 - 5) * np.linalg.inv(full.T @ full)
     np.testing.assert_allclose(fits.abnormal_returns[0], b[-2:], rtol=0, atol=1e-14)
-    np.testing.assert_allclose(fits.car_std[0] ** 2, covariance[-2:, -2:].sum(), rtol=1e-11)
+    np.testing.assert_allclose((fits.car / fits.scar)[0] ** 2, covariance[-2:, -2:].sum(), rtol=1e-11)
 
 
 def test_leverages_sum_to_the_number_of_coefficients(series):

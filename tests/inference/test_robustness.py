@@ -20,7 +20,6 @@ from event_impact.inference.robustness import (
     curve_frame,
     estimate_curve,
     locate_estimation,
-    locate_gap,
     placebo_t_values,
 )
 from event_impact.inference.windows import HEADLINE_KIND
@@ -214,7 +213,7 @@ def test_every_specification_is_judged_by_the_rule_of_the_headline(focal, candid
             design.regressors.to_numpy(),
             estimation=estimation,
             window=np.array([event]),
-            between=locate_gap(design, estimation, event),
+            between=np.arange(estimation[-1] + 1, event)[design.is_usable[estimation[-1] + 1 : event]],
         )
         rule = invert_rule(fits)
         assert (found.p_conformal, found.p_fhs) == (rule.p_conformal[0], rule.p_fhs[0])

@@ -21,7 +21,6 @@ coefficient of their own; the sum of the two times one day's return would be wro
 the cost of capital, not abnormal returns).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -109,18 +108,9 @@ class Design:
         return np.asarray(self.response.notna() & self.regressors.notna().all(axis=1))
 
     @cached_property
-    def usable(self) -> pd.DatetimeIndex:
-        """The sessions on which they do."""
-        return self.sessions[self.is_usable]
-
-    @cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Response (T,) and regressors (T, K) of all sessions."""
         return self.response.to_numpy(dtype=float), self.regressors.to_numpy(dtype=float)
-
-
-Parts = tuple[pd.Series, list[pd.Series], pd.Series]
-"""Response, regressors and offset of a design."""
 
 
 def build_design(
@@ -157,39 +147,28 @@ def build_design(
     """
     firm, market = returns[ticker], returns[benchmark]
     ones, zero = pd.Series(1.0, index=returns.index, name="intercept"), pd.Series(0.0, index=returns.index)
-
-    def factor_design() -> Parts:
+    response, offset, columns = firm, zero, [ones, market.rename("market_beta")]
+    if model == "constant_mean":
+        columns = [ones]
+    elif model in ("market_adjusted", "market_adjusted_demeaned"):
+        response, offset, columns = firm - market, market, [ones] if model == "market_adjusted_demeaned" else []
+    elif model in FACTOR_COLUMNS:
         if factors is None:
             raise EstimationError(f"model {model}: no factors are at hand.", "Use model=market.")
         if return_kind != "close_to_close":
             raise EstimationError(f"model {model}: factors exist for close_to_close returns only.", "Use model=market.")
         aligned = factors.reindex(returns.index)
-        columns = [aligned[name] for name in FACTOR_COLUMNS[model]]
-        return firm - aligned["rf"], [ones, *columns], aligned["rf"]
-
-    def peer_design() -> Parts:
+        response, offset = firm - aligned["rf"], aligned["rf"]
+        columns = [ones, *(aligned[name] for name in FACTOR_COLUMNS[model])]
+    elif model in PEER_MODELS:
         if not peers:
             raise EstimationError(f"model {model}: no peers with prices are at hand.", "Use model=market.")
-        donors = [returns[p].rename(f"beta_{p}") for p in peers]
-        own_market = [] if model == "synthetic_control" else [market.rename("market_beta")]
-        return firm, [ones, *own_market, *donors], zero
-
-    def lead_lag_design() -> Parts:
+        known = [ones] if model == "synthetic_control" else columns
+        columns = [*known, *(returns[p].rename(f"beta_{p}") for p in peers)]
+    elif model == "lead_lag":
         if return_kind != "close_to_close":
             raise EstimationError("model lead_lag: only close_to_close returns follow each other.", "Use model=market.")
-        return firm, [ones, market.shift().rename("market_beta_before"), market.rename("market_beta")], zero
-
-    market_design = (firm, [ones, market.rename("market_beta")], zero)
-    builders: dict[str, Callable[[], Parts]] = {
-        "constant_mean": lambda: (firm, [ones], zero),
-        "market_adjusted": lambda: (firm - market, [], market),
-        "market_adjusted_demeaned": lambda: (firm - market, [ones], market),
-        **dict.fromkeys(("market", "garch_market", "robust"), lambda: market_design),
-        **dict.fromkeys(PEER_MODELS, peer_design),
-        **dict.fromkeys(FACTOR_COLUMNS, factor_design),
-        "lead_lag": lead_lag_design,
-    }
-    response, columns, offset = builders[model]()
+        columns.insert(1, market.shift().rename("market_beta_before"))
     regressors = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=returns.index)
     return Design(model, return_kind, benchmark, market, response, regressors, offset)
 
@@ -317,7 +296,7 @@ def choose_estimation(
     if event_session not in design.sessions:
         raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
     window = estimation_sessions_before(design.sessions, event_session, length=length, gap=gap)
-    complete = window.intersection(design.usable)
+    complete = window.intersection(design.sessions[design.is_usable])
     used = complete if masked is None else complete.difference(masked)
     reasons = []
     if len(window) < length:

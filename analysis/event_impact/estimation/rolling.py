@@ -92,15 +92,11 @@ class WindowFits:
         return np.asarray(self.abnormal_returns.sum(axis=1))
 
     @property
-    def car_std(self) -> np.ndarray:
-        """s sqrt(1'G1): the estimation error is shared by the days of a window, so not sqrt(m) s (Salinger 1992)."""
-        summed = self.window_coordinates.sum(axis=1)
-        return np.asarray(self.residual_std * np.sqrt(self.window_length + np.einsum("nk,nk->n", summed, summed)))
-
-    @property
     def scar(self) -> np.ndarray:
-        """CAR over its own forecast standard deviation, (n,)."""
-        return np.asarray(self.car / self.car_std)
+        """CAR over s sqrt(1'G1), (n,): its days share the estimation error, so not over sqrt(m) s (Salinger 1992)."""
+        summed = self.window_coordinates.sum(axis=1)
+        spread = np.sqrt(self.window_length + np.einsum("nk,nk->n", summed, summed))
+        return np.asarray(self.car / (self.residual_std * spread))
 
     def take(self, rows: np.ndarray, first: int, last: int) -> "WindowFits":
         """Some windows, cut to the event days first..last counted from 0; those before become the gap."""

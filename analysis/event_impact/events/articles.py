@@ -10,7 +10,6 @@ import itertools
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import pandas as pd
 
 from event_impact.base.csv_tables import Tables, check_row, check_unique, check_words, open_tables
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
-from event_impact.events.calendars import load_hours
 
 STORY_COLUMNS = (
     "story", "title", "ticker", "exchange", "benchmark", "other_tickers", "counterparties",
@@ -162,14 +160,6 @@ class Story:
     def _repr_html_(self) -> str:
         head = f"<p><b>{escape(self.title)}</b> ({escape(self.ticker)}, {escape(self.exchange)})</p>"
         return head + _show_articles(self.articles)
-
-    def known_by(self, as_of: date) -> "Story":
-        """The story without articles that were published after the close of ``as_of``."""
-        hours = load_hours(self.exchange)
-        label = pd.Timestamp(as_of)
-        limit = hours.close_at(label) if hours.is_session(label) else label.tz_localize("UTC")
-        known = tuple(article for article in self.articles if article.published_latest <= limit)
-        return dataclasses.replace(self, articles=known)
 
 
 def _show_articles(articles: tuple[Article, ...]) -> str:

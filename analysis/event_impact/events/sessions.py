@@ -322,7 +322,8 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
             before, after = (session.date() for session in hours.neighbours(label))
             said = f"The neighbouring sessions are {before} and {after}."
             raise ConfigError(f"as_of: {as_of} is no session of {hours.exchange}.", said)
-        known = story.known_by(as_of)
+        limit = hours.close_at(label)
+        known = replace(story, articles=tuple(a for a in story.articles if a.published_latest <= limit))
         if known.is_draft:
             event = align_story(story, opens=opens).event_session.date()
             told = f"as_of: {as_of} lies before the event session of {story.story}, {event}."

@@ -145,19 +145,12 @@ def find_abnormal_sign(claim: Claim, context: ClaimContext) -> Found:
     if total.estimate is None:
         raise StudyError(total.note)
     low, high = invert_window(context.abnormal[kind], 0, 0).first_interval(0.05)
-    measures = (
-        ("abnormal return", total.estimate, "return"),
-        ("95 % low", low, "return"),
-        ("95 % high", high, "return"),
-    )
+    named = {"abnormal return": total.estimate, "95 % low": low, "95 % high": high}
+    measures, lies = tuple((label, value, "return") for label, value in named.items()), "the 95 % interval lies"
     if high < 0:
-        return (
-            "supported",
-            measures,
-            "the 95 % interval lies below zero; it belongs to all news of the session together",
-        )
+        return "supported", measures, f"{lies} below zero; it belongs to all news of the session together"
     if low > 0:
-        return "contradicted", measures, "the 95 % interval lies above zero"
+        return "contradicted", measures, f"{lies} above zero"
     return "not_established", measures, "the 95 % interval holds zero: the figures cannot tell the sign"
 
 

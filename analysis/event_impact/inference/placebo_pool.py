@@ -114,43 +114,30 @@ class _Pool:
     def rank(self, total: WindowSum) -> PlaceboRank:
         """All ranks of one window."""
         whole, away = (self.eligible(first=total.first, last=total.last, news=news) for news in ((), self.near))
-        is_away = np.isin(whole, away)
-        t_values = np.empty((0, total.length))
+        is_away, own = np.isin(whole, away), np.searchsorted(self.positions, whole)
+        earlier, f_values, t_values = np.empty(0), np.empty(0), np.empty((0, total.length))
         if total.standard_error is None:
-            statistic, earlier = self._rank_counterfactual(total, whole)
             tests = {"joint_f": not_computable("joint_f", total.note)}
+            spread = float(np.sqrt(np.mean(self.abnormal.fit.residuals**2)) * np.sqrt(total.length))
+            if self.counterfactual is not None:
+                coefficients, spreads = (part[own] for part in self.counterfactual)
+                found: Any = {"events": whole, "first": total.first, "last": total.last}
+                earlier = standardised_sums(*self.series, coefficients, spreads, **found)
         else:
-            statistic = float(total.estimate / total.standard_error)  # type: ignore[operator]
-            earlier, f_values, at_all = self._standardise(total, whole)
-            tests, t_values = (
-                {"joint_f": joint_test(effects_of(self.abnormal, total), f_values[is_away])},
-                at_all[is_away],
-            )
+            spread = total.standard_error
+            if self.fits is not None:
+                fits = self.fits.take(own, total.first + self.gap, total.last + self.gap)
+                covariance = forecast_covariances(fits, self.garch and self.garch.take(own))
+                earlier = fits.car / np.sqrt(covariance.sum(axis=(1, 2)))
+                f_values = joint_f_values(fits.abnormal_returns, covariance)
+                errors = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+                t_values = (fits.abnormal_returns / errors)[is_away]
+            tests = {"joint_f": joint_test(effects_of(self.abnormal, total), f_values[is_away])}
+        statistic = float(total.abnormal.sum() / spread)
         tests["placebo"] = placebo_test(statistic, earlier[is_away])
         if total.length > 1:
             tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
         return PlaceboRank(tests, statistic, earlier[is_away], self.abnormal.design.sessions[away], t_values)
-
-    def _standardise(self, total: WindowSum, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Standardised CAR, joint F and t of each session at every position."""
-        if not positions.size or self.fits is None:
-            return np.empty(0), np.empty(0), np.empty((0, total.length))
-        own = np.searchsorted(self.positions, positions)
-        fits = self.fits.take(own, total.first + self.gap, total.last + self.gap)
-        covariance = forecast_covariances(fits, self.garch and self.garch.take(own))
-        f_values = joint_f_values(fits.abnormal_returns, covariance)
-        t_values = fits.abnormal_returns / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-        return fits.car / np.sqrt(covariance.sum(axis=(1, 2))), f_values, t_values
-
-    def _rank_counterfactual(self, total: WindowSum, positions: np.ndarray) -> tuple[float, np.ndarray]:
-        spread = float(np.sqrt(np.mean(self.abnormal.fit.residuals**2)) * np.sqrt(total.length))
-        statistic = float(total.estimate / spread)  # type: ignore[operator]
-        if not positions.size or self.counterfactual is None:
-            return statistic, np.empty(0)
-        own = np.searchsorted(self.positions, positions)
-        coefficients, spreads = (part[own] for part in self.counterfactual)
-        window: Any = {"events": positions, "first": total.first, "last": total.last}
-        return statistic, standardised_sums(*self.series, coefficients, spreads, **window)
 
 
 def effects_of(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:

@@ -400,10 +400,11 @@ def _fit_candidate(candidate: Candidate, asked: Asked) -> tuple[list[WindowFits]
     design, lengths = candidate.design, candidate.choice.lengths
     try:
         used, event = locate_estimation(design, asked.event_session, **lengths, left_out=candidate.masked)
-        places = [event + rel_session for rel_session in asked.rel_sessions]
-        gaps = [locate_gap(design, used, at) for at in places]
-        arrays, days = design.arrays, zip(places, gaps, strict=True)
-        return [fit_windows(*arrays, estimation=used, window=np.array([at]), between=gap) for at, gap in days], ""
+        fits, after = [], int(used[-1]) + 1
+        for at in (event + rel_session for rel_session in asked.rel_sessions):
+            gap = after + np.flatnonzero(design.is_usable[after:at])
+            fits.append(fit_windows(*design.arrays, estimation=used, window=np.array([at]), between=gap))
+        return fits, ""
     except EstimationError as error:
         return [], error.message
 
@@ -427,12 +428,6 @@ def locate_estimation(
     used, _ = choose_estimation(design, event_session, length=estimation_length, gap=gap, masked=left_out)
     check_length(design, len(used), asked_sessions=estimation_length)
     return sessions.get_indexer(used), event
-
-
-def locate_gap(design: Design, estimation: np.ndarray, event: int) -> np.ndarray:
-    """Positions after the estimation window and before the event that have a return."""
-    first = int(estimation[-1]) + 1
-    return first + np.flatnonzero(design.is_usable[first:event])
 
 
 def _invert_all(found: list[list[WindowFits]], rel_sessions: tuple[int, ...]) -> list[CandidateSet | None]:
@@ -577,11 +572,7 @@ def leave_out_days(
     kept = np.stack([np.delete(estimation, row) for row in rows])
     parts = fit_windows(*design.arrays, estimation=kept, window=np.full((len(rows), 1), event))
     days, estimates = sessions[estimation[rows]], parts.abnormal_returns[:, 0]
-    figures = (
-        estimates,
-        parts.forecast_std[:, 0],
-        estimates - whole.abnormal_returns[0, 0],
-        ranks.conformal_p_values(parts),
-    )
+    changes, p_values = estimates - whole.abnormal_returns[0, 0], ranks.conformal_p_values(parts)
+    figures = estimates, parts.forecast_std[:, 0], changes, p_values
     found = zip(days, *(values.tolist() for values in figures), strict=True)
     return tuple(LeftOutDay(day, str(labels.loc[day]), *numbers) for day, *numbers in found)

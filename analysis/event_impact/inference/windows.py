@@ -225,7 +225,10 @@ class WindowEstimate:
         pairs = {"ci90": self.ci90, "ci95": self.ci95, "t90": self.t_interval(0.90), "t95": self.t_interval(0.95)}
         found = [v if math.isfinite(v) else None for v in self.mde_rule] or [None] * len(SHARES)
         is_declared = (self.first, self.last) == (0, 0) and self.return_kind in DECLARED_KINDS
-        sides = ((0, "low"), (1, "high"))
+        sides, news = (
+            ((0, "low"), (1, "high")),
+            f"holds other news: {'; '.join(self.other_news)}" * bool(self.other_news),
+        )
         known = {
             **asdict(self.specification),
             **{f"p_{name}": test.p_value for name, test in self.tests.items()},
@@ -234,13 +237,9 @@ class WindowEstimate:
             "is_primary": self.is_primary or is_declared,
             "t": self.tests["t"].statistic if "t" in self.tests else None,
             "outcome": self.outcome or None,
-            "note": "; ".join(filter(None, (self.note, self.caution, self.describe_news()))),
+            "note": "; ".join(filter(None, (self.note, self.caution, news))),
         }
         return {name: known[name] if name in known else getattr(self, name, None) for name in COLUMNS}
-
-    def describe_news(self) -> str:
-        """The recorded other news inside the window, in words; empty when none is known."""
-        return f"holds other news: {'; '.join(self.other_news)}" if self.other_news else ""
 
 
 def _bounded(low: float, high: float) -> Ends | None:
