@@ -6,7 +6,7 @@ import contextlib
 import math
 
 import pytest
-from event_impact.base.config import PARSERS, StudyConfig, format_windows, parse_windows
+from event_impact.base.config import PARAMETERS, StudyConfig, format_windows, parse_windows
 from event_impact.base.errors import ConfigError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 def test_defaults_survive_the_round_trip():
     config = StudyConfig()
     assert StudyConfig.from_parameters(**config.as_parameters()) == config
-    assert list(config.as_parameters()) == list(PARSERS)
+    assert list(config.as_parameters()) == list(PARAMETERS)
 
 
 @pytest.mark.parametrize("text", ["+0:1", "0:+1", "+0:+1", " 0:1 "])
@@ -102,7 +102,7 @@ def test_windows_round_trip(pairs):
         assert parse_windows("windows", format_windows(windows)) == windows
 
 
-@given(st.text(max_size=20), st.sampled_from(sorted(PARSERS)))
+@given(st.text(max_size=20), st.sampled_from(sorted(PARAMETERS)))
 def test_no_text_escapes_as_another_error(text, name):
     with contextlib.suppress(ConfigError):  # any other kind of error fails the test
         StudyConfig.from_parameters(**{name: text})

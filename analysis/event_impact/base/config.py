@@ -8,7 +8,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
 
@@ -130,10 +130,15 @@ def parse_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     return value
 
 
-def parse_benchmark(name: str, value: Any) -> str:
-    """A ticker, or empty for the benchmark that the story names."""
+def parse_window(name: str, value: Any) -> Window:
+    """One such window."""
+    return parse_windows(name, value, single=True)[0]
+
+
+def parse_benchmark(name: str, value: Any, *words: str) -> str:
+    """A ticker, or one of the words that stand in its place; empty for the benchmark that the story names."""
     ticker = "" if value is None else value
-    is_sound = isinstance(ticker, str) and (not ticker or TICKER_PATTERN.fullmatch(ticker) is not None)
+    is_sound = isinstance(ticker, str) and (ticker in ("", *words) or TICKER_PATTERN.fullmatch(ticker) is not None)
     check_value(is_sound, name, "a ticker such as SPY", value, "Leave it empty for the story's.")
     return str(ticker)
 
@@ -149,6 +154,11 @@ def parse_source(name: str, value: Any) -> str:
 def format_windows(windows: tuple[Window, ...]) -> str:
     """The inverse of :func:`parse_windows`."""
     return ",".join(f"{first}:{last}" for first, last in windows)
+
+
+def parameter(default: Any, parse: Callable[..., Any], *limits: Any) -> Any:
+    """A field of :class:`StudyConfig` whose values ``parse`` reads by its name, within limits."""
+    return field(default=default, metadata={"parse": parse, "limits": limits})
 
 
 @dataclass(frozen=True)
@@ -204,29 +214,30 @@ class StudyConfig:
     event_impact.base.errors.ConfigError: model: expected one of constant_mean, ...
     """
 
-    story: str = "ford-xiaomi"
-    as_of: date = date(2026, 2, 13)
-    source: str = "snapshot"
-    benchmark: str = ""
-    model: str = "market"
-    estimation_sessions: int = 250
-    gap_sessions: int = 10
-    windows: tuple[Window, ...] = ((0, 0), (0, 1), (0, 2))
-    runup: tuple[Window, ...] = ((-10, -1), (-5, -1))
-    path: Window = (-20, 10)
-    mask: str = "none"
-    equivalence_bound: float = 0.02
-    significance: float = 0.05
-    seed: int = 20260202
-    bars: str = "snapshot"
-    bar_minutes: int = 5
-    bar_sessions: int = 10
-    bar_benchmark: str = ""
-    after_minutes: int = 60
+    story: str = parameter("ford-xiaomi", parse_story)
+    as_of: date = parameter(date(2026, 2, 13), parse_date)
+    source: str = parameter("snapshot", parse_source)
+    benchmark: str = parameter("", parse_benchmark)
+    model: str = parameter("market", parse_choice, MODELS)
+    estimation_sessions: int = parameter(250, parse_int, 30, 1000)
+    gap_sessions: int = parameter(10, parse_int, 0, 60)
+    windows: tuple[Window, ...] = parameter(((0, 0), (0, 1), (0, 2)), parse_windows)
+    runup: tuple[Window, ...] = parameter(((-10, -1), (-5, -1)), parse_windows)
+    path: Window = parameter((-20, 10), parse_window)
+    mask: str = parameter("none", parse_choice, MASKS)
+    equivalence_bound: float = parameter(0.02, parse_fraction, 0.001, 0.2)
+    significance: float = parameter(0.05, parse_fraction, 0.001, 0.2)
+    seed: int = parameter(20260202, parse_int, -(2**62), 2**62)
+    bars: str = parameter("snapshot", parse_source)
+    bar_minutes: int = parameter(5, parse_int, 1, 60)
+    bar_sessions: int = parameter(10, parse_int, 3, 60)
+    bar_benchmark: str = parameter("", parse_benchmark, NO_BENCHMARK)
+    after_minutes: int = parameter(60, parse_int, 5, 390)
 
     def __post_init__(self) -> None:
-        for name, parse in PARSERS.items():
-            object.__setattr__(self, name, parse(name, getattr(self, name)))
+        for entry in fields(self):
+            value = entry.metadata["parse"](entry.name, getattr(self, entry.name), *entry.metadata["limits"])
+            object.__setattr__(self, entry.name, value)
         self._check_windows()
 
     @classmethod
@@ -239,9 +250,9 @@ class StudyConfig:
             For an unknown name, a value of the wrong type or out of range, or windows that
             touch the estimation window.
         """
-        unknown = sorted(set(parameters) - set(PARSERS))
+        unknown = sorted(set(parameters) - set(PARAMETERS))
         if unknown:
-            hint = f"{did_you_mean(unknown[0], PARSERS)} The parameters are: {', '.join(PARSERS)}."
+            hint = f"{did_you_mean(unknown[0], PARAMETERS)} The parameters are: {', '.join(PARAMETERS)}."
             raise ConfigError(f"unknown parameter {', '.join(unknown)}.", hint.strip())
         return cls(**parameters)
 
@@ -279,25 +290,5 @@ class StudyConfig:
         return f"<table><caption>Parameters</caption><tbody>{rows}</tbody></table>"
 
 
-# One parser a parameter: the whole list of what a run may be asked.
-PARSERS: dict[str, Callable[[str, Any], Any]] = {
-    "story": parse_story,
-    "as_of": parse_date,
-    "source": parse_source,
-    "benchmark": parse_benchmark,
-    "model": lambda name, value: parse_choice(name, value, MODELS),
-    "estimation_sessions": lambda name, value: parse_int(name, value, 30, 1000),
-    "gap_sessions": lambda name, value: parse_int(name, value, 0, 60),
-    "windows": parse_windows,
-    "runup": parse_windows,
-    "path": lambda name, value: parse_windows(name, value, single=True)[0],
-    "mask": lambda name, value: parse_choice(name, value, MASKS),
-    "equivalence_bound": lambda name, value: parse_fraction(name, value, 0.001, 0.2),
-    "significance": lambda name, value: parse_fraction(name, value, 0.001, 0.2),
-    "seed": lambda name, value: parse_int(name, value, -(2**62), 2**62),
-    "bars": parse_source,
-    "bar_minutes": lambda name, value: parse_int(name, value, 1, 60),
-    "bar_sessions": lambda name, value: parse_int(name, value, 3, 60),
-    "bar_benchmark": lambda name, value: value if value == NO_BENCHMARK else parse_benchmark(name, value),
-    "after_minutes": lambda name, value: parse_int(name, value, 5, 390),
-}
+# The whole list of what a run may be asked.
+PARAMETERS = tuple(entry.name for entry in fields(StudyConfig))

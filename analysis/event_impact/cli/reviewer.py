@@ -19,9 +19,9 @@ class RunCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Notebooks of the study, parameters and models, then the example."""
-        from event_impact.base.config import MODELS, PARSERS
+        from event_impact.base.config import MODELS, PARAMETERS
 
-        held = {"Notebooks": context.list_notebooks(context.open_root()), "Parameters": PARSERS, "Models": MODELS}
+        held = {"Notebooks": context.list_notebooks(context.open_root()), "Parameters": PARAMETERS, "Models": MODELS}
         for title, names in held.items():
             with formatter.section(title):
                 formatter.write_text(", ".join(names))
