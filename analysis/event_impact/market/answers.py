@@ -6,16 +6,8 @@ from typing import Any
 import pandas as pd
 
 from event_impact.events.calendars import SessionHours
-from event_impact.market.checks import (
-    MAX_BAD_SHARE,
-    MAX_PRICE_FACTOR,
-    PRICE_COLUMNS,
-    Doubt,
-    keep_figures,
-    parse_prices,
-    refuse,
-    set_aside_figures,
-)
+from event_impact.market import checks
+from event_impact.market.checks import Doubt, check_table, refuse
 from event_impact.market.plausibility import find_doubts
 from event_impact.market.protocol import Answer
 
@@ -83,32 +75,36 @@ def parse_daily(
     if late.any():
         notes.append(f"{int(late.sum())} row after {unfinished_after.date()} left out: its session had not closed")
         frame = frame[~late]
-    if frame.empty:
-        raise refuse(where, "there is no row of a closed session", AGAIN)
-    figures, aside = keep_figures(parse_prices(frame.reset_index(), where), hours, where)
+    check_table(not frame.empty, where, "there is no row of a closed session", AGAIN)
+    figures, aside = checks.keep_figures(checks.parse_prices(frame.reset_index(), where), hours, where)
     if hours is None:
         notes.append("no calendar is known for this listing: missing sessions could not be looked for")
-    _refuse_stale(figures, expected_last, where)
+    last = figures.index[-1]
+    if expected_last is not None and last < expected_last:
+        said = f"it ends with {last.date()}, but {expected_last.date()} has closed"
+        raise refuse(where, said, "Fetch again later, or say --end if the listing has ended.")
+    bars = figures[[*checks.PRICE_COLUMNS, "volume"]].tail(2)
+    is_repeated = len(bars) > 1 and bool((bars.iloc[0] == bars.iloc[1]).all()) and bars["volume"].iloc[1] > 0
+    check_table(not is_repeated, where, f"the bar of {last.date()} repeats the one before it in every figure", AGAIN)
     other = None if opinion is None else _label_rows(opinion.frame, hours, where)[0]
     found = find_doubts(figures, currency=answer.metadata.get("currency", ""), benchmark=benchmark, opinion=other)
     table = figures.assign(ticker=answer.ticker, date=pd.DatetimeIndex(figures.index).strftime("%Y-%m-%d"))
-    said = (*notes, *answer.remarks)
-    return DailyTable(
-        answer.ticker, table.reset_index(drop=True)[list(DAILY)], answer.metadata, (*doubts, *aside, *found), said,
-        answer.raw,
-    )  # fmt: skip
+    table, doubts, notes = (
+        table.reset_index(drop=True)[list(DAILY)],
+        [*doubts, *aside, *found],
+        [*notes, *answer.remarks],
+    )
+    return DailyTable(answer.ticker, table, answer.metadata, tuple(doubts), tuple(notes), answer.raw)
 
 
 def _check_shape(frame: pd.DataFrame, columns: tuple[str, ...], where: str, hint: str = AGAIN) -> pd.DataFrame:
-    if not isinstance(frame, pd.DataFrame) or frame.empty:
-        raise refuse(where, "it is empty", hint)
-    if frame.columns.nlevels > 1:
-        raise refuse(where, "its columns have two levels", "This version of the provider's package is not supported.")
+    check_table(isinstance(frame, pd.DataFrame) and not frame.empty, where, "it is empty", hint)
+    unsupported = "This version of the provider's package is not supported."
+    check_table(frame.columns.nlevels == 1, where, "its columns have two levels", unsupported)
     missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise refuse(where, f"the columns {', '.join(missing)} are missing", AGAIN)
-    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
-        raise refuse(where, "its times carry no time zone", AGAIN)
+    check_table(not missing, where, f"the columns {', '.join(missing)} are missing", AGAIN)
+    is_zoned = isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None
+    check_table(is_zoned, where, "its times carry no time zone", AGAIN)
     return frame
 
 
@@ -120,7 +116,7 @@ def _label_rows(
     index = pd.DatetimeIndex(frame.index)
     local = index.tz_convert(hours.timezone) if hours else index
     off = local != local.normalize()
-    if off.sum() > max(MAX_BAD_SHARE * len(local), 1):
+    if off.sum() > max(checks.MAX_BAD_SHARE * len(local), 1):
         raise refuse(where, f"{index[off][0]} is no midnight in {local.tz}: the dates are shifted by a zone", AGAIN)
     doubts = [Doubt(str(t), "row", "", "its instant is no session's midnight") for t in index[off]]
     frame = frame.set_axis(local.tz_localize(None).rename("date"))[~off]
@@ -130,18 +126,6 @@ def _label_rows(
     doubts += [Doubt(f"{s:%Y-%m-%d}", "row", "", "it came twice") for s in frame.index[frame.index.duplicated()]]
     frame = frame[~frame.reset_index().duplicated().to_numpy()]  # the same once more; of two versions, neither
     return frame[~frame.index.duplicated(keep=False)], doubts, notes
-
-
-def _refuse_stale(prices: pd.DataFrame, expected_last: pd.Timestamp | None, where: str) -> None:
-    last = prices.index[-1]
-    if expected_last is not None and last < expected_last:
-        said = f"it ends with {last.date()}, but {expected_last.date()} has closed"
-        raise refuse(where, said, "Fetch again later, or say --end if the listing has ended.")
-    if len(prices) > 1:
-        before, after = prices.iloc[-2], prices.iloc[-1]
-        same = all(before[name] == after[name] for name in (*PRICE_COLUMNS, "volume"))
-        if same and after["volume"] > 0:
-            raise refuse(where, f"the bar of {last.date()} repeats the one before it in every figure", AGAIN)
 
 
 def parse_bars(answer: Answer, *, minutes: int, until: pd.Timestamp) -> tuple[pd.DataFrame, tuple[Doubt, ...]]:
@@ -158,9 +142,10 @@ def parse_bars(answer: Answer, *, minutes: int, until: pd.Timestamp) -> tuple[pd
     frame = _check_shape(answer.frame, BARS[2:], where)
     frame = frame.set_axis(pd.DatetimeIndex(frame.index).tz_convert("UTC")).sort_index()
     frame = frame[~frame.index.duplicated() & (frame.index <= until - pd.Timedelta(minutes=minutes))]
-    figures, doubts = set_aside_figures(frame[frame["close"].notna()].assign(dividend=0.0), label=INSTANT)
-    usual = figures["close"].groupby(pd.DatetimeIndex(figures.index).date).transform("median")
-    far = figures.index[(figures["close"] > MAX_PRICE_FACTOR * usual) | (figures["close"] < usual / MAX_PRICE_FACTOR)]
+    figures, doubts = checks.set_aside_figures(frame[frame["close"].notna()].assign(dividend=0.0), label=INSTANT)
+    closes, limit = figures["close"], checks.MAX_PRICE_FACTOR
+    usual = closes.groupby(pd.DatetimeIndex(figures.index).date).transform("median")
+    far = figures.index[(closes > limit * usual) | (closes < usual / limit)]
     doubts += tuple(Doubt(t.strftime(INSTANT), "row", "", "its close is of another unit than its day's") for t in far)
     table = figures[figures["close"].notna() & ~figures.index.isin(far)]
     table = table.assign(ticker=answer.ticker, minute=pd.DatetimeIndex(table.index).strftime(INSTANT))
@@ -183,14 +168,9 @@ def parse_earnings(answer: Answer) -> pd.DataFrame:
     local = pd.DatetimeIndex(frame.index)
     is_day = local == local.normalize()
     ends = local.where(~is_day, local + pd.DateOffset(days=1)).where(is_day, local + EARNINGS_HOUR)
-    table = pd.DataFrame(
-        {
-            "announced_earliest": local.tz_convert("UTC").strftime(INSTANT),
-            "announced_latest": ends.tz_convert("UTC").strftime(INSTANT),
-            "ticker": answer.ticker,
-            "is_reported": frame["is_reported"].map({True: "yes", False: "no"}),
-        }
-    )
+    instants = (at.tz_convert("UTC").strftime(INSTANT) for at in (local, ends))
+    cells = (*instants, answer.ticker, frame["is_reported"].map({True: "yes", False: "no"}))
+    table = pd.DataFrame(dict(zip(EARNINGS, cells, strict=True)))
     return table.drop_duplicates("announced_earliest").sort_values("announced_earliest", ignore_index=True)
 
 

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from event_impact.base.csv_tables import Tables, open_tables, read_table
 from event_impact.base.errors import DataError
 from event_impact.market.bars import LABELS, Bars, Convention, build_bars
 from event_impact.market.checks import refuse
-from event_impact.market.snapshot import BARS_FOLDER, MANIFEST_COLUMNS, read_hashed
+from event_impact.market.snapshot import (
+    BARS_FOLDER,
+    MANIFEST_COLUMNS,
+    check_listed,
+    list_own_files,
+    read_hashed,
+    rows_of,
+)
 from event_impact.market.vintages import list_vintages
 
 # Columns of a manifest that say what the labels of a file of bars mean.
@@ -54,16 +60,15 @@ def find_bars(ticker: str, request: BarRequest) -> Bars | None:
         folder = open_tables(request.data).folder
         parts = (_downloaded(ticker, folder) if request.source == "auto" else []) or _embedded(ticker, request)
     else:
-        parts = _own(ticker, Path(request.source).expanduser())
+        parts = _own(ticker, request.source)
     lengths = {part.convention.bar_minutes for part in parts}
     fitting = [minutes for minutes in lengths if request.minutes % minutes == 0]
     if lengths and not fitting:
-        recorded, least = " and ".join(map(str, sorted(lengths))), min(lengths)
-        raise DataError(f"{ticker}: bars of {recorded} minutes are recorded, not of {request.minutes}.",
-                        f"Ask for bar_minutes={least}.")  # fmt: skip
-    chosen = [part for part in parts if part.convention.bar_minutes == max(fitting)] if fitting else []
-    if not chosen:
+        said = f"bars of {' and '.join(map(str, sorted(lengths)))} minutes are recorded, not of {request.minutes}."
+        raise DataError(f"{ticker}: {said}", f"Ask for bar_minutes={min(lengths)}.")
+    if not fitting:
         return None
+    chosen = [part for part in parts if part.convention.bar_minutes == max(fitting)]
     files = {name: sha for part in chosen for name, sha in part.files.items()}
     if len({part.convention for part in chosen}) > 1:
         raise refuse(f"bars of {ticker} in {', '.join(files)}", "their labels mean different things", "Name one file.")
@@ -84,10 +89,7 @@ def _embedded(ticker: str, request: BarRequest) -> list[_Part]:
     parts = []
     for row in rows[(rows["first_session"] <= day) & (rows["last_session"] >= day)].to_dict("records"):
         raw, sha = _read(tables.folder / row["file"])
-        if row["sha256"] != sha:
-            said = f"data/{row['file']} has another hash than the manifest."
-            raise DataError(said, "Restore it from its repository.")
-        parts.append(_Part({f"data/{row['file']}": sha}, raw, _convention(row), row["vintage"]))
+        parts.append(_Part({check_listed(row, sha): sha}, raw, _convention(row), row["vintage"]))
     return parts
 
 
@@ -109,21 +111,14 @@ def _downloaded(ticker: str, data: Path) -> list[_Part]:
     return parts
 
 
-def _own(ticker: str, path: Path) -> list[_Part]:
+def _own(ticker: str, source: str) -> list[_Part]:
     """One's own files: named after their ticker or with a column of it; labels as their column or a manifest says."""
-    if not path.exists():
-        raise DataError(f"bars: {path} does not exist.", "Name a CSV or Parquet file, or a folder of them.")
-    folder = path if path.is_dir() else path.parent
-    said = folder / "manifest.csv"
+    files = list_own_files(source, "bars")
+    said, parts = files[0].with_name("manifest.csv"), []
     rows = read_table(said, ("file", *BAR_COLUMNS)).set_index("file").T.to_dict() if said.is_file() else {}
-    files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".csv", ".parquet") and p != said]
-    parts = []
-    for file in files if path == folder else [path]:
-        raw, sha = _read(file)
-        is_own = raw["ticker"].astype(str) == ticker if "ticker" in raw.columns else file.stem.split("_")[0] == ticker
-        raw = raw[np.broadcast_to(is_own, len(raw))].reset_index(drop=True)
-        if len(raw):
-            name = file.name
+    for file in (file for file in files if file != said):
+        (raw, sha), name = _read(file), file.name
+        if len(raw := rows_of(ticker, raw, file.stem.split("_")[0])):
             convention = _convention(rows[name]) if name in rows else _read_clock(raw, name)
             raw = raw.rename(columns=dict.fromkeys(CLOCKS, "label"))
             parts.append(_Part({name: sha}, raw, convention, f"own file: {name}"))

@@ -14,7 +14,7 @@ import pandas as pd
 
 from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
-from event_impact.market.checks import MAX_PRICE_FACTOR, refuse
+from event_impact.market.checks import MAX_PRICE_FACTOR, check_table, refuse
 
 LABELS = ("start", "end")
 # So long without a bar inside trading hours is listed as a halt.
@@ -102,12 +102,10 @@ class Bars:
         """Stretches of at least five minutes of trading hours without a bar, in words."""
         held, bar = self.regular[self.regular["session"].isin(sessions)], self.convention.bar_minutes
         steps = held.groupby(["session", "part"])["since"].diff()
-        return [
-            f"{self.ticker}: no bar from {end - pd.Timedelta(minutes=step):%Y-%m-%d %H:%M} to "
-            f"{end - pd.Timedelta(minutes=bar):%H:%M} UTC."
-            for end, step in zip(held["ends_at"], steps, strict=True)
-            if step - bar >= HALT_MINUTES
-        ]
+        is_halt = steps - bar >= HALT_MINUTES
+        begins, ends = (held["ends_at"] - pd.to_timedelta(gap, unit="min") for gap in (steps, bar))
+        pairs = zip(begins[is_halt], ends[is_halt], strict=True)
+        return [f"{self.ticker}: no bar from {a:%Y-%m-%d %H:%M} to {b:%H:%M} UTC." for a, b in pairs]
 
 
 def place_bars(raw: pd.DataFrame, exchange: str, convention: Convention) -> pd.DataFrame:
@@ -140,24 +138,16 @@ def build_bars(
     where = f"bars of {ticker} in {', '.join(files)}"
     table = _read_table(raw, convention, where)
     priced = table[table["close"].notna()].reset_index(drop=True)
-    if priced.empty:
-        raise refuse(where, "no bar has a price")
+    check_table(not priced.empty, where, "no bar has a price")
     frame = place_bars(priced, exchange, convention)
     regular = frame[~frame["is_extended"]]
-    if regular.empty:
-        raise refuse(where, f"no bar lies in the hours of {exchange}", "Check the zone of its labels.")
+    check_table(not regular.empty, where, f"no bar lies in the hours of {exchange}", "Check the zone of its labels.")
     _check_steps(regular, convention.bar_minutes, where)
+    unpriced, extended = len(table) - len(priced), len(frame) - len(regular)
     notes = _judge_volume(frame, regular, convention.bar_minutes, where)
-    for count, what in (
-        (len(table) - len(priced), "carry no price and count as missing"),
-        (len(frame) - len(regular), "lie outside trading hours and are not used"),
-    ):
-        notes += [f"{count} bars {what}."] if count else []
+    notes += [f"{unpriced} bars carry no price and count as missing."] * (unpriced > 0)
+    notes += [f"{extended} bars lie outside trading hours and are not used."] * (extended > 0)
     return Bars(ticker, exchange, convention, frame, files, vintage, tuple(f"{ticker}: {note}" for note in notes))
-
-
-def _is_opening(ratios: pd.Series) -> bool:
-    return len(ratios) >= MIN_DROPS and bool((ratios > 1).all() and ratios.median() > OPENING_DROP)
 
 
 def doubt_clocks(bars: Bars, other: Bars) -> str:
@@ -197,23 +187,20 @@ def doubt_clocks(bars: Bars, other: Bars) -> str:
 def _read_table(raw: pd.DataFrame, convention: Convention, where: str) -> pd.DataFrame:
     """Labels in UTC with numbers; refuses what is none, repeated, out of order or overlaps."""
     missing = [name for name in ("label", "close") if name not in raw.columns]
-    if missing or raw.empty:
-        raise refuse(where, f"the columns {', '.join(missing)} are missing" if missing else "there are no rows")
+    check_table(not missing, where, f"the columns {', '.join(missing)} are missing")
+    check_table(not raw.empty, where, "there are no rows")
     try:
         labels = pd.to_datetime(raw["label"])
         labels = labels if labels.dt.tz is not None else labels.dt.tz_localize(convention.zone)
         numbers = raw.reindex(columns=["close", "volume"]).apply(pd.to_numeric)
     except (ValueError, TypeError, AttributeError) as error:  # no instant, mixed zones, a clock that does not exist
         raise refuse(where, f"a label is no instant, or a figure no number ({error})") from error
-    if (numbers["close"] <= 0).any() or (numbers["volume"] < 0).any() or np.isinf(numbers).any(axis=None):
-        raise refuse(where, "a close is not positive, or a volume is negative")
+    is_odd = (numbers["close"] <= 0) | (numbers["volume"] < 0) | np.isinf(numbers).any(axis=1)
+    check_table(not is_odd.any(), where, "a close is not positive, or a volume is negative")
     table: pd.DataFrame = numbers.assign(label=labels.dt.tz_convert("UTC")).reset_index(drop=True)
     steps = table["label"].diff().dt.total_seconds().to_numpy()[1:] / 60
-    for bad, what in (
-        (steps == 0, "a bar occurs more than once"),
-        (steps < 0, "the bars are not in order"),
-        (steps < convention.bar_minutes, f"bars of {convention.bar_minutes} minutes overlap"),
-    ):
+    overlap = (steps < convention.bar_minutes, f"bars of {convention.bar_minutes} minutes overlap")
+    for bad, what in ((steps == 0, "a bar occurs more than once"), (steps < 0, "the bars are not in order"), overlap):
         if bad.any():
             raise refuse(where, f"{what} at {table['label'].iloc[int(bad.argmax()) + 1]}")
     return table
@@ -222,8 +209,8 @@ def _read_table(raw: pd.DataFrame, convention: Convention, where: str) -> pd.Dat
 def _check_steps(regular: pd.DataFrame, minutes: int, where: str) -> None:
     stretch = regular.groupby(["session", "part"])
     usual = stretch["since"].agg(lambda since: since.diff().median())
-    if (regular["since"] % minutes).nunique() > 1 or (usual > minutes).any():
-        raise refuse(where, f"its bars are not all of {minutes} minutes", "Give one length of bar a file.")
+    is_even = (regular["since"] % minutes).nunique() == 1 and not (usual > minutes).any()
+    check_table(is_even, where, f"its bars are not all of {minutes} minutes", "Give one length of bar a file.")
     step = np.exp(np.abs(np.log(regular["close"]).groupby(regular["session"]).diff().to_numpy()))
     is_split = (step > SPLIT_FACTOR) & (np.abs(step - np.round(2 * step) / 2) < SPLIT_NEAR * step)
     if (broken := is_split | (step > MAX_PRICE_FACTOR)).any():
@@ -242,22 +229,23 @@ def _judge_volume(frame: pd.DataFrame, regular: pd.DataFrame, minutes: int, wher
     outside = frame[frame["is_extended"]].set_index("session")
     early = outside["volume"][outside["since"] > -minutes]
     before = (early / first["volume"].reindex(early.index)).median()
-    ratio, begins = (first["volume"] / second["volume"]).median(), first["since"] - minutes
+    drops, begins = first["volume"] / second["volume"], first["since"] - minutes
+    ratio, is_opening = drops.median(), len(drops) >= MIN_DROPS and (drops > 1).all()
     usual = traded.groupby("session")["volume"].median()
     surge = (first["volume"].combine(second["volume"], max) / usual).median()
     if (begins == 0).all() and ratio < MIN_OPENING_RATIO:
         said = f"the first bar after the open holds {ratio:.2f} times the volume of the second, as part of a bar would"
     elif before > MAX_EARLY_RATIO:
         said = f"the last bar before the open holds {before:.2f} times the volume of the first after it"
-    elif (begins > 0).all() and _is_opening(first["volume"] / second["volume"]):
+    elif (begins > 0).all() and is_opening and ratio > OPENING_DROP:
         said = f"the volume of an opening, {ratio:.2f} times the next bar's, begins {begins.median():.0f} min after the open"
     elif (begins > LATE_MINUTES).all() and surge > OPENING_SURGE:
         said = f"the volume of an opening stands {begins.median():.0f} minutes after the open"
     elif outside["volume"].median() > traded["volume"].median():
         said = "more is traded outside trading hours than in them"
     else:
-        is_late = bool((begins > 0).all())
-        return ["No bar holds the open, so its volume cannot vouch for what the labels mean."] if is_late else []
+        said = "No bar holds the open, so its volume cannot vouch for what the labels mean."
+        return [said] * bool((begins > 0).all())
     raise refuse(where, said, JUDGE)
 
 
@@ -359,19 +347,15 @@ def make_grid(
         n_own, n_shared = (int(is_held.to_numpy().sum()) for is_held in (own.notna(), own.notna() & market.notna()))
         notes += benchmark.notes
         if n_shared < MIN_SHARED * n_own:
-            notes.append(
-                f"{benchmark.ticker} has a price at {n_shared} of the {n_own} instants of {bars.ticker}: its bars end at "
-                "other minutes, so the model is a constant mean."
-            )
+            held_at = f"{benchmark.ticker} has a price at {n_shared} of the {n_own} instants of {bars.ticker}"
+            notes.append(f"{held_at}: its bars end at other minutes, so the model is a constant mean.")
             market = None
     known = own.notna() if market is None else own.notna() & market.notna()
     shares = known.mean(axis=1)[same.index < session][::-1]
     used = list(shares[shares >= MIN_SESSION_SHARE].index[:n_sessions][::-1])
     if len(used) < LEAST_SESSIONS:
-        raise DataError(
-            f"{bars.ticker}: {len(used)} sessions before {session.date()} have its bars; {LEAST_SESSIONS} are needed.",
-            "Use a source with earlier bars.",
-        )
+        said = f"{len(used)} sessions before {session.date()} have its bars; {LEAST_SESSIONS} are needed."
+        raise DataError(f"{bars.ticker}: {said}", "Use a source with earlier bars.")
     left_out = shares[(shares < MIN_SESSION_SHARE) & (shares.index > used[0])]
     rows = [*used, session]
     length = (same["closes_at"] - same["opens_at"]).dt.total_seconds().median() / 60

@@ -31,6 +31,7 @@ ALIASES = {
     "split": ("split", "stocksplits", "splitcoefficient", "splitfactor"),
 }  # fmt: skip
 """Ours -> theirs, without signs and case: Yahoo!, Stooq, Nasdaq, Alpha Vantage, Tiingo and the like."""
+SOUND_FIGURES = "Give sound figures with --source PATH, or fetch them again."
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 SET_ASIDE, NOTED, DOUBTFUL, ACCEPTED = "set aside", "noted", "doubtful", "accepted"
 
@@ -109,11 +110,15 @@ def tell_stopping(
     return f"figures inside the estimation or event windows look wrong: {' '.join(said)}" if said else ""
 
 
-def refuse(
-    where: str, what: str, hint: str = "Give sound figures with --source PATH, or fetch them again."
-) -> DataError:
+def refuse(where: str, what: str, hint: str = SOUND_FIGURES) -> DataError:
     """A :class:`DataError` that names the table."""
     return DataError(f"{where}: {what}.", hint)
+
+
+def check_table(is_sound: bool, where: str, what: str, hint: str = SOUND_FIGURES) -> None:
+    """Refuse a table that is not sound, as :func:`refuse`."""
+    if not is_sound:
+        raise refuse(where, what, hint)
 
 
 def parse_prices(raw: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -132,10 +137,9 @@ def parse_prices(raw: pd.DataFrame, where: str) -> pd.DataFrame:
         no number.
     """
     missing = [name for name in REQUIRED_COLUMNS if name not in raw.columns]
-    if missing:
-        raise refuse(where, f"the columns {', '.join(missing)} are missing", "See data/README.md for the columns.")
-    if raw.empty:
-        raise refuse(where, "there are no rows")
+    said = f"the columns {', '.join(missing)} are missing"
+    check_table(not missing, where, said, "See data/README.md for the columns.")
+    check_table(not raw.empty, where, "there are no rows")
     frame = pd.DataFrame({name: _to_numbers(raw, name, where) for name in (*PRICE_COLUMNS, *OPTIONAL_COLUMNS)})
     frame.index = _to_sessions(raw["date"], where)
     for name in ("dividend", "split"):
@@ -196,10 +200,8 @@ def set_aside_figures(frame: pd.DataFrame, *, label: str = "%Y-%m-%d") -> tuple[
         bad, reason = (frame[name] <= 0, "it is not positive") if is_price else (frame[name] < 0, "it is negative")
         take(name, bad, reason)
     for bound, side, sign in (("high", "above", 1), ("low", "below", -1)):
-        for judged, victim, reason in (
-            ("close", bound, f"the close lies {side} it"),
-            ("open", "open", f"it lies {side} the {bound}"),
-        ):
+        rules = ("close", bound, f"the close lies {side} it"), ("open", "open", f"it lies {side} the {bound}")
+        for judged, victim, reason in rules:
             take(victim, sign * frame[judged] > sign * frame[bound] * (1 + OHLC_TOLERANCE) ** sign, reason)
     return frame, tuple(doubts)
 
@@ -216,19 +218,17 @@ def place_on_calendar(frame: pd.DataFrame, hours: SessionHours, where: str) -> t
     recorded = pd.DatetimeIndex(frame.index)
     extra, missing = recorded.difference(expected), expected.difference(recorded)
     kept = frame[recorded.isin(expected) & frame["close"].notna()]
+    holes = expected.difference(pd.DatetimeIndex(kept.index))
     for bad, what, hint in (
         (extra, f"is no session of {hours.exchange}", "Check the exchange of the story and the dates of the file."),
-        (
-            expected.difference(pd.DatetimeIndex(kept.index)),
-            "has no close",
-            f"{hours.exchange} traded then: give the missing sessions.",
-        ),
+        (holes, "has no close", f"{hours.exchange} traded then: give the missing sessions."),
     ):
         if len(bad) > (0 if kept.empty else max(MAX_BAD_SHARE * len(expected), 1)):
             raise refuse(where, f"{bad[0].date()} {what} ({len(bad)} such of {len(expected)} sessions)", hint)
-    doubts = [Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} was closed") for s in extra]
-    doubts += [Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} traded, but there is no row") for s in missing]
-    return kept, tuple(doubts)
+    reasons = ((extra, "was closed"), (missing, "traded, but there is no row"))
+    return kept, tuple(
+        Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} {why}") for days, why in reasons for s in days
+    )
 
 
 def keep_figures(frame: pd.DataFrame, hours: SessionHours | None, where: str) -> tuple[pd.DataFrame, tuple[Doubt, ...]]:
@@ -261,8 +261,8 @@ def refuse_halt(frame: pd.DataFrame, session: pd.Timestamp, ticker: str) -> None
         If the session has no close, or no volume.
     """
     has_close = session in frame.index and bool(frame["close"].notna().at[session])
-    has_volume = not (has_close and "volume" in frame.columns and frame["volume"].at[session] == 0)
-    if not (has_close and has_volume):
+    is_idle = has_close and "volume" in frame.columns and frame["volume"].at[session] == 0
+    if is_idle or not has_close:
         what = "no volume" if has_close else "no close"
         said = f"{ticker} has {what} on the event session {session.date()}: trading may have been halted."
         hint = "Treat the session of resumption as the event: move the bound of the article, with its reason."

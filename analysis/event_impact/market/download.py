@@ -30,7 +30,7 @@ from event_impact.market.protocol import Provider
 from event_impact.market.providers.french import fetch_factors
 from event_impact.market.revisions import Comparison, compare_history, compare_snapshot
 from event_impact.market.snapshot import PriceStore, open_source
-from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_last, iterate_good, list_vintages, write_vintage
+from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_file, find_last, list_vintages, write_vintage
 
 Progress = Callable[[str], None]
 Factors = Callable[[str, Path], pd.DataFrame]
@@ -279,8 +279,7 @@ def _collect_earnings(ticker: str, provider: Provider, vintages: Path, got: _Col
         got.parcel.add(name, to_bytes(table), rows=len(table), raw=answer.raw)
     except (DataError, RateLimitError) as error:
         got.parcel.missed[name] = error.message
-        held = next((v for v in iterate_good(vintages, (ticker,), []) if name in v.manifest["files"]), None)
-        if held is not None:
+        if held := find_file(vintages, ticker, name):
             entry = held.manifest["files"][name]
             origin = entry.get("kept_from", held.name)
             got.parcel.add(name, held.read(name), rows=entry["rows"], kept_from=origin)
@@ -377,8 +376,6 @@ def warn_of_loss(stories: Iterable[Story], vintages: Path, provider: Provider, *
             is_due = opens <= pd.Timestamp(at) and left <= WARNING_DAYS
             if is_due and not any(first <= opens <= last for first, last in _list_spans(vintages, name)):
                 verb, when = ("leave", f"in {left} days") if left >= 0 else ("have left", f"{-left} days ago")
-                said.append(
-                    f"{story.story}: bars of {minutes} min of {ticker} on the event session {event.date()} are not "
-                    f"recorded, and {verb} the provider's reach {when}"
-                )
+                what = f"bars of {minutes} min of {ticker} on the event session {event.date()}"
+                said.append(f"{story.story}: {what} are not recorded, and {verb} the provider's reach {when}")
     return said

@@ -78,14 +78,12 @@ def find_doubts(
         ("dividend", DOUBTFUL, _doubt_subunits(frame, currency)),
         *_doubt_by_opinion(frame, step, opinion),
     )
-    found: dict[tuple[Any, str], tuple[str, str]] = {}
-    for field, state, reasons in rules:
-        for session, reason in reasons.items():
-            found.setdefault((session, field), (reason, state))
-    return tuple(
-        Doubt(f"{session:%Y-%m-%d}", field, f"{frame[field].at[session]:.6g}", *said)
-        for (session, field), said in sorted(found.items())
-    )
+    told = [(s, field, reason, state) for field, state, reasons in rules for s, reason in reasons.items()]
+    found = {
+        (session, field): (reason, state) for session, field, reason, state in reversed(told)
+    }  # the first rule stays
+    figures = {(session, field): f"{frame[field].at[session]:.6g}" for session, field in found}
+    return tuple(Doubt(f"{key[0]:%Y-%m-%d}", key[1], figures[key], *found[key]) for key in sorted(found))
 
 
 def _log(values: Series) -> Series:

@@ -90,14 +90,9 @@ def total_returns(prices: pd.DataFrame) -> pd.DataFrame:
         Same index without its first session; columns :data:`RETURN_KINDS`, fractions.
     """
     previous = prices["close"].shift()
-    result = pd.DataFrame(
-        {
-            "close_to_close": (prices["close"] + prices["dividend"]) / previous - 1,
-            "close_to_open": (prices["open"] + prices["dividend"]) / previous - 1,
-            "open_to_close": prices["close"] / prices["open"] - 1,
-        }
-    )
-    return result.iloc[1:]
+    ends = [(prices[name] + prices["dividend"]) / previous - 1 for name in ("close", "open")]
+    columns = (*ends, prices["close"] / prices["open"] - 1)
+    return pd.DataFrame(dict(zip(RETURN_KINDS, columns, strict=True))).iloc[1:]
 
 
 def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -126,12 +121,9 @@ def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, .
         returns.loc[masked] = float("nan")
         days = ", ".join(str(d.date()) for d in masked)
         notes.append(f"{history.ticker}: returns of {days} left out (the recording misses a dividend).")
-    gaps = len(sessions) - len(history.frame)
-    if gaps:
-        notes.append(
-            f"{history.ticker}: {gaps} sessions have no close in the recording; their returns, and those that span them, "
-            "are left out."
-        )
+    if gaps := len(sessions) - len(history.frame):
+        said = "sessions have no close in the recording; their returns, and those that span them, are left out."
+        notes.append(f"{history.ticker}: {gaps} {said}")
     return returns, tuple(notes)
 
 
@@ -171,8 +163,7 @@ def load_panel(
     firm, market = histories[ticker], histories[benchmark]
     label = pd.Timestamp(as_of)
     for history in histories.values():
-        last = history.frame.index[-1]
-        if label > last:
+        if label > (last := history.frame.index[-1]):
             told = f"as_of: {as_of} lies after the last recorded session of {history.ticker}, {last.date()}."
             raise DataError(told, "Choose an earlier as_of, or fetch newer figures.")
     shared = firm.frame.index.intersection(market.frame.index)
@@ -185,10 +176,8 @@ def load_panel(
     for name, history in histories.items():
         pieces[name], said = faultless_returns(history)
         notes.extend((*said, *describe_doubts(name, doubts[name])))
-    returns = {
-        kind: pd.DataFrame({name: piece[kind] for name, piece in pieces.items()}).reindex(sessions[1:])
-        for kind in RETURN_KINDS
-    }
+    columns = {kind: {name: piece[kind] for name, piece in pieces.items()} for kind in RETURN_KINDS}
+    returns = {kind: pd.DataFrame(held).reindex(sessions[1:]) for kind, held in columns.items()}
     inputs = {file: sha for history in histories.values() for file, sha in history.files.items()}
     vintages = [history.vintage for history in histories.values()]
     factors = None

@@ -48,9 +48,8 @@ def adjust_for_splits(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFram
     old, notes = old.copy(), []
     known = old["split"] if "split" in old.columns else pd.Series(0.0, index=old.index)
     splits = new["split"][~new["split"].isin([0.0, 1.0])]
+    splits = splits[known.reindex(splits.index).fillna(0.0) != splits]
     for session, ratio in zip(splits.index, splits, strict=True):
-        if known.get(session, 0.0) == ratio:
-            continue
         before = old.index < session
         old.loc[before, ["open", "high", "low", "close", "dividend"]] /= ratio
         old.loc[before, "volume"] *= ratio
@@ -68,11 +67,9 @@ def compare_history(
     old, new : pandas.DataFrame
         Index session; open, high, low, close, volume, dividend, split. ``old`` cut to the sessions asked for now.
     """
-    revisions = [
-        f"{label} changed from {listings[0][key]} to {listings[1][key]}"
-        for key, label in IDENTITY.items()
-        if key in listings[0] and key in listings[1] and listings[0][key] != listings[1][key]
-    ]
+    was, now = listings
+    changes = [key for key in IDENTITY if key in was and key in now and was[key] != now[key]]
+    revisions = [f"{IDENTITY[key]} changed from {was[key]} to {now[key]}" for key in changes]
     old, notes = adjust_for_splits(old, new)
     gone = old.index.difference(new.index)
     if len(gone):
@@ -82,8 +79,7 @@ def compare_history(
     if len(filled):
         notes.append(f"{len(filled)} sessions that were missing are there now, the first {filled[0].date()}")
     before, after = old.loc[both], new.loc[both]
-    factor = find_factor(before["close"], after["close"])
-    if factor is not None:
+    if (factor := find_factor(before["close"], after["close"])) is not None:
         unit = " (another unit, such as cents)" if abs(factor * 0.01 - 1) < 0.02 or abs(factor * 100 - 1) < 0.02 else ""
         revisions.append(f"all closes changed by a factor of {factor:.4g} without a split{unit}")
     else:
@@ -91,10 +87,8 @@ def compare_history(
             changed = differs(before[name], after[name], relative, absolute)
             if changed.any():
                 day = changed.index[changed][0]
-                revisions.append(
-                    f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} "
-                    f"from {before[name].at[day]:.6g} to {after[name].at[day]:.6g}"
-                )
+                figures = f"from {before[name].at[day]:.6g} to {after[name].at[day]:.6g}"
+                revisions.append(f"{name} of {int(changed.sum())} sessions changed, the first {day.date()} {figures}")
     moved = int(((before["volume"] - after["volume"]).abs() > 0.05 * before["volume"]).sum())
     if moved and factor is None:
         notes.append(f"volume of {moved} sessions changed by more than 5 %")
@@ -107,8 +101,7 @@ def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, again
     before, after = old.loc[both, "close"], new.loc[both, "close"]
     if both.empty:
         return Comparison(ticker, against, 0, (), ("no session in common",))
-    factor = find_factor(before, after)
-    if factor is not None:
+    if (factor := find_factor(before, after)) is not None:
         text = f"all closes differ from {against} by a factor of {factor:.4g}: another unit, a split or another listing"
         return Comparison(ticker, against, len(both), (text,), ())
     changed = differs(before, after, SNAPSHOT_TOLERANCE, CENT_TOLERANCE)

@@ -4,6 +4,7 @@ Every file that is read is hashed; the embedded ones must match ``data/manifest.
 Known faults come from ``data/faults.csv`` and travel with the prices.
 """
 
+import contextlib
 import hashlib
 import io
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from event_impact.base.csv_tables import Tables, open_tables
+from event_impact.base.csv_tables import Tables, check_row, open_tables
 from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market import checks
@@ -113,6 +114,44 @@ def read_hashed(path: Path) -> tuple[pd.DataFrame, str]:
     return read_frame(path, content), digest(content)
 
 
+def list_own_files(source: str, parameter: str) -> list[Path]:
+    """The CSV and Parquet files that somebody named by a parameter: one, or all of a folder.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    path = Path(source).expanduser()
+    hint = "Name a CSV or Parquet file, or a folder of them."
+    check_row(path.exists(), parameter, f"{path} does not exist", hint)
+    check_row(path.is_file() or path.is_dir(), parameter, f"{path} is no plain file", hint)
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
+    check_row(bool(files), parameter, f"{path} holds no CSV or Parquet file", "Name a folder that does.")
+    return files
+
+
+def rows_of(ticker: str, frame: pd.DataFrame, stem: str) -> pd.DataFrame:
+    """The rows of a ticker: by their column of it, else all or none by the name of their file."""
+    named = frame["ticker"].astype(str) if "ticker" in frame.columns else stem
+    return frame[np.broadcast_to(named == ticker, len(frame))].reset_index(drop=True)
+
+
+def check_listed(row: dict[Any, Any], sha: str) -> str:
+    """The name of an embedded file, whose sha256 must be that of its row in the manifest.
+
+    Raises
+    ------
+    DataError
+        If it is another one.
+    """
+    if sha != row["sha256"]:
+        said = f"its sha256 is {sha[:12]}..., the manifest says {row['sha256'][:12]}...."
+        hint = "Restore the file from the repository; the snapshot is read-only."
+        raise DataError(f"data/{row['file']} has another hash than the manifest: {said}", hint)
+    return f"data/{row['file']}"
+
+
 class PriceStore:
     """All prices of one source, read on demand, each file once.
 
@@ -135,7 +174,7 @@ class PriceStore:
         self._lenders: dict[str, Vintage | None] = {}
         self._frames: dict[Path, tuple[pd.DataFrame, str]] = {}
         self._histories: dict[tuple[str, str], PriceHistory] = {}
-        self._files = [] if source in ("snapshot", "auto", GIVEN) else self._list_own_files(Path(source).expanduser())
+        self._files = [] if source in ("snapshot", "auto", GIVEN) else list_own_files(source, "source")
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame, data: Path | Tables) -> "PriceStore":
@@ -144,19 +183,6 @@ class PriceStore:
         store._files = [path]
         store._frames[path] = (frame, digest(frame.to_csv(index=False).encode()))
         return store
-
-    @staticmethod
-    def _list_own_files(path: Path) -> list[Path]:
-        if not path.exists():
-            raise DataError(f"source: {path} does not exist.", "Name a CSV or Parquet file, or a folder of them.")
-        if path.is_file():
-            return [path]
-        if not path.is_dir():
-            raise DataError(f"source: {path} is no plain file.", "Name a CSV or Parquet file, or a folder of them.")
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
-        if not files:
-            raise DataError(f"source: {path} holds no CSV or Parquet file.", "Name a folder that does.")
-        return files
 
     def _read(self, path: Path) -> tuple[pd.DataFrame, str]:
         if path not in self._frames:
@@ -179,14 +205,14 @@ class PriceStore:
 
     def holds(self, ticker: str) -> bool:
         """Whether the source has rows of a ticker, or they are lent to it."""
-        if any(name == ticker for name, _ in self._histories):
+        origin = self.origin_of(ticker)
+        if origin == "vintage" or any(name == ticker for name, _ in self._histories):
             return True
-        if self.origin_of(ticker) == "snapshot":
+        if origin == "snapshot":
             return ticker in set(read_manifest(self.tables)["ticker"])
-        try:
-            return self.origin_of(ticker) == "vintage" or bool(self._own(ticker))
-        except DataError:
-            return False
+        with contextlib.suppress(DataError):
+            return bool(self._own(ticker))
+        return False
 
     def lend(self, ticker: str, exchange: str, lender: "PriceStore") -> None:
         """Serve a listing that this source lacks by another source's figures."""
@@ -239,17 +265,9 @@ class PriceStore:
             held = ", ".join(sorted(set(manifest["ticker"]) - {""}))
             hint = f"Fetch them (impact fetch {ticker}) or give your own with --source PATH."
             raise DataError(f"the snapshot has no prices of {ticker}; it holds {held}.", hint)
-        read = [self._read_listed(row) for row in rows.to_dict("records")]
-        files = {f"data/{name}": sha for name, sha in zip(rows["file"], (sha for _, sha in read), strict=True)}
-        return [frame for frame, _ in read], files, "; ".join(dict.fromkeys(rows["vintage"]))
-
-    def _read_listed(self, row: dict[Any, Any]) -> tuple[pd.DataFrame, str]:
-        """An embedded file and its sha256, which must be that of the manifest."""
-        frame, sha = self._read(self.data / row["file"])
-        if sha != row["sha256"]:
-            said = f"data/{row['file']} has sha256 {sha[:12]}..., the manifest says {row['sha256'][:12]}...."
-            raise DataError(said, "Restore the file from the repository; the snapshot is read-only.")
-        return frame, sha
+        read = [(row, *self._read(self.data / row["file"])) for row in rows.to_dict("records")]
+        files = {check_listed(row, sha): sha for row, _, sha in read}
+        return [frame for _, frame, _ in read], files, "; ".join(dict.fromkeys(rows["vintage"]))
 
     def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         vintage = self._vintage_of(ticker)
@@ -261,19 +279,16 @@ class PriceStore:
         parts, files = [], {}
         for path in self._files:
             raw, sha = self._read(path)
-            frame = checks.rename_columns(raw, path.name)
-            named = frame["ticker"].astype(str) if "ticker" in frame.columns else path.stem
-            part = frame[np.broadcast_to(named == ticker, len(frame))]
-            if len(part):
-                parts.append(part.reset_index(drop=True))
+            if len(part := rows_of(ticker, checks.rename_columns(raw, path.name), path.stem)):
+                parts.append(part)
                 files[path.name] = sha
         if not parts:
             listed = dict(read_manifest(self.tables)[["ticker", "file"]].to_numpy())
             lent = f"; to mix vendors, put a copy of data/{listed[ticker]} beside yours" if ticker in listed else ""
-            raise DataError(
-                f"source {Path(self.source).name}: no rows of {ticker} in {', '.join(p.name for p in self._files[:9])}.",
-                f"Give a column ticker, or name each file after its ticker{lent}.",
+            said = (
+                f"source {Path(self.source).name}: no rows of {ticker} in {', '.join(p.name for p in self._files[:9])}."
             )
+            raise DataError(said, f"Give a column ticker, or name each file after its ticker{lent}.")
         return parts, files, "own files: " + ", ".join(files)
 
     def load_factors(self) -> tuple[pd.DataFrame, dict[str, str], str]:
@@ -292,8 +307,8 @@ class PriceStore:
             row = manifest[manifest["file"] == FACTORS]
             if row.empty:
                 raise DataError("data/manifest.csv lists no factor file.", "Restore it from the repository.")
-            raw, sha = self._read_listed(row.iloc[0].to_dict())
-            files, named = {f"data/{FACTORS}": sha}, row["vintage"].iloc[0]
+            raw, sha = self._read(self.data / FACTORS)
+            files, named = {check_listed(row.iloc[0].to_dict(), sha): sha}, row["vintage"].iloc[0]
         frame = raw.set_index(pd.to_datetime(raw["date"], format="%Y-%m-%d").rename("session")).drop(columns="date")
         if frame.isna().any().any() or float(frame["mkt_rf"].abs().median()) > 0.05:
             raise DataError(f"{', '.join(files)} has gaps or looks like percent.", "Factors are fractions.")

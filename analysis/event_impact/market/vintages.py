@@ -18,6 +18,7 @@ from event_impact.base.errors import DataError
 
 VINTAGE_NAME = re.compile(r"\d{8}T\d{6}Z(-\d{1,3})?")
 FILE_NAME = re.compile(r"(raw/)?((intraday/(1m|5m|60m)|earnings)/)?([A-Z0-9^][A-Z0-9.\-^=]{0,14}|factors)\.(csv|gz)")
+SESSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 MANIFEST = "manifest.json"
 FORMAT = 1
 MAX_RAW_BYTES = 2_000_000
@@ -112,27 +113,21 @@ def read_vintage(folder: Path) -> Vintage | str:
     """The vintage in a folder, or why there is none."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        names = list(manifest["files"])
-        known = all(
-            entry["file"] in manifest["files"] and re.fullmatch(r"\d{4}-\d{2}-\d{2}", entry["last_session"])
-            for entry in manifest["tickers"].values()
-        )
-        hashes = all(isinstance(entry["sha256"], str) for entry in manifest["files"].values())
+        files, tickers = manifest["files"], manifest["tickers"].values()
+        marks = [entry["file"] in files and SESSION.fullmatch(entry["last_session"]) for entry in tickers]
+        marks += [isinstance(entry["sha256"], str) and FILE_NAME.fullmatch(name) for name, entry in files.items()]
+        is_sound = manifest.get("format") == FORMAT and all(marks)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"its manifest cannot be read ({type(error).__name__})"
-    if manifest.get("format") != FORMAT or not known or not hashes or not all(map(FILE_NAME.fullmatch, names)):
-        return "its manifest is malformed"
-    return Vintage(folder, manifest)
+    return Vintage(folder, manifest) if is_sound else "its manifest is malformed"
 
 
 def list_vintages(vintages: Path) -> tuple[list[Vintage], list[str]]:
     """Vintages with a readable manifest, oldest first by name, and what was passed over."""
     held, faults = [], []
-    for folder in sorted(vintages.iterdir()) if vintages.is_dir() else []:
-        if not VINTAGE_NAME.fullmatch(folder.name) or folder.is_symlink():
-            continue
-        found = read_vintage(folder)
-        if isinstance(found, Vintage):
+    folders = sorted(vintages.iterdir()) if vintages.is_dir() else []
+    for folder in (f for f in folders if VINTAGE_NAME.fullmatch(f.name) and not f.is_symlink()):
+        if isinstance(found := read_vintage(folder), Vintage):
             held.append(found)
         else:
             faults.append(f"vintage {folder.name} passed over: {found}")
@@ -148,8 +143,7 @@ def iterate_good(vintages: Path, tickers: tuple[str, ...], faults: list[str]) ->
     faults.extend(said)
     fitting = [v for v in held if all(map(v.holds, tickers))]
     for vintage in sorted(fitting, key=lambda v: (v.last_session(tickers), v.folder.name), reverse=True):
-        fault = vintage.find_fault()
-        if fault:
+        if fault := vintage.find_fault():
             faults.append(f"vintage {vintage.folder.name} passed over: {fault}")
         else:
             yield vintage
@@ -162,6 +156,11 @@ def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> tuple[Vintage | 
     if vintage is None:
         faults.append(f"no whole vintage holds {' and '.join(tickers)}")
     return vintage, "; ".join(faults)
+
+
+def find_file(vintages: Path, ticker: str, name: str) -> Vintage | None:
+    """The freshest whole vintage of a ticker that has a file."""
+    return next((v for v in iterate_good(vintages, (ticker,), []) if name in v.manifest["files"]), None)
 
 
 def find_last(vintages: Path, ticker: str) -> Vintage | None:

@@ -19,7 +19,7 @@ from event_impact.events.confounders import CONFOUNDER_COLUMNS, load_confounders
 from event_impact.events.sessions import Alignment
 from event_impact.market.answers import EARNINGS, EARNINGS_HOUR
 from event_impact.market.snapshot import PriceHistory, open_source
-from event_impact.market.vintages import Vintage, iterate_good
+from event_impact.market.vintages import Vintage, find_file
 from event_impact.reading.filings import EARNINGS_ITEM, Filing
 from event_impact.reading.stamps import load_zone, start_of_day
 
@@ -104,16 +104,10 @@ def find_other_news(
         sentences.append(f"ex-dividend days of {story.ticker} could not be read: {error.message}")
     else:
         rows += _from_dividends(history, alignment)
-    name = f"earnings/{story.ticker}.csv"
-    vintages = iterate_good(data / "vintages", (story.ticker,), [])
-    vintage = next(
-        (v for v in vintages if name in v.manifest["files"]), None
-    )  # the freshest whole download that has them
+    vintage = find_file(data / "vintages", story.ticker, f"earnings/{story.ticker}.csv")
     if vintage is None:
-        sentences.append(
-            f"earnings dates of {story.ticker}: none downloaded; impact fetch {story.story} asks for them, "
-            "or enter them in data/confounders.csv"
-        )
+        told = f"none downloaded; impact fetch {story.story} asks for them, or enter them in data/confounders.csv"
+        sentences.append(f"earnings dates of {story.ticker}: {told}")
     else:
         until = hours.offset(alignment.event_session, max(config.path[1], alignment.hull[1]))
         found, expected = _from_earnings(story.ticker, vintage, alignment, until=until)

@@ -46,23 +46,18 @@ def fetch_factors(first: str, data: Path, *, read: Callable[[str], bytes] = read
         parts = [parse_library(read(BASE + name)) for name in (FIVE_FACTORS, MOMENTUM)]
         joined = pd.concat(parts, axis=1, join="inner").rename(columns=NAMES)[list(NAMES.values())]
         joined = joined[joined.index >= pd.Timestamp(first)].copy()
-        _compare_with_embedded(joined, data)
+        if joined.empty or joined.isna().any().any():
+            raise ValueError("numbers are missing")
+        apart = (PriceStore("snapshot", data).load_factors()[0] - joined).abs().median()
+        if not (apart <= MAX_FACTOR_CHANGE).all():
+            said = f"they differ from the embedded ones in {apart.idxmax()} by {apart.max():.2g} on half of the days"
+            raise ValueError(said)
     except Exception as error:  # a damaged archive fails in many ways, and factors may fail nothing
         reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         said = f"the Kenneth French library gave no factors that can serve ({reason})."
         raise DataError(said, "The embedded ones serve instead.") from error
     joined.insert(0, "date", pd.DatetimeIndex(joined.index).strftime("%Y-%m-%d"))
     return joined.reset_index(drop=True)
-
-
-def _compare_with_embedded(new: pd.DataFrame, data: Path) -> None:
-    if new.empty or new.isna().any().any():
-        raise ValueError("numbers are missing")
-    embedded = PriceStore("snapshot", data).load_factors()[0]
-    apart = (embedded - new).abs().median()
-    if not (apart <= MAX_FACTOR_CHANGE).all():
-        said = f"they differ from the embedded ones in {apart.idxmax()} by {apart.max():.2g} on half of the days"
-        raise ValueError(said)
 
 
 def parse_library(content: bytes) -> pd.DataFrame:
