@@ -97,10 +97,8 @@ def align(exchange: str, instants: Iterable[str | datetime]) -> pd.DataFrame:
         session = hours.close_session(instant)
         local = f"{instant.tz_convert(hours.timezone):%a %Y-%m-%d %H:%M}"
         closing = (str(session.date()), format_instant(hours.close_at(session)))
-        opening = str(hours.open_session(instant).date())
-        rows.append(
-            (format_instant(instant), local, hours.phase(instant), *closing, opening, hours.is_near_close(instant))
-        )
+        opening, is_near = str(hours.open_session(instant).date()), hours.is_near_close(instant)
+        rows.append((format_instant(instant), local, hours.phase(instant), *closing, opening, is_near))
     return pd.DataFrame(rows, columns=list(LOCATED))
 
 

@@ -4,6 +4,7 @@ They are proposed, with the sessions that they can have reached, and enter ``con
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,9 +95,7 @@ def find_other_news(
     first = hours.offset(alignment.event_session, -config.gap_sessions - config.estimation_sessions)
     last = span_of_windows(alignment, config)[1]
     recorded = load_confounders(story.ticker, data, story=story.story).between(first, last)
-    rows: list[dict[str, str]] = []
-    sentences = []
-    expected: list[str] = []
+    rows, sentences, expected = list[dict[str, str]](), list[str](), list[str]()
     store = open_source(config.source, data, (story.ticker, config.benchmark or story.benchmark))
     try:
         history = store.load(story.ticker, story.exchange)
@@ -115,9 +114,8 @@ def find_other_news(
     rows += _from_filings(story.ticker, filings, alignment)
     if amended := sum(f.is_amended and EARNINGS_ITEM in f.items for f in filings):
         sentences.append(f"{amended} amended filing(s) with results are left out: what they amend was public earlier")
-    is_inside = {s.strftime("%Y-%m-%d") for s in hours.between(first, last)}
-    held = {s.strftime("%Y-%m-%d") for s in recorded.index}
-    kept = [r for r in rows if r["session"] in is_inside and r["session"] not in held]
+    missing = set(hours.between(first, last).difference(pd.DatetimeIndex(recorded.index)).strftime("%Y-%m-%d"))
+    kept = [row for row in rows if row["session"] in missing]
     return OtherNews(recorded, tuple(_merge_sessions(kept)), tuple(expected), tuple(sentences))
 
 
@@ -150,18 +148,13 @@ def add_confounders(data: Path, rows: tuple[dict[str, str], ...]) -> int:
     return len(new)
 
 
-def _from_dividends(history: PriceHistory, alignment: Alignment) -> list[dict[str, str]]:
-    zone = load_zone(alignment.hours.timezone)
+def _from_dividends(history: PriceHistory, alignment: Alignment) -> Iterator[dict[str, str]]:
+    zone, source = load_zone(alignment.hours.timezone), f"dividend column of {history.vintage}"
     paid = history.frame["dividend"][history.frame["dividend"] > 0]
-    return [
-        _row(
-            history.ticker, session, pd.Timestamp(start_of_day(session.date(), zone)),
-            f"dividend column of {history.vintage}", is_masked=False,
-            label=f"Ex-dividend day ({amount:g} a share)",
-            notes="Total returns add it back. Declared earlier; the day itself stands",
-        )
-        for session, amount in zip(paid.index, paid, strict=True)
-    ]  # fmt: skip
+    notes = "Total returns add it back. Declared earlier; the day itself stands"
+    for session, amount in zip(paid.index, paid, strict=True):
+        begins, label = pd.Timestamp(start_of_day(session.date(), zone)), f"Ex-dividend day ({amount:g} a share)"
+        yield _row(history.ticker, session, begins, source, is_masked=False, label=label, notes=notes)
 
 
 def _from_earnings(
@@ -188,19 +181,14 @@ def _from_earnings(
     return rows, expected
 
 
-def _from_filings(ticker: str, filings: tuple[Filing, ...], alignment: Alignment) -> list[dict[str, str]]:
+def _from_filings(ticker: str, filings: tuple[Filing, ...], alignment: Alignment) -> Iterator[dict[str, str]]:
     """Rows of results that a firm filed, first filings only, by their time of acceptance."""
-    rows = []
-    for filing in filings:
-        if filing.form == "8-K" and EARNINGS_ITEM in filing.items:
-            first, last = (pd.Timestamp(bound) for bound in (filing.bounds.earliest, filing.bounds.latest))
-            notes = f"Accepted {filing.accepted.text}: {filing.describe()}. The release may have come before"
-            label = f"Earnings announcement (Form 8-K, item {EARNINGS_ITEM})"
-            rows += [
-                _row(ticker, session, first, "EDGAR", label=label, notes=notes, url=filing.address)
-                for session in _find_sessions(alignment.hours, first, last)
-            ]
-    return rows
+    label = f"Earnings announcement (Form 8-K, item {EARNINGS_ITEM})"
+    for filing in (filing for filing in filings if filing.form == "8-K" and EARNINGS_ITEM in filing.items):
+        first, last = (pd.Timestamp(bound) for bound in (filing.bounds.earliest, filing.bounds.latest))
+        notes = f"Accepted {filing.accepted.text}: {filing.describe()}. The release may have come before"
+        for session in _find_sessions(alignment.hours, first, last):
+            yield _row(ticker, session, first, "EDGAR", label=label, notes=notes, url=filing.address)
 
 
 def _find_sessions(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
@@ -214,9 +202,13 @@ def _find_sessions(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp)
 def _row(
     ticker: str, session: pd.Timestamp, known_from: pd.Timestamp, source: str, *, is_masked: bool = True, **cells: str
 ) -> dict[str, str]:
-    row = {"ticker": ticker, "session": f"{session:%Y-%m-%d}", "known_from": format_instant(known_from)}
-    row |= {"source": source, "is_masked": "yes" if is_masked else "no"}
-    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | row | cells
+    row = {
+        "ticker": ticker,
+        "session": f"{session:%Y-%m-%d}",
+        "known_from": format_instant(known_from),
+        "source": source,
+    }
+    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | row | {"is_masked": "yes" if is_masked else "no"} | cells
 
 
 def _merge_sessions(rows: list[dict[str, str]]) -> list[dict[str, str]]:

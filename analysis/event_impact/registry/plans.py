@@ -79,8 +79,8 @@ def build_plan(story: Story, config: StudyConfig) -> dict[str, Any]:
         Plain JSON values.
     """
     parameters = config.as_parameters()
+    parameters["benchmark"] = config.benchmark or story.benchmark
     chosen = {name: parameters[name] for name in PLANNED}
-    chosen["benchmark"] = config.benchmark or story.benchmark
     return {"story": story.story, "ticker": story.ticker, "exchange": story.exchange, **chosen}
 
 
@@ -115,10 +115,8 @@ def load_plans(data: Path | csv_tables.Tables, story: str) -> tuple[FrozenPlan, 
     tables = csv_tables.open_tables(data)
     if not tables.holds("plans.csv"):
         return ()
-    found: list[FrozenPlan] = []
-    for row in tables.read("plans.csv", PLAN_COLUMNS).to_dict("records"):
-        if row["story"] != story:
-            continue
+    table, found = tables.read("plans.csv", PLAN_COLUMNS), list[FrozenPlan]()
+    for row in table[table["story"] == story].to_dict("records"):
         where = f"plans.csv, {story} {row['frozen_at']}"
         try:
             plan = json.loads(row["plan"])
@@ -210,38 +208,29 @@ def plan_status(
     if not plans:
         return PlanStatus("none", NO_PLAN)
     session, plan, last = alignment.event_session, build_plan(story, config), plans[-1]
-    opening, label = alignment.hours.open_at(session), f"the event session {session.date()}"
+    own, opening, label = hash_plan(plan), alignment.hours.open_at(session), f"the event session {session.date()}"
     before = [p for p in plans if p.frozen_at < opening]
     after = [p for p in plans if p.frozen_at >= opening]
-    if hash_plan(plan) not in {p.plan_sha256 for p in plans}:
+    if own not in {p.plan_sha256 for p in plans}:
         side, what = "after" if after else "before", _differences(last.plan, plan)
         return PlanStatus("departs", f"This run departs from the plan frozen {side} {label} ({_when(last)}) in {what}.")
-    return _judge_early(before, after, plan, label) if before else _judge_late(after, plan, label)
-
-
-def _judge_early(before: list[FrozenPlan], after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
-    """The verdict when a plan was frozen before the event session opened."""
-    standing, own = before[-1], hash_plan(plan)
-    if changes := [p for p in after if p.plan_sha256 != standing.plan_sha256]:
-        which = {standing.plan_sha256: "the first", changes[-1].plan_sha256: "the changed one"}.get(own, "neither")
-        what = f"({_when(changes[-1])}) in {_differences(standing.plan, changes[-1].plan)}"
-        said = f"was changed after its event session {what}; this run follows {which}."
-        return PlanStatus("changed_after", f"The plan frozen before {label} ({_when(standing)}) {said}")
-    if own != standing.plan_sha256:
-        said = f"it departs from the last one ({_when(standing)}) in {_differences(standing.plan, plan)}."
-        return PlanStatus("departs", f"This run follows a plan that was replaced before {label}; {said}")
-    return PlanStatus("before", f"This run follows the plan frozen before {label} opened ({_when(standing)}).")
-
-
-def _judge_late(after: list[FrozenPlan], plan: dict[str, Any], label: str) -> PlanStatus:
-    """The verdict when the first plan was frozen after the event session opened."""
+    if before:
+        standing = before[-1]
+        if changes := [p for p in after if p.plan_sha256 != standing.plan_sha256]:
+            which = {standing.plan_sha256: "the first", changes[-1].plan_sha256: "the changed one"}.get(own, "neither")
+            what = f"({_when(changes[-1])}) in {_differences(standing.plan, changes[-1].plan)}"
+            said = f"was changed after its event session {what}; this run follows {which}."
+            return PlanStatus("changed_after", f"The plan frozen before {label} ({_when(standing)}) {said}")
+        if own != standing.plan_sha256:
+            said = f"it departs from the last one ({_when(standing)}) in {_differences(standing.plan, plan)}."
+            return PlanStatus("departs", f"This run follows a plan that was replaced before {label}; {said}")
+        return PlanStatus("before", f"This run follows the plan frozen before {label} opened ({_when(standing)}).")
+    late = f"was frozen after {label} opened ({_when(after[0])})"
     if len(after) > 1:
-        followed = next(p for p in reversed(after) if p.plan_sha256 == hash_plan(plan))
+        followed = next(p for p in reversed(after) if p.plan_sha256 == own)
         said = f"{len(after) - 1} time(s) since; this run follows the one of {format_instant(followed.frozen_at)}."
-        return PlanStatus(
-            "changed_after", f"The plan was frozen after {label} opened ({_when(after[0])}) and changed {said}"
-        )
-    return PlanStatus("after", f"The plan that this run follows was frozen after {label} opened ({_when(after[0])}).")
+        return PlanStatus("changed_after", f"The plan {late} and changed {said}")
+    return PlanStatus("after", f"The plan that this run follows {late}.")
 
 
 def _when(plan: FrozenPlan) -> str:

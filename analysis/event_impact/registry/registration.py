@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from event_impact.base.config import TICKER_PATTERN, StudyConfig, parse_choice, parse_story
+from event_impact.base.config import TICKER_PATTERN, StudyConfig, check_value, parse_choice, parse_story
 from event_impact.base.csv_tables import Tables, append_rows, locked, parse_table, read_table, replace_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import SHIPPED, holds_study
@@ -53,9 +53,8 @@ def parse_ticker(name: str, value: str) -> str:
     ConfigError
         If it is none.
     """
-    if not TICKER_PATTERN.fullmatch(value):
-        said = f"{name}: expected a ticker such as F, VOW3.DE or 1810.HK, found {value!r}."
-        raise ConfigError(said, "Use the price vendor's form.")
+    is_ticker = TICKER_PATTERN.fullmatch(value) is not None
+    check_value(is_ticker, name, "a ticker such as F, VOW3.DE or 1810.HK", value, "Use the price vendor's form.")
     return value
 
 
@@ -122,8 +121,7 @@ def check_new_story(data: Path, new: NewStory) -> NewStory:
         parse_ticker(name, ticker)
     if new.benchmark == new.ticker:
         raise ConfigError("the benchmark is the story's own ticker.", "Name a market index or fund.")
-    doubled = [t for t in new.other_tickers if t == new.ticker or new.other_tickers.count(t) > 1]
-    if doubled:
+    if doubled := [t for t in new.other_tickers if t == new.ticker or new.other_tickers.count(t) > 1]:
         raise ConfigError(f"the ticker {doubled[0]} is named twice.", "Name each listing once.")
     check_title(new.title)
     if any(";" in name for name in new.counterparties):
@@ -187,12 +185,10 @@ def _with_peers(data: Path, new: NewStory) -> dict[Path, bytes]:
     path = data / "peers.csv"
     held = read_table(path, PEER_COLUMNS)
     there = set(held["peer"][held["ticker"] == new.ticker])
-    known, common = known_exchanges(data), {"role": "peer", "notes": f"Entered with the story {new.story}."}
-    rows = [
-        common | {"ticker": new.ticker, "peer": ticker, "exchange": resolve_peer(ticker, new, known)}
-        for ticker in new.other_tickers
-        if ticker not in there
-    ]
+    known, notes = known_exchanges(data), f"Entered with the story {new.story}."
+    common = {"ticker": new.ticker, "role": "peer", "notes": notes}
+    peers = {ticker: resolve_peer(ticker, new, known) for ticker in new.other_tickers if ticker not in there}
+    rows = [common | {"peer": ticker, "exchange": exchange} for ticker, exchange in peers.items()]
     return {path: append_rows(path.read_bytes(), rows, name=path.name)} if rows else {}
 
 
@@ -216,11 +212,10 @@ def tell_recorded(data: Path | Tables, *tickers: str) -> str:
 def suggest_id(data: Path, title: str) -> str | None:
     """An id made from the first telling words of a title; None where there is none, or it is in use."""
     words = [w for w in re.findall(r"[a-z0-9]+", title.lower()) if w not in SMALL_WORDS]
-    try:
+    with contextlib.suppress(ConfigError):
         check_new_id(data, found := "-".join(words[:4]))
-    except ConfigError:
-        return None
-    return found
+        return found
+    return None
 
 
 def find_exchange(data: Path, ticker: str, exchange: str = "") -> str:
@@ -287,18 +282,17 @@ def check_readiness(story: Story, alignment: Alignment, config: StudyConfig, dat
     sentences = []
     for ticker in (story.ticker, benchmark):
         if store.origin_of(ticker) == "snapshot" and not store.holds(ticker):
-            sentences.append(
-                f"{ticker}: no prices are recorded. Fetch them (impact fetch {story.story}), or name your own with "
-                "--source PATH."
-            )
+            how = f"Fetch them (impact fetch {story.story}), or name your own with --source PATH."
+            sentences.append(f"{ticker}: no prices are recorded. {how}")
             continue
         frame = store.load(ticker, story.exchange).frame
         first, last = frame.index[0], frame.index[-1]
         if session < first:
-            raise DataError(
-                f"the event session {session.date()} lies before the first recorded price of {ticker}, {first.date()}.",
-                "If it was not listed yet, there is nothing to study; else record earlier prices (impact fetch).",
+            said = (
+                f"the event session {session.date()} lies before the first recorded price of {ticker}, {first.date()}."
             )
+            hint = "If it was not listed yet, there is nothing to study; else record earlier prices (impact fetch)."
+            raise DataError(said, hint)
         if session > last:
             sentences.append(f"{ticker}: prices end on {last.date()}, before the event session {session.date()}.")
             continue
