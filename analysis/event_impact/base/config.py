@@ -130,7 +130,7 @@ def parse_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     return value
 
 
-def parse_window(name: str, value: Any) -> Window:
+def parse_one_window(name: str, value: Any) -> Window:
     """One such window."""
     return parse_windows(name, value, single=True)[0]
 
@@ -223,7 +223,7 @@ class StudyConfig:
     gap_sessions: int = parameter(10, parse_int, 0, 60)
     windows: tuple[Window, ...] = parameter(((0, 0), (0, 1), (0, 2)), parse_windows)
     runup: tuple[Window, ...] = parameter(((-10, -1), (-5, -1)), parse_windows)
-    path: Window = parameter((-20, 10), parse_window)
+    path: Window = parameter((-20, 10), parse_one_window)
     mask: str = parameter("none", parse_choice, MASKS)
     equivalence_bound: float = parameter(0.02, parse_fraction, 0.001, 0.2)
     significance: float = parameter(0.05, parse_fraction, 0.001, 0.2)

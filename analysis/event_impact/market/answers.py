@@ -33,11 +33,9 @@ class DailyTable:
 
     def as_record(self) -> dict[str, Any]:
         """What the manifest says of it."""
-        return {
-            "file": f"{self.ticker}.csv", "first_session": self.table["date"].iloc[0],
-            "last_session": self.table["date"].iloc[-1], "listing": self.metadata, "notes": self.notes,
-            "doubts": [asdict(d) for d in self.doubts],
-        }  # fmt: skip
+        days, doubts = self.table["date"], [asdict(d) for d in self.doubts]
+        span = {"first_session": days.iloc[0], "last_session": days.iloc[-1]}
+        return {"file": f"{self.ticker}.csv", **span, "listing": self.metadata, "notes": self.notes, "doubts": doubts}
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from event_impact.market.snapshot import (
     MANIFEST_COLUMNS,
     check_listed,
     list_own_files,
+    pick_rows,
     read_hashed,
-    rows_of,
 )
 from event_impact.market.vintages import list_vintages
 
@@ -118,7 +118,7 @@ def _own(ticker: str, source: str) -> list[_Part]:
     rows = read_table(said, ("file", *BAR_COLUMNS)).set_index("file").T.to_dict() if said.is_file() else {}
     for file in (file for file in files if file != said):
         (raw, sha), name = _read(file), file.name
-        if len(raw := rows_of(ticker, raw, file.stem.split("_")[0])):
+        if len(raw := pick_rows(ticker, raw, file.stem.split("_")[0])):
             convention = _convention(rows[name]) if name in rows else _read_clock(raw, name)
             raw = raw.rename(columns=dict.fromkeys(CLOCKS, "label"))
             parts.append(_Part({name: sha}, raw, convention, f"own file: {name}"))

@@ -142,9 +142,8 @@ def parse_prices(raw: pd.DataFrame, where: str) -> pd.DataFrame:
     check_table(not raw.empty, where, "there are no rows")
     frame = pd.DataFrame({name: _to_numbers(raw, name, where) for name in (*PRICE_COLUMNS, *OPTIONAL_COLUMNS)})
     frame.index = _to_sessions(raw["date"], where)
-    for name in ("dividend", "split"):
-        if frame[name].isna().all():
-            frame[name] = 0.0
+    empty = frame.columns[frame.isna().all()].intersection(["dividend", "split"])
+    frame[empty] = 0.0
     return frame
 
 
@@ -225,10 +224,8 @@ def place_on_calendar(frame: pd.DataFrame, hours: SessionHours, where: str) -> t
     ):
         if len(bad) > (0 if kept.empty else max(MAX_BAD_SHARE * len(expected), 1)):
             raise refuse(where, f"{bad[0].date()} {what} ({len(bad)} such of {len(expected)} sessions)", hint)
-    reasons = ((extra, "was closed"), (missing, "traded, but there is no row"))
-    return kept, tuple(
-        Doubt(f"{s:%Y-%m-%d}", "row", "", f"{hours.exchange} {why}") for days, why in reasons for s in days
-    )
+    odd = [(day, "was closed") for day in extra] + [(day, "traded, but there is no row") for day in missing]
+    return kept, tuple(Doubt(f"{day:%Y-%m-%d}", "row", "", f"{hours.exchange} {why}") for day, why in odd)
 
 
 def keep_figures(frame: pd.DataFrame, hours: SessionHours | None, where: str) -> tuple[pd.DataFrame, tuple[Doubt, ...]]:

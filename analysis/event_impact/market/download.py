@@ -1,7 +1,6 @@
 """From a request to a new vintage: ask, check, compare with what was recorded, write whole or not at all."""
 
 import importlib.metadata
-import io
 import json
 import shutil
 import tempfile
@@ -29,7 +28,7 @@ from event_impact.market.fetch_plan import FetchRequest, last_closed, list_bar_t
 from event_impact.market.protocol import Provider
 from event_impact.market.providers.french import fetch_factors
 from event_impact.market.revisions import Comparison, compare_history, compare_snapshot
-from event_impact.market.snapshot import PriceStore, open_source
+from event_impact.market.snapshot import PriceStore, open_source, read_recorded
 from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_file, find_last, list_vintages, write_vintage
 
 Progress = Callable[[str], None]
@@ -129,8 +128,7 @@ def fetch_vintage(
                     raise
                 got.parcel.missed[ticker] = error.message
                 progress(f"fetch: {ticker} left out: {error.message}")
-        _refuse_revisions(got.comparisons, request.accepts_revisions)
-        _refuse_suspicions(got.daily, request)
+        _refuse_odd(got, request)
         listed = {ticker: request.exchanges[ticker] for ticker in request.bars}
         got.notes += collect_bars(listed, vintages, provider, at=at, parcel=got.parcel, progress=progress)
         for ticker in request.firms:
@@ -240,7 +238,7 @@ def _compare(table: DailyTable, last: Vintage | None, request: FetchRequest, dat
     new = table.frame
     if last is not None:
         entry = last.manifest["tickers"][table.ticker]
-        content = pd.read_csv(io.BytesIO(last.read(entry["file"])), dtype={"date": str, "ticker": str})
+        content, _ = read_recorded(last, entry["file"])
         old = content.drop(columns=["date", "ticker"]).set_axis(pd.DatetimeIndex(content["date"]))
         reach = (old.index >= pd.Timestamp(request.start)) & (old.index <= pd.Timestamp(request.end or new.index[-1]))
         if reach.any():
@@ -253,19 +251,16 @@ def _compare(table: DailyTable, last: Vintage | None, request: FetchRequest, dat
     return compare_snapshot(table.ticker, history.frame, new, against=history.vintage)
 
 
-def _refuse_revisions(comparisons: list[Comparison], is_accepted: bool) -> None:
-    found = [f"{c.ticker}: {text} (against {c.against})" for c in comparisons for text in c.revisions]
-    if found and not is_accepted:
+def _refuse_odd(got: _Collected, request: FetchRequest) -> None:
+    """Stop at revisions, and at figures that the study needs and that look wrong, unless they are accepted."""
+    found = [f"{c.ticker}: {text} (against {c.against})" for c in got.comparisons for text in c.revisions]
+    if found and not request.accepts_revisions:
         hint = "Nothing was recorded. Look into it; then fetch with --accept-revisions."
         raise RevisionError(f"recorded history was revised: {'; '.join(found)}.", hint)
-
-
-def _refuse_suspicions(daily: dict[str, DailyTable], request: FetchRequest) -> None:
-    """Stop at figures that the study needs and that look wrong, or mark all as accepted."""
     if request.accepts_suspicions:
-        for ticker, table in daily.items():
-            daily[ticker] = replace(table, doubts=accept_doubts(table.doubts, [d.key for d in table.doubts]))
-    if said := tell_stopping({ticker: table.doubts for ticker, table in daily.items()}, request.windows):
+        for ticker, table in got.daily.items():
+            got.daily[ticker] = replace(table, doubts=accept_doubts(table.doubts, [d.key for d in table.doubts]))
+    if said := tell_stopping({ticker: table.doubts for ticker, table in got.daily.items()}, request.windows):
         hint = "Nothing was recorded. Look into each; if they are right, fetch with --accept-suspicions."
         raise SuspicionError(said, hint)
 
@@ -308,15 +303,12 @@ def _list_notes(got: _Collected) -> list[str]:
 
 def _record(vintages: Path, parcel: Parcel, manifest: dict[str, Any], provider: Provider, moment: datetime) -> Vintage:
     """Write a parcel as a vintage, with what every manifest says."""
-    moment = moment.astimezone(UTC)
     versions = {name: importlib.metadata.version(name) for name in ("pandas", *provider.packages)}
-    whole = {
-        "format": FORMAT, "recorded_at": format_instant(moment), "provider": provider.name,
-        "versions": {"event-impact": VERSION} | versions, **manifest, "files": parcel.entries,
-        "not_to_be_had": parcel.missed,
-    }  # fmt: skip
+    origin = {"provider": provider.name, "versions": {"event-impact": VERSION} | versions}
+    head = {"format": FORMAT, "recorded_at": format_instant(moment), **origin}
+    whole = {**head, **manifest, "files": parcel.entries, "not_to_be_had": parcel.missed}
     plain = json.loads(json.dumps(whole, allow_nan=False, default=str))
-    return write_vintage(vintages, moment.strftime("%Y%m%dT%H%M%SZ"), parcel.files, plain)
+    return write_vintage(vintages, f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}", parcel.files, plain)
 
 
 def _list_files(tickers: Iterable[str], provider: Provider) -> list[tuple[str, int, str]]:

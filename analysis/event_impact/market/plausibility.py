@@ -78,12 +78,13 @@ def find_doubts(
         ("dividend", DOUBTFUL, _doubt_subunits(frame, currency)),
         *_doubt_by_opinion(frame, step, opinion),
     )
-    told = [(s, field, reason, state) for field, state, reasons in rules for s, reason in reasons.items()]
-    found = {
-        (session, field): (reason, state) for session, field, reason, state in reversed(told)
-    }  # the first rule stays
-    figures = {(session, field): f"{frame[field].at[session]:.6g}" for session, field in found}
-    return tuple(Doubt(f"{key[0]:%Y-%m-%d}", key[1], figures[key], *found[key]) for key in sorted(found))
+    doubts = [
+        Doubt(f"{session:%Y-%m-%d}", field, f"{frame[field].at[session]:.6g}", reason, state)
+        for field, state, reasons in rules
+        for session, reason in reasons.items()
+    ]
+    first = {(doubt.session, doubt.field): doubt for doubt in reversed(doubts)}  # what an earlier rule says stays
+    return tuple(first[key] for key in sorted(first))
 
 
 def _log(values: Series) -> Series:

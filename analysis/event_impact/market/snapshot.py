@@ -122,8 +122,7 @@ def list_own_files(source: str, parameter: str) -> list[Path]:
     DataError
         If there is none.
     """
-    path = Path(source).expanduser()
-    hint = "Name a CSV or Parquet file, or a folder of them."
+    path, hint = Path(source).expanduser(), "Name a CSV or Parquet file, or a folder of them."
     check_row(path.exists(), parameter, f"{path} does not exist", hint)
     check_row(path.is_file() or path.is_dir(), parameter, f"{path} is no plain file", hint)
     files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".parquet"))
@@ -131,7 +130,7 @@ def list_own_files(source: str, parameter: str) -> list[Path]:
     return files
 
 
-def rows_of(ticker: str, frame: pd.DataFrame, stem: str) -> pd.DataFrame:
+def pick_rows(ticker: str, frame: pd.DataFrame, stem: str) -> pd.DataFrame:
     """The rows of a ticker: by their column of it, else all or none by the name of their file."""
     named = frame["ticker"].astype(str) if "ticker" in frame.columns else stem
     return frame[np.broadcast_to(named == ticker, len(frame))].reset_index(drop=True)
@@ -272,23 +271,22 @@ class PriceStore:
     def _downloaded(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         vintage = self._vintage_of(ticker)
         assert vintage is not None
-        frame, files = _read_recorded(vintage, vintage.manifest["tickers"][ticker]["file"])
+        frame, files = read_recorded(vintage, vintage.manifest["tickers"][ticker]["file"])
         return [frame], files, vintage.name
 
     def _own(self, ticker: str) -> tuple[list[pd.DataFrame], dict[str, str], str]:
         parts, files = [], {}
         for path in self._files:
             raw, sha = self._read(path)
-            if len(part := rows_of(ticker, checks.rename_columns(raw, path.name), path.stem)):
+            if len(part := pick_rows(ticker, checks.rename_columns(raw, path.name), path.stem)):
                 parts.append(part)
                 files[path.name] = sha
         if not parts:
             listed = dict(read_manifest(self.tables)[["ticker", "file"]].to_numpy())
             lent = f"; to mix vendors, put a copy of data/{listed[ticker]} beside yours" if ticker in listed else ""
-            said = (
-                f"source {Path(self.source).name}: no rows of {ticker} in {', '.join(p.name for p in self._files[:9])}."
-            )
-            raise DataError(said, f"Give a column ticker, or name each file after its ticker{lent}.")
+            said = f"no rows of {ticker} in {', '.join(p.name for p in self._files[:9])}."
+            hint = f"Give a column ticker, or name each file after its ticker{lent}."
+            raise DataError(f"source {Path(self.source).name}: {said}", hint)
         return parts, files, "own files: " + ", ".join(files)
 
     def load_factors(self) -> tuple[pd.DataFrame, dict[str, str], str]:
@@ -301,7 +299,7 @@ class PriceStore:
         """
         vintage = self._vintage
         if vintage is not None and "factors.csv" in vintage.manifest["files"]:
-            (raw, files), named = _read_recorded(vintage, "factors.csv"), f"factors of {vintage.name}"
+            (raw, files), named = read_recorded(vintage, "factors.csv"), f"factors of {vintage.name}"
         else:
             manifest = read_manifest(self.tables)
             row = manifest[manifest["file"] == FACTORS]
@@ -315,10 +313,10 @@ class PriceStore:
         return frame, files, named
 
 
-def _read_recorded(vintage: Vintage, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
+def read_recorded(vintage: Vintage, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A table of a vintage as a raw frame, and its sha256 by its name."""
     content = vintage.read(name)
-    where = f"data/vintages/{vintage.folder.name}/{name}"
-    return read_frame(vintage.folder / name, content), {where: digest(content)}
+    return read_frame(Path(name), content), {f"data/vintages/{vintage.folder.name}/{name}": digest(content)}
 
 
 def open_source(source: str, data: Path | Tables, tickers: tuple[str, ...] = ()) -> PriceStore:

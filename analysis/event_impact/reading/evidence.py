@@ -19,10 +19,8 @@ from event_impact.reading.text_dates import MAX_DATES, find_dates, read_zone
 from event_impact.reading.vocabulary import WORDS
 
 STRUCTURED, TIME_ELEMENT, LIBRARY, ADDRESS, TEXT, BOUND, MENTION = range(1, 8)
-RANK_NAMES = {
-    STRUCTURED: "metadata", TIME_ELEMENT: "time element", LIBRARY: "date library", ADDRESS: "address",
-    TEXT: "visible text", BOUND: "upper bound", MENTION: "mention",
-}  # fmt: skip
+NAMES = ("metadata", "time element", "date library", "address", "visible text", "upper bound", "mention")
+RANK_NAMES = dict(enumerate(NAMES, start=STRUCTURED))
 STATED, CHANGED, MENTIONED = ("published", STRUCTURED), ("not_later_than", BOUND), ("mention", MENTION)
 EMBEDDED = ("not_earlier_than", MENTION)
 PLACES = {"stamp": ("published", TEXT), "updated": CHANGED, "embedded_post": EMBEDDED, "mention": MENTIONED}
@@ -105,10 +103,8 @@ def gather_evidence(
     """
     where = address or page.address
     if (filing := page.filing) is not None:  # nothing else on its pages can overrule its acceptance time
-        accepted = filing.accepted, filing.bounds
-        item = Evidence(
-            "published", STRUCTURED, "EDGAR acceptance", accepted[0].text, *accepted, note=filing.describe()
-        )
+        said, stamp = filing.describe(), filing.accepted
+        item = Evidence(*STATED, "EDGAR acceptance", stamp.text, stamp, filing.bounds, note=said)
         return [_measure(item, zone, zone_basis, saved_at)]
     items = [item for mark in _list_marks(page) for item in _read_mark(*mark)]
     if library_day is not None:
@@ -120,9 +116,7 @@ def gather_evidence(
             items.append(Evidence("published", ADDRESS, "day in the address", stamp.text, stamp))
     items += _from_text(page)
     addresses = [(where, "decoded from the address", *CHANGED)]
-    addresses += [
-        (post, "of an embedded post", *MENTIONED) for post in page.embedded_posts
-    ]  # they bound the post alone
+    addresses += [(post, "of an embedded post", *MENTIONED) for post in page.embedded_posts]  # not of the page
     for url, place, kind, rank in addresses:
         if clock := decode_address(url):
             items.append(replace(clock, kind=kind, rank=rank, source=f"{clock.source}, {place}"))

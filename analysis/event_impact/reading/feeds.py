@@ -140,13 +140,12 @@ def pick_items(items: Iterable[FeedItem], story: Story) -> list[FeedItem]:
     """The items that name a story's firm: its name as whole words, or one of its listings; its filings."""
     tickers = {story.ticker, *story.other_tickers}
     firm = re.compile(rf"(?<![A-Za-zÀ-ÿ0-9]){re.escape(story.firm)}(?![A-Za-zÀ-ÿ0-9])") if story.firm else None
-    return [
-        item
-        for item in items
-        if item.page.filing
-        or (firm and firm.search(item.page.text))
-        or any(ticker in tickers for ticker, _ in find_listings(item.page.text))
-    ]
+    picked = []
+    for item in items:
+        named = {ticker for ticker, _ in find_listings(item.page.text)}
+        if item.page.filing or tickers & named or (firm and firm.search(item.page.text)):
+            picked.append(item)
+    return picked
 
 
 def web_address(where: str) -> str:

@@ -58,9 +58,8 @@ class Filing:
         named = f"form {self.form or 'not named'}{', item ' + ', '.join(self.items) if self.items else ''}"
         clock = "UTC as printed" if self.accepted.zone == "UTC" else "EDGAR's header clocks are New York time"
         clock += "; accepted then, first shown at a time that nobody records"
-        later = "; accepted after hours, shown on its filing date, by 08:00 as assumed: EDGAR states no hour" * (
-            self.bounds.latest_basis == "assumed"
-        )
+        is_late = self.bounds.latest_basis == "assumed"
+        later = "; accepted after hours, shown on its filing date, by 08:00 as assumed: EDGAR states no hour" * is_late
         mended = "; it amends a filing that was public earlier" * self.is_amended
         return f"{named}; {clock}{later}{mended}"
 
@@ -85,12 +84,9 @@ def read_filing(source: str, lines: tuple[str, ...]) -> Filing | None:
     except ValueError as error:
         raise DataError(f"the acceptance time {match[1]} is none.", "Save the page of the filing again.") from error
     filed, kind = FILED[template].search(text), FORM[template].search(text)
-    return Filing(
-        kind[1] if kind else "",
-        Stamp(match[1], at.date(), at.time(), "second", EDGAR_ZONE, "site_convention"),
-        date.fromisoformat(filed[1]) if filed else None,
-        tuple(dict.fromkeys([*ITEM.findall(text), *(item for words, item in ITEM_WORDS.items() if words in text)])),
-    )
+    accepted = Stamp(match[1], at.date(), at.time(), "second", EDGAR_ZONE, "site_convention")
+    items = dict.fromkeys([*ITEM.findall(text), *(item for words, item in ITEM_WORDS.items() if words in text)])
+    return Filing(kind[1] if kind else "", accepted, date.fromisoformat(filed[1]) if filed else None, tuple(items))
 
 
 def read_submissions(content: bytes, *, name: str) -> list[Filing]:

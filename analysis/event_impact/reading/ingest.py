@@ -27,6 +27,7 @@ from event_impact.events.articles import ARTICLE_COLUMNS, STORY_COLUMNS, Story, 
 from event_impact.events.sessions import align_story
 from event_impact.reading import fingerprints
 from event_impact.reading.evidence import MENTION, STRUCTURED, TIME_ELEMENT, gather_evidence
+from event_impact.reading.fingerprints import Copy, Fingerprint
 from event_impact.reading.pages import SavedPage, is_sound_address, read_page
 from event_impact.reading.proposals import Proposal, add_relative_days, propose
 from event_impact.reading.stamps import Interval, load_zone
@@ -55,7 +56,7 @@ class Examined:
 
     page: SavedPage
     proposal: Proposal
-    fingerprint: fingerprints.Fingerprint
+    fingerprint: Fingerprint
     listings: tuple[Listing, ...]
     outlet: str
     address: str
@@ -197,9 +198,7 @@ def weigh_page(
         page, address=where, zone=zone, zone_basis=zone_basis, library_day=day, home=home, saved_at=saved_at
     )
     evidence = add_relative_days(evidence, page, anchor=anchor, zone=zone)
-    remarks = [remark]
-    if page.is_truncated:
-        remarks.append("the text is very long; only its first part was searched")
+    remarks = [remark, "the text is very long; only its first part was searched" * page.is_truncated]
     if page.broken_linked_data:
         remarks.append(f"{page.broken_linked_data} block(s) of JSON-LD are damaged and were not read")
     return Examined(
@@ -278,7 +277,11 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
         If its time lies outside what the calendars know.
     """
     check_paraphrase(request.paraphrase, examined.page.text)
-    _check_words(request)
+    parse_choice("--role", request.role, tuple(ROLE_LETTERS))
+    parse_choice("--source-kind", request.source_kind, ("", *SOURCE_KINDS))
+    parse_choice("--confidence", request.confidence, ("", *CONFIDENCES))
+    if request.article_id and not ID_PATTERN.fullmatch(request.article_id):
+        raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
     with csv_tables.locked(data):
         stories = csv_tables.read_table(data / "stories.csv", STORY_COLUMNS)
         articles = csv_tables.read_table(data / "articles.csv", ARTICLE_COLUMNS)
@@ -305,27 +308,17 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
     return Added(row["article_id"], row, story, True, remarks)
 
 
-def _check_words(request: ArticleRequest) -> None:
-    parse_choice("--role", request.role, tuple(ROLE_LETTERS))
-    parse_choice("--source-kind", request.source_kind, ("", *SOURCE_KINDS))
-    parse_choice("--confidence", request.confidence, ("", *CONFIDENCES))
-    if request.article_id and not ID_PATTERN.fullmatch(request.article_id):
-        raise ConfigError(f"--id: {request.article_id!r} is no id.", "Use letters, digits and hyphens.")
-
-
-def _known_fingerprints(
-    stored: dict[str, fingerprints.Fingerprint], articles: pd.DataFrame
-) -> dict[str, fingerprints.Fingerprint]:
+def _known_fingerprints(stored: dict[str, Fingerprint], articles: pd.DataFrame) -> dict[str, Fingerprint]:
     """Fingerprints of articles that are still registered; hashes in their notes stand in for lost ones."""
-    known: dict[str, fingerprints.Fingerprint] = {}
+    known: dict[str, Fingerprint] = {}
     for article_id, notes in zip(articles["article_id"], articles["notes"], strict=True):
         if match := HASH_IN_NOTES.search(notes):
-            entry, bare = stored.get(article_id), fingerprints.Fingerprint(match[1], 0, ())
+            entry, bare = stored.get(article_id), Fingerprint(match[1], 0, ())
             known[article_id] = entry if entry and entry.text_sha256 == match[1] else bare
     return known
 
 
-def _is_same_place(first: dict[str, str], copy: fingerprints.Copy, request: ArticleRequest, url: str) -> bool:
+def _is_same_place(first: dict[str, str], copy: Copy, request: ArticleRequest, url: str) -> bool:
     """Whether a row is of the same text at the same address, or without one at the same time."""
     bounds = (format_instant(request.interval.earliest), format_instant(request.interval.latest))
     is_there = url == first["url"] if url else bounds == (first["published_earliest"], first["published_latest"])
@@ -334,11 +327,7 @@ def _is_same_place(first: dict[str, str], copy: fingerprints.Copy, request: Arti
 
 
 def _compose(
-    examined: Examined,
-    request: ArticleRequest,
-    articles: pd.DataFrame,
-    copy: fingerprints.Copy | None,
-    first: dict[str, str],
+    examined: Examined, request: ArticleRequest, articles: pd.DataFrame, copy: Copy | None, first: dict[str, str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """The row of an article, ``first`` being that of the article of which it is a copy; and what is to be said."""
     remarks: list[str] = []
@@ -376,7 +365,7 @@ def _compose(
     return row, tuple(remarks)
 
 
-def _note(examined: Examined, copy: fingerprints.Copy | None) -> str:
+def _note(examined: Examined, copy: Copy | None) -> str:
     """Where the time comes from, what the page names, and the hash of its text."""
     proposal = examined.proposal
     names = ", ".join(f"{ticker} ({exchange})" if exchange else ticker for ticker, exchange in examined.listings)

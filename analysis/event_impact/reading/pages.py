@@ -217,10 +217,9 @@ def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:
 
 def is_sound_address(address: str) -> bool:
     """Whether an address can be taken apart."""
-    try:
+    with contextlib.suppress(ValueError):
         return bool(urlsplit(address).hostname)
-    except ValueError:
-        return False
+    return False
 
 
 def _unpack_archive(content: bytes, name: str) -> tuple[bytes, str]:

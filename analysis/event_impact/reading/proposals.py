@@ -22,9 +22,7 @@ Verdict = Literal["found", "disagree", "undecided"]
 WEEKDAYS = number_words(WORDS["weekdays"], first=0)
 NEAR_DAYS_OF_LANGUAGE: dict[str, dict[str, int]] = WORDS["near_days_of_language"]
 """Words that mean something else in other languages."""
-WEEKEND = re.compile(
-    r"(?<!\w)(?:weekend|week-end|Wochenende|fin de semana|fine settimana)\b|周末|週末|주말", re.IGNORECASE
-)
+WEEKEND = r"(?<!\w)(?:weekend|week-end|Wochenende|fin de semana|fine settimana)\b|周末|週末|주말"
 MAX_FOUND = 6
 DATE_REACH = 40
 
@@ -137,11 +135,9 @@ def use(proposal: Proposal, number: int) -> Proposal:
     own = [(i, e) for i, e in enumerate(proposal.evidence, start=1) if e.kind == "published"]
     others = [str(i) for i, e in own if not (e.is_usable and e.span.overlaps(item.span))]
     reason = f"chosen by hand: {item.source}{'; against ' + ', '.join(others) if others else ''}"
-    interval, note, is_contradicted = _apply_bounds(proposal.evidence, item)
-    if is_contradicted:
-        interval = item.interval
+    bounded, note, is_contradicted = _apply_bounds(proposal.evidence, item)
     reason = f"{reason}{'; ' + note if note else ''}."
-    return Proposal(proposal.evidence, "found", number - 1, interval, reason)
+    return Proposal(proposal.evidence, "found", number - 1, item.interval if is_contradicted else bounded, reason)
 
 
 def _settle_readings(usable: list[Evidence]) -> list[Evidence]:
@@ -213,25 +209,21 @@ class RelativeDay:
 def find_relative_days(lines: tuple[str, ...], *, language: str = "") -> list[RelativeDay]:
     """The distinct relative days of a text, in their order, weekdays beside a full date left out."""
     near: dict[str, int] = WORDS["near_days"] | NEAR_DAYS_OF_LANGUAGE.get(language[:2], {})
-    pattern = re.compile(
-        rf"(?<![A-Za-zÀ-ÿ])(?:{any_of([*WEEKDAYS, *near])})(?![A-Za-zÀ-ÿ])|{WEEKEND.pattern}", re.IGNORECASE
-    )
-    found: dict[str, RelativeDay] = {}
-    for line in lines:
-        for match in pattern.finditer(line):
-            word = match[0].lower()
-            if word in found or (word in WEEKDAYS and _is_dated(line, match)):
-                continue
+    words, found = any_of([*WEEKDAYS, *near]), dict[str, RelativeDay]()
+    pattern = re.compile(rf"(?<![A-Za-zÀ-ÿ])(?:{words})(?![A-Za-zÀ-ÿ])|{WEEKEND}", re.IGNORECASE)
+    for match in (match for line in lines for match in pattern.finditer(line)):
+        word = match[0].lower()
+        if word not in found and not (word in WEEKDAYS and _is_dated(match)):
             found[word] = RelativeDay(match[0], WEEKDAYS.get(word), near.get(word))
-        if len(found) >= MAX_FOUND:
+        if len(found) == MAX_FOUND:
             break
-    return list(found.values())[:MAX_FOUND]
+    return list(found.values())
 
 
-def _is_dated(line: str, match: re.Match[str]) -> bool:
+def _is_dated(match: re.Match[str]) -> bool:
     """Whether a full date stands beside a word."""
     first = max(0, match.start() - DATE_REACH)
-    around = DATE.finditer(line[first : match.end() + DATE_REACH])
+    around = DATE.finditer(match.string[first : match.end() + DATE_REACH])
     spans = ((first + dated.start(), first + dated.end()) for dated in around)
     return any(start - 6 <= match.end() and match.start() <= end + 6 for start, end in spans)
 
@@ -311,10 +303,10 @@ def bound_by_hand(
     if interval is None:
         return Interval(not_before, not_after, "assumed", "assumed") if not_before and not_after else None
     first, last = (interval.earliest, interval.earliest_basis), (interval.latest, interval.latest_basis)
-    first = max(
-        first, (not_before or interval.earliest, "assumed"), key=lambda bound: bound[0]
-    )  # of equal ones the first
-    last = min(last, (not_after or interval.latest, "assumed"), key=lambda bound: bound[0])
+    if not_before and not_before > interval.earliest:
+        first = (not_before, "assumed")
+    if not_after and not_after < interval.latest:
+        last = (not_after, "assumed")
     return Interval(first[0], last[0], first[1], last[1])
 
 
@@ -328,8 +320,7 @@ def describe_proposal(proposal: Proposal) -> str:
         zone = zone if stamp is None or stamp.zone else "no zone: every zone from UTC+14 to UTC-12"
         why = "; ".join(filter(None, (item.problem and f"not usable: {item.problem}", item.note, zone)))
         head = f"{mark}{number:>3}  {RANK_NAMES[item.rank]:13} {item.printed[:44]:44} {when}"
-        lines.append(head.rstrip())
-        lines.append(f"      {item.source}{'; ' + why if why else ''}")
+        lines += [head.rstrip(), f"      {item.source}{'; ' + why if why else ''}"]
     lines.append(f"{proposal.verdict}: {proposal.reason}")
     if proposal.interval is not None:
         bases = f"{proposal.interval.earliest_basis}, {proposal.interval.latest_basis}"
