@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from event_impact.base.result import TestResult
 from event_impact.estimation.abnormal import AbnormalReturns, Unmeasured
 from event_impact.estimation.models import DummyRegression
@@ -13,7 +11,7 @@ from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.window_tests import ControlResult
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table, record
+from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table, record, show
 from event_impact.page.markup import mark_up
 from event_impact.page.tables import label_row
 
@@ -21,13 +19,8 @@ from event_impact.page.tables import label_row
 def tabulate_diagnostics(found: StudyDiagnostics | Unmeasured) -> TableExhibit:
     """What in the estimation window could spoil the tests."""
     facts = [Fact("all", f"n/a: {found.reason}", None)] if isinstance(found, Unmeasured) else _list_checks(found)
-    columns = (
-        Column("check", "check", of="quantity"),
-        Column("", "value", of="said"),
-        Column("value"),
-        Column("p_value", "p", "p", missing="no test"),
-        Column("note", "how to read it"),
-    )
+    p = Column("p_value", "p", "p", missing="no test")
+    columns = (*show("check=quantity|check", "=said|value", "value|"), p, *show("note|how to read it"))
     return declare_table("diagnostics", facts, columns)
 
 
@@ -82,16 +75,15 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
         Column("label", "what happened", of="control.label"),
         Column("expected", "expected", lambda expected: expected.replace("_", " "), of="control.expected"),
         Column("estimate", "abnormal return", "percent", why="note"),
-        Column("p_t", "p t", "p", of="tests.t.p_value"),
-        Column("p_conformal", "p conformal", "p", of="tests.conformal.p_value"),
-        Column("p_fhs", "p FHS", "p", of="tests.fhs.p_value"),
+        *show("p_t=tests.t.p_value|p t|p", "p_conformal=tests.conformal.p_value|p conformal|p"),
+        *show("p_fhs=tests.fhs.p_value|p FHS|p"),
         Column("is_as_expected", "as expected", "yes", of=lambda c: c.is_as_expected(significance)),
         *record("source=control.source note"),
     )
-    met = sum(c.is_as_expected(significance) is True for c in controls)
-    said = f"{met} of {len(controls)} are as expected." if controls else ""
-    none = "n/a: no controls are recorded for this firm up to the as-of session."
-    return declare_table("controls", controls, columns, significance=significance, met=said or none)
+    met = "n/a: no controls are recorded for this firm up to the as-of session."
+    if controls:
+        met = f"{sum(c.is_as_expected(significance) is True for c in controls)} of {len(controls)} are as expected."
+    return declare_table("controls", controls, columns, significance=significance, met=met)
 
 
 @dataclass(frozen=True)
@@ -119,34 +111,27 @@ def say_controls(controls: tuple[ControlResult, ...], significance: float) -> Li
 def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:
     """The abnormal returns as coefficients of one dummy a session, beside the prediction errors."""
     columns = (
-        Column("rel_session"),
-        Column("session", "session", "session"),
+        *show("rel_session|", "session|session|session"),
         Column("coefficient", "coefficient of the dummy", "percent", digits=4),
         Column("coefficient_error", "standard error", "size", digits=4),
         Column("ar", "prediction error", "percent", digits=4),
         Column("forecast_std", "forecast error", "size", digits=4),
     )
     if isinstance(found, Unmeasured):
-        rows, said = pd.DataFrame(), f"n/a: {found.reason}."
-    else:
-        n = len(found.effects)
-        rows = abnormal.table.loc[0 : n - 1].reset_index()
-        rows = rows.assign(coefficient=found.effects, coefficient_error=found.covariance.diagonal() ** 0.5)
-        said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
+        return declare_table("dummy_regression", (), columns, said=f"n/a: {found.reason}.")
+    rows = abnormal.table.loc[0 : len(found.effects) - 1].reset_index()
+    rows = rows.assign(coefficient=found.effects, coefficient_error=found.covariance.diagonal() ** 0.5)
+    said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
     return declare_table("dummy_regression", rows, columns, said=said)
 
 
 def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibit:
     """Detectable effects and the equivalence test of every window."""
     columns = (
-        Column("label", "return and window"),
-        Column("mde50_rule", "found 1 in 2 from", "size"),
-        Column("mde80_rule", "found 4 in 5 from", "size"),
-        Column("mde90_rule", "found 9 in 10 from", "size"),
-        Column("mde80", "4 in 5 by t", "size"),
-        Column("provable_bound", "bound provable 4 in 5", "size"),
-        Column("smallest_bound", "smallest bound", "size"),
-        Column("p_equivalence", f"p inside {form.format_size(power.bound)}", "p"),
+        *show("label|return and window", "mde50_rule|found 1 in 2 from|size", "mde80_rule|found 4 in 5 from|size"),
+        *show("mde90_rule|found 9 in 10 from|size", "mde80|4 in 5 by t|size"),
+        *show("provable_bound|bound provable 4 in 5|size", "smallest_bound|smallest bound|size"),
+        *show(f"p_equivalence|p inside {form.format_size(power.bound)}|p"),
     )
     notes = sorted({r.note for r in rows if r.standard_error is None and r.note})
     missing = f" n/a: {'; '.join(notes)}." if notes else ""
@@ -156,20 +141,14 @@ def tabulate_power(power: PowerStudy, rows: list[WindowEstimate]) -> TableExhibi
 
 def tabulate_significance_filter(power: PowerStudy) -> TableExhibit:
     """What reaching significance would have done to the estimate of a true effect."""
+    rows = power.filter.assign(times=[f"{form.format_plain(x, digits=1)} times" for x in power.filter["exaggeration"]])
     columns = (
-        Column("effect", "true effect", "size"),
+        *show("effect|true effect|size"),
         Column("return_kind", "return", form.RETURN_LABELS.__getitem__),
-        Column("power", "power", "share"),
-        Column(
-            "", "exaggerated by", "written", of=lambda row: f"{form.format_plain(row['exaggeration'], digits=1)} times"
-        ),
-        Column("sign_error", "wrong sign", "share"),
+        *show("power|power|share", "times|exaggerated by|written", "sign_error|wrong sign|share"),
     )
-    none = "" if len(power.filter) else " n/a: the model has no standard error."
-    level = power.significance
-    return declare_table(
-        "significance_filter", power.filter, columns, numbers=power.filter, significance=level, none=none
-    )
+    none, level = "" if len(rows) else " n/a: the model has no standard error.", power.significance
+    return declare_table("significance_filter", rows, columns, numbers=power.filter, significance=level, none=none)
 
 
 ACTIVITY_LABELS = {"log_volume": "volume", "log_range": "range"}
@@ -177,16 +156,15 @@ ACTIVITY_LABELS = {"log_volume": "volume", "log_range": "range"}
 
 def tabulate_activity(surprises: list[Surprise]) -> TableExhibit:
     """Observed over expected volume and range, with t and ranks."""
-    sessions = {s.rel_session: s.session for s in surprises if s.session is not None}
+    days = {s.rel_session: f", {form.format_session(s.session)}" for s in surprises if s.session is not None}
     rows: dict[int, dict[str, object]] = {}
     for s in sorted(surprises, key=lambda s: s.rel_session):
-        day = f", {form.format_session(sessions[s.rel_session])}" if s.rel_session in sessions else ""
-        rows.setdefault(s.rel_session, {"label": form.signed_whole(s.rel_session) + day})[s.kind] = s
-    columns = [Column("label", "session")]
+        label = form.signed_whole(s.rel_session) + days.get(s.rel_session, "")
+        rows.setdefault(s.rel_session, {"label": label})[s.kind] = s
+    columns = [*show("label|session")]
     for kind, label in ACTIVITY_LABELS.items():
-        columns += [
-            Column(f"{kind}.surprise", f"{label}, times expected", "times", why=f"{kind}.note"),
-            Column(f"{kind}.tests.t.p_value", f"{label}, p t", "p"),
-            Column(f"{kind}.tests.sample_quantile.p_value", f"{label}, p rank", "p"),
-        ]
+        columns.append(Column(f"{kind}.surprise", f"{label}, times expected", "times", why=f"{kind}.note"))
+        columns += show(
+            f"{kind}.tests.t.p_value|{label}, p t|p", f"{kind}.tests.sample_quantile.p_value|{label}, p rank|p"
+        )
     return declare_table("activity", rows.values(), columns, numbers=surprise_frame(surprises))

@@ -18,7 +18,8 @@ from event_impact.events.sessions import Alignment
 from event_impact.inference.claim_checks import CheckedClaim, ClockReading, Finding, read_clock
 from event_impact.inference.windows import DollarEffect
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, Exhibit, TableExhibit, declare_table, frame_rows, record
+from event_impact.page.exhibits import Column, Exhibit, TableExhibit, declare_table, frame_rows, record, show
+from event_impact.page.finding import list_tested
 
 STATUS_LABELS = form.read_labels("claim_tables.status_labels")
 LEDGER = (
@@ -31,22 +32,20 @@ LEDGER = (
 """``results/claims.csv``: every statement; each measured number is in ``measured`` as name=value."""
 PARAPHRASE = Column("", "the article says (our words)", of="claim.paraphrase")
 NO_CLAIMS = "No article of this story that was known at the as-of session is in the ledger."
+MEASURED = Column("", "measured", lambda found: say_finding(found), of="finding")
 STATUS = Column("", "status", STATUS_LABELS.__getitem__, of="status")
 
 
 def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     """Claims on which a figure of the study bears: what was measured, the rule, the status."""
-    columns = (
-        PARAPHRASE,
-        Column("", "measured", say_finding, of="finding"),
-        Column("", "rule, or recorded judgement", of=_why),
-        STATUS,
-    )
+    columns = (PARAPHRASE, MEASURED, Column("", "rule, or recorded judgement", of=_why), STATUS)
     summary = ", ".join(f"{n} {label}" for label, n in Counter(STATUS_LABELS[c.status] for c in claims).most_common())
-    none, n = f"What the articles claim. {NO_CLAIMS}", len(claims)
-    caption = form.say("captions.claims", n_claims=n, summary=summary) if claims else none
+    said, none = (
+        form.say("captions.claims", n_claims=len(claims), summary=summary),
+        f"What the articles claim. {NO_CLAIMS}",
+    )
     shown = [c for c in claims if c.finding is not None]
-    return declare_table("claims", shown, columns, caption=caption, numbers=frame_rows(claims, LEDGER))
+    return declare_table("claims", shown, columns, caption=said if claims else none, numbers=frame_rows(claims, LEDGER))
 
 
 FIRST_STATUSES = ("contradicted", "impossible", "impossible_in")
@@ -58,10 +57,7 @@ def tabulate_key_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     for claim in sorted(claims, key=lambda c: c.status not in FIRST_STATUSES):
         if claim.status in FIRST_STATUSES or claim.finding is not None:
             held.setdefault(claim.claim.statistic if claim.finding else claim.claim.claim_id, claim)
-    columns, numbers = (
-        (PARAPHRASE, Column("", "measured", say_finding, of="finding"), STATUS),
-        frame_rows(claims, LEDGER),
-    )
+    columns, numbers = (PARAPHRASE, MEASURED, STATUS), frame_rows(claims, LEDGER)
     said = f"Statements that the figures contradict or bear on, one a statistic; all {len(claims)} are in the appendix."
     return declare_table("key_claims", held.values(), columns, caption=said if claims else NO_CLAIMS, numbers=numbers)
 
@@ -76,10 +72,9 @@ def _why(checked: CheckedClaim) -> str:
 def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     """Every other statement with its recorded status and the reason, folded."""
     shown = [c for c in claims if c.finding is None]
-    kind, reason = Column("", "kind", of="claim.kind"), Column("", "reason", of="claim.reason")
     said = f"The other {len(shown)} statements, on which no figure of this study bears."
+    columns = (PARAPHRASE, *show("=claim.kind|kind"), STATUS, *show("=claim.reason|reason"), *LEDGER)
     caption = said if shown else "Other statements: none is recorded."
-    columns = (PARAPHRASE, kind, STATUS, reason, *LEDGER)
     return declare_table("other_claims", shown, columns, caption=caption, is_folded=True)
 
 
@@ -132,17 +127,15 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
         Column("estimate", "estimate", "money", why="note"),
         Column("", "95 % interval", "written", of=_say_interval),
         *record("ci95_low ci95_high"),
-        Column(
-            "",
-            "detectable 4 in 5 from",
-            "written",
-            of=lambda e: e.mde80_rule and form.format_money(e.mde80_rule, sign=False),
-        ),
+        Column("", "detectable 4 in 5 from", "written", of=_say_detectable),
         *record("mde80_rule note"),
     )
     known = [_say_basis(e, e.market_value) for e in effects if e.market_value is not None]
-    basis = known[0] if known else "No amount can be given."
-    return declare_table("dollar_effect", effects, columns, basis=basis)
+    return declare_table("dollar_effect", effects, columns, basis=[*known, "No amount can be given."][0])
+
+
+def _say_detectable(effect: DollarEffect) -> str | None:
+    return form.format_money(effect.mde80_rule, sign=False) if effect.mde80_rule else None
 
 
 def _say_interval(effect: DollarEffect) -> str | None:
@@ -213,7 +206,7 @@ class EvidenceExhibit(Exhibit):
 
 def show_evidence(alignment: Alignment, doubts: tuple[ArticleDoubt, ...]) -> EvidenceExhibit:
     """Reports and denials with the evidence of their times."""
-    declared = tuple(e.article for e in alignment.articles if e.article.role in ("report", "denial"))
+    declared = tuple(e.article for e in list_tested(alignment))
     outlets = {e.article.article_id: e.article.outlet for e in alignment.articles}
     return EvidenceExhibit(declared, doubts, alignment.hours.timezone, outlets)
 

@@ -1,5 +1,7 @@
 """Figures that compare: the firm with others on its day, a story with other stories, and their average path."""
 
+from typing import Any
+
 import pandas as pd
 
 from event_impact.inference.parametric import interval
@@ -20,17 +22,16 @@ def draw_peers(spillover: Spillover, firm_name: str) -> Drawing:
     if total.estimate is not None and total.standard_error is not None:
         own = interval(total.estimate, total.standard_error, spillover.firm.fit.df, 0.95)
     rows = [EffectRow(firm_name, total.estimate, own, cells=("the firm studied",), weight="headline", note=total.note)]
-    others, columns = list_others(spillover), ["ticker", "kind", "estimate", "ci95_low", "ci95_high"]
+    others = list_others(spillover)
     rows += map(_show_peer, others)
     named = [(ticker, "firm"), *((p.ticker, "own news" if p.own_news else "clean") for p in others)]
     table = [(*names, r.estimate, *(r.interval or (None, None))) for names, r in zip(named, rows, strict=True)]
+    columns = ["ticker", "kind", "estimate", "ci95_low", "ci95_high"]
     numbers = pd.DataFrame(table, columns=columns).astype(dict.fromkeys(columns[2:], float))
-    title, under = (
-        "Everyone on the day of the event",
-        "abnormal return by each firm\u2019s own model, %, with 95 % intervals by t",
-    )
+    under = "abnormal return by each firm\u2019s own model, %, with 95 % intervals by t"
+    said: Any = {"title": "Everyone on the day of the event", "subtitle": under, "name": "peers_on_the_day"}
     heads = ("firm", "return, %", "95 % interval", "news of its own that session")
-    return draw_rows(rows, heads, name="peers_on_the_day", title=title, subtitle=under, numbers=numbers, width=WIDE)
+    return draw_rows(rows, heads, numbers=numbers, width=WIDE, **said)
 
 
 def list_others(spillover: Spillover) -> list[PeerEstimate]:
@@ -65,16 +66,14 @@ def draw_forest(result: PanelResult) -> Drawing:
     """Joint effect of every denied story with its 95 % interval, sorted, their mean, and those not denied below."""
     held, main, level = result.panel, result.main, result.panel.study.config.significance
     ranked = sorted(held.denied, key=lambda s: s.joint.estimate)
-    without = {left.story: left for left in result.left_out}
-    own, cells = held.study.story.story, {n: (_say_without(x, main.p_value, level),) for n, x in without.items()}
+    own, cells = held.study.story.story, {x.story: (_say_without(x, main.p_value, level),) for x in result.left_out}
     rows = [_show_story(s, own, *cells.get(s.name, ())) for s in ranked]
     table = [_place_story(s) for s in ranked]
     if main.estimate is not None and main.ci95 is not None:
-        said = f"p {format_p(main.p_value)}" if main.p_value is not None else ""
+        look: Any = {"cells": ("", f"p {format_p(main.p_value)}" if main.p_value is not None else ""), "role": "report"}
         rows.append(
-            EffectRow(f"Mean of the {main.n} denied", main.estimate, main.ci95, cells=("", said), role="report", size=9,
-                      weight="headline")
-        )  # fmt: skip
+            EffectRow(f"Mean of the {main.n} denied", main.estimate, main.ci95, size=9, weight="headline", **look)
+        )
         table.append((POOLED, "", POOLED, None, None, None, main.estimate, *main.ci95))
     rows += [_show_story(s, "") for s in held.controls]
     table += [_place_story(s) for s in held.controls]
@@ -92,10 +91,11 @@ def _show_story(story: PanelStory, own: str, *cells: str) -> EffectRow:
 
 
 def _say_without(left: LeftOutStory, p_all: float | None, level: float) -> str:
-    p = left.p_bmp
-    turns = p is not None and p_all is not None and (p < level) != (p_all < level)
-    said = f"{format_percent(left.estimate, digits=1)}" + (f" (p {format_p(p)})" if p is not None else "")
-    return said + " \u25c0" * turns
+    p, mean = left.p_bmp, format_percent(left.estimate, digits=1)
+    if p is None:
+        return mean
+    turns = p_all is not None and (p < level) != (p_all < level)
+    return f"{mean} (p {format_p(p)})" + " \u25c0" * turns
 
 
 def draw_story_path(result: PanelResult) -> Drawing:
@@ -119,10 +119,10 @@ def draw_story_path(result: PanelResult) -> Drawing:
         chart.label(last["rel_session"], last["caar"], format_percent(last["caar"], digits=1), is_bold=True)
         return chart.canvas
 
-    spans = (format_interval((row["ci95_low"], row["ci95_high"])) for row in (zero, last))
-    at_zero, at_end = (f"{format_percent(row['caar'])}" for row in (zero, last))
+    spans = [format_interval((row["ci95_low"], row["ci95_high"])) for row in (zero, last)]
+    means = [format_percent(row["caar"]) for row in (zero, last)]
     first_to_last = f"sessions {signed_whole(first['rel_session'])} to {signed_whole(last['rel_session'])}"
-    told = f"Line with a band, {first_to_last}. Up to session 0 the mean is {at_zero} (95 % interval {next(spans)}); "
-    told += f"at the end {at_end} ({next(spans)})."
+    told = f"Line with a band, {first_to_last}. Up to session 0 the mean is {means[0]} (95 % interval {spans[0]}); "
+    told += f"at the end {means[1]} ({spans[1]})."
     under, caption = f"cumulated abnormal return, %, {len(path.stories)} stories", say("captions.story_path", left=left)
     return Drawing("story_path", title, under, told, table, draw, caption=caption)

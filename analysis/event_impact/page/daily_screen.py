@@ -110,7 +110,7 @@ def _draw_days(
 
 def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
     hours = alignment.hours
-    declared = [e.article for e in alignment.articles if e.article.role in ("report", "denial")]
+    declared = [e.article for e in finding.list_tested(alignment)]
     first = min(a.published_earliest for a in declared)
     sessions = hours.between(alignment.event_session, alignment.last_session)
     before = hours.offset(sessions[0], -1)

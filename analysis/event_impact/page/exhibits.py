@@ -239,7 +239,7 @@ def record(spec: str) -> Iterator[Column]:
 
 
 def show(*specs: str) -> Iterator[Column]:
-    """Columns that need no more than ``name=path|head|kind``; the path is the name where it is left out, the kind text."""
+    """Columns that need no more than ``name=path|head|kind``; left out, the path is the name and the kind is text."""
     for spec in specs:
         where, head, kind = (*spec.split("|"), "text")[:3]
         name, _, path = where.partition("=")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from event_impact.base.config import StudyConfig
 from event_impact.events.articles import Story
-from event_impact.events.sessions import Alignment
+from event_impact.events.sessions import Alignment, EventSession
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
 from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent, read_labels
@@ -27,6 +27,11 @@ def name_firm(story: Story, alignment: Alignment) -> str:
 def name_exchange(alignment: Alignment) -> str:
     """``NYSE``, ``Nasdaq``, or the city."""
     return EXCHANGE_NAMES.get(alignment.hours.exchange, alignment.hours.city)
+
+
+def list_tested(alignment: Alignment) -> list[EventSession]:
+    """Reports and denials: what a study measures, while copies and other items only bound it."""
+    return [e for e in alignment.articles if e.article.role in ("report", "denial")]
 
 
 def name_matter(story: Story) -> str:

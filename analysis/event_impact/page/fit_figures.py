@@ -32,20 +32,17 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> Drawing:
     slopes = [name for name in fit.coefficients.index if name != "intercept"]
     if len(slopes) != 1 or len(fit.coefficients) != 2:
         return _draw_residuals(abnormal, model)
-    slope = slopes[0]
-    numbers = _scatter_frame(abnormal, slope)
-    benchmark, excess = (
-        ("the market", " over the riskless rate") if slope == "mkt_rf" else (abnormal.design.benchmark, "")
-    )
+    slope, numbers = slopes[0], _scatter_frame(abnormal, slopes[0])
+    benchmark, excess = abnormal.design.benchmark, ""
+    if slope == "mkt_rf":
+        benchmark, excess = "the market", " over the riskless rate"
     event, far = numbers.iloc[-1], numbers[numbers["is_labelled"]].iloc[0]
-    error = (
-        f"standard error {form.format_plain(fit.coefficient_errors[slope])}" if fit.has_error else "no standard error"
-    )
+    error = f"standard error {form.format_plain(fit.coefficient_errors[slope])}"
     description = (
         f"Scatter of {fit.n_estimation} sessions with a fitted line: intercept "
         f"{form.format_percent(fit.coefficients['intercept'], digits=3)}, slope {form.format_number(fit.coefficients[slope])} "
-        f"({error}), R squared {fit.r_squared:.2f}. On the event session {benchmark} returned "
-        f"{form.format_percent(event['x'])} and the firm {form.format_percent(event['y'])}, against "
+        f"({error if fit.has_error else 'no standard error'}), R squared {fit.r_squared:.2f}. On the event session "
+        f"{benchmark} returned {form.format_percent(event['x'])} and the firm {form.format_percent(event['y'])}, against "
         f"{form.format_percent(event['fitted'])} on the line. The session of highest leverage is {far['session'].date()} with "
         f"{form.format_percent(far['x'])} and {form.format_percent(far['y'])}."
     )
@@ -62,22 +59,14 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> Drawing:
 def _scatter_frame(abnormal: AbnormalReturns, slope: str) -> pd.DataFrame:
     """One row a mark: the estimation sessions, then the event session."""
     design, fit = abnormal.design, abnormal.fit
-    sessions = fit.sessions.append(pd.DatetimeIndex([abnormal.event_session]))
-    n = fit.n_estimation
-    leverages = fit.leverages
-    y = design.response.loc[sessions].to_numpy(dtype=float)
-    gap = np.append(fit.residuals, abnormal.table["ar"].loc[0])
-    return pd.DataFrame(
-        {
-            "session": sessions,
-            "part": ["estimation"] * n + ["event"],
-            "x": design.regressors.loc[sessions, slope].to_numpy(dtype=float),
-            "y": y,
-            "fitted": y - gap,
-            "leverage": np.append(leverages, np.nan),
-            "is_labelled": np.arange(n + 1) == int(leverages.argmax()),
-        }
-    )
+    sessions, leverages = fit.sessions.append(pd.DatetimeIndex([abnormal.event_session])), fit.leverages
+    x, y = (held.loc[sessions].to_numpy(dtype=float) for held in (design.regressors[slope], design.response))
+    frame = pd.DataFrame({"session": sessions, "part": "estimation", "x": x, "y": y})
+    frame["fitted"] = y - np.append(fit.residuals, abnormal.table["ar"].loc[0])
+    frame["leverage"] = np.append(leverages, np.nan)
+    frame["is_labelled"] = frame.index == leverages.argmax()
+    frame.loc[frame.index[-1], "part"] = "event"
+    return frame
 
 
 def _draw_scatter(width: float, numbers: pd.DataFrame, label: str) -> Canvas:
@@ -101,18 +90,13 @@ def _draw_residuals(abnormal: AbnormalReturns, model: str) -> Drawing:
     fit, total = abnormal.fit, abnormal.sum_window(0, 0)
     effects = [Effect("event session", "joint", total.estimate, None)] if total.estimate is not None else []
     said = form.format_percent(total.estimate) if total.estimate is not None else f"n/a: {total.note}"
-    return draw_days(
-        fit.residuals,
-        effects,
-        seen_from=None,
-        axis_label="residual of one session",
-        title=f"The event session among {fit.n_estimation} residuals",
-        subtitle="one dot each",
-        description=f"Residuals of {fit.n_estimation} sessions from {form.format_percent(fit.residuals.min())} to "
-        f"{form.format_percent(fit.residuals.max())}; the event session's abnormal return is {said}.",
-        name="estimation_scatter",
-        caption=f"The {model.removesuffix(' model')} model has no single slope, so its residuals stand in place of a scatter.",
-    )
+    span = f"{form.format_percent(fit.residuals.min())} to {form.format_percent(fit.residuals.max())}"
+    told = f"Residuals of {fit.n_estimation} sessions from {span}; the event session's abnormal return is {said}."
+    title, axis = f"The event session among {fit.n_estimation} residuals", "residual of one session"
+    why = "has no single slope, so its residuals stand in place of a scatter"
+    caption = f"The {model.removesuffix(' model')} model {why}."
+    text = {"title": title, "subtitle": "one dot each", "description": told, "caption": caption}
+    return draw_days(fit.residuals, effects, seen_from=None, axis_label=axis, name="estimation_scatter", **text)
 
 
 def draw_placebo_rank(rank: PlaceboRank) -> Drawing:
@@ -125,8 +109,8 @@ def draw_placebo_rank(rank: PlaceboRank) -> Drawing:
 
     def draw(width: float) -> Canvas:
         chart = Chart(width, PLACEBO_HEIGHT, pad_range([*values, own, -own]), (0, 1), left=8, right=8)
-        chart.strip(chart.x[0], -abs(own), "at least as far out")
-        chart.strip(abs(own), chart.x[1], "at least as far out")
+        for near, far in ((chart.x[0], -abs(own)), (abs(own), chart.x[1])):
+            chart.strip(near, far, "at least as far out")
         if len(values):
             stack_dots(chart.canvas, chart.at_x, values, chart.base, chart.base - 40)
         ticks = {t: form.format_number(t, digits=0) for t in choose_ticks(*chart.x, most=9) if t == round(t)}
@@ -163,10 +147,8 @@ def draw_power(rows: dict[str, WindowEstimate], *, level: float) -> Drawing:
     finite = [float(v) for values in needed.values() for v in values[np.isfinite(values)]]
     effects = np.linspace(0, max(finite, default=0.01), N_POINTS)
     curves = {label: (effects, chance_to_find(values, effects)) for label, values in needed.items()}
-    numbers = pd.DataFrame(
-        [{"curve": label, "effect": e, "share_found": s} for label, c in curves.items() for e, s in zip(*c, strict=True)],
-        columns=["curve", "effect", "share_found"],
-    )  # fmt: skip
+    table = [(label, *point) for label, curve in curves.items() for point in zip(*curve, strict=True)]
+    numbers = pd.DataFrame(table, columns=["curve", "effect", "share_found"])
     said = "; ".join(f"{k}: four times in five from {two_digits(100 * (rows[k].mde80_rule or 0))} %" for k in curves)
     shares = {0.5: "50\u00a0%", 0.8: "80\u00a0%", 1.0: "100\u00a0%"}
     draw = partial(_draw_curves, curves=curves, levels=shares, label="size of a true move")
@@ -185,10 +167,8 @@ def draw_equivalence(power: PowerStudy) -> Drawing:
         label = form.RETURN_LABELS[str(kind)]
         curves[label] = (curve["bound"].to_numpy(), curve["p_equivalence"].to_numpy())
         row = power.windows[(power.windows["return_kind"] == kind) & power.windows["is_primary"]].iloc[0]
-        said.append(
-            f"{label}: p {form.format_p(row['p_equivalence'])} at {form.format_size(power.bound)}, below 0.05 from "
-            f"{form.format_size(row['smallest_bound'])}"
-        )
+        p, (bound, least) = row["p_equivalence"], map(form.format_size, (power.bound, row["smallest_bound"]))
+        said.append(f"{label}: p {form.format_p(p)} at {bound}, below 0.05 from {least}")
     told = "; ".join(said) or "n/a: the model has no standard error"
     axis, levels = "bound on the absolute effect", {0.05: ".05", 0.5: ".5", 1.0: "1"}
     draw = partial(_draw_curves, curves=curves, levels=levels, label=axis, mark=power.bound)
@@ -210,8 +190,7 @@ def _draw_curves(
     if mark is not None and mark < largest:
         chart.line((mark, mark), (0, 1), "rule", dash="2 3", title="bound that was set")
     for number, (name, (x, y)) in enumerate(curves.items()):
-        paint = PAINTS[number % len(PAINTS)]
+        paint, place = PAINTS[number % len(PAINTS)], int(np.abs(y - 0.35 - 0.2 * number).argmin())
         chart.line(x, y, paint, title=name)
-        place = int(np.abs(y - 0.35 - 0.2 * number).argmin())
-        chart.label(x[place], y[place], name, paint="ink" if paint == "ink" else f"{paint}-text", lift=4)
+        chart.label(x[place], y[place], name, paint=paint if paint == "ink" else f"{paint}-text", lift=4)
     return chart.canvas

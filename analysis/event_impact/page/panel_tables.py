@@ -12,13 +12,18 @@ from event_impact.inference.parametric import detectable_effect, interval
 from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory, Resolution, SeparateEffects
 from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_forest, kind_of
-from event_impact.page.exhibits import Column, TableExhibit, declare_table, record
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
 from event_impact.page.finding import say_reach
 from event_impact.page.first_screen import FirstScreen
 
 STATISTIC_LABELS = form.read_labels("panel_tables.statistic_labels")
 RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
 MISSING_LABELS = form.read_labels("panel_tables.missing_labels")
+NAMED = (
+    *show("=story.title|story"),
+    Column("", "listing", of=lambda held: form.name_listing(held.story.ticker, held.story.exchange)),
+)
+"""What a story is called, and where its share is listed."""
 
 
 def _count_missing(result: PanelResult) -> str:
@@ -30,17 +35,12 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
     """The pooled estimate, read every way: the main sample first."""
     shown = result.resolutions
     columns = (
-        Column("", "sample and sessions", of="label"),
-        Column("reading", of="name"),
-        Column("n", "stories", "whole", of="pooled.n"),
+        *show("=label|sample and sessions", "reading=name|", "n=pooled.n|stories|whole"),
         Column("estimate", "mean", "percent", of="pooled.estimate", missing="n/a: too few"),
-        Column("standard_error", of="pooled.standard_error"),
-        Column("ci90", kind="interval", of="pooled.ci90"),
-        Column("ci95", "95 % interval", "interval", of="pooled.ci95"),
-        Column("", "p", "p", of="pooled.p_value"),
+        *show("standard_error=pooled.standard_error|", "ci90=pooled.ci90||interval"),
+        *show("ci95=pooled.ci95|95 % interval|interval", "=pooled.p_value|p|p"),
         Column("recommended", "by", lambda name: RECOMMENDED_LABELS.get(name, "n/a"), of="pooled.recommended"),
-        Column("p", of="pooled.p_value"),
-        Column("mde80", "detectable 4 in 5 from", "size", of="pooled.mde80"),
+        *show("p=pooled.p_value|", "mde80=pooled.mde80|detectable 4 in 5 from|size"),
         Column("", "weighted by precision", of=_say_weighted),
         *record("weighted_estimate=pooled.weighted_estimate weighted_error=pooled.weighted_error"),
         *record("mean_correlation=pooled.correlation.value pairs_sharing_days=pooled.overlap.n_pairs"),
@@ -54,11 +54,9 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
 
 def _say_weighted(reading: Resolution) -> str | None:
     estimate, error = reading.pooled.weighted_estimate, reading.pooled.weighted_error
-    return (
-        None
-        if estimate is None or error is None
-        else f"{form.format_percent(estimate)} (s.e. {form.format_size(error)})"
-    )
+    if estimate is None or error is None:
+        return None
+    return f"{form.format_percent(estimate)} (s.e. {form.format_size(error)})"
 
 
 def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
@@ -66,11 +64,10 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
     main, overlap = result.main, result.main.overlap
     columns = (
         Column("", "test", of=lambda t: STATISTIC_LABELS[t.name] + " (read first)" * (t.name == main.recommended)),
-        Column("test", of="name"),
+        *record("test=name"),
         Column("statistic", "statistic", "number", why="note"),
         Column("distribution", "against", lambda distribution: distribution or "n/a"),
-        Column("df"),
-        Column("p", "p", "p", of="p_value"),
+        *show("df|", "p=p_value|p|p"),
         Column("is_recommended", of=lambda t: t.name == main.recommended),
         Column("", "note", of=lambda t: t.note if t.p_value is not None else ""),
         *record("null note"),
@@ -85,22 +82,20 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
 def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> TableExhibit:
     """Stories one by one: sessions, what is identified, joint effect."""
     columns = (
-        Column("", "story", of="story.title"),
-        Column("", "listing", of=lambda s: form.name_listing(s.story.ticker, s.story.exchange)),
+        *NAMED,
         Column("", "sessions", of=_span),
         *record("story=name ticker=story.ticker exchange=story.exchange benchmark=study.benchmark"),
         Column("denied", "denied", DENIED_LABELS.__getitem__, of="story.denied"),
         Column("kind", of=kind_of),
         Column("identified", "identified", lambda kind: kind.replace("_", " "), of="alignment.identification.kind"),
         *record("event_session=alignment.event_session first=alignment.hull.0 last=alignment.hull.1"),
-        *record("is_ambiguous=alignment.is_ambiguous"),
-        Column("estimate", "joint effect", "percent", of="joint.estimate"),
+        *show("is_ambiguous=alignment.is_ambiguous|", "estimate=joint.estimate|joint effect|percent"),
         *record("standard_error=joint.standard_error df=joint.df"),
         Column("ci95", "95 % interval", "interval", of=lambda s: s.joint.interval(0.95)),
         Column("", "MDE 80 %", "size", of=lambda s: detectable_effect(s.joint.standard_error, df=s.joint.df)),
         Column("other_news", "other news", of=_news),
         Column("", "estimation", of=lambda s: s.note or f"{s.abnormal.fit.n_estimation} sessions"),
-        Column("n_estimation", of="abnormal.fit.n_estimation"),
+        *record("n_estimation=abnormal.fit.n_estimation"),
         Column("as_of", of=lambda s: s.study.config.as_of.isoformat()),
         *record("vintage note"),
     )
@@ -126,22 +121,18 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
     """Report, denial and sum where a price surely lies between them."""
     pooled = result.separable_pooled
     titles = {s.name: s.story.title for s in (*result.panel.denied, *result.panel.controls)}
-    columns = [
-        Column("story"),
-        Column("", "story", titles.__getitem__, of="story"),
-        Column("price_between", "price between", of="price"),
-    ]
+    columns = [*record("story"), Column("", "story", titles.__getitem__, of="story")]
+    columns += show("price_between=price|price between")
     for name, head in (("report", "report"), ("denial", "denial"), ("total", "sum")):
         columns += [
             Column("", head, _say_effect, of=name),
             *record(f"{name}_estimate={name}.0 {name}_standard_error={name}.1 {name}_df={name}.2"),
             Column(f"{name}_ci95", kind="interval", of=partial(_interval_of, name)),
         ]
-    mean = (
-        f"Mean of the sums: {form.format_percent(pooled.estimate)}, 95 % interval {form.format_interval(pooled.ci95)}."
-        if pooled.estimate is not None and pooled.ci95 is not None
-        else f"Not pooled: {pooled.note}."
-    )
+    mean = f"Not pooled: {pooled.note}."
+    if pooled.estimate is not None and pooled.ci95 is not None:
+        interval95 = form.format_interval(pooled.ci95)
+        mean = f"Mean of the sums: {form.format_percent(pooled.estimate)}, 95 % interval {interval95}."
     return declare_table("separable", result.separable, columns, mean=mean)
 
 
@@ -157,13 +148,8 @@ def _say_effect(effect: tuple[float, float, int]) -> str:
 def tabulate_missing(result: PanelResult) -> TableExhibit:
     """Registered stories that are not in the sample, and why."""
     shown = sorted(result.panel.missing, key=lambda m: (list(MISSING_LABELS).index(m.kind), m.story.story))
-    columns = (
-        Column("", "story", of="story.title"),
-        Column("", "listing", of=lambda m: form.name_listing(m.story.ticker, m.story.exchange)),
-        Column("", "denied", of="story.denied"),
-        *record("story=story.story ticker=story.ticker exchange=story.exchange kind"),
-        Column("reason", "why not"),
-    )
+    named = record("story=story.story ticker=story.ticker exchange=story.exchange kind")
+    columns = (*NAMED, *show("=story.denied|denied"), *named, *show("reason|why not"))
     counts = _count_missing(result) or "none"
     return declare_table("missing_stories", shown, columns, is_folded=True, counts=counts)
 
@@ -196,24 +182,20 @@ def compose_panel(result: PanelResult) -> FirstScreen:
     )
 
 
-def _mean(result: PanelResult) -> str:
-    return f"{form.format_percent(result.main.estimate or 0.0, digits=1)} on average"
-
-
 def _head(result: PanelResult) -> str:
     main, config = result.main, result.panel.study.config
     who = f"{main.n} {'story that was' if main.n == 1 else 'stories that were'} denied"
     if main.estimate is None:
         return f"{who[:1].upper()}{who[1:]}: too few to be pooled. They are listed one by one."
-    bound = say_reach(config.equivalence_bound)
+    bound, mean = say_reach(config.equivalence_bound), f"{form.format_percent(main.estimate, digits=1)} on average"
     said = {
-        "no_detectable_effect": f"No detectable mean move in {who}: {_mean(result)}.",
-        "borderline": f"{who}: {_mean(result)}. Whether that is more than chance, the tests disagree.",
+        "no_detectable_effect": f"No detectable mean move in {who}: {mean}.",
+        "borderline": f"{who}: {mean}. Whether that is more than chance, the tests disagree.",
         "smaller_than_bound": f"{who}: any mean move was smaller than {bound}.",
-        "effect": f"{who} returned {_mean(result)}, more than chance explains, however uncertain days are read.",
-        "fragile": f"{who} returned {_mean(result)}, but not every reading of uncertain days bears it out.",
-        "detectable_but_small": f"{who} returned {_mean(result)}: told from chance, and smaller than {bound}.",
-        "insufficient_data": f"{who}: {_mean(result)}; no statistic can judge it.",
+        "effect": f"{who} returned {mean}, more than chance explains, however uncertain days are read.",
+        "fragile": f"{who} returned {mean}, but not every reading of uncertain days bears it out.",
+        "detectable_but_small": f"{who} returned {mean}: told from chance, and smaller than {bound}.",
+        "insufficient_data": f"{who}: {mean}; no statistic can judge it.",
     }[result.outcome]
     return f"{said} {_say_reach(result)}" if result.outcome in ("no_detectable_effect", "smaller_than_bound") else said
 
@@ -260,40 +242,34 @@ def _say_own(result: PanelResult) -> str:
     found, own = result.shrunk, result.panel.study.story
     if found is None:
         return ""
-    drawn = form.format_percent(found.shrunk, digits=1)
-    alone = form.format_percent(found.estimate, digits=1)
+    drawn, alone = (form.format_percent(value, digits=1) for value in (found.shrunk, found.estimate))
     return f"Drawn towards the others, {own.firm_name}\u2019s {alone} becomes {drawn}: a summary, not a test."
 
 
 def _list_notes(result: PanelResult) -> list[tuple[str, str]]:
     held, spread = result.panel, result.dispersion
     searched, listed = sum(bool(s.story.confounders_searched) for s in held.denied), _count_missing(result)
-    p = spread.p_value
-    noise = "" if p is None else f"against noise alone {form.p_equals(p)}; signs were not declared and may cancel."
-    total = len(held.stories) + len(held.missing)
-    missing = f"{len(held.missing)} of {total} registered stories{f'; {listed}' if listed else ''}."
-    news = f"was searched for {searched} of the {len(held.denied)}; of the rest it was not researched."
-    notes = [
-        ("How to read it.", HOW_TO_READ),
-        ("Spread:", noise),
-        ("This story:", _say_own(result)),
-        ("Readings:", _say_readings(result)),
-        ("Not in it:", missing),
-        ("Other news", news),
-        ("Selection:", SELECTION),
-    ]
-    return [(lead, text) for lead, text in notes if text]
+    p, total = spread.p_value, len(held.stories) + len(held.missing)
+    notes = {
+        "How to read it.": HOW_TO_READ,
+        "Spread:": p is not None and f"against noise alone {form.p_equals(p)}; signs were not declared and may cancel.",
+        "This story:": _say_own(result),
+        "Readings:": _say_readings(result),
+        "Not in it:": f"{len(held.missing)} of {total} registered stories{f'; {listed}' if listed else ''}.",
+        "Other news": f"was searched for {searched} of the {len(held.denied)}; of the rest it was not researched.",
+        "Selection:": SELECTION,
+    }
+    return [(lead, text) for lead, text in notes.items() if text]
 
 
 def _say_readings(result: PanelResult) -> str:
     others = [r for r in result.resolutions[1:] if r.pooled.estimate is not None and r.pooled.p_value is not None]
     if not others:
         return f"{len(result.separable)} stories can be told apart by a price; at least {FEWEST_POOLED} are pooled."
-    estimates = [r.pooled.estimate or 0.0 for r in others]
-    p_values = [r.pooled.p_value or 1.0 for r in others]
+    estimates, p_values = [r.pooled.estimate or 0.0 for r in others], [r.pooled.p_value or 1.0 for r in others]
     uncertain = sum(s.alignment.is_ambiguous for s in result.panel.denied)
     return (
         f"{uncertain} of {len(result.panel.denied)} have an uncertain session; in {len(others)} other readings the mean runs "
-        f"from {form.format_percent(min(estimates), digits=1)} to {form.format_percent(max(estimates), digits=1)}, p from "
+        f"from {form.format_interval((min(estimates), max(estimates)), digits=1)}, p from "
         f"{form.format_p(min(p_values))} to {form.format_p(max(p_values))}."
     )

@@ -22,10 +22,9 @@ def sort_curve(frame: pd.DataFrame) -> pd.DataFrame:
     ValueError
         For a frame without rows, or with another number of headlines than one.
     """
-    if not len(frame) or int(frame["is_headline"].sum()) != 1:
+    if (found := int(frame["is_headline"].sum())) != 1:
         raise ValueError(
-            f"a specification curve needs exactly one headline; found {int(frame['is_headline'].sum())} in "
-            f"{len(frame)} specifications."
+            f"a specification curve needs exactly one headline; found {found} in {len(frame)} specifications."
         )
     numbers = frame.sort_values("estimate", kind="stable", ignore_index=True)
     numbers.insert(0, "place", np.arange(1, len(numbers) + 1))
@@ -41,11 +40,14 @@ def _list_options(frame: pd.DataFrame) -> dict[str, list[Any]]:
 def draw_specification_strip(frame: pd.DataFrame, *, is_whole: bool = False) -> Drawing:
     """Estimates of all specifications with their intervals, smallest first; whole, it has a first screen to itself."""
     numbers = sort_curve(frame)
-    return Drawing(
-        "specification_strip", f"{format_count(len(numbers))} specifications", "smallest estimate first, with 95 % intervals",
-        _describe(numbers), numbers, lambda width: _draw_strip(width, numbers, STRIP_HEIGHT).canvas,
-        WIDE if is_whole else WIDE_DAYS, "" if is_whole else "They share prices and shock: it shows how far the model matters.",
-    )  # fmt: skip
+    title, under = f"{format_count(len(numbers))} specifications", "smallest estimate first, with 95 % intervals"
+    caption = "" if is_whole else "They share prices and shock: it shows how far the model matters."
+
+    def draw(width: float) -> Canvas:
+        return _draw_strip(width, numbers, STRIP_HEIGHT).canvas
+
+    wide = WIDE if is_whole else WIDE_DAYS
+    return Drawing("specification_strip", title, under, _describe(numbers), numbers, draw, wide, caption)
 
 
 def draw_options(frame: pd.DataFrame) -> Drawing:
@@ -53,15 +55,14 @@ def draw_options(frame: pd.DataFrame) -> Drawing:
     numbers = sort_curve(frame)
     head = numbers[numbers["is_headline"]].iloc[0]
     rows, table = [], []
-    for name, options in _list_options(frame).items():
-        for option in options:
-            taken = numbers[numbers[name] == option]
-            ends, smallest = (float(taken["estimate"].min()), float(taken["estimate"].max())), float(taken["p"].min())
-            label = str(option) if name == "model" else f"{SHORT_NAMES.get(name, name)}: {option}"
-            cells = (str(len(taken)), format_p(smallest) if smallest == smallest else "n/a")
-            rows.append(EffectRow(label, float(taken["estimate"].median()), ends, cells=cells, size=4,
-                                  weight="headline" if head[name] == option else "plain"))  # fmt: skip
-            table.append((name, option, len(taken), *ends, smallest))
+    for name, option in ((name, option) for name, options in _list_options(frame).items() for option in options):
+        taken = numbers[numbers[name] == option]
+        low, middle, high = (float(end) for end in taken["estimate"].quantile([0, 0.5, 1]))
+        smallest, weight = float(taken["p"].min()), "headline" if head[name] == option else "plain"
+        label = str(option) if name == "model" else f"{SHORT_NAMES.get(name, name)}: {option}"
+        cells = (str(len(taken)), format_p(smallest) if smallest == smallest else "n/a")
+        rows.append(EffectRow(label, middle, (low, high), cells=cells, size=4, weight=weight))
+        table.append((name, option, len(taken), low, high, smallest))
     return draw_rows(
         rows, ("choice", "median", "range", "number", "smallest p"), name="specification_choices",
         title="What each choice does", subtitle="estimates of the specifications that share it, %",

@@ -9,16 +9,11 @@ from collections import Counter
 import pandas as pd
 
 from event_impact.base.result import TestResult, not_computable
+from event_impact.inference import robustness
 from event_impact.inference.candidate_set import Confirmation
-from event_impact.inference.robustness import (
-    DIMENSIONS,
-    LeftOutDay,
-    SpecificationCurve,
-    SpecificationEstimate,
-    curve_frame,
-)
+from event_impact.inference.robustness import DIMENSIONS, LeftOutDay, SpecificationCurve, SpecificationEstimate
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, TableExhibit, declare_table, record
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.robustness_figures import draw_specification_strip
 
@@ -37,26 +32,20 @@ def label_value(name: str, value: object) -> str:
 
 def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
     """The computed specifications as the figure takes them: choices in words, estimate, interval, p, headline."""
-    frame = curve_frame(curve)
-    frame = frame[frame["estimate"].notna()].reset_index(drop=True)
-    labels = pd.DataFrame(
-        {label: [label_value(name, v) for v in frame[name]] for name, label in DIMENSION_LABELS.items()}
-    )
+    frame = robustness.curve_frame(curve).dropna(subset="estimate", ignore_index=True)
+    labels = {label: [label_value(name, v) for v in frame[name]] for name, label in DIMENSION_LABELS.items()}
+    numbers = frame[["estimate", "ci95_low", "ci95_high", "is_headline"]].assign(**labels, p=frame["p_conformal"])
     for long, short in SHORT_MODELS.items():
-        labels["model"] = labels["model"].str.replace(long, short, regex=False)
-    numbers = frame[["estimate", "ci95_low", "ci95_high"]].assign(p=frame["p_conformal"])
-    return pd.concat([labels, numbers, frame[["is_headline"]]], axis=1)
+        numbers["model"] = numbers["model"].str.replace(long, short, regex=False)
+    return numbers[[*labels, "estimate", "ci95_low", "ci95_high", "p", "is_headline"]]
 
 
 ESTIMATE = Column("estimate", "estimate", "percent", why="note")
 ADJUSTED = Column("p_adjusted", "p adjusted", "p")
 JUDGED = (
     ESTIMATE,
-    Column("standard_error", "s.e.", "size"),
-    Column("", "95 % interval", "interval", of="ci95"),
-    Column("t", "t", "number"),
-    Column("p_conformal", "p conformal", "p"),
-    Column("p_fhs", "p FHS", "p"),
+    *show("standard_error|s.e.|size", "=ci95|95 % interval|interval", "t|t|number"),
+    *show("p_conformal|p conformal|p", "p_fhs|p FHS|p"),
     ADJUSTED,
     Column("", "outcome", CURVE_OUTCOMES.__getitem__, of="outcome"),
 )
@@ -77,28 +66,22 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
         return value if name == "model" else f"{DIMENSION_LABELS[name]}: {value}"
 
     columns = (Column("", "what is chosen otherwise", of=label), *JUDGED)
-    return declare_table("single_choices", [headline, *near], columns, numbers=curve_frame(curve), has_headline=True)
+    return declare_table(
+        "single_choices", [headline, *near], columns, numbers=robustness.curve_frame(curve), has_headline=True
+    )
 
 
 def tabulate_curve_tests(curve: SpecificationCurve) -> TableExhibit:
     """maxT and the joint tests of the curve, or why there are none."""
-    columns = [Column("test", "test", TEST_LABELS.__getitem__, of="name"), Column("statistic")]
+    columns = [Column("test", "test", TEST_LABELS.__getitem__, of="name"), *record("statistic")]
     p_value = Column("p", "p", "p", of="p_value", why="note")
     if curve.tests is None:
-        tests = tuple(not_computable(name, curve.reason) for name in TEST_LABELS)
-        columns += [p_value, Column("note")]
-    else:
-        tests = curve.tests.all
-        columns += [
-            Column("", "null hypothesis", of="null"),
-            Column("", "statistic", "written", of=_say_statistic),
-            p_value,
-            Column("", "against", of="distribution"),
-            Column("n_placebo", of=lambda _: curve.n_placebo),
-            Column("n_specifications", of=lambda _: curve.n_joint),
-            Column("null"),
-        ]
-    return declare_table("curve_tests", tests, columns)
+        tests = [not_computable(name, curve.reason) for name in TEST_LABELS]
+        return declare_table("curve_tests", tests, [*columns, p_value, *record("note")])
+    columns += [*show("=null|null hypothesis"), Column("", "statistic", "written", of=_say_statistic), p_value]
+    columns += [*show("=distribution|against"), Column("n_placebo", of=lambda _: curve.n_placebo)]
+    columns += [Column("n_specifications", of=lambda _: curve.n_joint), *record("null")]
+    return declare_table("curve_tests", curve.tests.all, columns)
 
 
 def _say_statistic(test: TestResult) -> str | None:
@@ -114,29 +97,22 @@ def tabulate_unavailable(curve: SpecificationCurve) -> TableExhibit:
     lacking = (e for e in curve.estimates if not e.is_computed)
     counts = Counter((e.choice.model, e.choice.estimation_sessions, e.choice.gap_sessions, e.note) for e in lacking)
     columns = (
-        Column("model", "model"),
-        Column("estimation_sessions", "estimation sessions", "whole"),
-        Column("gap_sessions", "gap", "whole"),
-        Column("", "specifications", "whole", of="count"),
-        Column("reason", "reason", "n/a: {}".format),
-        Column("count"),
+        *show("model=0.0|model", "estimation_sessions=0.1|estimation sessions|whole", "gap_sessions=0.2|gap|whole"),
+        *show("=1|specifications|whole"),
+        Column("reason", "reason", "n/a: {}".format, of="0.3"),
+        *record("count=1"),
     )
-    names = ("model", "estimation_sessions", "gap_sessions", "reason")
-    rows = [{**dict(zip(names, key, strict=True)), "count": n} for key, n in counts.items()]
-    none = "" if rows else " There is none."
-    return declare_table("specifications_not_computed", rows, columns, is_folded=len(rows) > 6, none=none)
+    folded, none = len(counts) > 6, "" if counts else " There is none."
+    return declare_table("specifications_not_computed", counts.items(), columns, is_folded=folded, none=none)
 
 
 def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: SpecificationEstimate) -> TableExhibit:
     """The headline without each news session of its estimation window."""
     columns = (
-        Column("session", "session", "session"),
-        Column("label", "left out"),
-        Column("estimate", "estimate", "percent"),
-        Column("standard_error"),
+        *show("session|session|session", "label|left out", "estimate|estimate|percent"),
+        *record("standard_error"),
         Column("change", "change", "percent", digits=3),
-        Column("", "t", "number", of="t"),
-        Column("p_conformal", "p conformal", "p"),
+        *show("=t|t|number", "p_conformal|p conformal|p"),
     )
     said = "No recorded news session lies in the estimation window."
     if days:
@@ -146,11 +122,8 @@ def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: Specification
 
 def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
     """The market model with all peers of the same calendar, and without each."""
-    columns = (
-        Column("peers", "peers in the market model", of="choice.model"),
-        *(column for column in JUDGED if column is not ADJUSTED),
-        *record("outcome note"),
-    )
+    judged = (column for column in JUDGED if column is not ADJUSTED)
+    columns = (*show("peers=choice.model|peers in the market model"), *judged, *record("outcome note"))
     return declare_table("left_out_peers", rows, columns)
 
 
@@ -205,12 +178,15 @@ def _say_flips(curve: SpecificationCurve) -> str:
     said = f"The headline says {outcome}, the others {', '.join(f'{label} ({n})' for label, n in kinds.most_common())}."
     if not curve.single_flips:
         return f"{said} It takes two choices or more together, {_say_common(curve)}."
-    named = "; ".join(
-        f"{DIMENSION_LABELS[name]} = {label_value(name, getattr(e.choice, name))} "
-        f"({CURVE_OUTCOMES[e.outcome]}, {form.format_percent(e.estimate or 0.0)})"
+    named = [
+        f"{_say_choice(name, e)} ({CURVE_OUTCOMES[e.outcome]}, {form.format_percent(e.estimate or 0.0)})"
         for name, e in curve.single_flips
-    )
-    return f"{said} One choice is enough: {named}."
+    ]
+    return f"{said} One choice is enough: {'; '.join(named)}."
+
+
+def _say_choice(name: str, estimate: SpecificationEstimate) -> str:
+    return f"{DIMENSION_LABELS[name]} = {label_value(name, getattr(estimate.choice, name))}"
 
 
 def _say_sign(curve: SpecificationCurve) -> str:
@@ -220,14 +196,8 @@ def _say_sign(curve: SpecificationCurve) -> str:
 
 def _say_common(curve: SpecificationCurve) -> str:
     """The choice that the flipping specifications share most often."""
-    counts = Counter(
-        (name, getattr(e.choice, name)) for e in curve.flips for name in e.choice.differs_in(curve.headline.choice)
-    )
-    parts = [
-        f"{DIMENSION_LABELS[name]} = {label_value(name, value)} ({n} of {len(curve.flips)})"
-        for (name, value), n in counts.most_common(3)
-    ]
-    return "most often " + ", ".join(parts)
+    counts = Counter(_say_choice(name, e) for e in curve.flips for name in e.choice.differs_in(curve.headline.choice))
+    return "most often " + ", ".join(f"{said} ({n} of {len(curve.flips)})" for said, n in counts.most_common(3))
 
 
 def _vary(curve: SpecificationCurve, name: str) -> list[SpecificationEstimate]:

@@ -6,12 +6,11 @@ The first screen of the other firms: who moved on the day, and what a rank among
 import dataclasses
 from typing import Any
 
-from event_impact.base.result import TestResult
 from event_impact.events.sessions import Alignment
 from event_impact.many.peer_tests import GroupTests, PeerEstimate, Spillover
 from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_peers, list_others
-from event_impact.page.exhibits import Column, TableExhibit, declare_table, record
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
 from event_impact.page.finding import say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 
@@ -22,17 +21,15 @@ ROLE_LABELS = {"peer": "peer", "counterparty": "named in the story"}
 def tabulate_peers(spillover: Spillover) -> TableExhibit:
     """Each firm on its own, with its own recorded news."""
     columns = (
-        Column("ticker"),
+        *record("ticker"),
         Column("", "firm", of=lambda p: form.name_listing(p.ticker, p.exchange)),
         Column("role", "role", ROLE_LABELS.__getitem__),
-        Column("exchange"),
+        *record("exchange"),
         Column("session", "session", lambda at: str(at.date())),
         Column("estimate", "abnormal return", "percent", why="note"),
-        Column("standard_error"),
-        Column("ci95", "95 % interval", "interval"),
-        Column("", "t", "number", of="tests.t.statistic"),
+        *show("standard_error|", "ci95|95 % interval|interval", "=tests.t.statistic|t|number"),
         *record("p_t=tests.t.p_value p_sample_quantile=tests.sample_quantile.p_value"),
-        Column("p_conformal", "p conformal", "p", of="tests.conformal.p_value"),
+        *show("p_conformal=tests.conformal.p_value|p conformal|p"),
         Column("", "own news of that session", of=lambda p: (p.own_news or "none recorded") if p.is_measured else None),
         Column("", "reading", of=_read_peer),
         *record("n_estimation=abnormal.fit.n_estimation own_news is_clean note"),
@@ -51,14 +48,10 @@ def _read_peer(peer: PeerEstimate) -> str | None:
 def tabulate_groups(spillover: Spillover) -> TableExhibit:
     """Tests of the peers together."""
     space = spillover.in_space
-    rows: list[dict[str, object]] = [
-        {
-            "group": g.name, "members": ";".join(g.members), "portfolio": g.portfolio,
-            "mean_correlation": g.mean_correlation, "test": t,
-        }
-        for g in spillover.groups
-        for t in g.tests
-    ]  # fmt: skip
+    rows: list[dict[str, object]] = []
+    for g in spillover.groups:
+        shared = {"portfolio": g.portfolio, "mean_correlation": g.mean_correlation}
+        rows += [{"group": g.name, "members": ";".join(g.members), "test": test, **shared} for test in g.tests]
     donors = ";".join(d.ticker for d in spillover.clean)
     rows.append({"group": "the firm among clean donors", "members": donors, "test": space, "why": "one firm"})
     columns = (
@@ -66,11 +59,11 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
         *record("group members"),
         Column("portfolio", "average abnormal return", "percent", why="why"),
         Column("mean_correlation", "mean correlation", "number", why="why"),
-        Column("test", of="test.name"),
+        *record("test=test.name"),
         Column("statistic", "statistic", "number", of="test.statistic", why=_why_no_statistic),
-        Column("df", of="test.df"),
+        *record("df=test.df"),
         Column("p", "p", "p", of="test.p_value", why="test.note"),
-        Column("note", of="test.note"),
+        *record("note=test.note"),
     )
     return declare_table("peer_groups", rows, columns, note=space.note)
 
@@ -82,15 +75,12 @@ def _why_no_statistic(row: dict[str, Any]) -> str:
 def tabulate_adjusted(spillover: Spillover) -> TableExhibit:
     """The market model beside every comparison with peers."""
     columns = (
-        Column("label", "comparison"),
+        *show("label|comparison"),
         Column("", "peers", of=lambda a: ", ".join(a.donors) or "none"),
         Column("donors", of=lambda a: ";".join(a.donors)),
         Column("estimate", "estimate", "percent", why="note"),
-        Column("residual_std", "residual s.d.", "size"),
-        Column("weight_sum", "sum of peer weights", "number"),
-        Column("p_conformal", "p conformal", "p"),
-        Column("p_fhs", "p FHS", "p"),
-        Column("note"),
+        *show("residual_std|residual s.d.|size", "weight_sum|sum of peer weights|number"),
+        *show("p_conformal|p conformal|p", "p_fhs|p FHS|p", "note|"),
     )
     return declare_table("peer_adjusted", spillover.adjusted, columns, has_headline=True)
 
@@ -107,28 +97,29 @@ def tabulate_foreign(spillover: Spillover) -> TableExhibit:
             rows.append({"ticker": peer.ticker, "quantity": "estimate", "note": peer.note})
             continue
         fit = abnormal.fit
-        for name, value, error in (
-            *(
-                (str(name), float(fit.coefficients[name]), float(fit.coefficient_errors[name]))
-                for name in fit.coefficients.index
-            ),
-            ("lead_check_t", found.lead_t, None),
-            ("n_irregular", float(found.n_irregular), None),
-            ("n_estimation", float(fit.n_estimation), None),
-            ("abnormal_return", peer.estimate, peer.standard_error),
-        ):
-            rows.append({"ticker": peer.ticker, "quantity": name, "value": value, "standard_error": error})
+        held: dict[str, tuple[float | None, float | None]] = {
+            str(name): (float(fit.coefficients[name]), float(fit.coefficient_errors[name]))
+            for name in fit.coefficients.index
+        }
+        held |= {"lead_check_t": (found.lead_t, None), "n_irregular": (float(found.n_irregular), None)}
+        held |= {
+            "n_estimation": (float(fit.n_estimation), None),
+            "abnormal_return": (peer.estimate, peer.standard_error),
+        }
+        rows += [
+            {"ticker": peer.ticker, "quantity": name, "value": value, "standard_error": error}
+            for name, (value, error) in held.items()
+        ]
     columns = (
-        Column(
-            "",
-            "listing and quantity",
-            of=lambda r: f"{r['ticker']}: {FOREIGN_LABELS.get(r['quantity'], r['quantity'])}",
-        ),
+        Column("", "listing and quantity", of=_name_foreign),
         Column("", "value", of=_say_foreign, why="note"),
         *record("ticker quantity value standard_error note"),
     )
-    none = "" if rows else " The story names none."
-    return declare_table("foreign_listings", rows, columns, none=none)
+    return declare_table("foreign_listings", rows, columns, none="" if rows else " The story names none.")
+
+
+def _name_foreign(row: dict[str, Any]) -> str:
+    return f"{row['ticker']}: {FOREIGN_LABELS.get(row['quantity'], row['quantity'])}"
 
 
 def _say_foreign(row: dict[str, Any]) -> str | None:
@@ -176,14 +167,15 @@ def compose_spillover(
     )  # fmt: skip
 
 
-def _tests(group: GroupTests) -> dict[str, TestResult]:
-    return {t.name: t for t in group.tests}
+def _list_p(group: GroupTests) -> list[float | None]:
+    """Of the two tests that judge a group."""
+    held = {t.name: t.p_value for t in group.tests}
+    return [held.get(name) for name in ("kp_bmp", "portfolio_conformal")]
 
 
 def _judge(group: GroupTests, significance: float) -> str:
     """The outcome of a group: both of its tests must reject."""
-    held = [_tests(group)[name].p_value for name in ("kp_bmp", "portfolio_conformal") if name in _tests(group)]
-    known = [p for p in held if p is not None]
+    known = [p for p in _list_p(group) if p is not None]
     if group.portfolio is None or not known:
         return "insufficient_data"
     return "found" if max(known) < significance else "no_detectable_effect"
@@ -204,9 +196,8 @@ def _say_rank(spillover: Spillover, firm: str) -> str:
     test = spillover.in_space
     if test.p_value is None:
         return f"{firm} cannot be ranked among its peers: {test.note}."
-    return (
-        f"Ranked by size among peers without news of their own, {firm} has {form.p_equals(test.p_value)}: {test.note}."
-    )
+    rank = form.p_equals(test.p_value)
+    return f"Ranked by size among peers without news of their own, {firm} has {rank}: {test.note}."
 
 
 def _say_unreadable(spillover: Spillover) -> str:
@@ -217,17 +208,14 @@ def _say_unreadable(spillover: Spillover) -> str:
         return f"No peer is measured ({lacking}); the reasons stand in the figure."
     if not said:
         return "None of the firms measured has recorded news of its own that session."
-    return (
-        f"{len(said)} of {len(measured)} other firms had news of their own and answer to that too: {', '.join(said)}."
-    )
+    count = f"{len(said)} of {len(measured)}"
+    return f"{count} other firms had news of their own and answer to that too: {', '.join(said)}."
 
 
 def _show_group(group: GroupTests, outcome: str) -> ScreenRow:
     if group.portfolio is None:
         return ScreenRow(f"{group.name}: {group.tests[0].note}", ("n/a", str(len(group.members)), "", "", "", ""))
-    tests = _tests(group)
-    ps = (tests[name].p_value for name in ("kp_bmp", "portfolio_conformal"))
-    shown = (form.format_p(p) if p is not None else "n/a" for p in ps)
+    shown = (form.format_p(p) if p is not None else "n/a" for p in _list_p(group))
     average = form.format_number(100 * group.portfolio, digits=1)
     return ScreenRow(group.name, (average, str(len(group.members)), *shown, "", read_outcome(outcome)))
 
@@ -236,9 +224,8 @@ def _show_rank(spillover: Spillover, firm: str) -> ScreenRow:
     label, test, n = f"{firm} by its rank among them", spillover.in_space, len(spillover.clean) + 1
     if test.p_value is None:
         return ScreenRow(f"{label}: {test.note}", ("n/a", "", "", "", "", ""), "beside")
-    return ScreenRow(
-        label, ("", str(n), form.format_p(test.p_value), "", form.format_p(1 / n), "descriptive"), "beside"
-    )
+    cells = ("", str(n), form.format_p(test.p_value), "", form.format_p(1 / n), "descriptive")
+    return ScreenRow(label, cells, "beside")
 
 
 def _say_adjusted(spillover: Spillover) -> str:
@@ -249,6 +236,6 @@ def _say_adjusted(spillover: Spillover) -> str:
     sums = [a.weight_sum for a in others if a.weight_sum is not None]
     return (
         f"the estimate of {form.format_percent(base.estimate or 0.0, digits=1)} becomes "
-        f"{form.format_percent(min(estimates), digits=1)} to {form.format_percent(max(estimates), digits=1)}; weights on peers sum "
-        f"to {min(sums):.2f} to {max(sums):.2f}, and that share of anything they did in common is deducted."
+        f"{form.format_interval((min(estimates), max(estimates)), digits=1)}; weights on peers sum to {min(sums):.2f} to "
+        f"{max(sums):.2f}, and that share of anything they did in common is deducted."
     )

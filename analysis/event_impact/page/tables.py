@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,8 @@ from event_impact.inference.story_sequence import StorySequence
 from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests
 from event_impact.market.returns import ReturnPanel
 from event_impact.page import format as form
-from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table
-from event_impact.page.finding import name_exchange
+from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table, show
+from event_impact.page.finding import list_tested, name_exchange
 
 TEST_LABELS = form.read_labels("tables.test_labels")
 WINDOW_TESTS = ("block_conformal", "pseudo_event", "block_bootstrap", "joint_f")
@@ -38,21 +39,19 @@ def label_row(row: WindowEstimate) -> str:
     return f"{form.RETURN_LABELS[row.return_kind]}, {window.replace('-', form.MINUS)}{mark}"
 
 
-def _p_of(name: str, head: str) -> Column:
-    return Column(name, head, "p", of=lambda row: row.p_value(name))
+def _p_of(name: str) -> Column:
+    return Column(name, TEST_LABELS[name], "p", of=lambda row: row.p_value(name))
 
 
 ESTIMATE = Column("estimate", "estimate", "percent", why="note")
-INTERVAL95 = Column("", "95 % interval", "interval", of="ci95")
 
 
 def _say_news(rows: list[WindowEstimate]) -> str:
     """Recorded other news inside the windows shown, each item once."""
-    items = dict.fromkeys(item for row in rows for item in row.other_news)
+    items = "; ".join(dict.fromkeys(item for row in rows for item in row.other_news))
     cautions = "".join(f" At the open, session 0: {row.caution}." for row in rows if row.caution)
-    if not items:
-        return cautions
-    return f"{cautions} Other news is recorded inside these windows and part of what they measure: {'; '.join(items)}."
+    news = f" Other news is recorded inside these windows and part of what they measure: {items}." if items else ""
+    return cautions + news
 
 
 def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
@@ -61,12 +60,9 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
     columns = (
         header,
         ESTIMATE,
-        Column("standard_error", "s.e.", "size"),
-        Column("ci90", "90 % interval", "interval"),
-        INTERVAL95,
+        *show("standard_error|s.e.|size", "ci90|90 % interval|interval", "=ci95|95 % interval|interval"),
         Column("mde80_rule", "found 4 in 5 from", "size", digits=1),
-        Column("mde80", "by t", "size"),
-        Column("smallest_bound", "smallest bound", "size"),
+        *show("mde80|by t|size", "smallest_bound|smallest bound|size"),
         Column("outcome", "outcome", lambda word: form.OUTCOME_LABELS.get(word, "not judged alone")),
     )
     return declare_table("estimates", shown, columns, numbers=estimates_frame(rows), news=_say_news(rows))
@@ -75,12 +71,8 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
 def tabulate_tests(rows: list[WindowEstimate]) -> TableExhibit:
     """Every row with every test; the tests that need several sessions stand in a table of their own."""
     shown, header = fold_unavailable(rows)
-    columns = (
-        header,
-        Column("tests.t.statistic", "t", "number"),
-        *(_p_of(name, TEST_LABELS[name]) for name in SESSION_TESTS if any(name in r.tests for r in shown)),
-        Column("p_holm", "p Holm", "p"),
-    )
+    p_values = (_p_of(name) for name in SESSION_TESTS if any(name in r.tests for r in shown))
+    columns = (header, *show("tests.t.statistic|t|number"), *p_values, *show("p_holm|p Holm|p"))
     return declare_table("tests", shown, columns, numbers=frame_tests(rows), **_say_tests(rows, SESSION_TESTS))
 
 
@@ -88,11 +80,7 @@ def tabulate_window_tests(rows: list[WindowEstimate]) -> TableExhibit:
     """Windows of several sessions: tests that allow for dependence or look at every session at once."""
     several = [r for r in rows if r.last > r.first]
     shown, header = fold_unavailable(several)
-    columns = (
-        header,
-        Column("tests.joint_f.statistic", "joint F", "plain"),
-        *(_p_of(name, TEST_LABELS[name]) for name in WINDOW_TESTS),
-    )
+    columns = (header, *show("tests.joint_f.statistic|joint F|plain"), *map(_p_of, WINDOW_TESTS))
     numbers = frame_tests(several).loc[lambda f: f["test"].isin(WINDOW_TESTS)]
     return declare_table("window_tests", shown, columns, numbers=numbers, **_say_tests(shown, WINDOW_TESTS))
 
@@ -127,14 +115,14 @@ def _say_tests(rows: list[WindowEstimate], names: Iterable[str]) -> dict[str, An
 
 def tabulate_alignment(alignment: Alignment) -> TableExhibit:
     """Reports and denials, their bounds in UTC and by the clock of the exchange, and the sessions they can have reached."""
-    events = [e for e in alignment.articles if e.article.role in ("report", "denial")]
     columns, exchange = _article_columns(alignment.hours), name_exchange(alignment)
-    return declare_table("alignment", events, columns, numbers=alignment.frame(), exchange=exchange)
+    return declare_table("alignment", list_tested(alignment), columns, numbers=alignment.frame(), exchange=exchange)
 
 
 def tabulate_relays(alignment: Alignment) -> TableExhibit:
     """Copies and other items: they bound the reports and denials, and define nothing themselves."""
-    events = [e for e in alignment.articles if e.article.role not in ("report", "denial")]
+    tested = list_tested(alignment)
+    events = [e for e in alignment.articles if e not in tested]
     none = "" if events else " None is recorded."
     numbers = alignment.frame().loc[lambda f: ~f["role"].isin(["report", "denial"])]
     columns = _article_columns(alignment.hours)
@@ -142,15 +130,14 @@ def tabulate_relays(alignment: Alignment) -> TableExhibit:
 
 
 def _article_columns(hours: SessionHours) -> tuple[Column, ...]:
-    def tell(event: EventSession, end: str) -> str:
+    def tell(end: str, event: EventSession) -> str:
         at, basis = getattr(event.article, f"published_{end}"), getattr(event.article, f"{end}_basis")
         return f"{_clocks(at, hours)}, {basis.replace('_', ' ')}"
 
+    ends = {"not before": "earliest", "not after": "latest"}
     return (
-        Column("article.outlet", "article"),
-        Column("article.role", "role"),
-        Column("", f"not before (UTC / {hours.city})", of=lambda e: tell(e, "earliest")),
-        Column("", f"not after (UTC / {hours.city})", of=lambda e: tell(e, "latest")),
+        *show("article.outlet|article", "article.role|role"),
+        *(Column("", f"{head} (UTC / {hours.city})", of=partial(tell, end)) for head, end in ends.items()),
         Column("", "phase", of=lambda e: _say_phase(e.phase, e.is_near_close)),
         Column("", "candidate sessions", of=lambda e: _list_days(e.sessions)),
     )
@@ -183,11 +170,9 @@ def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
 def tabulate_instants(exchange: str, located: pd.DataFrame) -> TableExhibit:
     """Where instants fall on an exchange, as :func:`event_impact.registry.alignments.align` finds them."""
     columns = (
-        Column("instant", "instant (UTC)"),
-        Column("local", f"clock of {exchange}"),
+        *show("instant|instant (UTC)", f"local|clock of {exchange}"),
         Column("", "phase", of=lambda row: _say_phase(row["phase"], row["is_near_close"])),
-        Column("close_session", "first close after it"),
-        Column("open_session", "first open after it"),
+        *show("close_session|first close after it", "open_session|first open after it"),
     )
     return declare_table("instants", located, columns, numbers=located, exchange=exchange)
 
@@ -196,8 +181,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     """Every story: where its articles fall and what daily prices can tell apart."""
     none = "n/a: none recorded"
     columns = (
-        Column("story", of="story.story"),
-        Column("", "story", of="story.title"),
+        *show("story=story.story|", "=story.title|story"),
         Column("listing", "listing", of=lambda a: form.name_listing(a.story.ticker, a.hours.exchange)),
         Column("identified", "identified", of=lambda a: a.identification.kind.replace("_", " ")),
         Column("report", "report", of=lambda a: _list_days(a.report_sessions) or none),
@@ -209,8 +193,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
 
 def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
     """The estimation window and what least squares found on it."""
-    fit = abnormal.fit
-    largest = int(fit.leverages.argmax()) if len(fit.coefficients) else 0
+    fit, largest = abnormal.fit, int(abnormal.fit.leverages.argmax()) if len(abnormal.fit.coefficients) else 0
     facts = [
         Fact("model", MODEL_LABELS[fit.model], fit.model),
         Fact("estimation window", f"{fit.sessions[0].date()} to {fit.sessions[-1].date()}", fit.sessions[0]),
@@ -226,7 +209,7 @@ def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
         Fact("R squared", r_squared, fit.r_squared),
         Fact("largest leverage in the window", f"{leverage:.3f} on {fit.sessions[largest].date()}", leverage),
     ]
-    columns = (Column("quantity", "quantity"), Column("", "value", of="said"), Column("value"))
+    columns = show("quantity|quantity", "=said|value", "value|")
     errors = "" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}."
     return declare_table("model_fit", facts, columns, kind=form.RETURN_LABELS[abnormal.return_kind], errors=errors)
 
@@ -239,14 +222,11 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
         Column("", "sessions", of=lambda r: " to ".join(map(str, sorted({r.first, r.last}))).replace("-", form.MINUS)),
         ESTIMATE,
         Column("", "95 % interval", "interval", of=lambda r: r.interval(0.05)),
-        Column("contrast.p_value", "p (t)", "p"),
-        Column("rank_p", "p (rank)", "p"),
-        Column("mde80", "MDE 80 %", "size"),
+        *show("contrast.p_value|p (t)|p", "rank_p|p (rank)|p", "mde80|MDE 80 %|size"),
     ]
     if any(r.note for r in sequence.rows if r.estimate is not None):
         columns.append(Column("", "note", of=lambda r: r.note if r.estimate is not None else ""))
-    joint = sequence.joint
-    tests = f"All sessions jointly, p: {form.format_p(joint.p_value) if joint.p_value is not None else 'n/a: ' + joint.note}"
+    tests = f"All sessions jointly, p: {Column('p_value', 'p', 'p', why='note').cell(sequence.joint)}"
     fieller = ""
     if sequence.fieller is not None:
         limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", form.MINUS)
@@ -278,9 +258,7 @@ def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhib
     columns = (
         Column(str(numbers.columns[1]), "session", "session"),
         Column("rel_session", "session relative", "number", digits=0),
-        Column("listing", "listing"),
-        Column("label", "what"),
-        Column("source", "source"),
+        *show("listing|listing", "label|what", "source|source"),
         Column("known_from", "known from (UTC)", "{:%a %Y-%m-%d %H:%M}".format),
         Column("is_masked", "listed for masking", "yes"),
     )
@@ -293,19 +271,12 @@ def tabulate_data(panel: ReturnPanel, alignment: Alignment) -> TableExhibit:
     near = panel.prices.loc[before:after]
     if near.empty:
         raise StudyError("no prices around the event session.", "Use a longer history.")
-    listings = ((panel.ticker, near), (panel.benchmark, panel.benchmark_prices.loc[near.index]))
-    returns = panel.returns["close_to_close"].reindex(near.index)
-    columns = (
-        Column("", "session", "session", of=lambda s: s),
-        *(
-            Column("", f"{name} {kind}", "plain", of=table[kind].get, missing="n/a: not recorded")
-            for name, table in listings
-            for kind in ("open", "close")
-        ),
-        *(
-            Column("", f"{name} close to close", "percent", of=returns[name].get, missing="n/a: first recorded session")
-            for name, _ in listings
-        ),
-    )
+    columns = [Column("", "session", "session", of=lambda s: s)]
+    for name, table in ((panel.ticker, near), (panel.benchmark, panel.benchmark_prices.loc[near.index])):
+        for kind in ("open", "close"):
+            columns.append(Column("", f"{name} {kind}", "plain", of=table[kind].get, missing="n/a: not recorded"))
+    returns, missing = panel.returns["close_to_close"].reindex(near.index), "n/a: first recorded session"
+    for name in (panel.ticker, panel.benchmark):
+        columns.append(Column("", f"{name} close to close", "percent", of=returns[name].get, missing=missing))
     said: dict[str, Any] = {"vintage": panel.vintage, "notes": "".join(f" {note}" for note in panel.notes)}
     return declare_table("prices_near_event", near.index, columns, numbers=near.reset_index(), **said)

@@ -15,7 +15,7 @@ from event_impact.events.sessions import Alignment, EventSession, format_both
 from event_impact.market.returns import ReturnPanel
 from event_impact.page import clock_drawing as clock
 from event_impact.page.canvas import WIDE, WIDE_DAYS, Canvas, Chart, Drawing, choose_ticks, pad_range, rows_of
-from event_impact.page.finding import name_exchange, name_firm, name_matter, say_day
+from event_impact.page.finding import list_tested, name_exchange, name_firm, name_matter, say_day
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.format import cut_label, format_number, format_session, read_labels, say, signed_whole
 
@@ -29,7 +29,7 @@ PRICE_PANE, ARTICLE_ROW, FOOT = 220.0, 22.0, 38.0
 def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) -> Drawing:
     """When each article can have become public, against the hours of the exchange; whole, it has a first screen to itself."""
     hours = alignment.hours
-    tested = [e.article for e in _list_tested(alignment)]
+    tested = [e.article for e in list_tested(alignment)]
     before = hours.open_at(hours.offset(alignment.event_session, -1))
     after = hours.close_at(hours.offset(alignment.last_session, 1))
     first, last = min(a.published_earliest for a in tested), max(a.published_latest for a in tested)
@@ -56,10 +56,6 @@ def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) 
         caption="" if is_whole else say("captions.publication_intervals"),
         numbers=alignment.frame(),
     )
-
-
-def _list_tested(alignment: Alignment) -> list[EventSession]:
-    return [e for e in alignment.articles if e.article.role in ("report", "denial")]
 
 
 def list_open_hours(alignment: Alignment, span: clock.Span) -> list[clock.OpenHours]:
@@ -120,7 +116,7 @@ def _price_frame(panel: ReturnPanel, alignment: Alignment) -> pd.DataFrame:
 def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> Drawing:
     """Prices of firm and benchmark, and publication intervals by role, on one clock."""
     frame = _price_frame(panel, alignment)
-    first = min(e.article.published_earliest for e in _list_tested(alignment))
+    first = min(e.article.published_earliest for e in list_tested(alignment))
     span = (min(first, frame["at"].iloc[0]) - 3 * MARGIN, frame["at"].iloc[-1] + 3 * MARGIN)
     base = frame[frame["is_base"]].iloc[0]
     days = frame.loc[frame["dividend"] > 0, "session"]
@@ -202,7 +198,7 @@ def compose_timing(alignment: Alignment, registry: Sequence[Alignment]) -> First
         sentences=(f"{reason.rstrip('.')}.",),
         drawings=(draw_publication_intervals(alignment, is_whole=True),),
         columns=COLUMNS,
-        rows=tuple(_show_row(e, alignment) for e in _list_tested(alignment)),
+        rows=tuple(_show_row(e, alignment) for e in list_tested(alignment)),
         notes=(
             ("Read it so:", f"clocks are those of {alignment.hours.city}; a session counts on {name_exchange(alignment)} "
              "when its close is the first that can hold the article."),
