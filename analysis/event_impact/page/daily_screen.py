@@ -1,5 +1,7 @@
 """The first screen of a daily study, made from its nouns."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -20,6 +22,7 @@ from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import format_number, format_p, say
 
 COLUMNS = tuple(say("daily_screen.heads").split("|"))
+UNKNOWN = ("n/a", "", "", "", "", "")
 MOST_NEWS = 3
 """Items of other news that the closing line names."""
 
@@ -37,17 +40,14 @@ def compose_daily_screen(
     news: pd.DataFrame,
 ) -> FirstScreen:
     """Finding, three sentences, the day among ordinary days, the clock, three rows, one line."""
-    row, companion = finding.find_primary(rows, HEADLINE_KIND), finding.find_primary(rows, COMPANION_KIND)
+    row, companion = (finding.find_primary(rows, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
     story = alignment.story
-    notes = [("Does it hold?", f"{_say_curve(curve)} {_say_placebo(placebo)}")]
-    if row.breakdown_volatility is not None and row.breakdown_news is not None:
-        said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast or more, or other "
-        said += f"news took {100 * row.breakdown_news:.1f} points or more."
-        said += " That is nothing to lean on." if row.breakdown_volatility < 1.5 else ""
-        notes.append(("It would fall if", said))
-    if reversal := finding.say_reversal(sequence, config):
-        notes.append(("Taken back?", reversal))
-    notes.append(("Other news:", _say_news(alignment, news)))
+    notes = {
+        "Does it hold?": f"{_say_curve(curve)} {_say_placebo(placebo)}",
+        "It would fall if": _say_breakdown(row),
+        "Taken back?": finding.say_reversal(sequence, config),
+        "Other news:": _say_news(alignment, news),
+    }
     return FirstScreen(
         firm=finding.name_firm(story, alignment),
         story=story.title,
@@ -61,9 +61,17 @@ def compose_daily_screen(
         drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
         columns=COLUMNS,
         rows=tuple(list_rows(rows, sequence, alignment)),
-        notes=tuple(notes),
+        notes=tuple((lead, text) for lead, text in notes.items() if text),
         csv="estimates",
     )
+
+
+def _say_breakdown(row: WindowEstimate) -> str:
+    if row.breakdown_volatility is None or row.breakdown_news is None:
+        return ""
+    said = f"the day was {row.breakdown_volatility:.2g} times as nervous as forecast or more, or other "
+    said += f"news took {100 * row.breakdown_news:.1f} points or more."
+    return said + " That is nothing to lean on." * (row.breakdown_volatility < 1.5)
 
 
 def screen_outcome(row: WindowEstimate) -> str:
@@ -76,67 +84,52 @@ def _draw_days(
 ) -> Drawing:
     parts = [sequence.row(name) for name in ("report", "denial")]
     apart = [p for p in parts if p is not None and p.estimate is not None]
+    effects = [Effect(p.name, p.name, p.estimate or 0.0, p.interval(0.05)) for p in apart]
     if row.estimate is None:
         effects = []
-    elif apart:
-        effects = [Effect(p.name, p.name, p.estimate or 0.0, p.interval(0.05)) for p in apart]
-    else:
-        session = (
-            row.candidates.largest.day
-            if row.candidates is not None and finding.is_set(row)
-            else alignment.event_session
-        )
-        effects = [Effect(f"{session:%a} {session.day} {session:%b}:", "joint", row.estimate, row.ci95)]
-    count = abnormal.fit.n_estimation
-    explained = finding.say_explained(row)
+    elif not apart:
+        is_set = row.candidates is not None and finding.is_set(row)
+        day = row.candidates.largest.day if row.candidates is not None and is_set else alignment.event_session
+        effects = [Effect(f"{day:%a} {day.day} {day:%b}:", "joint", row.estimate, row.ci95)]
+    count, explained = abnormal.fit.n_estimation, finding.say_explained(row)
     what = "what " * explained.endswith(("explains", "explain", "returned"))
-    seen = (
-        f", those from {finding.say_reach(row.mde80_rule)} on would have been seen four times in five"
-        if row.mde80_rule
-        else ""
+    told = f"Abnormal returns of {count} ordinary days as dots; below them "
+    told += "; ".join(f"{e.label} {100 * e.estimate:+.1f} %" for e in effects) + " with its 95 % interval"
+    if row.mde80_rule:
+        told += f", those from {finding.say_reach(row.mde80_rule)} on would have been seen four times in five"
+    title, axis = (
+        f"{'Two effects' if apart else 'The day'} among {count} ordinary days",
+        f"return of the day less {what}",
     )
-    return draw_days(
-        abnormal.fit.residuals,
-        effects,
-        seen_from=row.mde80_rule,
-        axis_label=f"return of the day less {what}{explained}",
-        title=f"{'Two effects' if apart else 'The day'} among {count} ordinary days",
-        subtitle="one dot each",
-        description=f"Abnormal returns of {count} ordinary days as dots; below them "
-        + "; ".join(f"{e.label} {100 * e.estimate:+.1f} %" for e in effects)
-        + f" with its 95 % interval{seen}.",
-    )
+    said = {"title": title, "subtitle": "one dot each", "description": f"{told}."}
+    return draw_days(abnormal.fit.residuals, effects, seen_from=row.mde80_rule, axis_label=axis + explained, **said)
 
 
 def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
-    hours = alignment.hours
-    declared = [e.article for e in finding.list_tested(alignment)]
-    first = min(a.published_earliest for a in declared)
+    hours, declared = alignment.hours, [e.article for e in finding.list_tested(alignment)]
     sessions = hours.between(alignment.event_session, alignment.last_session)
     before = hours.offset(sessions[0], -1)
-    points = []
-    for session in (before, *sessions):
-        if session not in returns.prices.index:
-            continue
-        recorded = returns.prices.loc[session]
+    points, prices = [], returns.prices.reindex([before, *sessions])
+    for session in prices.index:
+        recorded = prices.loc[session]
         if session != before and len(sessions) == 1 and np.isfinite(recorded["open"]):
             points.append(PricePoint("open", hours.open_at(session), float(recorded["open"])))
         if np.isfinite(recorded["close"]):
             points.append(PricePoint("close", hours.close_at(session), float(recorded["close"])))
     gap = (hours.open_at(sessions[0]) - hours.close_at(before)) / pd.Timedelta(hours=1)
-    is_shut = alignment.identification.is_closed_between
-    around = hours.between(before, sessions[-1])
-    return draw_clock(
-        [show_article(a) for a in declared],
-        points,
-        [(hours.open_at(s), hours.close_at(s), "") for s in around],
-        zone=hours.timezone,
-        between=f"no price for {gap:.0f} hours" if is_shut else "",
-        title="When the news came, and the prices around it",
-        subtitle="shaded: exchange open",
-        description=f"Publication intervals of {len(declared)} articles from {first:%d %B %Y %H:%M} UTC on, over the open "
-        f"hours of the exchange, and {len(points)} prices of {alignment.story.firm_name}.",
+    between = f"no price for {gap:.0f} hours" if alignment.identification.is_closed_between else ""
+    open_hours = [(hours.open_at(s), hours.close_at(s), "") for s in hours.between(before, sessions[-1])]
+    first = f"{min(a.published_earliest for a in declared):%d %B %Y %H:%M} UTC"
+    told = (
+        f"Publication intervals of {len(declared)} articles from {first} on, over the open hours of the exchange, and "
     )
+    said: Any = {
+        "title": "When the news came, and the prices around it",
+        "subtitle": "shaded: exchange open",
+        "description": f"{told}{len(points)} prices of {alignment.story.firm_name}.",
+    }
+    news = list(map(show_article, declared))
+    return draw_clock(news, points, open_hours, zone=hours.timezone, between=between, **said)
 
 
 def list_rows(rows: list[WindowEstimate], sequence: StorySequence, alignment: Alignment) -> list[ScreenRow]:
@@ -164,7 +157,7 @@ def list_rows(rows: list[WindowEstimate], sequence: StorySequence, alignment: Al
 
 def _row(row: WindowEstimate, label: str, weight: str) -> ScreenRow:
     if row.estimate is None:
-        return ScreenRow(f"{label}: {row.note}", ("n/a", "", "", "", "", ""), weight)
+        return ScreenRow(f"{label}: {row.note}", UNKNOWN, weight)
     reading = read_outcome(screen_outcome(row)) if row.outcome else ""
     cells = (*_numbers(row.estimate, row.ci95, row.rank_p), _size(row.mde80_rule), _size(row.smallest_bound), reading)
     return ScreenRow(label, cells, weight)
@@ -180,7 +173,7 @@ def _candidate_row(found: CandidateSession) -> ScreenRow:
 
 def _sequence_row(row: SequenceRow, label: str, weight: str) -> ScreenRow:
     if row.estimate is None:
-        return ScreenRow(f"{label}: {row.note}", ("n/a", "", "", "", "", ""), weight)
+        return ScreenRow(f"{label}: {row.note}", UNKNOWN, weight)
     ends = row.interval(0.10)
     bound = _size(max(map(abs, ends))) if ends else ""
     return ScreenRow(label, (*_numbers(row.estimate, row.interval(0.05), row.rank_p), "", bound, ""), weight)
@@ -219,9 +212,6 @@ def _say_news(alignment: Alignment, news: pd.DataFrame) -> str:
     is_searched = bool(alignment.story.confounders_searched)
     if held.empty:
         return "none recorded." if is_searched else "not researched."
-    named = [
-        f"{label} ({session:%a} {session.day} {session:%b})"
-        for session, label in zip(held.index, held["label"], strict=True)
-    ]
+    named = [f"{label} ({day:%a} {day.day} {day:%b})" for day, label in zip(held.index, held["label"], strict=True)]
     more = f"; {len(named) - MOST_NEWS} more" if len(named) > MOST_NEWS else ""
     return f"{'; '.join(named[:MOST_NEWS])}{more}{'' if is_searched else '; not researched for this story'}."

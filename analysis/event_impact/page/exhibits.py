@@ -233,9 +233,10 @@ def _get(row: object, where: Getter) -> Any:
     return read_path(row, where) if isinstance(where, str) else where(row)
 
 
-def record(spec: str) -> Iterator[Column]:
+def record(spec: str, inside: str = "") -> Iterator[Column]:
     """Columns that are only recorded: names, each followed by ``=`` and its path where that is another."""
-    return (Column(name, of=path) for name, _, path in (each.partition("=") for each in spec.split()))
+    for name, _, path in (each.partition("=") for each in spec.split()):
+        yield Column(name, of=f"{inside}{path or name}")
 
 
 def show(*specs: str) -> Iterator[Column]:

@@ -6,26 +6,20 @@ share taken back does not show.
 The two drawings of the minute study: price and news on the clock, and effects beside ordinary stretches.
 """
 
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from event_impact.events.sessions import Alignment
-from event_impact.inference.bar_tests import (
-    MIN_CLOCK_SESSIONS,
-    BarTest,
-    MinuteResult,
-    MinuteRow,
-    MinuteVariant,
-    found_share,
-)
+from event_impact.inference import bar_tests
+from event_impact.inference.bar_tests import MinuteResult, MinuteRow, MinuteVariant
 from event_impact.inference.windows import WindowEstimate
 from event_impact.market.opened import US_EXCHANGES
 from event_impact.page import format as form
 from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Chart, Drawing, choose_ticks, measure_text
-from event_impact.page.exhibits import Column, TableExhibit, declare_table
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
 from event_impact.page.finding import name_exchange, name_firm, say_reach
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.row_drawing import EffectRow, draw_rows
@@ -42,6 +36,10 @@ ROLES = {"report": "report", "before the denial": "report", "denial": "denial"}
 def say_clock(at: pd.Timestamp, zone: str, style: str = "%H:%M") -> str:
     """The local clock of an instant, such as ``9:31``."""
     return at.tz_convert(zone).strftime(style).lstrip("0")
+
+
+def _say_stretch(row: MinuteRow, zone: str) -> str:
+    return f"{say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}"
 
 
 def say_zone(zone: str, at: pd.Timestamp) -> str:
@@ -151,24 +149,22 @@ def draw_bars(result: MinuteResult, *, zone: str, title: str, subtitle: str, des
                    lambda width: _Clock(width, result, zone).draw(), WIDE_DAYS)  # fmt: skip
 
 
-def draw_effects(
-    result: MinuteResult, daily: tuple[float, tuple[float, float] | None] | None, *, zone: str
-) -> Drawing:  # fmt: skip
+def draw_effects(result: MinuteResult, daily: WindowEstimate | None, *, zone: str) -> Drawing:
     """The declared windows and the total on one scale, with ordinary stretches of their length; a day's number below."""
     rows = [
-        EffectRow(f"{row.span.name}, {say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}", test.estimate,
-                  test.ci95, role=ROLES.get(row.span.name, "joint"), dots=test.placebos[np.isfinite(test.placebos)])
+        EffectRow(f"{row.span.name}, {_say_stretch(row, zone)}", test.estimate, test.ci95,
+                  role=ROLES.get(row.span.name, "joint"), dots=test.placebos[np.isfinite(test.placebos)])
         for row, test in result.tested if row.span.is_declared or row.span.name == "in total"
     ]  # fmt: skip
-    rows += [EffectRow("by days, the whole session", *daily)] if daily else []
-    numbers = pd.DataFrame(
-        [(f"ordinary, {row.label.split(',')[0]}", float(v)) for row in rows for v in row.dots]
-        + [(row.label.split(",")[0], row.estimate) for row in rows],
-        columns=["mark", "value"],
-    )
+    if daily is not None and daily.estimate is not None:
+        rows.append(EffectRow("by days, the whole session", daily.estimate, daily.ci95))
+    named = {row.label.split(",")[0]: row for row in rows}
+    marks = [(f"ordinary, {name}", float(v)) for name, row in named.items() for v in row.dots]
+    marks += [(name, row.estimate or 0.0) for name, row in named.items()]
     return draw_rows(
         rows, ("window", "return, %", "95 % interval"), name="minutes_effects", title="Beside ordinary stretches",
-        subtitle="bar: 95 % interval; dots: stretches as long", numbers=numbers, width=WIDE_CLOCK,
+        subtitle="bar: 95 % interval; dots: stretches as long", width=WIDE_CLOCK,
+        numbers=pd.DataFrame(marks, columns=["mark", "value"]),
     )  # fmt: skip
 
 
@@ -194,15 +190,14 @@ def compose_minutes(
 ) -> FirstScreen:
     """The first screen of the minute study."""
     zone, story, by_days = timing.hours.timezone, timing.story, MARKET_WIDE * (not timing.story.bar_benchmark)
-    finding, beside = say_minutes(result, story.firm_name), None
+    finding = say_minutes(result, story.firm_name)
     if daily is not None and daily.estimate is not None:
         by_days = f"By days it is one number: {_one(daily.estimate)}, {read_outcome(daily.outcome)}."
-        beside = (daily.estimate, daily.ci95)
     sentences = (_say_ranks(result), by_days, TOLD.get(result.alignment.identification.kind, ""))
     title, start = f"Price and news by {result.grid.minutes} minutes", say_clock(result.grid.ends[0], zone)
     drawings = (
         draw_bars(result, zone=zone, title=title, subtitle=f"change since {start}, %", description=finding),
-        draw_effects(result, beside, zone=zone),
+        draw_effects(result, daily, zone=zone),
     )
     return FirstScreen(
         firm=name_firm(story, timing), story=story.title, prices_to=result.grid.event_session.date(), status="final",
@@ -213,14 +208,14 @@ def compose_minutes(
     )  # fmt: skip
 
 
-def _screen_row(row: MinuteRow, test: BarTest, zone: str) -> ScreenRow:
+def _screen_row(row: MinuteRow, test: bar_tests.BarTest, zone: str) -> ScreenRow:
     interval = " to ".join(_one(end) for end in test.ci95) if test.ci95 else "not bounded"
-    clock = f"{say_clock(row.starts_at, zone)} to {say_clock(row.ends_at, zone)}"
     p, reading, weight = "\u2013", "not tested", "plain" if row.span.name == "in total" else "beside"
     if row.span.is_declared:
         p, weight = form.format_p(test.p_holm) if test.p_holm is not None else "", "headline"
         reading = read_outcome(test.outcome)
-    return ScreenRow(row.span.name, (_one(test.estimate), clock, interval, p, _reach(test.mde80), reading), weight)
+    cells = (_one(test.estimate), _say_stretch(row, zone), interval, p, _reach(test.mde80), reading)
+    return ScreenRow(row.span.name, cells, weight)
 
 
 def _say_ranks(result: MinuteResult) -> str:
@@ -257,9 +252,7 @@ def say_minutes(result: MinuteResult, firm: str) -> str:
     return f"{firm} {' and '.join(found)}{less}{f'; {unseen}' if others else '.'}"
 
 
-def _list_notes(
-    result: MinuteResult, variants: tuple[MinuteVariant, ...], timing: Alignment
-) -> list[tuple[str, str]]:  # fmt: skip
+def _list_notes(result: MinuteResult, variants: tuple[MinuteVariant, ...], timing: Alignment) -> list[tuple[str, str]]:
     """The closing line: how nervous the session was, what the finding hangs on, what is not shown."""
     k, zone, rows = float(result.fit.day_factor), timing.hours.timezone, {r.span.name: (r, t) for r, t in result.tested}
     rate = f"a 5 % test would be one of {'6 to 13' if result.grid.minutes == 1 else '9 to 12'} %."  # calibration/
@@ -319,43 +312,38 @@ def _note_row(row: MinuteRow, result: MinuteResult) -> str:
     return "; ".join(said)
 
 
-def _record(*names: str) -> list[Column]:
-    return [Column(name, of=f"test.{name}") for name in names]
-
-
 def tabulate_windows(result: MinuteResult | None) -> TableExhibit:
     """Every window with all its figures: ``results/minutes.csv``."""
     columns = [
-        Column("window", "window", of="span.name"), Column("is_declared", of="span.is_declared"), Column("starts_at"),
-        Column("ends_at"), Column("bar_minutes", of=lambda _: result.grid.minutes if result else None),
-        Column("n_bars", "bars", "whole", of="span.n_bars"), Column("estimate", "estimate", "percent", why="note"),
-        *_record("se_raw", "t_raw", "se_scaled", "t_scaled", "day_factor"),
-        Column("p_placebo", "p placebo", "p", of="test.p_placebo"), *_record("p_smallest", "n_effective"),
-        Column("p_companion", "p companion", "p", of="test.p_companion"), *_record("p_star", "p_same_clock"),
-        Column("p_holm", "p after Holm", "p", of="test.p_holm"), Column("ci90", kind="interval", of="test.ci90"),
-        Column("ci95", "95 % interval", "interval", of="test.ci95"), *_record("smallest_bound"),
-        Column("mde80", "seen from", "size", of="test.mde80"), *_record("outcome"),
+        *show("window=span.name|window", "is_declared=span.is_declared|", "starts_at|", "ends_at|"),
+        Column("bar_minutes", of=lambda _: result.grid.minutes if result else None),
+        *show("n_bars=span.n_bars|bars|whole"),
+        Column("estimate", "estimate", "percent", why="note"),
+        *record("se_raw t_raw se_scaled t_scaled day_factor", "test."),
+        *show("p_placebo=test.p_placebo|p placebo|p", "p_smallest=test.p_smallest|", "n_effective=test.n_effective|"),
+        *show("p_companion=test.p_companion|p companion|p", "p_star=test.p_star|", "p_same_clock=test.p_same_clock|"),
+        *show("p_holm=test.p_holm|p after Holm|p", "ci90=test.ci90||interval", "ci95=test.ci95|95 % interval|interval"),
+        *show("smallest_bound=test.smallest_bound|", "mde80=test.mde80|seen from|size", "outcome=test.outcome|"),
         Column("note", "note", of=lambda row: _note_row(row, result) if result else ""),
-    ]  # fmt: skip
-    caption = form.say("captions.minutes", min_clock_sessions=MIN_CLOCK_SESSIONS, part=2 * MIN_CLOCK_SESSIONS + 1)
+    ]
+    caption = form.say(
+        "captions.minutes", min_clock_sessions=bar_tests.MIN_CLOCK_SESSIONS, part=2 * bar_tests.MIN_CLOCK_SESSIONS + 1
+    )
     return declare_table("minutes", result.rows if result else (), columns, caption=caption if result else NO_BARS)
 
 
 def tabulate_variants(result: MinuteResult | None, variants: tuple[MinuteVariant, ...]) -> TableExhibit:
     """The declared windows measured another way, and what a known minute of the report would have bought."""
-    columns = [Column("variant", "measured with")]
-    rows: list[dict[str, Any]] = [{"variant": v.name, "note": v.reason} for v in variants]
+    columns = [*show("variant=name|measured with")]
     for number, place in enumerate(("first", "second")):
-        columns += [Column(f"{place}_estimate", f"{place} window", "percent"), Column(f"{place}_p", f"p, {place}", "p"),
-                    Column(f"{place}_k")]  # fmt: skip
-        for row, variant in zip(rows, variants, strict=True):
-            declared = variant.result.declared[number:] if variant.result else []
-            for name, held in (("estimate", "estimate"), ("p", "p_star"), ("k", "day_factor")):
-                row[f"{place}_{name}"] = getattr(declared[0].test, held, None) if declared else None
+        find = partial(_find_declared, number)
+        columns.append(Column(f"{place}_estimate", f"{place} window", "percent", of=partial(find, "estimate")))
+        columns.append(Column(f"{place}_p", f"p, {place}", "p", of=partial(find, "p_star")))
+        columns.append(Column(f"{place}_k", of=partial(find, "day_factor")))
     caption = "What the findings hang on. The declared windows measured another way; p before Holm."
     if result and result.alignment.identification.kind == "before_denial" and len(result.judged) == 2:
         effect = 6 * float(result.fit.variance) ** 0.5
-        one, two = (f"{100 * found_share(test, effect):.0f}" for _, test in result.judged)
+        one, two = (f"{100 * bar_tests.found_share(test, effect):.0f}" for _, test in result.judged)
         caption += (
             f" The minute of the report would help: a move of {form.format_size(effect, digits=1)} is found in {one} of 100 cases "
             f"by the first stretch, in {two} by one as short as the second."
@@ -363,5 +351,11 @@ def tabulate_variants(result: MinuteResult | None, variants: tuple[MinuteVariant
     if result:
         left_out = [f"{session:%Y-%m-%d} is left out: {reason}." for session, reason in result.grid.left_out]
         caption = " ".join((caption, *result.grid.notes, *left_out))
-    columns.append(Column("note", "note"))
-    return declare_table("minute_variants", rows, columns, caption=caption if variants else NO_BARS)
+    columns += show("note=reason|note")
+    return declare_table("minute_variants", variants, columns, caption=caption if variants else NO_BARS)
+
+
+def _find_declared(number: int, name: str, variant: MinuteVariant) -> float | None:
+    """A figure of one of the declared windows under a variant, where it has one."""
+    declared = variant.result.declared[number:] if variant.result else []
+    return getattr(declared[0].test, name, None) if declared else None
