@@ -21,10 +21,9 @@ from event_impact.page.finding import (
     say_apart,
     say_explained,
     say_reversal,
-    two_digits,
 )
 from event_impact.page.first_screen import CHIPS, read_outcome
-from event_impact.page.format import find_forbidden, format_interval
+from event_impact.page.format import find_forbidden, format_interval, two_digits
 from stories import compute
 
 OUTCOMES = (

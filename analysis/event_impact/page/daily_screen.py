@@ -19,7 +19,7 @@ from event_impact.page.canvas import Drawing
 from event_impact.page.clock_drawing import PricePoint, draw_clock, show_article
 from event_impact.page.day_drawing import Effect, draw_days
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
-from event_impact.page.format import format_number, format_p, say
+from event_impact.page.format import format_number, format_p, say, say_reach, two_digits
 
 COLUMNS = tuple(say("daily_screen.heads").split("|"))
 UNKNOWN = ("n/a", "", "", "", "", "")
@@ -96,7 +96,7 @@ def _draw_days(
     told = f"Abnormal returns of {count} ordinary days as dots; below them "
     told += "; ".join(f"{e.label} {100 * e.estimate:+.1f} %" for e in effects) + " with its 95 % interval"
     if row.mde80_rule:
-        told += f", those from {finding.say_reach(row.mde80_rule)} on would have been seen four times in five"
+        told += f", those from {say_reach(row.mde80_rule)} on would have been seen four times in five"
     title, axis = (
         f"{'Two effects' if apart else 'The day'} among {count} ordinary days",
         f"return of the day less {what}",
@@ -189,7 +189,7 @@ def _end(value: float) -> str:
 
 
 def _size(value: float | None) -> str:
-    return f"\u00b1{finding.two_digits(100 * value)}" if value is not None and np.isfinite(value) else ""
+    return f"\u00b1{two_digits(100 * value)}" if value is not None and np.isfinite(value) else ""
 
 
 def _say_curve(curve: SpecificationCurve) -> str:

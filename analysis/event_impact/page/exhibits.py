@@ -17,7 +17,7 @@ import pandas as pd
 
 from event_impact.base.result import read_path
 from event_impact.page import format as written
-from event_impact.page.format import NAME
+from event_impact.page.format import NAME, NUMERALS
 from event_impact.page.markup import align_decimals, find_title, frame_table, mark_up, mark_up_caption, mark_up_row
 
 EXHIBIT_MIME = "application/vnd.event-impact.exhibit+json"
@@ -155,20 +155,6 @@ def _cell(value: object) -> object:
 
 Getter = str | Callable[[Any], Any]
 """Where a row holds something: a path of attributes, keys and places, or a function of the row."""
-NUMERALS: dict[str, Callable[..., str]] = {
-    "percent": written.format_percent,
-    "size": written.format_size,
-    "share": written.format_share,
-    "number": written.format_number,
-    "plain": written.format_plain,
-    "p": written.format_p,
-    "whole": written.format_count,
-    "money": written.format_money,
-    "times": written.format_times,
-    "interval": written.format_interval,
-    "written": str,
-}
-"""Kinds of numbers and how each is written; their columns are aligned on the decimal point."""
 WORDS: dict[str, Callable[..., str]] = {"text": str, "session": written.format_session, "yes": written.format_yes}
 """Kinds of text."""
 
@@ -184,7 +170,8 @@ class Column:
     head : str
         Its header as read, with the unit; empty for what is only recorded.
     kind : str or callable
-        How a value is written: a key of ``NUMERALS`` or ``WORDS``, or a function that makes text.
+        How a value is written: a key of ``NUMERALS``, aligned on the decimal point, a key of ``WORDS``, or a function
+        that makes text.
     of : str or callable
         Where the row holds the value; by default under ``name``.
     why : str or callable

@@ -11,10 +11,14 @@ from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, EventSession
 from event_impact.inference.story_sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
-from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent, read_labels
+from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent, read_labels, say, say_reach
 
 EXPLAINED = read_labels("finding.explained")
 """Model -> what a return is compared with, after "less than" or "more than"."""
+NERVES, RANKED = read_labels("finding.nerves"), read_labels("finding.ranked")
+SETTLED = ("no_detectable_effect", "smaller_than_bound", "insufficient_data")
+ANSWERED = ("no_detectable_effect", "smaller_than_bound", "effect")
+"""Outcomes whose second sentence may be that of a denial."""
 FOUND = ("effect", "fragile", "detectable_but_small")
 UNSEEN = "From the denial on no move is detectable."
 
@@ -54,16 +58,6 @@ def say_size(value: float) -> str:
     return format_percent(abs(value), digits=1 if abs(value) >= 0.001 else 2, sign=False)
 
 
-def say_reach(value: float) -> str:
-    """A size in two significant digits: ``5.5 %``, ``0.82 %``, ``12 %``."""
-    return f"{two_digits(100 * value)}\u00a0%"
-
-
-def two_digits(value: float) -> str:
-    """Two significant digits, a trailing zero among them."""
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
-
-
 def say_explained(row: WindowEstimate) -> str:
     """What the model of a row compares the return with."""
     return EXPLAINED[row.specification.model].format(benchmark=row.specification.benchmark)
@@ -72,8 +66,11 @@ def say_explained(row: WindowEstimate) -> str:
 def say_move(row: WindowEstimate) -> str:
     """``returned 1.0 % less than SPY explains``."""
     assert row.estimate is not None
-    direction = "less" if row.estimate < 0 else "more"
-    return f"returned {say_size(row.estimate)} {direction} than {say_explained(row)}"
+    return f"returned {_say_direction(row.estimate)} than {say_explained(row)}"
+
+
+def _say_direction(value: float) -> str:
+    return f"{say_size(value)} {'less' if value < 0 else 'more'}"
 
 
 def say_share(p: float | None) -> str:
@@ -96,39 +93,28 @@ def compose_heading(row: WindowEstimate, sequence: StorySequence, story: Story, 
     The second sentence of a story whose report and denial a close separates is that of its denial.
     """
     firm, matter = story.firm_name, name_matter(story)
-    bound = say_reach(config.equivalence_bound)
     if row.estimate is None:
-        return f"{firm}: nothing can be measured yet after {matter}. {_sentence(row.note)}"
-    denial = sequence.row("denial")
-    follows = _head_denial(denial, config) if denial else ""
-    if row.outcome == "no_detectable_effect":
-        where = "on any possible day" if is_set(row) else f"after {'report or denial' if follows == UNSEEN else matter}"
-        return f"{firm}: no detectable move {where}. {say_found_from(row) if follows in ('', UNSEEN) else follows}"
-    if row.outcome == "smaller_than_bound":
-        shown = f"{firm}: whatever move followed {matter}, it was smaller than {bound}."
-        if is_set(row):
-            shown = f"{firm}: on each possible day, any move was smaller than {bound}."
-        return f"{shown} {follows or say_found_from(row)}"
-    if row.outcome == "insufficient_data":
-        return f"{firm}: too few earlier prices to judge the day of {matter}."
-    moved = f"{firm} {say_move(row)}{' on one of its possible days' if is_set(row) else ''}."
-    second = {
-        "effect": f"At least as much comes on {say_share(row.rank_p)} ordinary days.",
-        "detectable_but_small": f"That can be told from ordinary days, and is smaller than {bound}.",
-        "borderline": "Whether that is rare enough, the tests disagree.",
-        "fragile": "That is rare, but other reasonable methods do not all bear it out."
-        if row.is_curve_tested
-        else "That is rare; too few earlier prices exist to test how well it holds.",
-    }[row.outcome]
-    return f"{moved} {follows if row.outcome == 'effect' and follows else second}"
+        return say("finding.unmeasured", firm=firm, matter=matter, why=f"{row.note[:1].upper()}{row.note[1:]}")
+    follows, is_silent = _head_denial(sequence.row("denial"), config), row.outcome == "no_detectable_effect"
+    if is_silent and follows == UNSEEN:
+        matter, follows = "report or denial", ""
+    kind = (row.outcome if row.outcome in SETTLED else "moved") + "_of_set" * is_set(row)
+    move, share, bound = say_move(row), say_share(row.rank_p), config.equivalence_bound
+    first = say(f"finding.first.{kind}", firm=firm, matter=matter, move=move, bound=bound)
+    if not follows or row.outcome not in ANSWERED:
+        kind = "untested" if row.outcome == "fragile" and not row.is_curve_tested else row.outcome
+        follows = say(f"finding.second.{kind}", seen=say_found_from(row), share=share, bound=bound)
+    return f"{first} {follows}".rstrip()
 
 
-def _head_denial(row: SequenceRow, config: StudyConfig) -> str:
-    if row.rank_p is None or row.estimate is None:
+def _head_denial(row: SequenceRow | None, config: StudyConfig) -> str:
+    if row is None or row.rank_p is None or row.estimate is None:
         return ""
-    if row.rank_p >= config.significance:
-        return UNSEEN
-    return f"From the denial on it returned {say_size(row.estimate)} {'less' if row.estimate < 0 else 'more'}."
+    return (
+        UNSEEN
+        if row.rank_p >= config.significance
+        else f"From the denial on it returned {_say_direction(row.estimate)}."
+    )
 
 
 def compose_sentences(
@@ -137,36 +123,24 @@ def compose_sentences(
     """Size and how common; what is ruled out; what can be told apart."""
     if row.estimate is None:
         return (say_apart(alignment),)
-    return _say_size_and_rank(row, alignment, config), _say_ruled_out(row, companion), say_apart(alignment)
+    return _say_size_and_rank(row, alignment), _say_ruled_out(row, companion), say_apart(alignment)
 
 
-def _say_size_and_rank(row: WindowEstimate, alignment: Alignment, config: StudyConfig) -> str:
+def _say_size_and_rank(row: WindowEstimate, alignment: Alignment) -> str:
+    told = {"move": say_move(row), "split": _say_split(row)}
     if row.candidates is not None and is_set(row):
-        largest = row.candidates.largest
-        return (
-            f"The news can have reached {row.candidates.count} sessions; on the most striking, "
-            f"{say_day(largest.day)}, the share {say_move(row)}: for so many sessions {_say_rank(row)}{_say_split(row)}."
-        )
-    day = say_day(alignment.event_session)
-    common = f"{say_share(row.p_value('conformal'))} ordinary days are at least as far out"
-    if row.judgement.day == "nervous":
-        common += "; that is large for an ordinary day, not for one expected to be so nervous"
-    elif row.judgement.day == "calm":
-        common += "; that is large for so calm a day, not for an ordinary one"
-    return f"On {day} the share {say_move(row)}; {common}{_say_split(row)}."
+        held, day = row.candidates, say_day(row.candidates.largest.day)
+        return say("finding.size_in_set", n=held.count, day=day, share=say_share(row.rank_p), **told)
+    share, nerves = say_share(row.p_value("conformal")), NERVES.get(row.judgement.day, "")
+    return say("finding.size", day=say_day(alignment.event_session), share=share, nerves=nerves, **told)
 
 
 def _say_split(row: WindowEstimate) -> str:
     """Which tests alone would call a borderline move rare."""
     if row.outcome != "borderline":
         return ""
-    names = {"conformal": "the rank test", "fhs": "the volatility-aware test", "t": "the t test"}
-    said = " and ".join(names[name] for name in row.judgement.rejecting)
+    said = " and ".join(RANKED[name] for name in row.judgement.rejecting)
     return f", rare by {said} alone" + ("" if is_set(row) else ": no single test may be quoted")
-
-
-def _say_rank(row: WindowEstimate) -> str:
-    return f"at least as much comes in {say_share(row.rank_p)} cases"
 
 
 def _say_ruled_out(row: WindowEstimate, companion: WindowEstimate) -> str:
@@ -174,59 +148,35 @@ def _say_ruled_out(row: WindowEstimate, companion: WindowEstimate) -> str:
         return f"The 95 % interval of the move runs from {format_interval(row.ci95, digits=1)}."
     own, first = row.smallest_bound, companion.smallest_bound
     if first is not None and not companion.caution and (own is None or first < own):
-        return f"At the open, where such news is priced first, a move beyond \u00b1{say_reach(first)} is ruled out."
+        return say("finding.ruled_out_at_open", bound=first)
     if own is None:
         return "No size of move is ruled out."
-    where = "On any one of these sessions, only" if is_set(row) else "Only"
-    return f"{where} a move beyond \u00b1{say_reach(own)} is ruled out."
+    return say("finding.ruled_out", where="On any one of these sessions, only" if is_set(row) else "Only", bound=own)
 
 
 def say_apart(alignment: Alignment) -> str:
     """What the prices can tell apart, in one sentence."""
     found = alignment.identification
-    if found.kind == "joint" and found.is_closed_between:
-        return "Report and denial came while the exchange was shut: no price lies between them."
-    return {
-        "joint": "Report and denial fell between two closing prices: by days they are one number.",
-        "ambiguous": "When the articles appeared is not known well enough to tell report from denial.",
-        "separable": f"A{'n opening' if found.price_between == 'open' else ' closing'} price lies between report and "
-        "denial, so each is measured with the other news of its own stretch.",
-        "before_denial": "A price lies before the denial: what came until then is measured, and what came after.",
-        "report_only": "No denial is recorded.",
-        "denial_only": "The report behind the denial is not recorded with a time of its own.",
-    }[found.kind]
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    kind = "shut" if found.kind == "joint" and found.is_closed_between else found.kind
+    return say(f"finding.apart.{kind}", price="An opening" if found.price_between == "open" else "A closing")
 
 
 def say_reversal(sequence: StorySequence, config: StudyConfig) -> str:
     """Whether all three conditions of a reversal hold, and whether these prices could have shown one; empty without legs."""
-    claim = sequence.reversal
+    claim, bound = sequence.reversal, config.equivalence_bound
     if claim is None:
         return ""
     if claim.is_reversal:
-        return (
-            "All three conditions of a reversal hold: both effects are distinguishable from zero with opposite signs, "
-            f"and their sum lies inside {say_reach(config.equivalence_bound)}."
-        )
+        return say("finding.reversed", bound=bound)
     if claim.chance is None:
-        least = format_percent(claim.half_width, digits=1, sign=False)
-        return f"A reversal could not have been shown with these prices; the least that could be proved is {least}."
+        return say("finding.no_chance", least=claim.half_width)
     conditions = {
-        "the effect before the denial is not distinguishable from zero": claim.is_report_significant,
-        "the effect from the denial on is not distinguishable from zero with the opposite sign": (
-            claim.is_denial_significant_and_opposite
-        ),
-        f"the total is not shown to lie inside {say_reach(config.equivalence_bound)}": claim.is_total_equivalent_to_zero,
+        "report": claim.is_report_significant,
+        "denial": claim.is_denial_significant_and_opposite,
+        "total": claim.is_total_equivalent_to_zero,
     }
-    missing = "; ".join(text for text, holds in conditions.items() if not holds)
-    chance = format_percent(claim.chance, digits=0, sign=False)
-    return (
-        f"Nothing here may be called a reversal: {missing}. "
-        f"A perfect reversal would have been shown with a chance of {chance}."
-    )
+    lacking = (say(f"finding.lacking.{name}", bound=bound) for name, holds in conditions.items() if not holds)
+    return say("finding.not_reversed", missing="; ".join(lacking), chance=claim.chance)
 
 
 def find_primary(rows: list[WindowEstimate], kind: str) -> WindowEstimate:

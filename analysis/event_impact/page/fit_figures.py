@@ -17,7 +17,6 @@ from event_impact.inference.windows import WindowEstimate
 from event_impact.page import format as form
 from event_impact.page.canvas import Canvas, Chart, Drawing, choose_ticks, label_ticks, pad_range
 from event_impact.page.day_drawing import Effect, draw_days, stack_dots
-from event_impact.page.finding import two_digits
 
 SCATTER_HEIGHT, PLACEBO_HEIGHT = 360.0, 300.0
 
@@ -149,7 +148,9 @@ def draw_power(rows: dict[str, WindowEstimate], *, level: float) -> Drawing:
     curves = {label: (effects, chance_to_find(values, effects)) for label, values in needed.items()}
     table = [(label, *point) for label, curve in curves.items() for point in zip(*curve, strict=True)]
     numbers = pd.DataFrame(table, columns=["curve", "effect", "share_found"])
-    said = "; ".join(f"{k}: four times in five from {two_digits(100 * (rows[k].mde80_rule or 0))} %" for k in curves)
+    said = "; ".join(
+        f"{k}: four times in five from {form.two_digits(100 * (rows[k].mde80_rule or 0))} %" for k in curves
+    )
     shares = {0.5: "50\u00a0%", 0.8: "80\u00a0%", 1.0: "100\u00a0%"}
     draw = partial(_draw_curves, curves=curves, levels=shares, label="size of a true move")
     title, under = "How often a move of each size would have been found", "by the rule that decides, on that day"

@@ -5,8 +5,10 @@ The words of the pages, kept apart from the code that fills them, ``templates/wo
 
 import math
 import re
+import string
 import tomllib
 import unicodedata
+from collections.abc import Callable
 from datetime import date
 from functools import cache, reduce
 from operator import getitem
@@ -29,19 +31,19 @@ def _find(path: str) -> Any:
 
 
 def say(path: str, **values: object) -> str:
-    """A text with its places filled.
+    """A text with its places filled; ``{move:percent.1}`` is written as the kind of a column, with one decimal.
 
     Parameters
     ----------
     path : str
-        Module, place and role, such as ``tables.tests.caption``.
+        Module, place and, where a place holds several, which, such as ``captions.tests`` or ``finding.apart.joint``.
 
     Raises
     ------
     KeyError
         If there is no such text, or one of its places is not filled.
     """
-    return str(_find(path)).format(**values)
+    return _Writer().vformat(str(_find(path)), (), values)
 
 
 def read_labels(path: str) -> dict[str, str]:
@@ -132,6 +134,44 @@ def format_yes(value: bool) -> str:
 RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}
 OUTCOME_LABELS = read_labels("format.outcome_labels")
 EXCHANGE_NAMES = read_labels("format.exchange_names")
+
+
+def two_digits(value: float) -> str:
+    """Two significant digits, a trailing zero among them."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.995 else f"{value:.2f}"
+
+
+def say_reach(value: float) -> str:
+    """A size in two significant digits: ``5.5 %``, ``0.82 %``, ``12 %``."""
+    return f"{two_digits(100 * value)}\u00a0%"
+
+
+NUMERALS: dict[str, Callable[..., str]] = {
+    "percent": format_percent,
+    "size": format_size,
+    "reach": say_reach,
+    "share": format_share,
+    "number": format_number,
+    "plain": format_plain,
+    "p": format_p,
+    "p_equals": p_equals,
+    "whole": format_count,
+    "money": format_money,
+    "times": format_times,
+    "interval": format_interval,
+    "written": str,
+}
+"""Kinds of numbers and how each is written, in a column and in a sentence."""
+
+
+class _Writer(string.Formatter):
+    """Fills the places of a text."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        kind, _, digits = format_spec.partition(".")
+        if kind not in NUMERALS:
+            return super().format_field(value, format_spec)
+        return NUMERALS[kind](value, digits=int(digits)) if digits else NUMERALS[kind](value)
 
 
 def name_listing(ticker: str, exchange: str) -> str:

@@ -20,7 +20,7 @@ from event_impact.market.opened import US_EXCHANGES
 from event_impact.page import format as form
 from event_impact.page.canvas import WIDE_CLOCK, WIDE_DAYS, Canvas, Chart, Drawing, choose_ticks, measure_text
 from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
-from event_impact.page.finding import name_exchange, name_firm, say_reach
+from event_impact.page.finding import name_exchange, name_firm
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.row_drawing import EffectRow, draw_rows
 
@@ -182,7 +182,7 @@ MARKET_WIDE = "News of the whole market moves any benchmark: only its own mean i
 
 
 def _reach(value: float | None) -> str:
-    return form.NOT_AVAILABLE if value is None else f"\u00b1{say_reach(value)}"
+    return form.NOT_AVAILABLE if value is None else f"\u00b1{form.say_reach(value)}"
 
 
 def compose_minutes(

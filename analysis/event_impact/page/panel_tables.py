@@ -13,7 +13,6 @@ from event_impact.many.story_panel import FEWEST_POOLED, PanelResult, PanelStory
 from event_impact.page import format as form
 from event_impact.page.comparison_figures import draw_forest, kind_of
 from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
-from event_impact.page.finding import say_reach
 from event_impact.page.first_screen import FirstScreen
 
 STATISTIC_LABELS = form.read_labels("panel_tables.statistic_labels")
@@ -54,9 +53,8 @@ def tabulate_readings(result: PanelResult) -> TableExhibit:
 
 def _say_weighted(reading: Resolution) -> str | None:
     estimate, error = reading.pooled.weighted_estimate, reading.pooled.weighted_error
-    if estimate is None or error is None:
-        return None
-    return f"{form.format_percent(estimate)} (s.e. {form.format_size(error)})"
+    known = estimate is not None and error is not None
+    return form.say("panel_tables.weighted", estimate=estimate, error=error) if known else None
 
 
 def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
@@ -129,16 +127,14 @@ def tabulate_separable(result: PanelResult) -> TableExhibit:
             *record(f"{name}_estimate={name}.0 {name}_standard_error={name}.1 {name}_df={name}.2"),
             Column(f"{name}_ci95", kind="interval", of=partial(_interval_of, name)),
         ]
-    mean = f"Not pooled: {pooled.note}."
-    if pooled.estimate is not None and pooled.ci95 is not None:
-        interval95 = form.format_interval(pooled.ci95)
-        mean = f"Mean of the sums: {form.format_percent(pooled.estimate)}, 95 % interval {interval95}."
+    is_pooled = pooled.estimate is not None and pooled.ci95 is not None
+    mean = form.say("panel_tables.mean_of_sums" if is_pooled else "panel_tables.not_pooled", pooled=pooled)
     return declare_table("separable", result.separable, columns, mean=mean)
 
 
 def _interval_of(name: str, effects: SeparateEffects) -> tuple[float, float]:
-    estimate, error, df = getattr(effects, name)
-    return interval(estimate, error, df, 0.95)
+    effect: tuple[float, float, int] = getattr(effects, name)
+    return interval(*effect, 0.95)
 
 
 def _say_effect(effect: tuple[float, float, int]) -> str:
@@ -152,16 +148,6 @@ def tabulate_missing(result: PanelResult) -> TableExhibit:
     columns = (*NAMED, *show("=story.denied|denied"), *named, *show("reason|why not"))
     counts = _count_missing(result) or "none"
     return declare_table("missing_stories", shown, columns, is_folded=True, counts=counts)
-
-
-HOW_TO_READ = (
-    "Last column: the mean if that story is left out, with the p of BMP before shared days are adjusted for; an arrow marks "
-    "where it would turn."
-)
-SELECTION = (
-    "the stories were found by searching for denials: reports that nobody denied are nearly absent, and nothing here is a "
-    "statement about rumours in general."
-)
 
 
 def compose_panel(result: PanelResult) -> FirstScreen:
@@ -183,27 +169,16 @@ def compose_panel(result: PanelResult) -> FirstScreen:
 
 
 def _head(result: PanelResult) -> str:
-    main, config = result.main, result.panel.study.config
+    main, kind = result.main, "unpooled" if result.main.estimate is None else result.outcome
     who = f"{main.n} {'story that was' if main.n == 1 else 'stories that were'} denied"
-    if main.estimate is None:
-        return f"{who[:1].upper()}{who[1:]}: too few to be pooled. They are listed one by one."
-    bound, mean = say_reach(config.equivalence_bound), f"{form.format_percent(main.estimate, digits=1)} on average"
-    said = {
-        "no_detectable_effect": f"No detectable mean move in {who}: {mean}.",
-        "borderline": f"{who}: {mean}. Whether that is more than chance, the tests disagree.",
-        "smaller_than_bound": f"{who}: any mean move was smaller than {bound}.",
-        "effect": f"{who} returned {mean}, more than chance explains, however uncertain days are read.",
-        "fragile": f"{who} returned {mean}, but not every reading of uncertain days bears it out.",
-        "detectable_but_small": f"{who} returned {mean}: told from chance, and smaller than {bound}.",
-        "insufficient_data": f"{who}: {mean}; no statistic can judge it.",
-    }[result.outcome]
-    return f"{said} {_say_reach(result)}" if result.outcome in ("no_detectable_effect", "smaller_than_bound") else said
+    bound, seen = result.panel.study.config.equivalence_bound, _say_reach(result)
+    return form.say(f"panel_tables.findings.{kind}", who=who, mean=main.estimate, bound=bound, seen=seen)
 
 
 def _say_reach(result: PanelResult) -> str:
     if result.main.mde80 is None:
         return "No common effect of any size would have been seen reliably."
-    return f"Four times in five, only a common effect of {say_reach(result.main.mde80)} would have been seen."
+    return form.say("panel_tables.seen", mde=result.main.mde80)
 
 
 def _say_pooled(result: PanelResult) -> str:
@@ -211,15 +186,12 @@ def _say_pooled(result: PanelResult) -> str:
     if main.estimate is None or main.ci95 is None:
         return f"Nothing is pooled: {main.note}."
     if main.p_value is None:
-        return f"95\u00a0% interval from their spread {form.format_interval(main.ci95, digits=1)}; no statistic can judge the mean."
-    level = result.panel.study.config.significance
-    verb = "rejects" if main.p_value < level else "does not reject"
+        return form.say("panel_tables.unjudged", interval=main.ci95)
+    verb = "rejects" if main.p_value < result.panel.study.config.significance else "does not reject"
     holds = "holds" if main.ci95[0] <= 0 <= main.ci95[1] else "leaves out"
     reach = "" if result.outcome in ("no_detectable_effect", "smaller_than_bound") else f" {_say_reach(result)}"
-    return (
-        f"The interval of the mean, {form.format_interval(main.ci95, digits=1)}, {holds} zero; the test to read first, "
-        f"{STATISTIC_LABELS[main.recommended]}, {verb} ({form.p_equals(main.p_value)}).{reach}"
-    )
+    told = {"interval": main.ci95, "statistic": STATISTIC_LABELS[main.recommended], "p": main.p_value}
+    return form.say("panel_tables.pooled", holds=holds, verb=verb, reach=reach, **told)
 
 
 def _say_hang(result: PanelResult) -> str:
@@ -239,37 +211,33 @@ def _say_hang(result: PanelResult) -> str:
 
 
 def _say_own(result: PanelResult) -> str:
-    found, own = result.shrunk, result.panel.study.story
-    if found is None:
-        return ""
-    drawn, alone = (form.format_percent(value, digits=1) for value in (found.shrunk, found.estimate))
-    return f"Drawn towards the others, {own.firm_name}\u2019s {alone} becomes {drawn}: a summary, not a test."
+    found, firm = result.shrunk, result.panel.study.story.firm_name
+    return form.say("panel_tables.own", firm=firm, found=found) if found is not None else ""
 
 
 def _list_notes(result: PanelResult) -> list[tuple[str, str]]:
-    held, spread = result.panel, result.dispersion
-    searched, listed = sum(bool(s.story.confounders_searched) for s in held.denied), _count_missing(result)
-    p, total = spread.p_value, len(held.stories) + len(held.missing)
-    notes = {
-        "How to read it.": HOW_TO_READ,
-        "Spread:": p is not None and f"against noise alone {form.p_equals(p)}; signs were not declared and may cancel.",
-        "This story:": _say_own(result),
-        "Readings:": _say_readings(result),
-        "Not in it:": f"{len(held.missing)} of {total} registered stories{f'; {listed}' if listed else ''}.",
-        "Other news": f"was searched for {searched} of the {len(held.denied)}; of the rest it was not researched.",
-        "Selection:": SELECTION,
-    }
-    return [(lead, text) for lead, text in notes.items() if text]
+    held, p, listed = result.panel, result.dispersion.p_value, _count_missing(result)
+    searched = sum(bool(s.story.confounders_searched) for s in held.denied)
+    n, total = len(held.missing), len(held.stories) + len(held.missing)
+    missing = form.say("panel_tables.missing", n=n, total=total, listed=f"; {listed}" if listed else "")
+    notes = [
+        ("How to read it.", form.say("panel_tables.how_to_read")),
+        ("Spread:", form.say("panel_tables.noise", p=p) if p is not None else ""),
+        ("This story:", _say_own(result)),
+        ("Readings:", _say_readings(result)),
+        ("Not in it:", missing),
+        ("Other news", form.say("panel_tables.searched", n=searched, total=len(held.denied))),
+        ("Selection:", form.say("panel_tables.selection")),
+    ]
+    return [(lead, text) for lead, text in notes if text]
 
 
 def _say_readings(result: PanelResult) -> str:
-    others = [r for r in result.resolutions[1:] if r.pooled.estimate is not None and r.pooled.p_value is not None]
+    denied, pooled = result.panel.denied, [r.pooled for r in result.resolutions[1:]]
+    others = [(p.estimate, p.p_value) for p in pooled if p.estimate is not None and p.p_value is not None]
     if not others:
-        return f"{len(result.separable)} stories can be told apart by a price; at least {FEWEST_POOLED} are pooled."
-    estimates, p_values = [r.pooled.estimate or 0.0 for r in others], [r.pooled.p_value or 1.0 for r in others]
-    uncertain = sum(s.alignment.is_ambiguous for s in result.panel.denied)
-    return (
-        f"{uncertain} of {len(result.panel.denied)} have an uncertain session; in {len(others)} other readings the mean runs "
-        f"from {form.format_interval((min(estimates), max(estimates)), digits=1)}, p from "
-        f"{form.format_p(min(p_values))} to {form.format_p(max(p_values))}."
-    )
+        return form.say("panel_tables.apart", n=len(result.separable), fewest=FEWEST_POOLED)
+    estimates, p_values = zip(*others, strict=True)
+    told = {"mean": (min(estimates), max(estimates)), "lowest": min(p_values), "highest": max(p_values)}
+    uncertain = sum(s.alignment.is_ambiguous for s in denied)
+    return form.say("panel_tables.readings", uncertain=uncertain, n=len(denied), n_others=len(others), **told)

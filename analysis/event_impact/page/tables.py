@@ -14,7 +14,7 @@ from event_impact.estimation.models import MODEL_LABELS
 from event_impact.events.calendars import SessionHours
 from event_impact.events.sessions import Alignment, EventSession
 from event_impact.inference.story_sequence import StorySequence
-from event_impact.inference.windows import WindowEstimate, estimates_frame, frame_tests
+from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate, estimates_frame, frame_tests
 from event_impact.market.returns import ReturnPanel
 from event_impact.page import format as form
 from event_impact.page.exhibits import Column, Fact, TableExhibit, declare_table, show
@@ -27,20 +27,15 @@ SESSION_TESTS = tuple(name for name in TEST_LABELS if name not in WINDOW_TESTS)
 
 def label_row(row: WindowEstimate) -> str:
     """``close to close, session 0`` or ``..., sessions 0 to +2``."""
-    if row.first == row.last:
-        window = f"session {row.first:+d}" if row.first else "session 0"
-    else:
-        window = f"sessions {row.first:+d} to {row.last:+d}".replace("+0", "0")
-    mark = ""
-    if row.is_primary:
-        mark = " (headline)" if row.return_kind == "close_to_close" else " (companion)"
-    if row.is_set:
-        mark = f", the largest of {row.n_candidates}{mark}"
-    return f"{form.RETURN_LABELS[row.return_kind]}, {window.replace('-', form.MINUS)}{mark}"
+    window = f"sessions {row.first:+d} to {row.last:+d}" if row.last > row.first else f"session {row.first:+d}"
+    window = window.replace("+0", "0").replace("-", form.MINUS)
+    largest = f", the largest of {row.n_candidates}" if row.is_set else ""
+    mark = (" (headline)" if row.return_kind == HEADLINE_KIND else " (companion)") if row.is_primary else ""
+    return f"{form.RETURN_LABELS[row.return_kind]}, {window}{largest}{mark}"
 
 
 def _p_of(name: str) -> Column:
-    return Column(name, TEST_LABELS[name], "p", of=lambda row: row.p_value(name))
+    return Column(f"tests.{name}.p_value", TEST_LABELS[name], "p")
 
 
 ESTIMATE = Column("estimate", "estimate", "percent", why="note")
@@ -50,8 +45,7 @@ def _say_news(rows: list[WindowEstimate]) -> str:
     """Recorded other news inside the windows shown, each item once."""
     items = "; ".join(dict.fromkeys(item for row in rows for item in row.other_news))
     cautions = "".join(f" At the open, session 0: {row.caution}." for row in rows if row.caution)
-    news = f" Other news is recorded inside these windows and part of what they measure: {items}." if items else ""
-    return cautions + news
+    return cautions + (form.say("tables.other_news", items=items) if items else "")
 
 
 def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
@@ -99,18 +93,19 @@ def fold_unavailable(rows: list[WindowEstimate]) -> tuple[list[WindowEstimate], 
 
 def _say_tests(rows: list[WindowEstimate], names: Iterable[str]) -> dict[str, Any]:
     """Null hypotheses, and why some cells are n/a, each reason once."""
-    held = {t.name: t.null for r in rows for t in r.tests.values() if t.null and t.name in names}
-    nulls = "; ".join(f"{TEST_LABELS[name].removeprefix('p ')}: {null}" for name, null in held.items()) + "."
+    labels = {name: TEST_LABELS[name].removeprefix("p ") for name in names}
+    nulls = {t.name: t.null for r in rows for t in r.tests.values() if t.null and t.name in labels}
     reasons: dict[str, None] = {}
     for row in rows:
         if row.estimate is None:
             reasons[f"{form.RETURN_LABELS[row.return_kind]}: {row.note}"] = None
             continue
-        for test in (row.tests[name] for name in names if name in row.tests):
+        for name, test in ((name, row.tests[name]) for name in labels if name in row.tests):
             if test.p_value is None:
                 reason = re.sub(r"this window has \d+", "this window has more", test.note.rstrip("."))
-                reasons[f"{TEST_LABELS[test.name].removeprefix('p ')}: {reason}"] = None
-    return {"nulls": nulls, "reasons": f" n/a: {'; '.join(reasons)}." if reasons else ""}
+                reasons[f"{labels[name]}: {reason}"] = None
+    told = "; ".join(f"{labels[name]}: {null}" for name, null in nulls.items())
+    return {"nulls": f"{told}.", "reasons": f" n/a: {'; '.join(reasons)}." if reasons else ""}
 
 
 def tabulate_alignment(alignment: Alignment) -> TableExhibit:
@@ -123,9 +118,8 @@ def tabulate_relays(alignment: Alignment) -> TableExhibit:
     """Copies and other items: they bound the reports and denials, and define nothing themselves."""
     tested = list_tested(alignment)
     events = [e for e in alignment.articles if e not in tested]
-    none = "" if events else " None is recorded."
+    none, columns = "" if events else " None is recorded.", _article_columns(alignment.hours)
     numbers = alignment.frame().loc[lambda f: ~f["role"].isin(["report", "denial"])]
-    columns = _article_columns(alignment.hours)
     return declare_table("relays", events, columns, numbers=numbers, is_folded=True, none=none)
 
 
@@ -158,12 +152,11 @@ def _clocks(instant: pd.Timestamp, hours: SessionHours) -> str:
 def tabulate_venues(first: pd.DataFrame, alignment: Alignment) -> TableExhibit:
     """Where the share could first be priced once each article was public for sure."""
     hours, labels = alignment.hours, {"report": "after the report", "denial": "after the first denial"}
-    numbers = first.reset_index()
+    numbers, missing = first.reset_index(), "n/a: the venue did not exist"
     none = "" if len(first) else " No venue is recorded for this exchange."
-    columns = [Column(str(numbers.columns[0]), "venue")]
-    for role in map(str, first.columns):
-        head, missing = f"{labels[role]} (UTC / {hours.city})", "n/a: the venue did not exist"
-        columns.append(Column(role, head, lambda at: _clocks(at, hours), missing=missing))
+    heads = {str(role): f"{labels[str(role)]} (UTC / {hours.city})" for role in first.columns}
+    shown = (Column(role, head, lambda at: _clocks(at, hours), missing=missing) for role, head in heads.items())
+    columns = (Column(str(numbers.columns[0]), "venue"), *shown)
     return declare_table("first_prices", numbers, columns, numbers=numbers, exchange=hours.exchange, none=none)
 
 
@@ -193,32 +186,32 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
 
 def tabulate_fit(abnormal: AbnormalReturns) -> TableExhibit:
     """The estimation window and what least squares found on it."""
-    fit, largest = abnormal.fit, int(abnormal.fit.leverages.argmax()) if len(abnormal.fit.coefficients) else 0
+    fit = abnormal.fit
+    largest, leverage = int(fit.leverages.argmax()) if len(fit.coefficients) else 0, fit.leverages.max()
+    r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"
+    errors = [f" (s.e. {error:.4f})" if fit.has_error else "" for error in fit.coefficient_errors]
     facts = [
         Fact("model", MODEL_LABELS[fit.model], fit.model),
         Fact("estimation window", f"{fit.sessions[0].date()} to {fit.sessions[-1].date()}", fit.sessions[0]),
         Fact("sessions used", f"{fit.n_estimation} of {fit.asked_sessions}", fit.n_estimation),
-    ]
-    for name, value in zip(fit.coefficients.index, fit.coefficients, strict=True):
-        said = f"{value:.4f} (s.e. {fit.coefficient_errors[name]:.4f})" if fit.has_error else f"{value:.4f}"
-        facts.append(Fact(str(name).replace("_", " "), said.replace("-", form.MINUS), value))
-    r_squared = "n/a: nothing is estimated" if math.isnan(fit.r_squared) else f"{fit.r_squared:.3f}"
-    leverage = fit.leverages.max()
-    facts += [
+        *(
+            Fact(str(name).replace("_", " "), f"{value:.4f}{error}".replace("-", form.MINUS), value)
+            for (name, value), error in zip(fit.coefficients.items(), errors, strict=True)
+        ),
         Fact("residual standard deviation", form.format_size(fit.residual_std), fit.residual_std),
         Fact("R squared", r_squared, fit.r_squared),
         Fact("largest leverage in the window", f"{leverage:.3f} on {fit.sessions[largest].date()}", leverage),
     ]
     columns = show("quantity|quantity", "=said|value", "value|")
-    errors = "" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}."
-    return declare_table("model_fit", facts, columns, kind=form.RETURN_LABELS[abnormal.return_kind], errors=errors)
+    why = "" if fit.has_error else f" Coefficients have no standard error: {fit.why_no_error}."
+    return declare_table("model_fit", facts, columns, kind=form.RETURN_LABELS[abnormal.return_kind], errors=why)
 
 
 def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExhibit:
     """Report, denial and total effect, with the test over all their sessions."""
     names = {"report": "before the denial", "denial": "from the denial on", "total": "in total"}
     columns = [
-        Column("name", "effect", lambda name: names.get(name, name)),
+        Column("name", "effect", names.__getitem__),
         Column("", "sessions", of=lambda r: " to ".join(map(str, sorted({r.first, r.last}))).replace("-", form.MINUS)),
         ESTIMATE,
         Column("", "95 % interval", "interval", of=lambda r: r.interval(0.05)),
@@ -226,25 +219,17 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
     ]
     if any(r.note for r in sequence.rows if r.estimate is not None):
         columns.append(Column("", "note", of=lambda r: r.note if r.estimate is not None else ""))
-    tests = f"All sessions jointly, p: {Column('p_value', 'p', 'p', why='note').cell(sequence.joint)}"
-    fieller = ""
-    if sequence.fieller is not None:
-        limits = f"{sequence.fieller.lower:.2f} to {sequence.fieller.upper:.2f}".replace("-", form.MINUS)
-        fieller = f" Reversed fraction (Fieller 95 %): {limits if sequence.fieller.is_bounded else 'not bounded'}."
     kind = alignment.identification.kind.replace("_", " ")
-    said: dict[str, Any] = {"kind": kind, "tests": tests, "fieller": fieller, "conditions": _say_conditions(sequence)}
-    return declare_table("sequence", sequence.rows, columns, numbers=sequence.frame(), **said)
-
-
-def _say_conditions(sequence: StorySequence) -> str:
-    claim = sequence.reversal
-    if claim is None:
-        return ""
-    return (
-        f" The three conditions of a reversal: effect before the denial, p {form.format_p(claim.p_report)}; opposite effect "
-        f"from the denial on, p {form.format_p(claim.p_denial)}; 90 % interval of the total inside "
-        f"{form.format_size(claim.bound)}, {form.format_interval(claim.total_interval)}: "
-        f"{'all hold' if claim.is_reversal else 'not all hold'}."
+    joint = Column("p_value", kind="p", why="note").cell(sequence.joint)
+    fieller, claim, conditions = sequence.fieller, sequence.reversal, ""
+    if fieller is not None:
+        limits = " to ".join(map(form.format_plain, (fieller.lower, fieller.upper)))
+        conditions = form.say("tables.fraction", limits=limits if fieller.is_bounded else "not bounded")
+    if claim is not None:
+        conditions += form.say("tables.conditions", claim=claim, held="all" if claim.is_reversal else "not all")
+    numbers = sequence.frame()
+    return declare_table(
+        "sequence", sequence.rows, columns, numbers=numbers, kind=kind, joint=joint, conditions=conditions
     )
 
 
