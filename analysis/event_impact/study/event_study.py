@@ -1,6 +1,8 @@
 """The steps of the event-study notebook: abnormal returns, tests, sequence, and what stands beside them."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,9 @@ from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasur
 from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
 from event_impact.estimation.estimators import ESTIMATORS
 from event_impact.estimation.models import Design, DummyRegression, build_design, regress_with_dummies
-from event_impact.events.claims import load_claims
 from event_impact.events.confounders import Control, load_controls
 from event_impact.events.sessions import Alignment
-from event_impact.inference.activity_tests import Surprise, assess_surprises, band_activity, lacking_surprises
-from event_impact.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
+from event_impact.inference.activity_tests import Surprise, assess_surprises, lacking_surprises
 from event_impact.inference.deciding_rule import describe_rule, invert_window
 from event_impact.inference.diagnostics import StudyDiagnostics, diagnose, slope_without
 from event_impact.inference.placebo_pool import PlaceboRank, rank_windows
@@ -25,14 +25,12 @@ from event_impact.inference.window_tests import ControlResult, describe_t
 from event_impact.inference.windows import (
     COMPANION_KIND,
     HEADLINE_KIND,
-    DollarEffect,
     Specification,
     WindowEstimate,
     adjust_primary,
     assess_window,
     join_candidates,
     unavailable,
-    value_in_currency,
 )
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import RETURN_KINDS, ReturnPanel
@@ -44,6 +42,8 @@ CAUTIONS = {
     "perhaps": "whether that opening price was made before or after the article is not known",
 }
 """What must be said of a return that ends at the open of the event session."""
+Ranks = dict[str, dict[Window, PlaceboRank]]
+"""By kind of return and window."""
 ACTIVITY_SESSIONS = 2
 """Sessions shown on either side of the hull of candidates."""
 
@@ -76,10 +76,14 @@ def measure(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> Me
     return Measured(**measured)  # type: ignore[arg-type]  # the headline's are returns: else it was raised
 
 
-def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment) -> list[WindowEstimate]:
+def list_windows(opened: OpenedStory, alignment: Alignment) -> list[Window]:
+    """Every window of a study, each once."""
+    return list(dict.fromkeys((*opened.config.windows, alignment.hull, *opened.config.runup)))
+
+
+def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment, ranks: Ranks) -> list[WindowEstimate]:
     """Every window of every return kind, tested, with the declared pair adjusted."""
-    config = opened.config
-    windows = list(dict.fromkeys((*config.windows, alignment.hull, *config.runup)))
+    config, windows = opened.config, list_windows(opened, alignment)
     reachable = alignment.relative(alignment.reachable)
     rule: Any = {"significance": config.significance, "bound": config.equivalence_bound, "seed": config.seed}
     rows: list[WindowEstimate] = []
@@ -89,9 +93,9 @@ def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment) -> l
             declared, why = (0, 0) if kind == COMPANION_KIND else None, abnormal.reason
             rows += [unavailable(specification, *w, is_primary=w == declared, reason=why) for w in windows]
             continue
-        ranks = rank_among_placebos(opened, abnormal, alignment, windows)
-        own = [assess_window(abnormal, *w, specification=specification, **rule, placebo=ranks.get(w)) for w in windows]
-        hull = ranks.get(alignment.hull)
+        rank_of, fixed = ranks[kind].get, {"specification": specification, **rule}
+        own = [assess_window(abnormal, *w, **fixed, placebo=rank_of(w)) for w in windows]
+        hull = rank_of(alignment.hull)
         earlier = hull.t_values[:, list(reachable)] if hull else np.empty((0, len(reachable)))
         rows += join_candidates(own, abnormal, reachable, placebo_t=earlier, bound=config.equivalence_bound)
     caution = CAUTIONS[alignment.open_holds_news]
@@ -118,26 +122,14 @@ def own_news(opened: OpenedStory, alignment: Alignment) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(own).union(opened.confounders.masked_sessions)
 
 
-def rank_among_placebos(
-    opened: OpenedStory, abnormal: AbnormalReturns, alignment: Alignment, windows: list[Window]
-) -> dict[Window, PlaceboRank]:
-    """Ranks of the event among earlier sessions away from the story's own news."""
-    return rank_windows(abnormal, windows, **opened.lengths, news=own_news(opened, alignment))
-
-
-def rank_headline(opened: OpenedStory, measured: Measured, alignment: Alignment) -> PlaceboRank:
-    """The headline's rank among earlier sessions, with the statistics behind it.
-
-    Raises
-    ------
-    DataError
-        If the headline has no estimate.
-    """
-    headline = measured.close_to_close
-    ranks = rank_among_placebos(opened, headline, alignment, [(0, 0)])
-    if (0, 0) not in ranks:
-        raise DataError(headline.sum_window(0, 0).note, "Use another source.")
-    return ranks[0, 0]
+def rank_among_placebos(opened: OpenedStory, measured: Measured, alignment: Alignment) -> Ranks:
+    """Ranks of every window, and of the event session, among earlier sessions away from the story's own news."""
+    windows, news = [*list_windows(opened, alignment), (0, 0)], own_news(opened, alignment)
+    return {
+        kind: rank_windows(abnormal, windows, **opened.lengths, news=news)
+        for kind, abnormal in measured.items()
+        if isinstance(abnormal, AbnormalReturns)
+    }
 
 
 def list_news(opened: OpenedStory, alignment: Alignment) -> pd.DataFrame:
@@ -216,23 +208,20 @@ def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
     own = [c for c in controls if c.ticker == opened.story.ticker]
     peers = {p.ticker for p in opened.listed if p.role == "peer"}
     beside = [c for c in controls if c.ticker in peers] if own else []
-    designs: dict[str, Design | str] = {}
-    for name in dict.fromkeys(c.ticker for c in (*own, *beside)):
-        try:
-            returns = load_beside(opened, ticker=name).returns[HEADLINE_KIND]
-            listing: Any = {"ticker": name, "benchmark": opened.benchmark}
-            designs[name] = build_design("market", returns, **listing, return_kind=HEADLINE_KIND)
-        except (DataError, EstimationError) as error:
-            designs[name] = error.message.rstrip(".")
-    return tuple(_test_control(opened, control, designs[control.ticker]) for control in (*own, *beside))
+    build = cache(partial(_design_control, opened))
+    return tuple(_test_control(opened, control, build) for control in (*own, *beside))
 
 
-def _test_control(opened: OpenedStory, control: Control, design: Design | str) -> ControlResult:
-    if isinstance(design, str):
-        return ControlResult(control, None, {}, design)
+def _design_control(opened: OpenedStory, ticker: str) -> Design:
+    panel = load_beside(opened, ticker=ticker)
+    listing: Any = {"ticker": ticker, "benchmark": panel.benchmark, "return_kind": HEADLINE_KIND}
+    return build_design("market", panel.returns[HEADLINE_KIND], **listing)
+
+
+def _test_control(opened: OpenedStory, control: Control, build: Callable[[str], Design]) -> ControlResult:
     try:
-        abnormal = measure_abnormal_returns(design, control.session, **opened.lengths, path=(0, 0))
-    except EstimationError as error:
+        abnormal = measure_abnormal_returns(build(control.ticker), control.session, **opened.lengths, path=(0, 0))
+    except (DataError, EstimationError) as error:
         return ControlResult(control, None, {}, error.message.rstrip("."))
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
@@ -256,26 +245,3 @@ def surprise_activity(opened: OpenedStory, panel: ReturnPanel, alignment: Alignm
         except EstimationError as error:
             surprises += lacking_surprises(kind, first, last, error.message.rstrip("."))
     return surprises
-
-
-def band_headline(opened: OpenedStory, panel: ReturnPanel, measured: Measured) -> pd.DataFrame:
-    """Volume and range along the path of the figures, with the quantiles of the estimation window."""
-    headline = measured.close_to_close
-    return band_activity(panel.prices, headline.event_session, fitted=headline.fit.sessions, path=opened.config.path)
-
-
-def judge_claims(
-    opened: OpenedStory, panel: ReturnPanel, measured: Measured, alignment: Alignment
-) -> tuple[CheckedClaim, ...]:
-    """What the articles that were known at as_of claim, and what the figures say of each statement."""
-    claims = load_claims(tuple(event.article for event in alignment.articles), opened.tables)
-    abnormal = {kind: a for kind, a in measured.items() if isinstance(a, AbnormalReturns)}
-    return check_claims(claims, ClaimContext(panel, alignment, abnormal))
-
-
-def value_effect(
-    opened: OpenedStory, panel: ReturnPanel, alignment: Alignment, rows: list[WindowEstimate]
-) -> tuple[DollarEffect, ...]:
-    """The declared pair in money: shares outstanding times the close before, times the estimate."""
-    closes, at = panel.prices["close"], alignment.event_session
-    return tuple(value_in_currency(row, closes, at, opened.story) for row in rows if row.is_primary)

@@ -12,12 +12,10 @@ from event_impact.base.errors import DataError
 from event_impact.estimation import models
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, align_story
-from event_impact.events.venues import first_prices, load_venues
 from event_impact.market.checks import refuse_halt, tell_stopping
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel, load_panel
 from event_impact.market.snapshot import PriceStore
-from event_impact.registry.plans import PlanStatus, load_plans, plan_status
 
 ACCEPT_HINT = (
     "Mend the file; where they are right, fetch with --accept-suspicions, or give each a row with the action accept in "
@@ -43,19 +41,6 @@ def find_last_session(store: PriceStore, story: Story, benchmark: str) -> date:
             named = f"a session from {align_story(story).event_session.date()} on with --as-of"
             raise DataError(f"as_of is not given, and {error.message}", f"Name {named}, or: {error.hint}") from error
     return pd.Timestamp(min(ends)).date()
-
-
-def find_first_prices(opened: OpenedStory) -> pd.DataFrame:
-    """First possible price on each venue once report, and once the first denial, were public for sure."""
-    venues = load_venues(opened.tables)
-    columns = {}
-    for role in ("report", "denial"):
-        bounds = [e.article.published_latest for e in opened.timing.articles if e.article.role == role]
-        if bounds:
-            columns[role] = first_prices(venues, opened.story.exchange, min(bounds)).set_index("label")[
-                "first_price_at"
-            ]
-    return pd.DataFrame(columns).rename_axis("venue").sort_values(list(columns), kind="stable")
 
 
 def find_peers(opened: OpenedStory) -> tuple[str, ...]:
@@ -109,12 +94,6 @@ def load_returns(opened: OpenedStory) -> ReturnPanel:
     model = opened.config.model
     peers = find_peers(opened) if model in models.PEER_MODELS else ()
     return load_beside(opened, *peers, with_factors=model in models.FACTOR_COLUMNS)
-
-
-def state_plan(opened: OpenedStory, alignment: Alignment) -> PlanStatus:
-    """How the parameters of this run relate to the plans that were frozen for its story."""
-    plans = load_plans(opened.tables, opened.story.story)
-    return plan_status(opened.story, opened.config, alignment=alignment, plans=plans)
 
 
 def check_event(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> None:

@@ -12,18 +12,19 @@ from event_impact.base.config import StudyConfig
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.models import DummyRegression
-from event_impact.events.claims import ArticleDoubt, load_doubts
+from event_impact.events.claims import ArticleDoubt, load_claims, load_doubts
 from event_impact.events.sessions import Alignment
-from event_impact.inference.activity_tests import Surprise
+from event_impact.events.venues import first_prices, load_venues
+from event_impact.inference.activity_tests import Surprise, band_activity
 from event_impact.inference.bar_tests import MinuteResult, MinuteVariant
-from event_impact.inference.claim_checks import CheckedClaim
+from event_impact.inference.claim_checks import CheckedClaim, ClaimContext, check_claims
 from event_impact.inference.diagnostics import StudyDiagnostics
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy, study_power
 from event_impact.inference.robustness import LeftOutDay, SpecificationCurve, SpecificationEstimate
 from event_impact.inference.story_sequence import StorySequence
 from event_impact.inference.window_tests import ControlResult
-from event_impact.inference.windows import HEADLINE_KIND, DollarEffect, WindowEstimate
+from event_impact.inference.windows import HEADLINE_KIND, DollarEffect, WindowEstimate, value_in_currency
 from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
 from event_impact.page.daily_screen import compose_daily_screen
@@ -35,8 +36,8 @@ from event_impact.page.robustness_tables import compose_robustness
 from event_impact.page.spillover_tables import compose_spillover
 from event_impact.page.timelines import compose_timing
 from event_impact.registry.alignments import load_known_alignments
-from event_impact.registry.plans import PlanStatus
-from event_impact.study import event_study, minutes, opening, panel, specifications, spillover
+from event_impact.registry.plans import PlanStatus, load_plans, plan_status
+from event_impact.study import event_study, minutes, panel, specifications, spillover
 from event_impact.study.opened_study import OpenedStudy
 from event_impact.study.record import Provenance, record_minutes, record_panel, record_study, record_timing
 
@@ -120,8 +121,13 @@ class Study(OpenedStudy):
 
     @cached_property
     def first_prices(self) -> pd.DataFrame:
-        """Where the news could first be priced, on every venue."""
-        return opening.find_first_prices(self.opened)
+        """First possible price on each venue once report, and once the first denial, were public for sure."""
+        venues, columns = load_venues(self.opened.tables), {}
+        for role in ("report", "denial"):
+            if bounds := [e.article.published_latest for e in self.timing.articles if e.article.role == role]:
+                found = first_prices(venues, self.story.exchange, min(bounds)).set_index("label")
+                columns[role] = found["first_price_at"]
+        return pd.DataFrame(columns).rename_axis("venue").sort_values(list(columns), kind="stable")
 
     @cached_property
     def registry(self) -> list[Alignment]:
@@ -143,7 +149,7 @@ class Study(OpenedStudy):
     @cached_property
     def estimates(self) -> list[WindowEstimate]:
         """Every window of every return, tested; a detection is confirmed by its specification curve."""
-        rows = event_study.estimate(self.opened, self.abnormal, self.alignment)
+        rows = event_study.estimate(self.opened, self.abnormal, self.alignment, self.ranks)
         return specifications.confirm_detections(rows, self.trace_curve)
 
     @cached_property
@@ -160,9 +166,22 @@ class Study(OpenedStudy):
         )  # fmt: skip
 
     @cached_property
+    def ranks(self) -> event_study.Ranks:
+        """Every window of each return among the firm's own earlier sessions."""
+        return event_study.rank_among_placebos(self.opened, self.abnormal, self.alignment)
+
+    @property
     def placebo(self) -> PlaceboRank:
-        """The headline among the firm's own earlier sessions."""
-        return event_study.rank_headline(self.opened, self.abnormal, self.alignment)
+        """The headline among them.
+
+        Raises
+        ------
+        DataError
+            If it has no estimate.
+        """
+        if (0, 0) not in self.ranks[HEADLINE_KIND]:
+            raise DataError(self.headline.sum_window(0, 0).note, "Use another source.")
+        return self.ranks[HEADLINE_KIND][0, 0]
 
     @cached_property
     def power(self) -> PowerStudy:
@@ -192,8 +211,9 @@ class Study(OpenedStudy):
 
     @cached_property
     def activity_bands(self) -> pd.DataFrame:
-        """Volume and range along the path, with the quantiles of ordinary sessions."""
-        return event_study.band_headline(self.opened, self.returns, self.abnormal)
+        """Volume and range along the path of the figures, with the quantiles of the estimation window."""
+        fitted, path = self.headline.fit.sessions, self.config.path
+        return band_activity(self.returns.prices, self.headline.event_session, fitted=fitted, path=path)
 
     @cached_property
     def news(self) -> pd.DataFrame:
@@ -207,18 +227,22 @@ class Study(OpenedStudy):
 
     @cached_property
     def claims(self) -> tuple[CheckedClaim, ...]:
-        """What the articles claim, held against the figures."""
-        return event_study.judge_claims(self.opened, self.returns, self.abnormal, self.alignment)
+        """What the articles that were known at ``as_of`` claim, held against the figures."""
+        claims = load_claims(tuple(event.article for event in self.alignment.articles), self.opened.tables)
+        abnormal = {kind: a for kind, a in self.abnormal.items() if isinstance(a, AbnormalReturns)}
+        return check_claims(claims, ClaimContext(self.returns, self.alignment, abnormal))
 
     @cached_property
     def money(self) -> tuple[DollarEffect, ...]:
-        """The declared pair in money."""
-        return event_study.value_effect(self.opened, self.returns, self.alignment, self.estimates)
+        """The declared pair in money: shares outstanding times the close before, times the estimate."""
+        closes, at = self.returns.prices["close"], self.alignment.event_session
+        return tuple(value_in_currency(row, closes, at, self.story) for row in self.estimates if row.is_primary)
 
     @cached_property
     def plan(self) -> PlanStatus:
         """How the parameters relate to the plans that were frozen for the story."""
-        return opening.state_plan(self.opened, self.alignment)
+        plans = load_plans(self.opened.tables, self.name)
+        return plan_status(self.story, self.config, alignment=self.alignment, plans=plans)
 
     # ------------------------------------------------------------ bars of minutes
 
