@@ -13,7 +13,7 @@ from event_impact.events.confounders import load_controls
 from event_impact.page.check_tables import tabulate_activity, tabulate_controls, tabulate_diagnostics
 from event_impact.page.tables import tabulate_estimates, tabulate_tests, tabulate_window_tests
 from event_impact.study.event_study import CAUTIONS
-from event_impact.study.opening import find_peers
+from event_impact.study.opened_study import find_peers
 from stories import ROOT, compute
 
 

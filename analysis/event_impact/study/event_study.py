@@ -34,7 +34,7 @@ from event_impact.inference.windows import (
 )
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import RETURN_KINDS, ReturnPanel
-from event_impact.study.opening import check_event, design_model, load_beside
+from event_impact.study.opened_study import check_event, design_model, load_beside
 
 CAUTIONS = {
     "yes": "",

@@ -5,11 +5,12 @@ allow; what cannot be measured is kept with its reason. Pooling is :mod:`event_i
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from event_impact.base.config import LAST_WINDOW_SESSION, StudyConfig, Window
+from event_impact.base.config import LAST_WINDOW_SESSION, Window
 from event_impact.base.errors import EstimationError, StudyError
 from event_impact.estimation.abnormal import Unmeasured
 from event_impact.estimation.models import FACTOR_COLUMNS
@@ -21,7 +22,7 @@ from event_impact.many import story_panel as panels
 from event_impact.market.opened import US_EXCHANGES, OpenedStory
 from event_impact.market.snapshot import PriceStore, open_source
 from event_impact.study.event_study import assess_story, measure
-from event_impact.study.opening import load_returns
+from event_impact.study.opened_study import load_returns
 
 DRAWS = 9_999
 
@@ -35,51 +36,38 @@ def gather_panel(study: OpenedStory) -> panels.StoryPanel:
         The study that was asked for: its parameters hold for all stories; a benchmark that is named too.
     """
     shared = None if study.config.source == "auto" else study.store
-    held: list[panels.PanelStory] = []
-    missing: list[panels.MissingStory] = []
-    for story in load_stories(study.tables).values():
-        found = measure_story(study, story, shared)
-        (held if isinstance(found, panels.PanelStory) else missing).append(found)  # type: ignore[arg-type]
+    found = [measure_story(study, story, shared) for story in load_stories(study.tables).values()]
+    held = [s for s in found if isinstance(s, panels.PanelStory)]
     held.sort(key=lambda s: (s.alignment.event_session, s.name))
-    return panels.StoryPanel(study, tuple(held), tuple(missing))
+    return panels.StoryPanel(study, tuple(held), tuple(s for s in found if isinstance(s, panels.MissingStory)))
 
 
 def measure_story(
     study: OpenedStory, story: Story, store: PriceStore | None = None
 ) -> panels.PanelStory | panels.MissingStory:
     """One story with the parameters of a study, or why it cannot be measured."""
-    alignment = align_story(story)
+    alignment, lack = align_story(story), partial(panels.MissingStory, story)
     if alignment.last_session > study.as_of:
-        reason = f"its articles reach {alignment.last_session.date()}, after the as-of session"
-        return panels.MissingStory(story, "as_of", reason)
+        return lack("as_of", f"its articles reach {alignment.last_session.date()}, after the as-of session")
     if alignment.hull[1] - alignment.hull[0] >= MAX_SESSIONS:
-        return panels.MissingStory(story, "window", f"its articles span more than {MAX_SESSIONS} sessions")
+        return lack("window", f"its articles span more than {MAX_SESSIONS} sessions")
     if study.config.model in FACTOR_COLUMNS and story.exchange not in US_EXCHANGES:
-        return panels.MissingStory(
-            story, "model", f"the factors are of the United States, the listing is on {story.exchange}"
-        )
-    benchmark = study.config.benchmark or story.benchmark
+        return lack("model", f"the factors are of the United States, the listing is on {story.exchange}")
+    pair = (story.ticker, study.config.benchmark or story.benchmark)
     try:
-        store = store or open_source(study.config.source, study.tables, (story.ticker, benchmark))
-        first, last = _find_reach(store, story, benchmark)
+        store = store or open_source(study.config.source, study.tables, pair)
+        held = [store.load(ticker, story.exchange).frame.index for ticker in pair]
     except StudyError as error:
-        return panels.MissingStory(story, "no figures", error.message.split(";")[0].rstrip("."))
+        return lack("no figures", error.message.split(";")[0].rstrip("."))
+    first, last = max(sessions[0] for sessions in held), min(sessions[-1] for sessions in held)
     if first > alignment.event_session or last < alignment.last_session:
         reason = f"its figures run from {first.date()} to {last.date()}, its sessions from "
-        reason += f"{alignment.event_session.date()} to {alignment.last_session.date()}"
-        return panels.MissingStory(story, "figures elsewhere", reason)
+        return lack("figures elsewhere", f"{reason}{alignment.event_session.date()} to {alignment.last_session.date()}")
     try:
         return _measure(study, story, store, alignment, min(study.as_of, last))
-    except EstimationError as error:
-        return panels.MissingStory(story, "too few sessions", error.message.rstrip("."))
     except StudyError as error:
-        return panels.MissingStory(story, "refused", error.message.rstrip("."))
-
-
-def _find_reach(store: PriceStore, story: Story, benchmark: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last session that listing and benchmark both have."""
-    frames = [store.load(ticker, story.exchange).frame for ticker in (story.ticker, benchmark)]
-    return max(f.index[0] for f in frames), min(f.index[-1] for f in frames)
+        kind = "too few sessions" if isinstance(error, EstimationError) else "refused"
+        return lack(kind, error.message.rstrip("."))
 
 
 def _measure(
@@ -106,11 +94,10 @@ def separate_effects(story: panels.PanelStory) -> panels.SeparateEffects | str:
         return found.reason
     if found.price_between == "close":
         rows = {r.name: r.contrast for r in assess_story(story.study, story.measured, story.alignment).rows}
-        parts = [rows.get(name) for name in ("report", "denial", "total")]
-        if any(part is None for part in parts):
+        parts = [c for name in ("report", "denial", "total") if (c := rows.get(name)) is not None]
+        if len(parts) < 3:
             return "the first candidate of the denial is not after the report's"
-        values = [(c.estimate, c.std_error, c.df) for c in parts if c is not None]
-        return panels.SeparateEffects(story.name, "close", *values)
+        return panels.SeparateEffects(story.name, "close", *((c.estimate, c.std_error, c.df) for c in parts))
     if story.alignment.hull != (0, 0):
         return "only an opening price lies between them, and they may fall in different sessions"
     values = []
@@ -143,53 +130,32 @@ def _resolve(alignment: Alignment, place: int) -> Window:
 
 def assess_panel(panel: panels.StoryPanel) -> panels.PanelResult:
     """Pool the denied stories, read uncertain sessions every way, separate what can be separated."""
-    config = panel.study.config
-    readings = [_read_again(panel.denied, name, label, rule, config) for name, label, rule in READINGS]
+    config, denied = panel.study.config, panel.denied
+    pool = partial(panels.pool_windows, draws=DRAWS, seed=config.seed)
+
+    def read(
+        name: str, label: str, rule: Callable[[Alignment], Window], stories: Sequence[panels.PanelStory] = denied
+    ) -> panels.Resolution:
+        cuts = {s.name: s.cut(rule(s.alignment)) for s in stories}
+        members = [cut for cut in cuts.values() if isinstance(cut, panels.StoryWindow)]
+        left = tuple((story, cut) for story, cut in cuts.items() if isinstance(cut, str))
+        return panels.Resolution(name, label, pool(members), left)
+
+    readings, of_firm = [read(*reading) for reading in READINGS], {s.story.ticker: s for s in reversed(denied)}
     main = readings[0].pooled
     parts = [
-        ("unique", "only stories with unique sessions", [s for s in panel.denied if not s.alignment.is_ambiguous]),
-        ("in_full", "only stories denied in full", [s for s in panel.denied if s.story.denied == "yes"]),
-        ("first_of_firm", "only the first story of each firm", _first_of_firms(panel.denied)),
+        ("unique", "only stories with unique sessions", [s for s in denied if not s.alignment.is_ambiguous]),
+        ("in_full", "only stories denied in full", [s for s in denied if s.story.denied == "yes"]),
+        ("first_of_firm", "only the first story of each firm", [s for s in denied if s is of_firm[s.story.ticker]]),
     ]
-    readings += [_read_again(held, name, label, READINGS[0][2], config) for name, label, held in parts]
-    apart = [found for s in panel.denied if isinstance(found := separate_effects(s), panels.SeparateEffects)]
-    joint = [s.joint for s in panel.denied if s.name in {e.story for e in apart}]
+    apart = [found for s in denied if isinstance(found := separate_effects(s), panels.SeparateEffects)]
+    joint = [s.joint for s in denied if s.name in {e.story for e in apart}]
+    pooled = [(r.pooled.estimate, r.pooled.p_value) for r in readings]
+    is_below = all(e is not None and p is not None and p < config.significance for e, p in pooled)
+    is_confirmed = is_below and len({e > 0 for e, _ in pooled if e is not None}) == 1  # by every reading, of one sign
     rule: Any = {"significance": config.significance, "bound": config.equivalence_bound}
-    outcome = panels.decide_pooled_outcome(main, **rule, is_confirmed=_is_confirmed(readings[: len(READINGS)], config))
-    pooled = panels.pool_windows(joint, draws=DRAWS, seed=config.seed)
-    path = panels.trace_path(
-        [(s.name, s.abnormal) for s in panel.denied], path=config.path, gap_sessions=config.gap_sessions
-    )
-    n_inside = panels.count_in_estimation([s.joint for s in panel.denied], [s.joint for s in panel.stories])
-    return panels.PanelResult(panel, main, outcome, tuple(readings), tuple(apart), pooled, path, n_inside)
-
-
-def _first_of_firms(stories: Sequence[panels.PanelStory]) -> list[panels.PanelStory]:
-    seen: set[str] = set()
-    return [s for s in stories if not (s.story.ticker in seen or seen.add(s.story.ticker))]  # type: ignore[func-returns-value]
-
-
-def _read_again(
-    stories: Sequence[panels.PanelStory],
-    name: str,
-    label: str,
-    rule: Callable[[Alignment], Window],
-    config: StudyConfig,
-) -> panels.Resolution:
-    members, left = [], []
-    for story in stories:
-        cut = story.cut(rule(story.alignment))
-        if isinstance(cut, panels.StoryWindow):
-            members.append(cut)
-        else:
-            left.append((story.name, cut))
-    return panels.Resolution(name, label, panels.pool_windows(members, draws=DRAWS, seed=config.seed), tuple(left))
-
-
-def _is_confirmed(readings: Sequence[panels.Resolution], config: StudyConfig) -> bool:
-    """Whether every reading finds the same sign below the level."""
-    found = [r.pooled for r in readings]
-    if any(p.estimate is None or p.p_value is None for p in found):
-        return False
-    signs = {(p.estimate or 0.0) > 0 for p in found}
-    return len(signs) == 1 and all((p.p_value or 1.0) < config.significance for p in found)
+    outcome = panels.decide_pooled_outcome(main, **rule, is_confirmed=is_confirmed)
+    readings += [read(name, label, READINGS[0][2], held) for name, label, held in parts]
+    path = panels.trace_path([(s.name, s.abnormal) for s in denied], path=config.path, gap_sessions=config.gap_sessions)
+    n_inside = panels.count_in_estimation([s.joint for s in denied], [s.joint for s in panel.stories])
+    return panels.PanelResult(panel, main, outcome, tuple(readings), tuple(apart), pool(joint), path, n_inside)

@@ -21,7 +21,7 @@ from event_impact.page.first_screen import FirstScreen
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.minute_page import tabulate_windows
 from event_impact.page.provenance import RECORD_MIME
-from event_impact.study.opening import hash_inputs
+from event_impact.study.opened_study import hash_inputs
 
 PATH_COLUMNS = (
     "return_kind", "model", "benchmark", "mask", "rel_session", "session", "firm_return", "benchmark_return",

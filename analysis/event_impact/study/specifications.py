@@ -38,8 +38,7 @@ from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate, apply_
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import ReturnPanel
 from event_impact.study.event_study import own_news, run_controls
-from event_impact.study.opened_study import OpenedStudy
-from event_impact.study.opening import load_beside
+from event_impact.study.opened_study import OpenedStudy, load_beside
 
 FACTOR_MARKET = "US market factor"
 """The value-weighted market of the factor library: excess return plus riskless rate."""

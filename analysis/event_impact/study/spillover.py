@@ -16,7 +16,7 @@ from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.many import peer_tests
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import faultless_returns
-from event_impact.study.opening import load_beside
+from event_impact.study.opened_study import load_beside
 
 
 def measure_spillover(opened: OpenedStory, measured: Measured) -> peer_tests.Spillover:
