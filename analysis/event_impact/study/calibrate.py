@@ -75,10 +75,6 @@ def calibrate_firm(
         said = f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed."
         raise DataError(said, "Use a source with a longer history.")
     history = calibration.FirmHistory(y, design, sessions, estimation_sessions, gap_sessions)
-    sizes, windows = (
-        calibration.calibrate_history(history),
-        calibration.history_window_rates(history, WINDOWS, levels=(0.05,)),
-    )
     power = [
         calibration.calibrate_history(history, levels=(0.05,), effect=effect).assign(effect=effect)
         for effect in INJECTED
@@ -97,10 +93,10 @@ def calibrate_firm(
         n_sessions=len(sessions),
         first=dates[sessions[0]],
         last=dates[sessions[-1]],
-        sizes=sizes,
+        sizes=calibration.calibrate_history(history),
         power=pd.concat(power, ignore_index=True),
         rule_power=calibration.calibrate_power(history),
-        windows=windows,
+        windows=calibration.history_window_rates(history, WINDOWS, levels=(0.05,)),
         simulated=calibration.simulated_sizes(processes, n_draws=n_draws, effects=effects, **lengths),
         simulated_gap=calibration.simulated_sizes(processes, n_draws=n_draws, gap=gap_sessions, **lengths),
         simulated_windows=calibration.simulated_window_sizes(

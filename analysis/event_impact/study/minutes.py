@@ -57,11 +57,10 @@ def measure_minutes(
     role = "denial" if timing.denial_sessions else "report"
     instant = min(a.published_latest for a in articles if a.role == role)
     grid = make_grid(bars, market, (session, instant), minutes=config.bar_minutes, n_sessions=config.bar_sessions)
-    if market is not None and (doubt := doubt_clocks(bars, market)):
-        grid = dataclasses.replace(grid, notes=(*grid.notes, doubt))
+    said = doubt_clocks(bars, market) if market else ""
     if market is None and wanted not in ("", NO_BENCHMARK):
         said = f"No bars of {wanted} are recorded: the model is a constant mean."
-        grid = dataclasses.replace(grid, notes=(*grid.notes, said))
+    grid = dataclasses.replace(grid, notes=(*grid.notes, *filter(None, [said])))
     alignment, fit = align_to_bars(articles, grid.ends, after_minutes=config.after_minutes), fit_grid(grid)
     rows = [_test_span(span, grid, fit, config.significance) for span in alignment.spans]
     rules = {"significance": config.significance, "bound": config.equivalence_bound}

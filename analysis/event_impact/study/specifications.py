@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,8 @@ ON_BENCHMARK = ("market", "market_adjusted_demeaned")
 NOT_ON_BENCHMARK = (*FACTOR_COLUMNS, "constant_mean", "ridge", "synthetic_control")
 """Models without the benchmark, or whose label names it."""
 FORMS = (SIMPLE, LOG)
+NOT_COVERED = Confirmation(False, True, "the specification curve covers the declared rows of the event session only")
+T = TypeVar("T")
 LoadFactors = Callable[[], tuple[pd.DataFrame, Any, str]]
 
 
@@ -87,11 +89,8 @@ def confirm_detections(rows: list[WindowEstimate], trace: Callable[[str], Specif
     """
     confirmed = []
     for row in rows:
-        if row.outcome == "fragile" and row.is_primary:
-            row = apply_confirmation(row, judge_curve(trace(row.return_kind)))
-        elif row.outcome == "fragile":
-            reason = "the specification curve covers the declared rows of the event session only"
-            row = apply_confirmation(row, Confirmation(False, True, reason))
+        if row.outcome == "fragile":
+            row = apply_confirmation(row, judge_curve(trace(row.return_kind)) if row.is_primary else NOT_COVERED)
         confirmed.append(row)
     return confirmed
 
@@ -160,8 +159,8 @@ def list_designs(
     return [(label, form, *_try(make)) for label, form, make in makers]
 
 
-def _try(make: Callable[[], Design]) -> tuple[Design | None, str]:
-    """A design, or the reason why it cannot be built."""
+def _try(make: Callable[[], T]) -> tuple[T | None, str]:
+    """What can be built, or the reason why it cannot."""
     try:
         return make(), ""
     except (DataError, EstimationError) as error:
@@ -170,11 +169,9 @@ def _try(make: Callable[[], Design]) -> tuple[Design | None, str]:
 
 def _peer_sets(opened: OpenedStory) -> dict[str, tuple[str, ...]]:
     """Peers that join the market model together, by the label of the specification."""
-    sets: dict[str, list[str]] = {}
-    for peer in opened.near_peers:
-        if peer.peer_set:
-            sets.setdefault(peer.peer_set, []).append(peer.ticker)
-    return {f"market model on {opened.benchmark} with {' and '.join(m)}": tuple(m) for m in sets.values()}
+    near = opened.near_peers
+    sets = [[p.ticker for p in near if p.peer_set == name] for name in dict.fromkeys(p.peer_set for p in near) if name]
+    return {f"market model on {opened.benchmark} with {' and '.join(m)}": tuple(m) for m in sets}
 
 
 def _design(
@@ -209,20 +206,14 @@ def list_peer_candidates(opened: OpenedStory) -> tuple[list[Candidate], Choice]:
 
     The second value is the choice with all peers.
     """
-    held: list[str] = []
-    lacking: dict[str, str] = {}
-    for peer in opened.near_peers:
-        try:
-            load_beside(opened, peer.ticker)
-            held.append(peer.ticker)
-        except DataError as error:
-            lacking[peer.ticker] = error.message
-    masked = opened.masked
+    tried = {peer.ticker: _try(partial(load_beside, opened, peer.ticker)) for peer in opened.near_peers}
+    held, masked = [name for name, (_, reason) in tried.items() if not reason], opened.masked
 
     def choose(label: str) -> Choice:
         return Choice(label, SIMPLE, opened.config.mask, **opened.lengths)
 
     whole = choose(f"with {', '.join(held)}" if held else "with all peers")
+    lacking = {name: reason for name, (_, reason) in tried.items() if reason}
     candidates = [Candidate(choose(f"with {name}"), None, masked, reason) for name, reason in lacking.items()]
     if not held:
         return [*candidates, Candidate(whole, None, masked, "no peer of the same calendar has figures")], whole
