@@ -7,6 +7,7 @@ open_to_close ``C_t / O_t - 1``.
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 import pandas as pd
 
@@ -95,8 +96,9 @@ def total_returns(prices: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(RETURN_KINDS, columns, strict=True))).iloc[1:]
 
 
+@lru_cache(maxsize=64)
 def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Total returns with those that are known to be wrong taken out, and what was taken out.
+    """Total returns with those that are known to be wrong taken out, and what was taken out; the same object each time.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ GIVEN = "given prices"
 """Stands as the source of prices that were handed over and lie in no file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PriceHistory:
     """Checked daily prices of one ticker.
 

@@ -286,12 +286,10 @@ def lend_study(study: Study) -> Iterator[tuple[StudyRoot, StudyConfig]]:
         del fields["articles"], fields["is_embedded"]
         row = {name: ";".join(v) if isinstance(v, tuple) else str(v or "") for name, v in fields.items()}
         row["embedded"] = "no"
-        _append(lent.data / "stories.csv", row)
-        for article in story.articles:
-            bounds = {
-                name: format_instant(getattr(article, name)) for name in ("published_earliest", "published_latest")
-            }
-            _append(lent.data / "articles.csv", dataclasses.asdict(article) | bounds)
+        ends = ("published_earliest", "published_latest")
+        articles = [dataclasses.asdict(a) | {e: format_instant(getattr(a, e)) for e in ends} for a in story.articles]
+        for path, rows in ((lent.data / "stories.csv", [row]), (lent.data / "articles.csv", articles)):
+            path.write_bytes(append_rows(path.read_bytes(), rows, name=path.name))
         source = store.source
         if source != "auto" or store.data != origin.data:
             source = str(lent.path / "prices")
@@ -300,7 +298,3 @@ def lend_study(study: Study) -> Iterator[tuple[StudyRoot, StudyConfig]]:
                 frame = store.load(ticker, story.exchange).frame.rename_axis("date").reset_index()
                 frame.assign(ticker=ticker).to_csv(Path(source) / f"{ticker}.csv", index=False)
         yield lent, study.config.replace(source=source)
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    path.write_bytes(append_rows(path.read_bytes(), [row], name=path.name))
