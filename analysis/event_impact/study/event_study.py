@@ -13,7 +13,7 @@ from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured, measure_abnormal_returns
 from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
 from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.models import Design, DummyRegression, build_design, regress_with_dummies
+from event_impact.estimation.models import DummyRegression, build_design, regress_with_dummies
 from event_impact.events.confounders import Control, load_controls
 from event_impact.events.sessions import Alignment
 from event_impact.inference.activity_tests import Surprise, assess_surprises, lacking_surprises
@@ -98,10 +98,9 @@ def estimate(opened: OpenedStory, measured: Measured, alignment: Alignment, rank
         hull = rank_of(alignment.hull)
         earlier = hull.t_values[:, list(reachable)] if hull else np.empty((0, len(reachable)))
         rows += join_candidates(own, abnormal, reachable, placebo_t=earlier, bound=config.equivalence_bound)
-    caution = CAUTIONS[alignment.open_holds_news]
-    rows = [
-        dataclasses.replace(r, caution=caution) if r.return_kind == COMPANION_KIND and r.last == 0 else r for r in rows
-    ]
+    for place, row in enumerate(rows):
+        if row.return_kind == COMPANION_KIND and row.last == 0:
+            rows[place] = dataclasses.replace(row, caution=CAUTIONS[alignment.open_holds_news])
     return adjust_primary(rows, bound=config.equivalence_bound)
 
 
@@ -208,19 +207,20 @@ def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
     own = [c for c in controls if c.ticker == opened.story.ticker]
     peers = {p.ticker for p in opened.listed if p.role == "peer"}
     beside = [c for c in controls if c.ticker in peers] if own else []
-    build = cache(partial(_design_control, opened))
-    return tuple(_test_control(opened, control, build) for control in (*own, *beside))
+    load = cache(partial(load_beside, opened))
+    return tuple(_test_control(opened, control, load) for control in (*own, *beside))
 
 
-def _design_control(opened: OpenedStory, ticker: str) -> Design:
-    panel = load_beside(opened, ticker=ticker)
-    listing: Any = {"ticker": ticker, "benchmark": panel.benchmark, "return_kind": HEADLINE_KIND}
-    return build_design("market", panel.returns[HEADLINE_KIND], **listing)
+def measure_session(opened: OpenedStory, returns: pd.DataFrame, ticker: str, session: pd.Timestamp) -> AbnormalReturns:
+    """One session of a listing under the market model, close to close."""
+    design = build_design("market", returns, ticker=ticker, benchmark=opened.benchmark, return_kind=HEADLINE_KIND)
+    return measure_abnormal_returns(design, session, **opened.lengths, path=(0, 0))
 
 
-def _test_control(opened: OpenedStory, control: Control, build: Callable[[str], Design]) -> ControlResult:
+def _test_control(opened: OpenedStory, control: Control, load: Callable[..., ReturnPanel]) -> ControlResult:
     try:
-        abnormal = measure_abnormal_returns(build(control.ticker), control.session, **opened.lengths, path=(0, 0))
+        returns = load(ticker=control.ticker).returns[HEADLINE_KIND]
+        abnormal = measure_session(opened, returns, control.ticker, control.session)
     except (DataError, EstimationError) as error:
         return ControlResult(control, None, {}, error.message.rstrip("."))
     total = abnormal.sum_window(0, 0)

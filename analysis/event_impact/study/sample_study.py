@@ -205,27 +205,18 @@ class SampleStudy:
         """What the notebook hands to its runner, in its last cell."""
         screen, result = self.first_screen, self.works[0].result
         run = RunRecord(
-            story=self.name,
-            as_of=self.as_of.isoformat(),
-            outcome=self.view.outcomes[0],
-            verdict=screen.text,
-            finding=screen.text,
-            plain=screen.text,
+            story=self.name, as_of=self.as_of.isoformat(), outcome=self.view.outcomes[0],
+            verdict=screen.text, finding=screen.text, plain=screen.text,
             panel={
                 "outcome": self.view.outcomes[0], "recommended": result.recommended or None,
                 "p_placebo": self.placebo.p_value,
                 **record_of(result, "n estimate=caar standard_error ci95_low=ci95.0 ci95_high=ci95.1 mde80 p=p_value"),
             },
-            parameters=self.parameters,
-            inputs=self.hash_tables(),
-            vintage=self.request.returns.name,
+            parameters=self.parameters, inputs=self.hash_tables(), vintage=self.request.returns.name,
         )  # fmt: skip
         drawn = {drawing.name: drawing.numbers for drawing in screen.drawings}
-        windows = (
-            pd.DataFrame(self.described[2]["windows"])
-            .drop(columns=["tests", "overlap", "recommendation"])
-            .assign(outcome=self.view.outcomes)
-        )
+        windows = pd.DataFrame(self.described[2]["windows"]).drop(columns=["tests", "overlap", "recommendation"])
+        windows["outcome"] = self.view.outcomes
         tables = {"events": self.described[0], "aar": self.described[1], screen.csv: windows, **drawn}
         return Provenance(run, {name: write_csv(frame) for name, frame in tables.items()})
 

@@ -16,6 +16,7 @@ from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.many import peer_tests
 from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import faultless_returns
+from event_impact.study.event_study import measure_session
 from event_impact.study.opened_study import load_beside
 
 
@@ -37,11 +38,6 @@ def measure_spillover(opened: OpenedStory, measured: Measured) -> peer_tests.Spi
     )  # fmt: skip
 
 
-def _market_model(opened: OpenedStory, returns: pd.DataFrame, ticker: str) -> AbnormalReturns:
-    design = build_design("market", returns, ticker=ticker, benchmark=opened.benchmark, return_kind=HEADLINE_KIND)
-    return _measure(opened, design, opened.timing.event_session)
-
-
 def _measure(opened: OpenedStory, design: Design, session: pd.Timestamp) -> AbnormalReturns:
     return measure_abnormal_returns(design, session, **opened.lengths, path=(0, 0))
 
@@ -49,8 +45,9 @@ def _measure(opened: OpenedStory, design: Design, session: pd.Timestamp) -> Abno
 def _measure_near(opened: OpenedStory, peer: Peer) -> peer_tests.PeerEstimate:
     facts = {"role": peer.role, "exchange": peer.exchange}
     try:
-        abnormal = _market_model(opened, load_beside(opened, peer.ticker).returns[HEADLINE_KIND], peer.ticker)
-        news = opened.news_of(peer.ticker).label_of(opened.timing.event_session)
+        session, returns = opened.timing.event_session, load_beside(opened, peer.ticker).returns[HEADLINE_KIND]
+        abnormal = measure_session(opened, returns, peer.ticker, session)
+        news = opened.news_of(peer.ticker).label_of(session)
         return peer_tests.measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
     except (DataError, EstimationError) as error:
         return peer_tests.lacking_peer(peer.ticker, **facts, reason=_explain_lack(opened, peer, error.message))
@@ -100,7 +97,8 @@ def _average(opened: OpenedStory, peers: list[peer_tests.PeerEstimate]) -> Abnor
         return None
     names = [p.ticker for p in peers]
     returns = load_beside(opened, *names).returns[HEADLINE_KIND]
-    return _market_model(opened, returns.assign(portfolio=returns[names].mean(axis=1, skipna=False)), "portfolio")
+    returns = returns.assign(portfolio=returns[names].mean(axis=1, skipna=False))
+    return measure_session(opened, returns, "portfolio", opened.timing.event_session)
 
 
 def _adjust(
