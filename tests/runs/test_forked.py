@@ -40,8 +40,8 @@ def test_one_that_is_not_needed_ends_by_itself() -> None:
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-def test_discarding_ends_one_that_waits() -> None:
-    done = run("kernel = fork(); kernel.discard(); print(kernel.returncode); kernel.discard()")
+def test_closing_ends_one_that_waits() -> None:
+    done = run("kernel = fork(); kernel.close(); print(kernel.returncode); kernel.close()")
     assert (done.stdout, done.stderr) == ("-9\n", "")
 
 

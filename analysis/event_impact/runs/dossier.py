@@ -86,9 +86,8 @@ def run_dossier(
     """
     progress("check: notebooks, parameters, articles and prices")
     shared: list[OpenedStudy] = []
-    parts = [
-        p for r in _part_requests(request) if (p := _prepare_part(r, shared, progress))
-    ]  # refuses before it writes
+    tried = [_prepare_part(asked, shared, progress) for asked in _part_requests(request)]  # refuses before it writes
+    parts = [part for part in tried if part]
     story = parts[0].story
     with own_story(request.reports, story, progress), store.open_staging(request.reports, story, "shelf") as shelf:
         started = format_instant(request.clock())
@@ -105,13 +104,14 @@ def run_dossier(
         if run is None:
             raise _keep(parts[0], outcomes, failed, started)
         run = dataclasses.replace(run, parts=list_parts(runs))
-        target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{_hash(runs)}"
+        identity = json.dumps({"parts": [s.folder.name for s in runs], "analysis": digest_package()}, sort_keys=True)
+        sha = hashlib.sha256(identity.encode()).hexdigest()[:8]
+        target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{sha}"
         found = None if request.is_forced else store.find_finished(target)
-        if found:
-            progress(ALREADY)
-            rebuild_index(request.reports, clock=request.clock)
-            return found
-        return _bind(request, parts, run, runs, computed, target, progress)
+        progress(ALREADY if found else "bind: front page")
+        bound = found or _bind(request, parts, run, runs, computed, target, progress)
+        rebuild_index(request.reports, clock=request.clock)
+        return bound
 
 
 def _find_same(request: RunRequest, run: RunRecord, runs: list[store.StoredRun]) -> store.StoredRun | None:
@@ -127,38 +127,30 @@ def _bring_out(stored: store.StoredRun, reports: Path) -> store.StoredRun:
 
 def _prepare_part(request: RunRequest, shared: list[OpenedStudy], progress: Progress) -> Prepared | None:
     """A part found good; None for the notebook of bars where the event session has none, which is said."""
+    missing = "no bars of the event session are recorded"
     try:
         part = prepare(request, shared)
-        has_bars = "bars" not in part.parameters or getattr(part.study, "minutes", None) is not None
-        missing = "" if has_bars else "no bars of the event session are recorded"
+        if "bars" not in part.parameters or getattr(part.study, "minutes", None) is not None:
+            return part
     except DataError as error:
         if "bars" not in find_story_notebooks(request.root)[request.notebook]:
             raise
-        part, missing = None, error.message
-    if missing:
-        progress(f"skip: {request.notebook}, {missing}")
-    return None if missing else part
+        missing = error.message
+    progress(f"skip: {request.notebook}, {missing}")
+    return None
 
 
 def _part_requests(request: RunRequest) -> list[RunRequest]:
-    parameters = request.parameters
-    if "as_of" not in parameters:  # settled once, so that no two parts differ
-        shared = {key: parameters[key] for key in ("story", "source", "benchmark") if key in parameters}
-        parameters = {**parameters, "as_of": OpenedStudy(root=request.root.path, **shared).as_of.isoformat()}
+    given = request.parameters
+    if "as_of" not in given:  # settled once, so that no two parts differ
+        shared = {key: given[key] for key in ("story", "source", "benchmark") if key in given}
+        given = {**given, "as_of": OpenedStudy(root=request.root.path, **shared).as_of.isoformat()}
     return [
         dataclasses.replace(
-            request,
-            notebook=name,
-            parameters={key: value for key, value in parameters.items() if key in known},
-            has_lock=True,
+            request, notebook=name, parameters={k: given[k] for k in given if k in known}, has_lock=True
         )
         for name, known in find_story_notebooks(request.root).items()
     ]
-
-
-def _hash(runs: list[store.StoredRun]) -> str:
-    identity = {"parts": [s.folder.name for s in runs], "analysis": digest_package()}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _keep(
@@ -178,8 +170,7 @@ def _bind(
     request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], computed: pd.DataFrame,
     target: Path, progress: Progress,
 ) -> store.StoredRun:  # fmt: skip
-    progress("bind: front page")
-    page = render_dossier(request, parts, run, runs, computed, target)
+    page = render_dossier(parts, run, runs, computed, target)
     with store.open_staging(request.reports, parts[0].story, target.name) as staging:
         with writing(staging):
             for stored in runs:
@@ -192,7 +183,6 @@ def _bind(
         progress("publish")
         folder, is_new = store.publish(target, staging)
     progress("index")
-    rebuild_index(request.reports, clock=request.clock)
     return store.StoredRun(folder, run, is_new)
 
 
@@ -269,16 +259,11 @@ def compose_run(request: RunRequest, runs: list[store.StoredRun], computed: pd.D
 
 
 def render_dossier(
-    request: RunRequest,
-    parts: list[Prepared],
-    run: RunRecord,
-    runs: list[store.StoredRun],
-    computed: pd.DataFrame,
-    target: Path,
+    parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], computed: pd.DataFrame, target: Path
 ) -> str:
     """The front page, checked by the gates of every page."""
-    study = parts[0].study
-    previous = find_previous(request.reports, run, exclude=target.name)
+    study, reports = parts[0].study, target.parent
+    previous = find_previous(reports, run, exclude=target.name)
     assert isinstance(study, OpenedStudy)  # a dossier binds the notebooks of one story
     screen = compose_screen(study, run, find_lead(runs))
     body = (
@@ -293,7 +278,7 @@ def render_dossier(
             title=f"{study.title}: dossier, {run.as_of}", kicker="Event study",
             facts=(study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
             footer="Made by event-impact from the runs in the folder runs/ beside this page.", failure_html=body,
-            changed_html=describe_changes(previous, run), siblings_html=link_siblings(run, request.reports),
+            changed_html=describe_changes(previous, run), siblings_html=link_siblings(run, reports),
             provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),
         ),
     )  # fmt: skip

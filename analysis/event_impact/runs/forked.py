@@ -44,15 +44,12 @@ class ForkedProcess:
             finally:
                 os._exit(1)  # nothing further up the stack is its business
 
-    def poll(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
-        return self._reap(os.WNOHANG)
-
     def wait(self) -> int | None:
-        """The same, once it has ended."""
-        return self._reap(0)
+        """Its exit code, once it has ended; negative for a signal."""
+        return self.poll(0)
 
-    def _reap(self, options: int) -> int | None:
+    def poll(self, options: int = os.WNOHANG) -> int | None:
+        """The same; None while it runs."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, options)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
@@ -82,7 +79,7 @@ class ForkedKernel(ForkedProcess):
         with own:
             super().__init__(lambda: _become_kernel(own, dict(environment), folder, prepare))
 
-    def discard(self) -> None:
+    def close(self) -> None:
         """End it if it still runs, and leave nothing of it."""
         self.kill()
         self.wait()

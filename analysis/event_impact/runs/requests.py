@@ -105,11 +105,8 @@ class Prepared:
         if limits.is_cold or not can_fork():
             yield None
             return
-        kernel = ForkedKernel(kernel_environment(root, limits), root, self._offer)
-        try:
+        with contextlib.closing(ForkedKernel(kernel_environment(root, limits), root, self._offer)) as kernel:
             yield kernel
-        finally:
-            kernel.discard()
 
     def _offer(self) -> None:
         """Let the cells take the study as it is open here, and on a second core begin with what takes longest."""
