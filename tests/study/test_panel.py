@@ -18,7 +18,6 @@ from event_impact.page import comparison_figures, panel_tables
 from event_impact.page.format import find_forbidden
 from event_impact.page.panel_tables import compose_panel
 from event_impact.study.panel import READINGS
-from event_impact.study.record import record_panel
 from scipy import stats
 from stories import compute
 
@@ -293,5 +292,5 @@ def test_tables_hold_the_numbers_of_the_result(result):
     assert len(table) == 7
     stories = panel_tables.tabulate_stories(result.panel.denied, name="panel_stories", what="Denied stories").numbers
     assert stories["estimate"].tolist() == [s.joint.estimate for s in result.panel.denied]
-    record = record_panel(result, compose_panel(result))
+    record = compute().panel_record
     assert {"data/snapshot/F.csv", "data/pairs/TSM.csv", "data/stories.csv"} <= set(record.run.inputs)

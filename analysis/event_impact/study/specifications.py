@@ -154,7 +154,10 @@ def list_designs(
             makers.append((label, form, partial(_on_factor_market, load_factors, panel, model, form)))
         for model in FACTOR_COLUMNS:
             makers.append((MODEL_LABELS[model], SIMPLE, partial(_on_factors, load_factors, panel, model)))
-    for (label, members), form in product(_peer_sets(opened).items(), FORMS):
+    near = opened.near_peers  # those of a set join the market model together
+    for peer_set, form in product(dict.fromkeys(p.peer_set for p in near if p.peer_set), FORMS):
+        members = tuple(p.ticker for p in near if p.peer_set == peer_set)
+        label = f"market model on {opened.benchmark} with {' and '.join(members)}"
         makers.append((label, form, partial(_with_peers, load, members, form, return_kind)))
     return [(label, form, *_try(make)) for label, form, make in makers]
 
@@ -165,13 +168,6 @@ def _try(make: Callable[[], T]) -> tuple[T | None, str]:
         return make(), ""
     except (DataError, EstimationError) as error:
         return None, error.message
-
-
-def _peer_sets(opened: OpenedStory) -> dict[str, tuple[str, ...]]:
-    """Peers that join the market model together, by the label of the specification."""
-    near = opened.near_peers
-    sets = [[p.ticker for p in near if p.peer_set == name] for name in dict.fromkeys(p.peer_set for p in near) if name]
-    return {f"market model on {opened.benchmark} with {' and '.join(m)}": tuple(m) for m in sets}
 
 
 def _design(

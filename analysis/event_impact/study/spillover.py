@@ -112,11 +112,9 @@ def _adjust(
     sets = {"clean donors": clean, **({"all peers": every} if clean != every else {})}
     for name, members in sets.items():
         tickers = tuple(p.ticker for p in members)
-        if not tickers:
-            why = "no clean donor has figures" if name == "clean donors" else "no peer has figures"
-            rows.append(peer_tests.AdjustedEstimate(name, (), None, None, None, None, None, why))
-            continue
-        rows += _compare_with(opened, tickers, name)
+        why = "no clean donor has figures" if name == "clean donors" else "no peer has figures"
+        lacking = [peer_tests.AdjustedEstimate(name, (), None, None, None, None, None, why)]
+        rows += _compare_with(opened, tickers, name) if tickers else lacking
     return tuple(rows)
 
 

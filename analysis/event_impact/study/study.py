@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 
 from event_impact.base.config import StudyConfig
 from event_impact.base.errors import ConfigError, DataError, did_you_mean
+from event_impact.base.result import record_of
+from event_impact.base.run_record import RunRecord
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
 from event_impact.estimation.models import DummyRegression
 from event_impact.events.claims import ArticleDoubt, load_claims, load_doubts
@@ -24,13 +27,21 @@ from event_impact.inference.power_study import PowerStudy, study_power
 from event_impact.inference.robustness import LeftOutDay, SpecificationCurve, SpecificationEstimate
 from event_impact.inference.story_sequence import StorySequence
 from event_impact.inference.window_tests import ControlResult
-from event_impact.inference.windows import HEADLINE_KIND, DollarEffect, WindowEstimate, value_in_currency
+from event_impact.inference.windows import (
+    COMPANION_KIND,
+    HEADLINE_KIND,
+    DollarEffect,
+    WindowEstimate,
+    estimates_frame,
+    value_in_currency,
+)
 from event_impact.many.peer_tests import Spillover
 from event_impact.many.story_panel import PanelResult
 from event_impact.page.daily_screen import compose_daily_screen
+from event_impact.page.exhibits import write_csv
 from event_impact.page.finding import find_primary
 from event_impact.page.first_screen import FirstScreen
-from event_impact.page.minute_page import compose_minutes, compose_no_bars
+from event_impact.page.minute_page import compose_minutes, compose_no_bars, tabulate_windows
 from event_impact.page.panel_tables import compose_panel
 from event_impact.page.robustness_tables import compose_robustness
 from event_impact.page.spillover_tables import compose_spillover
@@ -38,8 +49,8 @@ from event_impact.page.timelines import compose_timing
 from event_impact.registry.alignments import load_known_alignments
 from event_impact.registry.plans import PlanStatus, load_plans, plan_status
 from event_impact.study import event_study, minutes, panel, specifications, spillover
-from event_impact.study.opened_study import OpenedStudy
-from event_impact.study.record import Provenance, record_minutes, record_panel, record_study, record_timing
+from event_impact.study.opened_study import OpenedStudy, hash_inputs
+from event_impact.study.record import Provenance, path_frame
 
 INJECTED = "# Parameters\n"
 """How papermill begins the cell in which it hands over parameters."""
@@ -266,13 +277,11 @@ class Study(OpenedStudy):
     @property
     def minute_files(self) -> dict[str, str]:
         """Files behind the bars and what stands beside them, with their sha256."""
+        if self.minutes is None:
+            return {}
         held = [v.result.files for v in self.minute_variants if v.result]
-        daily = self.returns.inputs if self.minutes and self.by_days else {}
-        return {
-            name: sha
-            for files in (*held, self.minutes.files if self.minutes else {}, daily)
-            for name, sha in files.items()
-        }
+        daily = self.returns.inputs if self.by_days else {}
+        return {name: sha for files in (*held, self.minutes.files, daily) for name, sha in files.items()}
 
     @cached_property
     def minute_screen(self) -> FirstScreen:
@@ -335,27 +344,83 @@ class Study(OpenedStudy):
 
     # ------------------------------------------------------------ what a notebook hands to its runner, in its last cell
 
+    def _describe(
+        self, alignment: Alignment, verdict: FirstScreen, files: dict[str, str], finding: FirstScreen | None = None
+    ) -> dict[str, Any]:
+        """What every record says of its story, of its files, and of its page, which opens with a finding or the verdict."""
+        return {
+            "verdict": verdict.text, "plain": verdict.text, "finding": (finding or verdict).finding,
+            "table": (finding or verdict).table, "story": self.name, "as_of": self.as_of.isoformat(),
+            "identified": alignment.identification.as_record(),
+            "event_session": alignment.event_session.date().isoformat(), "parameters": self.parameters,
+            "inputs": self.opened.tables.hash() | files,
+        }  # fmt: skip
+
     @property
     def timing_record(self) -> Provenance:
-        """Of a notebook that reads no price."""
-        return record_timing(self.opened, self.timing_verdict)
+        """Of a notebook that reads no price; it has no outcome, since none is tested."""
+        run = RunRecord(**self._describe(self.timing, self.timing_verdict, {}), vintage="none: no price is used")
+        return Provenance(run, {"alignment": write_csv(self.timing.frame())})
 
     def record(self, finding: FirstScreen | None = None) -> Provenance:
         """Of a notebook about the story, which opens with ``finding`` or with the verdict."""
-        return record_study(
-            self.opened, self.returns, self.abnormal, self.estimates, alignment=self.alignment, verdict=self.verdict,
-            finding=finding,
+        verdict, prices = self.verdict, hash_inputs(self.opened, self.returns)
+        headline, companion = (find_primary(self.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
+        candidates = headline.candidates.frame(headline.significance) if headline.candidates else pd.DataFrame()
+        run = RunRecord(
+            **self._describe(self.alignment, verdict, prices, finding), status=verdict.status, outcome=verdict.outcome,
+            companion_outcome=verdict.companion_outcome, headline=headline.as_record(), companion=companion.as_record(),
+            candidates=[{str(k): v for k, v in row.items()} for row in candidates.to_dict("records")],
+            vintage=self.returns.vintage,
         )  # fmt: skip
+        tables = {
+            "estimates": estimates_frame(self.estimates), "candidates": candidates,
+            "abnormal_returns": path_frame(self.opened, self.abnormal), "alignment": self.alignment.frame(),
+        }  # fmt: skip
+        return Provenance(run, {name: write_csv(frame) for name, frame in tables.items() if len(frame)})
 
     @property
     def minute_record(self) -> Provenance:
-        """Of the notebook about bars of minutes."""
-        return record_minutes(self.opened, self.minutes, self.minute_screen, self.minute_files)
+        """Of the notebook about bars: the first declared window is the headline, the second the companion."""
+        result, frame = self.minutes, self.timing.frame()
+        about = self._describe(self.timing, self.minute_screen, self.minute_files)
+        rows: list[dict[Any, Any]] = []
+        outcomes = [self.minute_screen.outcome, None]
+        if result is not None:
+            about["identified"] = result.alignment.identification.as_record()
+            ends, places = result.grid.ends, result.alignment.candidates
+            for column, number in (("first_bar", 0), ("last_bar", 1)):
+                inside = [places[name][number] for name in frame["article_id"]]
+                frame[column] = [ends[place] if 0 < place < len(ends) else None for place in inside]
+            declared = tabulate_windows(result).numbers.iloc[: len(result.declared)]
+            rows = declared.to_dict("records")
+            outcomes = [*declared["outcome"], None]
+        run = RunRecord(
+            **about, outcome=outcomes[0], companion_outcome=outcomes[1], headline=rows[0] if rows else None,
+            companion=rows[1] if len(rows) > 1 else None,
+            vintage=result.bars.vintage if result else "none: no bars are recorded",
+        )  # fmt: skip
+        return Provenance(run, {"alignment": write_csv(frame)})
 
     @property
     def panel_record(self) -> Provenance:
-        """Of a notebook about every story."""
-        return record_panel(self.panel, self.panel_verdict)
+        """Of a notebook about every story.
+
+        ``outcome`` stays null: it is that of one story's headline. The pooled outcome stands in ``panel``.
+        """
+        result, main, held = self.panel, self.panel.main, self.panel.panel
+        own = next((s.alignment for s in held.stories if s.name == self.name), self.timing)
+        pooled = {
+            "outcome": result.outcome,
+            **record_of(main, "n estimate standard_error ci95_low=ci95.0 ci95_high=ci95.1 mde80 p=p_value"),
+            "recommended": main.recommended or None,
+            "n_controls": len(held.controls), "n_separable": len(result.separable), "n_missing": len(held.missing),
+            "without_one_story": [dataclasses.asdict(left) for left in result.left_out],
+            "dispersion": dataclasses.asdict(result.dispersion),
+            "shrunk": dataclasses.asdict(result.shrunk) if result.shrunk else None,
+        }  # fmt: skip
+        about = self._describe(own, self.panel_verdict, held.inputs)
+        return Provenance(RunRecord(**about, panel=pooled, vintage=held.vintage), {})
 
 
 def read_cells(sources: Iterable[str]) -> tuple[dict[str, None], set[str]]:
