@@ -21,6 +21,8 @@ FEW_BLOCKS = 50  # below it the wild bootstrap is shown beside the clustered err
 FEWEST_BLOCKS = 6  # 2^6 sign patterns: below it a two-sided 5 % test cannot reject
 FEWEST_BHAR = 50  # Lyon, Barber and Tsai (1999): below it the skewness adjustment is unreliable
 DRAWS_AT_ONCE = 256
+GROUPS_AT_ONCE = 128  # of eight values, whose signed sums lie in a processor's cache
+VALUES_PER_RUN, PICKS_AT_ONCE = 2**14, 2**16  # likewise, of values drawn with replacement
 TIE_SHARE = 1e-12  # sums of the same numbers in another order differ by rounding only
 
 
@@ -51,25 +53,21 @@ def sign_flip(car: np.ndarray, *, draws: int, seed: int) -> TestResult:
 
 def _draw_signed_sums(values: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     """Sums of ``values`` under random signs: one random byte looks up the signed sum of eight values."""
-    rng = np.random.default_rng(seed)
-    padded = np.zeros(-(-values.size // 8) * 8)
-    padded[: values.size] = values
+    rng, groups, totals = np.random.default_rng(seed), np.zeros((-(-values.size // 8), 8)), np.zeros(draws)
+    groups.ravel()[: values.size] = values
     signs = 1.0 - 2.0 * ((np.arange(256)[:, None] >> np.arange(8)[None, :]) & 1)
-    at_once = max(1, 4_194_304 // (256 * 8))
-    totals = np.zeros(draws)
-    groups = padded.reshape(-1, 8)
-    for cut in range(0, groups.shape[0], at_once):
-        table = np.ascontiguousarray(groups[cut : cut + at_once] @ signs.T)
-        offset = np.arange(table.shape[0]) * 256
-        flat = table.ravel()
-        for first in range(0, draws, DRAWS_AT_ONCE):
-            count = min(DRAWS_AT_ONCE, draws - first)
-            shape = count, table.shape[0]
-            words = rng.integers(0, 2**32, size=-(-count * table.shape[0] // 4), dtype=np.uint32)
-            picks = words.astype("<u4", copy=False).view(np.uint8)[: shape[0] * shape[1]].reshape(shape)
-            for part in (slice(k, k + 256) for k in range(0, shape[1], 256)):  # whose sums stay in a processor's cache
-                totals[first : first + count] += flat.take(picks[:, part] + offset[part], mode="clip").sum(axis=1)
+    for cut in range(0, len(groups), GROUPS_AT_ONCE):
+        table = groups[cut : cut + GROUPS_AT_ONCE] @ signs.T
+        picks = _draw_words(rng, (draws, len(table)), "u1") + np.arange(0, table.size, 256)
+        totals += table.ravel().take(picks, mode="clip").sum(axis=1)  # spares the check that none lies outside
     return totals
+
+
+def _draw_words(rng: np.random.Generator, shape: tuple[int, int], kind: str) -> np.ndarray:
+    """Random whole numbers of every bit that an unsigned type has."""
+    count = math.prod(shape)
+    words = rng.bit_generator.random_raw(-(-count * np.dtype(kind).itemsize // 8))
+    return np.asarray(words.astype("<u8", copy=False).view(f"<{kind}")[:count].reshape(shape))
 
 
 def wild_bootstrap(car: np.ndarray, block: np.ndarray, *, draws: int, seed: int) -> TestResult:
@@ -186,24 +184,41 @@ def bhar_skewness_adjusted(bhar: np.ndarray, *, draws: int, seed: int) -> TestRe
     s = float(bhar.mean() / bhar.std(ddof=1))
     g = skewness(bhar)
     observed = math.sqrt(n) * (s + g * s**2 / 3 + g / (6 * n))
-    rng, centred = np.random.default_rng(seed), bhar - bhar.mean()
     size = max(3, n // 4)
-    at_once = max(1, 262_144 // size)
-    hits = 0
-    for first in range(0, draws, at_once):
-        picks = rng.integers(0, n, size=(min(at_once, draws - first), size))
-        drawn = centred.take(picks, mode="clip")  # spares the check that no draw lies outside
-        square = drawn * drawn
-        total = np.einsum("ij->i", square), np.einsum("ij,ij->i", square, drawn)
-        centre = drawn.mean(axis=1)
-        spread = np.maximum(total[0] - size * centre**2, 0.0)
-        cubes = total[1] - 3.0 * centre * total[0] + 2.0 * size * centre**3
-        std = np.where(spread > 0, np.sqrt(spread / (size - 1)), np.inf)
-        ratio, skew = centre / std, size / ((size - 1) * (size - 2)) * cubes / std**3
-        statistic = math.sqrt(size) * (ratio + skew * ratio**2 / 3 + skew / (6 * size))
-        hits += int((np.abs(statistic) >= abs(observed)).sum())
+    total, square, cube = _draw_power_sums(bhar - bhar.mean(), size, draws=draws, seed=seed)
+    centre = total / size
+    spread = np.maximum(square - size * centre**2, 0.0)
+    cubes = cube - 3.0 * centre * square + 2.0 * size * centre**3
+    std = np.where(spread > 0, np.sqrt(spread / (size - 1)), np.inf)
+    ratio, skew = centre / std, size / ((size - 1) * (size - 2)) * cubes / std**3
+    statistic = math.sqrt(size) * (ratio + skew * ratio**2 / 3 + skew / (6 * size))
+    hits = int((np.abs(statistic) >= abs(observed)).sum())
     note = f"{draws} draws of {size} events, seed {seed}"
     return TestResult(name, null, "bootstrap", observed, (1 + hits) / (draws + 1), None, note)
+
+
+def _draw_power_sums(values: np.ndarray, size: int, *, draws: int, seed: int) -> np.ndarray:
+    """Sums of ``size`` values drawn with replacement, of their squares and of their cubes, array (3, draws).
+
+    First how many of a draw fall into each run of values, then which of the run: it stays in a processor's cache.
+    """
+    rng, sums = np.random.default_rng(seed), np.zeros((3, draws))
+    runs = np.split(values, range(VALUES_PER_RUN, values.size, VALUES_PER_RUN))
+    counts = rng.multinomial(size, [run.size / values.size for run in runs], size=draws)
+    for run, each in zip(runs, counts.T, strict=True):
+        at_once = max(1, PICKS_AT_ONCE // max(int(each.max()), 1))
+        for first in range(0, draws, at_once):
+            part = slice(first, first + at_once)
+            shape, fewest = (each[part].size, int(each[part].max())), int(each[part].min())
+            if run.size == VALUES_PER_RUN:
+                picks = _draw_words(rng, shape, "u2") & (VALUES_PER_RUN - 1)
+            else:
+                picks = rng.integers(run.size, size=shape, dtype=np.uint16)
+            drawn = run.take(picks, mode="clip")
+            drawn[:, fewest:] *= np.arange(fewest, shape[1]) < each[part, None]
+            square = drawn * drawn
+            sums[:, part] += drawn.sum(axis=1), square.sum(axis=1), np.einsum("ij,ij->i", square, drawn)
+    return sums
 
 
 @dataclass(frozen=True)
