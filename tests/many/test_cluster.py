@@ -11,6 +11,7 @@ import pytest
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.many import cluster as batch_cluster
 from event_impact.many import file_tables as batch_tables
+from event_impact.many import residual_correlation
 from event_impact.many.cluster import check_scheduler, choose_scheduler, cut_partitions, fits_memory
 from event_impact.many.files import BatchRequest, run_batch
 
@@ -84,7 +85,7 @@ def assert_same_sample(one, other):
 
 @pytest.mark.parametrize("layout", ["long", "wide"])
 def test_the_cluster_gives_the_numbers_of_one_process(folder, cluster, layout, monkeypatch):
-    monkeypatch.setattr(batch_cluster, "SESSIONS_PER_BLOCK", 17)
+    monkeypatch.setattr(residual_correlation, "SESSIONS_AT_ONCE", 17)
     request = ask(folder, group="kind", traits=("size",), returns=folder / f"{layout}.parquet")
     here = run_batch(request)
     assert here.sample["overlap"]["pairs_sharing_days"] > 100
@@ -129,13 +130,13 @@ def test_a_killed_worker_loses_nothing(folder, monkeypatch):
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         with distributed.Client(cluster) as client:
             victim = next(iter(client.run(os.getpid).values()))
-        kept = batch_cluster.ClusterEngine._add_up
+        kept = batch_cluster.ClusterEngine.assess
 
-        def kill_and_add_up(self, *arguments):
+        def kill_and_assess(self, *arguments, **more):
             os.kill(victim, signal.SIGKILL)  # after its partitions were estimated
-            return kept(self, *arguments)
+            return kept(self, *arguments, **more)
 
-        monkeypatch.setattr(batch_cluster.ClusterEngine, "_add_up", kill_and_add_up)
+        monkeypatch.setattr(batch_cluster.ClusterEngine, "assess", kill_and_assess)
         there = run_batch(ask(folder, scheduler=cluster.scheduler_address))
     assert_same(here, there)
 

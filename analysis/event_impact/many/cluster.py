@@ -2,8 +2,8 @@
 
 Every partition is some tickers. Its worker reads them from the Parquet file of returns, estimates their events
 and keeps both; sums of days and of ranks travel back and add up. The mean correlation pairs events across
-tickers, so it is partitioned by sessions instead: each block gets what its sessions need of every
-partition. A worker that dies takes nothing with it: what it held is read and computed again.
+tickers: their sums of unit vectors add up too, and what has gaps is shown to every partition, a few
+sessions at a time. A worker that dies takes nothing with it: what it held is read and computed again.
 """
 
 import importlib.util
@@ -11,6 +11,7 @@ import math
 import os
 import re
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +29,16 @@ from event_impact.many.dependence import count_overlaps
 from event_impact.many.each_event import estimate_sample, lay_out_sample
 from event_impact.many.engine import EventEstimates, EventWindows
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, lay_out_model
-from event_impact.many.residual_correlation import MeanCorrelation, sum_pairs
+from event_impact.many.residual_correlation import (
+    BlockEvents,
+    BlockPart,
+    MeanCorrelation,
+    SessionBlock,
+    cut_sessions,
+    find_days,
+    merge_parts,
+    pair_sums,
+)
 from event_impact.many.sample_days import add_up, buy_and_hold, gather_day_sums, gather_residual_sums, total_by_session
 
 if TYPE_CHECKING:
@@ -43,7 +53,8 @@ PARTITION_SHARE = 0.03
 the 60 % that Dask lets a worker hold before it spills, and at 80 % it takes no more work."""
 PARTITIONS_PER_WORKER = 4
 """At least so many, so that a slow or lost worker leaves work to share."""
-SESSIONS_PER_BLOCK = 250
+BLOCKS_AT_ONCE = 2
+"""Of sessions whose events are correlated: more would fill the workers with events that have gaps."""
 BYTES_PER_CELL = 48
 """Of the engine in one process: frame, panel, window sums and their temporaries."""
 MEMORY_SHARE = 0.6
@@ -72,6 +83,8 @@ class Partition:
     Attributes
     ----------
     tickers : tuple of str
+    first_ticker : int
+        Number of the first of them among the tickers of all partitions.
     positions : int array (events,)
         Places of the events in the whole table.
     ticker, session : int arrays (events,)
@@ -80,6 +93,7 @@ class Partition:
     """
 
     tickers: tuple[str, ...]
+    first_ticker: int
     positions: np.ndarray
     ticker: np.ndarray
     session: np.ndarray
@@ -88,10 +102,11 @@ class Partition:
 
 @dataclass(frozen=True)
 class Worked:
-    """A partition as it lies on a worker: its layout and the estimates of its events."""
+    """A partition as it lies on a worker: its layout, the estimates of its events and the number of its first ticker."""
 
     design: BatchDesign
     estimates: EventEstimates
+    first_ticker: int
 
     def __sizeof__(self) -> int:
         """What a worker counts before it spills."""
@@ -229,6 +244,7 @@ def cut_partitions(
         parts.append(
             Partition(
                 tickers=tuple(tickers[i] for i in run),
+                first_ticker=sum(len(part.tickers) for part in parts),
                 positions=positions,
                 ticker=np.searchsorted(run, ticker_index[positions]).astype(np.int32),
                 session=session_index[positions].astype(np.int32),
@@ -250,7 +266,8 @@ def work_on(source: Source, partition: Partition, windows: EventWindows) -> Work
     panel = tables.build_panel(returns, benchmark=source.benchmark, factors=factors)
     design = lay_out_model(panel, source.model)
     places = partition.ticker, partition.session
-    return Worked(design, estimate_sample(design, *places, windows=windows, controls=partition.controls))
+    estimates = estimate_sample(design, *places, windows=windows, controls=partition.controls)
+    return Worked(design, estimates, partition.first_ticker)
 
 
 def drop_days(worked: Worked) -> EventEstimates:
@@ -259,9 +276,10 @@ def drop_days(worked: Worked) -> EventEstimates:
     return replace(worked.estimates, held=None, **blank)
 
 
-def pick(worked: Worked, chosen: np.ndarray) -> EventEstimates:
-    """The estimates of the events of a partition where ``chosen`` is true."""
-    return worked.estimates.select(np.flatnonzero(chosen))
+def pick(worked: Worked, chosen: np.ndarray, among: np.ndarray | None = None) -> EventEstimates:
+    """The estimates of the events of a partition whose bit of ``chosen`` is set, and that lie among some."""
+    is_chosen = np.unpackbits(chosen, count=worked.estimates.car.size).astype(bool)
+    return worked.estimates.select(np.flatnonzero(is_chosen if among is None else is_chosen & among))
 
 
 def run_task(worked: Worked, chosen: np.ndarray, task: Callable[..., Any], more: dict[str, Any]) -> Any:
@@ -269,56 +287,31 @@ def run_task(worked: Worked, chosen: np.ndarray, task: Callable[..., Any], more:
     return task(worked.design, pick(worked, chosen), **more)
 
 
+def see_days(worked: Worked) -> np.ndarray:
+    """On a worker: the days that its tickers have."""
+    return find_days(worked.design)
+
+
 def sum_sessions(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Summed outcome of some used events by session, beside the shared regressors."""
     return sampling.lay_out_portfolio(design, total_by_session(design, chosen))
 
 
-def cut_sessions(worked: Worked, chosen: np.ndarray, first: int, stop: int) -> Worked:
-    """What the events of sessions ``first`` to ``stop - 1``, and those whose windows reach in, need of a partition."""
-    windows = worked.estimates.windows
-    events = pick(worked, chosen)
-    near = (events.session_index >= first - windows.n_event + 1) & (events.session_index < stop)
-    events = events.select(np.flatnonzero(near))
-    low = max(first - windows.n_event + 1 + windows.estimation_first, 0)
-    columns = slice(low, min(stop + windows.event_last, worked.design.outcome.shape[1]))
-    rows, local = np.unique(events.ticker_index, return_inverse=True)
-    regressors = tuple(np.ascontiguousarray(x[:, columns]) for x in worked.design.regressors)
-    held: dict[str, Any] = {"regressors": regressors, "subtracted": worked.design.subtracted[:1, columns]}
-    held["outcome"] = np.ascontiguousarray(worked.design.outcome[rows, columns])
-    design = replace(worked.design, **held, instrument=None, panel=None)  # only residuals are wanted, the slopes known
-    return Worked(
-        design, replace(events, ticker_index=local.astype(np.int64), session_index=events.session_index - low)
-    )
+def take_block(worked: Worked, chosen: np.ndarray, block: SessionBlock) -> BlockEvents:
+    """The chosen events of a partition that a block of sessions pairs with others."""
+    sessions = worked.estimates.session_index
+    near = pick(worked, chosen, (sessions >= block.begin) & (sessions < block.stop))
+    return BlockEvents(worked.design, near, block, worked.first_ticker)
 
 
-def correlate_block(cuts: list[Worked], first: int) -> tuple[float, int]:
-    """Sum of rho_ij o_ij over pairs whose later event falls into a block, and those too short."""
-    cuts = [cut for cut in cuts if cut.estimates.car.size]
-    if not cuts:
-        return 0.0, 0
-    design, estimates = stack(cuts)
-    windows = estimates.windows
-    return sum_pairs(design, estimates, first - max(first - windows.n_event + 1 + windows.estimation_first, 0))
+def sum_block(worked: Worked, chosen: np.ndarray, block: SessionBlock) -> BlockPart:
+    """On a worker: what other partitions need of one."""
+    return take_block(worked, chosen, block).sum_up()
 
 
-def stack(cuts: list[Worked]) -> tuple[BatchDesign, EventEstimates]:
-    """Several partitions of the same sessions as one."""
-    design = replace(cuts[0].design, outcome=np.concatenate([cut.design.outcome for cut in cuts]))
-    offsets = np.cumsum([0, *(cut.design.outcome.shape[0] for cut in cuts[:-1])])
-    return design, join([cut.estimates for cut in cuts], offsets)
-
-
-def join(parts: list[EventEstimates], offsets: Sequence[int] | np.ndarray) -> EventEstimates:
-    """Estimates of several partitions one after the other; ``offsets`` move their ticker places."""
-    fields: dict[str, Any] = {}
-    for name, value in vars(parts[0]).items():
-        if isinstance(value, np.ndarray):
-            fields[name] = np.concatenate([vars(part)[name] for part in parts], axis=-1)
-    days = [part.held for part in parts if part.held is not None]
-    fields["held"] = {name: np.concatenate([held[name] for held in days]) for name in days[0]} if days else None
-    moved = [part.ticker_index + offset for part, offset in zip(parts, offsets, strict=True)]
-    return replace(parts[0], **{**fields, "ticker_index": np.concatenate(moved)})
+def pair_block(worked: Worked, chosen: np.ndarray, block: SessionBlock, whole: BlockPart) -> tuple[float, int]:
+    """On a worker: pairs of the events of a partition with those that have gaps, of all partitions."""
+    return take_block(worked, chosen, block).pair_gappy(whole)
 
 
 class ClusterEngine:
@@ -355,8 +348,9 @@ class ClusterEngine:
         self.partitions = cut_partitions(
             tickers, ticker_index, session_index, n_sessions=len(source.sessions), limits=limits, controls=controls
         )
-        self._worked = [client.submit(work_on, source, part, windows, pure=False) for part in self.partitions]
-        self._places = (np.asarray(ticker_index, dtype=np.int64), np.asarray(session_index, dtype=np.int64))
+        sent = (replace(part, positions=part.positions[:0]) for part in self.partitions)
+        self._worked = [client.submit(work_on, source, part, windows, pure=False) for part in sent]
+        self._places = (ticker_index, session_index)
         self.estimates = replace(self._gather_estimates(), controls=controls)
 
     def _gather_estimates(self) -> EventEstimates:
@@ -381,13 +375,15 @@ class ClusterEngine:
     def _submit(self, task: Callable[..., Any], chosen: list[np.ndarray], *more: Any) -> list[Any]:
         """One task a partition that has any of the chosen events."""
         return [
-            self._client.submit(task, worked, held, *more, pure=False)
+            self._client.submit(task, worked, np.packbits(held), *more, pure=False)
             for worked, held in zip(self._worked, chosen, strict=True)
             if held.any()
         ]
 
     def judge(self) -> sampling.EventPValues:
         """The tests of single events, in the order of the table."""
+        if self._windows.n_event > 1:
+            return sampling.judge_events(self._lay_out_nothing(), self.estimates)
         everything = [np.ones(part.positions.size, dtype=bool) for part in self.partitions]
         found = self._submit(run_task, everything, sampling.judge_events, {})
         return sampling.EventPValues(*self._scatter(everything, found, 3).T)
@@ -422,7 +418,6 @@ class ClusterEngine:
             )
         chosen = [is_chosen[part.positions] for part in self.partitions]
         sample = self.estimates.select(positions)
-        pairs = self._start_correlation(chosen, sample)
         sums = add_up((part.result() for part in self._submit(run_task, chosen, gather_day_sums, {})), on_progress)
         futures = self._submit(run_task, chosen, gather_residual_sums, {"spread": sampling.find_spread(sums, sample)})
         more = add_up((part.result() for part in futures), on_progress)
@@ -431,23 +426,20 @@ class ClusterEngine:
             bhar = self._scatter(chosen, self._submit(run_task, chosen, buy_and_hold, {}))[positions]
         held = self._client.gather(self._submit(run_task, chosen, sum_sessions, {}))
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
-        correlation = self._finish_correlation(pairs, sample)
+        correlation = self._correlate(chosen, sample)
         return sampling.compose_sample(
             sample, sampling.SampleParts(sums, more, correlation, bhar, portfolio), draws=draws, seed=seed
         )
 
-    def _start_correlation(self, chosen: list[np.ndarray], sample: EventEstimates) -> list[Any]:
-        if sample.car.size < 2:
-            return []
-        low, high = int(sample.session_index.min()), int(sample.session_index.max()) + 1
-        futures = []
-        for first in range(low, high, SESSIONS_PER_BLOCK):
-            stop = min(first + SESSIONS_PER_BLOCK, high)
-            cuts = self._submit(cut_sessions, chosen, first, stop)
-            futures.append(self._client.submit(correlate_block, cuts, first, pure=False))
-        return futures
-
-    def _finish_correlation(self, futures: list[Any], sample: EventEstimates) -> MeanCorrelation:
-        n_pairs = count_overlaps(sample).n_pairs
-        total, short = (sum(part) for part in zip(*self._client.gather(futures), strict=True)) if n_pairs else (0.0, 0)
+    def _correlate(self, chosen: list[np.ndarray], sample: EventEstimates) -> MeanCorrelation:
+        n_pairs, waiting, found = count_overlaps(sample).n_pairs, deque[list[Any]](), [(0.0, 0)]
+        days = np.logical_or.reduce(self._client.gather(self._client.map(see_days, self._worked, pure=False)))
+        for block in cut_sessions(sample, days) if n_pairs else ():
+            part = self._client.submit(merge_parts, self._submit(sum_block, chosen, block), pure=False)
+            pairs = self._submit(pair_block, chosen, block, part)
+            waiting.append([*pairs, self._client.submit(pair_sums, part, block, pure=False)])
+            if len(waiting) > BLOCKS_AT_ONCE:
+                found += self._client.gather(waiting.popleft())
+        found += self._client.gather([future for futures in waiting for future in futures])
+        total, short = (sum(each) for each in zip(*found, strict=True))
         return MeanCorrelation.of(total, sample, n_pairs, short)

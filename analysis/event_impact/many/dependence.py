@@ -42,7 +42,7 @@ class Overlap:
 def count_overlaps(estimates: EventEstimates) -> Overlap:
     """Count shared sessions and overlapping windows among the used events."""
     used = estimates.is_used
-    ticker, session = estimates.ticker_index[used], estimates.session_index[used]
+    ticker, session = (each[used].astype(np.int64) for each in (estimates.ticker_index, estimates.session_index))
     windows = estimates.windows
     if ticker.size == 0:
         return Overlap(0, 0, 0, 0, 0, 0)

@@ -2,17 +2,18 @@
 
 Events are taken some sessions at a time, beside those whose windows reach in. Events that lack only what the regressors
 lack are summed as unit vectors, a product of weights and returns, so that no pair of them is formed and no residual of
-them is read but on the days by which two windows differ. Pairs with an event that has gaps of its own are formed.
+them is read but on the days by which two windows differ. Pairs with an event that has gaps of its own are formed. Parts
+of the tickers add up: unit vectors are summed, the residuals of events with gaps shown to every part.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from event_impact.many.engine import EventEstimates
+from event_impact.many.engine import EventEstimates, EventWindows
 from event_impact.many.event_days import has_intercept
 from event_impact.many.layout import BatchDesign
 
@@ -67,57 +68,151 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: in
     return MeanCorrelation.of(total, estimates, n_pairs, short)
 
 
-def sum_pairs(design: BatchDesign, estimates: EventEstimates, first: int = 0) -> tuple[float, int]:
-    """Sum of rho_ij o_ij over pairs of used events, and how many of them share too few sessions.
+def sum_pairs(design: BatchDesign, estimates: EventEstimates) -> tuple[float, int]:
+    """Sum of rho_ij o_ij over pairs of used events, and how many of them share too few sessions."""
+    found = [(0.0, 0)]
+    for block in cut_sessions(estimates, find_days(design)):
+        events = BlockEvents(design, estimates, block)
+        part = events.sum_up()
+        found += [pair_sums(part, block), events.pair_gappy(part)]
+    total, short = (sum(each) for each in zip(*found, strict=True))
+    return float(total), int(short)
+
+
+def find_days(design: BatchDesign) -> np.ndarray:
+    """The days on which some ticker has an outcome, and some a value of every regressor."""
+    series = (design.outcome, *design.regressors)
+    return np.asarray(np.logical_and.reduce([np.isfinite(each).any(axis=0) for each in series]))
+
+
+class SessionBlock:
+    """Sessions ``first`` to ``stop - 1`` behind those whose event windows reach in, and the days of their estimation windows.
+
+    An event ``at`` session k of the block has the columns k to k + L - 1 of the days.
 
     Parameters
     ----------
-    first : int
-        Only pairs whose later event is of this session or a later one.
+    exists : bool array (sessions,)
+        The days that an event without gaps of its own has.
     """
-    used = np.flatnonzero(estimates.is_used)
-    order = used[np.lexsort((estimates.ticker_index[used], estimates.session_index[used]))]
-    ordered, width = estimates.select(order), estimates.windows.n_event
-    series = (design.outcome, *design.regressors)
-    exists = np.logical_and.reduce([np.isfinite(each).any(axis=0) for each in series])
-    sessions, total, short = ordered.session_index, 0.0, 0
-    for low in range(max(first, int(sessions[0])), int(sessions[-1]) + 1, SESSIONS_AT_ONCE):
-        stop = min(low + SESSIONS_AT_ONCE, int(sessions[-1]) + 1)
-        start, own, end = np.searchsorted(sessions, [low - width + 1, low, stop])
-        if own < end:
-            block = _Block(design, ordered.select(slice(start, end)), exists, low, stop)
-            for rho, n_short in (block.sum_whole(), block.sum_same(), block.sum_gappy()):
-                total, short = total + rho, short + n_short
+
+    def __init__(self, first: int, stop: int, windows: EventWindows, exists: np.ndarray) -> None:
+        self.width, self.length = windows.n_event, windows.n_estimation
+        self.begin, self.stop, self.own = first - self.width + 1, stop, self.width - 1
+        self.n_sessions, self.first_day = stop - self.begin, self.begin + windows.estimation_first
+        self.span = self.n_sessions + self.length - 1
+        self.exists = self.cut(exists[None], fill=False)[0]
+        days = np.append(0, np.cumsum(self.exists))
+        k, shift = np.arange(self.n_sessions)[:, None], np.arange(self.width)
+        ends = k + np.minimum(shift, self.length), k + self.length - np.minimum(shift, self.length)
+        self.shared = days[k + self.length] - days[ends[TAIL]], days[ends[HEAD]] - days[k]
+
+    def cut(self, series: np.ndarray, fill: float = np.nan) -> np.ndarray:
+        """The columns of the days; ``fill`` before the calendar begins."""
+        found = series[:, max(self.first_day, 0) : self.first_day + self.span]
+        return np.pad(found, ((0, 0), (max(-self.first_day, 0), 0)), constant_values=fill)
+
+
+def cut_sessions(estimates: EventEstimates, exists: np.ndarray) -> list[SessionBlock]:
+    """Blocks of the sessions of used events, a few at a time."""
+    sessions = np.unique(estimates.session_index[estimates.is_used])
+    firsts, stop = (
+        sessions[0] + np.unique((sessions - sessions[0]) // SESSIONS_AT_ONCE) * SESSIONS_AT_ONCE,
+        sessions[-1] + 1,
+    )
+    return [SessionBlock(low, min(low + SESSIONS_AT_ONCE, stop), estimates.windows, exists) for low in firsts.tolist()]
+
+
+@dataclass(frozen=True)
+class BlockPart:
+    """What events of one part of the tickers need of those of another, over one block.
+
+    Attributes
+    ----------
+    units : tuple of arrays (sessions, shifts, columns)
+        Sums of the unit vectors of events without gaps of their own: tails, and heads.
+    count, lone : arrays (sessions,)
+        Those events, and those with a unit vector.
+    same, short : float, int
+        Pairs of one firm, less what the unit vectors make of them.
+    at, firm, residuals, held : arrays (gappy events, ...)
+        Events with gaps: their session and ticker, residuals on all columns, 0 where there is none, and where there is one.
+    """
+
+    units: tuple[np.ndarray, np.ndarray]
+    count: np.ndarray
+    lone: np.ndarray
+    same: float
+    short: int
+    at: np.ndarray
+    firm: np.ndarray
+    residuals: np.ndarray
+    held: np.ndarray
+
+
+def merge_parts(parts: Sequence[BlockPart]) -> BlockPart:
+    """All parts of a block as one."""
+    order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
+    summed = {name: sum(vars(part)[name] for part in parts) for name in ("count", "lone", "same", "short")}
+    units = tuple(sum(part.units[side] for part in parts) for side in (TAIL, HEAD))
+    names = ("at", "firm", "residuals", "held")
+    laid = {name: np.concatenate([vars(part)[name] for part in parts])[order] for name in names}
+    return replace(parts[0], units=units, **summed, **laid)
+
+
+def pair_sums(part: BlockPart, block: SessionBlock) -> tuple[float, int]:
+    """Pairs of one firm, pairs without gaps of their own, and pairs in which both events have some."""
+    (tails, heads), total, short, own = part.units, part.same, part.short, block.own
+    for shift in range(block.width):
+        later, earlier = slice(own, None), slice(own - shift, block.n_sessions - shift)
+        pairs = part.count[later] * (part.count[earlier] if shift else part.count[later] - 1)
+        short_pairs = int(pairs[block.shared[HEAD][later, shift] < FEWEST_SHARED_SESSIONS].sum())
+        short += short_pairs if shift else short_pairs // 2
+        if shift < heads.shape[1]:
+            cross = float(np.einsum("ij,ij->", heads[later, shift], tails[earlier, shift]))
+            total += (block.width - shift) * (cross if shift else (cross - float(part.lone[later].sum())) / 2.0)
+    held = part.held.astype(float)
+    for at in np.unique(part.at[part.at >= own]).tolist():
+        first, low, high = np.searchsorted(part.at, [at - own, at, at + 1])
+        here, earlier, columns = slice(low, high), slice(first, high), slice(at, at + block.length)
+        tables = (table[rows, columns] for rows in (here, earlier) for table in (part.residuals, held))
+        found, shared = _correlate_rows(*tables)
+        counts = (part.firm[here, None] != part.firm[earlier]) & np.tri(high - low, high - first, low - first - 1, bool)
+        total += float((found * counts * (block.width - at + part.at[earlier])).sum())
+        short += int((shared[counts] < FEWEST_SHARED_SESSIONS).sum())
     return total, short
 
 
-class _Block:
-    """Events of sessions ``low`` to ``stop - 1`` by session, behind those whose event windows reach in.
+class BlockEvents:
+    """The used events of a block, of all tickers or of a part of them, by session.
 
-    Columns of all tables are the calendar days that the estimation windows cover; series are centred there, which
-    keeps the digits of data with a large offset. An event ``at`` session k of the block has the columns k to k + L - 1.
+    Series are centred on the days of the block, which keeps the digits of data with a large offset.
+
+    Parameters
+    ----------
+    first_ticker : int
+        Number of the first ticker, where these are a part of them.
     """
 
-    def __init__(self, design: BatchDesign, near: EventEstimates, exists: np.ndarray, low: int, stop: int) -> None:
-        windows = near.windows
-        self.near, self.width, self.length = near, windows.n_event, windows.n_estimation
-        begin = low - self.width + 1
-        self.own, self.at = self.width - 1, near.session_index - begin
-        self.n_sessions, self.first_day = stop - begin, begin + windows.estimation_first
-        self.span = self.n_sessions + self.length - 1
+    def __init__(
+        self, design: BatchDesign, estimates: EventEstimates, block: SessionBlock, first_ticker: int = 0
+    ) -> None:
+        sessions = estimates.session_index
+        chosen = np.flatnonzero(estimates.is_used & (sessions >= block.begin) & (sessions < block.stop))
+        chosen = chosen[np.lexsort((estimates.ticker_index[chosen], sessions[chosen]))]
+        self.block, self.near, self.first_ticker = block, estimates.select(chosen), first_ticker
+        near, self.width, self.length, self.own = self.near, block.width, block.length, block.own
+        self.n_sessions, self.span, self.exists, self.shared = block.n_sessions, block.span, block.exists, block.shared
+        self.at = near.session_index - block.begin
         rows, self.row = np.unique(near.ticker_index, return_inverse=True)
         if np.any((np.diff(self.at) == 0) & (np.diff(near.ticker_index) == 0)):  # twice the same: a row an event
             rows, self.row = near.ticker_index, np.arange(near.car.size)
         self.tickers = rows
         shared = design.regressors if near.held is None else ()
-        cut, outside = max(self.first_day, 0), ((0, 0), (max(-self.first_day, 0), 0))
-        columns = slice(cut, self.first_day + self.span)
-        series = [s if s.shape[0] == 1 else s[rows] for s in (design.outcome, *shared)]
-        y, *xs = (np.pad(s[:, columns], outside, constant_values=np.nan) for s in series)
+        y, *xs = (block.cut(s) if s.shape[0] == 1 else block.cut(s)[rows] for s in (design.outcome, *shared))
         self.there = np.isfinite(y)
         for x in xs:
             self.there = self.there & np.isfinite(x)
-        self.exists = np.pad(exists[columns], outside[1])
         self.y, y_centre = _centre(np.where(self.there, y, np.nan))
         centred = [_centre(x) for x in xs]
         self.xs, self.slopes = [x for x, _ in centred], near.slopes
@@ -125,10 +220,6 @@ class _Block:
         for slope, mean, (_, centre) in zip(near.slopes, near.regressor_means, centred, strict=True):
             self.intercept = self.intercept - slope * (mean - centre[self.row if centre.size > 1 else 0])
         self.y_by_day = np.ascontiguousarray(self.y.T)
-        days = np.append(0, np.cumsum(self.exists))
-        k, shift = np.arange(self.n_sessions)[:, None], np.arange(self.width)
-        ends = k + np.minimum(shift, self.length), k + self.length - np.minimum(shift, self.length)
-        self.shared = days[k + self.length] - days[ends[TAIL]], days[ends[HEAD]] - days[k]
         self.is_whole = (near.n_estimation == self.shared[TAIL][self.at, 0]) & (near.held is None)
         self.is_least_squares = has_intercept(near) and design.model != "scholes_williams"
 
@@ -141,7 +232,7 @@ class _Block:
 
         def cut(series: np.ndarray) -> np.ndarray:
             views = np.lib.stride_tricks.sliding_window_view(series, length, axis=1)
-            return np.asarray(views[row if len(series) > 1 else 0, start])
+            return np.asarray(views[row if len(series) != 1 else 0, start])
 
         xs = [cut(x) for x in self.xs]
         found = cut(self.y) - self.intercept[events, None]
@@ -212,24 +303,18 @@ class _Block:
         low, high = (low + shifts[:, None], high) if side == TAIL else (low, high - shifts[:, None])
         return np.asarray(units * ((day >= low) & (day < high) & self.exists))
 
-    def sum_whole(self) -> tuple[float, int]:
-        """Pairs without gaps of their own, those of one firm among them."""
-        heads, total, short = self._sum_units(HEAD), 0.0, 0
-        tails = heads if self.width == 1 else self._sum_units(TAIL)
+    def sum_up(self) -> BlockPart:
+        """What the other events of the block need of these."""
+        heads = self._sum_units(HEAD)
+        units = (heads if self.width == 1 else self._sum_units(TAIL)), heads
         count = np.bincount(self.at[self.is_whole], minlength=self.n_sessions)
         lone = np.bincount(self.at, weights=self._ends[HEAD][3][:, 0] > 0, minlength=self.n_sessions)
-        for shift in range(self.width):
-            later, earlier = slice(self.own, None), slice(self.own - shift, self.n_sessions - shift)
-            pairs = count[later] * (count[earlier] if shift else count[later] - 1)
-            short_pairs = int(pairs[self.shared[HEAD][later, shift] < FEWEST_SHARED_SESSIONS].sum())
-            short += short_pairs if shift else short_pairs // 2
-            if shift < heads.shape[1]:
-                cross = float(np.einsum("ij,ij->", heads[later, shift], tails[earlier, shift]))
-                total += (self.width - shift) * (cross if shift else (cross - float(lone[later].sum())) / 2.0)
-        return total, short
+        gappy = np.flatnonzero(~self.is_whole)
+        places = self.at[gappy], self.near.ticker_index[gappy] + self.first_ticker
+        return BlockPart(units, count, lone, *self._sum_same(), *places, *self._lay_out(gappy))
 
-    def sum_same(self) -> tuple[float, int]:
-        """Pairs of one firm, which count as 1, less what :meth:`sum_whole` makes of them."""
+    def _sum_same(self) -> tuple[float, int]:
+        """Pairs of one firm, which count as 1, less what unit vectors make of them."""
         order, total, short = np.lexsort((self.at, self.near.ticker_index)), 0.0, 0
         ticker, at = self.near.ticker_index[order], self.at[order]
         keys = ticker * (self.n_sessions + self.width) + at  # two firms are W apart or more
@@ -254,30 +339,21 @@ class _Block:
             total -= float(((self.width - shift) * scale[i, shift] * others[3][j, shift] * cross).sum())
         return total, short
 
-    def sum_gappy(self) -> tuple[float, int]:
-        """Pairs in which an event has gaps of its own, those of one firm left out."""
-        total, short, ticker = 0.0, 0, self.near.ticker_index
-        gappy, whole = np.flatnonzero(~self.is_whole), np.flatnonzero(self.is_whole)
-        filled, held = self._lay_out(gappy)
-        starts, mine = (np.searchsorted(self.at[each], np.arange(self.n_sessions + 1)) for each in (whole, gappy))
-        for at in np.unique(self.at[gappy]).tolist():
+    def pair_gappy(self, part: BlockPart) -> tuple[float, int]:
+        """Pairs of an event without gaps of its own, of these, and one with gaps, of all; those of one firm left out."""
+        total, short, whole = 0.0, 0, np.flatnonzero(self.is_whole)
+        starts, mine = (np.searchsorted(at, np.arange(self.n_sessions + 1)) for at in (self.at[whole], part.at))
+        for at in np.unique(part.at).tolist() if whole.size else ():
             here, columns = slice(mine[at], mine[at + 1]), slice(at, at + self.length)
-            events, residuals, present = gappy[here], filled[here, columns], held[here, columns]
-            lacks = np.zeros((events.size, self.span))
+            residuals, present = part.residuals[here, columns], part.held[here, columns].astype(float)
+            lacks = np.zeros((len(present), self.span))
             lacks[:, columns] = self.exists[columns] - present
-            firm = ticker[events, None] == self.tickers
-            for partner, sums in self._iterate_partners(at, residuals, present) if whole.size else ():
+            firm = part.firm[here, None] == self.tickers + self.first_ticker
+            for partner, sums in self._iterate_partners(at, residuals, present):
                 if starts[partner] < starts[partner + 1]:
                     partners = whole[starts[partner] : starts[partner + 1]]
                     rho, n_short = self._pair_gappy(at, partners, (firm, lacks), sums)
                     total, short = total + rho, short + n_short
-            if at >= self.own:
-                earlier = slice(mine[max(at - self.width + 1, 0)], here.stop)
-                found, shared = _correlate_rows(residuals, present, filled[earlier, columns], held[earlier, columns])
-                other = gappy[earlier]
-                counts = (ticker[events, None] != ticker[other]) & (events[:, None] > other)
-                total += float((found * counts * (self.width - at + self.at[other])).sum())
-                short += int((shared[counts] < FEWEST_SHARED_SESSIONS).sum())
         return total, short
 
     def _lay_out(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -288,11 +364,11 @@ class _Block:
         if self.near.held is not None:  # fitted event by event: no slopes give the residuals back
             own, laid = self.near.held["residuals"][events], np.full(held.shape, np.nan)
             np.put_along_axis(laid, self.at[events, None] + np.arange(self.length), own, axis=1)
-            return np.nan_to_num(laid), np.isfinite(laid).astype(float)
+            return np.nan_to_num(laid), np.isfinite(laid)
         residuals = self.y[row] - self.intercept[events, None]
         for slope, x in zip(self.slopes, self.xs, strict=True):
             residuals -= slope[events, None] * (x[row] if x.shape[0] > 1 else x)
-        return residuals * held, held.astype(float)
+        return residuals * held, held
 
     def _iterate_partners(
         self, at: int, residuals: np.ndarray, present: np.ndarray

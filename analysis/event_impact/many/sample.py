@@ -363,10 +363,11 @@ def judge_events(design: BatchDesign, estimates: EventEstimates) -> EventPValues
     """
     n = estimates.car.size
     used = np.flatnonzero(estimates.is_used)
-    t, quantile, conformal = (np.full(n, np.nan) for _ in range(3))
+    t, (quantile, conformal) = np.full(n, np.nan), np.broadcast_to(np.nan, (2, n))
     if estimates.model not in ESTIMATORS:
         t[used] = np.maximum(2.0 * stdtr(estimates.df[used], -np.abs(estimates.scar[used])), parametric.SMALLEST_P)
     if estimates.windows.n_event == 1:
+        quantile, conformal = np.full((2, n), np.nan)
         for days in iterate_event_days(design, estimates):
             quantile[days.positions], conformal[days.positions] = _judge_single_sessions(design, days)
     return EventPValues(t, quantile, conformal)
