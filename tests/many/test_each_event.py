@@ -83,7 +83,7 @@ def test_every_event_has_the_numbers_of_its_own_study(ask, wide, model, window):
 
 @pytest.mark.parametrize("model", ["robust", "garch_market"])
 def test_registered_stories_have_the_numbers_of_their_own_pages(model):
-    table = SampleStudy(root=ROOT, model=model, windows="0:0", draws=0).described[0].set_index("event_id")
+    table = SampleStudy(root=ROOT, model=model, windows="0:0", draws=0).described.events.set_index("event_id")
     for story in ("ford-byd-2026", "ford-ev-spinoff-2022"):
         study = Study(root=ROOT, story=story, model=model, mask="none", source="snapshot")
         one = study.headline.sum_window(0, 0)

@@ -63,7 +63,7 @@ class EventTable:
     Attributes
     ----------
     frame : DataFrame
-        ``event_id, ticker, session`` as text, then the other columns of the file; one row an event.
+        ``event_id`` as text, ``ticker, session`` as categories, then the other columns of the file; one row an event.
     ticker_index, session_index : int arrays (events,)
         Place in the panel, -1 where there is none.
     reason : array (events,) of str
@@ -85,7 +85,7 @@ def _read_csv_or_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"Expected a CSV or Parquet file, found none at {path}.", "Check the path.")
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(path)
+            return pd.read_parquet(path, read_dictionary=["ticker", "session"])
         # "NA" and "NAN" are tickers; only an empty cell is missing
         text = dict.fromkeys(("event_id", "ticker", "date", "session", EARLIEST, LATEST, EXCHANGE), str)
         table: pd.DataFrame = pd.read_csv(
@@ -432,7 +432,7 @@ def read_events(path: Path) -> pd.DataFrame:
     if table["event_id"].isna().any():
         raise DataError(f"{int(table['event_id'].isna().sum())} events of {path} have no event_id.", "Name them.")
     table["event_id"] = table["event_id"].astype(str)
-    if table["event_id"].duplicated().any():
+    if table["event_id"].nunique() < len(table):
         twice = table["event_id"][table["event_id"].duplicated()].iloc[0]
         raise DataError(f"event_id {twice} appears more than once in {path}.", "Give every event its own.")
     first = ["event_id", "ticker", "session"]
@@ -552,23 +552,23 @@ def place_on(
     """
     if aligned is not None:
         events = events.assign(session=aligned.session)
-    ticker_code, tickers = pd.factorize(as_words(events["ticker"]))
-    session_code, found = pd.factorize(events["session"], use_na_sentinel=False)
-    column = pd.Series(found)
+    ticker_code, column = _factorize(events["ticker"])
+    tickers = as_words(column)
+    ticker_of = pd.Index(held).get_indexer(pd.Index(tickers))
+    session_code, column = _factorize(events["session"])
     dates = _parse_sessions(column)
     labels = as_words(column).where(dates.isna(), dates.dt.strftime("%Y-%m-%d"))
-    ticker_index = pd.Index(held).get_indexer(pd.Index(tickers))[ticker_code]
     session_of = np.where(dates.isna(), -1, sessions.get_indexer(pd.DatetimeIndex(dates)))
-    session_index = session_of[session_code]
+    ticker_index, session_index = ticker_of[ticker_code], session_of[session_code]
     said = np.full(len(column), "", dtype=object)
     for at in np.flatnonzero(session_of < 0):
         said[at] = _explain_session(labels.iloc[at], dates.iloc[at], sessions)
     reason = said[session_code]
     if aligned is not None:
         reason = np.where((session_index < 0) & (aligned.reason != ""), aligned.reason, reason)
-    for at in np.flatnonzero(ticker_index < 0):
-        name = tickers[ticker_code[at]]
-        reason[at] = f"ticker {name!r} has no returns" if name else "no ticker is given"
+    if (ticker_of < 0).any():
+        unknown = [f"ticker {name!r} has no returns" if name else "no ticker is given" for name in tickers]
+        reason = np.where(ticker_index < 0, np.array(unknown, dtype=object)[ticker_code], reason)
     placed = np.flatnonzero((ticker_index >= 0) & (session_index >= 0))
     keys = ticker_index[placed] * len(sessions) + session_index[placed]
     twice = placed[pd.Index(keys).duplicated()]
@@ -578,9 +578,23 @@ def place_on(
         names = events["event_id"].iloc[[first[key] for key in again.tolist()]]
         reason[twice] = [f"same ticker and session as event {name}" for name in names]
         ticker_index[twice] = -1
-    words = {"ticker": pd.Series(tickers).take(ticker_code), "session": labels.take(session_code)}
-    frame = events.assign(**{name: column.set_axis(events.index) for name, column in words.items()})
-    return EventTable(frame, ticker_index.astype(np.int64), session_index.astype(np.int64), reason, aligned)
+    words = {"ticker": _spread(tickers, ticker_code), "session": _spread(labels, session_code)}
+    return EventTable(
+        events.assign(**words), ticker_index.astype(np.int32), session_index.astype(np.int32), reason, aligned
+    )
+
+
+def _factorize(column: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Codes of the cells, and what they stand for."""
+    codes, found = pd.factorize(column, use_na_sentinel=False)
+    values = pd.Series(found)
+    return codes, values.astype(values.cat.categories.dtype) if values.dtype == "category" else values
+
+
+def _spread(words: pd.Series, code: np.ndarray) -> pd.Categorical:
+    """Words by their codes; a word may have several."""
+    place, categories = pd.factorize(words)
+    return pd.Categorical.from_codes(place[code], categories)
 
 
 def as_words(column: pd.Series) -> pd.Series:

@@ -5,9 +5,9 @@ returns, events -> panel, placed events -> estimates -> tests -> events.csv, aar
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -370,15 +370,43 @@ class BatchOutcome:
 
     Attributes
     ----------
-    events, aar : DataFrame
-        ``events.csv`` and ``aar.csv``.
+    opened, works
+        The batch, and every event window of it.
+    aar : DataFrame
+        ``aar.csv``.
     sample : dict
         ``sample.json``.
     """
 
-    events: pd.DataFrame
+    opened: OpenedBatch
+    works: list[WindowWork]
     aar: pd.DataFrame
     sample: dict[str, Any]
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """``events.csv``."""
+        return pd.concat(list(self.iterate_rows()), ignore_index=True)
+
+    def iterate_rows(self) -> Iterator[pd.DataFrame]:
+        """``events.csv`` in parts, so that a large one need not be held."""
+        for work in self.works:
+            for cut in range(0, len(work.reasons), ROWS_AT_ONCE):
+                yield _tabulate_events(self.opened, work, slice(cut, cut + ROWS_AT_ONCE))
+
+    @property
+    def words(self) -> list[pd.Series]:
+        """The text of ``events.csv``, all of it at least once."""
+        frame, aligned = self.opened.placed.frame, self.opened.placed.aligned
+        said = [work.reasons for work in self.works] + ([] if aligned is None else [aligned.note])
+        named = [
+            " ".join(each)
+            for work in self.works
+            if work.estimates.controls is not None
+            for each in work.estimates.controls
+        ]
+        texts = [frame["event_id"], frame["ticker"].cat.categories, frame["session"].cat.categories, named]
+        return [pd.Series(text, dtype="str") for text in (*texts, *map(pd.unique, said))]
 
 
 def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
@@ -420,10 +448,10 @@ def run_batch(request: BatchRequest, *, watch: Any = None) -> BatchOutcome:
     """
     with contextlib.ExitStack() as stack:
         opened = open_batch(request, stack)
-        return BatchOutcome(*describe_batch(opened, [opened.work(event, watch) for event in request.windows]))
+        return describe_batch(opened, [opened.work(event, watch) for event in request.windows])
 
 
-def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> BatchOutcome:
     """All windows of a batch: one row an event and window, one a day and window, and the sample.
 
     The sample's first level is the first window, with its groups and traits; ``windows`` lists all of them, and
@@ -455,9 +483,9 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> tuple[pd.Dat
         }
         for work, p in zip(works, adjusted, strict=True)
     ]
-    tabulated = [_tabulate_events(opened, work) for work in works], [_tabulate_days(work) for work in works]
-    events, days = (pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0] for parts in tabulated)
-    return events, days, windows[0] | sample | {"windows": windows}
+    days = [_tabulate_days(work) for work in works]
+    aar = pd.concat(days, ignore_index=True) if len(days) > 1 else days[0]
+    return BatchOutcome(opened, works, aar, windows[0] | sample | {"windows": windows})
 
 
 def _compare_groups(opened: OpenedBatch, work: WindowWork, used: np.ndarray) -> dict[str, Any]:
@@ -502,29 +530,26 @@ def _describe_regression(found: TraitRegression) -> dict[str, Any]:
     return columns | {test.name: describe_test(test) for test in found.terms}
 
 
-def _find_status(placed: EventTable, work: WindowWork) -> pd.Series:
-    """``used``, ``rejected``, or ``ambiguous`` for one that was rejected for that."""
-    kind = np.where(work.estimates.is_used, 0, 1)
-    if placed.aligned is not None:
-        kind[placed.aligned.is_ambiguous & (placed.aligned.session == "")] = 2
-    return pd.Series(["used", "rejected", "ambiguous"]).take(kind).reset_index(drop=True)
-
-
-def _tabulate_events(opened: OpenedBatch, work: WindowWork) -> pd.DataFrame:
-    placed, estimates, p = opened.placed, work.estimates, work.p_values
+def _tabulate_events(opened: OpenedBatch, work: WindowWork, rows: slice) -> pd.DataFrame:
+    estimates, aligned = work.estimates.select(rows), opened.placed.aligned
+    frame, said, kind = opened.placed.frame.iloc[rows], work.reasons[rows], np.where(estimates.is_used, 0, 1)
+    t, sample_quantile, conformal = (each[rows] for each in work.p_values)
     bhar, has_error = np.full(estimates.car.size, np.nan), estimates.model not in ESTIMATORS
     if work.result.bhar is not None:
-        bhar[estimates.is_used] = work.result.bhar
+        first = np.count_nonzero(work.estimates.is_used[: rows.start])
+        bhar[estimates.is_used] = work.result.bhar[first : first + np.count_nonzero(estimates.is_used)]
+    if aligned is not None:  # how one was resolved
+        kind[aligned.is_ambiguous[rows] & (aligned.session[rows] == "")] = 2
+        said = np.where(said == "", aligned.note[rows], said)
     is_unknown = np.isin(estimates.reason, (UNKNOWN_TICKER, UNKNOWN_SESSION, OUTSIDE_CALENDAR))
-    columns: dict[str, Any] = {n: quote_formulas(placed.frame[n]) for n in ("event_id", "ticker", "session")}
-    said = work.reasons
-    if placed.aligned is not None:  # how one was resolved
-        said = np.where(said == "", placed.aligned.note, said)
-    columns |= {"status": _find_status(placed, work), "reason": quote_formulas(pd.Series(said, dtype="str"))}
+    words = {name: as_words(frame[name]).reset_index(drop=True) for name in ("event_id", "ticker", "session")}
+    words |= {"status": pd.Series(["used", "rejected", "ambiguous"]).take(kind).reset_index(drop=True)}
+    words |= {"reason": pd.Series(said, dtype="str")}
+    columns: dict[str, Any] = {name: quote_formulas(column) for name, column in words.items()}
     columns |= {"n_estimation": pd.Series(estimates.n_estimation, dtype="Int64").mask(is_unknown)}
     columns |= {"car": estimates.car, "car_std_error": np.where(has_error, estimates.car_std_error, np.nan)}
-    columns |= {"scar": estimates.scar, "t": np.where(has_error, estimates.scar, np.nan), "p_t": p.t}
-    columns |= {"p_sample_quantile": p.sample_quantile, "p_conformal": p.conformal, "bhar": bhar}
+    columns |= {"scar": estimates.scar, "t": np.where(has_error, estimates.scar, np.nan), "p_t": t}
+    columns |= {"p_sample_quantile": sample_quantile, "p_conformal": conformal, "bhar": bhar}
     columns |= {"first": work.windows.event_first, "last": work.windows.event_last}
     if estimates.controls is not None:
         columns[CONTROLS] = quote_formulas(pd.Series([" ".join(names) for names in estimates.controls], dtype="str"))
@@ -579,21 +604,20 @@ def write_batch(outcome: BatchOutcome, out: Path, *, table_format: str = "csv") 
     """
 
     contents: dict[str, Any] = {"sample.json": json.dumps(outcome.sample, indent=2, allow_nan=False) + "\n"}
-    for name, table in (("events", outcome.events), ("aar", outcome.aar)):
-        contents[f"{name}.csv"] = partial(_write_rows, table)
-        if table_format == "parquet":
-            contents[f"{name}.parquet"] = table.to_parquet(index=False)
+    contents["events.csv"] = partial(_write_rows, outcome.iterate_rows(), outcome.words)
+    contents["aar.csv"] = partial(_write_rows, [outcome.aar], [outcome.aar["note"]] if "note" in outcome.aar else [])
+    if table_format == "parquet":
+        contents |= {f"{name}.parquet": getattr(outcome, name).to_parquet(index=False) for name in ("events", "aar")}
     make_folder(out)
     replace_files({out / name: content for name, content in contents.items()})
 
 
-def _write_rows(table: pd.DataFrame, handle: BinaryIO) -> None:
+def _write_rows(parts: Iterable[pd.DataFrame], words: Sequence[pd.Series], handle: BinaryIO) -> None:
     """A table as CSV with a plain header; missing cells are empty, text is quoted where some of it must be."""
-    words = [str(name) for name, kind in table.dtypes.items() if kind == "str"]
-    has_marks = any(table[name].str.contains('[",\\r\\n]').any() for name in words)
+    has_marks = any(text.str.contains('[",\\r\\n]').any() for text in words)
     style = arrow_csv.WriteOptions(include_header=False, quoting_style="needed" if has_marks else "none")
-    handle.write((",".join(table.columns) + "\n").encode())
-    for cut in range(0, len(table), ROWS_AT_ONCE):
-        part = table.iloc[cut : cut + ROWS_AT_ONCE]
-        part = part.assign(**{name: part[name].replace("", None) for name in words})
-        arrow_csv.write_csv(pa.Table.from_pandas(part, preserve_index=False), handle, style)
+    for at, part in enumerate(parts):
+        if not at:
+            handle.write((",".join(part.columns) + "\n").encode())
+        texts = {name: part[name].replace("", None) for name, kind in part.dtypes.items() if kind == "str"}
+        arrow_csv.write_csv(pa.Table.from_pandas(part.assign(**texts), preserve_index=False), handle, style)

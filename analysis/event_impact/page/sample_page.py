@@ -157,7 +157,7 @@ class SampleView:
     def labels(self) -> list[str]:
         """Share and day of the used events."""
         frame = self.opened.placed.frame[self.works[0].estimates.is_used]
-        return (frame["ticker"] + " " + frame["session"]).tolist()
+        return [f"{ticker} {session}" for ticker, session in zip(frame["ticker"], frame["session"], strict=True)]
 
     def say(self, value: float | None, work: WindowWork | None = None) -> str:
         """A mean: a signed percentage, or a multiple of the usual volume or volatility a day."""

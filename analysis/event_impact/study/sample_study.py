@@ -17,7 +17,7 @@ from event_impact.base.result import record_of
 from event_impact.base.root import find_root
 from event_impact.base.run_record import RunRecord
 from event_impact.events.articles import load_stories
-from event_impact.many.files import BatchRequest, OpenedBatch, WindowWork, describe_batch, open_batch
+from event_impact.many.files import BatchOutcome, BatchRequest, OpenedBatch, WindowWork, describe_batch, open_batch
 from event_impact.many.sample import LeftOutEvents, PlaceboDates, leave_each_out, replay_at_placebo_dates
 from event_impact.many.story_panel import decide_pooled_outcome
 from event_impact.market.returns import faultless_returns
@@ -187,11 +187,11 @@ class SampleStudy:
         outcomes = [decide_pooled_outcome(work.result, **rule) for work in self.works]
         return SampleView(
             self.name, self.opened, self.works, self.path, outcomes, self.placebo, self.left_out,
-            self.described[2], self.significance,
+            self.described.sample, self.significance,
         )  # fmt: skip
 
     @cached_property
-    def described(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    def described(self) -> BatchOutcome:
         """``events.csv``, ``aar.csv`` and ``sample.json``."""
         return describe_batch(self.opened, self.works)
 
@@ -215,9 +215,9 @@ class SampleStudy:
             parameters=self.parameters, inputs=self.hash_tables(), vintage=self.request.returns.name,
         )  # fmt: skip
         drawn = {drawing.name: drawing.numbers for drawing in screen.drawings}
-        windows = pd.DataFrame(self.described[2]["windows"]).drop(columns=["tests", "overlap", "recommendation"])
+        windows = pd.DataFrame(self.described.sample["windows"]).drop(columns=["tests", "overlap", "recommendation"])
         windows["outcome"] = self.view.outcomes
-        tables = {"events": self.described[0], "aar": self.described[1], screen.csv: windows, **drawn}
+        tables = {"events": self.described.events, "aar": self.described.aar, screen.csv: windows, **drawn}
         return Provenance(run, {name: write_csv(frame) for name, frame in tables.items()})
 
 
