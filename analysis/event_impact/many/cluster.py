@@ -426,13 +426,14 @@ class ClusterEngine:
             bhar = self._scatter(chosen, self._submit(run_task, chosen, buy_and_hold, {}))[positions]
         held = self._client.gather(self._submit(run_task, chosen, sum_sessions, {}))
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
-        correlation = self._correlate(chosen, sample)
+        overlap = count_overlaps(sample)
+        correlation = self._correlate(chosen, sample, overlap.n_pairs)
         return sampling.compose_sample(
-            sample, sampling.SampleParts(sums, more, correlation, bhar, portfolio), draws=draws, seed=seed
+            sample, sampling.SampleParts(sums, more, overlap, correlation, bhar, portfolio), draws=draws, seed=seed
         )
 
-    def _correlate(self, chosen: list[np.ndarray], sample: EventEstimates) -> MeanCorrelation:
-        n_pairs, waiting, found = count_overlaps(sample).n_pairs, deque[list[Any]](), [(0.0, 0)]
+    def _correlate(self, chosen: list[np.ndarray], sample: EventEstimates, n_pairs: int) -> MeanCorrelation:
+        waiting, found = deque[list[Any]](), [(0.0, 0)]
         days = np.logical_or.reduce(self._client.gather(self._client.map(see_days, self._worked, pure=False)))
         for block in cut_sessions(sample, days) if n_pairs else ():
             part = self._client.submit(merge_parts, self._submit(sum_block, chosen, block), pure=False)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from event_impact.base.result import TestResult, not_computable
 from event_impact.many.engine import EventEstimates
@@ -50,22 +51,19 @@ def count_overlaps(estimates: EventEstimates) -> Overlap:
     pairs = int((per_session * (per_session - 1) // 2).sum())
     for shift in range(1, min(windows.n_event, per_session.size)):
         pairs += int((per_session[:-shift] * per_session[shift:]).sum())
-    keys = np.sort(ticker * (int(session.max()) + windows.n_event + 1) + session)  # two firms are W apart or more
+    spread = int(session.max()) - windows.estimation_first + windows.n_event + 1  # no window reaches another firm
+    keys = ticker * spread + session
+    keys.sort()
     gaps = int((np.searchsorted(keys, keys + windows.n_event) - np.arange(1, keys.size + 1)).sum())
+    before = keys[
+        np.searchsorted(keys, keys + windows.estimation_last, "right") - 1
+    ]  # the last key where there is none
+    is_inside = (before >= keys + windows.estimation_first) & (before <= keys + windows.estimation_last)
     return Overlap(
-        n_sessions=int((per_session > 0).sum()), n_tickers=int(np.unique(ticker).size),
+        n_sessions=int((per_session > 0).sum()), n_tickers=int(np.count_nonzero(np.bincount(ticker))),
         n_sharing_session=int(per_session[per_session > 1].sum()), n_pairs=pairs, n_same_firm_pairs=gaps,
-        n_in_estimation=_count_contaminated(ticker, session, windows.estimation_first, windows.estimation_last),
+        n_in_estimation=int(is_inside.sum()),
     )  # fmt: skip
-
-
-def _count_contaminated(ticker: np.ndarray, session: np.ndarray, first: int, last: int) -> int:
-    width = int(session.max()) - first + last + 2
-    keys = np.sort(ticker * width + session)
-    own = keys // width
-    before = np.searchsorted(keys, np.maximum(keys + first, own * width), "left")
-    after = np.searchsorted(keys, np.maximum(keys + last, own * width - 1), "right")
-    return int((after > before).sum())
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def cut_blocks(session_index: np.ndarray, n_event: int, *, at_least: int = ENOUG
     Runs of windows that share no day are blocks. While there are fewer than ``at_least``, the place is cut that
     loses the fewest shared event days for the events on its smaller side; events of one session stay together.
     """
-    sessions, place = np.unique(session_index, return_inverse=True)
+    place, sessions = pd.factorize(session_index, sort=True)
     count = np.bincount(place)
     days = np.zeros(sessions.size)  # that windows on either side of the gap before each session share
     for step in range(1, min(n_event, sessions.size)):
@@ -202,8 +200,8 @@ def cluster_covariance(
     Each part with G/(G - 1); where the two-way variance of a coefficient is not positive, the larger one-way part
     stands in for all, and the note says so. Cameron, Gelbach and Miller (2011).
     """
-    labels = [np.unique(each, return_inverse=True)[1] for each in (ticker, block)]
-    labels.append(np.unique(labels[0] * (labels[1].max(initial=0) + 1) + labels[1], return_inverse=True)[1])
+    labels = [pd.factorize(each, sort=True)[0] for each in (ticker, block)]
+    labels.append(pd.factorize(labels[0] * (labels[1].max(initial=0) + 1) + labels[1])[0])
     scores, parts, sizes = x * residual[:, None], [], []
     for label in labels:
         sizes.append(int(label.max(initial=-1)) + 1)

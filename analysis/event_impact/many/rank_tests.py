@@ -66,12 +66,18 @@ def wilcoxon(car: np.ndarray) -> TestResult:
     n = values.size
     if n < 2:
         return not_computable(name, ONE_EVENT if car.size == 1 else f"{n} CARs differ from zero", null=null)
-    ranks = rank_values(np.abs(values))
-    total = float(ranks[values > 0].sum())
-    z = (total - n * (n + 1) / 4) / math.sqrt(float(np.square(ranks).sum()) / 4)
+    keys = (np.abs(values).view(np.uint64) << 1) | (
+        values > 0
+    )  # ordered as the numbers are, the sign of each beside it
+    keys.sort()
+    first = np.flatnonzero(np.append(True, np.diff(keys >> 1) != 0))
+    count = np.diff(first, append=n)
+    ranks = first + (count + 1) / 2
+    total = float(ranks @ np.add.reduceat(keys & 1, first))
+    z = (total - n * (n + 1) / 4) / math.sqrt(float(np.square(ranks) @ count) / 4)
     if n > EXACT_WILCOXON_UP_TO:
         return normal_result(name, z, null=null)
-    p = _exact_signed_rank_p(ranks, total)
+    p = _exact_signed_rank_p(np.repeat(ranks, count), total)
     note = "exact p" + ("; fewer than 6 events cannot reach 5 %" if n < 6 else "")
     return TestResult(name, null, f"signed ranks of {n} events", z, p, None, note)
 
@@ -88,12 +94,6 @@ def _exact_signed_rank_p(ranks: np.ndarray, total: float) -> float:
     ways /= ways.sum()
     at = round(2 * total)
     return min(1.0, 2.0 * min(float(ways[: at + 1].sum()), float(ways[at:].sum())))
-
-
-def rank_values(values: np.ndarray) -> np.ndarray:
-    """Midranks 1..n of finite values."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2.0)[place]
 
 
 @dataclass(frozen=True)

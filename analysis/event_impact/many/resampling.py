@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.special import fdtrc
 
 from event_impact.base.errors import EstimationError
@@ -107,7 +108,7 @@ def _draw_blocks(
     seed: int,
 ) -> TestResult:
     """The block-robust t of the mean CAR among that of drawn samples."""
-    label = np.unique(block, return_inverse=True)[1]
+    label = pd.factorize(block, sort=True)[0]
     sums, sizes = np.bincount(label, weights=car), np.bincount(label).astype(float)
     if sums.size < FEWEST_BLOCKS:
         reason = f"needs at least {FEWEST_BLOCKS} blocks of events that share no day, found {sums.size}"
@@ -134,7 +135,7 @@ def wild_term_test(
     null = "the tested coefficients are zero"
     kept = [column for column in range(x.shape[1]) if column not in tested]
     restricted = y - x[:, kept] @ np.linalg.lstsq(x[:, kept], y, rcond=None)[0]
-    label = np.unique(block, return_inverse=True)[1]
+    label = pd.factorize(block, sort=True)[0]
     n_blocks = int(label.max()) + 1
     scores, moments = np.zeros((n_blocks, x.shape[1])), np.zeros((n_blocks, x.shape[1], x.shape[1]))
     np.add.at(scores, label, x * restricted[:, None])

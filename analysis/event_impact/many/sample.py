@@ -145,14 +145,16 @@ def assess_sample(
         return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, None, "", reason)
     chosen = estimates.select(used)
     sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
-    correlation = mean_correlation(design, chosen, dependence.count_overlaps(chosen).n_pairs)
+    overlap = dependence.count_overlaps(chosen)
+    correlation = mean_correlation(design, chosen, overlap.n_pairs)
     spread = find_spread(sums, chosen) if with_ranks else None
     more = sample_days.gather_residual_sums(design, chosen, spread, workers=workers, on_progress=on_progress)
     bhar = None
     if draws > 0 and not is_activity:
         bhar = sample_days.buy_and_hold(design, chosen, None if held is None else held[used])
     portfolio = lay_out_portfolio(design, sample_days.total_by_session(design, chosen))
-    result = compose_sample(chosen, SampleParts(sums, more, correlation, bhar, portfolio), draws=draws, seed=seed)
+    parts = SampleParts(sums, more, overlap, correlation, bhar, portfolio)
+    result = compose_sample(chosen, parts, draws=draws, seed=seed)
     return replace(result, recommendation=f"{result.recommendation} {PERSISTENT}") if is_activity else result
 
 
@@ -164,13 +166,14 @@ def lay_out_portfolio(design: BatchDesign, total: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SampleParts:
-    """All that the statistics of a sample need besides its CARs; each part adds up over partitions of the events.
+    """All that the statistics of a sample need besides its CARs; what was summed adds up over partitions of the events.
 
     Attributes
     ----------
     sums : DaySums
     more : ResidualSums
         Those of ranks too, unless the rank tests are left out.
+    overlap : Overlap
     correlation : MeanCorrelation
     bhar : array (events,) or None
         Buy-and-hold abnormal returns; only drawn tests need them.
@@ -180,6 +183,7 @@ class SampleParts:
 
     sums: sample_days.DaySums
     more: sample_days.ResidualSums
+    overlap: dependence.Overlap
     correlation: MeanCorrelation
     bhar: np.ndarray | None
     portfolio: np.ndarray
@@ -207,7 +211,7 @@ def compose_sample(
     parts : SampleParts
         Gathered here or on several machines: the statistics cannot tell.
     """
-    n, overlap = chosen.car.size, dependence.count_overlaps(chosen)
+    n, overlap = chosen.car.size, parts.overlap
     spread = dependence.dependence_factor(parts.correlation.value, n)
     tests = _note_over_rejection(_run_all(chosen, parts, draws=draws, seed=seed), overlap, n)
     recommended, why = recommend_statistic(overlap, n, n_event=chosen.windows.n_event, tests=tests)
