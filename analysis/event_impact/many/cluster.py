@@ -345,10 +345,11 @@ class ClusterEngine:
         self._windows = windows
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] or math.inf for worker in workers]
-        self.partitions = cut_partitions(
+        parts = cut_partitions(
             tickers, ticker_index, session_index, n_sessions=len(source.sessions), limits=limits, controls=controls
         )
-        sent = (replace(part, positions=part.positions[:0]) for part in self.partitions)
+        self._positions = [part.positions for part in parts]  # all that need not travel, and all that stays here
+        sent = (replace(part, positions=part.positions[:0]) for part in parts)
         self._worked = [client.submit(work_on, source, part, windows, pure=False) for part in sent]
         self._places = (ticker_index, session_index)
         self.estimates = replace(self._gather_estimates(), controls=controls)
@@ -357,12 +358,12 @@ class ClusterEngine:
         """All events in the order of the table; those without a place keep their reason."""
         design, (tickers, sessions) = self._lay_out_nothing(), self._places
         whole = lay_out_sample(design, np.minimum(tickers, 0), sessions, windows=self._windows, keep_model=False)
-        for partition, worked in zip(self.partitions, self._worked, strict=True):  # all at once would not fit a worker
+        for positions, worked in zip(self._positions, self._worked, strict=True):  # all at once would not fit a worker
             part = self._client.submit(drop_days, worked, pure=False).result()
             for name, value in vars(part).items():
-                is_whole = isinstance(value, np.ndarray) and value.shape[-1] == partition.positions.size
+                is_whole = isinstance(value, np.ndarray) and value.shape[-1] == positions.size
                 if is_whole and name not in ("ticker_index", "session_index", "controls"):
-                    getattr(whole, name)[..., partition.positions] = value
+                    getattr(whole, name)[..., positions] = value
         return replace(whole, ticker_index=self._places[0], session_index=self._places[1])
 
     def _lay_out_nothing(self) -> BatchDesign:
@@ -384,13 +385,13 @@ class ClusterEngine:
         """The tests of single events, in the order of the table."""
         if self._windows.n_event > 1:
             return sampling.judge_events(self._lay_out_nothing(), self.estimates)
-        everything = [np.ones(part.positions.size, dtype=bool) for part in self.partitions]
+        everything = [np.ones(positions.size, dtype=bool) for positions in self._positions]
         found = self._submit(run_task, everything, sampling.judge_events, {})
         return sampling.EventPValues(*self._scatter(everything, found, 3).T)
 
     def _scatter(self, chosen: list[np.ndarray], futures: list[Any], *shape: int) -> np.ndarray:
         """Numbers of the chosen events of each partition, one row an event of the table; NaN for the others."""
-        held = [part.positions[each] for part, each in zip(self.partitions, chosen, strict=True) if each.any()]
+        held = [positions[each] for positions, each in zip(self._positions, chosen, strict=True) if each.any()]
         whole = np.full((self._places[0].size, *shape), np.nan)
         for where, future in zip(held, futures, strict=True):
             whole[where] = np.transpose(future.result())
@@ -416,7 +417,7 @@ class ClusterEngine:
             return sampling.assess_sample(
                 self._lay_out_nothing(), self.estimates.select(positions), draws=draws, seed=seed
             )
-        chosen = [is_chosen[part.positions] for part in self.partitions]
+        chosen = [is_chosen[positions] for positions in self._positions]
         sample = self.estimates.select(positions)
         sums = add_up((part.result() for part in self._submit(run_task, chosen, gather_day_sums, {})), on_progress)
         futures = self._submit(run_task, chosen, gather_residual_sums, {"spread": sampling.find_spread(sums, sample)})
