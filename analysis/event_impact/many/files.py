@@ -340,6 +340,7 @@ def _open_on_cluster(
         held = len(tickers)
         raise DataError(f"Benchmark {request.benchmark} is not among the {held} tickers of {request.returns}.")
     placed = tables.place_on(events, tickers, sessions, aligned)
+    pa.default_memory_pool().release_unused()  # what reading took, before the workers need it
     factors = request.factors.resolve() if request.factors and request.model in FACTORS_OF_MODEL else None
     source = Source(request.returns.resolve(), request.benchmark, request.model, factors, sessions, request.allow_large)
 

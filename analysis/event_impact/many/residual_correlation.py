@@ -279,20 +279,22 @@ class BlockEvents:
         total, _, _, scale = self._ends[side]
         shifts, day = np.arange(scale.shape[1]), np.arange(self.span)
         count = np.maximum(self.shared[side][self.at, : shifts.size], 1)
-        starts = np.searchsorted(self.at, np.arange(self.n_sessions))
-        has = np.diff(starts, append=self.at.size) > 0
+        starts = np.searchsorted(self.at, np.arange(self.n_sessions + 1))
+        has = np.diff(starts) > 0
 
         def add_up(values: np.ndarray) -> np.ndarray:
             found = np.zeros((self.n_sessions, shifts.size))
-            found[has] = np.add.reduceat(values, starts[has], axis=0)
+            found[has] = np.add.reduceat(values, starts[:-1][has], axis=0)
             return found[:, :, None]
 
         def weigh(values: np.ndarray, series: np.ndarray) -> np.ndarray:
             if series.shape[0] == 1:
                 return np.asarray(add_up(values) * series)
-            weights = np.zeros((self.n_sessions, shifts.size, series.shape[0]))
-            weights[self.at, :, self.row] = values
-            return np.asarray(weights @ series)
+            found = np.zeros((self.n_sessions, shifts.size, self.span))
+            for k in np.flatnonzero(has):
+                events = slice(starts[k], starts[k + 1])
+                np.matmul(values[events].T, series.take(self.row[events], axis=0), out=found[k])
+            return found
 
         units = weigh(scale, self.y)
         units -= add_up(scale * (self.intercept[:, None] + total / count))
@@ -349,10 +351,14 @@ class BlockEvents:
             lacks = np.zeros((len(present), self.span))
             lacks[:, columns] = self.exists[columns] - present
             firm = part.firm[here, None] == self.tickers + self.first_ticker
-            for partner, sums in self._iterate_partners(at, residuals, present):
+            low, high = max(at - self.own, 0), min(at + self.width, self.n_sessions)
+            near = np.flatnonzero(
+                np.bincount(self.row[whole[starts[low] : starts[high]]])
+            )  # tickers of all its partners
+            for partner, sums in self._iterate_partners(at, residuals, present, near):
                 if starts[partner] < starts[partner + 1]:
                     partners = whole[starts[partner] : starts[partner + 1]]
-                    rho, n_short = self._pair_gappy(at, partners, (firm, lacks), sums)
+                    rho, n_short = self._pair_gappy(at, partners, (firm, lacks, near), sums)
                     total, short = total + rho, short + n_short
         return total, short
 
@@ -371,14 +377,15 @@ class BlockEvents:
         return residuals * held, held
 
     def _iterate_partners(
-        self, at: int, residuals: np.ndarray, present: np.ndarray
+        self, at: int, residuals: np.ndarray, present: np.ndarray, near: np.ndarray
     ) -> Iterator[tuple[int, list[np.ndarray]]]:
         """Sessions whose events pair with gappy ones of one session, and the latter's sums over the shared columns.
 
-        Sums of their residuals, squares and number, and of residuals times the outcome of each ticker and each regressor.
+        Sums of their residuals, squares and number, and of residuals times the outcome of near tickers and each regressor.
         """
         window = slice(at, at + self.length)
-        series = [np.ones((1, self.length)), self.y[:, window], *(x[:, window] for x in self.xs)]
+        y = self.y[:, window] if near.size == len(self.y) else self.y[near, window]
+        series = [np.ones((1, self.length)), y, *(x[:, window] for x in self.xs)]
         whole = [np.square(residuals).sum(axis=1), present.sum(axis=1), *(residuals @ each.T for each in series)]
         for step in (1, -1):
             sums = [each.copy() for each in whole]
@@ -395,18 +402,18 @@ class BlockEvents:
                     yield at + step * shift, sums
 
     def _pair_gappy(
-        self, at: int, partners: np.ndarray, gappy: tuple[np.ndarray, np.ndarray], sums: list[np.ndarray]
+        self, at: int, partners: np.ndarray, gappy: tuple[np.ndarray, ...], sums: list[np.ndarray]
     ) -> tuple[float, int]:
         """Pairs of the gappy events of session ``at`` with others of one session, weighted by shared event days.
 
         Parameters
         ----------
-        gappy : (bool array (gappy events, rows), array (gappy events, columns))
-            The event's own ticker, and 1 where it lacks a column that others have.
+        gappy : (bool array (gappy events, rows), array (gappy events, columns), int array)
+            The event's own ticker, 1 where it lacks a column that others have, and the rows of the sums' outcome.
         sums : list of arrays
             From :meth:`_iterate_partners`.
         """
-        (firm, lacks), partner = gappy, int(self.at[partners[0]])
+        (firm, lacks, near), partner = gappy, int(self.at[partners[0]])
         shift, side = abs(partner - at), HEAD if partner >= at else TAIL
         square, count, total, outcome, *regressors = sums
         is_enough, row = count >= FEWEST_SHARED_SESSIONS, self.row[partners]
@@ -418,7 +425,7 @@ class BlockEvents:
         lacked, size = lacks[:, gaps], np.maximum(count, 1.0)[:, None]
         lost = self.y_by_day[gaps].take(row, axis=1)
         lost -= self.intercept[partners]
-        cross = outcome.take(row, axis=1)
+        cross = outcome.take(np.searchsorted(near, row), axis=1)
         cross -= total * self.intercept[partners]
         for slope, x, product in zip(self.slopes, self.xs, regressors, strict=True):
             own = row if len(x) > 1 else slice(None)
