@@ -237,7 +237,7 @@ def cut_partitions(
     cells = min(CELLS_PER_PARTITION, PARTITION_SHARE * min(limits, default=math.inf) / BYTES_PER_CELL)
     per_partition = max(1, int(cells) // max(1, n_sessions))
     n_parts = min(used.size, max(-(-used.size // per_partition), PARTITIONS_PER_WORKER * max(1, len(limits))))
-    parts = []
+    parts: list[Partition] = []
     for run in np.array_split(used, n_parts) if n_parts else []:
         low, high = np.searchsorted(ticker_index[order], [run[0], run[-1] + 1])
         positions = order[low:high]

@@ -620,5 +620,5 @@ def _write_rows(parts: Iterable[pd.DataFrame], words: Sequence[pd.Series], handl
     for at, part in enumerate(parts):
         if not at:
             handle.write((",".join(part.columns) + "\n").encode())
-        texts = {name: part[name].replace("", None) for name, kind in part.dtypes.items() if kind == "str"}
+        texts = {str(name): part[name].replace("", None) for name, kind in part.dtypes.items() if kind == "str"}
         arrow_csv.write_csv(pa.Table.from_pandas(part.assign(**texts), preserve_index=False), handle, style)

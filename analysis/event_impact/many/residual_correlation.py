@@ -7,9 +7,9 @@ of the tickers add up: unit vectors are summed, the residuals of events with gap
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -129,8 +129,8 @@ class BlockPart:
 
     Attributes
     ----------
-    units : tuple of arrays (sessions, shifts, columns)
-        Sums of the unit vectors of events without gaps of their own: tails, and heads.
+    tails, heads : arrays (sessions, shifts, columns)
+        Sums of the unit vectors of events without gaps of their own.
     count, lone : arrays (sessions,)
         Those events, and those with a unit vector.
     same, short : float, int
@@ -139,7 +139,8 @@ class BlockPart:
         Events with gaps: their session and ticker, residuals on all columns, 0 where there is none, and where there is one.
     """
 
-    units: tuple[np.ndarray, np.ndarray]
+    tails: np.ndarray
+    heads: np.ndarray
     count: np.ndarray
     lone: np.ndarray
     same: float
@@ -152,24 +153,23 @@ class BlockPart:
 
 def merge_parts(parts: Sequence[BlockPart]) -> BlockPart:
     """All parts of a block as one."""
-    order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
-    summed = {name: sum(vars(part)[name] for part in parts) for name in ("count", "lone", "same", "short")}
-    units = tuple(sum(part.units[side] for part in parts) for side in (TAIL, HEAD))
-    names = ("at", "firm", "residuals", "held")
-    laid = {name: np.concatenate([vars(part)[name] for part in parts])[order] for name in names}
-    return replace(parts[0], units=units, **summed, **laid)
+    laid: dict[str, Any] = {name: [vars(part)[name] for part in parts] for name in vars(parts[0])}
+    stacked: dict[str, Any] = {name: np.concatenate(laid.pop(name)) for name in ("at", "firm", "residuals", "held")}
+    order = np.argsort(stacked["at"], kind="stable")
+    summed = {name: sum(each) for name, each in laid.items()}
+    return BlockPart(**summed, **{name: each[order] for name, each in stacked.items()})
 
 
 def pair_sums(part: BlockPart, block: SessionBlock) -> tuple[float, int]:
     """Pairs of one firm, pairs without gaps of their own, and pairs in which both events have some."""
-    (tails, heads), total, short, own = part.units, part.same, part.short, block.own
+    total, short, own = part.same, part.short, block.own
     for shift in range(block.width):
         later, earlier = slice(own, None), slice(own - shift, block.n_sessions - shift)
         pairs = part.count[later] * (part.count[earlier] if shift else part.count[later] - 1)
         short_pairs = int(pairs[block.shared[HEAD][later, shift] < FEWEST_SHARED_SESSIONS].sum())
         short += short_pairs if shift else short_pairs // 2
-        if shift < heads.shape[1]:
-            cross = float(np.einsum("ij,ij->", heads[later, shift], tails[earlier, shift]))
+        if shift < part.heads.shape[1]:
+            cross = float(np.einsum("ij,ij->", part.heads[later, shift], part.tails[earlier, shift]))
             total += (block.width - shift) * (cross if shift else (cross - float(part.lone[later].sum())) / 2.0)
     held = part.held.astype(float)
     for at in np.unique(part.at[part.at >= own]).tolist():
@@ -308,12 +308,12 @@ class BlockEvents:
     def sum_up(self) -> BlockPart:
         """What the other events of the block need of these."""
         heads = self._sum_units(HEAD)
-        units = (heads if self.width == 1 else self._sum_units(TAIL)), heads
+        tails = heads if self.width == 1 else self._sum_units(TAIL)
         count = np.bincount(self.at[self.is_whole], minlength=self.n_sessions)
         lone = np.bincount(self.at, weights=self._ends[HEAD][3][:, 0] > 0, minlength=self.n_sessions)
         gappy = np.flatnonzero(~self.is_whole)
         places = self.at[gappy], self.near.ticker_index[gappy] + self.first_ticker
-        return BlockPart(units, count, lone, *self._sum_same(), *places, *self._lay_out(gappy))
+        return BlockPart(tails, heads, count, lone, *self._sum_same(), *places, *self._lay_out(gappy))
 
     def _sum_same(self) -> tuple[float, int]:
         """Pairs of one firm, which count as 1, less what unit vectors make of them."""
