@@ -76,9 +76,8 @@ def parse_date(name: str, value: Any) -> date:
     with contextlib.suppress(ValueError):
         if isinstance(value, str) and DATE_PATTERN.fullmatch(value) and value.isascii():
             return date.fromisoformat(value)
-    raise ConfigError(
-        f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", "For example: --as-of 2026-02-13"
-    )
+    hint = "For example: --as-of 2026-02-13"
+    raise ConfigError(f"{name}: expected a date written YYYY-MM-DD, found {value!r}.", hint)
 
 
 def parse_int(name: str, value: Any, low: int, high: int) -> int:
@@ -238,7 +237,18 @@ class StudyConfig:
         for entry in fields(self):
             value = entry.metadata["parse"](entry.name, getattr(self, entry.name), *entry.metadata["limits"])
             object.__setattr__(self, entry.name, value)
-        self._check_windows()
+        lowest, why = -self.gap_sessions, "would overlap the estimation window or leave the study"
+        farthest, shown = lowest - self.estimation_sessions, "leaves what the figures can show"
+        judged = [(name, window, lowest, why) for name in ("windows", "runup") for window in getattr(self, name)]
+        for name, (first, last), least, said in (*judged, ("path", self.path, farthest, shown)):
+            if first < least or last > LAST_WINDOW_SESSION:
+                told = f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}."
+                raise ConfigError(told, "Choose a shorter window or a longer gap_sessions.")
+        if (0, 0) not in self.windows:
+            said = "windows: the headline window 0:0 is missing."
+            raise ConfigError(said, "Add it: the declared headline is always tested.")
+        if self.path[0] > 0 or self.path[1] < 0:
+            raise ConfigError(f"path: {self.path[0]}:{self.path[1]} does not hold the event session 0.", "Include 0.")
 
     @classmethod
     def from_parameters(cls, **parameters: Any) -> "StudyConfig":
@@ -255,20 +265,6 @@ class StudyConfig:
             hint = f"{did_you_mean(unknown[0], PARAMETERS)} The parameters are: {', '.join(PARAMETERS)}."
             raise ConfigError(f"unknown parameter {', '.join(unknown)}.", hint.strip())
         return cls(**parameters)
-
-    def _check_windows(self) -> None:
-        lowest, why = -self.gap_sessions, "would overlap the estimation window or leave the study"
-        farthest, shown = lowest - self.estimation_sessions, "leaves what the figures can show"
-        judged = [(name, window, lowest, why) for name in ("windows", "runup") for window in getattr(self, name)]
-        for name, (first, last), least, said in (*judged, ("path", self.path, farthest, shown)):
-            if first < least or last > LAST_WINDOW_SESSION:
-                told = f"{name}: the window {first}:{last} {said}; allowed is {least}..{LAST_WINDOW_SESSION}."
-                raise ConfigError(told, "Choose a shorter window or a longer gap_sessions.")
-        if (0, 0) not in self.windows:
-            said = "windows: the headline window 0:0 is missing."
-            raise ConfigError(said, "Add it: the declared headline is always tested.")
-        if self.path[0] > 0 or self.path[1] < 0:
-            raise ConfigError(f"path: {self.path[0]}:{self.path[1]} does not hold the event session 0.", "Include 0.")
 
     def as_parameters(self) -> dict[str, Any]:
         """The parameters as plain JSON values, in the order of the parameters cell."""

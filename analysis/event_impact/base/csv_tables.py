@@ -156,8 +156,7 @@ def append_rows(content: bytes, rows: Iterable[Mapping[str, str]], *, name: str)
             said = f"{cell[:40]!r} begins like a formula or holds a control character"
             check_row(is_plain and not is_executable(cell), f"{name}, {column}", said, "Write it as plain text.")
         writer.writerow([clean_cell(row.get(c, "")) for c in header])
-    between = b"" if content.endswith(b"\n") else end.encode()
-    return content + between + buffer.getvalue().encode()
+    return content + (b"" if content.endswith(b"\n") else end.encode()) + buffer.getvalue().encode()
 
 
 def check_row(is_sound: bool, where: str, what: str, hint: str = "Mend the row; see data/README.md.") -> None:

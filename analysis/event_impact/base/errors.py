@@ -33,8 +33,7 @@ class StudyError(Exception):
     exit_code: int = 4
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = message, hint
         super().__init__(f"{message} {hint}".strip())
 
 

@@ -99,8 +99,8 @@ class RunRecord:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values under the names of the fields; numbers that are none are null."""
-        values = {f.name: clean(getattr(self, f.name)) for f in fields(self)}
-        return {name: value for name, value in values.items() if value is not None or name not in NOW_AND_THEN}
+        values = clean(vars(self)).items()
+        return {name: value for name, value in values if value is not None or name not in NOW_AND_THEN}
 
     def as_text(self) -> str:
         """The content of ``run.json``, checked.
@@ -124,16 +124,15 @@ def read_record(values: Any) -> RunRecord:
         If it is no record, or does not fit the schema.
     """
     if isinstance(values, dict) and values.get("schema_version", 1) == 1:
-        values = _upgrade(values)
+        # of the first version: what it lacks is empty, what is unknown goes
+        known, blank = {f.name for f in fields(RunRecord)}, RunRecord(story="", as_of="", status="").as_json()
+        values = (
+            blank
+            | {name: value for name, value in values.items() if name in known}
+            | {"schema_version": SCHEMA_VERSION}
+        )
     check_schema(values)
     return RunRecord(**values)
-
-
-def _upgrade(values: dict[str, Any]) -> dict[str, Any]:
-    """A record of the first version under today's names: what it lacks is empty, what is unknown goes."""
-    known = {f.name for f in fields(RunRecord)}
-    blank = RunRecord(story="", as_of="", status="").as_json()
-    return {**blank, **{name: value for name, value in values.items() if name in known}, "schema_version": 2}
 
 
 def check_schema(values: Any) -> None:

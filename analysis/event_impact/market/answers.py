@@ -136,8 +136,7 @@ def parse_bars(answer: Answer, *, minutes: int, until: pd.Timestamp) -> tuple[pd
     DataError
         For an empty, zoneless or misshapen answer.
     """
-    where = f"the provider's bars of {answer.ticker}"
-    frame = _check_shape(answer.frame, BARS[2:], where)
+    frame = _check_shape(answer.frame, BARS[2:], f"the provider's bars of {answer.ticker}")
     frame = frame.set_axis(pd.DatetimeIndex(frame.index).tz_convert("UTC")).sort_index()
     frame = frame[~frame.index.duplicated() & (frame.index <= until - pd.Timedelta(minutes=minutes))]
     figures, doubts = checks.set_aside_figures(frame[frame["close"].notna()].assign(dividend=0.0), label=INSTANT)

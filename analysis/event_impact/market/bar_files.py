@@ -145,10 +145,9 @@ def _convention(row: Mapping[Any, Any]) -> Convention:
         minutes, zone = float(row["bar_minutes"]), str(row.get("zone") or "UTC")
         pd.Timestamp("2000-01-01").tz_localize(zone)
         convention = Convention(int(minutes), str(row["label"]), int(row.get("shift_minutes") or 0), zone)
-        if convention.label in LABELS and minutes == convention.bar_minutes and 1 <= minutes <= 60:
-            return convention
-        reason = "expected 1 to 60 whole minutes and a label that is start or end"
+        if convention.label not in LABELS or minutes != convention.bar_minutes or not 1 <= minutes <= 60:
+            raise ValueError("expected 1 to 60 whole minutes and a label that is start or end")
+        return convention
     except (ValueError, KeyError) as error:
-        reason = str(error)
-    said = ", ".join(f"{name}={row.get(name, '')}" for name in BAR_COLUMNS)
-    raise DataError(f"a file of bars says {said}: {reason}.", "See data/README.md.")
+        said = ", ".join(f"{name}={row.get(name, '')}" for name in BAR_COLUMNS)
+        raise DataError(f"a file of bars says {said}: {error}.", "See data/README.md.") from error

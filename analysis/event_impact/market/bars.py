@@ -207,8 +207,7 @@ def _read_table(raw: pd.DataFrame, convention: Convention, where: str) -> pd.Dat
 
 
 def _check_steps(regular: pd.DataFrame, minutes: int, where: str) -> None:
-    stretch = regular.groupby(["session", "part"])
-    usual = stretch["since"].agg(lambda since: since.diff().median())
+    usual = regular.groupby(["session", "part"])["since"].agg(lambda since: since.diff().median())
     is_even = (regular["since"] % minutes).nunique() == 1 and not (usual > minutes).any()
     check_table(is_even, where, f"its bars are not all of {minutes} minutes", "Give one length of bar a file.")
     step = np.exp(np.abs(np.log(regular["close"]).groupby(regular["session"]).diff().to_numpy()))
@@ -224,8 +223,7 @@ def _judge_volume(frame: pd.DataFrame, regular: pd.DataFrame, minutes: int, wher
     traded = regular[regular["volume"].notna() & (regular["part"] == 0)]
     if traded["session"].nunique() < MIN_JUDGED_SESSIONS or not traded["volume"].any():
         return ["Too little volume is recorded to vouch for what the labels mean."]
-    order = traded.groupby("session").cumcount()
-    first, second = (traded[order == k].set_index("session") for k in (0, 1))
+    first, second = (traded.groupby("session").nth(k).set_index("session") for k in (0, 1))
     outside = frame[frame["is_extended"]].set_index("session")
     early = outside["volume"][outside["since"] > -minutes]
     before = (early / first["volume"].reindex(early.index)).median()
@@ -372,5 +370,4 @@ def make_grid(
 
 def _lay(bars: Bars, part: int) -> pd.DataFrame:
     """Closes by session and minutes since the open."""
-    held = bars.regular[bars.regular["part"] == part]
-    return held.pivot(index="session", columns="since", values="close")
+    return bars.regular[bars.regular["part"] == part].pivot(index="session", columns="since", values="close")

@@ -33,6 +33,7 @@ ALIASES = {
 """Ours -> theirs, without signs and case: Yahoo!, Stooq, Nasdaq, Alpha Vantage, Tiingo and the like."""
 SOUND_FIGURES = "Give sound figures with --source PATH, or fetch them again."
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+Span = tuple[pd.Timestamp, pd.Timestamp]
 SET_ASIDE, NOTED, DOUBTFUL, ACCEPTED = "set aside", "noted", "doubtful", "accepted"
 
 
@@ -66,9 +67,6 @@ class Doubt:
         """What makes two doubts the same."""
         return f"{self.session}{self.field} {self.found}"
 
-    def __str__(self) -> str:
-        return f"{' '.join(filter(None, (self.field, self.found)))} of {self.session} {self.state}: {self.reason}"
-
 
 def accept_doubts(doubts: Iterable[Doubt], accepted: Iterable[str]) -> tuple[Doubt, ...]:
     """The doubts, those marked that somebody accepted: by session and field, with or without the figure."""
@@ -91,9 +89,7 @@ def describe_doubts(ticker: str, doubts: Iterable[Doubt]) -> list[str]:
     ]
 
 
-def tell_stopping(
-    doubts: Mapping[str, tuple[Doubt, ...]], windows: Mapping[str, tuple[pd.Timestamp, pd.Timestamp]]
-) -> str:
+def tell_stopping(doubts: Mapping[str, tuple[Doubt, ...]], windows: Mapping[str, Span]) -> str:
     """What is used inside the windows of a study, looks wrong, and nobody accepted, in words; empty where nothing is.
 
     Parameters
@@ -142,8 +138,7 @@ def parse_prices(raw: pd.DataFrame, where: str) -> pd.DataFrame:
     check_table(not raw.empty, where, "there are no rows")
     frame = pd.DataFrame({name: _to_numbers(raw, name, where) for name in (*PRICE_COLUMNS, *OPTIONAL_COLUMNS)})
     frame.index = _to_sessions(raw["date"], where)
-    empty = frame.columns[frame.isna().all()].intersection(["dividend", "split"])
-    frame[empty] = 0.0
+    frame[frame.columns[frame.isna().all()].intersection(["dividend", "split"])] = 0.0
     return frame
 
 

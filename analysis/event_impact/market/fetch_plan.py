@@ -12,11 +12,11 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import Story, load_stories
 from event_impact.events.calendars import SessionHours
 from event_impact.events.peer_lists import load_peers
-from event_impact.events.sessions import align_story
+from event_impact.events.sessions import Alignment, align_story
+from event_impact.market.checks import Span
 from event_impact.reading.tickers import AMERICAN, SUFFIXES
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 600.0
-Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ def guess_exchange(ticker: str) -> str | None:
     return SUFFIXES.get(ticker.rsplit(".", 1)[1]) if "." in ticker else AMERICAN[0]
 
 
-def span_needed(story: Story) -> Span:
-    """From the first estimation session of a story to the last of its windows, as declared by default."""
-    config, alignment = StudyConfig(), align_story(story)
+def span_needed(alignment: Alignment, config: StudyConfig) -> Span:
+    """From the first estimation session of a story to the last of its windows and candidate sessions."""
     event, last = alignment.event_session, max(max(end for _, end in config.windows), alignment.hull[1])
     first = -config.gap_sessions - config.estimation_sessions
     return alignment.hours.offset(event, first), alignment.hours.offset(event, last)
@@ -98,7 +97,7 @@ def plan_fetch(
     for ticker in exchanges:
         if not TICKER_PATTERN.fullmatch(ticker):
             raise ConfigError(f"{ticker!r} is neither a story nor a ticker.", "List the stories with: impact stories")
-    spans = [(ticker, *span_needed(s)) for s in asked for ticker in (s.ticker, s.benchmark)]
+    spans = [(t, *span_needed(align_story(s), StudyConfig())) for s in asked for t in (s.ticker, s.benchmark)]
     windows = {t: (min(a for u, a, _ in spans if u == t), max(b for u, _, b in spans if u == t)) for t, _, _ in spans}
     opening = min((a.published_earliest.date() for story in asked for a in story.articles), default=None)
     final = end or today

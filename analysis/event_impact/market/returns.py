@@ -113,8 +113,7 @@ def faultless_returns(history: PriceHistory) -> tuple[pd.DataFrame, tuple[str, .
     notes : tuple of str
         What was taken out, in words.
     """
-    hours = load_hours(history.exchange)
-    sessions = hours.between(history.frame.index[0], history.frame.index[-1])
+    sessions = load_hours(history.exchange).between(history.frame.index[0], history.frame.index[-1])
     returns = total_returns(history.frame.reindex(sessions))
     notes = [f"{history.ticker}: {note}." for note in history.notes]
     wrong = history.faults["session"][history.faults["action"] == "mask_return"]

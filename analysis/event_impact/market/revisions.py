@@ -99,16 +99,16 @@ def compare_snapshot(ticker: str, old: pd.DataFrame, new: pd.DataFrame, *, again
     """Compare a first download with the embedded figures of another vendor, by closes alone."""
     both = old.index.intersection(new.index)
     before, after = old.loc[both, "close"], new.loc[both, "close"]
-    if both.empty:
-        return Comparison(ticker, against, 0, (), ("no session in common",))
-    if (factor := find_factor(before, after)) is not None:
-        text = f"all closes differ from {against} by a factor of {factor:.4g}: another unit, a split or another listing"
-        return Comparison(ticker, against, len(both), (text,), ())
     changed = differs(before, after, SNAPSHOT_TOLERANCE, CENT_TOLERANCE)
-    said = f"{int(changed.sum())} of {len(both)} closes differ from {against} by more than {SNAPSHOT_TOLERANCE:.1%}"
-    if changed.mean() > SNAPSHOT_SHARE:
-        return Comparison(ticker, against, len(both), (f"{said}, the first on {changed.index[changed][0].date()}",), ())
-    return Comparison(ticker, against, len(both), (), (said,) if changed.any() else ())
+    revision, note = "", "no session in common" if both.empty else ""
+    if (factor := find_factor(before, after)) is not None:
+        factored = f"all closes differ from {against} by a factor of {factor:.4g}"
+        revision = f"{factored}: another unit, a split or another listing"
+    elif changed.any():
+        note = f"{int(changed.sum())} of {len(both)} closes differ from {against} by more than {SNAPSHOT_TOLERANCE:.1%}"
+        if changed.mean() > SNAPSHOT_SHARE:
+            revision, note = f"{note}, the first on {changed.index[changed][0].date()}", ""
+    return Comparison(ticker, against, len(both), (revision,) if revision else (), (note,) if note else ())
 
 
 def differs(before: pd.Series, after: pd.Series, relative: float, absolute: float) -> pd.Series:

@@ -5,7 +5,6 @@ Known faults come from ``data/faults.csv`` and travel with the prices.
 """
 
 import contextlib
-import hashlib
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from event_impact.base.errors import DataError
 from event_impact.events.calendars import load_hours
 from event_impact.market import checks
 from event_impact.market.plausibility import find_doubts
-from event_impact.market.vintages import Vintage, choose_vintage, find_last
+from event_impact.market.vintages import Vintage, choose_vintage, digest, find_last
 
 MANIFEST_COLUMNS = (
     "file", "sha256", "rows", "first_session", "last_session", "ticker", "currency",
@@ -61,21 +60,11 @@ class PriceHistory:
     doubts: tuple[checks.Doubt, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
-    def has_open(self) -> bool:
-        """Whether every session has an opening price."""
-        return bool(self.frame["open"].notna().all())
-
 
 def read_manifest(data: Path | Tables) -> pd.DataFrame:
     """The embedded files of daily figures, one row each; bars of minutes stand in the same table and are left out."""
     manifest = open_tables(data).read("manifest.csv", MANIFEST_COLUMNS)
     return manifest[~manifest["file"].str.startswith(BARS_FOLDER)]
-
-
-def digest(content: bytes) -> str:
-    """sha256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def read_frame(path: Path, content: bytes) -> pd.DataFrame:

@@ -25,6 +25,11 @@ MAX_RAW_BYTES = 2_000_000
 """A larger answer, compressed, is not kept; the manifest says so."""
 
 
+def digest(content: bytes) -> str:
+    """sha256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 @dataclass(frozen=True)
 class Vintage:
     """One download.
@@ -60,7 +65,7 @@ class Vintage:
             path = self.folder / name
             if path.is_symlink() or not path.is_file():
                 return f"{name} is missing"
-            if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+            if digest(path.read_bytes()) != entry["sha256"]:
                 return f"{name} has another hash than its manifest says"
         return ""
 
@@ -76,7 +81,7 @@ class Vintage:
             content = (self.folder / name).read_bytes()
         except OSError as error:
             raise DataError(f"{self.name}: {name} cannot be read ({error.strerror}).", "Fetch again.") from error
-        if hashlib.sha256(content).hexdigest() != self.manifest["files"][name]["sha256"]:
+        if digest(content) != self.manifest["files"][name]["sha256"]:
             raise DataError(f"{self.name}: {name} was changed since it was recorded.", "Fetch again.")
         return content
 
@@ -100,7 +105,7 @@ class Parcel:
 
     def _put(self, name: str, content: bytes, facts: dict[str, Any]) -> None:
         self.files[name] = content
-        self.entries[name] = {"sha256": hashlib.sha256(content).hexdigest(), **facts}
+        self.entries[name] = {"sha256": digest(content), **facts}
 
     def is_in(self, vintage: Vintage) -> bool:
         """Whether a vintage has all of these tables; the answers behind them differ each time."""

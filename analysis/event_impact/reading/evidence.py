@@ -152,7 +152,7 @@ def _doubt_library(items: list[Evidence]) -> list[Evidence]:
     doubted = []
     for item in items:
         is_elsewhere = item.rank == LIBRARY and item.stamp is not None and item.stamp.day in elsewhere
-        if is_elsewhere and item.interval and not any(item.interval.overlaps(interval) for interval in supported):
+        if is_elsewhere and item.interval and not any(map(item.interval.overlaps, supported)):
             item = replace(item, kind="mention", rank=MENTION, note="the page names that day only for something else")
         doubted.append(item)
     return doubted

@@ -97,8 +97,7 @@ def _parse(content: bytes, name: str, address: str) -> tuple[list[FeedItem], lis
     except ImportError as error:
         hint = "It comes with the extra `ingest` (pip install feedparser)."
         raise DataError("the reader of feeds is not installed.", hint) from error
-    base = {"content-location": address} if address else {}
-    parsed = feedparser.parse(io.BytesIO(content), response_headers=base)
+    parsed = feedparser.parse(io.BytesIO(content), response_headers={"content-location": address} if address else {})
     if not parsed.version:
         raise DataError(f"{name} is no feed that can be read.", "Name an RSS or Atom feed, or a saved page.")
     remarks = [f"the markup of {name} is damaged; what could be read is shown"] if parsed.bozo else []

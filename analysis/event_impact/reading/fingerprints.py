@@ -83,8 +83,7 @@ def estimate_overlap(one: Fingerprint, other: Fingerprint) -> float:
     smallest = sorted({*one.sketch, *other.sketch})[:SKETCH]
     common = set(one.sketch) & set(other.sketch)
     similarity = sum(value in common for value in smallest) / len(smallest)
-    shared = similarity * (one.runs + other.runs) / (1 + similarity)
-    return min(1.0, shared / min(one.runs, other.runs))
+    return min(1.0, similarity * (one.runs + other.runs) / (1 + similarity) / min(one.runs, other.runs))
 
 
 def find_copy(fingerprint: Fingerprint, known: dict[str, Fingerprint]) -> Copy | None:
@@ -113,8 +112,8 @@ def load_fingerprints(data: Path) -> dict[str, Fingerprint]:
     known: dict[str, Fingerprint] = {}
     for row in tables.read("fingerprints.csv", FINGERPRINT_COLUMNS).to_dict("records"):
         sketch = tuple(row["sketch"].split())
-        is_good = row["runs"].isdigit() and all(re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", s) for s in sketch)
-        is_whole = is_good and len(sketch) == min(int(row["runs"]), SKETCH)
+        is_whole = row["runs"].isdigit() and len(sketch) == min(int(row["runs"]), SKETCH)
+        is_whole &= all(re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", mark) for mark in sketch)
         check_row(is_whole, f"fingerprints.csv, {row['article_id']}", "the row is damaged", "Delete the row.")
         known[row["article_id"]] = Fingerprint(row["text_sha256"], int(row["runs"]), sketch)
     return known

@@ -133,12 +133,12 @@ def ask_library(page: SavedPage, saved_at: datetime) -> tuple[date | None, str]:
         return None, "the page is too large for the date library, which was not asked"
     try:
         from htmldate import find_date
+
+        source, last = PICTURE_ADDRESS.sub("", page.source), f"{saved_at:%Y-%m-%d}"
+        found = find_date(source, original_date=True, extensive_search=False, max_date=last)
+        return (date.fromisoformat(found) if found else None), ""
     except ImportError:
         return None, LIBRARY_MISSING
-    source = PICTURE_ADDRESS.sub("", page.source)
-    try:
-        found = find_date(source, original_date=True, extensive_search=False, max_date=f"{saved_at:%Y-%m-%d}")
-        return (date.fromisoformat(found) if found else None), ""
     except Exception as error:  # a broken page may break the library in many ways; the other evidence stands
         return None, f"the date library failed on this page ({type(error).__name__})"
 
@@ -285,8 +285,7 @@ def add_article(data: Path, examined: Examined, request: ArticleRequest) -> Adde
     with csv_tables.locked(data):
         stories = csv_tables.read_table(data / "stories.csv", STORY_COLUMNS)
         articles = csv_tables.read_table(data / "articles.csv", ARTICLE_COLUMNS)
-        held = build_stories(stories, articles)
-        own = find_story(request.story, held)
+        own = find_story(request.story, build_stories(stories, articles))
         stored = fingerprints.load_fingerprints(data)
         copy = fingerprints.find_copy(examined.fingerprint, _known_fingerprints(stored, articles))
         first: dict[Any, str] = (

@@ -257,8 +257,7 @@ class _PageParser(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if tag in HIDDEN:
             self._hidden.append(tag)
-            is_linked = tag == "script" and "ld+json" in values.get("type", "").lower()
-            self._script = [] if is_linked else None
+            self._script = [] if tag == "script" and "ld+json" in values.get("type", "").lower() else None
         if BLOCKS.fullmatch(tag):
             self.end_line()
         self._asides += tag in ASIDES

@@ -101,9 +101,8 @@ def load_zone(name: str) -> tzinfo:
         If there is no such zone.
     """
     if re.fullmatch(r"[+-]\d\d:\d\d", name, re.ASCII):
-        sign = 1 if name[0] == "+" else -1
-        offset = timedelta(hours=int(name[1:3]), minutes=int(name[4:6])) * sign
-        if offset > EASTERNMOST or offset < WESTERNMOST or int(name[4:6]) > 59:
+        offset = timedelta(hours=int(name[:3]), minutes=int(name[0] + name[4:6]))
+        if not WESTERNMOST <= offset <= EASTERNMOST or int(name[4:6]) > 59:
             raise DataError(f"no place on earth keeps the offset {name}.", "Check the stamp.")
         return timezone(offset)
     try:

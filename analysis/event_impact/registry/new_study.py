@@ -51,8 +51,7 @@ def lay_out_study(origin: StudyRoot, target: Path, *, with_examples: bool = True
         raise ConfigError(f"{target} {what}.", f"Name a new or empty folder.{left * (not (target / 'data').exists())}")
     if any(part in (target.resolve(), *target.resolve().parents) for part in (origin.notebooks, origin.data)):
         raise ConfigError(f"{target} lies inside the study that would be copied.", "Name a folder elsewhere.")
-    name = f".{target.name}-{os.getpid()}"
-    with staging_folder(target.with_name(name), refusal=DataError) as staging:
+    with staging_folder(target.with_name(f".{target.name}-{os.getpid()}"), refusal=DataError) as staging:
         with writing(target, refusal=DataError):
             _fill(origin, staging, with_examples=with_examples)
             if target.exists():

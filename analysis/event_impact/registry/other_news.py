@@ -19,6 +19,7 @@ from event_impact.events.calendars import SessionHours
 from event_impact.events.confounders import CONFOUNDER_COLUMNS, load_confounders
 from event_impact.events.sessions import Alignment
 from event_impact.market.answers import EARNINGS, EARNINGS_HOUR
+from event_impact.market.fetch_plan import span_needed
 from event_impact.market.snapshot import PriceHistory, open_source
 from event_impact.market.vintages import Vintage, find_file
 from event_impact.reading.filings import EARNINGS_ITEM, Filing
@@ -92,8 +93,7 @@ def find_other_news(
         If the recorded earnings dates or the tables are unsound; prices that cannot be read are a sentence.
     """
     story, hours = alignment.story, alignment.hours
-    first = hours.offset(alignment.event_session, -config.gap_sessions - config.estimation_sessions)
-    last = span_of_windows(alignment, config)[1]
+    first, last = span_needed(alignment, config)
     recorded = load_confounders(story.ticker, data, story=story.story).between(first, last)
     rows, sentences, expected = list[dict[str, str]](), list[str](), list[str]()
     store = open_source(config.source, data, (story.ticker, config.benchmark or story.benchmark))
