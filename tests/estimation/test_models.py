@@ -83,7 +83,7 @@ def test_dummies_equal_prediction_errors(focal):
         design.regressors.loc[sessions].to_numpy(),
         [fit.n_estimation, fit.n_estimation + 1, fit.n_estimation + 2],
     )
-    assert np.allclose(result.effects, abnormal.table.loc[0:2, "ar"], rtol=1e-12, atol=1e-14)
+    assert np.allclose(result.abnormal_returns, abnormal.table.loc[0:2, "ar"], rtol=1e-12, atol=1e-14)
     errors = np.sqrt(np.diag(result.covariance))
     assert np.allclose(errors, abnormal.table.loc[0:2, "forecast_std"], rtol=1e-12)
     window = abnormal.sum_window(0, 2)
@@ -92,7 +92,7 @@ def test_dummies_equal_prediction_errors(focal):
     dummies = np.eye(len(sessions))[:, fit.n_estimation :]
     fitted = sm.OLS(design.response.loc[sessions].to_numpy(),
                     np.hstack([design.regressors.loc[sessions].to_numpy(), dummies])).fit()  # fmt: skip
-    np.testing.assert_allclose(result.effects, fitted.params[-3:], rtol=1e-12)
+    np.testing.assert_allclose(result.abnormal_returns, fitted.params[-3:], rtol=1e-12)
     np.testing.assert_allclose(errors, fitted.bse[-3:], rtol=1e-12)
 
 
@@ -107,7 +107,7 @@ def test_duplicate_dummies_are_refused_where_statsmodels_halves_them():
         warnings.simplefilter("ignore")
         silent = sm.OLS(firm, np.column_stack([regressors, double])).fit()
     single = regress_with_dummies(firm, regressors, [100])
-    assert silent.params[2] == pytest.approx(single.effects[0] / 2)  # the trap
+    assert silent.params[2] == pytest.approx(single.abnormal_returns[0] / 2)  # the trap
     with pytest.raises(EstimationError, match="linearly dependent"):
         regress_with_dummies(firm, regressors, [100, 100])
 

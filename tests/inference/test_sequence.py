@@ -5,14 +5,13 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from event_impact.estimation.models import WindowEffects
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.parametric import interval
+from event_impact.inference.placebo_pool import joint_f_values, joint_test
 from event_impact.inference.sequence import (
-    WindowEffects,
     contrast,
     fieller_set,
-    joint_f_values,
-    joint_test,
     reversal_claim,
 )
 from scipy import stats

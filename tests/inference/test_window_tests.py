@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import compute
+from event_impact.estimation.models import WindowEffects
 from event_impact.estimation.rolling import fit_rolling
 from event_impact.inference.candidate_set import CandidateSet
 from event_impact.inference.parametric import interval
-from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
+from event_impact.inference.placebo_pool import joint_f_values, joint_test
 from event_impact.inference.window_tests import BOOTSTRAP_DRAWS, SINGLE_SESSION, bootstrap_test
 from event_impact.inference.windows import (
     WindowEstimate,

@@ -330,14 +330,15 @@ def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
     EstimationError
         For fewer than 90 % of the asked sessions, constant returns, dependent regressors or a perfect fit.
     """
-    check_length(design, len(sessions), asked_sessions=asked_sessions)
+    kind = f" for the return {design.return_kind.replace('_', ' ')}"
+    check_length(design, len(sessions), asked_sessions=asked_sessions, purpose=kind)
     parts = design.response, design.regressors, design.offset
     response, matrix, offset = (part.loc[sessions].to_numpy(dtype=float) for part in parts)
     check_rows(design, response, matrix, offset=offset)
     return response, matrix
 
 
-def check_length(design: Design, n_usable: int, *, asked_sessions: int) -> None:
+def check_length(design: Design, n_usable: int, *, asked_sessions: int, purpose: str = "") -> None:
     """Refuse an estimation window of which too little is usable.
 
     Raises
@@ -347,8 +348,7 @@ def check_length(design: Design, n_usable: int, *, asked_sessions: int) -> None:
     """
     needed = max(design.regressors.shape[1] + 2, int(np.ceil(MIN_USABLE_SHARE * asked_sessions)))
     if n_usable < needed:
-        said = f"{n_usable} of {asked_sessions} estimation sessions are usable for the return "
-        said += f"{design.return_kind.replace('_', ' ')}; at least {needed} are needed."
+        said = f"{n_usable} of {asked_sessions} estimation sessions are usable{purpose}; at least {needed} are needed."
         raise EstimationError(said, "Ask for fewer estimation_sessions, or use a source with a longer history.")
 
 
@@ -406,25 +406,25 @@ def fit_model(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int
 
 
 @dataclass(frozen=True)
-class DummyRegression:
-    """Coefficients of one dummy a session, their classical covariance and degrees of freedom.
+class WindowEffects:
+    """Abnormal returns of one event window with their covariance: prediction errors, or coefficients of dummies.
 
     Attributes
     ----------
-    effects : ndarray (m,)
-        Coefficient of each dummy: the prediction error of its session, a fraction.
+    abnormal_returns : ndarray (m,)
+        One a session.
     covariance : ndarray (m, m)
-        Classical, s^2 G: that of the prediction errors.
+        Of their forecast errors, squared fractions: s^2 (I + X1 (X0'X0)^-1 X1') under least squares.
     df : int
         L - K.
     """
 
-    effects: np.ndarray
+    abnormal_returns: np.ndarray
     covariance: np.ndarray
     df: int
 
 
-def regress_with_dummies(response: np.ndarray, regressors: np.ndarray, event_rows: list[int]) -> DummyRegression:
+def regress_with_dummies(response: np.ndarray, regressors: np.ndarray, event_rows: list[int]) -> WindowEffects:
     """Regress on the model's regressors and one dummy for each event row.
 
     Parameters
@@ -438,7 +438,7 @@ def regress_with_dummies(response: np.ndarray, regressors: np.ndarray, event_row
 
     Returns
     -------
-    DummyRegression
+    WindowEffects
 
     Raises
     ------
@@ -455,7 +455,7 @@ def regress_with_dummies(response: np.ndarray, regressors: np.ndarray, event_row
     inverse, _ = pinv_extended(design)
     coefficients, df = inverse @ response, design.shape[0] - design.shape[1]
     residuals = response - design @ coefficients
-    return DummyRegression(coefficients[k:], (residuals @ residuals / df * (inverse @ inverse.T))[k:, k:], df)
+    return WindowEffects(coefficients[k:], (residuals @ residuals / df * (inverse @ inverse.T))[k:, k:], df)
 
 
 EARLIER, LATER, LEAD = "home_session_before", "home_session_after", "home_session_lead"

@@ -15,11 +15,12 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from event_impact.estimation.bar_fit import BarFit, BarSum, sum_bars
+from event_impact.estimation.models import WindowEffects
 from event_impact.events.bar_windows import BarAlignment, BarSpan
 from event_impact.inference.deciding_rule import find_detectable
 from event_impact.inference.parametric import holm
 from event_impact.inference.ranks import placebo_p_values, quantile_order, take_largest
-from event_impact.inference.sequence import FiellerSet, WindowEffects, contrast, fieller_set
+from event_impact.inference.sequence import FiellerSet, contrast, fieller_set
 from event_impact.market.bars import BarGrid, Bars
 
 # Below so many independent placebos, L / m, the larger p of placebo and companion decides.

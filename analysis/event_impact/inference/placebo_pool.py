@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import fdtrc
 
 from event_impact.base.config import Window
 from event_impact.base.places import place_of
@@ -17,9 +18,9 @@ from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns, WindowSum, forecast_covariances
 from event_impact.estimation.estimators import ESTIMATORS, solve_rolling, standardised_sums
 from event_impact.estimation.garch import GarchParameters, estimate_garch
+from event_impact.estimation.models import WindowEffects
 from event_impact.estimation.rolling import WindowFits, fit_windows
-from event_impact.inference.ranks import eligible_placebo_sessions, placebo_test
-from event_impact.inference.sequence import WindowEffects, joint_f_values, joint_test
+from event_impact.inference.ranks import MIN_PLACEBO_SESSIONS, eligible_placebo_sessions, placebo_p_values, placebo_test
 
 PSEUDO_EVENT_NULL = "the window is drawn like every earlier window of the same firm"
 
@@ -138,6 +139,34 @@ class _Pool:
         if total.length > 1:
             tests["pseudo_event"] = placebo_test(statistic, earlier, name="pseudo_event", null=PSEUDO_EVENT_NULL)
         return PlaceboRank(tests, statistic, earlier[is_away], self.abnormal.design.sessions[away], t_values)
+
+
+def joint_f_values(abnormal_returns: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """F = a'C^-1 a / m of n windows, (n, m) and (n, m, m) to (n,); Chow's predictive test."""
+    solved = np.linalg.solve(covariance, abnormal_returns[:, :, None])[:, :, 0]
+    return np.asarray(np.einsum("nm,nm->n", abnormal_returns, solved) / abnormal_returns.shape[1])
+
+
+def joint_test(effects: WindowEffects, placebo: np.ndarray) -> TestResult:
+    """Are all sessions of the window ordinary? F with its p from placebo windows.
+
+    The F distribution is not used for the p when there are enough placebo windows: it rejects too often under fat
+    tails. With too few the statistic is shown without a p, and the note says why.
+
+    Parameters
+    ----------
+    placebo : ndarray (n,)
+        F of the same window at the eligible placebo sessions.
+    """
+    m, value = len(effects.covariance), joint_f_values(effects.abnormal_returns[None], effects.covariance[None])[0]
+    count, null = len(placebo), "every session of the window is ordinary"
+    parametric = float(fdtrc(m, effects.df, value))
+    if count < MIN_PLACEBO_SESSIONS:
+        note = f"no p: {count} eligible placebo windows, {MIN_PLACEBO_SESSIONS} needed; F({m}, {effects.df}) gives "
+        note += f"{parametric:.4g}"
+        return TestResult("joint_f", null, statistic=float(value), note=note)
+    p_value, note = float(placebo_p_values(value, placebo)), f"F({m}, {effects.df}) would give {parametric:.4g}"
+    return TestResult("joint_f", null, f"ranks among {count} earlier windows", float(value), p_value, note=note)
 
 
 def effects_of(abnormal: AbnormalReturns, total: WindowSum) -> WindowEffects:

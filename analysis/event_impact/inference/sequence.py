@@ -4,38 +4,31 @@ With a dummy for every session of the window the coefficients are the abnormal r
 s^2 G (Salkever 1976). Every effect of the sequence is a contrast c'a; a single dummy over several sessions is
 another estimator and is not used. Sessions from the denial on belong to the denial, though drift of the report may
 be in them.
+
+What a story's own order of sessions allows to be said: before the denial, after it, in total.
+
+Report and denial in different sessions give one effect each, as contrasts of the abnormal returns of
+one fit. In one session, or where the session itself is uncertain, there is only a total.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.special import fdtrc, stdtr, stdtrit
+import pandas as pd
+from scipy.special import stdtr, stdtrit
 
-from event_impact.base.result import TestResult
-from event_impact.inference.parametric import chance_to_show_reversal, is_inside
-from event_impact.inference.ranks import MIN_PLACEBO_SESSIONS, is_rejected, placebo_p_values
+from event_impact.base.config import Window
+from event_impact.base.result import TestResult, frame_of, not_computable
+from event_impact.estimation.abnormal import AbnormalReturns
+from event_impact.estimation.models import WindowEffects
+from event_impact.inference.deciding_rule import DecidingRule, invert_window
+from event_impact.inference.parametric import chance_to_show_reversal, detectable_effect, is_inside
+from event_impact.inference.placebo_pool import effects_of, rank_windows
+from event_impact.inference.ranks import is_rejected
 
 Ends = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class WindowEffects:
-    """What contrasts need of one event window.
-
-    Attributes
-    ----------
-    abnormal_returns : ndarray (m,)
-        One a session.
-    covariance : ndarray (m, m)
-        Of their forecast errors, squared fractions: s^2 (I + X1 (X0'X0)^-1 X1') under least squares.
-    df : int
-        L - K.
-    """
-
-    abnormal_returns: np.ndarray
-    covariance: np.ndarray
-    df: int
 
 
 @dataclass(frozen=True)
@@ -143,34 +136,6 @@ def contrast(effects: WindowEffects, weights: np.ndarray) -> Contrast:
     return Contrast(weights, float(weights @ effects.abnormal_returns), math.sqrt(variance), effects.df)
 
 
-def joint_f_values(abnormal_returns: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """F = a'C^-1 a / m of n windows, (n, m) and (n, m, m) to (n,); Chow's predictive test."""
-    solved = np.linalg.solve(covariance, abnormal_returns[:, :, None])[:, :, 0]
-    return np.asarray(np.einsum("nm,nm->n", abnormal_returns, solved) / abnormal_returns.shape[1])
-
-
-def joint_test(effects: WindowEffects, placebo: np.ndarray) -> TestResult:
-    """Are all sessions of the window ordinary? F with its p from placebo windows.
-
-    The F distribution is not used for the p when there are enough placebo windows: it rejects too often under fat
-    tails. With too few the statistic is shown without a p, and the note says why.
-
-    Parameters
-    ----------
-    placebo : ndarray (n,)
-        F of the same window at the eligible placebo sessions.
-    """
-    m, value = len(effects.covariance), joint_f_values(effects.abnormal_returns[None], effects.covariance[None])[0]
-    count, null = len(placebo), "every session of the window is ordinary"
-    parametric = float(fdtrc(m, effects.df, value))
-    if count < MIN_PLACEBO_SESSIONS:
-        note = f"no p: {count} eligible placebo windows, {MIN_PLACEBO_SESSIONS} needed; F({m}, {effects.df}) gives "
-        note += f"{parametric:.4g}"
-        return TestResult("joint_f", null, statistic=float(value), note=note)
-    p_value, note = float(placebo_p_values(value, placebo)), f"F({m}, {effects.df}) would give {parametric:.4g}"
-    return TestResult("joint_f", null, f"ranks among {count} earlier windows", float(value), p_value, note=note)
-
-
 def fieller_set(report: Contrast, denial: Contrast, *, effects: WindowEffects, coverage: float = 0.95) -> FiellerSet:
     """Set of reversed fractions r with (denial + r report)^2 <= t^2 (c_DD + 2 r c_RD + r^2 c_RR).
 
@@ -218,3 +183,123 @@ def reversal_claim(
         total_interval=total_interval, bound=bound,
         chance=chance_to_show_reversal(total.std_error, df=total.df, half_width=half, bound=bound),
     )  # fmt: skip
+
+
+MAX_SESSIONS = 40
+"""A story that spans more sessions is not one event window."""
+
+
+@dataclass(frozen=True)
+class SequenceRow:
+    """One effect of the story: ``report``, ``denial`` or ``total``.
+
+    ``rule`` is the deciding rule of its sessions; ``contrast`` is None where the model gives no standard error.
+    """
+
+    name: str
+    first: int
+    last: int
+    contrast: Contrast | None
+    note: str
+    rule: DecidingRule | None = None
+
+    @property
+    def estimate(self) -> float | None:
+        """Cumulative abnormal return."""
+        return None if self.rule is None else float(self.rule.estimate[0])
+
+    @property
+    def rank_p(self) -> float | None:
+        """p*."""
+        return None if self.rule is None else float(self.rule.p_star[0])
+
+    @property
+    def mde80(self) -> float | None:
+        """Smallest effect that a 5 % t test of these sessions finds four times in five."""
+        return detectable_effect(self.contrast.std_error, df=self.contrast.df) if self.contrast else None
+
+    def interval(self, level: float) -> tuple[float, float] | None:
+        """Effects that p* does not reject at the level."""
+        return self.rule.first_interval(level) if self.rule else None
+
+    @property
+    def ends(self) -> tuple[float, ...] | None:
+        """Of the 90 and of the 95 % interval."""
+        return (*self.rule.first_interval(0.10), *self.rule.first_interval(0.05)) if self.rule else None
+
+
+@dataclass(frozen=True)
+class StorySequence:
+    """Effects of a story over the sessions that its articles can have reached.
+
+    Attributes
+    ----------
+    rows : tuple of SequenceRow
+        What is identified.
+    joint : TestResult
+        All sessions of the window ordinary at once.
+    fieller : FiellerSet or None
+        Set of the reversed fraction, when report and denial are separate.
+    reversal : ReversalClaim or None
+        The three conditions of a reversal, when report and denial are separate.
+    """
+
+    rows: tuple[SequenceRow, ...]
+    joint: TestResult
+    fieller: FiellerSet | None = None
+    reversal: ReversalClaim | None = None
+
+    def row(self, name: str) -> SequenceRow | None:
+        """The row of a name, None when the story has none."""
+        return next((row for row in self.rows if row.name == name), None)
+
+    def frame(self) -> pd.DataFrame:
+        """``results/sequence.csv``: one row an effect."""
+        return frame_of(
+            self.rows,
+            "effect=name first last estimate standard_error=contrast.std_error df=contrast.df t=contrast.t_value "
+            "p_t=contrast.p_value p_rank=rank_p ci90_low=ends.0 ci90_high=ends.1 ci95_low=ends.2 ci95_high=ends.3 mde80 "
+            "note",
+        )
+
+
+def assess_sequence(
+    abnormal: AbnormalReturns, hull: Window, *, denial_from: int | None, bound: float, significance: float, **pool: Any
+) -> StorySequence:
+    """Effects of a story over its hull of candidate sessions.
+
+    Parameters
+    ----------
+    hull : (int, int)
+        First and last rel_session that report or first denial can have reached.
+    denial_from : int or None
+        First candidate rel_session of the denial, where closing prices tell it from the report; None has a total only.
+    **pool
+        What :func:`rank_windows` takes.
+
+    Returns
+    -------
+    StorySequence
+    """
+    total = abnormal.sum_window(*hull)
+    if total.estimate is None or hull[1] - hull[0] + 1 > MAX_SESSIONS:
+        reason = total.note or f"the articles span more than {MAX_SESSIONS} sessions: no event window"
+        return StorySequence((SequenceRow("total", *hull, None, reason),), not_computable("joint_f", reason))
+    spans = {"total": hull}
+    if denial_from is not None:
+        spans = {"report": (hull[0], denial_from - 1), "denial": (denial_from, hull[1]), **spans}
+    rules = {name: invert_window(abnormal, *span) for name, span in spans.items()}
+    if total.standard_error is None:
+        note = f"no standard error: {total.note}"
+        rows = tuple(SequenceRow(name, *span, None, note, rules[name]) for name, span in spans.items())
+        return StorySequence(rows, not_computable("joint_f", total.note))
+    effects = effects_of(abnormal, total)
+    joint, at = rank_windows(abnormal, [hull], **pool)[hull].tests["joint_f"], np.arange(hull[0], hull[1] + 1)
+    legs = {n: contrast(effects, ((at >= first) & (at <= last)).astype(float)) for n, (first, last) in spans.items()}
+    rows = tuple(SequenceRow(name, *span, legs[name], "", rules[name]) for name, span in spans.items())
+    if denial_from is None:
+        return StorySequence(rows, joint)
+    p_values = {f"p_{name}": float(rules[name].p_star[0]) for name in ("report", "denial")}
+    interval = rules["total"].first_interval(0.10)
+    claim = reversal_claim(legs, **p_values, total_interval=interval, bound=bound, level=significance)
+    return StorySequence(rows, joint, fieller_set(legs["report"], legs["denial"], effects=effects), claim)

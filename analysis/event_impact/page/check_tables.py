@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from event_impact.base.result import TestResult
 from event_impact.estimation.abnormal import AbnormalReturns, Unmeasured
-from event_impact.estimation.models import DummyRegression
+from event_impact.estimation.models import WindowEffects
 from event_impact.inference.activity_tests import Surprise, surprise_frame
 from event_impact.inference.diagnostics import StudyDiagnostics
 from event_impact.inference.power_study import PowerStudy
@@ -108,7 +108,7 @@ def say_controls(controls: tuple[ControlResult, ...], significance: float) -> Li
     )
 
 
-def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:
+def tabulate_dummies(found: WindowEffects | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:
     """The abnormal returns as coefficients of one dummy a session, beside the prediction errors."""
     columns = (
         *show("rel_session|", "session|session|session"),
@@ -119,8 +119,8 @@ def tabulate_dummies(found: DummyRegression | Unmeasured, abnormal: AbnormalRetu
     )
     if isinstance(found, Unmeasured):
         return declare_table("dummy_regression", (), columns, said=f"n/a: {found.reason}.")
-    rows = abnormal.table.loc[0 : len(found.effects) - 1].reset_index()
-    rows = rows.assign(coefficient=found.effects, coefficient_error=found.covariance.diagonal() ** 0.5)
+    rows = abnormal.table.loc[0 : len(found.abnormal_returns) - 1].reset_index()
+    rows = rows.assign(coefficient=found.abnormal_returns, coefficient_error=found.covariance.diagonal() ** 0.5)
     said = f"Largest difference here: {(rows['coefficient'] - rows['ar']).abs().max():.1e}."
     return declare_table("dummy_regression", rows, columns, said=said)
 

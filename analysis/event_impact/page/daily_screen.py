@@ -11,7 +11,7 @@ from event_impact.events.sessions import Alignment
 from event_impact.inference.candidate_set import CandidateSession
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.robustness import SpecificationCurve
-from event_impact.inference.story_sequence import SequenceRow, StorySequence
+from event_impact.inference.sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import COMPANION_KIND, HEADLINE_KIND, WindowEstimate
 from event_impact.market.returns import ReturnPanel
 from event_impact.page import finding

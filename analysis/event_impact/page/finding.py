@@ -9,7 +9,7 @@ import pandas as pd
 from event_impact.base.config import StudyConfig
 from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, EventSession
-from event_impact.inference.story_sequence import SequenceRow, StorySequence
+from event_impact.inference.sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
 from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent, read_labels, say, say_reach
 

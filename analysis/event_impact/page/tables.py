@@ -13,7 +13,7 @@ from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.models import MODEL_LABELS
 from event_impact.events.calendars import SessionHours
 from event_impact.events.sessions import Alignment, EventSession
-from event_impact.inference.story_sequence import StorySequence
+from event_impact.inference.sequence import StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate, estimates_frame, frame_tests
 from event_impact.market.returns import ReturnPanel
 from event_impact.page import format as form

@@ -13,14 +13,14 @@ from event_impact.base.errors import DataError, EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured, measure_abnormal_returns
 from event_impact.estimation.activity_models import build_range_design, build_volume_design, measure_activity
 from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.models import DummyRegression, build_design, regress_with_dummies
+from event_impact.estimation.models import WindowEffects, build_design, regress_with_dummies
 from event_impact.events.confounders import Control, load_controls
 from event_impact.events.sessions import Alignment
 from event_impact.inference.activity_tests import Surprise, assess_surprises, lacking_surprises
 from event_impact.inference.deciding_rule import describe_rule, invert_window
 from event_impact.inference.diagnostics import StudyDiagnostics, diagnose, slope_without
 from event_impact.inference.placebo_pool import PlaceboRank, rank_windows
-from event_impact.inference.story_sequence import StorySequence, assess_sequence
+from event_impact.inference.sequence import StorySequence, assess_sequence
 from event_impact.inference.window_tests import ControlResult, describe_t
 from event_impact.inference.windows import (
     COMPANION_KIND,
@@ -150,7 +150,7 @@ def list_news(opened: OpenedStory, alignment: Alignment) -> pd.DataFrame:
     return frame[["listing", *(c for c in frame.columns if c != "listing")]]
 
 
-def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> DummyRegression | Unmeasured:
+def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> WindowEffects | Unmeasured:
     """The complete windows once more, as one regression with a dummy for each of their sessions.
 
     Least squares with one dummy a session gives the prediction errors as coefficients: an independent way

@@ -16,7 +16,7 @@ from event_impact.estimation.abnormal import Unmeasured
 from event_impact.estimation.models import FACTOR_COLUMNS
 from event_impact.events.articles import Story, load_stories
 from event_impact.events.sessions import Alignment, align_story
-from event_impact.inference.story_sequence import MAX_SESSIONS
+from event_impact.inference.sequence import MAX_SESSIONS
 from event_impact.inference.windows import HEADLINE_KIND
 from event_impact.many import story_panel as panels
 from event_impact.market.opened import US_EXCHANGES, OpenedStory

@@ -14,7 +14,7 @@ from event_impact.base.errors import ConfigError, DataError, did_you_mean
 from event_impact.base.result import record_of
 from event_impact.base.run_record import RunRecord
 from event_impact.estimation.abnormal import AbnormalReturns, Measured, Unmeasured
-from event_impact.estimation.models import DummyRegression
+from event_impact.estimation.models import WindowEffects
 from event_impact.events.claims import ArticleDoubt, load_claims, load_doubts
 from event_impact.events.sessions import Alignment
 from event_impact.events.venues import first_prices, load_venues
@@ -25,7 +25,7 @@ from event_impact.inference.diagnostics import StudyDiagnostics
 from event_impact.inference.placebo_pool import PlaceboRank
 from event_impact.inference.power_study import PowerStudy, study_power
 from event_impact.inference.robustness import LeftOutDay, SpecificationCurve, SpecificationEstimate
-from event_impact.inference.story_sequence import StorySequence
+from event_impact.inference.sequence import StorySequence
 from event_impact.inference.window_tests import ControlResult
 from event_impact.inference.windows import (
     COMPANION_KIND,
@@ -206,7 +206,7 @@ class Study(OpenedStudy):
         return event_study.diagnose_headline(self.opened, self.abnormal)
 
     @cached_property
-    def dummies(self) -> DummyRegression | Unmeasured:
+    def dummies(self) -> WindowEffects | Unmeasured:
         """The headline's windows as one regression with dummies."""
         return event_study.regress_dummies(self.headline, self.config.windows)
 
