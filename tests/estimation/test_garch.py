@@ -58,7 +58,7 @@ def test_golden_firm():
     assert garch.alpha[0] == pytest.approx(expected["garch_alpha"], abs=1e-5)
     assert garch.beta[0] == pytest.approx(expected["garch_beta"], abs=1e-5)
     assert garch.forecast_variance[0] == pytest.approx(expected["forecast_variance"], rel=1e-5)
-    assert fits.t_values[0, 0] == pytest.approx(expected["t"], rel=1e-10)
+    assert (fits.abnormal_returns / fits.forecast_std)[0, 0] == pytest.approx(expected["t"], rel=1e-10)
     assert fits.forecast_std[0, 0] == pytest.approx(expected["standard_error"], rel=1e-10)
 
 

@@ -176,7 +176,7 @@ def test_history_counts_what_its_sessions_say(history):
     sessions = np.arange(110, 400)
     table, rates = own(history).rank(), calibrate_history(own(history))
     fits = fit_rolling(*history, events=sessions, estimation_length=100, gap=10)
-    np.testing.assert_allclose(table["t"], fits.t_values[:, 0])
+    np.testing.assert_allclose(table["t"], (fits.abnormal_returns / fits.forecast_std)[:, 0])
     rejected = table["p_conformal"] <= 0.05
     assert rate(rates, "p_conformal", group="all", level=0.05) == pytest.approx(rejected.mean())
     left, right = (rate(rates, "p_conformal", group=side, level=0.05) for side in ("left", "right"))

@@ -164,24 +164,19 @@ class AbnormalReturns:
         Left-out sessions, and sessions of the gap without a return, are closed up: their neighbours count
         as consecutive.
         """
-        y, regressors, positions = self._positions(first, last)
-        return fit_windows(y, regressors, **positions)
+        return fit_windows(*self.design.arrays, **self._positions(first, last))
 
     def counterfactual_fits(self, first: int, last: int) -> CounterfactualFits:
         """The same for a model with another estimator than least squares."""
-        y, regressors, positions = self._positions(first, last)
-        return fit_counterfactual(y, regressors, ESTIMATORS[self.fit.model].solve, **positions)
+        solve = ESTIMATORS[self.fit.model].solve
+        return fit_counterfactual(*self.design.arrays, solve, **self._positions(first, last))
 
-    def _positions(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    def _positions(self, first: int, last: int) -> dict[str, np.ndarray]:
         origin = place_of(self.design.sessions, self.event_session)
         estimation = self.design.sessions.get_indexer(self.fit.sessions)
         between = np.arange(estimation[-1] + 1, origin + first)
-        positions = {
-            "estimation": estimation,
-            "window": np.arange(origin + first, origin + last + 1),
-            "between": between[self.design.is_usable[between]],
-        }
-        return *self.design.arrays, positions
+        between = between[self.design.is_usable[between]]
+        return {"estimation": estimation, "window": np.arange(origin + first, origin + last + 1), "between": between}
 
     def _repr_html_(self) -> str:
         near = self.table.loc[-2:2, ["session", "firm_return", "expected_return", "ar", "t"]]
@@ -261,10 +256,8 @@ def _with_garch(plain: AbnormalReturns) -> AbnormalReturns:
     found = replace(plain, garch=estimate_garch(plain.fit.residuals[None]))
     last_fitted = plain.table.index[plain.table["session"] <= plain.fit.sessions[-1]].max()
     table = plain.table.copy()
-    for rel_session in table.index[table["forecast_std"].notna()]:
-        if not rel_session <= last_fitted:
-            error = float(np.sqrt(found.forecast_covariance(rel_session, rel_session)[0, 0]))
-            table.loc[rel_session, "forecast_std"] = error
+    later = table.index[table["forecast_std"].notna() & ~(table.index <= last_fitted)]
+    table.loc[later, "forecast_std"] = [float(np.sqrt(found.forecast_covariance(r, r)[0, 0])) for r in later]
     table["t"] = table["ar"] / table["forecast_std"]
     table["p_t"] = 2 * stdtr(plain.fit.df, -np.abs(table["t"]))
     return replace(found, table=table)

@@ -23,6 +23,7 @@ from itertools import combinations
 import numpy as np
 
 from event_impact.base.errors import EstimationError
+from event_impact.estimation.rolling import PredictionErrors
 
 PENALTIES = tuple(float(p) for p in np.logspace(-3, 4, 36))
 """Ridge penalties tried, per session of standardised regressors."""
@@ -231,16 +232,12 @@ def _solve_each(fit: Callable[[np.ndarray, np.ndarray], PeerFit]) -> Solve:
     return solve
 
 
+RANKED = "the event is ranked instead"
 ESTIMATORS: dict[str, Estimator] = {
-    "robust": Estimator(
-        solve_huber, "a weighted-down session has no standard error of its own: the event is ranked instead"
-    ),
-    "ridge": Estimator(
-        _solve_each(fit_ridge), "shrunken coefficients have no unbiased forecast error: the event is ranked instead"
-    ),
+    "robust": Estimator(solve_huber, f"a weighted-down session has no standard error of its own: {RANKED}"),
+    "ridge": Estimator(_solve_each(fit_ridge), f"shrunken coefficients have no unbiased forecast error: {RANKED}"),
     "synthetic_control": Estimator(
-        _solve_each(fit_synthetic_control),
-        "weights held at zero and one in sum have no normal theory: the event is ranked instead",
+        _solve_each(fit_synthetic_control), f"weights held at zero and one in sum have no normal theory: {RANKED}"
     ),
 }
 """Model id to estimator; every other model is least squares. A new one needs a line here, a label and a design."""
@@ -251,38 +248,17 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class CounterfactualFits:
+class CounterfactualFits(PredictionErrors):
     """Fits of an estimator on n estimation windows and what follows each.
 
     Attributes
     ----------
-    coefficients : ndarray (n, K)
-    residuals : ndarray (n, L)
-        Of the estimation window.
-    abnormal_returns : ndarray (n, m)
-        y - x'b on the event sessions.
-    gap_abnormal_returns : ndarray (n, g)
-        The same between the two windows, in order of time.
     refit : callable
         From a total effect, spread evenly and taken off the event sessions, to the residuals (n, L + m) of the same
         estimator fitted on both windows without a dummy, estimation sessions first.
     """
 
-    coefficients: np.ndarray
-    residuals: np.ndarray
-    abnormal_returns: np.ndarray
-    gap_abnormal_returns: np.ndarray
     refit: Callable[[float], np.ndarray]
-
-    @property
-    def n_estimation(self) -> int:
-        """L."""
-        return int(self.residuals.shape[1])
-
-    @property
-    def window_length(self) -> int:
-        """m."""
-        return int(self.abnormal_returns.shape[1])
 
 
 def fit_counterfactual(
@@ -306,8 +282,7 @@ def fit_counterfactual(
         returns = (y[both] - effect * share)[None]
         return np.asarray(returns - solve(returns, design[None, both]) @ design[both].T)
 
-    residuals, abnormal, gap = map(error, (estimation, window, between))
-    return CounterfactualFits(coefficients, residuals, abnormal, gap, refit)
+    return CounterfactualFits(error(estimation), error(window), error(between), refit)
 
 
 def solve_rolling(

@@ -163,13 +163,6 @@ def _estimate(squares: np.ndarray) -> np.ndarray:
     return np.where(constant[:, None] | (winner[:, :1] <= 0.0), 0.0, winner)
 
 
-def _loss(by_time: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """sum_t(log h_t + e_t^2 / h_t) for (L, n) squares and (P, n, 2) candidate parameters, (P, n)."""
-    alpha, beta = points[..., 0], points[..., 1]
-    h = _recur(beta, (1.0 - alpha - beta) + alpha * by_time[:, None], start=1.0)
-    return np.asarray(_sum_logs(h) + (by_time[:, None] / h).sum(axis=0))
-
-
 def _sum_logs(h: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.multiply.reduceat(h, range(0, len(h), _LOG_EVERY), axis=0)).sum(axis=0))
 
@@ -227,7 +220,9 @@ def _grid_starts(by_time: np.ndarray) -> np.ndarray:
     points = np.stack([alpha[inside], beta[inside]], axis=-1)
     n = by_time.shape[1]
     surface = np.full((*alpha.shape, n), np.inf)
-    surface[inside] = _loss(by_time, np.broadcast_to(points[:, None, :], (len(points), n, 2)))
+    a, b = points[:, :1], np.broadcast_to(points[:, 1:], (len(points), n))
+    h = _recur(b, (1.0 - a - b) + a * by_time[:, None], start=1.0)
+    surface[inside] = _sum_logs(h) + (by_time[:, None] / h).sum(axis=0)
     padded = np.pad(surface, ((1, 1), (1, 1), (0, 0)), constant_values=np.inf)
     rows, columns = alpha.shape
     neighbours = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]

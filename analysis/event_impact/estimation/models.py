@@ -298,14 +298,12 @@ def choose_estimation(
     window = estimation_sessions_before(design.sessions, event_session, length=length, gap=gap)
     complete = window.intersection(design.sessions[design.is_usable])
     used = complete if masked is None else complete.difference(masked)
-    reasons = []
-    if len(window) < length:
-        reasons.append(f"history begins {length - len(window)} sessions too late")
-    if len(complete) < len(window):
-        reasons.append(f"{len(window) - len(complete)} sessions without a usable return")
-    if len(used) < len(complete):
-        reasons.append(f"{len(complete) - len(used)} listed sessions left out")
-    return used, ", ".join(reasons)
+    lacking = {
+        "history begins {} sessions too late": length - len(window),
+        "{} sessions without a usable return": len(window) - len(complete),
+        "{} listed sessions left out": len(complete) - len(used),
+    }
+    return used, ", ".join(reason.format(count) for reason, count in lacking.items() if count)
 
 
 def read_rows(design: Design, sessions: pd.DatetimeIndex, *, asked_sessions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -496,14 +494,12 @@ def match_sessions(foreign_closes: pd.Series, home_closes: pd.Series) -> Matched
     closed_since = np.diff(position, prepend=position[0])
     unique_after = np.concatenate([np.diff(position) > 0, [True]])
     has_home = (position >= 1) & (position + 1 < len(home))
+    has_home[0] = False
     regular = has_home & (closed_since == 1) & unique_after
-    regular[0] = False
     kept = position[regular]
     columns = {EARLIER: labels[kept - 1], LATER: labels[kept], LEAD: labels[kept + 1]}
     table = pd.DataFrame(columns, index=foreign_closes.index[regular])
-    outside = has_home & ~regular
-    outside[0] = False
-    return MatchedSessions(table, pd.DatetimeIndex(foreign_closes.index[outside]))
+    return MatchedSessions(table, pd.DatetimeIndex(foreign_closes.index[has_home & ~regular]))
 
 
 def build_lead_lag_design(

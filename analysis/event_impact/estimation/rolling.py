@@ -16,39 +16,21 @@ COLLINEARITY = 1e-10
 
 
 @dataclass(frozen=True)
-class WindowFits:
-    """Least-squares fits on n estimation windows and the abnormal returns that follow each.
-
-    The rows of the design are also kept in coordinates in which X0'X0 is the identity; a
-    leverage is then a sum of squares, and a cross-leverage a dot product.
+class PredictionErrors:
+    """What n fits leave on their estimation windows and on what follows each; equal for every estimator.
 
     Attributes
     ----------
-    coefficients : ndarray (n, K)
-        In the order of the columns of the design.
-    residual_std : ndarray (n,)
-        Root of SSR / df.
-    df : int
-        L - K.
     residuals : ndarray (n, L)
         Of the estimation window.
-    estimation_coordinates : ndarray (n, L, K)
-        Orthonormal columns that span the estimation design.
     abnormal_returns : ndarray (n, m)
         y - x'b on the event days, b from the estimation window only.
-    window_coordinates : ndarray (n, m, K)
-        Event-day rows in the coordinates of ``estimation_coordinates``.
     gap_abnormal_returns : ndarray (n, g)
         y - x'b between the estimation window and the event session, in order of time.
     """
 
-    coefficients: np.ndarray
-    residual_std: np.ndarray
-    df: int
     residuals: np.ndarray
-    estimation_coordinates: np.ndarray
     abnormal_returns: np.ndarray
-    window_coordinates: np.ndarray
     gap_abnormal_returns: np.ndarray
 
     @property
@@ -60,6 +42,36 @@ class WindowFits:
     def window_length(self) -> int:
         """Sessions in each event window, m."""
         return int(self.abnormal_returns.shape[1])
+
+    @property
+    def car(self) -> np.ndarray:
+        """Sum of the abnormal returns of each window, (n,)."""
+        return np.asarray(self.abnormal_returns.sum(axis=1))
+
+
+@dataclass(frozen=True)
+class WindowFits(PredictionErrors):
+    """Least-squares fits on n estimation windows and the abnormal returns that follow each.
+
+    The rows of the design are also kept in coordinates in which X0'X0 is the identity; a
+    leverage is then a sum of squares, and a cross-leverage a dot product.
+
+    Attributes
+    ----------
+    residual_std : ndarray (n,)
+        Root of SSR / df.
+    df : int
+        L - K.
+    estimation_coordinates : ndarray (n, L, K)
+        Orthonormal columns that span the estimation design.
+    window_coordinates : ndarray (n, m, K)
+        Event-day rows in the coordinates of ``estimation_coordinates``.
+    """
+
+    residual_std: np.ndarray
+    df: int
+    estimation_coordinates: np.ndarray
+    window_coordinates: np.ndarray
 
     @property
     def estimation_leverage(self) -> np.ndarray:
@@ -82,16 +94,6 @@ class WindowFits:
         return self.residual_std[:, None] * np.sqrt(1.0 + self.leverage)
 
     @property
-    def t_values(self) -> np.ndarray:
-        """Abnormal return over its forecast standard deviation, (n, m); t(L - K) under normal errors."""
-        return np.asarray(self.abnormal_returns / self.forecast_std)
-
-    @property
-    def car(self) -> np.ndarray:
-        """Sum of the abnormal returns of each window, (n,)."""
-        return np.asarray(self.abnormal_returns.sum(axis=1))
-
-    @property
     def scar(self) -> np.ndarray:
         """CAR over s sqrt(1'G1), (n,): its days share the estimation error, so not over sqrt(m) s (Salinger 1992)."""
         summed = self.window_coordinates.sum(axis=1)
@@ -100,7 +102,7 @@ class WindowFits:
 
     def take(self, rows: np.ndarray, first: int, last: int) -> "WindowFits":
         """Some windows, cut to the event days first..last counted from 0; those before become the gap."""
-        whole = {name: getattr(self, name)[rows] for name in ("coefficients", "residual_std", "residuals")}
+        whole = {name: getattr(self, name)[rows] for name in ("residual_std", "residuals")}
         days = {n: getattr(self, n)[rows, first : last + 1] for n in ("abnormal_returns", "window_coordinates")}
         basis, gap = self.estimation_coordinates[rows], self.abnormal_returns[rows, :first]
         return replace(self, **whole, **days, estimation_coordinates=basis, gap_abnormal_returns=gap)
@@ -218,7 +220,8 @@ def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> 
         raise EstimationError(said, "Remove the duplicate, or merge dummies of sessions that coincide.")
     projected = np.einsum("nlk,nl->nk", basis, centred)
     residuals = centred - np.einsum("nlk,nk->nl", basis, projected)
-    coefficients = np.linalg.solve(triangle, projected[:, :, None])[:, :, 0] if n_regressors else projected
+    coefficients = np.linalg.solve(triangle, projected[:, :, None])[:, :, 0]
+    moved_event = event[1] - shift[:, None, :]  # by R^-T its rows have squared length x'(X0'X0)^-1 x
 
     def predict_error(later: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.asarray(later - level[:, None] - np.einsum("nmk,nk->nm", rows - shift[:, None, :], coefficients))
@@ -229,13 +232,10 @@ def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> 
         said = "Expected returns that the regressors do not explain exactly, found no residual variation in window "
         hint = "Check the series: a constant price or a copy of a regressor cannot be tested."
         raise EstimationError(f"{said}{int(np.argmax(exact))}.", hint)
-    uncentred = coefficients.copy()
-    for column in constant[:1]:
-        uncentred[:, column] += (level - np.einsum("nk,nk->n", shift, coefficients)) / design[:, 0, column]
     return WindowFits(
-        coefficients=uncentred, residual_std=np.sqrt(ssr / (length - n_regressors)), df=length - n_regressors,
+        residual_std=np.sqrt(ssr / (length - n_regressors)), df=length - n_regressors,
         residuals=residuals, estimation_coordinates=basis, abnormal_returns=predict_error(*event),
-        window_coordinates=_in_coordinates(event[1] - shift[:, None, :], triangle),
+        window_coordinates=np.linalg.solve(triangle.swapaxes(1, 2), moved_event.swapaxes(1, 2)).swapaxes(1, 2),
         gap_abnormal_returns=predict_error(*between),
     )  # fmt: skip
 
@@ -248,10 +248,3 @@ def _refuse_missing(*stacks: Stack) -> None:
                 said = f"Expected finite {name}, found {len(bad)} that are not, the first in the {part} "
                 said += f"of window {bad[0][0]} at offset {bad[0][1]}."
                 raise EstimationError(said, "Drop the sessions on which a series has no return.")
-
-
-def _in_coordinates(rows: np.ndarray, triangle: np.ndarray) -> np.ndarray:
-    """Rows x as R^-T x, so that x'(X0'X0)^-1 x is their squared length; (n, m, K)."""
-    if rows.shape[2] == 0:
-        return rows
-    return np.linalg.solve(triangle.swapaxes(1, 2), rows.swapaxes(1, 2)).swapaxes(1, 2)

@@ -70,10 +70,6 @@ class SessionHours:
         """The place whose clock the exchange keeps, as its zone names it."""
         return self.timezone.rsplit("/", 1)[-1].replace("_", " ")
 
-    def is_session(self, label: pd.Timestamp) -> bool:
-        """Whether the exchange trades on that date."""
-        return label in self.schedule.index
-
     def open_at(self, session: pd.Timestamp) -> pd.Timestamp:
         """When a session opens."""
         return self._instants["open"][place_of(self.sessions, session)]
@@ -143,9 +139,7 @@ class SessionHours:
         Columns session, part (0 or 1), opens_at, closes_at.
         """
         rows = []
-        for session, (opens, rest, back, closes) in zip(
-            (days := self.between(first, last)), self.schedule.loc[days].to_numpy(), strict=True
-        ):
+        for session, opens, rest, back, closes in self.schedule.loc[first:last, list(HOURS)].itertuples():
             halves = [(opens, closes)] if pd.isna(rest) else [(opens, rest), (back, closes)]
             rows += [(session, part, *half) for part, half in enumerate(halves)]
         return pd.DataFrame(rows, columns=["session", "part", "opens_at", "closes_at"])
@@ -226,11 +220,11 @@ def _build_arrays(exchange: str) -> dict[str, np.ndarray]:
         hint = "Use a market identifier that exchange_calendars knows, such as XNYS."
         raise AlignmentError(f"unknown exchange {exchange!r}.", hint) from error
     except (ValueError, NotImplementedError) as error:  # some calendars do not work with every version of pandas
-        raise AlignmentError(
+        said = (
             f"exchange_calendars {exchange_calendars.__version__} cannot build the calendar of {exchange} with pandas "
-            f"{pd.__version__} ({type(error).__name__}).",
-            "Study another listing of the firm, or wait for a version that can.",
-        ) from error
+        )
+        said += f"{pd.__version__} ({type(error).__name__})."
+        raise AlignmentError(said, "Study another listing of the firm, or wait for a version that can.") from error
     found = {"sessions": calendar.schedule.index} | {n: pd.DatetimeIndex(calendar.schedule[n]) for n in HOURS}
     arrays = {name: index.as_unit("ns").asi8 for name, index in found.items()}
     return {"timezone": np.array(str(calendar.tz)), **arrays}

@@ -124,19 +124,14 @@ def load_doubts(alignment: Alignment, data: Path | Tables) -> tuple[ArticleDoubt
     tables = open_tables(data)
     if not tables.holds("doubts.csv"):
         return ()
-    found = []
-    for row in tables.read("doubts.csv", DOUBT_COLUMNS).to_dict("records"):
-        if row["story"] != alignment.story.story:
-            continue
-        where = f"doubts.csv, {row['article_id']}"
+    found, story, doubts = [], alignment.story, tables.read("doubts.csv", DOUBT_COLUMNS)
+    for row in doubts[doubts["story"] == story.story].to_dict("records"):
+        where, by_id = f"doubts.csv, {row['article_id']}", {a.article_id: a for a in story.articles}
         earliest, latest = (parse_instant(row[name], where) for name in DOUBT_COLUMNS[2:4])
-        story = alignment.story
-        by_id = {a.article_id: a for a in story.articles}
         check_row(row["article_id"] in by_id, where, f"{story.story} has no such article")
         own = by_id[row["article_id"]]
         by_id[own.article_id] = replace(own, published_earliest=earliest, published_latest=latest)
-        other = align_story(replace(story, articles=tuple(by_id.values())))
-        said = _compare(alignment, other)
+        said = _compare(alignment, align_story(replace(story, articles=tuple(by_id.values()))))
         found.append(ArticleDoubt(row["article_id"], row["doubt"], row["source"], row["url"], said))
     return tuple(found)
 

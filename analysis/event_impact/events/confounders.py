@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -66,18 +65,17 @@ def load_confounders(
     DataError
         For a malformed row.
     """
-    table = open_tables(data).read("confounders.csv", CONFOUNDER_COLUMNS)
-    table = table[table["ticker"] == ticker]
-    rows: list[dict[Any, Any]] = []
-    for row in table.to_dict("records"):
+    table, rows = open_tables(data).read("confounders.csv", CONFOUNDER_COLUMNS), []
+    for row in table[table["ticker"] == ticker].to_dict("records"):
         where = f"confounders.csv, {ticker} {row['session']}"
         check_words(row, where, is_masked=("yes", "no"))
         is_own = bool(story) and row["own_story"] == story
         label = row["label_without_it"] if is_own else row["label"]
         if label or not is_own:
             session, known_from = _read_session(row["session"], where), parse_instant(row["known_from"], where)
-            is_masked = row["is_masked"] == "yes"
-            rows.append(row | {"session": session, "label": label, "known_from": known_from, "is_masked": is_masked})
+            rows.append(
+                (session, label, known_from, row["source"], row["url"], row["is_masked"] == "yes", row["notes"])
+            )
     columns = ["session", "label", "known_from", "source", "url", "is_masked", "notes"]
     frame = pd.DataFrame(rows, columns=columns).astype({"is_masked": bool}).set_index("session").sort_index()
     frame.index = pd.DatetimeIndex(frame.index)

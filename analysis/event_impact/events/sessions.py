@@ -140,8 +140,7 @@ class Alignment:
 
         The event is the report, or the denial where no report is recorded.
         """
-        role = "report" if self.report_sessions else "denial"
-        events = [e.article for e in self.articles if e.article.role == role]
+        events = self.story.with_role("report" if self.report_sessions else "denial")
         opens = self.hours.open_at(self.event_session)
         if opens <= min(a.published_earliest for a in events):
             return "no"
@@ -187,12 +186,10 @@ def tighten_by_order(articles: tuple[Article, ...]) -> tuple[Article, ...]:
     No denial can precede the earliest possible report; a single report cannot follow the
     last instant of the first denial. A bound that was moved carries the basis ``order``.
     """
-    reports = [a for a in articles if a.role == "report"]
-    denials = [a for a in articles if a.role == "denial"]
+    reports, denials = ([a for a in articles if a.role == role] for role in ("report", "denial"))
     if not reports or not denials:
         return articles
-    first = min(a.published_earliest for a in reports)
-    last = min(a.published_latest for a in denials)
+    first, last = min(a.published_earliest for a in reports), min(a.published_latest for a in denials)
     moved: list[Article] = []
     for article in articles:
         if article.role == "denial" and article.published_earliest < first:
@@ -318,7 +315,7 @@ def align_story(story: Story, *, as_of: date | None = None, opens: pd.DatetimeIn
     """
     hours = load_hours(story.exchange)
     if as_of is not None:
-        if not hours.is_session(label := pd.Timestamp(as_of)):
+        if (label := pd.Timestamp(as_of)) not in hours.sessions:
             before, after = (session.date() for session in hours.neighbours(label))
             said = f"The neighbouring sessions are {before} and {after}."
             raise ConfigError(f"as_of: {as_of} is no session of {hours.exchange}.", said)

@@ -115,11 +115,7 @@ def first_prices(venues: tuple[Venue, ...], exchange: str, instant: pd.Timestamp
     pandas.DataFrame
         One row a venue, with its label and ``first_price_at`` in UTC.
     """
-    rows = [
-        {"venue": v.venue, "label": v.label, "first_price_at": v.first_price_after(instant), "notes": v.notes}
-        for v in venues
-        if exchange in v.listing_exchanges
-    ]
-    frame = pd.DataFrame(rows, columns=["venue", "label", "first_price_at", "notes"])
-    frame = frame[frame["first_price_at"].notna()]
+    listed = [v for v in venues if exchange in v.listing_exchanges]
+    rows = [(v.venue, v.label, v.first_price_after(instant), v.notes) for v in listed]
+    frame = pd.DataFrame(rows, columns=["venue", "label", "first_price_at", "notes"]).dropna(subset="first_price_at")
     return frame.sort_values("first_price_at", kind="stable", ignore_index=True)

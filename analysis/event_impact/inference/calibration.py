@@ -49,8 +49,8 @@ class FirmHistory:
 
     def fit(self, events: np.ndarray, first: int = 0, last: int = 0) -> WindowFits:
         """The window of each event position, each with its own estimation window."""
-        lengths: Any = {"estimation_length": self.estimation_length, "gap": self.gap}
-        return fit_rolling(self.y, self.design, events=events, **lengths, first=first, last=last)
+        window: Any = {"estimation_length": self.estimation_length, "gap": self.gap, "first": first, "last": last}
+        return fit_rolling(self.y, self.design, events=events, **window)
 
     def rank(self, *, effect: float = 0.0, first: int = 0, last: int = 0) -> pd.DataFrame:
         """One row a session with a complete window: ``position``, ``abnormal_return``, ``t``, the p, ``volatility_state``.
@@ -273,8 +273,8 @@ def rate_interval(
     hits = rate * effective
     lower = 0.0 if count == 0 else float(stats.beta.ppf(1.0 - tail, hits, effective - hits + 1.0))
     upper = 1.0 if count == n else float(stats.beta.ppf(tail, hits + 1.0, effective - hits))
-    found = {"rate": rate, "lower": lower, "upper": upper, "n_sessions": n, "n_rejections": count}
-    return found | {"effective_sessions": effective}
+    counted = {"n_sessions": n, "n_rejections": count, "effective_sessions": effective}
+    return {"rate": rate, "lower": lower, "upper": upper, **counted}
 
 
 def _volatility_groups(event_std: np.ndarray, *, has_garch: bool) -> dict[str, np.ndarray]:
@@ -286,12 +286,12 @@ def _volatility_groups(event_std: np.ndarray, *, has_garch: bool) -> dict[str, n
 
 
 def _rates(p_values: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, object]]:
-    n, cases = len(p_values), product(p_values.columns, levels)
-    rates = ((test, level, float(np.mean(p_values[test].to_numpy() < level - ROUNDING))) for test, level in cases)
-    return [
-        {"test": test, "level": level, "n_draws": n, "rate": rate, "std_error": float(np.sqrt(rate * (1.0 - rate) / n))}
-        for test, level, rate in rates
-    ]
+    n, rows = len(p_values), []
+    for test, level in product(p_values.columns, levels):
+        rate = float(np.mean(p_values[test].to_numpy() < level - ROUNDING))
+        error = float(np.sqrt(rate * (1.0 - rate) / n))
+        rows.append({"test": test, "level": level, "n_draws": n, "rate": rate, "std_error": error})
+    return rows
 
 
 @dataclass(frozen=True)

@@ -304,25 +304,20 @@ def _rank_max_t(
         earlier = np.abs(placebo_t).max(axis=1)
         return ranks.placebo_test(max(values), earlier, name="max_t", null=MAX_T_NULL), "placebo"
     first, last = sessions[0].rel_session, sessions[-1].rel_session
-    fits = pick_sessions(abnormal.window_fits(first, last), [s.rel_session - first for s in sessions])
-    blocks = f"ranks of {fits.n_estimation + fits.window_length} circular blocks of {fits.window_length} sessions"
+    fits, count = abnormal.window_fits(first, last), len(sessions)
+    blocks = f"ranks of {fits.n_estimation + count} circular blocks of {count} sessions"
+    p_value = rank_largest(fits, [s.rel_session - first for s in sessions])
     note = f"{len(placebo_t)} eligible placebo windows, {ranks.MIN_PLACEBO_SESSIONS} needed: ranked among refitted residuals"
-    return TestResult("max_t", MAX_T_NULL, blocks, max(values), rank_largest(fits), note=note), "blocks"
+    return TestResult("max_t", MAX_T_NULL, blocks, max(values), p_value, note=note), "blocks"
 
 
-def pick_sessions(fits: WindowFits, columns: list[int]) -> WindowFits:
-    """The same fits with some sessions of their windows only."""
-    return replace(
-        fits, abnormal_returns=fits.abnormal_returns[:, columns], window_coordinates=fits.window_coordinates[:, columns]
-    )
+def rank_largest(fits: WindowFits, columns: list[int]) -> float:
+    """p of the largest |refitted residual| of some sessions of the window among circular blocks of as many sessions.
 
-
-def rank_largest(fits: WindowFits) -> float:
-    """p of the largest |refitted residual| of the window's sessions among circular blocks of as many sessions.
-
-    The conformal null of a set of candidates where too few earlier windows exist; for the sessions of the window, which
-    need not follow one another.
+    The conformal null of a set of candidates where too few earlier windows exist; the sessions need not follow one
+    another.
     """
-    size, width = np.abs(ranks.refit_residuals(fits)), fits.window_length
+    days = {name: getattr(fits, name)[:, columns] for name in ("abnormal_returns", "window_coordinates")}
+    size, width = np.abs(ranks.refit_residuals(replace(fits, **days))), len(columns)
     largest = np.maximum.reduce([np.roll(size, -offset, axis=1) for offset in range(width)])[0]
     return float(np.count_nonzero(largest >= largest[fits.n_estimation]) / len(largest))

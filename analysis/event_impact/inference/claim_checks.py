@@ -206,8 +206,7 @@ def find_clock(claim: Claim, context: ClaimContext) -> Found:
     """
     article = next(e.article for e in context.alignment.articles if e.article.article_id == claim.article_id)
     readings = read_clock(article, context.alignment)
-    before = sum(r.is_before_close for r in readings)
-    before_open = sum(r.is_before_open for r in readings)
+    before, before_open = sum(r.is_before_close for r in readings), sum(r.is_before_open for r in readings)
     counts = {"zones in which the stamp precedes the close": before, "zones in which it precedes the open": before_open}
     measures = tuple((label, float(n), "count") for label, n in (counts | {"zones tried": len(readings)}).items())
     decision = "impossible" if before == len(readings) else "impossible_in" if before else "supported"
@@ -248,9 +247,8 @@ def _report_and_denials(context: ClaimContext) -> tuple[pd.Timestamp, pd.Timesta
 def find_closed_window(claim: Claim, context: ClaimContext) -> Found:
     """Supported when report and denials fall into one stretch in which the exchange is shut."""
     articles = [e.article for e in context.alignment.articles if e.article.role in ("report", "denial")]
+    first, last = min(a.published_earliest for a in articles), max(a.last_instant for a in articles)
     hours = context.alignment.hours
-    first = min(a.published_earliest for a in articles)
-    last = max(a.last_instant for a in articles)
     session = hours.open_session(first)
     is_one = session == hours.open_session(last) and hours.close_session(first) == session
     is_shut = is_one and hours.phase(first) in SHUT and hours.phase(last) in SHUT

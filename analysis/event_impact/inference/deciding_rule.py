@@ -204,22 +204,18 @@ def invert_window(abnormal: AbnormalReturns, first: int, last: int) -> DecidingR
         return invert_rule(fits, garch=carry_garch(fits.residuals, fits.gap_abnormal_returns, abnormal.volatility))
     found = abnormal.counterfactual_fits(first, last)
     garch = carry_garch(found.residuals, found.gap_abnormal_returns, abnormal.volatility)
-    estimate = found.abnormal_returns.sum(axis=1)
-    return DecidingRule(
-        estimate, ranks.SearchedRoots(found), ranks.filter_windows(found.residuals, garch, 1.0, found.window_length)
-    )
+    filtered = ranks.filter_windows(found.residuals, garch, 1.0, found.window_length)
+    return DecidingRule(found.car, ranks.SearchedRoots(found), filtered)
 
 
 def describe_rule(rule: DecidingRule) -> dict[str, TestResult]:
     """The tests of the first window of a rule, by name."""
     m, count = rule.window_length, rule.filtered.sizes.shape[1]
-    p_value = float(rule.p_conformal[0])
-    sessions = f"{m} session{'s' if m > 1 else ''}"
-    state = float(rule.filtered.garch.volatility_state[0])
+    p_value, sessions = float(rule.p_conformal[0]), f"{m} session{'s' if m > 1 else ''}"
     blocks = f"ranks of {count + m} circular blocks of {sessions}"
     refitted = "refitted without a dummy on the estimation and event sessions together"
     ranked = f"ranks of {count + 1} standardised {'returns' if m == 1 else f'sums of {sessions}'}"
-    statistic = float(rule.estimate[0] / rule.filtered.scale[0])
+    statistic, state = float(rule.estimate[0] / rule.filtered.scale[0]), rule.filtered.garch.volatility_state[0]
     nervous = f"volatility of the event day {state:.2f} times that of the estimation window"
     several = not_computable("conformal", "defined for one-session windows only", null=ranks.CONFORMAL_NULL)
     return {

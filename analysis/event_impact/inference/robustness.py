@@ -352,12 +352,10 @@ def estimate_curve(
         event_t = np.array([estimates[i].t for i in joint], dtype=float)
         critical = np.asarray(-stdtrit([estimates[i].df for i in joint], asked.significance / 2))
         tests = assess_curve(event_t, placebo, critical=critical)
-        adjusted = dict(zip(joint, tests.adjusted, strict=True))
-    finished = tuple(
-        replace(e, n_placebo=len(pools[i]), p_adjusted=float(adjusted[i]) if i in adjusted else None)
-        for i, e in enumerate(estimates)
-    )
-    return SpecificationCurve(finished, tests, len(adjusted), len(common) if tests else 0, reason)
+        adjusted = dict(zip(joint, tests.adjusted.tolist(), strict=True))
+    found = enumerate(zip(estimates, pools, strict=True))
+    finished = (replace(e, n_placebo=len(pool), p_adjusted=adjusted.get(i)) for i, (e, pool) in found)
+    return SpecificationCurve(tuple(finished), tests, len(adjusted), len(common) if tests else 0, reason)
 
 
 def estimate_specifications(candidates: list[Candidate], asked: Asked) -> list[SpecificationEstimate]:

@@ -112,7 +112,8 @@ def simulate(
     residual[:, max(0, event - process.recent_sessions) :] *= process.recent_factor
     residual[:, event:] *= np.sqrt(process.event_variance_factor)
     if process.n_jumps:
-        _add_jumps(residual, rng, n_jumps=process.n_jumps, n_sessions=estimation_length)
+        order = rng.random((n_draws, estimation_length)).argpartition(process.n_jumps, axis=1)[:, : process.n_jumps]
+        residual[np.arange(n_draws)[:, None], order] += rng.choice([-JUMP_SIZE, JUMP_SIZE], order.shape)
     if process.autocorrelation:
         residual = _correlate(residual, process.autocorrelation)
     market *= MARKET_STD
@@ -137,15 +138,6 @@ def _garch_path(rng: Generator, n_draws: int, n_sessions: int, process: Process)
             values[t], variances[t] = value, variance
         variance = (1.0 - alpha - beta) + alpha * value**2 + beta * variance
     return np.ascontiguousarray(values.T), np.ascontiguousarray(variances.T)
-
-
-def _add_jumps(residual: np.ndarray, rng: Generator, *, n_jumps: int, n_sessions: int) -> None:
-    """Jumps of either sign on distinct sessions of the estimation window, in place."""
-    n_draws = len(residual)
-    order = rng.random((n_draws, n_sessions)).argpartition(n_jumps, axis=1)[:, :n_jumps]
-    signs = rng.choice([-JUMP_SIZE, JUMP_SIZE], (n_draws, n_jumps))
-    rows = np.arange(n_draws)[:, None]
-    residual[rows, order] += signs
 
 
 def _correlate(residual: np.ndarray, autocorrelation: float) -> np.ndarray:

@@ -119,16 +119,11 @@ def run_window_tests(
         Ranks among earlier windows, where they were computed.
     """
     rule = invert_window(abnormal, total.first, total.last)
-    tests = {
-        "t": describe_t(abnormal, total),
-        "sample_quantile": sample_quantile(total.abnormal, abnormal.fit.residuals),
-    }
-    tests |= describe_rule(rule)
-    tests["block_bootstrap"] = _bootstrap(abnormal, total, rng)
-    tests |= placebo.tests if placebo else {}
-    if total.length == 1:
-        tests |= {name: not_computable(name, why) for name, why in SINGLE_SESSION.items()}
-    return tests, rule
+    ranked = {"sample_quantile": sample_quantile(total.abnormal, abnormal.fit.residuals), **describe_rule(rule)}
+    tests = {"t": describe_t(abnormal, total), **ranked, "block_bootstrap": _bootstrap(abnormal, total, rng)}
+    single = SINGLE_SESSION if total.length == 1 else {}
+    left_out = {name: not_computable(name, why) for name, why in single.items()}
+    return tests | (placebo.tests if placebo else {}) | left_out, rule
 
 
 def describe_t(abnormal: AbnormalReturns, total: WindowSum) -> TestResult:

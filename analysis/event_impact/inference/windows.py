@@ -14,14 +14,7 @@ import pandas as pd
 from event_impact.base.result import TestResult, frame_of, not_computable, show_tests
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.events.articles import Story
-from event_impact.inference.candidate_set import (
-    CandidateSession,
-    CandidateSet,
-    Confirmation,
-    Judgement,
-    judge_row,
-    measure_candidates,
-)
+from event_impact.inference import candidate_set as sets
 from event_impact.inference.deciding_rule import DecidingRule, describe_rule, find_detectable
 from event_impact.inference.parametric import detectable_effect, holm, interval
 from event_impact.inference.placebo_pool import PlaceboRank
@@ -114,12 +107,12 @@ class WindowEstimate:
     last: int
     is_primary: bool
     estimate: float | None
-    judgement: Judgement
+    judgement: sets.Judgement
     note: str
     tests: dict[str, TestResult]
     standard_error: float | None = None
     df: int | None = None
-    candidates: CandidateSet | None = None
+    candidates: sets.CandidateSet | None = None
     n_candidates: int = 1
     significance: float = 0.05
     p_holm: float | None = None
@@ -250,7 +243,7 @@ def unavailable(
     specification: Specification, first: int, last: int, *, is_primary: bool, reason: str
 ) -> WindowEstimate:
     """A row that cannot be computed, with its reason."""
-    tests, judged = {"t": not_computable("t", reason)}, Judgement("insufficient_data")
+    tests, judged = {"t": not_computable("t", reason)}, sets.Judgement("insufficient_data")
     return WindowEstimate(specification, first, last, is_primary, None, judged, reason, tests)
 
 
@@ -289,10 +282,10 @@ def assess_window(
     used, asked = fit.n_estimation, fit.asked_sessions
     note = "" if used == asked else f"{used} of {asked} estimation sessions: {fit.dropped}"
     row = WindowEstimate(
-        specification, first, last, is_primary, total.estimate, Judgement(""),
+        specification, first, last, is_primary, total.estimate, sets.Judgement(""),
         "; ".join(filter(None, (note, f"no standard error: {total.note}" if error is None else ""))), tests,
         standard_error=error, df=None if error is None else fit.df,
-        candidates=CandidateSet((CandidateSession(first, rule, tests["t"], abnormal.session_of(first)),)),
+        candidates=sets.CandidateSet((sets.CandidateSession(first, rule, tests["t"], abnormal.session_of(first)),)),
         significance=significance, n_estimation=fit.n_estimation, n_placebo=placebo.count if placebo else None,
         other_news=_list_news(abnormal, first, last),
     )  # fmt: skip
@@ -333,19 +326,19 @@ def join_candidates(
         return rows
     row, complete = rows[index], sum(abnormal.sum_window(r, r).estimate is not None for r in rel_sessions)
     if complete == count:
-        joined = _assess_set(row, measure_candidates(abnormal, rel_sessions, placebo_t=placebo_t), abnormal)
+        joined = _assess_set(row, sets.measure_candidates(abnormal, rel_sessions, placebo_t=placebo_t), abnormal)
     else:
         reason = f"incomplete: {complete} of {count} candidate sessions"
         joined = unavailable(row.specification, rel_sessions[0], rel_sessions[-1], is_primary=True, reason=reason)
     notes = "; ".join(filter(None, (f"candidate 1 of {count}", row.note)))
     alone = replace(
-        row, is_primary=False, judgement=Judgement(""), breakdown_volatility=None, breakdown_news=None, note=notes
+        row, is_primary=False, judgement=sets.Judgement(""), breakdown_volatility=None, breakdown_news=None, note=notes
     )
     joined = judge_estimate(replace(joined, n_candidates=count), bound=bound)
     return [*rows[:index], joined, alone, *rows[index + 1 :]]
 
 
-def _assess_set(row: WindowEstimate, found: CandidateSet, abnormal: AbnormalReturns) -> WindowEstimate:
+def _assess_set(row: WindowEstimate, found: sets.CandidateSet, abnormal: AbnormalReturns) -> WindowEstimate:
     """The row of a set of candidate sessions, named by the largest of them; ``row`` is that of session 0."""
     largest, at = found.largest, found.largest.rel_session
     notes = [row.note, f"the largest of {found.count} candidate sessions"]
@@ -395,7 +388,7 @@ def judge_estimate(row: WindowEstimate, *, bound: float, p_star: float | None = 
     if row.candidates is None:
         return row
     tests = row.candidates.weigh(times=times, p_star=p_star)
-    judged = judge_row(tests, row.candidates.own_intervals, level=row.significance, bound=bound)
+    judged = sets.judge_row(tests, row.candidates.own_intervals, level=row.significance, bound=bound)
     volatility = news = None
     if judged.outcome in DETECTIONS:
         found = row.candidates.largest.rule.break_down(row.significance / tests.times)
@@ -433,7 +426,7 @@ def adjust_primary(rows: list[WindowEstimate], *, bound: float) -> list[WindowEs
     return result
 
 
-def apply_confirmation(row: WindowEstimate, found: Confirmation) -> WindowEstimate:
+def apply_confirmation(row: WindowEstimate, found: sets.Confirmation) -> WindowEstimate:
     """A detection as ``effect`` or ``fragile`` by its specification curve, the reason in its note.
 
     Parameters
