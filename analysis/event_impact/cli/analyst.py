@@ -15,7 +15,7 @@ from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import ConfigError, DataError, StudyError
 from event_impact.base.root import ROOT_VARIABLE, SHIPPED, find_root, holds_study
 from event_impact.cli import context, scheduler
-from event_impact.cli.article_pages import ask, examine, settle, show
+from event_impact.cli.article_pages import ask, examine, settle
 from event_impact.events.articles import DENIED, ROLES, Story, load_stories, load_story
 from event_impact.events.calendars import load_hours
 from event_impact.events.sessions import Alignment
@@ -157,7 +157,6 @@ def _read_page(item: str, story_id: str, *, zone: str, yes: bool) -> tuple[Exami
     if not equals or role not in ROLES:
         raise ConfigError(f"--article {item!r} names no role and file.", "For example: --article report=page.html")
     examined = examine(file, zone=zone)
-    show(examined)
     proposal, interval = settle(examined, yes=yes)
     if not examined.outlet and yes:
         hint = "Leave the page out, and add it afterwards with: impact article add --outlet NAME"

@@ -135,7 +135,6 @@ def add(
     data = open_root(to_write=True).data
     held = find_story(parse_story("story", story), load_stories(data, with_drafts=True))  # before the page is read
     examined = examine(file, home=load_hours(held.exchange).timezone, **options)
-    show(examined)
     proposal, interval = settle(examined, number=number, not_before=not_before, not_after=not_after, yes=yes)
     outlet = outlet or examined.outlet
     if not yes:
@@ -156,7 +155,8 @@ def settle(
     examined: ingest.Examined, *, number: int | None = None, not_before: datetime | None = None,
     not_after: datetime | None = None, yes: bool,
 ) -> tuple[Proposal, Interval]:  # fmt: skip
-    """The proposal that is used and its bounds: the page's, or the analyst's choice."""
+    """Show what a page proves; the proposal that is used and its bounds: the page's, or the analyst's choice."""
+    show(examined)
     proposal = examined.proposal
     is_bounded = not_before is not None and not_after is not None
     if number is None and proposal.chosen is None and not is_bounded:

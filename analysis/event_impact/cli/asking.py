@@ -60,9 +60,8 @@ def ask(
     tables, ticker = Tables(root.data), ticker.upper()
     parameters = context.gather_parameters(assignments)
     listing = question.find_listing(ticker, tables, exchange=exchange, benchmark=benchmark)
-    bounds, known = (
-        _read_page(page, offline=offline) if page else (question.read_bounds(*(between or (instant or now,))), {})
-    )
+    when = between or (instant or now,)
+    bounds, known = _read_page(page, offline=offline) if page else (question.read_bounds(*when), {})
     story = question.make_story(listing, bounds, tables, **known)
     store = question.open_prices(question.read_prices(Path(prices)) if prices else ticker, listing, tables)
     pair, since = (ticker, listing.benchmark), bounds[0].date()

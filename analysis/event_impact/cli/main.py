@@ -69,7 +69,7 @@ class ImpactGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; no traceback unless ``--debug``."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         pin_threads()
         try:
             return super().invoke(ctx)
@@ -91,10 +91,6 @@ class ImpactGroup(click.Group):
         except Exception as error:  # a defect of ours must not look like success, nor have a code of its own
             text = f"unexpected {type(error).__name__}: {error}. Run again with --debug and report it."
             _refuse(ctx, error, StudyError.exit_code, text)
-
-
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = "") -> NoReturn:

@@ -59,9 +59,8 @@ def list_runs(story: str | None, failed: bool, reports: Path) -> None:
     damaged = [] if failed or story else facts.damaged
     lines = [f"{s.run.status:7} {s.folder.name}  {s.run.outcome or s.run.error or ''}" for s in held]
     lines += [f"damaged {name}" for name in damaged]
-    records = [
-        {"run": s.folder.name, **{k: getattr(s.run, k) for k in ("status", "outcome", "finished_at")}} for s in held
-    ]
+    told = ("status", "outcome", "finished_at")
+    records = [{"run": s.folder.name, **{name: getattr(s.run, name) for name in told}} for s in held]
     records += [{"run": name, "status": "damaged"} for name in damaged]
     context.say("\n".join(lines) or "no runs yet", records)
 

@@ -77,43 +77,36 @@ def fetch(names: tuple[str, ...], **asked: Any) -> None:
     context.say(folder, {"folder": folder, "is_new": outcome.is_new, "notes": [*outcome.notes, *lost]})
 
 
-NOTIFY_VARIABLE = "IMPACT_NOTIFY"
-NOTIFY_HELP = (
-    f"Told of failures, changed outcomes, new pages: an address (mailto://, ...) or command ({NOTIFY_VARIABLE})."
-)
+NOTIFY_HELP = "Told of failures, changed outcomes, new pages: an address (mailto://, ...) or command (IMPACT_NOTIFY)."
 
 
 @click.command()
 @context.limit_option
-@click.option(
-    "--at", type=read_instant, metavar="INSTANT", help="Serve the evenings due at this instant (default: now)."
-)
+@click.option("--at", type=read_instant, metavar="INSTANT", help="Serve the evenings due then (default: now).")
 @click.option("--source", default="auto", show_default=True, help="auto fetches first; snapshot or a path does not.")
 @context.reports_option
 @context.kernel_options
-@click.option("--notify", metavar="TARGET", help=NOTIFY_HELP)
+@click.option("--notify", metavar="TARGET", envvar="IMPACT_NOTIFY", default="", help=NOTIFY_HELP)
 @click.option("--keep", type=click.IntRange(0), default=60, show_default=True, help="Runs and vintages kept; 0: all.")
 @wait_option
 def nightly(
-    limit: int, at: datetime | None, source: str, reports: Path, memory: int, cold: bool, notify: str | None, keep: int,
+    limit: int, at: datetime | None, source: str, reports: Path, memory: int, cold: bool, notify: str, keep: int,
     wait: int,
 ) -> None:  # fmt: skip
     """Serve every open story after the close of its exchange; exits with the worst code; prints the summary's path."""
     from event_impact.base.run_record import DOSSIER
     from event_impact.market.download import record_bars
+    from event_impact.runs import notification
     from event_impact.runs.dossier import run_dossier
     from event_impact.runs.kernel_launch import KernelLimits
     from event_impact.runs.nightly import SUMMARY, run_nightly
-    from event_impact.runs.notification import check_target
-    from event_impact.runs.notification import notify as send
     from event_impact.runs.requests import RunRequest
     from event_impact.runs.workers import run_parts
 
     root = context.open_root(to_write=source == "auto")
     instant, progress = at or read_system_clock(), context.make_progress()
-    command = notify or os.environ.get(NOTIFY_VARIABLE, "")
-    if command:
-        check_target(command)  # one that cannot be used is refused before the work, not after
+    if notify:
+        notification.check_target(notify)  # one that cannot be used is refused before the work, not after
     limits = KernelLimits(memory_bytes=memory * 2**20, is_cold=cold)
 
     def bring(story: str, instant: datetime) -> str:
@@ -127,9 +120,8 @@ def nightly(
         return done.settle()
 
     def record(stories: "list[Story]") -> str:
-        done = record_bars(
-            stories, root.data, choose_provider(), at=instant, recorded_at=read_system_clock(), progress=progress
-        )
+        provider, recorded_at = choose_provider(), read_system_clock()
+        done = record_bars(stories, root.data, provider, at=instant, recorded_at=recorded_at, progress=progress)
         return "; ".join(done[1])
 
     downloads = {"fetch": bring, "record": record} if source == "auto" else {"fetch": None}
@@ -138,10 +130,9 @@ def nightly(
     )
     for note in summary.notes:
         progress(note)
-    if command and (fault := send(command, summary)):
+    if notify and (fault := notification.notify(notify, summary)):
         print(f"impact: {fault}", file=sys.stderr)
-    path = reports / ".logs" / SUMMARY
-    context.say(str(path), summary.as_record())
+    context.say(str(reports / ".logs" / SUMMARY), summary.as_record())
     sys.exit(summary.exit_code)
 
 

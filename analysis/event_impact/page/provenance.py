@@ -9,7 +9,7 @@ from pathlib import Path
 
 from event_impact.base.code_digest import VERSION
 from event_impact.base.config import StudyConfig
-from event_impact.base.run_record import RunRecord
+from event_impact.base.run_record import DOSSIER, RunRecord
 
 RECORD_MIME = "application/vnd.event-impact.record+json"
 REPORTED_PACKAGES = (
@@ -41,7 +41,8 @@ def reproduce_line(run: RunRecord) -> str:
     if "story" not in run.parameters:  # a sample: its files take the place of a story
         given = (f"-p {k}={shlex.quote(str(v))}" for k, v in run.parameters.items() if v != "")
         return " ".join((f"impact run {run.notebook}", *given))
-    line = f"impact run {run.notebook} --story {run.story} --as-of {run.as_of}"
+    verb = f"impact {DOSSIER}" if run.notebook == DOSSIER else f"impact run {run.notebook} --story"
+    line = f"{verb} {run.story} --as-of {run.as_of}"
     if run.parameters.get("source", defaults["source"]) != defaults["source"]:
         line += f" --source {shlex.quote(str(run.parameters['source']))}"
     for name, value in run.parameters.items():

@@ -19,7 +19,7 @@ import pandas as pd
 
 from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import digest_package
-from event_impact.base.disk import write_text, writing
+from event_impact.base.disk import writing
 from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER, RunRecord
@@ -30,9 +30,9 @@ from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_inter
 from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
 from event_impact.page.outcomes import worst_code
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
-from event_impact.page.render import PageFacts, check_page, render_page
+from event_impact.page.render import check_page, render_page
 from event_impact.runs import store
-from event_impact.runs.compare import describe_changes, find_previous, link_siblings
+from event_impact.runs.compare import frame_run
 from event_impact.runs.evenings import find_before, says_the_same
 from event_impact.runs.failure import keep_attempt
 from event_impact.runs.freshness import describe_source
@@ -40,6 +40,7 @@ from event_impact.runs.index import rebuild_index
 from event_impact.runs.recall import ALREADY
 from event_impact.runs.requests import Prepared, Progress, RunRequest, prepare, read_parameters, short_name
 from event_impact.runs.run import own_story
+from event_impact.runs.store import StoredRun
 from event_impact.runs.workers import PartOutcome, run_parts
 from event_impact.study.opened_study import OpenedStudy
 
@@ -73,7 +74,7 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
 
 def run_dossier(
     request: RunRequest, *, limit: int = PARALLEL, progress: Progress = lambda _: None, perform: Perform = run_parts
-) -> store.StoredRun:
+) -> StoredRun:
     """Run every notebook of a story, ``limit`` at a time, and publish the dossier that binds them.
 
     The parameters of the request go to every notebook that knows them. For an evening that says what the session
@@ -109,18 +110,18 @@ def run_dossier(
         target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{sha}"
         found = None if request.is_forced else store.find_finished(target)
         progress(ALREADY if found else "bind: front page")
-        bound = found or _bind(request, parts, run, runs, computed, target, progress)
+        bound = found or _bind(parts, run, runs, computed, target, progress)
         rebuild_index(request.reports, clock=request.clock)
         return bound
 
 
-def _find_same(request: RunRequest, run: RunRecord, runs: list[store.StoredRun]) -> store.StoredRun | None:
+def _find_same(request: RunRequest, run: RunRecord, runs: list[StoredRun]) -> StoredRun | None:
     """The dossier of the session before, where one of these runs would say the same."""
     before = find_before(store.read_runs(request.reports), run.story, run.as_of)
     return before if before and store.is_intact(before.folder) and says_the_same(before, run, runs) else None
 
 
-def _bring_out(stored: store.StoredRun, reports: Path) -> store.StoredRun:
+def _bring_out(stored: StoredRun, reports: Path) -> StoredRun:
     """Publish a run that waited on the shelf."""
     return store.read_stored(store.publish(reports / stored.folder.name, stored.folder)[0]) or stored
 
@@ -167,23 +168,19 @@ def _keep(
 
 
 def _bind(
-    request: RunRequest, parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], computed: pd.DataFrame,
-    target: Path, progress: Progress,
-) -> store.StoredRun:  # fmt: skip
+    parts: list[Prepared], run: RunRecord, runs: list[StoredRun], computed: pd.DataFrame, target: Path,
+    progress: Progress,
+) -> StoredRun:  # fmt: skip
     page = render_dossier(parts, run, runs, computed, target)
-    with store.open_staging(request.reports, parts[0].story, target.name) as staging:
+    with store.open_staging(target.parent, run.story, target.name) as staging:
         with writing(staging):
             for stored in runs:
                 link_tree(stored.folder, staging / "runs" / short_name(stored.notebook))
-            (staging / "results").mkdir()
-            write_text(staging / "results/computations.csv", write_csv(computed))
-            write_text(staging / "report.html", page)
-            run = dataclasses.replace(run, files=store.hash_files(staging))
-            write_text(staging / "run.json", run.as_text())
+            run = store.write_run(staging, run, {"report.html": page}, {"computations": write_csv(computed)})
         progress("publish")
         folder, is_new = store.publish(target, staging)
     progress("index")
-    return store.StoredRun(folder, run, is_new)
+    return StoredRun(folder, run, is_new)
 
 
 def link_tree(source: Path, target: Path) -> None:
@@ -198,13 +195,13 @@ def link_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=place)
 
 
-def find_lead(runs: list[store.StoredRun]) -> store.StoredRun:
+def find_lead(runs: list[StoredRun]) -> StoredRun:
     """The run whose verdict leads the page: the event study, else the first with a headline, else the first."""
     with_headline = [s for s in runs if s.run.headline]
     return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
-def list_computations(runs: list[store.StoredRun]) -> pd.DataFrame:
+def list_computations(runs: list[StoredRun]) -> pd.DataFrame:
     """``results/computations.csv``: the move as the leading page has it, and as other pages compute it otherwise.
 
     Returns
@@ -239,15 +236,13 @@ def say_agreement(computed: pd.DataFrame) -> str:
     )
 
 
-def list_parts(runs: list[store.StoredRun]) -> list[dict[str, Any]]:
+def list_parts(runs: list[StoredRun]) -> list[dict[str, Any]]:
     """Every part of a dossier by name, as its record has them."""
     kept = ("status", "outcome", "verdict")
-    return [
-        {"notebook": s.notebook, "folder": s.folder.name, **{key: getattr(s.run, key) for key in kept}} for s in runs
-    ]
+    return [{"notebook": s.notebook, "folder": s.folder.name, **{k: getattr(s.run, k) for k in kept}} for s in runs]
 
 
-def compose_run(request: RunRequest, runs: list[store.StoredRun], computed: pd.DataFrame, started: str) -> RunRecord:
+def compose_run(request: RunRequest, runs: list[StoredRun], computed: pd.DataFrame, started: str) -> RunRecord:
     """``run.json`` of the dossier: the leading verdict, and every part."""
     return dataclasses.replace(
         find_lead(runs).run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
@@ -259,11 +254,10 @@ def compose_run(request: RunRequest, runs: list[store.StoredRun], computed: pd.D
 
 
 def render_dossier(
-    parts: list[Prepared], run: RunRecord, runs: list[store.StoredRun], computed: pd.DataFrame, target: Path
+    parts: list[Prepared], run: RunRecord, runs: list[StoredRun], computed: pd.DataFrame, target: Path
 ) -> str:
     """The front page, checked by the gates of every page."""
-    study, reports = parts[0].study, target.parent
-    previous = find_previous(reports, run, exclude=target.name)
+    study = parts[0].study
     assert isinstance(study, OpenedStudy)  # a dossier binds the notebooks of one story
     screen = compose_screen(study, run, find_lead(runs))
     body = (
@@ -274,19 +268,17 @@ def render_dossier(
     figures = next((describe_source(p.source) for p in parts if p.source), "none: articles and calendar only")
     page = render_page(
         nbformat.v4.new_notebook(),
-        PageFacts(
-            title=f"{study.title}: dossier, {run.as_of}", kicker="Event study",
-            facts=(study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
-            footer="Made by event-impact from the runs in the folder runs/ beside this page.", failure_html=body,
-            changed_html=describe_changes(previous, run), siblings_html=link_siblings(run, reports),
-            provenance_html=provenance_html(run, DOSSIER).replace(f"impact run {DOSSIER} --story ", "impact dossier "),
+        frame_run(
+            run, study.heading, figures, target, title=f"{study.title}: dossier, {run.as_of}", failure_html=body,
+            footer="Made by event-impact from the runs in the folder runs/ beside this page.",
+            provenance_html=provenance_html(run, DOSSIER),
         ),
     )  # fmt: skip
     check_page(page)
     return page
 
 
-def compose_screen(study: OpenedStudy, run: RunRecord, lead: store.StoredRun) -> FirstScreen:
+def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> FirstScreen:
     """What the leading page opens with, without its drawings: they stand there."""
     finding = lead.run.finding or lead.run.verdict
     weights = ("headline", "plain")
@@ -300,13 +292,12 @@ def compose_screen(study: OpenedStudy, run: RunRecord, lead: store.StoredRun) ->
             ScreenRow(label, tuple(cells), weights[k] if k < len(weights) else "beside")
             for k, (label, *cells) in enumerate(held["rows"])
         ),
-        notes=(),
-        csv="computations",
+        notes=(), csv="computations",
         links=f'<a href="results/{{name}}.csv">Numbers (CSV)</a> \u00b7 <a href="{leading}/report.html">Its page</a>',
     )  # fmt: skip
 
 
-def _tabulate_runs(runs: list[store.StoredRun]) -> str:
+def _tabulate_runs(runs: list[StoredRun]) -> str:
     rows = ""
     for stored in runs:
         name, run = stored.page_name, stored.run

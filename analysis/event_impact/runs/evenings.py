@@ -44,10 +44,11 @@ class Journal(RotatingFileHandler):
 
     def write(self, stage: str, **facts: Any) -> None:
         """One line: the instant, the stage, and what there is to say."""
-        self.append(json.dumps({"at": format_instant(self.clock()), "stage": stage, **facts}, ensure_ascii=False))
+        self.append(stage=stage, **facts)
 
-    def append(self, line: str) -> None:
-        """One line as it is."""
+    def append(self, **facts: Any) -> None:
+        """One line: the instant, and what there is to say."""
+        line = json.dumps({"at": format_instant(self.clock()), **facts}, ensure_ascii=False)
         self.handle(logging.makeLogRecord({"msg": line}))
         self.close()
 
@@ -108,47 +109,43 @@ class Summary:
 
 
 class EveningLog(Journal):
-    """The evenings that were served; one that was served is not due again, though its run may be gone by now."""
+    """The evenings that were served; one that was served is not due again, though its run may be gone by now.
+
+    A line has the ``story``, its session ``as_of``, the exit ``code``, and the ``run`` or ``unchanged``.
+    """
 
     def __init__(self, reports: Path, clock: Clock) -> None:
         super().__init__(reports / ".logs", clock, file=EVENINGS, kept=1)
         self._reports = reports
 
-    def record(self, story: str, as_of: str, code: int, run: str) -> None:
-        """One line: the story, its session, the exit code, and the run or ``unchanged``."""
-        self.append(
-            json.dumps({"at": format_instant(self.clock()), "story": story, "as_of": as_of, "code": code, "run": run})
-        )
-
     def note_published(self, story: str, runs: list[StoredRun]) -> None:
         """Enter dossiers that were made otherwise, or by a night that ended before it said so: once cleared away, no
         evening of theirs is due again."""
-        known = {entry["as_of"] for entry in self._read() if (entry.get("story"), entry.get("code")) == (story, 0)}
+        known = {as_of for as_of, _ in self._read(story)}
         for stored in runs:
             if (stored.story, stored.notebook) == (story, DOSSIER) and stored.run.as_of not in known:
-                self.record(story, stored.run.as_of, 0, stored.folder.name)
+                self.append(story=story, as_of=stored.run.as_of, code=0, run=stored.folder.name)
 
     def list_served(self, story: str, runs: list[StoredRun]) -> set[str]:
         """Sessions of a story that were served well and whose run changed nothing, or gave way to newer ones since."""
-        newest, served = max((s.run.as_of for s in runs if s.story == story), default=""), set()
-        for entry in self._read():
-            is_well = entry.get("story") == story and entry.get("code") == 0
-            run = str(entry.get("run"))
-            as_of = str(entry["as_of"])
-            if is_well and (run == UNCHANGED or (as_of < newest and not (self._reports / run).exists())):
-                served.add(as_of)
-        return served
+        newest = max((s.run.as_of for s in runs if s.story == story), default="")
+        return {
+            as_of
+            for as_of, run in self._read(story)
+            if run == UNCHANGED or (as_of < newest and not (self._reports / run).exists())
+        }
 
-    def _read(self) -> list[dict[str, Any]]:
-        """Lines of the file and of the one before it; a line that was cut off is passed over."""
-        entries = []
+    def _read(self, story: str) -> list[tuple[str, str]]:
+        """Sessions of a story that were served well, with their runs; a line that was cut off is passed over."""
+        served = []
         for path in (Path(f"{self.baseFilename}.1"), Path(self.baseFilename)):
             with contextlib.suppress(OSError):
                 for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                    with contextlib.suppress(ValueError):
+                    with contextlib.suppress(ValueError, KeyError, TypeError):
                         entry = json.loads(line)
-                        entries += [entry] if isinstance(entry, dict) and "as_of" in entry else []
-        return entries
+                        if (entry["story"], entry["code"]) == (story, 0):
+                            served.append((str(entry["as_of"]), str(entry["run"])))
+        return served
 
 
 def find_before(runs: list[StoredRun], story: str, as_of: str) -> StoredRun | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from bs4 import BeautifulSoup
 
-from event_impact.base.disk import make_folder, replace_files
+from event_impact.base.disk import Content, make_folder, replace_files
 from event_impact.base.errors import ConfigError
 from event_impact.page.exhibits import TableExhibit
 from event_impact.runs.store import StoredRun
@@ -32,12 +32,12 @@ def export_run(stored: StoredRun, target: Path, *, form: str) -> list[Path]:
     tables = sorted((stored.folder / "results").glob("*.csv"))
     if not stored.is_good or not tables:
         raise ConfigError(f"{stored.folder.name} holds no tables.", "Name a run that ended well: impact list")
-    page = read_tables((stored.folder / "report.html").read_text(encoding="utf-8")) if form == "latex" else {}
-    if form == "latex" and not page:
-        raise ConfigError(f"the page of {stored.folder.name} names no table.", "Export its CSV: --format csv.")
-    contents: dict[Path, str | bytes] = {target / path.name: path.read_bytes() for path in tables}
+    contents: dict[Path, Content] = {target / path.name: path.read_bytes() for path in tables}
     if form == "latex":
+        page = read_tables(stored.page.read_text(encoding="utf-8"))
         contents = {target / f"{name}.tex": exhibit.to_latex() for name, exhibit in page.items()}
+    if not contents:
+        raise ConfigError(f"the page of {stored.folder.name} names no table.", "Export its CSV: --format csv.")
     make_folder(target)
     replace_files(contents)
     return list(contents)

@@ -11,7 +11,7 @@ import nbformat
 from event_impact.base.clock import format_instant
 from event_impact.base.disk import find_free_name, publish_folder, staging_folder, write_text, writing
 from event_impact.base.errors import ExecutionError, RenderError
-from event_impact.base.run_record import DOSSIER, RunRecord
+from event_impact.base.run_record import RunRecord
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.provenance import reproduce_line
 from event_impact.page.render import PageFacts, check_page, render_page
@@ -67,21 +67,16 @@ def keep_attempt(
 
 def say_next(reports: Path, failure: RunRecord) -> str:
     """The command that tries again, and the last good run of this page."""
-    command = reproduce_line(failure)
-    if failure.notebook == DOSSIER:
-        command = command.replace(f"impact run {DOSSIER} --story ", "impact dossier ")
     held = [s for s in read_runs(reports) if (s.story, s.notebook) == (failure.story, failure.notebook)]
     last = "No run of this page has been published yet."
     if held:
         address, run = f"../../{held[-1].address}", held[-1].run
         last = f'Last good run: <a href="{address}">as of {run.as_of}, finished {run.finished_at}</a>.'
-    return f"<p>To try again: <code>{escape(command)}</code></p><p>{last}</p>"
+    return f"<p>To try again: <code>{escape(reproduce_line(failure))}</code></p><p>{last}</p>"
 
 
 def read_partial(partial: Path | None) -> nbformat.NotebookNode | None:
     """The notebook as far as it ran, if it can be read: a damaged one must not hide the failure itself."""
-    if partial is None or not partial.is_file():
-        return None
     with contextlib.suppress(Exception):
         notebook: nbformat.NotebookNode = nbformat.read(partial, as_version=4)
         tidy_notebook(notebook)
@@ -92,15 +87,13 @@ def read_partial(partial: Path | None) -> nbformat.NotebookNode | None:
 def describe_cell(notebook: nbformat.NotebookNode | None) -> str:
     """The failing cell and the end of its traceback, as text."""
     for cell in notebook.cells if notebook is not None else ():
-        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
-        if not errors:
-            continue
-        lines = "\n".join(ANSI.sub("", line) for line in errors[0].get("traceback", [])).splitlines()
-        shown = "\n".join(lines[-MAX_TRACEBACK_LINES:])
-        return (
-            f"<h2>The cell that failed</h2><pre>{escape(cell.source)}</pre>"
-            f"<h2>What it said</h2><pre>{escape(shown or errors[0].evalue)}</pre>"
-        )
+        for error in (o for o in cell.get("outputs", []) if o.output_type == "error"):
+            lines = ANSI.sub("", "\n".join(error.get("traceback", []))).splitlines()
+            shown = "\n".join(lines[-MAX_TRACEBACK_LINES:]) or error.evalue
+            return (
+                f"<h2>The cell that failed</h2><pre>{escape(cell.source)}</pre>"
+                f"<h2>What it said</h2><pre>{escape(shown)}</pre>"
+            )
     return ""
 
 

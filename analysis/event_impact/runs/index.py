@@ -5,6 +5,7 @@ bounded number of rows, so that no number of runs makes one too large, and old p
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -25,10 +26,11 @@ from event_impact.events.calendars import load_hours
 from event_impact.page.format import OUTCOME_LABELS, format_interval, format_percent
 from event_impact.page.markup import frame_table, mark_up
 from event_impact.page.render import TEMPLATES
+from event_impact.runs.compare import find_changed
 from event_impact.runs.freshness import count_closed
 from event_impact.runs.store import MAX_SENTENCE, PAGE_NAMES, RunFacts, StoredRun, read_facts, read_json
 
-T = TypeVar("T")
+Stories = dict[str, list[StoredRun]]
 LOCK_WAIT_S = 60.0
 HISTORY = "history"
 WRITTEN = Path(".index/pages.json")
@@ -69,17 +71,15 @@ def write_index(facts: RunFacts, folder: Path, *, at: datetime, has_page: Shown 
             path.unlink(missing_ok=True)
 
 
-def group_stories(facts: RunFacts) -> dict[str, list[StoredRun]]:
+def group_stories(facts: RunFacts) -> Stories:
     """Runs and failed attempts by story, newest first, the story that ran last first."""
-    stories: dict[str, list[StoredRun]] = {}
+    stories: Stories = {}
     for stored in sorted((*facts.good, *facts.failed), key=lambda s: s.order, reverse=True):
         stories.setdefault(stored.story, []).append(stored)
     return stories
 
 
-def _pair_with_newer(
-    runs: list[StoredRun], newer: Iterable[StoredRun] = ()
-) -> Iterator[tuple[StoredRun, StoredRun | None]]:
+def _with_newer(runs: list[StoredRun], newer: Iterable[StoredRun] = ()) -> Iterator[tuple[StoredRun, StoredRun | None]]:
     """Each run, newest first, with the next newer good one of its notebook."""
     above = {s.notebook: s for s in newer if s.is_good}
     for stored in runs:
@@ -88,7 +88,7 @@ def _pair_with_newer(
             above[stored.notebook] = stored
 
 
-def _split(rows: list[T]) -> list[list[T]]:
+def _split(rows: list[Any]) -> list[list[Any]]:
     return [rows[k : k + ROWS_OF_A_PAGE] for k in range(0, len(rows), ROWS_OF_A_PAGE)]
 
 
@@ -109,7 +109,7 @@ def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
     age = f"last good run as of {last.run.as_of}, finished {_show_minute(last.run.finished_at)} UTC{_describe_age(last, at)}"
     if not newest.is_good:
         return "stale", f"{age}; a later attempt failed"
-    if last.run.status == "open" and behind is not None and behind >= STALE_SESSIONS:
+    if last.run.status == "open" and behind >= STALE_SESSIONS:
         return "stale", f"{age}; its windows are open and {behind} sessions have closed since"
     return last.run.status, age
 
@@ -124,14 +124,12 @@ def _describe_age(stored: StoredRun, at: datetime) -> str:
     return f" ({days * 24:.0f} h ago)" if days < 2 else f" ({days:.0f} days ago)"
 
 
-def _sessions_behind(stored: StoredRun, at: datetime) -> int | None:
-    exchange = (stored.run.source or {}).get("exchange")
-    if not isinstance(exchange, str):
-        return None
-    try:
+def _sessions_behind(stored: StoredRun, at: datetime) -> int:
+    """Sessions that closed after the last one of a run; none where its exchange is not known."""
+    with contextlib.suppress(AlignmentError, ValueError):
+        exchange = str((stored.run.source or {}).get("exchange"))
         return count_closed(load_hours(exchange), pd.Timestamp(stored.run.as_of), at)
-    except (AlignmentError, ValueError):
-        return None
+    return 0
 
 
 def _show_minute(text: str) -> str:
@@ -194,8 +192,8 @@ def tell_difference(stored: StoredRun, above: StoredRun | None) -> str:
     was, now = above.run.parameters, stored.run.parameters
     said = [
         f"{name} {_name_value(name, now[name]) if name in now else 'not set'}"
-        for name in sorted({*was, *now} - {"as_of", "story"})
-        if was.get(name) != now.get(name)
+        for name in find_changed(was, now)
+        if name not in ("as_of", "story")
     ]
     if stored.run.vintage != above.run.vintage:
         said.append(f"prices of {stored.run.vintage or 'none'}")
@@ -214,35 +212,27 @@ def _link(stored: StoredRun, words: str, has_page: Shown, up: str = "") -> str:
 # ---------------------------------------------------------------- the overview
 
 
-def _render_overviews(
-    stories: dict[str, list[StoredRun]], facts: RunFacts, has_page: Shown, at: datetime
-) -> Iterator[tuple[str, str]]:
+def _render_overviews(stories: Stories, facts: RunFacts, has_page: Shown, at: datetime) -> Iterator[tuple[str, str]]:
     chunks = _split(list(stories)) or [[]]
     files = ["index.html", *(f"index-{k + 1}.html" for k in range(1, len(chunks)))]
-    for number, (file, chunk) in enumerate(zip(files, chunks, strict=True)):
-        links = _link_pages(files, number) if len(files) > 1 else ""
-        yield file, _render_overview({name: stories[name] for name in chunk}, facts, has_page, at, links)
-
-
-def _render_overview(
-    stories: dict[str, list[StoredRun]], facts: RunFacts, has_page: Shown, at: datetime, links: str
-) -> str:
-    scale = find_scale(find_stating(runs) for runs in stories.values())
-    rows = "".join(_render_story(story, runs, has_page, scale, at) for story, runs in stories.items())
-    table = frame_table(
-        f"One row a story, the one that ran last first; bars of 95 % intervals reach from {format_interval((-scale, scale))}.",
-        ("story", "estimate", "outcome", "pages", "state"), rows, is_numbered=False,
-    )  # fmt: skip
     damaged = "".join(f"<li><code>{escape(name)}</code></li>" for name in facts.damaged[:ROWS_OF_A_PAGE])
     notice = (
         f'<section class="failure" aria-label="Damaged runs"><h2>Damaged runs</h2><p>The run.json of {len(facts.damaged)} '
         f"folders cannot be read; nothing else rests on them.</p><ul>{damaged}</ul></section>" * bool(damaged)
     )
-    body = (
-        f"<h1>Rendered reports</h1><p>State of {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: ages count up to then.</p>"
-        f"{table if stories else '<p>No run has been published yet.</p>'}{links}{notice}"
-    )
-    return frame_page("Rendered reports", body)
+    for number, (file, chunk) in enumerate(zip(files, chunks, strict=True)):
+        links = _link_pages(files, number) if len(files) > 1 else ""
+        scale = find_scale(find_stating(stories[story]) for story in chunk)
+        rows = "".join(_render_story(story, stories[story], has_page, scale, at) for story in chunk)
+        table = frame_table(
+            f"One row a story, the one that ran last first; bars of 95 % intervals reach from {format_interval((-scale, scale))}.",
+            ("story", "estimate", "outcome", "pages", "state"), rows, is_numbered=False,
+        )  # fmt: skip
+        body = (
+            f"<h1>Rendered reports</h1><p>State of {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: ages count up to then.</p>"
+            f"{table if stories else '<p>No run has been published yet.</p>'}{links}{notice}"
+        )
+        yield file, frame_page("Rendered reports", body)
 
 
 def _render_story(story: str, runs: list[StoredRun], has_page: Shown, scale: float, at: datetime) -> str:
@@ -250,7 +240,7 @@ def _render_story(story: str, runs: list[StoredRun], has_page: Shown, scale: flo
     newest = {s.notebook: s for s in reversed(runs) if s.is_good}
     named = [newest[name] for name in dict.fromkeys([*PAGE_NAMES, *newest]) if name in newest]
     siblings = " \u00b7 ".join(_link(stored, stored.page_name, has_page) for stored in named)
-    items = "".join(f"<li>{_list_run(*pair, has_page)}</li>" for pair in _pair_with_newer(runs[:RUNS_SHOWN]))
+    items = "".join(f"<li>{_list_run(*pair, has_page)}</li>" for pair in _with_newer(runs[:RUNS_SHOWN]))
     failed = sum(not s.is_good for s in runs)
     title = next((s.run.title for s in runs if s.run.title), story)
     more = f'<a href="{HISTORY}/{quote(story)}.html">all {len(runs)} runs</a>' + f", {failed} failed" * bool(failed)
@@ -277,9 +267,7 @@ def _list_run(stored: StoredRun, above: StoredRun | None, has_page: Shown) -> st
 # ---------------------------------------------------------------- histories
 
 
-def _list_histories(
-    stories: dict[str, list[StoredRun]], has_page: Shown
-) -> Iterator[tuple[str, tuple[str, Callable[[], str]]]]:
+def _list_histories(stories: Stories, has_page: Shown) -> Iterator[tuple[str, tuple[str, Callable[[], str]]]]:
     """Every page of every history, with what it depends on; full pages count from the oldest run and stay as they are."""
     for story, runs in stories.items():
         chunks = [chunk[::-1] for chunk in _split(runs[::-1])]
@@ -294,7 +282,7 @@ def _list_histories(
 
 def _render_history(story: str, runs: list[StoredRun], later: list[StoredRun], links: str, has_page: Shown) -> str:
     scale = find_scale(runs)
-    rows = "".join(_render_row(*pair, has_page, scale) for pair in _pair_with_newer(runs, later))
+    rows = "".join(_render_row(*pair, has_page, scale) for pair in _with_newer(runs, later))
     title = next((s.run.title for s in runs if s.run.title), story)
     heads = ("run", "estimate", "outcome", "differs from the next newer run", "finished (UTC)")
     caption = f"Runs of {story}, newest first; bars of 95 % intervals reach from {format_interval((-scale, scale))}."
@@ -319,12 +307,10 @@ def _render_row(stored: StoredRun, above: StoredRun | None, has_page: Shown, sca
 # ---------------------------------------------------------------- the frame
 
 
-def _link_pages(files: list[str], number: int) -> str:
-    around = {number - 1: "newer", number + 1: "older", 0: "newest", len(files) - 1: "oldest"}
-    links = [
-        f'<a href="{quote(files[k])}">{word}</a>' for k, word in around.items() if 0 <= k < len(files) and k != number
-    ]
-    return f"<p>Page {number + 1} of {len(files)}{': ' if links else ''}{', '.join(links)}.</p>"
+def _link_pages(files: list[str], here: int) -> str:
+    near = {here - 1: "newer", here + 1: "older", 0: "newest", len(files) - 1: "oldest"}
+    links = [f'<a href="{quote(files[k])}">{word}</a>' for k, word in near.items() if 0 <= k < len(files) and k != here]
+    return f"<p>Page {here + 1} of {len(files)}{': ' if links else ''}{', '.join(links)}.</p>"
 
 
 def frame_page(title: str, body: str) -> str:

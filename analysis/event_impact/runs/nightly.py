@@ -16,7 +16,7 @@ import pandas as pd
 
 from event_impact.base.clock import Clock, format_instant, read_system_clock
 from event_impact.base.config import CATCH_UP_SESSIONS, KEEP_OPEN_SESSIONS, StudyConfig
-from event_impact.base.disk import FULL_DISK, hold_lock, make_folder, replace_files
+from event_impact.base.disk import hold_lock, make_folder, replace_files
 from event_impact.base.errors import RateLimitError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER
@@ -39,6 +39,7 @@ from event_impact.runs.notification import compose_digest
 from event_impact.runs.prune import prune_runs, prune_vintages
 from event_impact.runs.requests import Progress
 from event_impact.runs.store import StoredRun, is_intact, read_runs, read_stored
+from event_impact.runs.workers import guard
 
 SUMMARY, DIGEST = "nightly-summary.json", "digest.txt"
 NONE_OPEN = "no story is open: nothing was served; open one with state `open` in data/stories.csv, or impact story new"
@@ -138,12 +139,11 @@ def run_nightly(
         started, journal = format_instant(clock()), Journal(reports / ".logs", clock)
         journal.write("begin", serving=format_instant(at))
         outcomes: dict[str, StoryOutcome] = {}
-        codes: list[int] = []
-        recorded = ""
+        stopped, recorded = 0, ""
         try:
             left = [story for story in load_stories(root.data).values() if story.state == "open"]
             if record is not None:
-                code, recorded = _guard(lambda: record([s for s in left if is_watched(s, at)]))
+                code, recorded = guard(lambda: record([s for s in left if is_watched(s, at)]))
                 journal.write("record", exit_code=code, message=recorded)  # what is optional fails no night
             for pause in (0.0, *list_pauses(wait_s)):
                 if pause:
@@ -156,12 +156,9 @@ def run_nightly(
                 if not left:
                     break
         except KeyboardInterrupt:
-            codes.append(INTERRUPTED)
+            stopped = INTERRUPTED
             journal.write("interrupted")
-        codes += [o.exit_code for o in outcomes.values()]
-        if journal.fault:
-            codes.append(5)
-        code = worst_code(codes)
+        code = worst_code([stopped, *(o.exit_code for o in outcomes.values()), 5 if journal.fault else 0])
         notes = [*filter(None, (journal.fault, recorded, "" if outcomes else NONE_OPEN))]
         notes += _clear_away(root, reports, keep, journal) if keep else []
         served = tuple(outcomes.values())
@@ -193,22 +190,20 @@ def _serve(
     progress(f"{plan.story}: {plan.state}{': ' + ', '.join(plan.evenings) if plan.evenings else ''}")
     if plan.note:
         progress(f"{plan.story}: {plan.note}")
-    if not plan.evenings:
-        return
-    if fetch is not None:
-        outcome.fetch_code, outcome.fetched = _guard(lambda: fetch(plan.story, at))
+    if fetch is not None and plan.evenings:
+        outcome.fetch_code, outcome.fetched = guard(lambda: fetch(plan.story, at))
         journal.write("fetch", story=plan.story, exit_code=outcome.fetch_code, message=outcome.fetched)
         if outcome.fetch_code:
             progress(f"{plan.story}: {outcome.fetched}")
-            for as_of in plan.evenings:
-                outcome.evenings.append(EveningOutcome(as_of, outcome.fetch_code, message="not run: no new figures"))
+            missed = "not run: no new figures"
+            outcome.evenings += [EveningOutcome(as_of, outcome.fetch_code, message=missed) for as_of in plan.evenings]
             return
     for as_of in plan.evenings:
-        code, said = _guard(lambda: dossier(plan.story, as_of))  # noqa: B023  # called at once
+        code, said = guard(lambda: dossier(plan.story, as_of))  # noqa: B023  # called at once
         evening = EveningOutcome(as_of, code, message=said) if code else _settle(reports, as_of, said, runs)
         outcome.evenings.append(evening)
         result = UNCHANGED if evening.is_unchanged else evening.folder or said
-        log.record(plan.story, as_of, code, result)
+        log.append(story=plan.story, as_of=as_of, code=code, run=result)
         journal.write("dossier", story=plan.story, as_of=as_of, exit_code=code, result=result)
         progress(f"{plan.story} as of {as_of}: {result}")
 
@@ -233,17 +228,6 @@ def _clear_away(root: StudyRoot, reports: Path, keep: int, journal: Journal) -> 
             removed.extend(prune_vintages(root.data / "vintages", reports, keep))
         return f"{len(removed)} old runs and vintages removed" if removed else ""
 
-    code, said = _guard(clear)
+    code, said = guard(clear)
     journal.write("prune", exit_code=code, removed=removed, message=said)
     return [said] if said else []
-
-
-def _guard(work: Callable[[], str]) -> tuple[int, str]:
-    """Exit code and words of some work; a defect of ours counts as a failed notebook."""
-    try:
-        return 0, work()
-    except StudyError as error:
-        return error.exit_code, str(error)
-    except Exception as error:  # the next story must still be served
-        is_full = isinstance(error, OSError) and error.errno in FULL_DISK
-        return 5 if is_full else 4, f"unexpected {type(error).__name__}: {error}"

@@ -59,22 +59,17 @@ def check_target(target: str) -> None:
 
 def compose_digest(summary: Summary) -> tuple[str, ...]:
     """What a night has to say, one line each; nothing when nothing failed, changed or is new."""
-    failed = [s for s in summary.stories if s.exit_code]
     evenings = [(s.story, e) for s in summary.stories for e in s.evenings if not e.exit_code and not e.is_unchanged]
     if not (summary.exit_code or evenings):
         return ()
     state = f"FAILED, code {summary.exit_code}" if summary.exit_code else "all well"
     lines = [f"Night of {summary.at[:10]}: {state}"]
-    for story in failed:
-        said = next((e.message for e in story.evenings if e.exit_code), "")
-        lines.append(f"{story.story} failed: {story.fetched or said or story.note}")
-    changed = [(story, e) for story, e in evenings if e.changed]
-    lines += [f"{story}: {evening.changed} (as of {evening.as_of})" for story, evening in changed]
-    lines += [
-        f"{story}: new page as of {e.as_of}, {OUTCOME_LABELS.get(e.outcome, 'no outcome')}"
-        for story, e in evenings
-        if not e.changed
-    ]
+    for failed in (s for s in summary.stories if s.exit_code):
+        said = next((e.message for e in failed.evenings if e.exit_code), "")
+        lines.append(f"{failed.story} failed: {failed.fetched or said or failed.note}")
+    for story, e in sorted(evenings, key=lambda pair: not pair[1].changed):
+        new = f"new page as of {e.as_of}, {OUTCOME_LABELS.get(e.outcome, 'no outcome')}"
+        lines.append(f"{story}: {f'{e.changed} (as of {e.as_of})' if e.changed else new}")
     return tuple(textwrap.shorten(line, MAX_LINE, placeholder=" ...") for line in lines)
 
 

@@ -1,15 +1,15 @@
 """Remove old runs and vintages, never the last good one, never a run that somebody starred or signed."""
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from event_impact.base.disk import hold_lock, make_folder, remove_folder, replace_files
 from event_impact.base.errors import BusyError, ConfigError, DataError
 from event_impact.market.vintages import iterate_good, list_vintages
 from event_impact.runs.index import rebuild_index
-from event_impact.runs.store import StoredRun, is_intact, lock_story, read_failures, read_runs
+from event_impact.runs.store import StoredRun, group_pages, is_intact, lock_story, read_failures, read_runs
 
 STARS = ".stars"
 
@@ -31,10 +31,6 @@ def choose_old(runs: list[StoredRun], keep: int, starred: Collection[str] = ()) 
     return [s for s in newest_first if s not in kept and s.folder.name not in starred]
 
 
-def _page(stored: StoredRun) -> tuple[str, str]:
-    return stored.story, stored.notebook
-
-
 def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
     """Keep the newest ``keep`` runs, and as many failed attempts, of each story and notebook.
 
@@ -49,20 +45,16 @@ def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
         raise ConfigError(f"--keep: expected at least 1, found {keep}.", "The last good run is never removed.")
     starred, olds = list_starred(reports), dict[str, list[StoredRun]]()
     for held in (read_runs(reports), read_failures(reports)):
-        for (story, _), runs in groupby(sorted(held, key=_page), _page):
-            olds.setdefault(story, []).extend(choose_old([*runs], keep, starred))
+        for runs in group_pages(held):
+            olds.setdefault(runs[0].story, []).extend(choose_old(runs, keep, starred))
     removed, busy = list[str](), list[str]()
     for story, old in sorted(olds.items()):
-        if not old:
-            continue
-        if is_trial:
-            removed += [s.folder.name for s in old]
-            continue
         try:
-            with lock_story(reports, story):
+            with nullcontext() if is_trial or not old else lock_story(reports, story):
                 for stored in old:
                     name = stored.folder.name
-                    remove_folder(stored.folder, reports / ".staging" / story / f"removed-{name}")
+                    if not is_trial:
+                        remove_folder(stored.folder, reports / ".staging" / story / f"removed-{name}")
                     removed.append(name)
         except BusyError:
             busy.append(story)

@@ -6,28 +6,26 @@ stopped, what was published before stays as it was and the next run cleans up.
 
 import dataclasses
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import nbformat
 
 from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.csv_tables import is_table
-from event_impact.base.disk import write_text, writing
+from event_impact.base.disk import writing
 from event_impact.base.errors import DataError, ExecutionError, RenderError
 from event_impact.base.run_record import RunRecord, check_schema
 from event_impact.page.format import NAME
 from event_impact.page.provenance import provenance_html, read_commit, read_versions
-from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
-from event_impact.runs.compare import describe_changes, find_previous, link_siblings
+from event_impact.page.render import MAX_REPORT_BYTES, check_page, render_page
+from event_impact.runs.compare import frame_run
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
 from event_impact.runs.failure import keep_attempt
 from event_impact.runs.forked import ForkedKernel
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
 from event_impact.runs.requests import Execute, Prepared, Progress, short_name
-from event_impact.runs.store import StoredRun, hash_files, open_staging, publish
+from event_impact.runs.store import StoredRun, open_staging, publish, write_run
 
 
 def execute_and_publish(
@@ -45,14 +43,9 @@ def execute_and_publish(
         target = staging / "executed.ipynb"
         try:
             progress(f"execute: {prepared.notebook_path.stem}")
-            run_cells = execute or partial(execute_notebook, forked=forked)
-            asked: dict[str, Any] = {
-                "parameters": prepared.arguments,
-                "root": request.root.path,
-                "limits": request.limits,
-            }
+            run_cells = partial(execute or partial(execute_notebook, forked=forked), prepared.notebook_path, target)
             with writing(staging):
-                notebook = run_cells(prepared.notebook_path, target, **asked)
+                notebook = run_cells(parameters=prepared.arguments, root=request.root.path, limits=request.limits)
             progress("check: every cell ran")
             record, tables = extract_record(notebook, prepared.notebook_path.stem)
             check_record(prepared, record, tables)
@@ -61,7 +54,7 @@ def execute_and_publish(
             pages = render_run(prepared, notebook, run)
             progress("write: page, results, run.json")
             with writing(staging):
-                run = write_run(staging, notebook, run, tables, pages)
+                run = write_run(staging, run, {**pages, "executed.ipynb": nbformat.writes(notebook)}, tables)
         except (ExecutionError, RenderError) as error:
             raise keep_attempt(prepared, error, started, partial=target) from error
         progress("publish")
@@ -122,33 +115,14 @@ def finish_run(prepared: Prepared, record: RunRecord, started: str) -> RunRecord
 def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunRecord) -> dict[str, str]:
     """The report of a run and its appendix, by file name, checked by their gates."""
     tidy_notebook(notebook)
-    previous = find_previous(prepared.request.reports, run, exclude=prepared.folder.name)
     figures = describe_source(prepared.source) if prepared.source else run.vintage
-    facts = PageFacts(
+    facts = frame_run(
+        run, prepared.study.heading, figures, prepared.folder, shelf=prepared.request.shelf,
         title=f"{prepared.study.title}: {short_name(run.notebook).replace('-', ' ')}, {run.as_of}",
-        kicker="Event study",
-        facts=(prepared.study.heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
         footer="Made by event-impact. Figures, text and tables come from the same results; see results/*.csv.",
-        changed_html=describe_changes(previous, run),
         provenance_html=provenance_html(run, prepared.request.notebook),
-        siblings_html=link_siblings(run, prepared.request.reports, prepared.request.shelf),
-    )
+    )  # fmt: skip
     report, appendix = render_page(notebook, facts, part="report"), render_page(notebook, facts, part="appendix")
     check_page(report, largest=MAX_REPORT_BYTES)
     check_page(appendix)
     return {"report.html": report, "appendix.html": appendix}
-
-
-def write_run(
-    folder: Path, notebook: nbformat.NotebookNode, run: RunRecord, tables: dict[str, str], pages: dict[str, str]
-) -> RunRecord:
-    """Write pages, results and, last, run.json with the sha256 of all of them."""
-    (folder / "results").mkdir()
-    for name, text in tables.items():
-        write_text(folder / "results" / f"{name}.csv", text)
-    write_text(folder / "executed.ipynb", nbformat.writes(notebook))
-    for name, page in pages.items():
-        write_text(folder / name, page)
-    run = dataclasses.replace(run, files=hash_files(folder))
-    write_text(folder / "run.json", run.as_text())
-    return run

@@ -106,9 +106,7 @@ def _run(command: list[str], what: str, text: str | None = None, *, nothing: str
     if path is None:
         raise DataError(f"{command[0]} is not installed.", "Choose the other kind (--systemd or cron).")
     try:
-        done = subprocess.run(
-            [path, *command[1:]], input=text, text=True, capture_output=True, timeout=TIMEOUT_S, check=False
-        )
+        done = subprocess.run([path, *command[1:]], input=text, text=True, capture_output=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DataError(f"{command[0]} did not answer: {error}.", "Look into the machine's own log.") from error
     said = " ".join(done.stderr.split())[:200]

@@ -14,7 +14,7 @@ from event_impact.base.clock import format_instant
 from event_impact.base.disk import make_folder, publish_folder, remove_folder, replace_files, staging_folder, writing
 from event_impact.base.errors import ConfigError
 from event_impact.runs.index import HISTORY, group_stories, name_outcome, write_index
-from event_impact.runs.store import FAILED_NAME, RUN_NAME, RunFacts, StoredRun, read_facts
+from event_impact.runs.store import RUN_NAME, RunFacts, StoredRun, group_pages, list_failed, list_folders, read_facts
 
 SITE_MARK = ".event-impact-site"
 OWN_NAMES = {"index.html", "feed.xml", HISTORY, "failed"}
@@ -55,10 +55,9 @@ def build_site(reports: Path, folder: Path, *, at: datetime, runs_kept: int = 30
     }
     replace_files(pages | {folder / "feed.xml": render_feed(facts, shown, at, address)})
     with writing(folder):
-        for place in (folder, folder / "failed"):
-            for old in place.iterdir() if place.is_dir() else ():
-                if (RUN_NAME.fullmatch(old.name) or FAILED_NAME.fullmatch(old.name)) and old.name not in shown:
-                    remove_folder(old, folder / ".old")
+        for old in (*list_folders(folder), *list_failed(folder)):
+            if old.name not in shown:
+                remove_folder(old, folder / ".old")
         for path in (folder / HISTORY).glob("*.json"):
             if path.stem not in stories:
                 path.unlink()
@@ -79,15 +78,8 @@ def _refuse_others(folder: Path, reports: Path) -> None:
 
 
 def _choose_shown(facts: RunFacts, runs_kept: int) -> dict[str, StoredRun]:
-    counts: dict[tuple[str, str, bool], int] = {}
-    shown: dict[str, StoredRun] = {}
-    for runs in group_stories(facts).values():
-        for stored in runs:
-            key = (stored.story, stored.notebook, stored.is_good)
-            counts[key] = counts.get(key, 0) + 1
-            if counts[key] <= (runs_kept if stored.is_good else 1):
-                shown[stored.folder.name] = stored
-    return shown
+    newest = [s for runs in group_pages(facts.good) for s in runs[-runs_kept:]]
+    return {s.folder.name: s for s in (*newest, *(runs[-1] for runs in group_pages(facts.failed)))}
 
 
 def _copy_run(stored: StoredRun, target: Path, folder: Path) -> None:

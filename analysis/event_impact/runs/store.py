@@ -14,13 +14,24 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from event_impact.base.disk import hold_lock, make_folder, numbered_names, publish_folder, replace_files, staging_folder
+from event_impact.base.disk import (
+    hold_lock,
+    make_folder,
+    numbered_names,
+    publish_folder,
+    replace_files,
+    staging_folder,
+    write_text,
+)  # fmt: skip
 from event_impact.base.errors import ConfigError, DataError, RenderError
 from event_impact.base.run_record import DOSSIER, RunRecord, read_record
 
@@ -107,6 +118,12 @@ def read_failures(reports: Path) -> list[StoredRun]:
     return _read(list_failed(reports))
 
 
+def group_pages(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
+    """The runs of each story and notebook, in the order in which they come."""
+    page_of = attrgetter("story", "notebook")
+    return [[*held] for _, held in groupby(sorted(runs, key=page_of), page_of)]
+
+
 def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
@@ -176,6 +193,17 @@ def hash_files(folder: Path) -> dict[str, str]:
     """sha256 of every file of a run but its ``run.json``, which will hold them."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / "run.json")
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def write_run(folder: Path, run: RunRecord, pages: Mapping[str, str], tables: Mapping[str, str]) -> RunRecord:
+    """Write pages by file name, tables by name and, last, run.json with the sha256 of all that the folder holds."""
+    (folder / "results").mkdir()
+    texts = {**pages, **{f"results/{name}.csv": text for name, text in tables.items()}}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    run = dataclasses.replace(run, files=hash_files(folder))
+    write_text(folder / "run.json", run.as_text())
+    return run
 
 
 def publish(folder: Path, staging: Path) -> tuple[Path, bool]:

@@ -18,6 +18,7 @@ from event_impact.base.csv_tables import is_table
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER
+from event_impact.runs.compare import find_changed
 from event_impact.runs.execute import execute_notebook, extract_record
 from event_impact.runs.requests import RunRequest, prepare, read_parameters
 from event_impact.runs.store import StoredRun, hash_files, read_stored
@@ -116,9 +117,7 @@ def compare_inputs(recorded: dict[str, str], found: dict[str, str]) -> tuple[str
     DataError
         Naming the first file of prices that is not, or an input that is gone or new.
     """
-    changed = [
-        name for name in (*sorted(recorded), *sorted(found.keys() - recorded)) if recorded.get(name) != found.get(name)
-    ]
+    changed = sorted(find_changed(recorded, found), key=lambda name: name not in recorded)
     for name in filterfalse(is_table, changed):
         if name not in found:
             raise DataError(f"input {name} of the run is not at hand.", "Restore it, or name the study with --root.")

@@ -12,9 +12,10 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, NoReturn
+from typing import Any
 
 from event_impact.base.code_digest import digest_package, read_package
+from event_impact.base.disk import FULL_DISK
 from event_impact.base.errors import StudyError
 from event_impact.base.root import SAFE_PATH
 from event_impact.base.threads import ONE_THREAD, can_fork
@@ -136,23 +137,25 @@ def _set_environment(values: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def guard(work: Callable[[], str]) -> tuple[int, str]:
+    """Exit code and words of some work; a defect of ours counts as a failed notebook, and ends nothing else."""
+    try:
+        return 0, work()
+    except StudyError as error:
+        return error.exit_code, str(error)
+    except Exception as error:
+        is_full = isinstance(error, OSError) and error.errno in FULL_DISK
+        return 5 if is_full else 4, f"unexpected {type(error).__name__}: {error}"
 
 
 def _work(run: Run, part: RunRequest | Prepared, sender: Connection) -> None:
     """Run one request in this process, every refusal turned into an outcome."""
     die_with_parent(os.getppid())
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     notebook = (part.request if isinstance(part, Prepared) else part).notebook
     try:
-        done = run(part, progress=sender.send)
-        outcome = PartOutcome(notebook, 0, str(done.folder))
-    except StudyError as error:
-        outcome = PartOutcome(notebook, error.exit_code, message=str(error))
-    except Exception as error:  # a defect of ours: one notebook must not end the others
-        outcome = PartOutcome(notebook, 4, message=f"unexpected {type(error).__name__}: {error}")
+        code, said = guard(lambda: str(run(part, progress=sender.send).folder))
     except KeyboardInterrupt:  # the runner says so itself
         os._exit(130)
-    sender.send(outcome)
+    sender.send(PartOutcome(notebook, code, message=said) if code else PartOutcome(notebook, 0, said))
     sender.close()
