@@ -115,7 +115,7 @@ def perform_here(parts: list, *, limit: int = 2, progress=lambda _: None) -> lis
             done = run_notebook(part, execute=execute_fake)
             outcomes.append(PartOutcome(notebook, 0, str(done.folder)))
         except StudyError as error:
-            outcomes.append(PartOutcome(notebook, error.exit_code, message=str(error)))
+            outcomes.append(PartOutcome(notebook, error.exit_code, str(error)))
     return outcomes
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from event_impact.base.root import PACKAGE
 from event_impact.cli.main import main
 from event_impact.page import paper
+from event_impact.runs.verify import Verification
 from market.toy_provider import ToyProvider
 from stories import ROOT
 
@@ -111,7 +112,7 @@ def test_many_events_and_what_takes_long(desk: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr("event_impact.page.calibration_page.render_calibration", lambda _: "<p>page</p>")
     monkeypatch.setattr("event_impact.page.calibration_page.list_exhibits", lambda _: [])
     check("calibrate", "--reports", tmp_path / "reports")
-    checked = SimpleNamespace(folder=desk, n_inputs=1, n_tables=2, n_numbers=3, changed_tables=())
+    checked = Verification(str(desk), 1, 2, 3)
     monkeypatch.setattr("event_impact.runs.verify.verify_run", lambda *_, **__: checked)
     check("verify", "latest", root=desk)
 

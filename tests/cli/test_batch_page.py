@@ -49,4 +49,4 @@ def test_a_batch_is_published_verified_and_found_again(tmp_path, monkeypatch):
     again = call(*asked)
     assert json.loads(again.stdout) == {"page": str(folder / "report.html"), "is_new": False, **run}
     verified = verify_run(folder, find_root(ROOT))
-    assert verified.n_numbers > 200
+    assert verified.numbers > 200

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from event_impact.base.run_record import RunRecord
 from event_impact.runs.compare import describe_changes
-from event_impact.runs.failure import say_next
+from event_impact.runs.publication import say_next
 
 RUN = RunRecord(
     story="ford-xiaomi", as_of="2026-02-13", notebook="02_event_study", outcome="fragile",

@@ -80,7 +80,7 @@ def test_ways_to_compute_the_move_stand_together_and_repeated_numbers_do_not(roo
     done = run_dossier(ask(root), perform=perform_here)
     assert done.run.agreement == "No other page computes this move in another way."
     runs = [read_stored(root.reports / part["folder"]) for part in done.run.parts]
-    (curve,) = [s for s in runs if s.notebook == "03_robustness"]
+    (curve,) = [s for s in runs if s.run.notebook == "03_robustness"]
     (curve.folder / "results/specification_curve.csv").write_text("estimate\n-0.02\n0.01\n\n", encoding="utf-8")
     computed = list_computations(runs)
     assert computed["computation"].tolist() == ["the declared model", "2 reasonable specifications"]
@@ -94,8 +94,8 @@ def test_in_processes_a_part_that_dies_fails_the_dossier_and_nothing_else(root: 
     with pytest.raises(ExecutionError, match="1 of 3 notebooks failed: 03_bad") as caught:
         run_dossier(ask(root))
     assert caught.value.exit_code == 4
-    assert {s.notebook for s in read_runs(root.reports)} == {"01_small", "02_event_study"}
-    (failure,) = [f for f in read_failures(root.reports) if f.notebook == "dossier"]
+    assert {s.run.notebook for s in read_runs(root.reports)} == {"01_small", "02_event_study"}
+    (failure,) = [f for f in read_failures(root.reports) if f.run.notebook == "dossier"]
     page = (failure.folder / "report.html").read_text(encoding="utf-8")
     check_page(page)
     assert "03_bad" in page

@@ -196,5 +196,5 @@ def test_code_that_is_edited_between_two_runs_is_never_stale(root: StudyRoot, tm
     assert code == 4
     assert "01_small: the code of event_impact changed while it ran" in said
     assert (root.path / "seen").read_text() == "True"
-    (after,) = [stored for stored in read_runs(root.reports) if stored.notebook == "02_after"]
+    (after,) = [stored for stored in read_runs(root.reports) if stored.run.notebook == "02_after"]
     assert is_intact(after.folder)

@@ -55,7 +55,7 @@ def serve(root: StudyRoot, at: datetime, *, fetch: Callable | None = None, fault
 
 
 def dossiers(root: StudyRoot, story: str = "ford-xiaomi") -> list[str]:
-    held = [s for s in read_runs(root.reports) if s.story == story and s.notebook == "dossier"]
+    held = [s for s in read_runs(root.reports) if s.run.story == story and s.run.notebook == "dossier"]
     assert all(is_intact(s.folder) for s in held)
     return sorted(s.run.as_of for s in held)
 
@@ -115,10 +115,10 @@ def test_a_hole_left_by_a_failed_evening_is_filled(root: StudyRoot) -> None:
 def test_a_damaged_dossier_is_made_again(root: StudyRoot) -> None:
     serve(root, evening("2026-02-03"))
     serve(root, evening("2026-02-04"))
-    (last,) = [s for s in read_runs(root.reports) if s.notebook == "dossier" and s.run.as_of == "2026-02-04"]
+    (last,) = [s for s in read_runs(root.reports) if s.run.notebook == "dossier" and s.run.as_of == "2026-02-04"]
     (last.folder / "report.html").write_text("cut", encoding="utf-8")
-    plan = plan_story(load_stories(root.data)["ford-xiaomi"], read_runs(root.reports), evening("2026-02-04"))
-    assert plan.evenings == ("2026-02-04",)
+    _, due, _ = plan_story(load_stories(root.data)["ford-xiaomi"], read_runs(root.reports), evening("2026-02-04"))
+    assert due == ("2026-02-04",)
 
 
 def test_a_long_absence_is_made_up_for_in_part_and_said(root: StudyRoot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,13 +237,13 @@ def test_an_interruption_is_written_down(root: StudyRoot) -> None:
 def test_the_log_rotates_and_forgives_a_full_disk(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "logs", lambda: datetime(2026, 2, 3, tzinfo=UTC), max_bytes=200, kept=2)
     for number in range(30):
-        journal.write("stage", number=number)
+        journal.write(stage="stage", number=number)
     held = sorted(p.name for p in (tmp_path / "logs").iterdir())
     assert held == ["nightly.jsonl", "nightly.jsonl.1", "nightly.jsonl.2"]
     assert all(p.stat().st_size <= 300 for p in (tmp_path / "logs").iterdir())
     (tmp_path / "file").write_text("")
     blocked = Journal(tmp_path / "file", lambda: datetime(2026, 2, 3, tzinfo=UTC))
-    blocked.write("stage")
+    blocked.write(stage="stage")
     assert "cannot be written" in blocked.fault
 
 

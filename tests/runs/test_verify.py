@@ -68,8 +68,8 @@ def rewrite(folder, old: str, new: str, name: str = "results/estimates.csv") -> 
 
 def test_an_untouched_run_agrees(published):
     found = check(published)
-    assert (found.n_tables, found.n_numbers) == (1, 4)
-    assert found.n_inputs >= 5
+    assert (found.tables, found.numbers) == (1, 4)
+    assert found.inputs >= 5
 
 
 def test_a_number_changed_by_hand_is_named_by_file_row_and_column(published):
@@ -83,7 +83,7 @@ def test_a_number_changed_by_hand_is_named_by_file_row_and_column(published):
 
 def test_rounding_of_another_processor_is_no_difference(published):
     rewrite(published[1], "-0.010351058999815045", "-0.0103510589998150")
-    assert check(published).n_numbers == 4
+    assert check(published).numbers == 4
 
 
 @pytest.mark.parametrize(

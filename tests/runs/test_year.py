@@ -153,7 +153,7 @@ def judge(root: StudyRoot, nights: list[Summary], days: int) -> dict[str, int]:
     assert not [p for p in (root.reports / ".staging").rglob("*") if p.is_file()]
     index = (root.reports / "index.html").read_text(encoding="utf-8")
     assert all(
-        max((s for s in runs if s.story == story), key=lambda s: s.order).folder.name in index for story in STORIES
+        max((s for s in runs if s.run.story == story), key=lambda s: s.order).folder.name in index for story in STORIES
     )
     return {
         "runs": len(list_folders(root.reports)),

@@ -117,16 +117,14 @@ def _answer(
     text: str, option: str, default: Callable[[], str | None], *, yes: bool, check: Callable[[str], object]
 ) -> str:
     """The default where nothing is to be asked, else the analyst's answer, asked for until it can be used."""
+    if yes:
+        if (offered := default()) is None:
+            raise ConfigError(f"{option} is missing.", "Give it, or leave out --yes to be asked.")
+        return offered
     try:
         offered = default()
     except ConfigError:
-        if yes:
-            raise
         offered = None
-    if yes and offered is None:
-        raise ConfigError(f"{option} is missing.", "Give it, or leave out --yes to be asked.")
-    if yes:
-        return str(offered)
 
     def convert(answer: str) -> str:
         try:
@@ -288,12 +286,11 @@ def plan(freeze: bool, yes: bool, **asked: Any) -> None:
 
 @click.command()
 @click.option("--ticker", default="F", show_default=True, help="The firm whose sessions are used.")
-@click.option("--draws", type=click.IntRange(200, 200_000), default=4000, show_default=True,
-              help="Simulated histories of each process.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=20260202, show_default=True, help="Of the simulations.")
 @click.option(
-    "--source", default="snapshot", show_default=True, help="snapshot, auto, or a CSV/Parquet file or folder."
+    "--draws", type=click.IntRange(200, 200_000), default=4000, show_default=True, help="Simulated histories."
 )
+@click.option("--seed", type=click.IntRange(0), default=20260202, show_default=True, help="Of the simulations.")
+@click.option("--source", default="snapshot", show_default=True, help="snapshot, auto, or your file or folder.")
 @context.reports_option
 def calibrate(ticker: str, draws: int, seed: int, source: str, reports: Path) -> None:
     """Measure size and power of every single-firm test; prints the path of a page of its own."""
@@ -318,11 +315,9 @@ def calibrate(ticker: str, draws: int, seed: int, source: str, reports: Path) ->
 @click.option("--with-examples", is_flag=True, help="With the stories that come with the package.")
 def init(folder: str, with_examples: bool) -> None:
     """Lay out a study without stories in DIR, a new or empty folder; prints its path."""
-    named = os.environ.get(ROOT_VARIABLE)
-    if named and Path(named).expanduser().resolve() == Path(folder).expanduser().resolve():
-        origin = find_root(next(filter(holds_study, SHIPPED)))
-    else:
-        origin = context.open_root()
+    named, target = os.environ.get(ROOT_VARIABLE, ""), Path(folder).expanduser().resolve()
+    is_named = bool(named) and Path(named).expanduser().resolve() == target  # where there is nothing yet
+    origin = find_root(next(filter(holds_study, SHIPPED))) if is_named else context.open_root()
     made = lay_out_study(origin, Path(folder), with_examples=with_examples)
     following = "impact run 02_event_study" if with_examples else "impact story new"
     context.tell(f"A study: notebooks/, data/, reports/. Next, in there: {following}")

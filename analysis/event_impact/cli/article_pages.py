@@ -70,8 +70,8 @@ def show(examined: ingest.Examined) -> None:
     tell(f"{page.name}: {'page' if page.is_html else 'text'}, {page.encoding} ({page.encoding_basis})")
     tell(describe_proposal(examined.proposal))
     named = ", ".join(t if not e else f"{t} ({e})" for t, e in examined.listings) or "none"
-    tell(f"outlet: {examined.outlet or 'not named'} · listings named: {named}")
-    tell(*(f"note: {remark}" for remark in examined.remarks))
+    notes = (f"note: {remark}" for remark in examined.remarks)
+    tell(f"outlet: {examined.outlet or 'not named'} · listings named: {named}", *notes)
     stamp = examined.proposal.stamp
     if stamp is not None and not stamp.zone:
         why = "prints a zone that is not known, or midnight," if stamp.is_zone_fixed else "prints no zone and"
@@ -158,8 +158,7 @@ def settle(
     """Show what a page proves; the proposal that is used and its bounds: the page's, or the analyst's choice."""
     show(examined)
     proposal = examined.proposal
-    is_bounded = not_before is not None and not_after is not None
-    if number is None and proposal.chosen is None and not is_bounded:
+    if number is None and proposal.chosen is None and None in (not_before, not_after):
         if yes:
             advice = "Name the item to rest on with --use N, or both bounds with --not-before and --not-after."
             raise DataError(f"{examined.page.name}: {proposal.reason}", advice)
@@ -188,9 +187,8 @@ def report_added(added: ingest.Added, examined: ingest.Examined, data: Path) -> 
     else:
         alignment = align_story(story, opens=known.embedded_opens(story, data))
         own = next(e for e in alignment.articles if e.article.article_id == added.article_id)
-        tell(f"{added.article_id}: {own.reason}")
-        tell(known.describe_alignment(alignment, is_short=True))
-        tell(f"  {alignment.identification.reason}")
+        said = known.describe_alignment(alignment, is_short=True)
+        tell(f"{added.article_id}: {own.reason}", said, f"  {alignment.identification.reason}")
     say(added.article_id, {"article_id": added.article_id, "is_new": added.is_new, **added.row})
 
 

@@ -98,7 +98,7 @@ source_option = click.option(
     help="snapshot, auto, or a CSV/Parquet file or folder (default: snapshot for embedded stories, else auto).",
 )  # fmt: skip
 assignments_option = click.option(
-    "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any of its parameters."
+    "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Any parameter of the notebook."
 )
 reports_option = click.option(
     "--reports", metavar="DIR", is_eager=True, callback=lambda _, __, named: find_reports(named),
@@ -108,7 +108,7 @@ run_argument = join_options(
     click.argument("stored", metavar="RUN", shell_complete=complete(list_folders), callback=find_stored), reports_option
 )
 limit_option = click.option(
-    "--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at once."
+    "--limit", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks at a time."
 )
 kernel_options = join_options(
     click.option(
@@ -117,9 +117,7 @@ kernel_options = join_options(
     click.option("--memory", type=click.IntRange(256, 1 << 20), default=8192, show_default=True, help="MiB a kernel."),
 )
 running_options = join_options(
-    click.option(
-        "--as-of", metavar="DATE", help="Last session whose prices may be seen (default: the last of the source)."
-    ),
+    click.option("--as-of", metavar="DATE", help="Last session whose prices may be seen (default: the source's last)."),
     source_option, assignments_option, reports_option,
     click.option("--force", is_flag=True, help="Execute again even if this run is published."),
     kernel_options,

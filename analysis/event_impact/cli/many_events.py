@@ -46,21 +46,28 @@ INSTANTS = "published_earliest,published_latest,exchange"
 @click.option("--allow-large", is_flag=True, help="Accept returns of a median size above 0.2.")
 @click.option("--ambiguous", type=RULES, default="reject", show_default=True, help="Times that allow several sessions.")
 @click.option("--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler tcp://HOST:PORT, or local.")
-def batch_command(**options: Any) -> None:  # fmt: skip
+def batch_command(**options: Any) -> None:
     """Estimate and test many events over many tickers.
 
     Writes events.csv, aar.csv and sample.json into the folder and prints its path; with --page it publishes a run.
     """
-    from event_impact.base.disk import check_folder
-    from event_impact.many.files import run_batch, write_batch
-
     name, path, has_page = (options.pop(option) for option in ("name", "path", "page"))
     if options["out"] is None and not has_page:
         raise ConfigError("Neither --out nor --page is given.", "Name a folder for the files, or ask for the page.")
     request = _request_batch(**{**options, "out": options["out"] or Path()})
-    if options["out"] is None:
+    if options["out"] is not None:
+        sample = _write_tables(request)
+    if has_page:
         _publish_page(request, name=name, path=path)
-        return
+    else:
+        context.say(str(request.out), sample)
+
+
+def _write_tables(request: "BatchRequest") -> dict[str, Any]:
+    """Estimate the events and write their tables; what is said of the sample."""
+    from event_impact.base.disk import check_folder
+    from event_impact.many.files import run_batch, write_batch
+
     if request.out.is_file():
         raise ConfigError(f"{request.out} is a file.", "Name a folder for --out.")
     check_folder(request.out)
@@ -68,9 +75,8 @@ def batch_command(**options: Any) -> None:  # fmt: skip
     def watch(label: str, total: int) -> Any:
         return click.progressbar(length=max(total, 1), label=label, file=sys.stderr)
 
-    outcome = run_batch(
-        request, watch=watch if sys.stderr.isatty() and not click.get_current_context().obj["quiet"] else None
-    )
+    is_watched = sys.stderr.isatty() and not click.get_current_context().obj["quiet"]
+    outcome = run_batch(request, watch=watch if is_watched else None)
     write_batch(outcome, request.out, table_format=request.table_format)
     rejected = outcome.sample["n_rejected"]
     if outcome.sample["n"] == 0:
@@ -78,10 +84,7 @@ def batch_command(**options: Any) -> None:  # fmt: skip
         raise DataError(first, f"See {request.out / 'events.csv'}.")
     if rejected:
         context.tell(f"{rejected} events rejected; reasons in {request.out / 'events.csv'}")
-    if has_page:
-        _publish_page(request, name=name, path=path)
-        return
-    context.say(str(request.out), outcome.sample)
+    return outcome.sample
 
 
 def _publish_page(request: "BatchRequest", *, name: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -54,7 +55,7 @@ def dossier(limit: int, **asked: Any) -> None:
 def list_runs(story: str | None, failed: bool, reports: Path) -> None:
     """List the runs, newest first, one a line."""
     facts = read_facts(reports)
-    held = [s for s in (*(() if failed else facts.good), *facts.failed) if story in (None, s.story)]
+    held = [s for s in (*(() if failed else facts.good), *facts.failed) if story in (None, s.run.story)]
     held.sort(key=lambda s: s.order, reverse=True)
     damaged = [] if failed or story else facts.damaged
     lines = [f"{s.run.status:7} {s.folder.name}  {s.run.outcome or s.run.error or ''}" for s in held]
@@ -88,7 +89,8 @@ def show(stored: StoredRun, **_: Path) -> None:
     lines = [
         str(stored.folder.name),
         f"story     {facts.story}, {facts.notebook}, as of {facts.as_of}",
-        f"status    {facts.status}" + ("" if not stored.is_good or is_intact(stored.folder) else " (files changed!)"),
+        f"status    {facts.status}"
+        + ("" if not stored.run.is_good or is_intact(stored.folder) else " (files changed!)"),
         f"finished  {facts.finished_at}",
     ]
     if source := facts.source:
@@ -166,11 +168,7 @@ def verify(run: str, reports: Path) -> None:
     if not (folder / "run.json").is_file():
         folder = find_run(reports, run).folder
     found = verify_run(folder.resolve(), root, progress=context.make_progress())
-    record = {
-        "run": str(found.folder), "inputs": found.n_inputs, "tables": found.n_tables, "numbers": found.n_numbers,
-        "changed_tables": list(found.changed_tables), "agrees": True,
-    }  # fmt: skip
-    text = f"{found.folder}: {found.n_numbers} numbers in {found.n_tables} tables and run.json agree"
+    text = f"{found.run}: {found.numbers} numbers in {found.tables} tables and run.json agree"
     if found.changed_tables:
         text += f", with {', '.join(found.changed_tables)} as of today"
-    context.say(text, record)
+    context.say(text, asdict(found))

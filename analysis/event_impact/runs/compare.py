@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 from event_impact.base.run_record import RunRecord
 from event_impact.page.first_screen import CHANGES, SIBLINGS
 from event_impact.page.format import OUTCOME_LABELS, format_percent
+from event_impact.page.provenance import provenance_html
 from event_impact.page.render import PageFacts
 from event_impact.runs.store import PAGE_NAMES, StoredRun, read_runs
 
@@ -28,17 +29,17 @@ def frame_run(
     shelf : pathlib.Path, optional
         Where finished runs of the same story wait.
     """
-    held = [s for place in (folder.parent, shelf) if place for s in read_runs(place) if s.story == run.story]
-    same = [s.run for s in held if s.notebook == run.notebook and s.folder.name != folder.name]
-    return PageFacts(
-        kicker="Event study", facts=(heading, ("as of", run.as_of), ("status", run.status), ("figures", figures)),
-        changed_html=describe_changes(same[-1] if same else None, run), siblings_html=link_siblings(run, held), **own,
-    )  # fmt: skip
+    held = [s for place in (folder.parent, shelf) if place for s in read_runs(place) if s.run.story == run.story]
+    same = [s.run for s in held if s.run.notebook == run.notebook and s.folder.name != folder.name]
+    facts = (heading, ("as of", run.as_of), ("status", run.status), ("figures", figures))
+    changed, provenance = describe_changes(same[-1] if same else None, run), provenance_html(run, run.notebook)
+    around = {"changed_html": changed, "provenance_html": provenance, "siblings_html": link_siblings(run, held)}
+    return PageFacts(kicker="Event study", facts=facts, **around, **own)
 
 
 def link_siblings(run: RunRecord, held: list[StoredRun]) -> str:
     """Links to the newest page of each other notebook of the story, and to the index of all."""
-    newest = {s.notebook: s.address for s in held}
+    newest = {s.run.notebook: s.address for s in held}
     pages = {label: newest[name] for name, label in PAGE_NAMES.items() if name in newest and name != run.notebook}
     pages["all stories"] = "index.html"
     listed = " \u00b7 ".join(f'<a href="../{address}">{label}</a>' for label, address in pages.items())

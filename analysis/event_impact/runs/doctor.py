@@ -15,7 +15,7 @@ import pandas as pd
 from packaging.requirements import Requirement
 
 from event_impact.base.disk import is_locked, read_holder
-from event_impact.base.errors import StudyError
+from event_impact.base.errors import ExecutionError, StudyError
 from event_impact.base.root import CHECKOUT, StudyRoot
 from event_impact.events.articles import load_stories
 from event_impact.events.calendars import load_hours
@@ -118,7 +118,6 @@ def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
     """A kernel starts, runs a line and ends, the way runs start it."""
     import nbformat
 
-    from event_impact.base.errors import ExecutionError
     from event_impact.runs.execute import execute_notebook
     from event_impact.runs.kernel_launch import KernelLimits
 
@@ -127,14 +126,11 @@ def check_kernel(root: StudyRoot) -> Iterator[Diagnosis]:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import event_impact")])
         nbformat.write(notebook, folder / "line.ipynb")
         try:
-            execute_notebook(
-                folder / "line.ipynb", folder / "done.ipynb", parameters={}, root=root.path,
-                limits=KernelLimits(execution_timeout_s=60, is_cold=True),
-            )  # fmt: skip
+            limits = KernelLimits(execution_timeout_s=60, is_cold=True)
+            execute_notebook(folder / "line.ipynb", folder / "done.ipynb", parameters={}, root=root.path, limits=limits)
+            yield Diagnosis("kernel", "ok", "started, ran a line and ended")
         except ExecutionError as error:
             yield Diagnosis("kernel", "fail", str(error), 4)
-            return
-    yield Diagnosis("kernel", "ok", "started, ran a line and ended")
 
 
 def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
@@ -144,8 +140,7 @@ def check_calendars(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
         last = load_hours(exchange).sessions[-1]
         left = (last - today).days
         state = "fail" if left < 0 else "warn" if left < MIN_CALENDAR_DAYS else "ok"
-        answer = f"reaches {last.date()}, {left} days on"
-        yield Diagnosis(f"calendar ({exchange})", state, answer, 3 if state == "fail" else 0)
+        yield Diagnosis(f"calendar ({exchange})", state, f"reaches {last.date()}, {left} days on", 3 if left < 0 else 0)
 
 
 def check_disk(root: StudyRoot, reports: Path) -> Iterator[Diagnosis]:
@@ -187,9 +182,8 @@ def check_figures(root: StudyRoot, at: datetime) -> Iterator[Diagnosis]:
         last = pd.Timestamp(vintage.last_session((story.ticker, story.benchmark)))
         closed_at = hours.close_at(last_closed(hours, at)).to_pydatetime()  # one in its settling time does not count
         age = count_closed(hours, last, closed_at)
-        state = "warn" if age > MAX_DATA_AGE_SESSIONS else "ok"
         text = f"{vintage.name} ends with {last.date()}, {age} sessions old"
-        yield Diagnosis(f"figures ({story.story})", state, text)
+        yield Diagnosis(f"figures ({story.story})", "warn" if age > MAX_DATA_AGE_SESSIONS else "ok", text)
 
 
 def check_locks(reports: Path) -> Iterator[Diagnosis]:
@@ -201,11 +195,8 @@ def check_locks(reports: Path) -> Iterator[Diagnosis]:
 
 def check_leftovers(reports: Path) -> Iterator[Diagnosis]:
     """Staging folders of runs that died; the next run of their story clears them."""
-    stale = [
-        folder.name
-        for folder in sorted((reports / ".staging").glob("*"))
-        if any(folder.iterdir()) and not is_locked(reports / ".locks" / f"{folder.name}.lock")
-    ]
+    left = [folder.name for folder in sorted((reports / ".staging").glob("*")) if any(folder.iterdir())]
+    stale = [name for name in left if not is_locked(reports / ".locks" / f"{name}.lock")]
     text = f"of interrupted runs: {', '.join(stale)}; cleared at their next run" if stale else "none"
     yield Diagnosis("leftovers", "warn" if stale else "ok", text)
 
@@ -213,6 +204,6 @@ def check_leftovers(reports: Path) -> Iterator[Diagnosis]:
 def check_runs(reports: Path) -> Iterator[Diagnosis]:
     """Every published run still holds what it was published with."""
     facts = read_facts(reports)
-    damaged = [*facts.damaged, *(s.folder.name for s in facts.good if s.is_good and not is_intact(s.folder))]
+    damaged = [*facts.damaged, *(s.folder.name for s in facts.good if s.run.is_good and not is_intact(s.folder))]
     said = f"damaged: {', '.join(damaged)}" if damaged else f"{len(facts.good)} published, all whole"
     yield Diagnosis("runs", "warn" if damaged else "ok", said)

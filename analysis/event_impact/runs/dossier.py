@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from html import escape
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pandas as pd
 from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import digest_package
 from event_impact.base.disk import writing
-from event_impact.base.errors import ConfigError, DataError, ExecutionError, RenderError
+from event_impact.base.errors import ConfigError, DataError, ExecutionError, StudyError
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.exhibits import write_csv
@@ -29,14 +30,14 @@ from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.format import NOT_AVAILABLE, OUTCOME_LABELS, format_interval, format_percent
 from event_impact.page.markup import frame_table, mark_up_cell, mark_up_row
 from event_impact.page.outcomes import worst_code
-from event_impact.page.provenance import provenance_html, read_commit, read_versions
+from event_impact.page.provenance import read_commit, read_versions
 from event_impact.page.render import check_page, render_page
 from event_impact.runs import store
 from event_impact.runs.compare import frame_run
 from event_impact.runs.evenings import find_before, says_the_same
-from event_impact.runs.failure import keep_attempt
 from event_impact.runs.freshness import describe_source
 from event_impact.runs.index import rebuild_index
+from event_impact.runs.publication import keep_attempt
 from event_impact.runs.recall import ALREADY
 from event_impact.runs.requests import Prepared, Progress, RunRequest, prepare, read_parameters, short_name
 from event_impact.runs.run import own_story
@@ -45,7 +46,6 @@ from event_impact.runs.workers import PartOutcome, run_parts
 from event_impact.study.opened_study import OpenedStudy
 
 HEADLINE_NOTEBOOK = "02_event_study"
-PARALLEL = 2
 Perform = Callable[..., list[PartOutcome]]
 
 
@@ -64,8 +64,8 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
     ConfigError
         If there is none.
     """
-    paths = sorted(root.notebooks.glob("[0-9][0-9]_*.ipynb"))
-    declared = {p.stem: read_parameters(root, p.stem) for p in paths}
+    held = sorted(path.stem for path in root.notebooks.glob("[0-9][0-9]_*.ipynb"))
+    declared = {name: read_parameters(root, name) for name in held}
     found = {name: names for name, names in declared.items() if "story" in names}
     if not found:
         raise ConfigError("no notebook studies one story.", "Say what each reads in its metadata: impact.parameters.")
@@ -73,7 +73,7 @@ def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:
 
 
 def run_dossier(
-    request: RunRequest, *, limit: int = PARALLEL, progress: Progress = lambda _: None, perform: Perform = run_parts
+    request: RunRequest, *, limit: int = 2, progress: Progress = lambda _: None, perform: Perform = run_parts
 ) -> StoredRun:
     """Run every notebook of a story, ``limit`` at a time, and publish the dossier that binds them.
 
@@ -95,8 +95,8 @@ def run_dossier(
         if request.is_evening:
             parts = [dataclasses.replace(p, request=dataclasses.replace(p.request, shelf=shelf)) for p in parts]
         outcomes = perform(parts, limit=limit, progress=progress)
-        runs = [s for o in outcomes if o.exit_code == 0 and (s := store.read_stored(Path(o.folder)))]
-        failed = [o for o in outcomes if o.notebook not in {s.notebook for s in runs}]
+        runs = [s for o in outcomes if o.exit_code == 0 and (s := store.read_stored(Path(o.said)))]
+        failed = [o for o in outcomes if o.notebook not in {s.run.notebook for s in runs}]
         computed = list_computations(runs)
         run = None if failed else compose_run(request, runs, computed, started)
         if request.is_evening and run and (before := _find_same(request, run, runs)):
@@ -107,7 +107,7 @@ def run_dossier(
         run = dataclasses.replace(run, parts=list_parts(runs))
         identity = json.dumps({"parts": [s.folder.name for s in runs], "analysis": digest_package()}, sort_keys=True)
         sha = hashlib.sha256(identity.encode()).hexdigest()[:8]
-        target = request.reports / f"{parts[0].folder.name.split('_')[0]}_{story}_{DOSSIER}_{sha}"
+        target = request.reports / f"{run.as_of}_{story}_{DOSSIER}_{sha}"
         found = None if request.is_forced else store.find_finished(target)
         progress(ALREADY if found else "bind: front page")
         bound = found or _bind(parts, run, runs, computed, target, progress)
@@ -142,26 +142,22 @@ def _prepare_part(request: RunRequest, shared: list[OpenedStudy], progress: Prog
 
 
 def _part_requests(request: RunRequest) -> list[RunRequest]:
-    given = request.parameters
-    if "as_of" not in given:  # settled once, so that no two parts differ
-        shared = {key: given[key] for key in ("story", "source", "benchmark") if key in given}
-        given = {**given, "as_of": OpenedStudy(root=request.root.path, **shared).as_of.isoformat()}
-    return [
-        dataclasses.replace(
-            request, notebook=name, parameters={k: given[k] for k in given if k in known}, has_lock=True
-        )
-        for name, known in find_story_notebooks(request.root).items()
-    ]
+    parameters = request.parameters
+    if "as_of" not in parameters:  # settled once, so that no two parts differ
+        shared = {key: parameters[key] for key in ("story", "source", "benchmark") if key in parameters}
+        parameters = {**parameters, "as_of": OpenedStudy(root=request.root.path, **shared).as_of.isoformat()}
+    known = find_story_notebooks(request.root)
+    own = {name: {key: parameters[key] for key in parameters if key in names} for name, names in known.items()}
+    return [dataclasses.replace(request, notebook=name, parameters=p, has_lock=True) for name, p in own.items()]
 
 
-def _keep(
-    part: Prepared, outcomes: list[PartOutcome], failed: list[PartOutcome], started: str
-) -> ExecutionError | RenderError:
-    names, said = (", ".join(o.notebook for o in failed), " ".join(o.message for o in failed))
+def _keep(part: Prepared, outcomes: list[PartOutcome], failed: list[PartOutcome], started: str) -> StudyError:
+    names, said = (", ".join(o.notebook for o in failed), " ".join(o.said for o in failed))
     error = ExecutionError(f"{len(failed)} of {len(outcomes)} notebooks failed: {names}.", said)
     error.exit_code = worst_code(o.exit_code or 4 for o in failed)
     items = "".join(
-        f"<li><b>{escape(o.notebook)}</b>: {escape(o.message or 'published: ' + o.folder)}</li>" for o in outcomes
+        f"<li><b>{escape(o.notebook)}</b>: {escape(o.said if o.exit_code else 'published: ' + o.said)}</li>"
+        for o in outcomes
     )
     body = f"<h2>The notebooks</h2><ul>{items}</ul>"
     return keep_attempt(part, error, started, notebook=DOSSIER, body_html=body)
@@ -175,7 +171,7 @@ def _bind(
     with store.open_staging(target.parent, run.story, target.name) as staging:
         with writing(staging):
             for stored in runs:
-                link_tree(stored.folder, staging / "runs" / short_name(stored.notebook))
+                link_tree(stored.folder, staging / "runs" / short_name(stored.run.notebook))
             run = store.write_run(staging, run, {"report.html": page}, {"computations": write_csv(computed)})
         progress("publish")
         folder, is_new = store.publish(target, staging)
@@ -198,7 +194,7 @@ def link_tree(source: Path, target: Path) -> None:
 def find_lead(runs: list[StoredRun]) -> StoredRun:
     """The run whose verdict leads the page: the event study, else the first with a headline, else the first."""
     with_headline = [s for s in runs if s.run.headline]
-    return next((s for s in runs if s.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
+    return next((s for s in runs if s.run.notebook == HEADLINE_NOTEBOOK), (with_headline or runs)[0])
 
 
 def list_computations(runs: list[StoredRun]) -> pd.DataFrame:
@@ -210,18 +206,18 @@ def list_computations(runs: list[StoredRun]) -> pd.DataFrame:
         Columns ``computation, notebook, n, low, high``, the last two fractions; no row where nothing is estimated.
     """
     rows: list[tuple[str, str, int, float, float]] = []
-    lead = next((s.run.headline for s in runs if s.notebook == HEADLINE_NOTEBOOK), None)
+    lead = next((s.run.headline for s in runs if s.run.notebook == HEADLINE_NOTEBOOK), None)
     if lead and (estimate := lead.get("estimate")) is not None:
         rows.append(("the declared model", HEADLINE_NOTEBOOK, 1, estimate, estimate))
         for stored in runs:
-            name, what = COMPUTED_ELSEWHERE.get(stored.notebook, ("", ""))
+            name, what = COMPUTED_ELSEWHERE.get(stored.run.notebook, ("", ""))
             path = stored.folder / "results" / f"{name}.csv"
             if not name or not path.exists():
                 continue
             held = pd.read_csv(path)
             values = held.dropna(subset=[c for c in ("estimate", "donors") if c in held])["estimate"]
             if len(values):
-                rows.append((f"{len(values)} {what}", stored.notebook, len(values), values.min(), values.max()))
+                rows.append((f"{len(values)} {what}", stored.run.notebook, len(values), values.min(), values.max()))
     return pd.DataFrame(rows, columns=["computation", "notebook", "n", "low", "high"])
 
 
@@ -239,7 +235,7 @@ def say_agreement(computed: pd.DataFrame) -> str:
 def list_parts(runs: list[StoredRun]) -> list[dict[str, Any]]:
     """Every part of a dossier by name, as its record has them."""
     kept = ("status", "outcome", "verdict")
-    return [{"notebook": s.notebook, "folder": s.folder.name, **{k: getattr(s.run, k) for k in kept}} for s in runs]
+    return [{"notebook": s.run.notebook, "folder": s.folder.name, **{k: getattr(s.run, k) for k in kept}} for s in runs]
 
 
 def compose_run(request: RunRequest, runs: list[StoredRun], computed: pd.DataFrame, started: str) -> RunRecord:
@@ -266,14 +262,10 @@ def render_dossier(
         f"{_tabulate_computations(computed)}"
     )
     figures = next((describe_source(p.source) for p in parts if p.source), "none: articles and calendar only")
-    page = render_page(
-        nbformat.v4.new_notebook(),
-        frame_run(
-            run, study.heading, figures, target, title=f"{study.title}: dossier, {run.as_of}", failure_html=body,
-            footer="Made by event-impact from the runs in the folder runs/ beside this page.",
-            provenance_html=provenance_html(run, DOSSIER),
-        ),
-    )  # fmt: skip
+    title = f"{study.title}: dossier, {run.as_of}"
+    footer = "Made by event-impact from the runs in the folder runs/ beside this page."
+    facts = frame_run(run, study.heading, figures, target, title=title, footer=footer, failure_html=body)
+    page = render_page(nbformat.v4.new_notebook(), facts)
     check_page(page)
     return page
 
@@ -281,17 +273,14 @@ def render_dossier(
 def compose_screen(study: OpenedStudy, run: RunRecord, lead: StoredRun) -> FirstScreen:
     """What the leading page opens with, without its drawings: they stand there."""
     finding = lead.run.finding or lead.run.verdict
-    weights = ("headline", "plain")
+    weights = chain(("headline", "plain"), repeat("beside"))
     held = lead.run.table or {"heads": [["abnormal return"]], "rows": []}
-    leading = f"runs/{short_name(lead.notebook)}"
+    leading = f"runs/{short_name(lead.run.notebook)}"
     return FirstScreen(
         firm=name_firm(study.story, study.timing), story=study.title, prices_to=study.as_of, status=run.status,
         outcome=run.outcome or "aligned", finding=finding,
         sentences=(lead.run.verdict.removeprefix(finding).strip(),), drawings=(), columns=tuple(held["heads"][0]),
-        rows=tuple(
-            ScreenRow(label, tuple(cells), weights[k] if k < len(weights) else "beside")
-            for k, (label, *cells) in enumerate(held["rows"])
-        ),
+        rows=tuple(ScreenRow(label, tuple(cells), next(weights)) for label, *cells in held["rows"]),
         notes=(), csv="computations",
         links=f'<a href="results/{{name}}.csv">Numbers (CSV)</a> \u00b7 <a href="{leading}/report.html">Its page</a>',
     )  # fmt: skip
@@ -302,7 +291,7 @@ def _tabulate_runs(runs: list[StoredRun]) -> str:
     for stored in runs:
         name, run = stored.page_name, stored.run
         rows += (
-            f'<tr><th scope="row"><a href="runs/{escape(short_name(stored.notebook))}/report.html">{escape(name)}</a></th>'
+            f'<tr><th scope="row"><a href="runs/{escape(short_name(stored.run.notebook))}/report.html">{escape(name)}</a></th>'
             f'<td><span class="badge {run.status}">{run.status}</span></td>'
             f"{mark_up_cell(_word_outcome(run))}{mark_up_cell(run.finding or run.verdict)}</tr>"
         )

@@ -42,11 +42,7 @@ class Journal(RotatingFileHandler):
         super().__init__(folder / file, maxBytes=max_bytes, backupCount=kept, encoding="utf-8", delay=True)
         self.clock = clock
 
-    def write(self, stage: str, **facts: Any) -> None:
-        """One line: the instant, the stage, and what there is to say."""
-        self.append(stage=stage, **facts)
-
-    def append(self, **facts: Any) -> None:
+    def write(self, **facts: Any) -> None:
         """One line: the instant, and what there is to say."""
         line = json.dumps({"at": format_instant(self.clock()), **facts}, ensure_ascii=False)
         self.handle(logging.makeLogRecord({"msg": line}))
@@ -123,17 +119,14 @@ class EveningLog(Journal):
         evening of theirs is due again."""
         known = {as_of for as_of, _ in self._read(story)}
         for stored in runs:
-            if (stored.story, stored.notebook) == (story, DOSSIER) and stored.run.as_of not in known:
-                self.append(story=story, as_of=stored.run.as_of, code=0, run=stored.folder.name)
+            if (stored.run.story, stored.run.notebook) == (story, DOSSIER) and stored.run.as_of not in known:
+                self.write(story=story, as_of=stored.run.as_of, code=0, run=stored.folder.name)
 
     def list_served(self, story: str, runs: list[StoredRun]) -> set[str]:
         """Sessions of a story that were served well and whose run changed nothing, or gave way to newer ones since."""
-        newest = max((s.run.as_of for s in runs if s.story == story), default="")
-        return {
-            as_of
-            for as_of, run in self._read(story)
-            if run == UNCHANGED or (as_of < newest and not (self._reports / run).exists())
-        }
+        newest = max((s.run.as_of for s in runs if s.run.story == story), default="")
+        served, reports = self._read(story), self._reports
+        return {as_of for as_of, run in served if run == UNCHANGED or (as_of < newest and not (reports / run).exists())}
 
     def _read(self, story: str) -> list[tuple[str, str]]:
         """Sessions of a story that were served well, with their runs; a line that was cut off is passed over."""
@@ -150,20 +143,18 @@ class EveningLog(Journal):
 
 def find_before(runs: list[StoredRun], story: str, as_of: str) -> StoredRun | None:
     """The dossier of the evening before: of the last session before ``as_of``, the newest."""
-    earlier = [s for s in runs if (s.story, s.notebook) == (story, DOSSIER) and s.run.as_of < as_of]
+    earlier = [s for s in runs if (s.run.story, s.run.notebook) == (story, DOSSIER) and s.run.as_of < as_of]
     return max(earlier, key=lambda s: (s.run.as_of, s.order), default=None)
 
 
 def says_the_same(before: StoredRun, run: RunRecord, parts: Iterable[StoredRun]) -> bool:
     """Whether a dossier of these runs would say what one says already: every table byte for byte, every statement."""
-    folders = {short_name(part.notebook): part.folder for part in parts}
+    folders = {short_name(part.run.notebook): part.folder for part in parts}
     bound = before.folder / "runs"
-    return (
-        bound.is_dir()
-        and {p.name for p in bound.iterdir()} == set(folders)
-        and all(getattr(before.run, name) == getattr(run, name) for name in STATED)
-        and all(same_results(bound / name, folder) for name, folder in folders.items())
-    )
+    if not bound.is_dir() or {path.name for path in bound.iterdir()} != set(folders):
+        return False
+    is_stated = all(getattr(before.run, name) == getattr(run, name) for name in STATED)
+    return is_stated and all(same_results(bound / name, folder) for name, folder in folders.items())
 
 
 def tell_change(before: StoredRun | None, now: StoredRun) -> str:

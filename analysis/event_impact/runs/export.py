@@ -30,7 +30,7 @@ def export_run(stored: StoredRun, target: Path, *, form: str) -> list[Path]:
     if form not in FORMATS:
         raise ConfigError(f"unknown format {form!r}.", f"Formats: {', '.join(FORMATS)}.")
     tables = sorted((stored.folder / "results").glob("*.csv"))
-    if not stored.is_good or not tables:
+    if not stored.run.is_good or not tables:
         raise ConfigError(f"{stored.folder.name} holds no tables.", "Name a run that ended well: impact list")
     contents: dict[Path, Content] = {target / path.name: path.read_bytes() for path in tables}
     if form == "latex":

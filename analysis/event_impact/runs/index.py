@@ -58,9 +58,8 @@ def write_index(facts: RunFacts, folder: Path, *, at: datetime, has_page: Shown 
     stories = group_stories(facts)
     pages = {folder / HISTORY / name: page for name, page in _list_histories(stories, has_page)}
     marks, written = {path.name: mark for path, (mark, _) in pages.items()}, read_json(folder / WRITTEN)
-    fresh: dict[Path, Content] = {
-        path: render() for path, (mark, render) in pages.items() if written.get(path.name) != mark or not path.is_file()
-    }
+    stale = [path for path, (mark, _) in pages.items() if written.get(path.name) != mark or not path.is_file()]
+    fresh: dict[Path, Content] = {path: pages[path][1]() for path in stale}
     fresh |= {folder / name: page for name, page in _render_overviews(stories, facts, has_page, at)}
     fresh[folder / WRITTEN] = json.dumps(marks, indent=0) + "\n"
     for part in {path.parent for path in fresh}:
@@ -75,17 +74,17 @@ def group_stories(facts: RunFacts) -> Stories:
     """Runs and failed attempts by story, newest first, the story that ran last first."""
     stories: Stories = {}
     for stored in sorted((*facts.good, *facts.failed), key=lambda s: s.order, reverse=True):
-        stories.setdefault(stored.story, []).append(stored)
+        stories.setdefault(stored.run.story, []).append(stored)
     return stories
 
 
 def _with_newer(runs: list[StoredRun], newer: Iterable[StoredRun] = ()) -> Iterator[tuple[StoredRun, StoredRun | None]]:
     """Each run, newest first, with the next newer good one of its notebook."""
-    above = {s.notebook: s for s in newer if s.is_good}
+    above = {s.run.notebook: s for s in newer if s.run.is_good}
     for stored in runs:
-        yield stored, above.get(stored.notebook)
-        if stored.is_good:
-            above[stored.notebook] = stored
+        yield stored, above.get(stored.run.notebook)
+        if stored.run.is_good:
+            above[stored.run.notebook] = stored
 
 
 def _split(rows: list[Any]) -> list[list[Any]]:
@@ -101,13 +100,13 @@ def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
     ``failed`` when no run is good; ``stale`` when a later attempt failed, or when the newest good run is
     open and :data:`STALE_SESSIONS` sessions have closed since its as_of.
     """
-    good = [s for s in runs if s.is_good]
+    good = [s for s in runs if s.run.is_good]
     if not good:
         return "failed", "no good run yet"
     last, newest = max(good, key=lambda s: s.order), max(runs, key=lambda s: s.order)
     behind = _sessions_behind(last, at)
     age = f"last good run as of {last.run.as_of}, finished {_show_minute(last.run.finished_at)} UTC{_describe_age(last, at)}"
-    if not newest.is_good:
+    if not newest.run.is_good:
         return "stale", f"{age}; a later attempt failed"
     if last.run.status == "open" and behind >= STALE_SESSIONS:
         return "stale", f"{age}; its windows are open and {behind} sessions have closed since"
@@ -143,7 +142,7 @@ def _show_minute(text: str) -> str:
 
 def find_stating(runs: Iterable[StoredRun]) -> StoredRun | None:
     """The first good run that states an outcome; runs that test no price of the story state none."""
-    return next((s for s in runs if s.is_good and s.run.outcome in OUTCOME_LABELS), None)
+    return next((s for s in runs if s.run.is_good and s.run.outcome in OUTCOME_LABELS), None)
 
 
 def name_outcome(stored: StoredRun | None) -> str:
@@ -187,14 +186,11 @@ def draw_bar(stored: StoredRun | None, scale: float) -> str:
 
 def tell_difference(stored: StoredRun, above: StoredRun | None) -> str:
     """In which parameters and prices a run differs from the next newer one of its notebook; own files are named."""
-    if above is None or not stored.is_good:
+    if above is None or not stored.run.is_good:
         return ""
     was, now = above.run.parameters, stored.run.parameters
-    said = [
-        f"{name} {_name_value(name, now[name]) if name in now else 'not set'}"
-        for name in find_changed(was, now)
-        if name not in ("as_of", "story")
-    ]
+    names = [name for name in find_changed(was, now) if name not in ("as_of", "story")]
+    said = [f"{name} {_name_value(name, now[name]) if name in now else 'not set'}" for name in names]
     if stored.run.vintage != above.run.vintage:
         said.append(f"prices of {stored.run.vintage or 'none'}")
     return "; ".join(said)
@@ -237,11 +233,11 @@ def _render_overviews(stories: Stories, facts: RunFacts, has_page: Shown, at: da
 
 def _render_story(story: str, runs: list[StoredRun], has_page: Shown, scale: float, at: datetime) -> str:
     (state, reason), stating = find_state(runs, at), find_stating(runs)
-    newest = {s.notebook: s for s in reversed(runs) if s.is_good}
+    newest = {s.run.notebook: s for s in reversed(runs) if s.run.is_good}
     named = [newest[name] for name in dict.fromkeys([*PAGE_NAMES, *newest]) if name in newest]
     siblings = " \u00b7 ".join(_link(stored, stored.page_name, has_page) for stored in named)
     items = "".join(f"<li>{_list_run(*pair, has_page)}</li>" for pair in _with_newer(runs[:RUNS_SHOWN]))
-    failed = sum(not s.is_good for s in runs)
+    failed = sum(not s.run.is_good for s in runs)
     title = next((s.run.title for s in runs if s.run.title), story)
     more = f'<a href="{HISTORY}/{quote(story)}.html">all {len(runs)} runs</a>' + f", {failed} failed" * bool(failed)
     verdict, when = (stating.run.verdict, f"{stating.page_name}, as of {stating.run.as_of}") if stating else ("", "")
@@ -257,7 +253,7 @@ def _render_story(story: str, runs: list[StoredRun], has_page: Shown, scale: flo
 
 def _list_run(stored: StoredRun, above: StoredRun | None, has_page: Shown) -> str:
     head = _link(stored, f"{stored.run.as_of}, {stored.page_name}", has_page)
-    if not stored.is_good:
+    if not stored.run.is_good:
         return f'{head} <span class="badge failed">failed</span> {mark_up((stored.run.error or "")[:MAX_SENTENCE])}'
     numbers = read_numbers(stored)
     parts = [name_outcome(stored), format_percent(numbers[0]) if numbers else "", tell_difference(stored, above)]
@@ -292,7 +288,7 @@ def _render_history(story: str, runs: list[StoredRun], later: list[StoredRun], l
 
 
 def _render_row(stored: StoredRun, above: StoredRun | None, has_page: Shown, scale: float) -> str:
-    said = (stored.run.verdict if stored.is_good else stored.run.error) or "n/a: none stated"
+    said = (stored.run.verdict if stored.run.is_good else stored.run.error) or "n/a: none stated"
     short = said if len(said) <= MAX_VERDICT else said[: MAX_VERDICT - 3] + "..."
     badge = f'<span class="badge {stored.run.status}">{stored.run.status}</span>'
     return (

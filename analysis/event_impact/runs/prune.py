@@ -46,7 +46,7 @@ def prune_runs(reports: Path, keep: int, *, is_trial: bool = False) -> Pruned:
     starred, olds = list_starred(reports), dict[str, list[StoredRun]]()
     for held in (read_runs(reports), read_failures(reports)):
         for runs in group_pages(held):
-            olds.setdefault(runs[0].story, []).extend(choose_old(runs, keep, starred))
+            olds.setdefault(runs[0].run.story, []).extend(choose_old(runs, keep, starred))
     removed, busy = list[str](), list[str]()
     for story, old in sorted(olds.items()):
         try:
@@ -91,13 +91,8 @@ def prune_vintages(vintages: Path, reports: Path, keep: int) -> tuple[str, ...]:
         cited = " ".join({s.run.vintage for s in read_runs(reports)})
         tickers = {ticker for vintage in held for ticker in vintage.manifest["tickers"]}
         last = {next((v.name for v in iterate_good(vintages, (ticker,), [])), "") for ticker in tickers}
-        old = [
-            v
-            for v in held[:-keep]
-            if v.folder.name not in cited
-            and v.name not in last
-            and not any(name.startswith("intraday/") for name in v.manifest["files"])
-        ]
+        bars = {v.name for v in held if any(name.startswith("intraday/") for name in v.manifest["files"])}
+        old = [v for v in held[:-keep] if v.folder.name not in cited and v.name not in last | bars]
         for vintage in old:
             remove_folder(vintage.folder, vintages / ".staging" / f"removed-{vintage.folder.name}")
     return tuple(v.folder.name for v in old)

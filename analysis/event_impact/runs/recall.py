@@ -44,10 +44,8 @@ def is_indexed(found: StoredRun, reports: Path) -> bool:
 
 def settle_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters with the path of one's own prices made absolute: a kernel runs in a folder of its own."""
-    return {
-        name: str(Path(value).expanduser().resolve()) if names_files(name, value) else value
-        for name, value in parameters.items()
-    }
+    named = {name: value for name, value in parameters.items() if names_files(name, value)}
+    return {**parameters, **{name: str(Path(value).expanduser().resolve()) for name, value in named.items()}}
 
 
 def names_files(name: str, value: Any) -> bool:

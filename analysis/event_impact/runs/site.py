@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from event_impact.base.clock import format_instant
-from event_impact.base.disk import make_folder, publish_folder, remove_folder, replace_files, staging_folder, writing
+from event_impact.base.disk import (
+    Content,
+    make_folder,
+    publish_folder,
+    remove_folder,
+    replace_files,
+    staging_folder,
+    writing,
+)
 from event_impact.base.errors import ConfigError
 from event_impact.runs.index import HISTORY, group_stories, name_outcome, write_index
 from event_impact.runs.store import RUN_NAME, RunFacts, StoredRun, group_pages, list_failed, list_folders, read_facts
@@ -50,15 +58,14 @@ def build_site(reports: Path, folder: Path, *, at: datetime, runs_kept: int = 30
             _copy_run(stored, folder / stored.folder.relative_to(reports), folder)
     write_index(facts, folder, at=at, has_page=lambda stored: stored.folder.name in shown)
     stories = group_stories(facts)
-    pages: dict[Path, str | bytes] = {
-        folder / HISTORY / f"{story}.json": _write_json(story, runs) for story, runs in stories.items()
-    }
+    place = folder / HISTORY
+    pages: dict[Path, Content] = {place / f"{story}.json": _write_json(story, runs) for story, runs in stories.items()}
     replace_files(pages | {folder / "feed.xml": render_feed(facts, shown, at, address)})
     with writing(folder):
         for old in (*list_folders(folder), *list_failed(folder)):
             if old.name not in shown:
                 remove_folder(old, folder / ".old")
-        for path in (folder / HISTORY).glob("*.json"):
+        for path in place.glob("*.json"):
             if path.stem not in stories:
                 path.unlink()
     return len(shown)
@@ -100,7 +107,7 @@ def _copy_run(stored: StoredRun, target: Path, folder: Path) -> None:
 def _write_json(story: str, runs: list[StoredRun]) -> str:
     rows: list[dict[str, Any]] = [
         {
-            "run": s.folder.name, "notebook": s.notebook, "as_of": s.run.as_of, "status": s.run.status,
+            "run": s.folder.name, "notebook": s.run.notebook, "as_of": s.run.as_of, "status": s.run.status,
             "outcome": s.run.outcome, **(s.run.headline or {}), "parameters": s.run.parameters,
             "vintage": s.run.vintage, "finished_at": s.run.finished_at,
         }

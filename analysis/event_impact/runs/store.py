@@ -23,15 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from event_impact.base.disk import (
-    hold_lock,
-    make_folder,
-    numbered_names,
-    publish_folder,
-    replace_files,
-    staging_folder,
-    write_text,
-)  # fmt: skip
+from event_impact.base.disk import hold_lock, make_folder, numbered_names, publish_folder, replace_files, staging_folder
 from event_impact.base.errors import ConfigError, DataError, RenderError
 from event_impact.base.run_record import DOSSIER, RunRecord, read_record
 
@@ -53,16 +45,6 @@ class StoredRun:
     is_new: bool = False
 
     @property
-    def story(self) -> str:
-        """Id of the story."""
-        return self.run.story
-
-    @property
-    def notebook(self) -> str:
-        """Name of the notebook, or ``dossier``."""
-        return self.run.notebook
-
-    @property
     def page(self) -> Path:
         """The rendered report."""
         return self.folder / "report.html"
@@ -70,22 +52,17 @@ class StoredRun:
     @property
     def address(self) -> str:
         """Of its page, seen from the folder of the runs."""
-        return f"{'' if self.is_good else 'failed/'}{quote(self.folder.name)}/report.html"
+        return f"{'' if self.run.is_good else 'failed/'}{quote(self.folder.name)}/report.html"
 
     @property
     def page_name(self) -> str:
         """What its page is called in a link."""
-        return PAGE_NAMES.get(self.notebook, self.notebook)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it was published."""
-        return self.run.is_good
+        return PAGE_NAMES.get(self.run.notebook, self.run.notebook)
 
     @property
     def order(self) -> tuple[str, str, bool, str]:
         """Sorts runs from old to new; a dossier comes after the runs it binds."""
-        return self.run.finished_at, self.run.as_of, self.notebook == DOSSIER, self.folder.name
+        return self.run.finished_at, self.run.as_of, self.run.notebook == DOSSIER, self.folder.name
 
 
 def read_stored(folder: Path) -> StoredRun | None:
@@ -120,7 +97,7 @@ def read_failures(reports: Path) -> list[StoredRun]:
 
 def group_pages(runs: Iterable[StoredRun]) -> list[list[StoredRun]]:
     """The runs of each story and notebook, in the order in which they come."""
-    page_of = attrgetter("story", "notebook")
+    page_of = attrgetter("run.story", "run.notebook")
     return [[*held] for _, held in groupby(sorted(runs, key=page_of), page_of)]
 
 
@@ -200,9 +177,9 @@ def write_run(folder: Path, run: RunRecord, pages: Mapping[str, str], tables: Ma
     (folder / "results").mkdir()
     texts = {**pages, **{f"results/{name}.csv": text for name, text in tables.items()}}
     for name, text in texts.items():
-        write_text(folder / name, text)
+        (folder / name).write_bytes(text.encode())
     run = dataclasses.replace(run, files=hash_files(folder))
-    write_text(folder / "run.json", run.as_text())
+    (folder / "run.json").write_bytes(run.as_text().encode())
     return run
 
 
@@ -232,9 +209,9 @@ def find_finished(folder: Path) -> StoredRun | None:
 def is_intact(folder: Path) -> bool:
     """Whether a folder holds a whole published run, with the content it was published with."""
     stored = read_stored(folder)
-    if stored is None or not stored.is_good:
+    if stored is None or not stored.run.is_good:
         return False
-    needed = ["report.html"] if stored.notebook == DOSSIER else ["report.html", "executed.ipynb"]
+    needed = ["report.html"] if stored.run.notebook == DOSSIER else ["report.html", "executed.ipynb"]
     with contextlib.suppress(OSError):
         is_whole = all((folder / name).is_file() for name in needed)
         return is_whole and (not stored.run.files or hash_files(folder) == stored.run.files)

@@ -35,13 +35,14 @@ HINT = "The run was changed after publication, or comes from other code; its run
 
 @dataclass(frozen=True)
 class Verification:
-    """A run that agrees with its own inputs."""
+    """A run that agrees with its own inputs: how many of them, of its tables and their numbers; what changed since."""
 
-    folder: Path
-    n_inputs: int
-    n_tables: int
-    n_numbers: int
+    run: str
+    inputs: int
+    tables: int
+    numbers: int
     changed_tables: tuple[str, ...] = ()
+    agrees: bool = True
 
 
 def verify_run(
@@ -63,20 +64,20 @@ def verify_run(
     stored = read_published(folder)
     progress("check: inputs")
     with tempfile.TemporaryDirectory(prefix="impact-") as scratch:
-        known = read_parameters(root, stored.notebook)  # other recorded parameters had no part in the run
+        known = read_parameters(root, stored.run.notebook)  # other recorded parameters had no part in the run
         parameters = {name: value for name, value in stored.run.parameters.items() if name in known}
-        request = RunRequest(stored.notebook, parameters, root, Path(scratch))
+        request = RunRequest(stored.run.notebook, parameters, root, Path(scratch))
         prepared = prepare(request)
         changed = compare_inputs(stored.run.inputs, prepared.inputs)
         if changed:
             progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
-        progress(f"execute: {stored.notebook}")
+        progress(f"execute: {stored.run.notebook}")
         with prepared.forked() as forked:
             notebook = execute(
                 prepared.notebook_path, Path(scratch) / "executed.ipynb", parameters=prepared.arguments,
                 root=root.path, limits=request.limits, forked=forked,
             )  # fmt: skip
-        recomputed, tables = extract_record(notebook, stored.notebook)
+        recomputed, tables = extract_record(notebook, stored.run.notebook)
     progress("compare: every number")
     try:
         n_numbers = compare_results(folder / "results", tables)
@@ -88,7 +89,7 @@ def verify_run(
         hint = f"{', '.join(changed)} changed since the run was made: restore what it was made from, and verify again."
         raise DataError(error.message, hint) from error
     compare_files(stored)
-    return Verification(folder, len(prepared.inputs), len(tables), n_numbers, changed)
+    return Verification(str(folder), len(prepared.inputs), len(tables), n_numbers, changed)
 
 
 def read_published(folder: Path) -> StoredRun:
@@ -102,9 +103,9 @@ def read_published(folder: Path) -> StoredRun:
     stored = read_stored(folder)
     if stored is None:
         raise ConfigError(f"{folder} holds no published run.", "Name the folder of a run, with its run.json.")
-    if not stored.is_good:
+    if not stored.run.is_good:
         raise ConfigError(f"{folder.name} is a failed attempt: nothing of it was published.", "Name a published run.")
-    if stored.notebook == DOSSIER:
+    if stored.run.notebook == DOSSIER:
         raise ConfigError(f"{folder.name} is a dossier.", "Verify the runs that it gathers, one by one.")
     return stored
 

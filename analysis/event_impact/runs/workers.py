@@ -22,11 +22,10 @@ from event_impact.base.threads import ONE_THREAD, can_fork
 from event_impact.runs.forked import SERVING
 from event_impact.runs.kernel_launch import die_with_parent
 from event_impact.runs.recall import ALREADY
-from event_impact.runs.requests import Prepared, RunRequest
+from event_impact.runs.requests import Prepared, Progress, RunRequest
 from event_impact.runs.run import run_notebook
 from event_impact.runs.store import StoredRun
 
-Progress = Callable[[str], None]
 Run = Callable[..., StoredRun]
 # How long a worker may take to tidy up when it is told to end.
 ENDING_S = 10.0
@@ -34,12 +33,11 @@ ENDING_S = 10.0
 
 @dataclass(frozen=True)
 class PartOutcome:
-    """What became of one notebook: the path of its folder, or an exit code with its message."""
+    """What became of one notebook: an exit code, and the path of its folder or what went wrong."""
 
     notebook: str
     exit_code: int
-    folder: str = ""
-    message: str = ""
+    said: str
 
     def settle(self) -> str:
         """The path of the folder.
@@ -50,10 +48,10 @@ class PartOutcome:
             If there is none, with the exit code.
         """
         if self.exit_code:
-            error = StudyError(self.message)
+            error = StudyError(self.said)
             error.exit_code = self.exit_code
             raise error
-        return self.folder
+        return self.said
 
 
 def run_parts(
@@ -103,7 +101,7 @@ def run_parts(
                 except EOFError:  # it ended, with or without an outcome
                     process.join()
                     died = f"its process ended with {process.exitcode} before it was done"
-                    outcomes.setdefault(number, PartOutcome(notebook, 4, message=f"{notebook}: {died}."))
+                    outcomes.setdefault(number, PartOutcome(notebook, 4, f"{notebook}: {died}."))
                     del running[receiver]
                     continue
                 if isinstance(message, PartOutcome):
@@ -154,8 +152,8 @@ def _work(run: Run, part: RunRequest | Prepared, sender: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     notebook = (part.request if isinstance(part, Prepared) else part).notebook
     try:
-        code, said = guard(lambda: str(run(part, progress=sender.send).folder))
+        outcome = PartOutcome(notebook, *guard(lambda: str(run(part, progress=sender.send).folder)))
     except KeyboardInterrupt:  # the runner says so itself
         os._exit(130)
-    sender.send(PartOutcome(notebook, code, message=said) if code else PartOutcome(notebook, 0, said))
+    sender.send(outcome)
     sender.close()
