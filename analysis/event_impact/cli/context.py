@@ -17,7 +17,6 @@ from event_impact.base.root import StudyRoot, find_root
 if TYPE_CHECKING:
     from event_impact.runs.store import StoredRun
 
-Names = Callable[[StudyRoot], list[str]]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 STARTED = time.monotonic()
 """When the command was loaded; stages are timed from here."""
@@ -46,7 +45,7 @@ def find_reports(reports: str | None = None) -> Path:
     return Path.cwd() / "reports" if root.is_packaged else root.reports
 
 
-def complete(names: Names) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+def complete(names: Callable[[StudyRoot], list[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     """Shell completion from what the study holds; where no study is, nothing is offered."""
 
     def find(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

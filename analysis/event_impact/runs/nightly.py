@@ -68,11 +68,10 @@ def plan_story(
     last = last_closed(hours, at)
     if last < event:
         return "waiting", (), f"the event session {event.date()} has not closed"
-    final = min(last, closing)
     mine = [s for s in runs if s.run.story == story.story and s.run.notebook == DOSSIER and is_intact(s.folder)]
     done = {s.run.as_of for s in mine} | {*served}
     known = min(a.published_latest for a in (*story.with_role("report"), *story.with_role("denial")))
-    closes = hours.schedule["close"].loc[event:final]
+    closes = hours.schedule["close"].loc[event : min(last, closing)]
     due = [session.date().isoformat() for session in closes[closes >= known].index]
     missing = [d for d in due if d not in done and d > min(done)] if done else due[-1:]
     notes = []
