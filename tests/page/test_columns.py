@@ -25,7 +25,7 @@ COLUMNS = (
     Column("name", "firm"),
     Column("estimate", "estimate", "percent", why="note"),
     Column("ci95", "interval", "interval"),
-    Column("", "size", "size", of=lambda row: row.estimate and abs(row.estimate), digits=1, missing="none"),
+    Column("", "size", "size.1", of=lambda row: row.estimate and abs(row.estimate), missing="none"),
     Column("note"),
 )
 

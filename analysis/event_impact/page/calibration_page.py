@@ -123,7 +123,7 @@ def tabulate_history_power(found: FirmCalibration) -> TableExhibit:
     """Power on own sessions with an injected effect."""
     table = found.power[found.power["group"] == "all"]
     columns = (
-        Column("effect", "injected effect", "percent", digits=0),
+        Column("effect", "injected effect", "percent.0"),
         *_test_columns(TESTS, partial(_say_rate, table)),
     )
     return declare_table("own_history_power", _unique(table, "effect"), columns, numbers=table)

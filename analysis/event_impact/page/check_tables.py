@@ -72,11 +72,10 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
     columns = (
         Column("", "session", of=lambda c: f"{c.control.ticker} {c.control.session.date()}".replace("-", "\u2011")),
         *record("ticker=control.ticker session=control.session"),
-        Column("label", "what happened", of="control.label"),
+        *show("label=control.label|what happened"),
         Column("expected", "expected", lambda expected: expected.replace("_", " "), of="control.expected"),
-        Column("estimate", "abnormal return", "percent", why="note"),
-        *show("p_t=tests.t.p_value|p t|p", "p_conformal=tests.conformal.p_value|p conformal|p"),
-        *show("p_fhs=tests.fhs.p_value|p FHS|p"),
+        *show("estimate|abnormal return|percent|note", "p_t=tests.t.p_value|p t|p"),
+        *show("p_conformal=tests.conformal.p_value|p conformal|p", "p_fhs=tests.fhs.p_value|p FHS|p"),
         Column("is_as_expected", "as expected", "yes", of=lambda c: c.is_as_expected(significance)),
         *record("source=control.source note"),
     )
@@ -102,20 +101,16 @@ def say_controls(controls: tuple[ControlResult, ...], significance: float) -> Li
         return Line("Controls: none are recorded for this firm up to the as-of session.")
     missed = [c for c in controls if not c.is_as_expected(significance)]
     named = "; ".join(f"{c.control.ticker} {c.control.session.date()}, {c.control.label}" for c in missed)
-    return Line(
-        f"Controls: on {len(controls) - len(missed)} of {len(controls)} sessions of known news the same tests say what they "
-        f"should{f'; not on {named}' if named else ''}. All of them are in the appendix."
-    )
+    n, but = len(controls), f"; not on {named}" if named else ""
+    return Line(form.say("check_tables.controls", met=n - len(missed), n=n, but=but))
 
 
 def tabulate_dummies(found: WindowEffects | Unmeasured, abnormal: AbnormalReturns) -> TableExhibit:
     """The abnormal returns as coefficients of one dummy a session, beside the prediction errors."""
     columns = (
         *show("rel_session|", "session|session|session"),
-        Column("coefficient", "coefficient of the dummy", "percent", digits=4),
-        Column("coefficient_error", "standard error", "size", digits=4),
-        Column("ar", "prediction error", "percent", digits=4),
-        Column("forecast_std", "forecast error", "size", digits=4),
+        *show("coefficient|coefficient of the dummy|percent.4", "coefficient_error|standard error|size.4"),
+        *show("ar|prediction error|percent.4", "forecast_std|forecast error|size.4"),
     )
     if isinstance(found, Unmeasured):
         return declare_table("dummy_regression", (), columns, said=f"n/a: {found.reason}.")

@@ -103,10 +103,7 @@ def tabulate_clock(alignment: Alignment) -> TableExhibit:
             readings = read_clock(article, alignment)
         except StudyError:  # no minute is printed
             continue
-        caption = (
-            f"The stamp {article.time_as_printed} of {article.outlet}, which names no zone, read in every whole-hour "
-            f"zone. A text stamped before the close cannot describe the session of {day} as finished."
-        )
+        caption = form.say("captions.clock_zones", article=article, day=day)
         break
     columns = (
         Column("utc_offset", "read in", lambda offset: f"UTC{offset:+d}".replace("-", form.MINUS)),
@@ -124,7 +121,7 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
     columns = (
         Column("return_kind", "return", lambda kind: f"{form.RETURN_LABELS[kind]}, session 0", of="row.return_kind"),
         *record("shares=story.shares_outstanding shares_as_of=story.shares_as_of previous_close market_value"),
-        Column("estimate", "estimate", "money", why="note"),
+        *show("estimate|estimate|money|note"),
         Column("", "95 % interval", "written", of=_say_interval),
         *record("ci95_low ci95_high"),
         Column("", "detectable 4 in 5 from", "written", of=_say_detectable),

@@ -155,8 +155,6 @@ def _cell(value: object) -> object:
 
 Getter = str | Callable[[Any], Any]
 """Where a row holds something: a path of attributes, keys and places, or a function of the row."""
-WORDS: dict[str, Callable[..., str]] = {"text": str, "session": written.format_session, "yes": written.format_yes}
-"""Kinds of text."""
 
 
 @dataclass(frozen=True)
@@ -170,16 +168,14 @@ class Column:
     head : str
         Its header as read, with the unit; empty for what is only recorded.
     kind : str or callable
-        How a value is written: a key of ``NUMERALS``, aligned on the decimal point, a key of ``WORDS``, or a function
-        that makes text.
+        How a value is written: a key of ``NUMERALS``, aligned on the decimal point, with its decimals where they are
+        not those of the kind (``percent.1``); a key of ``TEXTS``; or a function that makes text.
     of : str or callable
         Where the row holds the value; by default under ``name``.
     why : str or callable
         Where the row holds the reason for a missing value.
     missing : str
         What is shown for a missing value, before its reason.
-    digits : int, optional
-        Decimals, where they are not those of the kind.
     """
 
     name: str = ""
@@ -188,12 +184,11 @@ class Column:
     of: Getter = ""
     why: Getter = ""
     missing: str = written.NOT_AVAILABLE
-    digits: int | None = None
 
     @property
     def is_number(self) -> bool:
         """Whether the cells are aligned on the decimal point."""
-        return self.kind in NUMERALS
+        return isinstance(self.kind, str) and self.kind.partition(".")[0] in NUMERALS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -207,8 +202,7 @@ class Column:
         value = _get(row, self.of or self.name)
         if value is None or value != value:  # None and NaN are missing
             return ": ".join(filter(None, (self.missing, _get(row, self.why) if self.why else "")))
-        show: Callable[..., str] = (NUMERALS | WORDS)[self.kind] if isinstance(self.kind, str) else self.kind
-        return show(value) if self.digits is None else show(value, digits=self.digits)
+        return written.write(value, self.kind) if isinstance(self.kind, str) else self.kind(value)
 
     def record(self, row: object) -> dict[str, object]:
         """The value as a machine reads it."""
@@ -227,11 +221,11 @@ def record(spec: str, inside: str = "") -> Iterator[Column]:
 
 
 def show(*specs: str) -> Iterator[Column]:
-    """Columns that need no more than ``name=path|head|kind``; left out, the path is the name and the kind is text."""
+    """Columns that are ``name=path|head|kind|why``; left out, the path is the name, the kind text, and no reason held."""
     for spec in specs:
-        where, head, kind = (*spec.split("|"), "text")[:3]
+        where, head, kind, why, *_ = f"{spec}|||".split("|")
         name, _, path = where.partition("=")
-        yield Column(name, head, kind, of=path)
+        yield Column(name, head, kind or "text", of=path, why=why)
 
 
 class Fact(NamedTuple):

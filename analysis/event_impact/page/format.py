@@ -162,16 +162,23 @@ NUMERALS: dict[str, Callable[..., str]] = {
     "written": str,
 }
 """Kinds of numbers and how each is written, in a column and in a sentence."""
+TEXTS: dict[str, Callable[..., str]] = {"text": str, "session": format_session, "yes": format_yes}
+"""Kinds of text."""
+
+
+def write(value: object, kind: str) -> str:
+    """A value as its kind writes it, with the decimals that follow the kind: ``percent``, ``percent.1``."""
+    name, _, digits = kind.partition(".")
+    show = (NUMERALS | TEXTS)[name]
+    return show(value, digits=int(digits)) if digits else show(value)
 
 
 class _Writer(string.Formatter):
     """Fills the places of a text."""
 
     def format_field(self, value: Any, format_spec: str) -> Any:
-        kind, _, digits = format_spec.partition(".")
-        if kind not in NUMERALS:
-            return super().format_field(value, format_spec)
-        return NUMERALS[kind](value, digits=int(digits)) if digits else NUMERALS[kind](value)
+        is_kind = format_spec.partition(".")[0] in NUMERALS
+        return write(value, format_spec) if is_kind else super().format_field(value, format_spec)
 
 
 def name_listing(ticker: str, exchange: str) -> str:

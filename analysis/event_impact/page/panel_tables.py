@@ -63,7 +63,7 @@ def tabulate_panel_tests(result: PanelResult) -> TableExhibit:
     columns = (
         Column("", "test", of=lambda t: STATISTIC_LABELS[t.name] + " (read first)" * (t.name == main.recommended)),
         *record("test=name"),
-        Column("statistic", "statistic", "number", why="note"),
+        *show("statistic|statistic|number|note"),
         Column("distribution", "against", lambda distribution: distribution or "n/a"),
         *show("df|", "p=p_value|p|p"),
         Column("is_recommended", of=lambda t: t.name == main.recommended),

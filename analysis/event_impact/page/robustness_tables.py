@@ -16,6 +16,7 @@ from event_impact.page import format as form
 from event_impact.page.exhibits import Column, TableExhibit, declare_table, record, show
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.robustness_figures import draw_specification_strip
+from event_impact.page.tables import ESTIMATE
 
 DIMENSION_LABELS = form.read_labels("robustness_tables.dimension_labels")
 SHORT_MODELS = form.read_labels("robustness_tables.short_models")
@@ -40,7 +41,6 @@ def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
     return numbers[[*labels, "estimate", "ci95_low", "ci95_high", "p", "is_headline"]]
 
 
-ESTIMATE = Column("estimate", "estimate", "percent", why="note")
 ADJUSTED = Column("p_adjusted", "p adjusted", "p")
 JUDGED = (
     ESTIMATE,
@@ -74,7 +74,7 @@ def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:
 def tabulate_curve_tests(curve: SpecificationCurve) -> TableExhibit:
     """maxT and the joint tests of the curve, or why there are none."""
     columns = [Column("test", "test", TEST_LABELS.__getitem__, of="name"), *record("statistic")]
-    p_value = Column("p", "p", "p", of="p_value", why="note")
+    (p_value,) = show("p=p_value|p|p|note")
     if curve.tests is None:
         tests = [not_computable(name, curve.reason) for name in TEST_LABELS]
         return declare_table("curve_tests", tests, [*columns, p_value, *record("note")])
@@ -110,9 +110,7 @@ def tabulate_left_out_days(days: tuple[LeftOutDay, ...], headline: Specification
     """The headline without each news session of its estimation window."""
     columns = (
         *show("session|session|session", "label|left out", "estimate|estimate|percent"),
-        *record("standard_error"),
-        Column("change", "change", "percent", digits=3),
-        *show("=t|t|number", "p_conformal|p conformal|p"),
+        *show("standard_error|", "change|change|percent.3", "=t|t|number", "p_conformal|p conformal|p"),
     )
     said = "No recorded news session lies in the estimation window."
     if days:
@@ -128,7 +126,6 @@ def tabulate_left_out_peers(rows: list[SpecificationEstimate]) -> TableExhibit:
 
 
 COLUMNS = ("changed alone", "estimates, %", "options", "smallest p", "other outcome in")
-SHARED = "They share the day\u2019s shock: agreement shows that the model matters little, not that chance is excluded."
 
 
 def compose_robustness(
@@ -146,7 +143,7 @@ def compose_robustness(
     return dataclasses.replace(
         daily,
         finding=_head(curve, firm),
-        sentences=(_say_flips(curve), SHARED) if is_known else (curve.headline.note,),
+        sentences=(_say_flips(curve), form.say("robustness_tables.shared")) if is_known else (curve.headline.note,),
         drawings=(draw_specification_strip(figure_frame(curve), is_whole=True),) if is_known else (),
         columns=COLUMNS,
         rows=tuple(_show_choice(curve, name) for name in DIMENSIONS if _vary(curve, name)) if is_known else (),
@@ -162,11 +159,9 @@ def _head(curve: SpecificationCurve, firm: str) -> str:
     if not curve.headline.is_computed:
         return f"{firm}: the declared specification cannot be estimated."
     values = [e.estimate for e in curve.computed if e.estimate is not None]
-    span = f"{form.format_percent(min(values), digits=1)} to {form.format_percent(max(values), digits=1)}"
-    if not curve.flips:
-        return f"{firm}: no choice of method changes the outcome. {len(values)} specifications run from {span}."
-    enough = "One choice is enough." if curve.single_flips else "No single choice is enough."
-    return f"{firm}: {len(curve.flips)} of {len(values)} specifications, {span}, come to another outcome. {enough}"
+    kind = ("one" if curve.single_flips else "several") if curve.flips else "none"
+    told = {"n": len(values), "flips": len(curve.flips), "span": (min(values), max(values))}
+    return form.say(f"robustness_tables.findings.{kind}", firm=firm, **told)
 
 
 def _say_flips(curve: SpecificationCurve) -> str:
@@ -217,13 +212,11 @@ def _show_choice(curve: SpecificationCurve, name: str) -> ScreenRow:
 def _say_tests(curve: SpecificationCurve, significance: float) -> str:
     if curve.tests is None:
         return f"the curve cannot be tested: n/a: {curve.reason}."
-    p, share = curve.tests.max_t.p_value or 1.0, curve.tests.share
+    p, share, outside = curve.tests.max_t.p_value or 1.0, curve.tests.share, len(curve.computed) - curve.n_joint
     rejecting = round((share.statistic or 0.0) * curve.n_joint)
-    outside = len(curve.computed) - curve.n_joint
-    said = (
-        f"{100 * p:.0f} of 100 earlier sessions have a scaled |t| as large in some specification (placebo maxT "
-        f"{form.p_equals(p)}, {curve.n_placebo} sessions); {rejecting or 'none'} of {curve.n_joint} specifications "
-        f"reject{'s' * (rejecting <= 1)} on its own at {100 * significance:g}\u00a0% (joint {form.p_equals(share.p_value or 1.0)})."
+    verb, told = "rejects" if rejecting <= 1 else "reject", {"p": p, "joint": share.p_value or 1.0, "curve": curve}
+    said = form.say(
+        "robustness_tables.tests", in100=100 * p, n=rejecting or "none", verb=verb, level=100 * significance, **told
     )
     return said + (f" {outside} others have too few earlier sessions for these tests." if outside else "")
 

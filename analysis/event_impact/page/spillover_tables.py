@@ -26,10 +26,9 @@ def tabulate_peers(spillover: Spillover) -> TableExhibit:
         Column("role", "role", ROLE_LABELS.__getitem__),
         *record("exchange"),
         Column("session", "session", lambda at: str(at.date())),
-        Column("estimate", "abnormal return", "percent", why="note"),
-        *show("standard_error|", "ci95|95 % interval|interval", "=tests.t.statistic|t|number"),
-        *record("p_t=tests.t.p_value p_sample_quantile=tests.sample_quantile.p_value"),
-        *show("p_conformal=tests.conformal.p_value|p conformal|p"),
+        *show("estimate|abnormal return|percent|note", "standard_error|", "ci95|95 % interval|interval"),
+        *show("=tests.t.statistic|t|number", "p_t=tests.t.p_value|"),
+        *show("p_sample_quantile=tests.sample_quantile.p_value|", "p_conformal=tests.conformal.p_value|p conformal|p"),
         Column("", "own news of that session", of=lambda p: (p.own_news or "none recorded") if p.is_measured else None),
         Column("", "reading", of=_read_peer),
         *record("n_estimation=abnormal.fit.n_estimation own_news is_clean note"),
@@ -56,14 +55,10 @@ def tabulate_groups(spillover: Spillover) -> TableExhibit:
     rows.append({"group": "the firm among clean donors", "members": donors, "test": space, "why": "one firm"})
     columns = (
         Column("", "group and test", of=lambda r: f"{r['group']}: {GROUP_TEST_LABELS[r['test'].name]}"),
-        *record("group members"),
-        Column("portfolio", "average abnormal return", "percent", why="why"),
-        Column("mean_correlation", "mean correlation", "number", why="why"),
-        *record("test=test.name"),
+        *show("group|", "members|", "portfolio|average abnormal return|percent|why"),
+        *show("mean_correlation|mean correlation|number|why", "test=test.name|"),
         Column("statistic", "statistic", "number", of="test.statistic", why=_why_no_statistic),
-        *record("df=test.df"),
-        Column("p", "p", "p", of="test.p_value", why="test.note"),
-        *record("note=test.note"),
+        *show("df=test.df|", "p=test.p_value|p|p|test.note", "note=test.note|"),
     )
     return declare_table("peer_groups", rows, columns, note=space.note)
 
@@ -78,13 +73,13 @@ def tabulate_adjusted(spillover: Spillover) -> TableExhibit:
         *show("label|comparison"),
         Column("", "peers", of=lambda a: ", ".join(a.donors) or "none"),
         Column("donors", of=lambda a: ";".join(a.donors)),
-        Column("estimate", "estimate", "percent", why="note"),
-        *show("residual_std|residual s.d.|size", "weight_sum|sum of peer weights|number"),
-        *show("p_conformal|p conformal|p", "p_fhs|p FHS|p", "note|"),
+        *show("estimate|estimate|percent|note", "residual_std|residual s.d.|size"),
+        *show("weight_sum|sum of peer weights|number", "p_conformal|p conformal|p", "p_fhs|p FHS|p", "note|"),
     )
     return declare_table("peer_adjusted", spillover.adjusted, columns, has_headline=True)
 
 
+FOREIGN = ("quantity", "value", "standard_error")
 FOREIGN_LABELS = form.read_labels("spillover_tables.foreign_labels")
 
 
@@ -97,19 +92,14 @@ def tabulate_foreign(spillover: Spillover) -> TableExhibit:
             rows.append({"ticker": peer.ticker, "quantity": "estimate", "note": peer.note})
             continue
         fit = abnormal.fit
-        held: dict[str, tuple[float | None, float | None]] = {
-            str(name): (float(fit.coefficients[name]), float(fit.coefficient_errors[name]))
-            for name in fit.coefficients.index
-        }
-        held |= {"lead_check_t": (found.lead_t, None), "n_irregular": (float(found.n_irregular), None)}
-        held |= {
-            "n_estimation": (float(fit.n_estimation), None),
-            "abnormal_return": (peer.estimate, peer.standard_error),
-        }
-        rows += [
-            {"ticker": peer.ticker, "quantity": name, "value": value, "standard_error": error}
-            for name, (value, error) in held.items()
+        held = [
+            *zip(fit.coefficients.index, fit.coefficients.tolist(), fit.coefficient_errors.tolist(), strict=True),
+            ("lead_check_t", found.lead_t, None),
+            ("n_irregular", float(found.n_irregular), None),
+            ("n_estimation", float(fit.n_estimation), None),
+            ("abnormal_return", peer.estimate, peer.standard_error),
         ]
+        rows += [dict(zip(("ticker", *FOREIGN), (peer.ticker, *each), strict=True)) for each in held]
     columns = (
         Column("", "listing and quantity", of=_name_foreign),
         Column("", "value", of=_say_foreign, why="note"),
@@ -161,10 +151,10 @@ def compose_spillover(
         rows=(*(_show_group(g, groups[g.name]) for g in spillover.groups), _show_rank(spillover, firm)),
         notes=(
             ("Against peers:", _say_adjusted(spillover)),
-            ("News of their own", "was compiled around this story, not around its peers: that none is recorded shows little."),
+            ("News of their own", form.say("spillover_tables.own_news")),
         ),
         csv="peers",
-    )  # fmt: skip
+    )
 
 
 def _list_p(group: GroupTests) -> list[float | None]:
@@ -183,21 +173,14 @@ def _judge(group: GroupTests, significance: float) -> str:
 
 def _head(spillover: Spillover, firm: str, alignment: Alignment, outcome: str) -> str:
     group, day = spillover.groups[-1], say_day(alignment.event_session)
-    if group.portfolio is None:
-        return f"{firm}: too few peers have figures to say whether they moved on {day}."
-    average = form.format_percent(group.portfolio, digits=1)
-    which = "" if group.name == "all peers" else " without news of their own"
-    if outcome == "found":
-        return f"{firm}: its {len(group.members)} peers{which} moved together on {day}, by {average} on average."
-    return f"{firm}: no common move of its {len(group.members)} peers{which} is detectable on {day}; average {average}."
+    kind = "unknown" if group.portfolio is None else "found" if outcome == "found" else "none"
+    peers = f"{len(group.members)} peers{'' if group.name == 'all peers' else ' without news of their own'}"
+    return form.say(f"spillover_tables.findings.{kind}", firm=firm, peers=peers, day=day, average=group.portfolio)
 
 
 def _say_rank(spillover: Spillover, firm: str) -> str:
-    test = spillover.in_space
-    if test.p_value is None:
-        return f"{firm} cannot be ranked among its peers: {test.note}."
-    rank = form.p_equals(test.p_value)
-    return f"Ranked by size among peers without news of their own, {firm} has {rank}: {test.note}."
+    kind = "unranked" if spillover.in_space.p_value is None else "ranked"
+    return form.say(f"spillover_tables.ranks.{kind}", firm=firm, test=spillover.in_space)
 
 
 def _say_unreadable(spillover: Spillover) -> str:
@@ -234,8 +217,5 @@ def _say_adjusted(spillover: Spillover) -> str:
         return "no comparison can be made."
     estimates = [a.estimate for a in others if a.estimate is not None]
     sums = [a.weight_sum for a in others if a.weight_sum is not None]
-    return (
-        f"the estimate of {form.format_percent(base.estimate or 0.0, digits=1)} becomes "
-        f"{form.format_interval((min(estimates), max(estimates)), digits=1)}; weights on peers sum to {min(sums):.2f} to "
-        f"{max(sums):.2f}, and that share of anything they did in common is deducted."
-    )
+    told = {"estimates": (min(estimates), max(estimates)), "least": min(sums), "most": max(sums)}
+    return form.say("spillover_tables.adjusted", base=base, **told)

@@ -55,7 +55,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         header,
         ESTIMATE,
         *show("standard_error|s.e.|size", "ci90|90 % interval|interval", "=ci95|95 % interval|interval"),
-        Column("mde80_rule", "found 4 in 5 from", "size", digits=1),
+        *show("mde80_rule|found 4 in 5 from|size.1"),
         *show("mde80|by t|size", "smallest_bound|smallest bound|size"),
         Column("outcome", "outcome", lambda word: form.OUTCOME_LABELS.get(word, "not judged alone")),
     )
@@ -242,8 +242,7 @@ def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhib
         note = f" News of {alignment.story.ticker} was not researched.{note}"
     columns = (
         Column(str(numbers.columns[1]), "session", "session"),
-        Column("rel_session", "session relative", "number", digits=0),
-        *show("listing|listing", "label|what", "source|source"),
+        *show("rel_session|session relative|number.0", "listing|listing", "label|what", "source|source"),
         Column("known_from", "known from (UTC)", "{:%a %Y-%m-%d %H:%M}".format),
         Column("is_masked", "listed for masking", "yes"),
     )
