@@ -72,8 +72,7 @@ def tabulate_controls(controls: tuple[ControlResult, ...], significance: float) 
     columns = (
         Column("", "session", of=lambda c: f"{c.control.ticker} {c.control.session.date()}".replace("-", "\u2011")),
         *record("ticker=control.ticker session=control.session"),
-        *show("label=control.label|what happened"),
-        Column("expected", "expected", lambda expected: expected.replace("_", " "), of="control.expected"),
+        *show("label=control.label|what happened", "expected=control.expected|expected|words"),
         *show("estimate|abnormal return|percent|note", "p_t=tests.t.p_value|p t|p"),
         *show("p_conformal=tests.conformal.p_value|p conformal|p", "p_fhs=tests.fhs.p_value|p FHS|p"),
         Column("is_as_expected", "as expected", "yes", of=lambda c: c.is_as_expected(significance)),
@@ -158,8 +157,6 @@ def tabulate_activity(surprises: list[Surprise]) -> TableExhibit:
         rows.setdefault(s.rel_session, {"label": label})[s.kind] = s
     columns = [*show("label|session")]
     for kind, label in ACTIVITY_LABELS.items():
-        columns.append(Column(f"{kind}.surprise", f"{label}, times expected", "times", why=f"{kind}.note"))
-        columns += show(
-            f"{kind}.tests.t.p_value|{label}, p t|p", f"{kind}.tests.sample_quantile.p_value|{label}, p rank|p"
-        )
+        p_values = (f"{kind}.tests.t.p_value|{label}, p t|p", f"{kind}.tests.sample_quantile.p_value|{label}, p rank|p")
+        columns += show(f"{kind}.surprise|{label}, times expected|times|{kind}.note", *p_values)
     return declare_table("activity", rows.values(), columns, numbers=surprise_frame(surprises))

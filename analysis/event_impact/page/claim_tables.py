@@ -64,9 +64,8 @@ def tabulate_key_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
 
 def _why(checked: CheckedClaim) -> str:
     """The rule of a computed status, the recorded reason of a judged one."""
-    if checked.claim.status != "computed" or checked.finding is None:
-        return f"recorded: {checked.claim.reason}"
-    return f"computed: {checked.finding.why}"
+    is_computed = checked.claim.status == "computed" and checked.finding is not None
+    return form.say("claim_tables.computed" if is_computed else "claim_tables.recorded", checked=checked)
 
 
 def tabulate_other_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
@@ -107,11 +106,9 @@ def tabulate_clock(alignment: Alignment) -> TableExhibit:
         break
     columns = (
         Column("utc_offset", "read in", lambda offset: f"UTC{offset:+d}".replace("-", form.MINUS)),
-        Column("instant", "UTC", "{:%a %Y-%m-%d %H:%M}".format),
+        *show("instant|UTC|instant"),
         Column("", hours.city, of=lambda r: f"{r.instant.tz_convert(hours.timezone):%a %H:%M}"),
-        Column("phase", "exchange", lambda phase: phase.replace("_", " ")),
-        Column("is_before_open"),
-        Column("is_before_close", f"before the close of {day}", "yes"),
+        *show("phase|exchange|words", "is_before_open|", f"is_before_close|before the close of {day}|yes"),
     )
     return declare_table("clock_zones", readings, columns, caption=caption, is_folded=bool(readings))
 
@@ -123,30 +120,16 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
         *record("shares=story.shares_outstanding shares_as_of=story.shares_as_of previous_close market_value"),
         *show("estimate|estimate|money|note"),
         Column("", "95 % interval", "written", of=_say_interval),
-        *record("ci95_low ci95_high"),
-        Column("", "detectable 4 in 5 from", "written", of=_say_detectable),
-        *record("mde80_rule note"),
+        *show("ci95_low|", "ci95_high|", "=mde80_rule|detectable 4 in 5 from|amount", "mde80_rule|", "note|"),
     )
-    known = [_say_basis(e, e.market_value) for e in effects if e.market_value is not None]
+    known = [form.say("claim_tables.basis", effect=e) for e in effects if e.market_value is not None]
     return declare_table("dollar_effect", effects, columns, basis=[*known, "No amount can be given."][0])
-
-
-def _say_detectable(effect: DollarEffect) -> str | None:
-    return form.format_money(effect.mde80_rule, sign=False) if effect.mde80_rule else None
 
 
 def _say_interval(effect: DollarEffect) -> str | None:
     if effect.ci95_low is None or effect.ci95_high is None:
         return None
     return f"{form.format_money(effect.ci95_low)} to {form.format_money(effect.ci95_high)}"
-
-
-def _say_basis(effect: DollarEffect, value: float) -> str:
-    story = effect.story
-    return (
-        f"{form.format_count(story.shares_outstanding or 0)} shares on {story.shares_as_of} ({story.shares_source}) times "
-        f"the close before of {effect.previous_close:.2f}: a market value of {form.format_money(value, sign=False)}."
-    )
 
 
 FIELDS = (

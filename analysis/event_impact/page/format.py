@@ -10,7 +10,7 @@ import tomllib
 import unicodedata
 from collections.abc import Callable
 from datetime import date
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,11 @@ def format_yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def name_words(name: str) -> str:
+    """A name of the tables as words: ``after_close`` as ``after close``."""
+    return name.replace("_", " ")
+
+
 RETURN_LABELS = {"close_to_close": "close to close", "close_to_open": "close to open", "open_to_close": "open to close"}
 OUTCOME_LABELS = read_labels("format.outcome_labels")
 EXCHANGE_NAMES = read_labels("format.exchange_names")
@@ -157,27 +162,34 @@ NUMERALS: dict[str, Callable[..., str]] = {
     "p_equals": p_equals,
     "whole": format_count,
     "money": format_money,
+    "amount": partial(format_money, sign=False),
     "times": format_times,
     "interval": format_interval,
     "written": str,
 }
 """Kinds of numbers and how each is written, in a column and in a sentence."""
-TEXTS: dict[str, Callable[..., str]] = {"text": str, "session": format_session, "yes": format_yes}
+TEXTS: dict[str, Callable[..., str]] = {
+    "text": str,
+    "words": name_words,
+    "session": format_session,
+    "instant": "{:%a %Y-%m-%d %H:%M}".format,
+    "yes": format_yes,
+}
 """Kinds of text."""
+KINDS = NUMERALS | TEXTS
 
 
 def write(value: object, kind: str) -> str:
     """A value as its kind writes it, with the decimals that follow the kind: ``percent``, ``percent.1``."""
     name, _, digits = kind.partition(".")
-    show = (NUMERALS | TEXTS)[name]
-    return show(value, digits=int(digits)) if digits else show(value)
+    return KINDS[name](value, digits=int(digits)) if digits else KINDS[name](value)
 
 
 class _Writer(string.Formatter):
     """Fills the places of a text."""
 
     def format_field(self, value: Any, format_spec: str) -> Any:
-        is_kind = format_spec.partition(".")[0] in NUMERALS
+        is_kind = format_spec.partition(".")[0] in KINDS
         return write(value, format_spec) if is_kind else super().format_field(value, format_spec)
 
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable
 
-ORDER = (0, 75, 6, 3, 2, 5, 4)
+WORST, INTERRUPTED = 4, 130
+ORDER = (0, 75, 6, 3, 2, 5, WORST, INTERRUPTED)
 """From best to worst; an unknown code counts as the worst, an interruption as worse than all."""
-INTERRUPTED = 130
 
 
 def worst_code(codes: Iterable[int]) -> int:
     """The exit code of the whole."""
-    held = list(codes)
-    if INTERRUPTED in held:
-        return INTERRUPTED
-    return max((code if code in ORDER else ORDER[-1] for code in held), key=ORDER.index, default=0)
+    return max((code if code in ORDER else WORST for code in codes), key=ORDER.index, default=0)

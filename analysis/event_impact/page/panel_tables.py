@@ -85,7 +85,7 @@ def tabulate_stories(stories: Sequence[PanelStory], *, name: str, what: str) -> 
         *record("story=name ticker=story.ticker exchange=story.exchange benchmark=study.benchmark"),
         Column("denied", "denied", DENIED_LABELS.__getitem__, of="story.denied"),
         Column("kind", of=kind_of),
-        Column("identified", "identified", lambda kind: kind.replace("_", " "), of="alignment.identification.kind"),
+        *show("identified=alignment.identification.kind|identified|words"),
         *record("event_session=alignment.event_session first=alignment.hull.0 last=alignment.hull.1"),
         *show("is_ambiguous=alignment.is_ambiguous|", "estimate=joint.estimate|joint effect|percent"),
         *record("standard_error=joint.standard_error df=joint.df"),

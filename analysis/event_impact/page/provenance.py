@@ -42,13 +42,9 @@ def reproduce_line(run: RunRecord) -> str:
         given = (f"-p {k}={shlex.quote(str(v))}" for k, v in run.parameters.items() if v != "")
         return " ".join((f"impact run {run.notebook}", *given))
     verb = f"impact {DOSSIER}" if run.notebook == DOSSIER else f"impact run {run.notebook} --story"
-    line = f"{verb} {run.story} --as-of {run.as_of}"
-    if run.parameters.get("source", defaults["source"]) != defaults["source"]:
-        line += f" --source {shlex.quote(str(run.parameters['source']))}"
-    for name, value in run.parameters.items():
-        if name not in ("story", "as_of", "source") and str(value) != str(defaults[name]):
-            line += f" -p {name}={shlex.quote(str(value))}"
-    return line
+    changed = {k: v for k, v in run.parameters.items() if k not in ("story", "as_of") and str(v) != str(defaults[k])}
+    flags = (f"{'--source ' if k == 'source' else f'-p {k}='}{shlex.quote(str(v))}" for k, v in changed.items())
+    return " ".join((f"{verb} {run.story} --as-of {run.as_of}", *flags))
 
 
 def provenance_html(run: RunRecord, notebook: str) -> str:

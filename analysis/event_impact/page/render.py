@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from html.parser import HTMLParser
@@ -154,14 +155,13 @@ def _is_appendix(cell: nbformat.NotebookNode) -> bool:
 
 def number_exhibits(page: str) -> str:
     """Number figures and tables in the order in which they stand."""
-    for kind in ("Figure", "Table"):
-        counter = iter(range(1, 10_000))
-        page = re.sub(
-            rf'<span class="number">{kind}\.</span>',
-            lambda _: f'<span class="number">{kind} {next(counter)}.</span>',  # noqa: B023  # called at once
-            page,
-        )
-    return page
+    counts: Counter[str] = Counter()
+
+    def number(match: re.Match[str]) -> str:
+        counts[match[1]] += 1
+        return f'<span class="number">{match[1]} {counts[match[1]]}.</span>'
+
+    return re.sub(r'<span class="number">(Figure|Table)\.</span>', number, page)
 
 
 def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part = "whole") -> str:
@@ -187,8 +187,6 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part
             headings=[] if has_screen else renderer.headings,
             has_screen=has_screen,
         )
-    except RenderError:
-        raise
     except Exception as error:
         raise RenderError(f"the page could not be rendered: {error}.", "Run again with --debug.") from error
     return number_exhibits(page)

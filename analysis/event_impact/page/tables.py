@@ -55,8 +55,7 @@ def tabulate_estimates(rows: list[WindowEstimate]) -> TableExhibit:
         header,
         ESTIMATE,
         *show("standard_error|s.e.|size", "ci90|90 % interval|interval", "=ci95|95 % interval|interval"),
-        *show("mde80_rule|found 4 in 5 from|size.1"),
-        *show("mde80|by t|size", "smallest_bound|smallest bound|size"),
+        *show("mde80_rule|found 4 in 5 from|size.1", "mde80|by t|size", "smallest_bound|smallest bound|size"),
         Column("outcome", "outcome", lambda word: form.OUTCOME_LABELS.get(word, "not judged alone")),
     )
     return declare_table("estimates", shown, columns, numbers=estimates_frame(rows), news=_say_news(rows))
@@ -138,7 +137,7 @@ def _article_columns(hours: SessionHours) -> tuple[Column, ...]:
 
 
 def _say_phase(phase: str, is_near_close: bool) -> str:
-    return phase.replace("_", " ") + (", near close" if is_near_close else "")
+    return form.name_words(phase) + (", near close" if is_near_close else "")
 
 
 def _list_days(sessions: Iterable[pd.Timestamp]) -> str:
@@ -176,7 +175,7 @@ def tabulate_registry(alignments: list[Alignment]) -> TableExhibit:
     columns = (
         *show("story=story.story|", "=story.title|story"),
         Column("listing", "listing", of=lambda a: form.name_listing(a.story.ticker, a.hours.exchange)),
-        Column("identified", "identified", of=lambda a: a.identification.kind.replace("_", " ")),
+        Column("identified", "identified", of=lambda a: form.name_words(a.identification.kind)),
         Column("report", "report", of=lambda a: _list_days(a.report_sessions) or none),
         Column("first denial", "first denial", of=lambda a: _list_days(a.denial_sessions) or none),
         Column("figures", "figures", of=lambda a: "embedded" if a.story.is_embedded else "to fetch"),
@@ -219,18 +218,15 @@ def tabulate_sequence(sequence: StorySequence, alignment: Alignment) -> TableExh
     ]
     if any(r.note for r in sequence.rows if r.estimate is not None):
         columns.append(Column("", "note", of=lambda r: r.note if r.estimate is not None else ""))
-    kind = alignment.identification.kind.replace("_", " ")
-    joint = Column("p_value", kind="p", why="note").cell(sequence.joint)
+    kind, joint = alignment.identification.kind, Column("p_value", kind="p", why="note").cell(sequence.joint)
     fieller, claim, conditions = sequence.fieller, sequence.reversal, ""
     if fieller is not None:
         limits = " to ".join(map(form.format_plain, (fieller.lower, fieller.upper)))
         conditions = form.say("tables.fraction", limits=limits if fieller.is_bounded else "not bounded")
     if claim is not None:
         conditions += form.say("tables.conditions", claim=claim, held="all" if claim.is_reversal else "not all")
-    numbers = sequence.frame()
-    return declare_table(
-        "sequence", sequence.rows, columns, numbers=numbers, kind=kind, joint=joint, conditions=conditions
-    )
+    said: dict[str, Any] = {"kind": kind, "joint": joint, "conditions": conditions}
+    return declare_table("sequence", sequence.rows, columns, numbers=sequence.frame(), **said)
 
 
 def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhibit:
@@ -243,8 +239,7 @@ def tabulate_confounders(rows: pd.DataFrame, alignment: Alignment) -> TableExhib
     columns = (
         Column(str(numbers.columns[1]), "session", "session"),
         *show("rel_session|session relative|number.0", "listing|listing", "label|what", "source|source"),
-        Column("known_from", "known from (UTC)", "{:%a %Y-%m-%d %H:%M}".format),
-        Column("is_masked", "listed for masking", "yes"),
+        *show("known_from|known from (UTC)|instant", "is_masked|listed for masking|yes"),
     )
     return declare_table("confounders", numbers, columns, numbers=numbers, firm=alignment.story.firm_name, note=note)
 
