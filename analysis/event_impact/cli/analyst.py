@@ -286,11 +286,12 @@ def plan(freeze: bool, yes: bool, **asked: Any) -> None:
 
 @click.command()
 @click.option("--ticker", default="F", show_default=True, help="The firm whose sessions are used.")
-@click.option(
-    "--draws", type=click.IntRange(200, 200_000), default=4000, show_default=True, help="Simulated histories."
-)
+@click.option("--draws", type=click.IntRange(200, 200_000), default=4000, show_default=True,
+              help="Simulated histories of each process.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=20260202, show_default=True, help="Of the simulations.")
-@click.option("--source", default="snapshot", show_default=True, help="snapshot, auto, or your file or folder.")
+@click.option(
+    "--source", default="snapshot", show_default=True, help="snapshot, auto, or a CSV/Parquet file or folder."
+)
 @context.reports_option
 def calibrate(ticker: str, draws: int, seed: int, source: str, reports: Path) -> None:
     """Measure size and power of every single-firm test; prints the path of a page of its own."""

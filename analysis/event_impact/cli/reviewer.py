@@ -1,7 +1,6 @@
 """Verbs of reviewers: run notebooks, list, show, open, print, export, verify and bind their runs."""
 
 import sys
-import webbrowser
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
@@ -109,6 +108,8 @@ def show(stored: StoredRun, **_: Path) -> None:
 @context.reports_option
 def open_page(run: str, reports: Path) -> None:
     """Open a RUN, or the index, in the browser; prints the page's path."""
+    import webbrowser
+
     page = reports / "index.html" if run == "index" else find_run(reports, run).page
     if not page.is_file():
         raise ConfigError(f"{page} does not exist.", "Make a first run with: impact run")
