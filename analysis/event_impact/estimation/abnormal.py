@@ -138,10 +138,8 @@ class AbnormalReturns:
             said = f"the window {first}:{last} overlaps the estimation window."
             raise EstimationError(said, "Choose a shorter window or a longer gap.")
         abnormal = rows["ar"].to_numpy(dtype=float)
-        if not self.fit.has_error:
-            return WindowSum(first, last, float(abnormal.sum()), None, abnormal, self.fit.why_no_error)
-        error = float(np.sqrt(self.forecast_covariance(first, last).sum()))
-        return WindowSum(first, last, float(abnormal.sum()), error, abnormal, "")
+        error = float(np.sqrt(self.forecast_covariance(first, last).sum())) if self.fit.has_error else None
+        return WindowSum(first, last, float(abnormal.sum()), error, abnormal, self.fit.why_no_error)
 
     def forecast_covariance(self, first: int, last: int) -> np.ndarray:
         """Covariance of the abnormal returns of a window under the model, (m, m).

@@ -79,13 +79,10 @@ def fit_ridge(returns: np.ndarray, donors: np.ndarray, *, penalties: tuple[float
     z, centred = (x - mean) / spread, y - y.mean()
     left, values, right = np.linalg.svd(z, full_matrices=False)
     projected = left.T @ centred
-
-    def leave_one_out_error(penalty: float) -> float:
-        shrink = values**2 / (values**2 + penalty)
-        fitted, leverage = left @ (shrink * projected), 1.0 / len(y) + (left**2) @ shrink
-        return float(np.mean(((centred - fitted) / (1.0 - leverage)) ** 2))
-
-    penalty = min(penalties, key=leave_one_out_error)
+    shrink = values**2 / (values**2 + np.array(penalties)[:, None])
+    fitted, leverage = (shrink * projected) @ left.T, 1.0 / len(y) + shrink @ (left**2).T
+    errors = np.mean(((centred - fitted) / (1.0 - leverage)) ** 2, axis=1)  # leaving one out
+    penalty = penalties[int(errors.argmin())]
     weights = right.T @ (values / (values**2 + penalty) * projected) / spread
     intercept = float(y.mean() - mean @ weights)
     return PeerFit(intercept, weights, penalty, y - intercept - x @ weights)

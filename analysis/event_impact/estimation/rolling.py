@@ -102,10 +102,9 @@ class WindowFits(PredictionErrors):
 
     def take(self, rows: np.ndarray, first: int, last: int) -> "WindowFits":
         """Some windows, cut to the event days first..last counted from 0; those before become the gap."""
-        whole = {name: getattr(self, name)[rows] for name in ("residual_std", "residuals")}
+        whole = {n: getattr(self, n)[rows] for n in ("residual_std", "residuals", "estimation_coordinates")}
         days = {n: getattr(self, n)[rows, first : last + 1] for n in ("abnormal_returns", "window_coordinates")}
-        basis, gap = self.estimation_coordinates[rows], self.abnormal_returns[rows, :first]
-        return replace(self, **whole, **days, estimation_coordinates=basis, gap_abnormal_returns=gap)
+        return replace(self, **whole, **days, gap_abnormal_returns=self.abnormal_returns[rows, :first])
 
 
 def fit_rolling(

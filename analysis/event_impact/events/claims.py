@@ -139,13 +139,13 @@ def load_doubts(alignment: Alignment, data: Path | Tables) -> tuple[ArticleDoubt
 def _compare(now: Alignment, then: Alignment) -> str:
     """What the other bounds change, in a sentence."""
     same_sessions = list(now.reachable) == list(then.reachable)
-    if same_sessions and now.identification.kind == then.identification.kind:
+    before, after = (a.identification.kind.replace("_", " ") for a in (now, then))
+    if same_sessions and before == after:
         return "Then the session and what can be told apart stay the same."
     said = []
     if not same_sessions:
         listed = ", ".join(f"{s:%A} {s.day} {s:%B}" for s in then.reachable)
         said.append(f"the news could have reached {listed}")
-    if now.identification.kind != then.identification.kind:
-        said.append(f"report and denial would be {then.identification.kind.replace('_', ' ')} rather than "
-                    f"{now.identification.kind.replace('_', ' ')}")  # fmt: skip
+    if before != after:
+        said.append(f"report and denial would be {after} rather than {before}")
     return f"Then {' and '.join(said)}: a set of days would have to be judged in the place of one."

@@ -192,11 +192,9 @@ def read_clock(article: Article, alignment: Alignment) -> tuple[ClockReading, ..
         raise StudyError(f"{article.article_id} prints no clock time without a zone.")
     hours, session = alignment.hours, alignment.event_session
     opens, closes = hours.open_at(session), hours.close_at(session)
-    readings = []
-    for offset in range(EASTERNMOST, WESTERNMOST - 1, -1):
-        instant = (local - pd.Timedelta(hours=offset)).tz_localize("UTC")
-        readings.append(ClockReading(offset, instant, hours.phase(instant), instant < opens, instant < closes))
-    return tuple(readings)
+    offsets = range(EASTERNMOST, WESTERNMOST - 1, -1)
+    read = {offset: (local - pd.Timedelta(hours=offset)).tz_localize("UTC") for offset in offsets}
+    return tuple(ClockReading(k, at, hours.phase(at), at < opens, at < closes) for k, at in read.items())
 
 
 def find_clock(claim: Claim, context: ClaimContext) -> Found:

@@ -114,9 +114,7 @@ def diagnose(fits: WindowFits, returns: np.ndarray, design: np.ndarray, *, slope
 
 def ljung_box_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
     """Are the residuals uncorrelated up to ``lags`` sessions (Ljung and Box 1978)?"""
-    e = np.asarray(residuals, dtype=float)
-    e = e - e.mean()
-    n = len(e)
+    e, n = residuals - np.mean(residuals), len(residuals)
     shares = np.array([e[lag:] @ e[:-lag] for lag in range(1, lags + 1)]) / (e @ e)
     statistic = float(n * (n + 2) * np.sum(shares**2 / (n - np.arange(1, lags + 1))))
     return _chi_squared("ljung_box", f"residuals are uncorrelated up to lag {lags}", statistic, lags)
@@ -134,8 +132,7 @@ def arch_lm_test(residuals: np.ndarray, *, lags: int = LAGS) -> TestResult:
 
 def _moment_ratio(residuals: np.ndarray, power: int) -> float:
     """A central moment over that power of the standard deviation."""
-    e = np.asarray(residuals, dtype=float)
-    e = e - e.mean()
+    e = residuals - np.mean(residuals)
     return float(np.mean(e**power) / np.mean(e**2) ** (power / 2))
 
 
@@ -161,8 +158,7 @@ def beta_stability(returns: np.ndarray, design: np.ndarray, *, leverage: np.ndar
         Of its sessions.
     """
     length, n_regressors = design.shape
-    half = length // 2
-    halves = slice(None, half), slice(half, None)
+    halves = slice(None, length // 2), slice(length // 2, None)
     (b1, ssr1), (b2, ssr2) = (_least_squares(returns[part], design[part]) for part in halves)
     b, ssr = _least_squares(returns, design)
     order = np.argsort(-leverage, kind="stable")

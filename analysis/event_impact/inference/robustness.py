@@ -472,10 +472,8 @@ def placebo_positions(
     design, choice = candidate.design, candidate.choice
     assert design is not None
     sessions = design.sessions
-    near, lengths = [int(p) for p in sessions.get_indexer(news) if p >= 0], choice.lengths
-    positions = ranks.eligible_placebo_sessions(
-        design.is_usable, place_of(sessions, event_session), **lengths, last=last, news=near
-    )
+    near, event = [int(p) for p in sessions.get_indexer(news) if p >= 0], place_of(sessions, event_session)
+    positions = ranks.eligible_placebo_sessions(design.is_usable, event, **choice.lengths, last=last, news=near)
     if not len(candidate.masked):
         return positions
     kept, last_fitted = np.r_[0, np.cumsum(~sessions.isin(candidate.masked))], positions - choice.gap_sessions

@@ -218,10 +218,8 @@ class WindowEstimate:
         pairs = {"ci90": self.ci90, "ci95": self.ci95, "t90": self.t_interval(0.90), "t95": self.t_interval(0.95)}
         found = [v if math.isfinite(v) else None for v in self.mde_rule] or [None] * len(SHARES)
         is_declared = (self.first, self.last) == (0, 0) and self.return_kind in DECLARED_KINDS
-        sides, news = (
-            ((0, "low"), (1, "high")),
-            f"holds other news: {'; '.join(self.other_news)}" * bool(self.other_news),
-        )
+        news = f"holds other news: {'; '.join(self.other_news)}" if self.other_news else ""
+        sides = ((0, "low"), (1, "high"))
         known = {
             **asdict(self.specification),
             **{f"p_{name}": test.p_value for name, test in self.tests.items()},
