@@ -12,10 +12,8 @@ import sys
 from pathlib import Path
 
 # Environment that keeps linear algebra and Arrow's memory to one thread; read when they are first loaded.
-ONE_THREAD = {
-    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-}
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
 # jsonschema compiles 38 grammars of addresses as it is loaded, two seconds long, where JupyterLab brought them along.
 GRAMMARS = "rfc3987_syntax"
 

@@ -87,12 +87,8 @@ def parse_daily(
     other = None if opinion is None else _label_rows(opinion.frame, hours, where)[0]
     found = find_doubts(figures, currency=answer.metadata.get("currency", ""), benchmark=benchmark, opinion=other)
     table = figures.assign(ticker=answer.ticker, date=pd.DatetimeIndex(figures.index).strftime("%Y-%m-%d"))
-    table, doubts, notes = (
-        table.reset_index(drop=True)[list(DAILY)],
-        [*doubts, *aside, *found],
-        [*notes, *answer.remarks],
-    )
-    return DailyTable(answer.ticker, table, answer.metadata, tuple(doubts), tuple(notes), answer.raw)
+    table, remarks = table.reset_index(drop=True)[list(DAILY)], (*notes, *answer.remarks)
+    return DailyTable(answer.ticker, table, answer.metadata, (*doubts, *aside, *found), remarks, answer.raw)
 
 
 def _check_shape(frame: pd.DataFrame, columns: tuple[str, ...], where: str, hint: str = AGAIN) -> pd.DataFrame:

@@ -9,16 +9,9 @@ import pandas as pd
 
 from event_impact.base.csv_tables import Tables, open_tables, read_table
 from event_impact.base.errors import DataError
+from event_impact.market import snapshot
 from event_impact.market.bars import LABELS, Bars, Convention, build_bars
 from event_impact.market.checks import refuse
-from event_impact.market.snapshot import (
-    BARS_FOLDER,
-    MANIFEST_COLUMNS,
-    check_listed,
-    list_own_files,
-    pick_rows,
-    read_hashed,
-)
 from event_impact.market.vintages import list_vintages
 
 # Columns of a manifest that say what the labels of a file of bars mean.
@@ -83,13 +76,13 @@ def find_bars(ticker: str, request: BarRequest) -> Bars | None:
 
 def _embedded(ticker: str, request: BarRequest) -> list[_Part]:
     tables = open_tables(request.data)
-    manifest = tables.read("manifest.csv", MANIFEST_COLUMNS)
+    manifest = tables.read("manifest.csv", snapshot.MANIFEST_COLUMNS)
     day = request.session.date().isoformat()
-    rows = manifest[manifest["file"].str.startswith(BARS_FOLDER) & (manifest["ticker"] == ticker)]
+    rows = manifest[manifest["file"].str.startswith(snapshot.BARS_FOLDER) & (manifest["ticker"] == ticker)]
     parts = []
     for row in rows[(rows["first_session"] <= day) & (rows["last_session"] >= day)].to_dict("records"):
         raw, sha = _read(tables.folder / row["file"])
-        parts.append(_Part({check_listed(row, sha): sha}, raw, _convention(row), row["vintage"]))
+        parts.append(_Part({snapshot.check_listed(row, sha): sha}, raw, _convention(row), row["vintage"]))
     return parts
 
 
@@ -113,12 +106,12 @@ def _downloaded(ticker: str, data: Path) -> list[_Part]:
 
 def _own(ticker: str, source: str) -> list[_Part]:
     """One's own files: named after their ticker or with a column of it; labels as their column or a manifest says."""
-    files = list_own_files(source, "bars")
+    files = snapshot.list_own_files(source, "bars")
     said, parts = files[0].with_name("manifest.csv"), []
     rows = read_table(said, ("file", *BAR_COLUMNS)).set_index("file").T.to_dict() if said.is_file() else {}
     for file in (file for file in files if file != said):
         (raw, sha), name = _read(file), file.name
-        if len(raw := pick_rows(ticker, raw, file.stem.split("_")[0])):
+        if len(raw := snapshot.pick_rows(ticker, raw, file.stem.split("_")[0])):
             convention = _convention(rows[name]) if name in rows else _read_clock(raw, name)
             raw = raw.rename(columns=dict.fromkeys(CLOCKS, "label"))
             parts.append(_Part({name: sha}, raw, convention, f"own file: {name}"))
@@ -127,7 +120,7 @@ def _own(ticker: str, source: str) -> list[_Part]:
 
 def _read(path: Path) -> tuple[pd.DataFrame, str]:
     """A raw table and its sha256; the time column of downloads is named as ours."""
-    frame, sha = read_hashed(path)
+    frame, sha = snapshot.read_hashed(path)
     return frame.rename(columns={"minute": "label"}), sha
 
 

@@ -129,8 +129,7 @@ def fetch_vintage(
                 got.parcel.missed[ticker] = error.message
                 progress(f"fetch: {ticker} left out: {error.message}")
         _refuse_odd(got, request)
-        listed = {ticker: request.exchanges[ticker] for ticker in request.bars}
-        got.notes += collect_bars(listed, vintages, provider, at=at, parcel=got.parcel, progress=progress)
+        collect_bars({t: request.exchanges[t] for t in request.bars}, vintages, provider, got, at=at, progress=progress)
         for ticker in request.firms:
             progress(f"fetch: {ticker}, earnings dates")
             _collect_earnings(ticker, provider, vintages, got)
@@ -194,12 +193,11 @@ def record_bars(
     vintages = data / "vintages"
     tickers: dict[str, str | None] = {ticker: story.exchange for story in stories for ticker in list_bar_tickers(story)}
     with hold_lock(vintages, ".lock", "another download is at work", wait_s=1.0, refusal=DataError):
-        parcel = Parcel()
-        notes = collect_bars(tickers, vintages, provider, at=at, parcel=parcel, progress=progress)
+        got = _Collected()
+        collect_bars(tickers, vintages, provider, got, at=at, progress=progress)
         manifest: dict[str, Any] = {"request": {"bars": sorted(tickers)}, "tickers": {}}
-        vintage = _record(vintages, parcel, manifest, provider, recorded_at or at) if parcel.files else None
-    missed = [f"{name} not to be had: {reason}" for name, reason in parcel.missed.items()]
-    return vintage, (*notes, *missed, *warn_of_loss(stories, vintages, provider, at=at))
+        vintage = _record(vintages, got.parcel, manifest, provider, recorded_at or at) if got.parcel.files else None
+    return vintage, (*_list_notes(got), *warn_of_loss(stories, vintages, provider, at=at))
 
 
 def _collect(ticker: str, request: FetchRequest, data: Path, provider: Provider, at: datetime, got: _Collected) -> None:
@@ -323,14 +321,14 @@ def _list_spans(vintages: Path, name: str) -> list[tuple[pd.Timestamp, pd.Timest
 
 
 def collect_bars(
-    exchanges: dict[str, str | None], vintages: Path, provider: Provider, *, at: datetime, parcel: Parcel,
+    exchanges: dict[str, str | None], vintages: Path, provider: Provider, got: _Collected, *, at: datetime,
     progress: Progress,
-) -> list[str]:  # fmt: skip
-    """Ask for the bars that no vintage has yet, put them into the parcel, and say what was set aside.
+) -> None:  # fmt: skip
+    """Ask for the bars that no vintage has yet, put them into the parcel, and note what was set aside.
 
     What cannot be had is written into ``parcel.missed``; nothing is raised for it.
     """
-    now, notes, limit = pd.Timestamp(at).tz_convert("UTC"), [], ""
+    now, limit = pd.Timestamp(at).tz_convert("UTC"), ""
     for ticker, minutes, name in _list_files(exchanges, provider):
         first = at.date() - timedelta(days=provider.bar_reach[minutes])
         known = max((last for _, last in _list_spans(vintages, name)), default=now - pd.Timedelta(days=999))
@@ -345,16 +343,15 @@ def collect_bars(
             answer = provider.bars(ticker, minutes, max(first, known.date()), at.date())
             table, doubts = parse_bars(answer, minutes=minutes, until=now)
         except (DataError, RateLimitError) as error:
-            parcel.missed[name] = error.message
+            got.parcel.missed[name] = error.message
             limit = error.message if isinstance(error, RateLimitError) else ""
             continue
-        notes += [*describe_doubts(f"{ticker}, bars of {minutes} min", doubts), *answer.remarks]
+        got.notes += [*describe_doubts(f"{ticker}, bars of {minutes} min", doubts), *answer.remarks]
         table = table[table["minute"] > known.strftime(INSTANT)]
         if len(table):
             said = {"bar_minutes": minutes, "label": "start", "shift_minutes": 0, "zone": "UTC"}
             ends = {"first": table["minute"].iloc[0], "last": table["minute"].iloc[-1]}
-            parcel.add(name, to_bytes(table), rows=len(table), raw=answer.raw, **said, **ends)
-    return notes
+            got.parcel.add(name, to_bytes(table), rows=len(table), raw=answer.raw, **said, **ends)
 
 
 def warn_of_loss(stories: Iterable[Story], vintages: Path, provider: Provider, *, at: datetime) -> list[str]:

@@ -28,8 +28,7 @@ def find_listings(text: str) -> tuple[Listing, ...]:
         exchange = EXCHANGE_WORDS[match[1].upper()]
         found.append((match.start(), (add_suffix(match[2].upper(), exchange), exchange)))
     found += [(m.start(), (m[1], SUFFIXES[m[1].rsplit(".", 1)[1]])) for m in SUFFIXED.finditer(text)]
-    for pattern in (CASHTAG, LABELLED):
-        found += [(match.start(), (match[1], "")) for match in pattern.finditer(text)]
+    found += [(m.start(), (m[1], "")) for pattern in (CASHTAG, LABELLED) for m in pattern.finditer(text)]
     listings = list(dict.fromkeys(listing for _, listing in sorted(found)))
     named = {ticker for ticker, exchange in listings if exchange}
     return tuple(entry for entry in listings if entry[1] or entry[0] not in named)[:MAX_FOUND]

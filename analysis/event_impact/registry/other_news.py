@@ -202,13 +202,9 @@ def _find_sessions(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp)
 def _row(
     ticker: str, session: pd.Timestamp, known_from: pd.Timestamp, source: str, *, is_masked: bool = True, **cells: str
 ) -> dict[str, str]:
-    row = {
-        "ticker": ticker,
-        "session": f"{session:%Y-%m-%d}",
-        "known_from": format_instant(known_from),
-        "source": source,
-    }
-    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | row | {"is_masked": "yes" if is_masked else "no"} | cells
+    dates = {"session": f"{session:%Y-%m-%d}", "known_from": format_instant(known_from)}
+    row = {"ticker": ticker, "source": source, "is_masked": "yes" if is_masked else "no"}
+    return dict.fromkeys(CONFOUNDER_COLUMNS, "") | dates | row | cells
 
 
 def _merge_sessions(rows: list[dict[str, str]]) -> list[dict[str, str]]:
