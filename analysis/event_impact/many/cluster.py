@@ -297,21 +297,13 @@ def sum_sessions(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     return sampling.lay_out_portfolio(design, total_by_session(design, chosen))
 
 
-def take_block(worked: Worked, chosen: np.ndarray, block: SessionBlock) -> BlockEvents:
-    """The chosen events of a partition that a block of sessions pairs with others."""
+def run_block(
+    worked: Worked, chosen: np.ndarray, block: SessionBlock, task: Callable[..., Any], *more: BlockPart
+) -> Any:
+    """On a worker: a task of the chosen events of a partition that a block of sessions pairs with others."""
     sessions = worked.estimates.session_index
     near = pick(worked, chosen, (sessions >= block.begin) & (sessions < block.stop))
-    return BlockEvents(worked.design, near, block, worked.first_ticker)
-
-
-def sum_block(worked: Worked, chosen: np.ndarray, block: SessionBlock) -> BlockPart:
-    """On a worker: what other partitions need of one."""
-    return take_block(worked, chosen, block).sum_up()
-
-
-def pair_block(worked: Worked, chosen: np.ndarray, block: SessionBlock, whole: BlockPart) -> tuple[float, int]:
-    """On a worker: pairs of the events of a partition with those that have gaps, of all partitions."""
-    return take_block(worked, chosen, block).pair_gappy(whole)
+    return task(BlockEvents(worked.design, near, block, worked.first_ticker), *more)
 
 
 class ClusterEngine:
@@ -437,8 +429,10 @@ class ClusterEngine:
         waiting, found = deque[list[Any]](), [(0.0, 0)]
         days = np.logical_or.reduce(self._client.gather(self._client.map(see_days, self._worked, pure=False)))
         for block in cut_sessions(sample, days) if n_pairs else ():
-            part = self._client.submit(merge_parts, self._submit(sum_block, chosen, block), pure=False)
-            pairs = self._submit(pair_block, chosen, block, part)
+            part = self._client.submit(
+                merge_parts, self._submit(run_block, chosen, block, BlockEvents.sum_up), pure=False
+            )
+            pairs = self._submit(run_block, chosen, block, BlockEvents.pair_gappy, part)
             waiting.append([*pairs, self._client.submit(pair_sums, part, block, pure=False)])
             if len(waiting) > BLOCKS_AT_ONCE:
                 found += self._client.gather(waiting.popleft())

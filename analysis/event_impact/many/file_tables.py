@@ -9,10 +9,11 @@ resolved as asked, and says so.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from event_impact.base.errors import AlignmentError, DataError
 from event_impact.many import engine as batch
 from event_impact.many.engine import EventEstimates
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchPanel
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 LARGE_MEDIAN = 0.2  # of absolute returns: a fraction of that size is no typical daily return
 MISSING_MARKS = ("", "nan", "na", "n/a", "null", "none")
@@ -159,6 +163,18 @@ def read_returns(path: Path, *, allow_large: bool = False, tickers: Sequence[str
     return wide
 
 
+@contextmanager
+def _open_parquet(path: Path) -> Iterator["ParquetFile"]:
+    """A Parquet file of returns, with the errors of reading said in one sentence."""
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as file:
+            yield file
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
+
+
 def survey_returns(path: Path) -> tuple[tuple[str, ...], pd.DatetimeIndex]:
     """Tickers of a Parquet file of returns, in the order of :func:`read_returns`, and its dates; no return is read.
 
@@ -167,10 +183,7 @@ def survey_returns(path: Path) -> tuple[tuple[str, ...], pd.DatetimeIndex]:
     DataError
         If it is no readable Parquet file of returns.
     """
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
+    with _open_parquet(path) as file:
         names = [field.name for field in file.schema_arrow]
         is_long = set(LONG_COLUMNS) <= set(names)
         if not is_long and (not names or names[0] != "date"):
@@ -181,8 +194,6 @@ def survey_returns(path: Path) -> tuple[tuple[str, ...], pd.DatetimeIndex]:
             dates = dates.union(pd.Index(part["date"].unique()))
             if is_long:
                 tickers = tickers.union(pd.Index(part["ticker"].astype(str).unique()))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
     held = tuple(map(str, tickers.sort_values() if is_long else names[1:]))
     return held, _read_dates(pd.Series(dates), path).sort_values()
 
@@ -195,12 +206,8 @@ def count_cells(path: Path) -> int:
     DataError
         If it cannot be read.
     """
-    import pyarrow.parquet as pq
-
-    try:
-        stored = pq.read_metadata(path)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet ({error}).", "Write the returns as Parquet.") from error
+    with _open_parquet(path) as file:
+        stored = file.metadata
     is_long = {"date", "ticker"} <= set(stored.schema.names)
     return int(stored.num_rows) * (1 if is_long else max(stored.num_columns - 1, 1))
 
@@ -211,11 +218,9 @@ def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
     Of the long form one row group is held at a time; those that their statistics show to lack the tickers are not read.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
     from pyarrow.compute import is_in
 
-    try:
-        file = pq.ParquetFile(path)
+    with _open_parquet(path) as file:
         if not set(LONG_COLUMNS) <= set(file.schema_arrow.names):
             return pd.read_parquet(path, columns=["date", *tickers])
         wanted = sorted(tickers)
@@ -227,8 +232,6 @@ def read_tickers(path: Path, tickers: Sequence[str]) -> pd.DataFrame:
                 rows = file.read_row_group(group, columns=list(LONG_COLUMNS)).select(LONG_COLUMNS)
                 is_wanted = is_in(rows["ticker"].cast(pa.large_string()), pa.array(wanted, pa.large_string()))
                 kept = pa.concat_tables([kept, rows.filter(is_wanted)])
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", "Give a Parquet file of returns.") from error
     return pd.DataFrame(kept.to_pandas())
 
 
@@ -351,21 +354,16 @@ def read_factors(path: Path, model: str) -> pd.DataFrame:
     return factors
 
 
-def lay_calendar(returns: pd.DataFrame, mic: str | None, path: Path) -> pd.DataFrame:
-    """Put returns on the sessions of an exchange; without one the dates of the file are the calendar.
+def lay_sessions(dates: pd.DatetimeIndex, mic: str | None, path: Path) -> pd.DatetimeIndex:
+    """The calendar of some dates: the sessions of an exchange, or the dates themselves.
 
     Raises
     ------
     AlignmentError
         If the exchange is unknown.
     DataError
-        If the file has dates on which the exchange is closed.
+        If there are dates on which the exchange is closed.
     """
-    return returns if mic is None else returns.reindex(lay_sessions(pd.DatetimeIndex(returns.index), mic, path))
-
-
-def lay_sessions(dates: pd.DatetimeIndex, mic: str | None, path: Path) -> pd.DatetimeIndex:
-    """The calendar of some dates: the sessions of an exchange, or the dates themselves."""
     if mic is None:
         return dates
     from event_impact.events.calendars import load_hours
@@ -469,19 +467,15 @@ def align_events(events: pd.DataFrame, *, calendar: str | None = None, ambiguous
     backwards = (reason == "") & (latest < earliest)
     reason[backwards] = f"{LATEST} lies before {EARLIEST}"
     aligned = AlignedEvents(np.full(n, "", dtype=object), reason, np.full(n, "", dtype=object), np.zeros(n, dtype=bool))
-    exchanges = _read_exchanges(events, calendar)
+    exchanges = np.full(n, calendar or "", dtype=object)
+    if EXCHANGE in events.columns:
+        named = as_words(events[EXCHANGE])
+        exchanges = named.where(named != "", calendar or "").to_numpy(dtype=object)
     for exchange in pd.unique(exchanges):
         at = np.flatnonzero((exchanges == exchange) & (reason == ""))
         if at.size:
             _align_exchange(aligned, at, str(exchange), earliest[at], latest[at], ambiguous)
     return aligned
-
-
-def _read_exchanges(events: pd.DataFrame, calendar: str | None) -> np.ndarray:
-    if EXCHANGE not in events.columns:
-        return np.full(len(events), calendar or "", dtype=object)
-    named = as_words(events[EXCHANGE])
-    return named.where(named != "", calendar or "").to_numpy(dtype=object)
 
 
 def _align_exchange(
@@ -693,10 +687,8 @@ def explain_rejections(
     code = np.where(reasons == "", estimates.reason, batch.USED)
     for number, text in words.items():
         reasons[code == number] = text
-    few, needed = (
-        np.flatnonzero(code == batch.TOO_FEW_SESSIONS),
-        windows.count_needed(int(np.max(estimates.n_parameters))),
-    )
+    few = np.flatnonzero(code == batch.TOO_FEW_SESSIONS)
+    needed = windows.count_needed(int(np.max(estimates.n_parameters)))
     counts, place = np.unique(estimates.n_estimation[few], return_inverse=True)
     said = [f"{have} of {windows.n_estimation} estimation sessions usable, {needed} needed" for have in counts]
     reasons[few] = np.array(said, dtype=object)[place]

@@ -267,14 +267,15 @@ def _open_here(
     if returns is None:
         returns = tables.read_returns(request.returns, allow_large=allow_large)
     returns, impossible = tables.set_aside_impossible(returns, allow_large=allow_large)
-    returns = tables.lay_calendar(returns, request.calendar, request.returns)
+    sessions = tables.lay_sessions(pd.DatetimeIndex(returns.index), request.calendar, request.returns)
+    returns = returns.reindex(sessions)
     factors = None
     if request.factors and request.model in FACTORS_OF_MODEL:
         factors = tables.read_factors(request.factors, request.model)
     tables.check_benchmark(returns, request.benchmark, request.returns)
     measured = tables.take_measure(returns, request.measure, request.benchmark)
     panel = tables.build_panel(measured, benchmark=request.benchmark, factors=factors)
-    placed = tables.place_on(events, panel.tickers, pd.DatetimeIndex(returns.index), aligned)
+    placed = tables.place_on(events, panel.tickers, sessions, aligned)
     design = lay_out_model(panel, request.model)
     settings: dict[str, Any] = record_of(request, "draws seed") | {"is_activity": request.measure != "returns"}
 
@@ -473,17 +474,10 @@ def describe_batch(opened: OpenedBatch, works: list[WindowWork]) -> BatchOutcome
         sample |= _compare_groups(opened, first, used)
     if request.traits and used.size:
         sample["traits"] = _regress(opened, first, used, request.traits)
-    adjusted = holm([work.result.p_value for work in works])
-    windows = [
-        describe_sample(work.result)
-        | work.left_out
-        | {
-            "n_rejected": int((work.reasons != "").sum()),
-            "n_positive": int((work.estimates.car > 0).sum()),
-            "p_holm": p,
-        }
-        for work, p in zip(works, adjusted, strict=True)
-    ]
+    windows = []
+    for work, p in zip(works, holm([work.result.p_value for work in works]), strict=True):
+        counts = {"n_rejected": int((work.reasons != "").sum()), "n_positive": int((work.estimates.car > 0).sum())}
+        windows.append(describe_sample(work.result) | work.left_out | counts | {"p_holm": p})
     days = [_tabulate_days(work) for work in works]
     aar = pd.concat(days, ignore_index=True) if len(days) > 1 else days[0]
     return BatchOutcome(opened, works, aar, windows[0] | sample | {"windows": windows})
@@ -561,9 +555,7 @@ def _tabulate_days(work: WindowWork) -> pd.DataFrame:
     if work.result.days is None:
         return pd.DataFrame({name: [] for name in ("rel_session", "n", "aar", "caar", "first", "last")})
     days = work.result.days
-    table = pd.DataFrame(
-        {"rel_session": days.rel_session, "n": days.n, "aar": days.aar, "caar": days.caar, **days.columns}
-    )
+    table = pd.DataFrame({name: getattr(days, name) for name in ("rel_session", "n", "aar", "caar")} | days.columns)
     reason = "empty: needs at least 2 events" if days.n < 2 else "empty: the events have no spread on this day"
     told = WITHOUT_PATELL.get(work.estimates.model)
     others = table.drop(columns=[name for name in days.columns if "patell" in name and told])

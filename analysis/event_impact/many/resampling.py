@@ -367,9 +367,8 @@ def _report(
 def _joint_test(name: str, beta: np.ndarray, covariance: np.ndarray, df: int, *, reason: str) -> TestResult:
     """Wald test that all levels of a trait share one mean, F(q, df)."""
     q, null = beta.size, "the mean CAR is the same at every level"
-    if df < q or not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < q:
-        return not_computable(name, reason, null=null)
-    statistic = float(beta @ np.linalg.solve(covariance, beta)) / q
+    is_regular = df >= q and np.isfinite(covariance).all() and np.linalg.matrix_rank(covariance) == q
+    statistic = float(beta @ np.linalg.solve(covariance, beta)) / q if is_regular else -1.0
     if statistic < 0:
         return not_computable(name, reason, null=null)
     return TestResult(

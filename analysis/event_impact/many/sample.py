@@ -138,11 +138,9 @@ def assess_sample(
     """
     used = np.flatnonzero(estimates.is_used)
     if used.size == 0:
-        overlap = dependence.count_overlaps(estimates)
-        tests = {name: not_computable(name, "no event could be used") for name in STATISTIC_NAMES}
-        nothing = MeanCorrelation(0.0, 0, 0)
-        reason = "no event could be used"
-        return SampleResult(0, None, estimates.windows, tests, None, overlap, nothing, None, None, "", reason)
+        reason, shared = "no event could be used", (dependence.count_overlaps(estimates), MeanCorrelation(0.0, 0, 0))
+        tests = {name: not_computable(name, reason) for name in STATISTIC_NAMES}
+        return SampleResult(0, None, estimates.windows, tests, None, *shared, None, None, "", reason)
     chosen = estimates.select(used)
     sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     overlap = dependence.count_overlaps(chosen)
