@@ -40,12 +40,9 @@ def tabulate_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     """Claims on which a figure of the study bears: what was measured, the rule, the status."""
     columns = (PARAPHRASE, MEASURED, Column("", "rule, or recorded judgement", of=_why), STATUS)
     summary = ", ".join(f"{n} {label}" for label, n in Counter(STATUS_LABELS[c.status] for c in claims).most_common())
-    said, none = (
-        form.say("captions.claims", n_claims=len(claims), summary=summary),
-        f"What the articles claim. {NO_CLAIMS}",
-    )
-    shown = [c for c in claims if c.finding is not None]
-    return declare_table("claims", shown, columns, caption=said if claims else none, numbers=frame_rows(claims, LEDGER))
+    said = form.say("captions.claims", n_claims=len(claims), summary=summary)
+    caption, numbers = said if claims else f"What the articles claim. {NO_CLAIMS}", frame_rows(claims, LEDGER)
+    return declare_table("claims", (c for c in claims if c.finding), columns, caption=caption, numbers=numbers)
 
 
 FIRST_STATUSES = ("contradicted", "impossible", "impossible_in")
@@ -132,11 +129,7 @@ def _say_interval(effect: DollarEffect) -> str | None:
     return f"{form.format_money(effect.ci95_low)} to {form.format_money(effect.ci95_high)}"
 
 
-FIELDS = (
-    ("as printed", "time_as_printed"), ("zone", "zone"), ("zone known by", "zone_basis"),
-    ("not before", "earliest_basis"), ("not after", "latest_basis"), ("confidence", "confidence"),
-    ("what it says", "paraphrase"), ("note", "notes"),
-)  # fmt: skip
+FIELDS = form.read_labels("claim_tables.fields")
 
 
 @dataclass(frozen=True)
@@ -153,7 +146,7 @@ class EvidenceExhibit(Exhibit):
     def numbers(self) -> pd.DataFrame:  # type: ignore[override]  # a field of other exhibits, derived here
         """Bounds, their bases and the address of every declared article."""
         names = ("article_id", "role", "outlet", "published_earliest", "published_latest", "url")
-        return pd.DataFrame([{n: getattr(a, n) for n in (*names, *(f for _, f in FIELDS))} for a in self.articles])
+        return pd.DataFrame([{n: getattr(a, n) for n in (*names, *FIELDS)} for a in self.articles])
 
     def _repr_html_(self) -> str:
         items = "".join(map(self._show, self.articles))
@@ -169,7 +162,7 @@ class EvidenceExhibit(Exhibit):
         local = f"{first.tz_convert(self.zone):%a %H:%M} to {last.tz_convert(self.zone):%a %H:%M}"
         rows = "".join(
             f"<dt>{label}</dt><dd>{escape(self._name_articles(str(getattr(article, name)).replace('_', ' ')))}</dd>"
-            for label, name in FIELDS
+            for name, label in FIELDS.items()
             if getattr(article, name)
         )
         source = f"<dt>source</dt><dd>{_link(article.outlet, article.url)}</dd>"

@@ -193,9 +193,8 @@ class Column:
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of the CSV."""
-        return tuple(
-            f"{self.name}{end}" for end in (("_low", "_high") if self.kind == "interval" else ("",)) if self.name
-        )
+        ends = ("_low", "_high") if self.kind == "interval" else ("",)
+        return tuple(f"{self.name}{end}" for end in ends if self.name)
 
     def cell(self, row: object) -> str:
         """The value as a reader sees it, or why there is none."""

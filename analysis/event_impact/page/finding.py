@@ -11,7 +11,7 @@ from event_impact.events.articles import Story
 from event_impact.events.sessions import Alignment, EventSession
 from event_impact.inference.sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
-from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_percent, read_labels, say, say_reach
+from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_size, read_labels, say, say_reach
 
 EXPLAINED = read_labels("finding.explained")
 """Model -> what a return is compared with, after "less than" or "more than"."""
@@ -53,11 +53,6 @@ def say_day(session: pd.Timestamp) -> str:
     return f"{session:%A} {session.day} {session:%B} {session.year}"
 
 
-def say_size(value: float) -> str:
-    """A size with one digit, two where it would read as zero."""
-    return format_percent(abs(value), digits=1 if abs(value) >= 0.001 else 2, sign=False)
-
-
 def say_explained(row: WindowEstimate) -> str:
     """What the model of a row compares the return with."""
     return EXPLAINED[row.specification.model].format(benchmark=row.specification.benchmark)
@@ -70,7 +65,9 @@ def say_move(row: WindowEstimate) -> str:
 
 
 def _say_direction(value: float) -> str:
-    return f"{say_size(value)} {'less' if value < 0 else 'more'}"
+    """``1.0 % less``: one digit, two where it would read as zero."""
+    size = format_size(abs(value), digits=1 if abs(value) >= 0.001 else 2)
+    return f"{size} {'less' if value < 0 else 'more'}"
 
 
 def say_share(p: float | None) -> str:

@@ -165,10 +165,11 @@ def _head(curve: SpecificationCurve, firm: str) -> str:
 
 
 def _say_flips(curve: SpecificationCurve) -> str:
-    headline = curve.headline
-    outcome = CURVE_OUTCOMES[headline.outcome]
+    outcome = CURVE_OUTCOMES[curve.headline.outcome]
     if not curve.flips:
-        return f"All say the same as the headline, {outcome}, {_say_sign(curve)}."
+        share = curve.same_sign_share or 0.0
+        signs = "all with one sign" if share == 1 else f"{100 * share:.0f}\u00a0% with its sign"
+        return f"All say the same as the headline, {outcome}, {signs}."
     kinds = Counter(CURVE_OUTCOMES[e.outcome] for e in curve.flips)
     said = f"The headline says {outcome}, the others {', '.join(f'{label} ({n})' for label, n in kinds.most_common())}."
     if not curve.single_flips:
@@ -182,11 +183,6 @@ def _say_flips(curve: SpecificationCurve) -> str:
 
 def _say_choice(name: str, estimate: SpecificationEstimate) -> str:
     return f"{DIMENSION_LABELS[name]} = {label_value(name, getattr(estimate.choice, name))}"
-
-
-def _say_sign(curve: SpecificationCurve) -> str:
-    share = curve.same_sign_share or 0.0
-    return "all with one sign" if share == 1 else f"{100 * share:.0f}\u00a0% with its sign"
 
 
 def _say_common(curve: SpecificationCurve) -> str:
@@ -222,9 +218,6 @@ def _say_tests(curve: SpecificationCurve, significance: float) -> str:
 
 
 def _say_rule(curve: SpecificationCurve, confirmation: Confirmation) -> str:
-    if curve.headline.outcome != "detected":
-        return "it decides between an effect and a fragile detection only where the headline detects something."
-    if not confirmation.is_tested:
-        return f"whether it supports the detection could not be tested: {confirmation.reason}."
-    word = "supports" if confirmation.is_confirmed else "does not support"
-    return f"it {word} the detection: {confirmation.reason}."
+    kind = ("supports" if confirmation.is_confirmed else "contradicts") if confirmation.is_tested else "untested"
+    idle = curve.headline.outcome != "detected"
+    return form.say(f"robustness_tables.rule.{'idle' if idle else kind}", reason=confirmation.reason)
