@@ -108,12 +108,8 @@ class PageRenderer:
     def code(self, notebook: nbformat.NotebookNode) -> str:
         """All code cells in one fold at the end: readers of the exhibits are not led past it at every step."""
         sources = [c.source.strip() for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
-        if not sources:
-            return ""
-        return (
-            '<details class="code"><summary>Code of this page, in the order in which it ran</summary>'
-            f"<pre>{html.escape(chr(10).join(f'{s}{chr(10)}' for s in sources).rstrip())}</pre></details>"
-        )
+        text, told = html.escape("\n\n".join(sources)), "Code of this page, in the order in which it ran"
+        return f'<details class="code"><summary>{told}</summary><pre>{text}</pre></details>' if sources else ""
 
     def report(self, notebook: nbformat.NotebookNode, facts: PageFacts, *, is_whole: bool) -> list[str]:
         """What stands in the report, in order; the title of the notebook gives way to the finding of a first screen.
