@@ -107,7 +107,7 @@ def test_many_events_and_what_takes_long(desk: Path, tmp_path: Path, monkeypatch
     done = SimpleNamespace(folder=tmp_path, page=tmp_path / "report.html", is_new=True, run=run)
     monkeypatch.setattr("event_impact.runs.dossier.run_dossier", lambda *_, **__: done)
     check("dossier", "ford-xiaomi", root=desk)
-    found = SimpleNamespace(n_sessions=1000)
+    found = SimpleNamespace(sessions=range(1000))
     monkeypatch.setattr("event_impact.study.calibrate.calibrate_firm", lambda *_, **__: found)
     monkeypatch.setattr("event_impact.page.calibration_page.render_calibration", lambda _: "<p>page</p>")
     monkeypatch.setattr("event_impact.page.calibration_page.list_exhibits", lambda _: [])

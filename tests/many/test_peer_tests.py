@@ -29,9 +29,9 @@ def test_each_peer_with_its_own_news(found):
     assert "Project Vault" in peers["GM"].own_news
     assert "Project Vault" in peers["STLA"].own_news
     assert [p.ticker for p in found.clean] == ["TSLA", "TM", "HMC"]
-    assert [f.estimate.ticker for f in found.foreign] == ["1810.HK"]
-    assert "January deliveries" in found.foreign[0].estimate.own_news
-    assert not found.foreign[0].estimate.is_clean
+    assert [f.ticker for f in found.foreign] == ["1810.HK"]
+    assert "January deliveries" in found.foreign[0].own_news
+    assert not found.foreign[0].is_clean
 
 
 def test_news_that_was_not_known_at_as_of_does_not_unmake_a_donor(focal, found):
@@ -208,8 +208,8 @@ def test_a_story_before_the_peers_figures_degrades_with_reasons():
 
 def test_the_foreign_session_is_the_one_that_follows_the_news(found):
     foreign = found.foreign[0]
-    assert foreign.estimate.session == pd.Timestamp("2026-02-02")
-    used = foreign.estimate.abnormal.design.regressors.loc["2026-02-02"]
+    assert foreign.session == pd.Timestamp("2026-02-02")
+    used = foreign.abnormal.design.regressors.loc["2026-02-02"]
     spy = found.firm.design.regressors["market_beta"]
     assert used["home_session_before"] == pytest.approx(spy["2026-01-30"])
     assert used["home_session_after"] == pytest.approx(spy["2026-02-02"])

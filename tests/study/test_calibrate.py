@@ -36,9 +36,9 @@ def test_the_subject_is_cut_before_its_open_story():
 
 def test_own_sessions_are_those_with_complete_windows(found):
     prices = pd.read_csv(ROOT / "data" / "snapshot" / "GM.csv")
-    assert found.n_sessions == len(prices) - 1 - 260
+    assert len(found.sessions) == len(prices) - 1 - 260
     rates = found.sizes.query("test == 'p_t' and level == 0.05 and group == 'all'").iloc[0]
-    assert rates["n_sessions"] == found.n_sessions
+    assert rates["n_sessions"] == len(found.sessions)
     moved = found.power.query("test == 'p_t' and group == 'all'").set_index("effect")["rate"]
     assert moved[-0.03] > moved[-0.02] > rates["rate"]
 

@@ -308,7 +308,7 @@ def calibrate(ticker: str, draws: int, seed: int, source: str, reports: Path) ->
     target, results = reports / f"calibration_{name}.html", make_folder(reports / f"calibration_{name}")
     tables = {results / f"{exhibit.name}.csv": write_csv(exhibit.numbers) for exhibit in list_exhibits(found)}
     replace_files({**tables, target: page})
-    context.say(str(target), {"page": str(target), "ticker": name, "sessions": found.n_sessions, "draws": draws})
+    context.say(str(target), {"page": str(target), "ticker": name, "sessions": len(found.sessions), "draws": draws})
 
 
 @click.command()

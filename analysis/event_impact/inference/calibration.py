@@ -87,8 +87,7 @@ def rank_every_test(fits: WindowFits, *, garch: GarchFit | None = None) -> pd.Da
 
 def fit_simulated(returns: SimulatedReturns, *, estimation_length: int, gap: int) -> WindowFits:
     """Market model on every draw; the sessions after the gap are the event window."""
-    design = np.stack([np.ones_like(returns.market), returns.market], axis=-1)
-    event = estimation_length + gap
+    design, event = np.stack([np.ones_like(returns.market), returns.market], axis=-1), estimation_length + gap
     parts = slice(estimation_length), slice(event, None), slice(estimation_length, event)
     return fit_stack(*((returns.firm[:, part], design[:, part]) for part in parts))
 
@@ -140,18 +139,22 @@ def simulated_sizes(
                 shifted = replace(fits, abnormal_returns=fits.abnormal_returns + effect * RESIDUAL_STD / window_length)
                 tables[effect].append(rank_every_test(shifted, garch=garch))
             event_std.append(returns.event_std)
-        groups = _volatility_groups(np.concatenate(event_std), has_garch=process.has_garch)
-        for effect, parts in tables.items():
-            p_values = pd.concat(parts, ignore_index=True)
-            for group, members in groups.items():
-                head = {"process": process.name, "group": group, "effect": effect}
-                rows.extend(head | row for row in _rates(p_values[members], levels))
+        std = np.concatenate(event_std)
+        groups = {"all": np.ones(len(std), dtype=bool)}
+        if process.has_garch:
+            low, high = np.quantile(std, [STATE_SHARE, 1.0 - STATE_SHARE])
+            groups |= {"stressed": std >= high, "calm": std <= low}
+        for (effect, parts), (group, members) in product(tables.items(), groups.items()):
+            p_values, n = pd.concat(parts, ignore_index=True)[members], int(members.sum())
+            head = {"process": process.name, "group": group, "effect": effect}
+            for test, level in product(p_values.columns, levels):
+                rate = float(np.mean(p_values[test].to_numpy() < level - ROUNDING))
+                error = float(np.sqrt(rate * (1.0 - rate) / n))
+                rows.append({**head, "test": test, "level": level, "n_draws": n, "rate": rate, "std_error": error})
     return pd.DataFrame(rows)
 
 
-def simulated_window_sizes(
-    processes: Iterable[Process], window_lengths: Sequence[int], **options: Any
-) -> pd.DataFrame:  # fmt: skip
+def simulated_window_sizes(processes: Iterable[Process], window_lengths: Sequence[int], **options: Any) -> pd.DataFrame:
     """:func:`simulated_sizes` of all draws for each length of the window, named beside it."""
     parts = [
         simulated_sizes([process], **options, window_length=m).query("group == 'all'").assign(window_length=m)
@@ -208,7 +211,7 @@ def history_rates(sessions: pd.DataFrame, *, block_length: int, levels: Sequence
     rejections with the abnormal return on that side; its nominal rate is half the level. A group of fewer than two
     sessions has no rate and no row.
     """
-    state = sessions["volatility_state"].to_numpy()
+    state, side, positions = (sessions[k].to_numpy() for k in ("volatility_state", "abnormal_return", "position"))
     low, high = np.quantile(state, [STATE_SHARE, 1.0 - STATE_SHARE])
     # Where GARCH is no better than a constant variance the state is exactly one, on many sessions.
     members = {
@@ -219,19 +222,17 @@ def history_rates(sessions: pd.DataFrame, *, block_length: int, levels: Sequence
         "above_average": state > 1.0,
         "stressed_tenth": state >= high,
     }
-    sides = {"left": sessions["abnormal_return"].to_numpy() < 0, "right": sessions["abnormal_return"].to_numpy() > 0}
-    positions = sessions["position"].to_numpy()
+    held = {name: kept for name, kept in members.items() if kept.sum() > 1}
     rows = []
-    for test in [name for name in sessions.columns if name.startswith("p_")]:
-        for level in levels:
-            rejected = sessions[test].to_numpy() < level - ROUNDING
-            groups = [
-                (name, level, rejected[kept], positions[kept]) for name, kept in members.items() if kept.sum() > 1
-            ]
-            groups += [(side, level / 2, rejected & on_side, positions) for side, on_side in sides.items()]
-            for group, nominal, flags, where in groups:
-                interval = rate_interval(flags, where, block_length=block_length)
-                rows.append({"test": test, "level": level, "group": group, "nominal": nominal} | interval)
+    for test, level in product((name for name in sessions.columns if name.startswith("p_")), levels):
+        rejected = sessions[test].to_numpy() < level - ROUNDING
+        groups = [(name, level, rejected[kept], positions[kept]) for name, kept in held.items()]
+        groups += [
+            (name, level / 2, rejected & on, positions) for name, on in (("left", side < 0), ("right", side > 0))
+        ]
+        for group, nominal, flags, where in groups:
+            interval = rate_interval(flags, where, block_length=block_length)
+            rows.append({"test": test, "level": level, "group": group, "nominal": nominal} | interval)
     return pd.DataFrame(rows)
 
 
@@ -277,23 +278,6 @@ def rate_interval(
     return {"rate": rate, "lower": lower, "upper": upper, **counted}
 
 
-def _volatility_groups(event_std: np.ndarray, *, has_garch: bool) -> dict[str, np.ndarray]:
-    groups = {"all": np.ones(len(event_std), dtype=bool)}
-    if has_garch:
-        low, high = np.quantile(event_std, [STATE_SHARE, 1.0 - STATE_SHARE])
-        groups |= {"stressed": event_std >= high, "calm": event_std <= low}
-    return groups
-
-
-def _rates(p_values: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, object]]:
-    n, rows = len(p_values), []
-    for test, level in product(p_values.columns, levels):
-        rate = float(np.mean(p_values[test].to_numpy() < level - ROUNDING))
-        error = float(np.sqrt(rate * (1.0 - rate) / n))
-        rows.append({"test": test, "level": level, "n_draws": n, "rate": rate, "std_error": error})
-    return rows
-
-
 @dataclass(frozen=True)
 class FirmCalibration:
     """Rejection rates of every test on a firm's own sessions and on simulated truth.
@@ -312,20 +296,17 @@ class FirmCalibration:
         Size and power on simulated returns without a gap, size with the study's gap.
     simulated_windows : pandas.DataFrame
         Window tests on simulated returns.
-    first, last : pandas.Timestamp
+    sessions : pandas.DatetimeIndex
         Placebo sessions.
     """
 
     subject: "Subject"
     vintage: str
-    inputs: dict[str, str]
     estimation_sessions: int
     gap_sessions: int
     n_draws: int
     seed: int
-    n_sessions: int
-    first: pd.Timestamp
-    last: pd.Timestamp
+    sessions: pd.DatetimeIndex
     sizes: pd.DataFrame
     power: pd.DataFrame
     rule_power: pd.DataFrame

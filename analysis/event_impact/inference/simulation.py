@@ -13,7 +13,6 @@ from numpy.random import Generator
 
 INTERCEPT, MARKET_BETA = 0.0002, 1.2
 MARKET_STD, RESIDUAL_STD = 0.01, 0.015
-GARCH_ALPHA, GARCH_BETA = 0.08, 0.90
 BURN_IN = 500
 #: Size of a jump in residual standard deviations.
 JUMP_SIZE = 5.0
@@ -52,7 +51,7 @@ class Process:
     autocorrelation: float = 0.0
     tail_df: int = 4
     recent_sessions: int = 20
-    garch: tuple[float, float] = (GARCH_ALPHA, GARCH_BETA)
+    garch: tuple[float, float] = (0.08, 0.90)
 
 
 MARKET = Process("market", has_garch=True)
@@ -111,14 +110,15 @@ def simulate(
     event_std = RESIDUAL_STD * np.sqrt(variance[:, event])
     residual[:, max(0, event - process.recent_sessions) :] *= process.recent_factor
     residual[:, event:] *= np.sqrt(process.event_variance_factor)
-    if process.n_jumps:
-        order = rng.random((n_draws, estimation_length)).argpartition(process.n_jumps, axis=1)[:, : process.n_jumps]
-        residual[np.arange(n_draws)[:, None], order] += rng.choice([-JUMP_SIZE, JUMP_SIZE], order.shape)
-    if process.autocorrelation:
-        residual = _correlate(residual, process.autocorrelation)
+    if process.n_jumps:  # of either sign, on distinct sessions of the estimation window
+        place = rng.random((n_draws, estimation_length)).argpartition(process.n_jumps, axis=1)[:, : process.n_jumps]
+        residual[np.arange(n_draws)[:, None], place] += rng.choice([-JUMP_SIZE, JUMP_SIZE], place.shape)
+    if rho := process.autocorrelation:  # u_t = rho u_{t-1} + e_t, scaled back to the variance of e
+        residual[:, 1:] *= np.sqrt(1.0 - rho**2)
+        for t in range(1, n_sessions):
+            residual[:, t] += rho * residual[:, t - 1]
     market *= MARKET_STD
-    firm = INTERCEPT + MARKET_BETA * market + RESIDUAL_STD * residual
-    return SimulatedReturns(firm=firm, market=market, event_std=event_std)
+    return SimulatedReturns(INTERCEPT + MARKET_BETA * market + RESIDUAL_STD * residual, market, event_std)
 
 
 def _innovations(rng: Generator, shape: tuple[int, ...], process: Process) -> np.ndarray:
@@ -138,11 +138,3 @@ def _garch_path(rng: Generator, n_draws: int, n_sessions: int, process: Process)
             values[t], variances[t] = value, variance
         variance = (1.0 - alpha - beta) + alpha * value**2 + beta * variance
     return np.ascontiguousarray(values.T), np.ascontiguousarray(variances.T)
-
-
-def _correlate(residual: np.ndarray, autocorrelation: float) -> np.ndarray:
-    """u_t = rho u_{t-1} + e_t, scaled back to the variance of e."""
-    out = residual.copy()
-    for t in range(1, residual.shape[1]):
-        out[:, t] = autocorrelation * out[:, t - 1] + np.sqrt(1.0 - autocorrelation**2) * residual[:, t]
-    return out

@@ -8,7 +8,7 @@ import pandas as pd
 
 from event_impact.base.result import TestResult, not_computable
 from event_impact.many.engine import EventEstimates
-from event_impact.many.parametric_tests import NULL_CAAR, Moments, t_result
+from event_impact.many.parametric_tests import NULL_CAAR, mean_t, t_result
 
 FULL_LEVERAGE = 1.0 - 1e-8
 ENOUGH_BLOCKS = 8  # 2^8 sign patterns, 7 degrees of freedom; the sizes are in calibration/
@@ -132,14 +132,8 @@ def calendar_time_t(portfolio: np.ndarray, *, inflation: float = 1.0) -> TestRes
     days cannot show. Jaffe (1974); Mandelker (1974).
     """
     null = "the mean daily abnormal return of the portfolio of firms in their event window is zero"
-    days = portfolio.size
-    if days < 2:
-        return not_computable("calendar_time_t", f"needs at least 2 calendar sessions, found {days}", null=null)
-    t = float(Moments.of(portfolio).t)
-    if not math.isfinite(t):
-        return not_computable("calendar_time_t", "the portfolio's returns have no spread", null=null)
-    note = f"variance times {inflation:.4g} for the estimation error"
-    return t_result("calendar_time_t", t / math.sqrt(inflation), days - 1, null=null, note=note)
+    flat, note = "the portfolio's returns have no spread", f"variance times {inflation:.4g} for the estimation error"
+    return mean_t("calendar_time_t", portfolio, "calendar sessions", flat, null, inflation=inflation, note=note)
 
 
 def calendar_time_alpha(portfolio: np.ndarray, regressors: np.ndarray) -> TestResult:
@@ -184,12 +178,9 @@ def ibragimov_mueller_t(car: np.ndarray, block: np.ndarray) -> TestResult:
     Whatever the dependence within blocks; conservative where blocks differ in variance. Events of small blocks
     count for more than in the CAAR. Ibragimov and Müller (2010).
     """
-    name, null = "ibragimov_mueller_t", "the mean CAR of every block of dates is zero"
-    means = np.bincount(block, weights=car) / np.bincount(block)
-    t = float(Moments.of(means).t)
-    if not math.isfinite(t):
-        return not_computable(name, f"needs at least 2 blocks of dates that differ, found {means.size}", null=null)
-    return t_result(name, t, means.size - 1, null=null, note=f"{means.size} blocks")
+    means, of = np.bincount(block, weights=car) / np.bincount(block), "blocks of dates that differ"
+    null, flat = "the mean CAR of every block of dates is zero", f"needs at least 2 {of}, found {means.size}"
+    return mean_t("ibragimov_mueller_t", means, of, flat, null, note=f"{means.size} blocks")
 
 
 def cluster_covariance(

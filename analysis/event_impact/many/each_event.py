@@ -7,6 +7,7 @@ room; events with as many sessions and regressors pass through them together.
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,11 @@ def estimate_sample(
         return engine.estimate_events(design, *places, windows=windows, workers=workers, keep_model=keep_model)
     output = lay_out_sample(design, ticker_index, session_index, windows=windows, keep_model=keep_model)
     waiting: dict[tuple[int, ...], list[EventRows]] = defaultdict(list)
-    key: tuple[int, tuple[str, ...]] | None = None
+    build = lru_cache(maxsize=1)(partial(_build_design, design))
     for at in np.argsort(output.ticker_index, kind="stable").tolist():
         if output.reason[at] == engine.USED:
-            own = (int(output.ticker_index[at]), () if controls is None else controls[at])
             try:
-                if own != key:
-                    built, key = _build_design(design, *own), own
+                built = build(int(output.ticker_index[at]), () if controls is None else controls[at])
                 if (found := _read_rows(output, at, built)) is not None:
                     shape = tuple(part.size for part in found[2])
                     waiting[shape].append(found)

@@ -46,18 +46,15 @@ class EventDays:
     @cached_property
     def _gaps(self) -> list[np.ndarray]:
         """Event-day regressors less their estimation means, arrays (events, W)."""
-        windows, means = self.estimates.windows, self.estimates.regressor_means
-        pairs = zip(means, self.design.regressors, strict=True)
-        return [_centre(_window_of(x, self.estimates, windows.event_first, windows.n_event), m) for m, x in pairs]
+        pairs = zip(self.design.regressors, self.estimates.regressor_means, strict=True)
+        return [_cut_window(x, mean, self.estimates, is_event=True) for x, mean in pairs]
 
     @cached_property
     def abnormal(self) -> np.ndarray:
         """Abnormal returns of the event window, array (events, W); complete by construction."""
         if self.estimates.held is not None:
             return self.estimates.held["abnormal"]
-        windows, outcome = self.estimates.windows, self.design.outcome
-        found = _window_of(outcome, self.estimates, windows.event_first, windows.n_event)
-        abnormal = _centre(found, self.estimates.outcome_mean)
+        abnormal = _cut_window(self.design.outcome, self.estimates.outcome_mean, self.estimates, is_event=True)
         for slope, gap in zip(self.estimates.slopes, self._gaps, strict=True):
             abnormal -= slope[:, None] * gap
         return abnormal
@@ -78,7 +75,7 @@ class EventDays:
     @property
     def _mean_share(self) -> np.ndarray:
         count = self.estimates.n_estimation[:, None]
-        return 1.0 / count if has_intercept(self.estimates) else np.zeros(count.shape)
+        return 1.0 / count if self.design.has_intercept else np.zeros(count.shape)
 
     @property
     def day_factor(self) -> np.ndarray:
@@ -101,17 +98,11 @@ class EventDays:
         return np.asarray(self.abnormal / (self.estimates.residual_std[:, None] * np.sqrt(self.day_factor)))
 
 
-def has_intercept(estimates: EventEstimates) -> bool:
-    """Whether the model estimated a mean."""
-    return bool(np.any(estimates.n_parameters > len(estimates.slopes)))
-
-
 def read_residuals(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Estimation residuals of used events, array (events, L), NaN where a session is not usable."""
     if chosen.held is not None:
         return chosen.held["residuals"].copy()
-    span = (chosen.windows.estimation_first, chosen.windows.n_estimation)
-    residuals = _centre(_window_of(design.outcome, chosen, *span), chosen.outcome_mean)
+    residuals = _cut_window(design.outcome, chosen.outcome_mean, chosen)
     for slope, x in zip(chosen.slopes, read_estimation_regressors(design, chosen), strict=True):
         x *= slope[:, None]
         residuals -= x
@@ -148,25 +139,32 @@ def map_event_days(
         yield from pool.map(task, chunks)
 
 
-def _window_of(series: np.ndarray, estimates: EventEstimates, first: int, length: int) -> np.ndarray:
-    """Cut ``length`` sessions from rel_session ``first`` for each event; NaN before the calendar begins."""
+def find_event_sessions(estimates: EventEstimates) -> np.ndarray:
+    """Places of the event sessions on the calendar, array (events, W)."""
+    return estimates.session_index[:, None] + np.arange(estimates.windows.event_first, estimates.windows.event_last + 1)
+
+
+def _cut_window(
+    series: np.ndarray, mean: np.ndarray, estimates: EventEstimates, *, is_event: bool = False
+) -> np.ndarray:
+    """The estimation window of each event, or its event window, less the event's mean; NaN before the calendar begins."""
+    windows = estimates.windows
+    first, length = windows.estimation_first, windows.n_estimation
+    if is_event:
+        first, length = windows.event_first, windows.n_event
     start = estimates.session_index + first
     row = estimates.ticker_index if series.shape[0] > 1 else np.zeros_like(start)
     if start.size and start.min() < 0:
         columns = start[:, None] + np.arange(length)
         cut: np.ndarray = series[row[:, None], np.maximum(columns, 0)]
         cut[columns < 0] = np.nan
-        return cut
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[row, start])
-
-
-def _centre(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    values -= mean[:, None]
-    return values
+    else:
+        cut = np.lib.stride_tricks.sliding_window_view(series, length, axis=1)[row, start]
+    cut -= mean[:, None]
+    return cut
 
 
 def read_estimation_regressors(design: BatchDesign, estimates: EventEstimates) -> Iterator[np.ndarray]:
     """For each regressor, its estimation window less its mean, array (events, L), NaN where it has a gap."""
-    windows = estimates.windows
-    for mean, x in zip(estimates.regressor_means, design.regressors, strict=True):
-        yield _centre(_window_of(x, estimates, windows.estimation_first, windows.n_estimation), mean)
+    for x, mean in zip(design.regressors, estimates.regressor_means, strict=True):
+        yield _cut_window(x, mean, estimates)

@@ -93,14 +93,17 @@ class SumsOfEvents:
         return type(self)(**{k: a.merge(b) if isinstance(a, Moments | SumsOfEvents) else a + b for k, a, b in pairs})
 
 
-def _mean_t(name: str, values: np.ndarray, what: str) -> TestResult:
+def mean_t(
+    name: str, values: np.ndarray, of: str, flat: str, null: str = NULL_CAAR, *, inflation: float = 1.0, note: str = ""
+) -> TestResult:
+    """sqrt(n) mean / sd against t(n - 1), the variance times ``inflation``; ``of`` names the values, ``flat`` equal ones."""
     n = values.size
     if n < 2:
-        return not_computable(name, f"needs at least 2 events, found {n}", null=NULL_CAAR)
+        return not_computable(name, f"needs at least 2 {of}, found {n}", null=null)
     t = float(Moments.of(values).t)
     if not math.isfinite(t):
-        return not_computable(name, f"all {n} {what} are equal, so they have no spread", null=NULL_CAAR)
-    return t_result(name, t, n - 1)
+        return not_computable(name, flat, null=null)
+    return t_result(name, t / math.sqrt(inflation), n - 1, null=null, note=note)
 
 
 def cross_sectional_t(car: np.ndarray) -> TestResult:
@@ -108,7 +111,7 @@ def cross_sectional_t(car: np.ndarray) -> TestResult:
 
     Valid when the variance rises at the event; not when events share dates. Brown and Warner (1980).
     """
-    return _mean_t("cross_sectional_t", car, "CARs")
+    return mean_t("cross_sectional_t", car, "events", _say_flat(car, "CARs"))
 
 
 def bmp(scar: np.ndarray) -> TestResult:
@@ -116,7 +119,7 @@ def bmp(scar: np.ndarray) -> TestResult:
 
     Boehmer, Musumeci and Poulsen (1991), who use N(0,1).
     """
-    return _mean_t("bmp", scar, "standardised CARs")
+    return mean_t("bmp", scar, "events", _say_flat(scar, "standardised CARs"))
 
 
 def kp_bmp(scar: np.ndarray, mean_correlation: float) -> TestResult:
@@ -124,14 +127,11 @@ def kp_bmp(scar: np.ndarray, mean_correlation: float) -> TestResult:
 
     Kolari and Pynnönen (2010).
     """
-    base = bmp(scar)
-    if base.statistic is None:
-        return not_computable("kp_bmp", base.note, null=NULL_CAAR)
-    spread = 1.0 + (scar.size - 1) * mean_correlation
-    if spread <= 0 or mean_correlation >= 1:
-        return not_computable("kp_bmp", _explain_correlation(mean_correlation, scar.size), null=NULL_CAAR)
+    plain, spread = bmp(scar), 1.0 + (scar.size - 1) * mean_correlation
+    if plain.statistic is None or spread <= 0 or mean_correlation >= 1:
+        return _explain_correlation("kp_bmp", plain, mean_correlation, scar.size)
     factor = math.sqrt((1.0 - mean_correlation) / spread)
-    return t_result("kp_bmp", base.statistic * factor, scar.size - 1, note=f"rbar = {mean_correlation:.6g}")
+    return t_result("kp_bmp", plain.statistic * factor, scar.size - 1, note=f"rbar = {mean_correlation:.6g}")
 
 
 def patell(scar: np.ndarray, df: np.ndarray) -> TestResult:
@@ -149,13 +149,10 @@ def patell(scar: np.ndarray, df: np.ndarray) -> TestResult:
 
 def adjusted_patell(scar: np.ndarray, df: np.ndarray, mean_correlation: float) -> TestResult:
     """Patell for events that share calendar days: Z / sqrt(1 + (N - 1) rbar). Kolari and Pynnönen (2010)."""
-    base = patell(scar, df)
-    if base.statistic is None:
-        return not_computable("adjusted_patell", base.note, null=NULL_CAAR)
-    spread = 1.0 + (scar.size - 1) * mean_correlation
-    if spread <= 0:
-        return not_computable("adjusted_patell", _explain_correlation(mean_correlation, scar.size), null=NULL_CAAR)
-    return normal_result("adjusted_patell", base.statistic / math.sqrt(spread), note=f"rbar = {mean_correlation:.6g}")
+    plain, spread = patell(scar, df), 1.0 + (scar.size - 1) * mean_correlation
+    if plain.statistic is None or spread <= 0:
+        return _explain_correlation("adjusted_patell", plain, mean_correlation, scar.size)
+    return normal_result("adjusted_patell", plain.statistic / math.sqrt(spread), note=f"rbar = {mean_correlation:.6g}")
 
 
 def skewness_adjusted_t(car: np.ndarray) -> TestResult:
@@ -169,7 +166,7 @@ def skewness_adjusted_t(car: np.ndarray) -> TestResult:
         return not_computable(name, f"skewness needs at least 3 events, found {n}", null=NULL_CAAR)
     moments = Moments.of(car)
     if not np.isfinite(moments.t):
-        return not_computable(name, f"all {n} CARs are equal, so they have no spread", null=NULL_CAAR)
+        return not_computable(name, _say_flat(car, "CARs"), null=NULL_CAAR)
     s = float(moments.mean / moments.std)
     g = skewness(car)
     return t_result(name, math.sqrt(n) * (s + g * s**2 / 3 + g**2 * s**3 / 27 + g / (6 * n)), n - 1)
@@ -252,5 +249,12 @@ def find_detectable_caar(
     return reach * math.sqrt(float(np.square(car_std_error).mean()) / n)
 
 
-def _explain_correlation(mean_correlation: float, n: int) -> str:
-    return f"the mean correlation {mean_correlation:.4g} is not above -1/(N - 1) = {-1 / max(1, n - 1):.4g} and below 1"
+def _say_flat(values: np.ndarray, what: str) -> str:
+    return f"all {values.size} {what} are equal, so they have no spread"
+
+
+def _explain_correlation(name: str, plain: TestResult, mean_correlation: float, n: int) -> TestResult:
+    """Why there is no statistic adjusted for shared days: no plain one, or a correlation that none can have."""
+    least = -1 / max(1, n - 1)
+    said = f"the mean correlation {mean_correlation:.4g} is not above -1/(N - 1) = {least:.4g} and below 1"
+    return not_computable(name, said if plain.is_computed else plain.note, null=NULL_CAAR)

@@ -5,8 +5,7 @@ adjusted BMP statistic and the portfolio of peers allow for it. A peer with news
 comparison and is marked.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,13 @@ from event_impact.base.errors import EstimationError
 from event_impact.base.result import TestResult, not_computable
 from event_impact.estimation.abnormal import AbnormalReturns
 from event_impact.estimation.estimators import fit_ridge
+from event_impact.events.peer_lists import Peer
 from event_impact.inference.deciding_rule import invert_window
 from event_impact.inference.parametric import interval, prediction_error_t
 from event_impact.inference.ranks import conformal, sample_quantile
 from event_impact.many.parametric_tests import adjusted_patell, kp_bmp
+from event_impact.many.residual_correlation import FEWEST_SHARED_SESSIONS
 
-FEWEST_SHARED_SESSIONS = 20
 RANK_NULL = "the firm's scaled abnormal return is drawn like those of the donors on that day"
 
 
@@ -34,19 +34,26 @@ class PeerEstimate:
         Recorded news of the listing on that session; empty for none.
     tests : dict of str to TestResult
         ``t``, ``sample_quantile``, ``conformal``.
+    lead_t : float or None
+        Of a listing with other trading hours, explained by the home sessions before and after its own: t of the home
+        session after next, which should be small if the hours are matched rightly.
+    n_irregular : int
+        Sessions of such a listing that holidays leave without a match.
     """
 
     ticker: str
     role: str
     exchange: str
-    session: pd.Timestamp | None
-    own_news: str
-    abnormal: AbnormalReturns | None
-    estimate: float | None
-    standard_error: float | None
-    ci95: tuple[float, float] | None
-    tests: dict[str, TestResult]
-    note: str
+    session: pd.Timestamp | None = None
+    own_news: str = ""
+    abnormal: AbnormalReturns | None = None
+    estimate: float | None = None
+    standard_error: float | None = None
+    ci95: tuple[float, float] | None = None
+    tests: dict[str, TestResult] = field(default_factory=dict)
+    note: str = ""
+    lead_t: float | None = None
+    n_irregular: int = 0
 
     @property
     def is_measured(self) -> bool:
@@ -91,24 +98,22 @@ class AdjustedEstimate:
 
     label: str
     donors: tuple[str, ...]
-    estimate: float | None
-    residual_std: float | None
-    weight_sum: float | None
-    p_conformal: float | None
-    p_fhs: float | None
     note: str
+    estimate: float | None = None
+    residual_std: float | None = None
+    weight_sum: float | None = None
+    p_conformal: float | None = None
+    p_fhs: float | None = None
 
 
-def measure_peer(
-    abnormal: AbnormalReturns, *, ticker: str, role: str, exchange: str, own_news: str
-) -> PeerEstimate:  # fmt: skip
+def measure_peer(abnormal: AbnormalReturns, peer: Peer, *, own_news: str) -> PeerEstimate:
     """The peer's own abnormal return on the event session.
 
     Parameters
     ----------
     abnormal : AbnormalReturns
         Of the peer, on its own sessions.
-    ticker, role, exchange : str
+    peer : Peer
         Who it is.
     own_news : str
         What it reported itself that day; empty where nothing is recorded.
@@ -119,23 +124,20 @@ def measure_peer(
     """
     total = abnormal.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
-        return lacking_peer(ticker, role=role, exchange=exchange, reason="no return on the event session")
-    who: dict[str, Any] = {"ticker": ticker, "role": role, "exchange": exchange, "own_news": own_news, "note": ""}
-    df, residuals = abnormal.fit.df, abnormal.fit.residuals
-    tests = {
-        "t": prediction_error_t(total.estimate, total.standard_error, df),
-        "sample_quantile": sample_quantile(total.abnormal, residuals),
-        "conformal": conformal(abnormal.window_fits(0, 0)),
-    }
-    who |= {"session": abnormal.event_session, "ci95": interval(total.estimate, total.standard_error, df, 0.95)}
-    return PeerEstimate(
-        **who, abnormal=abnormal, estimate=total.estimate, standard_error=total.standard_error, tests=tests
+        return PeerEstimate(peer.ticker, peer.role, peer.exchange, note="no return on the event session")
+    found = total.estimate, total.standard_error
+    ci95, tests = interval(*found, abnormal.fit.df, 0.95), {test.name: test for test in _test_day(abnormal, *found)}
+    session = abnormal.event_session
+    return PeerEstimate(peer.ticker, peer.role, peer.exchange, session, own_news, abnormal, *found, ci95, tests)
+
+
+def _test_day(abnormal: AbnormalReturns, estimate: float, standard_error: float) -> tuple[TestResult, ...]:
+    """Was the abnormal return of the event session, with its standard error, an ordinary one?"""
+    return (
+        prediction_error_t(estimate, standard_error, abnormal.fit.df),
+        sample_quantile(np.array([estimate]), abnormal.fit.residuals),
+        conformal(abnormal.window_fits(0, 0)),
     )
-
-
-def lacking_peer(ticker: str, *, role: str, exchange: str, reason: str) -> PeerEstimate:
-    """A listing without a number, with its reason."""
-    return PeerEstimate(ticker, role, exchange, None, "", None, None, None, None, {}, reason)
 
 
 def correlate_residuals(group: list[AbnormalReturns]) -> float:
@@ -169,20 +171,16 @@ def assess_group(name: str, peers: list[PeerEstimate], portfolio: AbnormalReturn
         reason = f"needs at least 2 peers with figures, found {len(peers)}"
         return GroupTests(name, members, None, None, tuple(not_computable(n, reason) for n in names))
     group = [p.abnormal for p in peers if p.abnormal is not None]
-    correlation = correlate_residuals(group)
+    correlation, df = correlate_residuals(group), np.array([a.fit.df for a in group], dtype=float)
     scar = np.array([p.estimate / p.standard_error for p in peers])  # type: ignore[operator]
-    df = np.array([a.fit.df for a in group], dtype=float)
     total = portfolio.sum_window(0, 0)
     if total.estimate is None or total.standard_error is None:
         raise EstimationError("the portfolio of peers has no return on the event session.", "")
-    found = (
-        kp_bmp(scar, correlation),
-        adjusted_patell(scar, df, correlation),
-        prediction_error_t(total.estimate, total.standard_error, portfolio.fit.df),
-        sample_quantile(total.abnormal, portfolio.fit.residuals),
-        conformal(portfolio.window_fits(0, 0)),
+    own = (
+        replace(test, name=f"portfolio_{test.name}")
+        for test in _test_day(portfolio, total.estimate, total.standard_error)
     )
-    tests = tuple(replace(test, name=n) for n, test in zip(names, found, strict=True))
+    tests = kp_bmp(scar, correlation), adjusted_patell(scar, df, correlation), *own
     return GroupTests(name, members, correlation, total.estimate, tests)
 
 
@@ -207,11 +205,9 @@ def rank_in_space(firm: AbnormalReturns, donors: list[PeerEstimate]) -> TestResu
     own = scaled_gap(firm)
     ratios = [scaled_gap(d.abnormal) for d in donors if d.abnormal is not None]
     count = len(ratios) + 1
-    smallest = 1 / count
-    needed = "enough for 5 %" if smallest <= 0.05 else "never below 5 %: that takes 19 donors"
-    note = (
-        f"{count - 1} {'donor' if count == 2 else 'donors'}: the smallest p it can reach is {smallest:.2g} ({needed})"
-    )
+    needed = "enough for 5 %" if 1 / count <= 0.05 else "never below 5 %: that takes 19 donors"
+    who = f"{count - 1} {'donor' if count == 2 else 'donors'}"
+    note = f"{who}: the smallest p it can reach is {1 / count:.2g} ({needed})"
     p_value = (1 + sum(r >= own for r in ratios)) / count
     return TestResult("in_space", RANK_NULL, f"ranks of {count} firms", own, p_value, note=note)
 
@@ -247,24 +243,6 @@ def describe_comparison(label: str, donors: tuple[str, ...], abnormal: AbnormalR
 
 
 @dataclass(frozen=True)
-class ForeignListing:
-    """A listing with other trading hours, explained by the home sessions before and after its own.
-
-    Attributes
-    ----------
-    estimate : PeerEstimate
-    lead_t : float or None
-        t of the home session after next, which should be small if the hours are matched rightly.
-    n_irregular : int
-        Sessions that holidays leave without a match.
-    """
-
-    estimate: PeerEstimate
-    lead_t: float | None
-    n_irregular: int
-
-
-@dataclass(frozen=True)
 class Spillover:
     """Everything that the other firms show on the day of the event.
 
@@ -274,7 +252,7 @@ class Spillover:
         The firm of the story.
     peers : tuple of PeerEstimate
         Listings with the same sessions.
-    foreign : tuple of ForeignListing
+    foreign : tuple of PeerEstimate
         Listings with other hours.
     groups : tuple of GroupTests
         Means over peers that share a day.
@@ -286,7 +264,7 @@ class Spillover:
 
     firm: AbnormalReturns
     peers: tuple[PeerEstimate, ...]
-    foreign: tuple[ForeignListing, ...]
+    foreign: tuple[PeerEstimate, ...]
     groups: tuple[GroupTests, ...]
     in_space: TestResult
     adjusted: tuple[AdjustedEstimate, ...]

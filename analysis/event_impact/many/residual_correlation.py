@@ -14,7 +14,6 @@ from typing import Any, Self
 import numpy as np
 
 from event_impact.many.engine import EventEstimates, EventWindows
-from event_impact.many.event_days import has_intercept
 from event_impact.many.layout import BatchDesign
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
@@ -221,7 +220,7 @@ class BlockEvents:
             self.intercept = self.intercept - slope * (mean - centre[self.row if centre.size > 1 else 0])
         self.y_by_day = np.ascontiguousarray(self.y.T)
         self.is_whole = (near.n_estimation == self.shared[TAIL][self.at, 0]) & (near.held is None)
-        self.is_least_squares = has_intercept(near) and design.model != "scholes_williams"
+        self.is_least_squares = design.has_intercept and design.model != "scholes_williams"
 
     def _residuals(self, events: slice, first: int, length: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """Residuals of some events on ``length`` sessions of their estimation windows, and the regressors there.

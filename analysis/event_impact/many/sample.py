@@ -21,7 +21,7 @@ from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many.each_event import WITHOUT_PATELL, estimate_sample
 from event_impact.many.engine import EventEstimates, EventWindows, solve_back
-from event_impact.many.event_days import EventDays, has_intercept, iterate_event_days, read_estimation_regressors
+from event_impact.many.event_days import EventDays, iterate_event_days, read_estimation_regressors
 from event_impact.many.layout import BatchDesign
 from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
 
@@ -30,54 +30,63 @@ DEFAULT_DRAWS = 1_999
 DEFAULT_SEED = 20260202
 
 
-@dataclass(frozen=True)
-class SampleResult:
-    """What a sample of events says.
+@dataclass(frozen=True, kw_only=True)
+class PooledTests:
+    """What a sample says of the mean of its CARs.
 
     Attributes
     ----------
     n : int
         Events used.
-    caar : float or None
-        Mean CAR; None without a usable event.
-    windows : EventWindows
     tests : dict of str to TestResult
         Every statistic by its name.
-    days : DayTable or None
     overlap : Overlap
     correlation : MeanCorrelation
     standard_error : float or None
-        Of the CAAR: spread of the CARs, times what shared days add to it.
+        Of the mean: spread of the CARs, times what shared days add to it.
+    ci90, ci95 : (float, float) or None
+        t intervals of the mean; None without a standard error.
     mde80 : float or None
-        Smallest CAAR that the recommended test finds at 5 % with probability 0.8, where events spread as these do, and
-        no less than their standard errors say.
+        Smallest common effect that the recommended test finds at 5 % with probability 0.8.
     recommended, recommendation : str
         Name of the statistic to read first (empty if none), why, and what it assumes.
-    bhar : array (events,) or None
-        Buy-and-hold abnormal returns of the used events, where they were asked for.
-    ci90, ci95 : (float, float) or None
-        t intervals of the CAAR; None without a standard error.
     """
 
     n: int
-    caar: float | None
-    windows: EventWindows
     tests: dict[str, TestResult]
-    days: sample_days.DayTable | None
     overlap: dependence.Overlap
     correlation: MeanCorrelation
-    standard_error: float | None
-    mde80: float | None
-    recommended: str
-    recommendation: str
-    bhar: np.ndarray | None = None
+    standard_error: float | None = None
     ci90: tuple[float, float] | None = None
     ci95: tuple[float, float] | None = None
+    mde80: float | None = None
+    recommended: str = ""
+    recommendation: str
 
     @property
     def p_value(self) -> float | None:
         """p of the recommended statistic."""
         return self.tests[self.recommended].p_value if self.recommended else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleResult(PooledTests):
+    """What a sample of events says; its ``mde80`` is where events spread as these do, no less than their standard errors say.
+
+    Attributes
+    ----------
+    caar : float or None
+        Mean CAR; None without a usable event.
+    windows : EventWindows
+    days : DayTable or None
+    bhar : array (events,) or None
+        Buy-and-hold abnormal returns of the used events, where they were asked for.
+    """
+
+    caar: float | None
+    windows: EventWindows
+    days: sample_days.DayTable | None
+    bhar: np.ndarray | None = None
 
 
 def assess_sample(
@@ -138,18 +147,18 @@ def assess_sample(
     """
     used = np.flatnonzero(estimates.is_used)
     if used.size == 0:
-        reason, shared = "no event could be used", (dependence.count_overlaps(estimates), MeanCorrelation(0.0, 0, 0))
+        reason, shared = "no event could be used", dependence.count_overlaps(estimates)
         tests = {name: not_computable(name, reason) for name in STATISTIC_NAMES}
-        return SampleResult(0, None, estimates.windows, tests, None, *shared, None, None, "", reason)
+        none: dict[str, Any] = {"overlap": shared, "correlation": MeanCorrelation(0.0, 0, 0), "tests": tests}
+        return SampleResult(n=0, caar=None, windows=estimates.windows, days=None, recommendation=reason, **none)
     chosen = estimates.select(used)
     sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     overlap = dependence.count_overlaps(chosen)
     correlation = mean_correlation(design, chosen, overlap.n_pairs)
     spread = find_spread(sums, chosen) if with_ranks else None
     more = sample_days.gather_residual_sums(design, chosen, spread, workers=workers, on_progress=on_progress)
-    bhar = None
-    if draws > 0 and not is_activity:
-        bhar = sample_days.buy_and_hold(design, chosen, None if held is None else held[used])
+    compared = None if held is None else held[used]
+    bhar = sample_days.buy_and_hold(design, chosen, compared) if draws > 0 and not is_activity else None
     portfolio = lay_out_portfolio(design, sample_days.total_by_session(design, chosen))
     parts = SampleParts(sums, more, overlap, correlation, bhar, portfolio)
     result = compose_sample(chosen, parts, draws=draws, seed=seed)
@@ -209,21 +218,28 @@ def compose_sample(
     parts : SampleParts
         Gathered here or on several machines: the statistics cannot tell.
     """
-    n, overlap = chosen.car.size, parts.overlap
-    spread = dependence.dependence_factor(parts.correlation.value, n)
+    n, overlap, rbar = chosen.car.size, parts.overlap, parts.correlation.value
     tests = _note_over_rejection(_run_all(chosen, parts, draws=draws, seed=seed), overlap, n)
     recommended, why = recommend_statistic(overlap, n, n_event=chosen.windows.n_event, tests=tests)
-    caar, error, ci90, ci95 = float(chosen.car.mean()), None, None, None
-    if n > 1 and spread < math.inf:
-        error = float(chosen.car.std(ddof=1)) / math.sqrt(n) * spread
-        ci90, ci95 = (interval(caar, error, n - 1, level) for level in (0.90, 0.95))
-    reach: dict[str, Any] = {"statistic": recommended}
-    reach["spread"] = max(1.0, find_scar_spread(chosen)) if n > 1 else 1.0
-    rbar, days = parts.correlation.value, sample_days.tabulate_days(chosen, parts.sums, parts.more)
-    mde80 = parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=rbar, **reach)
-    named = {name: tests[name] for name in STATISTIC_NAMES}
-    said = named, days, overlap, parts.correlation, error, mde80, recommended, why, parts.bhar
-    return SampleResult(n, caar, chosen.windows, *said, ci90, ci95)
+    held: dict[str, Any] = {"overlap": overlap, "correlation": parts.correlation, "bhar": parts.bhar}
+    held |= {"tests": {name: tests[name] for name in STATISTIC_NAMES}, "recommended": recommended}
+    held["days"] = sample_days.tabulate_days(chosen, parts.sums, parts.more)
+    reach: dict[str, Any] = {"statistic": recommended, "spread": max(1.0, find_scar_spread(chosen)) if n > 1 else 1.0}
+    held["mde80"] = parametric.find_detectable_caar(chosen.car_std_error, mean_correlation=rbar, **reach)
+    held |= measure_mean(chosen.car, rbar)
+    return SampleResult(n=n, caar=float(chosen.car.mean()), windows=chosen.windows, recommendation=why, **held)
+
+
+def measure_mean(car: np.ndarray, mean_correlation: float) -> dict[str, Any]:
+    """Standard error and t intervals of a mean CAR under their names; none of one event, or where shared days leave none."""
+    error = math.inf
+    if car.size > 1:
+        spread = dependence.dependence_factor(mean_correlation, car.size)
+        error = float(car.std(ddof=1)) / math.sqrt(car.size) * spread
+    if not error < math.inf:
+        return {}
+    ci90, ci95 = (interval(float(car.mean()), error, car.size - 1, level) for level in (0.90, 0.95))
+    return {"standard_error": error, "ci90": ci90, "ci95": ci95}
 
 
 STATISTIC_NAMES = (
@@ -278,64 +294,64 @@ def _note_over_rejection(tests: dict[str, TestResult], overlap: dependence.Overl
     return tests | {name: tests[name].with_note(note) for name, note in notes.items()}
 
 
-def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: int) -> dict[str, TestResult]:
-    """Every statistic by its name."""
-    n, width, car, sums, rbar = chosen.car.size, chosen.windows.n_event, chosen.car, parts.sums, parts.correlation.value
-    count = parts.more.count
-    aar = np.where(count > 0, parts.more.total / np.maximum(count, 1), np.nan)
-    found = [
+def run_car_tests(
+    car: np.ndarray, scar: np.ndarray, df: np.ndarray, mean_correlation: float, positive_share: float
+) -> list[TestResult]:
+    """The statistics that need no more of the events than their CAR, SCAR and degrees of freedom."""
+    return [
         parametric.cross_sectional_t(car),
         parametric.skewness_adjusted_t(car),
-        *parametric.crude_dependence_t(
-            aar, float(car.mean()), n_event=width, n_parameters=int(np.max(chosen.n_parameters))
-        ),
-        parametric.patell(chosen.scar, chosen.df),
-        parametric.adjusted_patell(chosen.scar, chosen.df, rbar),
-        parametric.bmp(chosen.scar),
-        parametric.kp_bmp(chosen.scar, rbar),
+        parametric.patell(scar, df),
+        parametric.adjusted_patell(scar, df, mean_correlation),
+        parametric.bmp(scar),
+        parametric.kp_bmp(scar, mean_correlation),
         ranks.sign(car),
-        ranks.generalized_sign(car, parts.more.positive_share / n),
+        ranks.generalized_sign(car, positive_share),
         ranks.wilcoxon(car),
     ]
-    if not isinstance(parts.more, sample_days.RankedSums):
-        reason = ranks.ONE_EVENT if n == 1 else "ranks were not asked for"
-        found += [not_computable(name, reason) for name in STATISTIC_NAMES if name.startswith(("corrado", "grank"))]
+
+
+def _run_all(chosen: EventEstimates, parts: SampleParts, *, draws: int, seed: int) -> dict[str, TestResult]:
+    """Every statistic by its name."""
+    n, width, car, sums, more = chosen.car.size, chosen.windows.n_event, chosen.car, parts.sums, parts.more
+    found = run_car_tests(car, chosen.scar, chosen.df, parts.correlation.value, more.positive_share / n)
+    aar, k = np.where(more.count > 0, more.total / np.maximum(more.count, 1), np.nan), np.max(chosen.n_parameters)
+    found += parametric.crude_dependence_t(aar, float(car.mean()), n_event=width, n_parameters=int(k))
+    lacking: dict[str, str] = {}
+    if isinstance(more, sample_days.RankedSums):
+        for name in ("corrado", "corrado_zivney"):
+            found += ranks.cumulative_rank_tests(getattr(more, name), n_event=width, n_events=n, name=name)
+        found += ranks.grank_tests(more.grank, n_events=n)
     else:
-        plain, scaled = (
-            ranks.cumulative_rank_tests(getattr(parts.more, name), n_event=width, n_events=n, name=name)
-            for name in ("corrado", "corrado_zivney")
-        )
-        found += [*plain, scaled[0], *ranks.grank_tests(parts.more.grank, n_events=n)]
+        unranked = (name for name in STATISTIC_NAMES if name.startswith(("corrado", "grank")))
+        lacking |= dict.fromkeys(unranked, ranks.ONE_EVENT if n == 1 else "ranks were not asked for")
     present = sums.portfolio_count > 0
     inflation = 1.0 if chosen.model in WITHOUT_PATELL else float(chosen.car_factor.mean()) / width
     held, counted = parts.portfolio[present], sums.portfolio_count[present]
-    block = dependence.cut_blocks(chosen.session_index, width)
     found += [
         dependence.calendar_time_t(sums.portfolio_total[present] / counted, inflation=inflation),
         dependence.calendar_time_alpha(held[:, 0] / counted, held[:, 1:]),
     ]
+    block, drawn = dependence.cut_blocks(chosen.session_index, width), {"draws": draws, "seed": seed}
     by_block = [
         dependence.two_way_clustered_t(car, chosen.ticker_index, block.label),
         dependence.ibragimov_mueller_t(car, block.label),
     ]
     if draws < 1:
         names = ("sign_flip", "wild_bootstrap", "event_block_bootstrap", "bhar_skewness_adjusted")
-        found += [not_computable(name, "no draws were asked for") for name in names]
+        lacking |= dict.fromkeys(names, "no draws were asked for")
     else:
-        found.append(resampling.sign_flip(car, draws=draws, seed=seed))
-        by_block += [
-            test(car, block.label, draws=draws, seed=seed)
-            for test in (resampling.wild_bootstrap, resampling.event_block_bootstrap)
-        ]
-        found.append(
-            not_computable("bhar_skewness_adjusted", "only returns are held")
-            if parts.bhar is None
-            else resampling.bhar_skewness_adjusted(parts.bhar[np.isfinite(parts.bhar)], draws=draws, seed=seed)
-        )
+        found.append(resampling.sign_flip(car, **drawn))
+        for test in (resampling.wild_bootstrap, resampling.event_block_bootstrap):
+            by_block.append(test(car, block.label, **drawn))
+        if parts.bhar is None:
+            lacking["bhar_skewness_adjusted"] = "only returns are held"
+        else:
+            found.append(resampling.bhar_skewness_adjusted(parts.bhar[np.isfinite(parts.bhar)], **drawn))
     found += [test.with_note(block.note) for test in by_block]
     if chosen.model in WITHOUT_PATELL:
-        found += [not_computable(name, WITHOUT_PATELL[chosen.model]) for name in ("patell", "adjusted_patell")]
-    return {test.name: test for test in found}
+        lacking |= dict.fromkeys(("patell", "adjusted_patell"), WITHOUT_PATELL[chosen.model])
+    return {test.name: test for test in found} | {name: not_computable(name, why) for name, why in lacking.items()}
 
 
 class EventPValues(NamedTuple):
@@ -387,13 +403,10 @@ def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.nda
         return quantile, np.full(ar.shape[0], np.nan)
     own = days.day_factor - 1.0
     cross = np.zeros_like(days.residuals)
-    if has_intercept(days.estimates):
+    if design.has_intercept:
         cross += 1.0 / days.estimates.n_estimation[:, None]
-    for direction, gap in zip(
-        solve_back(list(days.whitened[:, :, 0]), list(days.estimates.cholesky)),
-        read_estimation_regressors(design, days.estimates),
-        strict=True,
-    ):
+    directions = solve_back(list(days.whitened[:, :, 0]), list(days.estimates.cholesky))
+    for direction, gap in zip(directions, read_estimation_regressors(design, days.estimates), strict=True):
         gap *= direction[:, None]
         cross += gap
     refitted = ar / (1.0 + own)

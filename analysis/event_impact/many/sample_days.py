@@ -12,7 +12,13 @@ from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many.each_event import WITHOUT_PATELL
 from event_impact.many.engine import EventEstimates
-from event_impact.many.event_days import WINDOWS_AT_ONCE, EventDays, iterate_event_days, map_event_days
+from event_impact.many.event_days import (
+    WINDOWS_AT_ONCE,
+    EventDays,
+    find_event_sessions,
+    iterate_event_days,
+    map_event_days,
+)
 from event_impact.many.layout import BatchDesign
 
 S = TypeVar("S", "DaySums", "ResidualSums")
@@ -69,20 +75,19 @@ class DaySums(parametric.SumsOfEvents):
         return self.abnormal.n
 
     @classmethod
-    def of(cls, days: EventDays, n_sessions: int) -> Self:
-        """Sums of one chunk of events, on a calendar of ``n_sessions``."""
-        windows = days.estimates.windows
+    def of(cls, days: EventDays) -> Self:
+        """Sums of one chunk of events."""
         cumulative = days.abnormal.cumsum(axis=1)
         std = days.estimates.residual_std[:, None]
-        places = days.estimates.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
+        places, n_sessions = find_event_sessions(days.estimates).ravel(), days.design.outcome.shape[1]
         return cls(
             abnormal=parametric.Moments.of(days.abnormal),
             standardised=parametric.Moments.of(days.standardised),
             cumulative=parametric.Moments.of(cumulative),
             cumulative_standardised=parametric.Moments.of(cumulative / (std * np.sqrt(days.cumulative_factor))),
             positive=(days.abnormal > 0).sum(axis=0),
-            portfolio_total=np.bincount(places.ravel(), weights=days.abnormal.ravel(), minlength=n_sessions),
-            portfolio_count=np.bincount(places.ravel(), minlength=n_sessions),
+            portfolio_total=np.bincount(places, weights=days.abnormal.ravel(), minlength=n_sessions),
+            portfolio_count=np.bincount(places, minlength=n_sessions),
         )
 
 
@@ -129,10 +134,7 @@ def gather_day_sums(
     design: BatchDesign, chosen: EventEstimates, *, workers: int = 1, on_progress: Callable[[int], object] | None = None
 ) -> DaySums:
     """First pass over used events, at least one: their event windows."""
-    n_sessions = design.outcome.shape[1]
-    parts = map_event_days(
-        design, chosen, lambda days: DaySums.of(days, n_sessions), workers=workers, at_once=WINDOWS_AT_ONCE
-    )
+    parts = map_event_days(design, chosen, DaySums.of, workers=workers, at_once=WINDOWS_AT_ONCE)
     return add_up(parts, on_progress)
 
 
@@ -180,8 +182,7 @@ def add_up(parts: Iterable[S], on_progress: Callable[[int], object] | None) -> S
 
 def total_by_session(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Sum over the events of their outcome on every calendar session of their event window; parts add up."""
-    windows = chosen.windows
-    at = chosen.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
+    at = find_event_sessions(chosen)
     outcome = design.outcome[chosen.ticker_index[:, None], at]
     return np.bincount(at.ravel(), weights=outcome.ravel(), minlength=design.outcome.shape[1])
 
@@ -198,12 +199,9 @@ def buy_and_hold(design: BatchDesign, chosen: EventEstimates, held: np.ndarray |
         What the comparison earned over each window (the benchmark, a matched firm, a portfolio of them), in place of
         the model's expectation.
     """
-    windows = chosen.windows
     bhar = np.empty(chosen.car.size)
-    places = np.arange(windows.event_first, windows.event_last + 1)
     for days in iterate_event_days(design, chosen, WINDOWS_AT_ONCE):
-        at = days.estimates.session_index[:, None] + places
-        ticker = days.estimates.ticker_index
+        at, ticker = find_event_sessions(days.estimates), days.estimates.ticker_index
         taken_off = design.subtracted[np.minimum(ticker, design.subtracted.shape[0] - 1)[:, None], at]
         realised = design.outcome[ticker[:, None], at] + taken_off
         compared = np.prod(1 + realised - days.abnormal, axis=1) if held is None else 1 + held[days.positions]
@@ -213,9 +211,7 @@ def buy_and_hold(design: BatchDesign, chosen: EventEstimates, held: np.ndarray |
 
 def hold_shares(returns: np.ndarray, rows: np.ndarray, chosen: EventEstimates) -> np.ndarray:
     """What holding row ``rows[i]`` of the returns over event i's window earned; NaN where a return is missing."""
-    windows = chosen.windows
-    at = chosen.session_index[:, None] + np.arange(windows.event_first, windows.event_last + 1)
-    return np.asarray(np.prod(1 + returns[rows[:, None], at], axis=1) - 1)
+    return np.asarray(np.prod(1 + returns[rows[:, None], find_event_sessions(chosen)], axis=1) - 1)
 
 
 def tabulate_days(chosen: EventEstimates, sums: DaySums, more: ResidualSums) -> DayTable:
@@ -224,25 +220,23 @@ def tabulate_days(chosen: EventEstimates, sums: DaySums, more: ResidualSums) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         has_patell = chosen.model not in WITHOUT_PATELL and (chosen.df > 2).all()
         patell_scale = math.sqrt(float((chosen.df / (chosen.df - 2.0)).sum())) if has_patell else math.nan
-    share = more.positive_share / n
+    share, none = more.positive_share / n, np.full(windows.n_event, np.nan)
+    sign = (sums.positive - n * share) / math.sqrt(n * share * (1 - share)) if 0 < share < 1 else none
+    ranked = ranks.day_rank_statistics(more.corrado)[-none.size :] if isinstance(more, RankedSums) else none
     columns = {
         "aar_t": sums.abnormal.t,
         "aar_patell": n * sums.standardised.mean / patell_scale,
         "aar_bmp": sums.standardised.t,
-        "aar_corrado": np.full(windows.n_event, np.nan),
-        "aar_generalized_sign": (sums.positive - n * share) / math.sqrt(n * share * (1 - share))
-        if 0 < share < 1
-        else np.full(windows.n_event, np.nan),
+        "aar_corrado": ranked,
+        "aar_generalized_sign": sign,
         "caar_t": sums.cumulative.t,
         "caar_patell": n * sums.cumulative_standardised.mean / patell_scale,
         "caar_bmp": sums.cumulative_standardised.t,
     }
-    if isinstance(more, RankedSums):
-        columns["aar_corrado"] = ranks.day_rank_statistics(more.corrado)[-windows.n_event :]
     with_p: dict[str, np.ndarray] = {"positive_share": sums.positive / n}
     for name, values in columns.items():
-        is_t = name.endswith(("_t", "_bmp"))
-        with_p[name] = values
-        with_p[f"{name}_p"] = 2.0 * (stdtr(max(n - 1, 1), -np.abs(values)) if is_t else ndtr(-np.abs(values)))
-    rel_session = np.arange(windows.event_first, windows.event_last + 1)
-    return DayTable(rel_session, n, sums.abnormal.mean, sums.cumulative.mean, with_p)
+        is_t, least = name.endswith(("_t", "_bmp")), -np.abs(values)
+        with_p |= {name: values, f"{name}_p": 2.0 * (stdtr(max(n - 1, 1), least) if is_t else ndtr(least))}
+    return DayTable(
+        np.arange(windows.event_first, windows.event_last + 1), n, sums.abnormal.mean, sums.cumulative.mean, with_p
+    )

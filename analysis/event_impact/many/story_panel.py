@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, zip_longest
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,21 +25,21 @@ from event_impact.inference.parametric import interval, is_inside
 from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many import resampling
-from event_impact.many.dependence import Overlap, calendar_time_t, dependence_factor, two_way_clustered_t
+from event_impact.many.dependence import Overlap, calendar_time_t, two_way_clustered_t
 from event_impact.many.residual_correlation import FEWEST_SHARED_SESSIONS, MeanCorrelation
-from event_impact.many.sample import SampleResult, recommend_statistic
+from event_impact.many.sample import PooledTests, measure_mean, recommend_statistic, run_car_tests
 from event_impact.market.opened import OpenedStory
 
 FEWEST_POOLED = 10
 """Fewer stories are listed one by one: a mean of them says more about the choice than about such stories."""
 SHORTEST_PATH = 5
 """Sessions after the event that every story of the path must have; later stories are left out."""
-EQUAL_LENGTHS_ONLY = ("crude_dependence_t", "corrado")
 PANEL_STATISTICS = (
     "bmp", "kp_bmp", "cross_sectional_t", "skewness_adjusted_t", "patell", "adjusted_patell", "calendar_time_t",
     "two_way_clustered_t", "wild_bootstrap", "sign_flip", "wilcoxon", "sign", "generalized_sign", "grank_t",
     "crude_dependence_t", "corrado",
 )  # fmt: skip
+"""The last two are defined for windows of one length only, which is said in their place."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class StoryWindow:
     df: int
     residuals: pd.Series
     residual_std: float
+
+    @property
+    def scar(self) -> float:
+        """The estimate in standard errors."""
+        return self.estimate / self.standard_error
 
     @property
     def length(self) -> int:
@@ -111,50 +117,27 @@ def cut_window(abnormal: AbnormalReturns, window: tuple[int, int], *, story: str
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class PooledEffect:
+@dataclass(frozen=True, kw_only=True)
+class PooledEffect(PooledTests):
     """What a sample of stories says together; the numbers are None where it is too small to be pooled.
+
+    Its ``mde80`` is from the standard errors of the stories alone.
 
     Attributes
     ----------
-    n : int
-        Stories.
     estimate : float or None
         Equally weighted mean of the cumulative abnormal returns.
-    standard_error : float or None
-        From their spread, times sqrt((1 + (N - 1) rbar)/(1 - rbar)) for shared days.
     weighted_estimate, weighted_error : float or None
         Mean weighted by 1/SE^2 of each story, and its standard error from the stories' own; it trusts the
         ordinary variance of each share and is shown beside, never tested.
-    mde80 : float or None
-        Smallest effect, common to all stories, that the recommended statistic would see four times in five at 5 %,
-        from the standard errors of the stories alone.
-    tests : dict of str to TestResult
-    recommended, recommendation : str
-        The statistic to read first, and why.
     note : str
         Why there is no number.
     """
 
-    n: int
-    estimate: float | None
-    standard_error: float | None
-    ci90: tuple[float, float] | None
-    ci95: tuple[float, float] | None
-    weighted_estimate: float | None
-    weighted_error: float | None
-    mde80: float | None
-    tests: dict[str, TestResult]
-    overlap: Overlap
-    correlation: MeanCorrelation
-    recommended: str
-    recommendation: str
+    estimate: float | None = None
+    weighted_estimate: float | None = None
+    weighted_error: float | None = None
     note: str = ""
-
-    @property
-    def p_value(self) -> float | None:
-        """p of the recommended statistic."""
-        return self.tests[self.recommended].p_value if self.recommended else None
 
 
 def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewest: int = FEWEST_POOLED) -> PooledEffect:
@@ -172,100 +155,85 @@ def pool_windows(members: Sequence[StoryWindow], *, draws: int, seed: int, fewes
     PooledEffect
         With its ``note`` where nothing is pooled.
     """
-    overlap, correlation = count_story_overlaps(members), correlate_stories(members)
-    n = len(members)
+    n, correlation = len(members), correlate_stories(members)
+    held: dict[str, Any] = {"n": n, "overlap": count_story_overlaps(members), "correlation": correlation}
     if n < max(fewest, 2):
         note = f"{n} {'story' if n == 1 else 'stories'}; at least {max(fewest, 2)} are pooled"
-        empty = {name: not_computable(name, note) for name in PANEL_STATISTICS}
-        nothing = (None,) * 7
-        return PooledEffect(n, *nothing, empty, overlap, correlation, "", note, note)
+        tests = {name: not_computable(name, note) for name in PANEL_STATISTICS}
+        return PooledEffect(tests=tests, recommendation=note, note=note, **held)
     tests = _run_tests(members, correlation.value, draws=draws, seed=seed)
     longest = max(m.length for m in members)
-    recommended, why = recommend_statistic(overlap, n, n_event=longest, tests=tests)
-    why = why.replace(f"windows of {longest}", f"windows of 1 to {longest} sessions")
-    car = np.array([m.estimate for m in members])
-    error = float(car.std(ddof=1)) / math.sqrt(n) * dependence_factor(correlation.value, n)
-    errors = np.array([m.standard_error for m in members])
+    recommended, why = recommend_statistic(held["overlap"], n, n_event=longest, tests=tests)
+    car, errors = _stack(members, "estimate"), _stack(members, "standard_error")
     weights = 1.0 / np.square(errors)
     spread = math.sqrt(max(1.0 + (n - 1) * correlation.value, 0.0))
     return PooledEffect(
-        n=n, estimate=float(car.mean()), standard_error=error, ci90=interval(float(car.mean()), error, n - 1, 0.90),
-        ci95=interval(float(car.mean()), error, n - 1, 0.95),
-        weighted_estimate=float((weights * car).sum() / weights.sum()),
-        weighted_error=spread / math.sqrt(float(weights.sum())),
+        estimate=float(car.mean()), weighted_estimate=float((weights * car).sum() / weights.sum()),
+        weighted_error=spread / math.sqrt(float(weights.sum())), tests=tests,
         mde80=parametric.find_detectable_caar(errors, mean_correlation=correlation.value, statistic=recommended),
-        tests=tests, overlap=overlap, correlation=correlation,
-        recommended=recommended if tests[recommended].p_value is not None else "", recommendation=why,
+        recommended=recommended if tests[recommended].p_value is not None else "",
+        recommendation=why.replace(f"windows of {longest}", f"windows of 1 to {longest} sessions"),
+        **held, **measure_mean(car, correlation.value),
     )  # fmt: skip
 
 
+def _stack(members: Sequence[StoryWindow], name: str) -> np.ndarray:
+    """One number of every story."""
+    return np.array([getattr(m, name) for m in members], dtype=float)
+
+
 def _run_tests(members: Sequence[StoryWindow], rbar: float, *, draws: int, seed: int) -> dict[str, TestResult]:
-    car = np.array([m.estimate for m in members])
-    scar = car / np.array([m.standard_error for m in members])
-    df = np.array([m.df for m in members], dtype=float)
+    car, scar = _stack(members, "estimate"), _stack(members, "scar")
     ticker = np.unique([m.ticker for m in members], return_inverse=True)[1]
     block = label_story_blocks(members)
     share = float(np.mean([(m.residuals > 0).mean() for m in members]))
     inflation = float(np.mean([(m.standard_error / m.residual_std) ** 2 / m.length for m in members]))
+    # standardised residuals, counted back from the event, with SCAR / sd(SCAR) as the last day
+    backwards = (m.residuals.to_numpy()[::-1] / m.residual_std for m in members)
+    days = np.array([*zip_longest(*backwards, fillvalue=np.nan)])[::-1].T
+    scaled = scar[:, None] / (float(scar.std(ddof=1)) or 1.0)
+    ranked = ranks.rank_days(days, np.isfinite(days).sum(axis=1), [scaled])[0]
     by_day = pd.concat([pd.Series(m.abnormal, index=m.sessions) for m in members])
     found = [
-        parametric.bmp(scar),
-        parametric.kp_bmp(scar, rbar),
-        parametric.cross_sectional_t(car),
-        parametric.skewness_adjusted_t(car),
-        parametric.patell(scar, df),
-        parametric.adjusted_patell(scar, df, rbar),
+        *run_car_tests(car, scar, _stack(members, "df"), rbar, share),
         calendar_time_t(by_day.groupby(level=0).mean().to_numpy(), inflation=inflation),
         two_way_clustered_t(car, ticker, block),
         resampling.wild_bootstrap(car, block, draws=draws, seed=seed),
         resampling.sign_flip(car, draws=draws, seed=seed),
-        ranks.wilcoxon(car),
-        ranks.sign(car),
-        ranks.generalized_sign(car, share),
-        ranks.grank_tests(_rank_with_residuals(members, scar), n_events=len(members))[0],
+        ranks.grank_tests(ranked, n_events=len(members))[0],
     ]
-    found += [not_computable(name, "is defined for windows of one length only") for name in EQUAL_LENGTHS_ONLY]
-    return {test.name: test for test in found}
+    named = {test.name: test for test in found}
+    reason = "is defined for windows of one length only"
+    return {name: named.get(name) or not_computable(name, reason) for name in PANEL_STATISTICS}
 
 
-def _rank_with_residuals(members: Sequence[StoryWindow], scar: np.ndarray) -> ranks.RankSums:
-    """Standardised residuals, counted back from the event, with SCAR / sd(SCAR) as the last day."""
-    longest = max(len(m.residuals) for m in members)
-    days = np.full((len(members), longest), np.nan)
-    for row, member in enumerate(members):
-        days[row, longest - len(member.residuals) :] = member.residuals.to_numpy() / member.residual_std
-    spread = float(scar.std(ddof=1))
-    scaled = scar[:, None] / (spread if spread > 0 else 1.0)
-    return ranks.rank_days(days, np.isfinite(days).sum(axis=1), [scaled])[0]
-
-
-def shared_days(one: StoryWindow, other: StoryWindow) -> int:
-    """Calendar days that two event windows share."""
-    return len(one.sessions.intersection(other.sessions))
+def pair_stories(members: Sequence[StoryWindow]) -> list[tuple[StoryWindow, StoryWindow, int]]:
+    """Every two stories whose event windows share calendar days, and how many."""
+    pairs = ((a, b, len(a.sessions.intersection(b.sessions))) for a, b in combinations(members, 2))
+    return [pair for pair in pairs if pair[2]]
 
 
 def count_story_overlaps(members: Sequence[StoryWindow]) -> Overlap:
     """How the stories share firms and days."""
     first = pd.Series([m.sessions[0] for m in members], dtype="datetime64[ns]")
-    pairs = [(a, b) for a, b in combinations(members, 2) if shared_days(a, b)]
+    pairs = pair_stories(members)
     return Overlap(
         n_sessions=first.nunique(),
         n_tickers=len({m.ticker for m in members}),
         n_sharing_session=int(first.duplicated(keep=False).sum()),
         n_pairs=len(pairs),
-        n_same_firm_pairs=sum(a.ticker == b.ticker for a, b in pairs),
+        n_same_firm_pairs=sum(a.ticker == b.ticker for a, b, _ in pairs),
         n_in_estimation=count_in_estimation(members, members),
     )
 
 
 def count_in_estimation(members: Sequence[StoryWindow], stories: Sequence[StoryWindow]) -> int:
     """Members whose estimation window, which ends before their own sessions, holds one of a story of the same firm."""
-    inside = 0
-    for member in members:
-        own = [o for o in stories if o.ticker == member.ticker]
-        low, high = member.residuals.index[0], member.residuals.index[-1]
-        inside += any(((o.sessions >= low) & (o.sessions <= high)).any() for o in own)
-    return inside
+    spans = [(m, m.residuals.index[0], m.residuals.index[-1]) for m in members]
+    return sum(
+        any(o.ticker == m.ticker and ((o.sessions >= low) & (o.sessions <= high)).any() for o in stories)
+        for m, low, high in spans
+    )
 
 
 def correlate_stories(members: Sequence[StoryWindow]) -> MeanCorrelation:
@@ -274,12 +242,8 @@ def correlate_stories(members: Sequence[StoryWindow]) -> MeanCorrelation:
     rho_ij from the residuals on shared calendar days (1 for one firm, 0 below 20 days), o_ij the
     calendar days that both windows hold; with equal windows the weight is the engine's o_ij / W.
     """
-    n, total, count, short = len(members), 0.0, 0, 0
-    for one, other in combinations(members, 2):
-        days = shared_days(one, other)
-        if not days:
-            continue
-        count += 1
+    n, pairs, total, short = len(members), pair_stories(members), 0.0, 0
+    for one, other, days in pairs:
         rho = 1.0
         if one.ticker != other.ticker:
             both = one.residuals.index.intersection(other.residuals.index)
@@ -287,7 +251,7 @@ def correlate_stories(members: Sequence[StoryWindow]) -> MeanCorrelation:
             short += is_short
             rho = 0.0 if is_short else float(np.corrcoef(one.residuals[both], other.residuals[both])[0, 1])
         total += rho * days / math.sqrt(one.length * other.length)
-    return MeanCorrelation(2.0 * total / (n * (n - 1)) if n > 1 else 0.0, count, short)
+    return MeanCorrelation(2.0 * total / (n * (n - 1)) if n > 1 else 0.0, len(pairs), short)
 
 
 def label_story_blocks(members: Sequence[StoryWindow]) -> np.ndarray:
@@ -295,7 +259,7 @@ def label_story_blocks(members: Sequence[StoryWindow]) -> np.ndarray:
     block = np.arange(len(members))
     for i, one in enumerate(members):
         for j in range(i):
-            if shared_days(one, members[j]):
+            if pair_stories((one, members[j])):
                 block[block == block[i]] = block[j]
     return np.unique(block, return_inverse=True)[1]
 
@@ -315,10 +279,9 @@ def leave_out_stories(members: Sequence[StoryWindow]) -> tuple[LeftOutStory, ...
     found = []
     for own in members:
         rest = [m for m in members if m is not own]
-        car = np.array([m.estimate for m in rest])
-        scar = car / np.array([m.standard_error for m in rest])
+        mean, scar = float(_stack(rest, "estimate").mean()), _stack(rest, "scar")
         adjusted = parametric.kp_bmp(scar, correlate_stories(rest).value)
-        found.append(LeftOutStory(own.story, float(car.mean()), parametric.bmp(scar).p_value, adjusted.p_value))
+        found.append(LeftOutStory(own.story, mean, parametric.bmp(scar).p_value, adjusted.p_value))
     return tuple(found)
 
 
@@ -328,7 +291,7 @@ def measure_spread(members: Sequence[StoryWindow]) -> TestResult:
     Effects of either sign cancel in a mean; here they add up. A variance that rises at the event counts too.
     """
     null = "no story moved: the standardised effects spread like ordinary windows"
-    scar = np.array([m.estimate / m.standard_error for m in members])
+    scar = _stack(members, "scar")
     if not scar.size:
         return not_computable("dispersion", "no story is measured", null=null)
     total, n = float(scar @ scar), scar.size
@@ -362,11 +325,11 @@ class ShrunkEffect:
 
 def shrink_story(members: Sequence[StoryWindow], story: str) -> ShrunkEffect | None:
     """Empirical Bayes for one story, the others as its prior (DerSimonian and Laird 1986); None without two others."""
-    own = next((m for m in members if m.story == story), None)
     rest = [m for m in members if m.story != story]
-    if own is None or len(rest) < 2:
+    if not 2 <= len(rest) < len(members):
         return None
-    x, variance = np.array([m.estimate for m in rest]), np.array([m.standard_error for m in rest]) ** 2
+    (own,) = (m for m in members if m.story == story)
+    x, variance = _stack(rest, "estimate"), _stack(rest, "standard_error") ** 2
     weight = 1.0 / variance
     excess = weight @ np.square(x - weight @ x / weight.sum()) - (len(rest) - 1)
     between = max(0.0, float(excess / (weight.sum() - weight @ weight / weight.sum())))
@@ -379,9 +342,7 @@ def shrink_story(members: Sequence[StoryWindow], story: str) -> ShrunkEffect | N
     )
 
 
-def decide_pooled_outcome(
-    pooled: PooledEffect | SampleResult, *, significance: float, bound: float, is_confirmed: bool
-) -> str:
+def decide_pooled_outcome(pooled: PooledTests, *, significance: float, bound: float, is_confirmed: bool) -> str:
     """The outcome of a pooled effect, by the rule of single studies with the recommended p.
 
     ``borderline``: p from the level to twice the level, while the 95 % interval of the mean excludes zero.
@@ -498,11 +459,6 @@ class PanelStory:
         return self.measured.close_to_close
 
     @property
-    def is_control(self) -> bool:
-        """Whether nobody denied the report."""
-        return self.story.denied == "no"
-
-    @property
     def note(self) -> str:
         """What a reader must know of its figures."""
         fit = self.abnormal.fit
@@ -541,12 +497,12 @@ class StoryPanel:
     @cached_property
     def denied(self) -> tuple[PanelStory, ...]:
         """Stories whose report was denied, in whole or in part, by event session."""
-        return tuple(s for s in self.stories if not s.is_control)
+        return tuple(s for s in self.stories if s.story.denied != "no")
 
     @cached_property
     def controls(self) -> tuple[PanelStory, ...]:
         """Stories that nobody denied."""
-        return tuple(s for s in self.stories if s.is_control)
+        return tuple(s for s in self.stories if s.story.denied == "no")
 
     @property
     def inputs(self) -> dict[str, str]:

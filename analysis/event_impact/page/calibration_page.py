@@ -44,6 +44,7 @@ def render_calibration(found: FirmCalibration) -> str:
         cells += [_show(source, exhibit) for source, exhibit in exhibits.items()]
         cells.append(new_markdown_cell(text))
     cut = f"before {subject.before.date()} ({subject.story})" if subject.before is not None else "to the last session"
+    span = f"{found.sessions[0].date()} to {found.sessions[-1].date()}"
     page = render_page(
         new_notebook(cells=cells),
         PageFacts(
@@ -51,7 +52,7 @@ def render_calibration(found: FirmCalibration) -> str:
             kicker=f"Calibration \u00b7 {subject.ticker} \u00b7 market model on {subject.benchmark}",
             facts=(
                 ("listing", name_listing(subject.ticker, subject.exchange)),
-                ("sessions", f"{format_count(found.n_sessions)}, {found.first.date()} to {found.last.date()}, {cut}"),
+                ("sessions", f"{format_count(len(found.sessions))}, {span}, {cut}"),
                 ("windows", f"{found.estimation_sessions} sessions, gap {found.gap_sessions}"),
                 ("draws", f"{format_count(found.n_draws)}, seed {found.seed}"),
                 ("figures", found.vintage),

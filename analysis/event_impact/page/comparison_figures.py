@@ -36,7 +36,7 @@ def draw_peers(spillover: Spillover, firm_name: str) -> Drawing:
 
 def list_others(spillover: Spillover) -> list[PeerEstimate]:
     """Peers of the firm's calendar, then listings abroad."""
-    return [*spillover.peers, *(f.estimate for f in spillover.foreign)]
+    return [*spillover.peers, *spillover.foreign]
 
 
 def _show_peer(peer: PeerEstimate) -> EffectRow:

@@ -86,16 +86,15 @@ FOREIGN_LABELS = form.read_labels("spillover_tables.foreign_labels")
 def tabulate_foreign(spillover: Spillover) -> TableExhibit:
     """Coefficients of listings that trade at other hours."""
     rows: list[dict[str, object]] = []
-    for found in spillover.foreign:
-        peer, abnormal = found.estimate, found.estimate.abnormal
-        if abnormal is None:
+    for peer in spillover.foreign:
+        if peer.abnormal is None:
             rows.append({"ticker": peer.ticker, "quantity": "estimate", "note": peer.note})
             continue
-        fit = abnormal.fit
+        fit = peer.abnormal.fit
         held = [
             *zip(fit.coefficients.index, fit.coefficients.tolist(), fit.coefficient_errors.tolist(), strict=True),
-            ("lead_check_t", found.lead_t, None),
-            ("n_irregular", float(found.n_irregular), None),
+            ("lead_check_t", peer.lead_t, None),
+            ("n_irregular", float(peer.n_irregular), None),
             ("n_estimation", float(fit.n_estimation), None),
             ("abnormal_return", peer.estimate, peer.standard_error),
         ]

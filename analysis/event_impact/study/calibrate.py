@@ -11,9 +11,10 @@ from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories
 from event_impact.events.sessions import align_story
 from event_impact.inference import calibration
+from event_impact.inference.calibration import calibrate_history
 from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PROCESSES, Process
-from event_impact.market.returns import ReturnPanel, load_panel
-from event_impact.market.snapshot import PriceStore, open_source, read_manifest
+from event_impact.market.returns import load_panel
+from event_impact.market.snapshot import open_source, read_manifest
 
 INJECTED = (-0.02, -0.03)
 """Effects added to every own session to measure power, fractions."""
@@ -67,33 +68,33 @@ def calibrate_firm(
         If the firm is unknown or has too few sessions with complete windows.
     """
     subject = find_subject(root, ticker)
-    store = open_source(source, root.data, (subject.ticker, subject.benchmark))
+    store = open_source(source, root.data, names := (ticker, subject.benchmark))
     progress(f"history of {ticker}")
-    panel, y, design, dates = _load_series(store, subject)
+    last = min(store.load(name, subject.exchange).frame.index[-1] for name in names)
+    panel = load_panel(store, ticker, benchmark=subject.benchmark, exchange=subject.exchange, as_of=last.date())
+    returns = panel.returns["close_to_close"].dropna()
+    if subject.before is not None:
+        returns = returns[returns.index < subject.before]
+    y, market = (returns[name].to_numpy() for name in names)
     sessions = np.arange(estimation_sessions + gap_sessions, len(y))
     if len(sessions) < MIN_SESSIONS:
-        said = f"{ticker} has {max(len(sessions), 0)} sessions with complete windows; {MIN_SESSIONS} are needed."
+        said = f"{ticker} has {len(sessions)} sessions with complete windows; {MIN_SESSIONS} are needed."
         raise DataError(said, "Use a source with a longer history.")
+    design = np.column_stack([np.ones(len(y)), market])
     history = calibration.FirmHistory(y, design, sessions, estimation_sessions, gap_sessions)
-    power = [
-        calibration.calibrate_history(history, levels=(0.05,), effect=effect).assign(effect=effect)
-        for effect in INJECTED
-    ]
+    power = [calibrate_history(history, levels=(0.05,), effect=each).assign(effect=each) for each in INJECTED]
     progress(f"simulations: {n_draws} draws of each process")
     effects = (0.0, *(effect / RESIDUAL_STD for effect in SIMULATED_EFFECTS))
     lengths: Any = {"estimation_length": estimation_sessions, "seed": seed}
     return calibration.FirmCalibration(
         subject=subject,
         vintage=panel.vintage,
-        inputs=panel.inputs,
         estimation_sessions=estimation_sessions,
         gap_sessions=gap_sessions,
         n_draws=n_draws,
         seed=seed,
-        n_sessions=len(sessions),
-        first=dates[sessions[0]],
-        last=dates[sessions[-1]],
-        sizes=calibration.calibrate_history(history),
+        sessions=pd.DatetimeIndex(returns.index[sessions]),
+        sizes=calibrate_history(history),
         power=pd.concat(power, ignore_index=True),
         rule_power=calibration.calibrate_power(history),
         windows=calibration.history_window_rates(history, WINDOWS, levels=(0.05,)),
@@ -103,18 +104,3 @@ def calibrate_firm(
             WINDOW_PROCESSES, WINDOW_LENGTHS, n_draws=max(n_draws // 2, 100), gap=gap_sessions, **lengths
         ),
     )
-
-
-def _load_series(
-    store: PriceStore, subject: calibration.Subject
-) -> tuple[ReturnPanel, np.ndarray, np.ndarray, pd.DatetimeIndex]:  # fmt: skip
-    """Usable close-to-close returns of firm and benchmark before the cut, consecutive."""
-    last = min(store.load(name, subject.exchange).frame.index[-1] for name in (subject.ticker, subject.benchmark))
-    panel = load_panel(
-        store, subject.ticker, benchmark=subject.benchmark, exchange=subject.exchange, as_of=last.date()
-    )  # fmt: skip
-    returns = panel.returns["close_to_close"].dropna()
-    if subject.before is not None:
-        returns = returns[returns.index < subject.before]
-    y, market = returns[subject.ticker].to_numpy(), returns[subject.benchmark].to_numpy()
-    return panel, y, np.column_stack([np.ones(len(y)), market]), pd.DatetimeIndex(returns.index)

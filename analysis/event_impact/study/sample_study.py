@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from event_impact.base.config import STORY_PATTERN
 from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, StudyError
 from event_impact.base.result import record_of
@@ -30,7 +30,6 @@ from event_impact.study.record import Provenance
 from event_impact.study.study import read_cells
 
 REGISTRY, SNAPSHOT = "registry", "snapshot"
-SAMPLE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MOST_PLACEBO_DATES, MOST_PLACEBO_FITS = 99, 20_000
 CONFIRMED = 0.10
 """Largest rank p among placebo dates that confirms a detection."""
@@ -61,6 +60,15 @@ class SampleStudy:
         As :data:`DEFAULTS` names them: those of ``impact batch``, lists separated by commas. ``returns="snapshot"`` with
         ``events="registry"`` takes the embedded prices and the registered stories.
 
+    Attributes
+    ----------
+    title : str
+        What the page is called.
+    as_of : datetime.date
+        The last session of the returns.
+    arguments, parameters : dict of str to object
+        The parameters as they were asked for.
+
     Raises
     ------
     StudyError
@@ -77,24 +85,22 @@ class SampleStudy:
     _offered: "SampleStudy | None" = None
 
     def __init__(self, *, root: str | Path | None = None, **parameters: Any) -> None:
-        self.parameters = asked = _settle(parameters)
+        self.arguments = self.parameters = asked = _settle(parameters)
         self.root = find_root(root)
         self._tables = Tables(self.root.data)
-        self.name, self.path_window = asked["name"], asked["path"]
-        self.bound, self.significance = asked["equivalence_bound"], asked["significance"]
-        if not SAMPLE_NAME.fullmatch(self.name):
+        self.name, self.title = asked["name"], f"Sample {asked['name']}"
+        if not STORY_PATTERN.fullmatch(self.name):
             raise ConfigError(f"{self.name!r} is no name of a sample.", "Use lower-case letters, digits and hyphens.")
-        self.request = BatchRequest(
-            returns=Path(asked["returns"]), events=Path(asked["events"]), out=Path(),
-            windows=tuple(asked["windows"].split(",")),
-            traits=tuple(filter(None, asked["traits"].split(","))),
-            controls=tuple(filter(None, asked["controls"].split(","))),
-            calendar=asked["calendar"] or None, group=asked["group"] or None,
-            factors=Path(asked["factors"]) if asked["factors"] else None, **{name: asked[name] for name in PASSED_ON},
-        )  # fmt: skip
+        held: dict[str, Any] = {name: asked[name] for name in PASSED_ON}
+        held |= {name: tuple(filter(None, asked[name].split(","))) for name in ("traits", "controls")}
+        held |= {name: asked[name] or None for name in ("calendar", "group")}
+        held |= {"out": Path(), "factors": Path(asked["factors"]) if asked["factors"] else None}
+        windows, (returns, events) = tuple(asked["windows"].split(",")), (Path(asked[k]) for k in ("returns", "events"))
+        self.request = BatchRequest(returns, events, windows=windows, **held)
         self.opened: OpenedBatch = open_batch(self.request, contextlib.ExitStack(), frames=self._read_registry())
         if self.opened.panel is None:
             raise ConfigError("A page is made in one process.", "Leave --scheduler out, or take fewer shares.")
+        self.as_of: date = pd.Timestamp(self.opened.panel.sessions[-1]).date()
 
     @classmethod
     def from_cell(cls, cell: Mapping[str, Any]) -> "SampleStudy":
@@ -126,18 +132,6 @@ class SampleStudy:
         return wide[is_held].mask(is_lost), pd.DataFrame(rows, columns=["event_id", "ticker", "session"])
 
     @property
-    def title(self) -> str:
-        """What the page is called."""
-        return f"Sample {self.name}"
-
-    @property
-    def as_of(self) -> date:
-        """The last session of the returns."""
-        assert self.opened.panel is not None
-        last: date = pd.Timestamp(self.opened.panel.sessions[-1]).date()
-        return last
-
-    @property
     def heading(self) -> tuple[str, str]:
         """The first fact at the head of a page."""
         return "events", f"{len(self.opened.placed.frame)} given, {self.works[0].result.n} used"
@@ -149,11 +143,6 @@ class SampleStudy:
         files = [path for path in (self.request.returns, self.request.events, self.request.factors) if path is not None]
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The parameters as they were asked for."""
-        return self.parameters
-
     @cached_property
     def works(self) -> list[WindowWork]:
         """Every window, estimated and tested."""
@@ -162,7 +151,7 @@ class SampleStudy:
     @cached_property
     def path(self) -> WindowWork:
         """The window of the average path."""
-        return self.opened.work(self.path_window)
+        return self.opened.work(self.parameters["path"])
 
     @cached_property
     def placebo(self) -> PlaceboDates:
@@ -183,11 +172,12 @@ class SampleStudy:
     def view(self) -> SampleView:
         """Everything that the page shows."""
         is_confirmed = self.placebo.p_value is not None and self.placebo.p_value < CONFIRMED
-        rule: dict[str, Any] = {"significance": self.significance, "bound": self.bound, "is_confirmed": is_confirmed}
+        bound, level = self.parameters["equivalence_bound"], self.parameters["significance"]
+        rule: dict[str, Any] = {"significance": level, "bound": bound, "is_confirmed": is_confirmed}
         outcomes = [decide_pooled_outcome(work.result, **rule) for work in self.works]
         return SampleView(
             self.name, self.opened, self.works, self.path, outcomes, self.placebo, self.left_out,
-            self.described.sample, self.significance,
+            self.described.sample, level,
         )  # fmt: skip
 
     @cached_property

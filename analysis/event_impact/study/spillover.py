@@ -1,5 +1,6 @@
 """The steps of the spillover notebook: the other firms of a story on the day of its event."""
 
+import contextlib
 import dataclasses
 from functools import partial
 
@@ -43,28 +44,26 @@ def _measure(opened: OpenedStory, design: Design, session: pd.Timestamp) -> Abno
 
 
 def _measure_near(opened: OpenedStory, peer: Peer) -> peer_tests.PeerEstimate:
-    facts = {"role": peer.role, "exchange": peer.exchange}
     try:
         session, returns = opened.timing.event_session, load_beside(opened, peer.ticker).returns[HEADLINE_KIND]
         abnormal = measure_session(opened, returns, peer.ticker, session)
         news = opened.news_of(peer.ticker).label_of(session)
-        return peer_tests.measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
+        return peer_tests.measure_peer(abnormal, peer, own_news=news)
     except (DataError, EstimationError) as error:
-        return peer_tests.lacking_peer(peer.ticker, **facts, reason=_explain_lack(opened, peer, error.message))
+        return _lack(opened, peer, error.message)
 
 
-def _explain_lack(opened: OpenedStory, peer: Peer, message: str) -> str:
-    """The reason of a missing estimate, with the extent of the figures where there are any."""
-    try:
+def _lack(opened: OpenedStory, peer: Peer, message: str) -> peer_tests.PeerEstimate:
+    """A listing without an estimate: the reason, with the extent of the figures where there are any."""
+    with contextlib.suppress(DataError):
         held = opened.store.load(peer.ticker, peer.exchange).frame.index
-    except DataError:
-        return message
-    return f"{message} The figures of {peer.ticker} run from {held[0].date()} to {held[-1].date()}."
+        message += f" The figures of {peer.ticker} run from {held[0].date()} to {held[-1].date()}."
+    return peer_tests.PeerEstimate(peer.ticker, peer.role, peer.exchange, note=message)
 
 
-def _measure_foreign(opened: OpenedStory, peer: Peer) -> peer_tests.ForeignListing:
+def _measure_foreign(opened: OpenedStory, peer: Peer) -> peer_tests.PeerEstimate:
     """A listing of another calendar, its sessions matched by their closing hours."""
-    facts, home_exchange = {"role": peer.role, "exchange": peer.exchange}, opened.story.exchange
+    home_exchange = opened.story.exchange
     try:
         own = align_story(dataclasses.replace(opened.timing.story, exchange=peer.exchange))
         matched = match_sessions(load_hours(peer.exchange).schedule["close"], opened.timing.hours.schedule["close"])
@@ -81,14 +80,13 @@ def _measure_foreign(opened: OpenedStory, peer: Peer) -> peer_tests.ForeignListi
         designs = (design(benchmark=opened.benchmark, has_lead=has_lead) for has_lead in (False, True))
         abnormal, checked = (_measure(opened, each, own.event_session) for each in designs)
     except (DataError, EstimationError) as error:
-        reason = _explain_lack(opened, peer, error.message)
-        return peer_tests.ForeignListing(peer_tests.lacking_peer(peer.ticker, **facts, reason=reason), None, 0)
+        return _lack(opened, peer, error.message)
     lead = checked.fit.coefficients.iloc[-1] / checked.fit.coefficient_errors.iloc[-1]
     used = abnormal.fit.sessions
     within = (matched.irregular >= used[0]) & (matched.irregular <= used[-1])
     news = opened.news_of(peer.ticker).label_of(own.event_session)
-    estimate = peer_tests.measure_peer(abnormal, ticker=peer.ticker, **facts, own_news=news)
-    return peer_tests.ForeignListing(estimate, float(lead), int(np.count_nonzero(within)))
+    estimate = peer_tests.measure_peer(abnormal, peer, own_news=news)
+    return dataclasses.replace(estimate, lead_t=float(lead), n_irregular=int(np.count_nonzero(within)))
 
 
 def _average(opened: OpenedStory, peers: list[peer_tests.PeerEstimate]) -> AbnormalReturns | None:
@@ -113,7 +111,7 @@ def _adjust(
     for name, members in sets.items():
         tickers = tuple(p.ticker for p in members)
         why = "no clean donor has figures" if name == "clean donors" else "no peer has figures"
-        lacking = [peer_tests.AdjustedEstimate(name, (), None, None, None, None, None, why)]
+        lacking = [peer_tests.AdjustedEstimate(name, (), why)]
         rows += _compare_with(opened, tickers, name) if tickers else lacking
     return tuple(rows)
 
