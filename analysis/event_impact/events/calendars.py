@@ -131,7 +131,7 @@ class SessionHours:
 
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
         """Sessions from first to last, both included."""
-        return self.sessions[(self.sessions >= first) & (self.sessions <= last)]
+        return self.sessions[self.sessions.searchsorted(first) : self.sessions.searchsorted(last, "right")]
 
     def stretches(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
         """Unbroken hours of trading between two sessions: one row a session, two where a lunch break divides it.

@@ -236,14 +236,6 @@ def _explain(article: Article, sessions: tuple[pd.Timestamp, ...], hours: Sessio
     return f"{when}; {text}{'; near_close: within ten minutes of a close' * is_near}"
 
 
-def price_instants(hours: SessionHours, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """Daily prices between two instants: one row an open or close, with its session and kind."""
-    around = (first - pd.Timedelta(days=2), last + pd.Timedelta(days=2))
-    days = hours.between(*(at.tz_localize(None).normalize() for at in around))
-    rows = [(hours.schedule.at[s, kind], s, kind) for s in days for kind in ("open", "close")]
-    return pd.DataFrame(rows, columns=["at", "session", "kind"]).sort_values("at", ignore_index=True)
-
-
 def identify(
     articles: tuple[EventSession, ...], *, ticker: str, hours: SessionHours, opens: pd.DatetimeIndex | None
 ) -> Identification:
@@ -265,22 +257,23 @@ def identify(
         )
     report = min(reports, key=lambda e: e.article.published_latest).article
     denial = min(denials, key=lambda e: e.article.published_latest).article
-    prices = price_instants(hours, report.published_earliest, denial.published_latest)
-    if opens is not None:
-        prices = prices[(prices["kind"] == "close") | prices["session"].isin(opens)]
-    certain = prices[(prices["at"] >= report.published_latest) & (prices["at"] <= denial.published_earliest)]
-    possible = prices[(prices["at"] > report.published_earliest) & (prices["at"] <= denial.last_instant)]
-    if len(certain):
-        closes = certain[certain["kind"] == "close"]
-        chosen = (closes if len(closes) else certain).iloc[0]
-        label = f"the {chosen['kind']} of {chosen['session'].date()} ({format_both(chosen['at'], hours)})"
+    two_days = pd.Timedelta(days=2)
+    around = (report.published_earliest - two_days, denial.published_latest + two_days)
+    days = hours.between(*(at.tz_localize(None).normalize() for at in around))
+    prices = [(hours.open_at(day), day, "open") for day in days if opens is None or day in opens]
+    prices = sorted([*prices, *((hours.close_at(day), day, "close") for day in days)])
+    certain = [price for price in prices if report.published_latest <= price[0] <= denial.published_earliest]
+    possible = [at for at, _, _ in prices if report.published_earliest < at <= denial.last_instant]
+    if certain:
+        at, session, kind = next((price for price in certain if price[2] == "close"), certain[0])
+        label = f"the {kind} of {session.date()} ({format_both(at, hours)})"
         return Identification(
             "separable",
             f"{label[0].upper()}{label[1:]} lies after the last instant of the report and before the first of the "
             "denial: their effects can be told apart, each together with the other news of its interval.",
-            price_between=str(chosen["kind"]),
+            price_between=kind,
         )
-    if not len(possible):
+    if not possible:
         phases = hours.phases(report.published_earliest, denial.last_instant)
         is_closed = not {"in_session", "lunch_break"} & {*phases}
         between = (CLOSED_BETWEEN if is_closed else OPEN_BETWEEN).format(ticker=ticker, exchange=hours.exchange)
@@ -289,7 +282,7 @@ def identify(
         "ambiguous",
         f"Whether a recorded daily price of {ticker} lies between report and denial depends on where in their bounds they "
         f"fell ({len(possible)} possible {'price' if len(possible) == 1 else 'prices'}, the first at "
-        f"{format_both(possible.iloc[0]['at'], hours)}): only the joint effect over all candidate sessions is identified for "
+        f"{format_both(possible[0], hours)}): only the joint effect over all candidate sessions is identified for "
         "sure.",
     )
 

@@ -18,9 +18,9 @@ from event_impact.market.snapshot import read_manifest
 LOCATED = ("instant", "local", "phase", "close_session", "close_at", "open_session", "is_near_close")
 
 
-def embedded_opens(story: Story, data: Path | Tables) -> pd.DatetimeIndex:
-    """Sessions of a story's listing whose opening price is embedded; empty where none is."""
-    manifest = read_manifest(data)
+def embedded_opens(story: Story, data: Path | Tables, manifest: pd.DataFrame | None = None) -> pd.DatetimeIndex:
+    """Sessions of a story's listing whose opening price is embedded, by the manifest of ``data``; empty where none is."""
+    manifest = read_manifest(data) if manifest is None else manifest
     held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
     hours, found = load_hours(story.exchange), pd.DatetimeIndex([])
     for first, last in zip(held["first_session"], held["last_session"], strict=True):
@@ -49,7 +49,8 @@ def load_alignments(data: Path | Tables, story: str | None = None, *, as_of: str
     """
     day, data = parse_date("as_of", as_of) if as_of else None, open_tables(data)
     stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
-    return [align_story(s, as_of=day, opens=embedded_opens(s, data)) for s in stories]
+    manifest = read_manifest(data)
+    return [align_story(s, as_of=day, opens=embedded_opens(s, data, manifest)) for s in stories]
 
 
 def load_known_alignments(data: Path | Tables, as_of: date) -> list[Alignment]:
