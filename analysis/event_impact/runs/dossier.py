@@ -22,6 +22,7 @@ from event_impact.base.clock import format_instant
 from event_impact.base.code_digest import digest_package
 from event_impact.base.disk import writing
 from event_impact.base.errors import ConfigError, DataError, ExecutionError, StudyError
+from event_impact.base.result import record_of
 from event_impact.base.root import StudyRoot
 from event_impact.base.run_record import DOSSIER, RunRecord
 from event_impact.page.exhibits import write_csv
@@ -206,18 +207,16 @@ def list_computations(runs: list[StoredRun]) -> pd.DataFrame:
         Columns ``computation, notebook, n, low, high``, the last two fractions; no row where nothing is estimated.
     """
     rows: list[tuple[str, str, int, float, float]] = []
-    lead = next((s.run.headline for s in runs if s.run.notebook == HEADLINE_NOTEBOOK), None)
+    stored = {s.run.notebook: s for s in runs}
+    lead = stored[HEADLINE_NOTEBOOK].run.headline if HEADLINE_NOTEBOOK in stored else None
     if lead and (estimate := lead.get("estimate")) is not None:
         rows.append(("the declared model", HEADLINE_NOTEBOOK, 1, estimate, estimate))
-        for stored in runs:
-            name, what = COMPUTED_ELSEWHERE.get(stored.run.notebook, ("", ""))
-            path = stored.folder / "results" / f"{name}.csv"
-            if not name or not path.exists():
-                continue
-            held = pd.read_csv(path)
-            values = held.dropna(subset=[c for c in ("estimate", "donors") if c in held])["estimate"]
-            if len(values):
-                rows.append((f"{len(values)} {what}", stored.run.notebook, len(values), values.min(), values.max()))
+        for notebook, (name, what) in COMPUTED_ELSEWHERE.items():
+            if notebook in stored and (path := stored[notebook].folder / f"results/{name}.csv").exists():
+                held = pd.read_csv(path)
+                values = held.dropna(subset=[c for c in ("estimate", "donors") if c in held])["estimate"]
+                if len(values):
+                    rows.append((f"{len(values)} {what}", notebook, len(values), values.min(), values.max()))
     return pd.DataFrame(rows, columns=["computation", "notebook", "n", "low", "high"])
 
 
@@ -234,8 +233,8 @@ def say_agreement(computed: pd.DataFrame) -> str:
 
 def list_parts(runs: list[StoredRun]) -> list[dict[str, Any]]:
     """Every part of a dossier by name, as its record has them."""
-    kept = ("status", "outcome", "verdict")
-    return [{"notebook": s.run.notebook, "folder": s.folder.name, **{k: getattr(s.run, k) for k in kept}} for s in runs]
+    more = "status outcome verdict"
+    return [{"notebook": s.run.notebook, "folder": s.folder.name, **record_of(s.run, more)} for s in runs]
 
 
 def compose_run(request: RunRequest, runs: list[StoredRun], computed: pd.DataFrame, started: str) -> RunRecord:
@@ -244,8 +243,7 @@ def compose_run(request: RunRequest, runs: list[StoredRun], computed: pd.DataFra
         find_lead(runs).run, notebook=DOSSIER, status="final" if all(s.run.status == "final" for s in runs) else "open",
         panel=None, agreement=say_agreement(computed), parts=list_parts(runs),
         inputs={file: sha for s in runs for file, sha in s.run.inputs.items()}, versions=read_versions(),
-        commit=read_commit(request.root.path), started_at=started, finished_at=format_instant(request.clock()),
-        files={},
+        commit=read_commit(request.root.path), started_at=started, finished_at=format_instant(request.clock()), files={},
     )  # fmt: skip
 
 
