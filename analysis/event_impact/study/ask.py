@@ -140,10 +140,6 @@ def _name_share(prices: pd.DataFrame | str | Path) -> str:
     return str(held[0])
 
 
-def _is_path(text: str) -> bool:
-    return Path(text).suffix.lower() in (".csv", ".parquet") or Path(text).expanduser().exists()
-
-
 def find_listing(ticker: str, tables: Tables, *, exchange: str = "", benchmark: str = "") -> Listing:
     """The share, its calendar by its ticker, its benchmark by its exchange, where these are not named.
 
@@ -210,10 +206,11 @@ def open_prices(prices: pd.DataFrame | str | Path, listing: Listing, tables: Tab
     if isinstance(prices, pd.DataFrame):
         named = prices if "ticker" in prices.columns else prices.assign(ticker=listing.ticker)
         store = PriceStore.of_frame(named, tables)
-    elif isinstance(prices, str) and not _is_path(prices):
-        return recorded
     else:
-        store = PriceStore(str(Path(prices).expanduser()), tables)
+        path = Path(prices).expanduser()
+        if isinstance(prices, str) and path.suffix.lower() not in (".csv", ".parquet") and not path.exists():
+            return recorded
+        store = PriceStore(str(path), tables)
     if not store.holds(listing.benchmark):
         store.lend(listing.benchmark, listing.exchange, recorded)
     return store

@@ -156,14 +156,13 @@ def regress_dummies(abnormal: AbnormalReturns, windows: tuple[Window, ...]) -> W
     Least squares with one dummy a session gives the prediction errors as coefficients: an independent way
     to the same numbers, by another library.
     """
-    if abnormal.design.model in ESTIMATORS or abnormal.garch is not None or not len(abnormal.design.regressors.columns):
-        return Unmeasured(f"{abnormal.design.model} is not a regression with an intercept fitted by least squares")
+    design = abnormal.design
+    if design.model in ESTIMATORS or abnormal.garch is not None or not len(design.regressors.columns):
+        return Unmeasured(f"{design.model} is not a regression with an intercept fitted by least squares")
     last = max((last for _, last in windows if abnormal.sum_window(0, last).estimate is not None), default=None)
     if last is None:
         return Unmeasured("no window from the event session on is complete")
-    design = abnormal.design
-    event = pd.DatetimeIndex(abnormal.table.loc[0:last, "session"])
-    sessions = abnormal.fit.sessions.append(event)
+    sessions = abnormal.fit.sessions.append(pd.DatetimeIndex(abnormal.table.loc[0:last, "session"]))
     y, x = (part.loc[sessions].to_numpy(dtype=float) for part in (design.response, design.regressors))
     return regress_with_dummies(y, x, list(range(abnormal.fit.n_estimation, len(sessions))))
 
@@ -185,10 +184,9 @@ def diagnose_headline(opened: OpenedStory, measured: Measured) -> StudyDiagnosti
     history = opened.store.load(opened.benchmark, opened.story.exchange)
     notes = history.faults[(history.faults["field"] == "close") & (history.faults["session"] != "")]
     doubtful = fit.sessions.intersection(pd.DatetimeIndex(notes["session"]))
-    without = None
+    places, stability, without = fit.sessions.get_indexer(doubtful), found.beta_stability, None
     if slope is not None and len(doubtful):
-        without = slope_without(y, fit.design_matrix, sessions=fit.sessions.get_indexer(doubtful), slope=slope)
-    stability = found.beta_stability
+        without = slope_without(y, fit.design_matrix, sessions=places, slope=slope)
     return StudyDiagnostics(
         diagnostics=found, largest_leverage_session=fit.sessions[found.largest_leverage_offset],
         average_leverage=len(names) / fit.n_estimation,

@@ -97,9 +97,8 @@ def confirm_detections(rows: list[WindowEstimate], trace: Callable[[str], Specif
 
 def leave_out_news(opened: OpenedStory, measured: Measured, alignment: Alignment) -> tuple[LeftOutDay, ...]:
     """The headline without each recorded news session of its estimation window, one at a time."""
-    sessions = opened.confounders.table.index.unique()
-    labels = pd.Series({s: opened.confounders.label_of(s) for s in sessions}, dtype=object)
-    labels.index = pd.DatetimeIndex(labels.index)
+    sessions = pd.DatetimeIndex(opened.confounders.table.index.unique())
+    labels = pd.Series([opened.confounders.label_of(s) for s in sessions], sessions, dtype=object)
     lengths: Any = {"estimation_length": opened.config.estimation_sessions, "gap": opened.config.gap_sessions}
     design = measured.close_to_close.design
     return leave_out_days(design, alignment.event_session, labels, **lengths, left_out=opened.masked)
