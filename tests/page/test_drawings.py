@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from event_impact.page.canvas import NARROW, PAINTS, WIDE_CLOCK, WIDE_DAYS, choose_ticks, measure_text
 from event_impact.page.clock_drawing import NewsInterval, PricePoint, draw_clock
-from event_impact.page.day_drawing import Effect, draw_days
+from event_impact.page.day_drawing import draw_days
+from event_impact.page.row_drawing import EffectRow
 from event_impact.page.sample_page import draw_events
 
 
@@ -42,7 +43,7 @@ PRICES = [
     PricePoint("open", at("2026-02-02 14:30"), 13.86),
     PricePoint("close", at("2026-02-02 21:00"), 13.81),
 ]
-EFFECT = Effect("Mon 2 Feb:", "joint", -0.0104, (-0.055, 0.034))
+EFFECT = EffectRow("Mon 2 Feb:", -0.0104, (-0.055, 0.034), role="joint")
 
 
 @pytest.mark.parametrize("n", [1, 30, 250, 1000])
@@ -72,7 +73,7 @@ def test_labels_of_the_outermost_events_stand_above_the_others(width):
 @pytest.mark.parametrize("width", [WIDE_DAYS, NARROW])
 @pytest.mark.parametrize("bounds", [(-0.055, 0.034), (-np.inf, 0.02), (-np.inf, np.inf), (-0.2, 0.3)])
 def test_no_label_leaves_the_picture(width, bounds):
-    svg = days(effects=(Effect("the day", "joint", -0.01, bounds),)).draw(width).to_svg("d")
+    svg = days(effects=(EffectRow("the day", -0.01, bounds, role="joint"),)).draw(width).to_svg("d")
     for x, anchor, text in re.findall(r'<text[^>]* x="([-\d.]+)"[^>]*text-anchor="(\w+)"[^>]*>([^<]+)<', svg):
         wide = len(text) * 12 * 0.5
         left = float(x) - {"start": 0, "middle": wide / 2, "end": wide}[anchor]

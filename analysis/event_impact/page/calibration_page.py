@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
-import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -45,36 +44,38 @@ def render_calibration(found: FirmCalibration) -> str:
         cells.append(new_markdown_cell(text))
     cut = f"before {subject.before.date()} ({subject.story})" if subject.before is not None else "to the last session"
     span = f"{found.sessions[0].date()} to {found.sessions[-1].date()}"
-    page = render_page(
-        new_notebook(cells=cells),
-        PageFacts(
-            title=f"Calibration of the single-firm tests: {subject.ticker}",
-            kicker=f"Calibration \u00b7 {subject.ticker} \u00b7 market model on {subject.benchmark}",
-            facts=(
-                ("listing", name_listing(subject.ticker, subject.exchange)),
-                ("sessions", f"{format_count(len(found.sessions))}, {span}, {cut}"),
-                ("windows", f"{found.estimation_sessions} sessions, gap {found.gap_sessions}"),
-                ("draws", f"{format_count(found.n_draws)}, seed {found.seed}"),
-                ("figures", found.vintage),
-            ),
-            footer=f"Made by event-impact {VERSION} with impact calibrate --ticker {subject.ticker} "
-            f"--draws {found.n_draws} --seed {found.seed}.",
-        ),
-    )
+    facts = {
+        "listing": name_listing(subject.ticker, subject.exchange),
+        "sessions": f"{format_count(len(found.sessions))}, {span}, {cut}",
+        "windows": f"{found.estimation_sessions} sessions, gap {found.gap_sessions}",
+        "draws": f"{format_count(found.n_draws)}, seed {found.seed}",
+        "figures": found.vintage,
+    }
+    title = f"Calibration of the single-firm tests: {subject.ticker}"
+    kicker = f"Calibration \u00b7 {subject.ticker} \u00b7 market model on {subject.benchmark}"
+    verb = f"impact calibrate --ticker {subject.ticker} --draws {found.n_draws} --seed {found.seed}"
+    footer = f"Made by event-impact {VERSION} with {verb}."
+    page = render_page(new_notebook(cells=cells), PageFacts(title, kicker, tuple(facts.items()), footer))
     check_page(page)
     return page
 
 
 def _list_sections(found: FirmCalibration) -> list[dict[str, TableExhibit]]:
     """The tables of each section, each under the call that makes it."""
-    own = {f"tabulate_history(found, {level})": tabulate_history(found, level) for level in LEVELS}
-    sizes = {f"tabulate_simulated_sizes(found, {level})": tabulate_simulated_sizes(found, level) for level in LEVELS}
-    single = (
-        tabulate_history_power, tabulate_rule_power, tabulate_history_windows, tabulate_simulated_power,
-        tabulate_simulated_windows,
-    )  # fmt: skip
-    power, rule, windows, simulated_power, simulated_windows = ({f"{t.__name__}(found)": t(found)} for t in single)
-    return [own, power | rule, windows, sizes | simulated_power | simulated_windows]
+    calls: list[list[tuple[Any, ...]]] = [
+        [(tabulate_history, level) for level in LEVELS],
+        [(tabulate_history_power,), (tabulate_rule_power,)],
+        [(tabulate_history_windows,)],
+        [(tabulate_simulated_sizes, level) for level in LEVELS]
+        + [(tabulate_simulated_power,), (tabulate_simulated_windows,)],
+    ]
+    return [
+        {
+            f"{tabulate.__name__}({', '.join(map(str, ('found', *level)))})": tabulate(found, *level)
+            for tabulate, *level in section
+        }
+        for section in calls
+    ]
 
 
 def list_exhibits(found: FirmCalibration) -> tuple[TableExhibit, ...]:
@@ -86,8 +87,7 @@ def _show(source: str, exhibit: TableExhibit) -> Any:
     """An exhibit as an executed cell, its call as the source."""
     data = {"text/html": exhibit._repr_html_(), "text/plain": exhibit.name}
     output = new_output("execute_result", data=data, execution_count=1)
-    cell: nbformat.NotebookNode = new_code_cell(source, execution_count=1, outputs=[output])
-    return cell
+    return new_code_cell(source, execution_count=1, outputs=[output])
 
 
 def _test_columns(tests: dict[str, str], tell: Callable[..., str]) -> list[Column]:
@@ -148,10 +148,8 @@ def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
 def tabulate_history_windows(found: FirmCalibration) -> TableExhibit:
     """Size of the window tests on own sessions."""
     table = found.windows
-    columns = (
-        Column("", "window", of=lambda row: f"sessions {row['first']} to +{row['last']}"),
-        *_test_columns(WINDOW_TESTS, partial(_say_rate, table)),
-    )
+    window = Column("", "window", of=lambda row: f"sessions {row['first']} to +{row['last']}")
+    columns = (window, *_test_columns(WINDOW_TESTS, partial(_say_rate, table)))
     return declare_table("own_history_windows", _unique(table, "first", "last"), columns, numbers=table)
 
 

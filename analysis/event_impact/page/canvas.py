@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,8 @@ class Canvas:
 
     def add(self, tag: str, paint: str, *, title: str = "", content: str = "", **attributes: object) -> None:
         """Append one element in one of the paints."""
-        shown = "".join(
-            f' {name.rstrip("_").replace("_", "-")}="{_shorten(value)}"'
-            for name, value in attributes.items()
-            if value is not None
-        )
+        held = ((name.replace("_", "-"), value) for name, value in attributes.items() if value is not None)
+        shown = "".join(f' {name}="{_shorten(value)}"' for name, value in held)
         inner = (f"<title>{escape(title)}</title>" if title else "") + content
         head = f'<{tag} class="p-{paint}" color="{PAINTS[paint]}"{shown}'
         self.parts.append(f"{head}>{inner}</{tag}>" if inner else f"{head}/>")
@@ -166,10 +164,13 @@ class Drawing(Exhibit):
     caption: str = ""
 
     def _repr_html_(self) -> str:
-        label = self.description
-        wide, narrow = (self.draw(width).to_svg(label) for width in (self.width, NARROW))
-        number = '<span class="number">Figure.</span> ' if self.caption else ""
-        below = f"<p>{mark_up(self.caption)} {link_csv(self.name)}</p>" if self.caption else ""
+        wide, narrow = (self.draw(width).to_svg(self.description) for width in (self.width, NARROW))
+        number = below = ""
+        if self.caption:
+            number, below = (
+                '<span class="number">Figure.</span> ',
+                f"<p>{mark_up(self.caption)} {link_csv(self.name)}</p>",
+            )
         return (
             f'<figure id="{self.name}" class="drawing"><figcaption>{number}<strong>{escape(self.title)}</strong> '
             f'<span>{escape(self.subtitle)}</span></figcaption><div class="wide">{wide}</div>'
@@ -185,12 +186,11 @@ def say_ends(ends: Iterable[float]) -> str:
 def choose_ticks(low: float, high: float, *, most: int) -> list[float]:
     """Round values between two ends, at most so many."""
     span = high - low
-    for power in range(math.floor(math.log10(span)) - 2, math.floor(math.log10(span)) + 2):
-        for factor in (1, 2, 5):
-            step = factor * 10.0**power
-            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-            if last - first + 1 <= most:
-                return [k * step for k in range(first, last + 1)]
+    least = math.floor(math.log10(span)) - 2
+    for step in (factor * 10.0**power for power in range(least, least + 4) for factor in (1, 2, 5)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first + 1 <= most:
+            return [k * step for k in range(first, last + 1)]
     return [low, high]
 
 
@@ -262,12 +262,11 @@ class Chart:
 
     def band(self, xs: Values, low: Values, high: Values, paint: str, *, title: str = "") -> None:
         """The area between two lines; one value alone gets the width of a session."""
-        xs = list(xs)
         pairs = [(x, a, b) for x, a, b in zip(xs, low, high, strict=True) if np.isfinite(a) and np.isfinite(b)]
         if len(pairs) == 1:
             pairs = [(pairs[0][0] + side, *pairs[0][1:]) for side in (-0.4, 0.4)]
-        edge = [(self.at_x(x), self.at_y(b)) for x, _, b in pairs]
-        self.canvas.area([*edge, *((self.at_x(x), self.at_y(a)) for x, a, _ in reversed(pairs))], paint, title=title)
+        edge = [(x, b) for x, _, b in pairs] + [(x, a) for x, a, _ in reversed(pairs)]
+        self.canvas.area([(self.at_x(x), self.at_y(y)) for x, y in edge], paint, title=title)
 
     def mark(self, shape: str, x: float, y: float, paint: str, *, size: float = 5, title: str = "") -> None:
         """A mark at a pair of values; a missing one is left out."""
@@ -308,13 +307,10 @@ def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
 
 
 def _split(points: list[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
-    part: list[tuple[float, float]] = []
-    for point in [*points, (0.0, float("nan"))]:
-        if np.isfinite(point[1]):
-            part.append(point)
-        elif part:
-            yield part
-            part = []
+    """The stretches of a line without a missing value."""
+    for is_known, part in groupby(points, key=lambda point: bool(np.isfinite(point[1]))):
+        if is_known:
+            yield list(part)
 
 
 def pad_range(values: Values, *, share: float = 0.08, with_zero: bool = True) -> tuple[float, float]:

@@ -6,6 +6,7 @@ The declared articles, each opening to the evidence of its time, and the doubts 
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 
@@ -54,9 +55,9 @@ def tabulate_key_claims(claims: tuple[CheckedClaim, ...]) -> TableExhibit:
     for claim in sorted(claims, key=lambda c: c.status not in FIRST_STATUSES):
         if claim.status in FIRST_STATUSES or claim.finding is not None:
             held.setdefault(claim.claim.statistic if claim.finding else claim.claim.claim_id, claim)
-    columns, numbers = (PARAPHRASE, MEASURED, STATUS), frame_rows(claims, LEDGER)
     said = f"Statements that the figures contradict or bear on, one a statistic; all {len(claims)} are in the appendix."
-    return declare_table("key_claims", held.values(), columns, caption=said if claims else NO_CLAIMS, numbers=numbers)
+    caption, numbers = said if claims else NO_CLAIMS, frame_rows(claims, LEDGER)
+    return declare_table("key_claims", held.values(), (PARAPHRASE, MEASURED, STATUS), caption=caption, numbers=numbers)
 
 
 def _why(checked: CheckedClaim) -> str:
@@ -95,12 +96,10 @@ def tabulate_clock(alignment: Alignment) -> TableExhibit:
     caption = "Clock times without a zone. No article of this story prints one."
     readings: tuple[ClockReading, ...] = ()
     for article in (e.article for e in alignment.articles if not e.article.zone):
-        try:
+        with suppress(StudyError):  # no minute is printed
             readings = read_clock(article, alignment)
-        except StudyError:  # no minute is printed
-            continue
-        caption = form.say("captions.clock_zones", article=article, day=day)
-        break
+            caption = form.say("captions.clock_zones", article=article, day=day)
+            break
     columns = (
         Column("utc_offset", "read in", lambda offset: f"UTC{offset:+d}".replace("-", form.MINUS)),
         *show("instant|UTC|instant"),
@@ -124,9 +123,8 @@ def tabulate_dollars(effects: tuple[DollarEffect, ...]) -> TableExhibit:
 
 
 def _say_interval(effect: DollarEffect) -> str | None:
-    if effect.ci95_low is None or effect.ci95_high is None:
-        return None
-    return f"{form.format_money(effect.ci95_low)} to {form.format_money(effect.ci95_high)}"
+    ends = [form.format_money(end) for end in (effect.ci95_low, effect.ci95_high) if end is not None]
+    return " to ".join(ends) or None
 
 
 FIELDS = form.read_labels("claim_tables.fields")
@@ -145,26 +143,24 @@ class EvidenceExhibit(Exhibit):
     @property
     def numbers(self) -> pd.DataFrame:  # type: ignore[override]  # a field of other exhibits, derived here
         """Bounds, their bases and the address of every declared article."""
-        names = ("article_id", "role", "outlet", "published_earliest", "published_latest", "url")
-        return pd.DataFrame([{n: getattr(a, n) for n in (*names, *FIELDS)} for a in self.articles])
+        names = ("article_id", "role", "outlet", "published_earliest", "published_latest", "url", *FIELDS)
+        return frame_rows(self.articles, record(" ".join(names)))
 
     def _repr_html_(self) -> str:
         items = "".join(map(self._show, self.articles))
-        doubts = "".join(
-            f"<li>{escape(d.text)}. {_link(d.source, d.url)}. <strong>{escape(d.consequence)}</strong></li>"
-            for d in self.doubts
-        )
+        doubts = ""
+        for d in self.doubts:
+            doubts += f"<li>{escape(d.text)}. {_link(d.source, d.url)}. <strong>{escape(d.consequence)}</strong></li>"
         said = f"<p><strong>Doubts.</strong></p><ul>{doubts}</ul>" if doubts else ""
         return f'<section class="evidence exhibit" id="{self.name}" aria-label="Evidence of the times">{items}{said}</section>'
 
     def _show(self, article: Article) -> str:
         first, last = article.published_earliest, article.published_latest
         local = f"{first.tz_convert(self.zone):%a %H:%M} to {last.tz_convert(self.zone):%a %H:%M}"
-        rows = "".join(
-            f"<dt>{label}</dt><dd>{escape(self._name_articles(str(getattr(article, name)).replace('_', ' ')))}</dd>"
-            for name, label in FIELDS.items()
-            if getattr(article, name)
-        )
+        rows = ""
+        for name, label in FIELDS.items():
+            if held := getattr(article, name):
+                rows += f"<dt>{label}</dt><dd>{escape(self._name_articles(str(held).replace('_', ' ')))}</dd>"
         source = f"<dt>source</dt><dd>{_link(article.outlet, article.url)}</dd>"
         return (
             f"<details><summary><strong>{article.role.capitalize()}</strong>, {escape(article.outlet)}: between "
@@ -185,5 +181,4 @@ def show_evidence(alignment: Alignment, doubts: tuple[ArticleDoubt, ...]) -> Evi
 
 
 def _link(text: str, url: str) -> str:
-    shown = escape(text)
-    return f'<a href="{escape(url)}">{shown}</a>' if url else f"{shown} (no address)"
+    return f'<a href="{escape(url)}">{escape(text)}</a>' if url else f"{escape(text)} (no address)"

@@ -17,12 +17,12 @@ from event_impact.market.returns import ReturnPanel
 from event_impact.page import finding
 from event_impact.page.canvas import Drawing
 from event_impact.page.clock_drawing import PricePoint, draw_clock, show_article
-from event_impact.page.day_drawing import Effect, draw_days
+from event_impact.page.day_drawing import draw_days
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.format import format_number, format_p, say, say_reach, two_digits
+from event_impact.page.row_drawing import EffectRow
 
 COLUMNS = tuple(say("daily_screen.heads").split("|"))
-UNKNOWN = ("n/a", "", "", "", "", "")
 MOST_NEWS = 3
 """Items of other news that the closing line names."""
 
@@ -84,17 +84,17 @@ def _draw_days(
 ) -> Drawing:
     parts = [sequence.row(name) for name in ("report", "denial")]
     apart = [p for p in parts if p is not None and p.estimate is not None]
-    effects = [Effect(p.name, p.name, p.estimate or 0.0, p.interval(0.05)) for p in apart]
+    effects = [EffectRow(p.name, p.estimate, p.interval(0.05), role=p.name) for p in apart]
     if row.estimate is None:
         effects = []
     elif not apart:
         is_set = row.candidates is not None and finding.is_set(row)
         day = row.candidates.largest.day if row.candidates is not None and is_set else alignment.event_session
-        effects = [Effect(f"{day:%a} {day.day} {day:%b}:", "joint", row.estimate, row.ci95)]
+        effects = [EffectRow(f"{day:%a} {day.day} {day:%b}:", row.estimate, row.ci95, role="joint")]
     count, explained = abnormal.fit.n_estimation, finding.say_explained(row)
     what = "what " * explained.endswith(("explains", "explain", "returned"))
     told = f"Abnormal returns of {count} ordinary days as dots; below them "
-    told += "; ".join(f"{e.label} {100 * e.estimate:+.1f} %" for e in effects) + " with its 95 % interval"
+    told += "; ".join(f"{e.label} {100 * (e.estimate or 0.0):+.1f} %" for e in effects) + " with its 95 % interval"
     if row.mde80_rule:
         told += f", those from {say_reach(row.mde80_rule)} on would have been seen four times in five"
     title, axis = (
@@ -135,53 +135,42 @@ def _draw_clock(alignment: Alignment, returns: ReturnPanel) -> Drawing:
 def list_rows(rows: list[WindowEstimate], sequence: StorySequence, alignment: Alignment) -> list[ScreenRow]:
     """The rows of the first table: the declared pair and a longer window, or what is told apart, or the candidates."""
     row, companion = (finding.find_primary(rows, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
-    if row.candidates is not None and finding.is_set(row):
-        listed = [_candidate_row(s) for s in row.candidates.sessions]
-        listed.append(_row(row, "the largest of these, judged as one set", "headline"))
-        total = sequence.row("total")
-        return [*listed, _sequence_row(total, "sum over these sessions", "beside")] if total else listed
-    day = f"{alignment.event_session:%A}"
-    headline = _row(row, f"{day}, close to close (headline)", "headline")
     report, denial, total = map(sequence.row, ("report", "denial", "total"))
+    if row.candidates is not None and finding.is_set(row):
+        listed = [_show_candidate(s) for s in row.candidates.sessions]
+        listed.append(_show(row, "the largest of these, judged as one set", "headline"))
+        return [*listed, _show(total, "sum over these sessions", "beside")] if total else listed
+    day = f"{alignment.event_session:%A}"
+    found = [_show(row, f"{day}, close to close (headline)", "headline")]
     if denial is not None:
         several = report if report is not None and report.first != report.last else None
         told = ((several, "before the denial"), (denial, "from the denial on"), (total, "both together"))
-        return [headline, *(_sequence_row(r, label, "plain") for r, label in told if r is not None)]
-    longer = [r for r in rows if r.return_kind == HEADLINE_KIND and r.first == 0 and r.last > 0 and not r.is_primary]
-    found = [headline, _row(companion, f"{day}\u2019s open (companion)", "plain")]
-    if longer:
-        last = alignment.hours.offset(alignment.event_session, longer[-1].last)
-        found.append(_row(longer[-1], f"{day} to {last:%A}", "beside"))
+        return found + [_show(r, label, "plain") for r, label in told if r is not None]
+    found.append(_show(companion, f"{day}\u2019s open (companion)", "plain"))
+    longer = [r for r in rows if r.return_kind == HEADLINE_KIND and r.first == 0 < r.last and not r.is_primary]
+    for last in longer[-1:]:
+        until = alignment.hours.offset(alignment.event_session, last.last)
+        found.append(_show(last, f"{day} to {until:%A}", "beside"))
     return found
 
 
-def _row(row: WindowEstimate, label: str, weight: str) -> ScreenRow:
+def _show(row: WindowEstimate | SequenceRow, label: str, weight: str) -> ScreenRow:
     if row.estimate is None:
-        return ScreenRow(f"{label}: {row.note}", UNKNOWN, weight)
-    reading = read_outcome(screen_outcome(row)) if row.outcome else ""
-    cells = (*_numbers(row.estimate, row.ci95, row.rank_p), _size(row.mde80_rule), _size(row.smallest_bound), reading)
-    return ScreenRow(label, cells, weight)
+        return ScreenRow(f"{label}: {row.note}", ("n/a", "", "", "", "", ""), weight)
+    if isinstance(row, WindowEstimate):
+        ends, seen, bound = row.ci95, row.mde80_rule, row.smallest_bound
+        reading = read_outcome(screen_outcome(row)) if row.outcome else ""
+    else:
+        ends, seen, reading = row.interval(0.05), None, ""
+        bound = max(map(abs, row.interval(0.10) or ()), default=None)
+    interval, p = " to ".join(map(_end, ends or ())), format_p(row.rank_p) if row.rank_p is not None else ""
+    return ScreenRow(label, (_end(row.estimate), interval, p, _size(seen), _size(bound), reading), weight)
 
 
-def _candidate_row(found: CandidateSession) -> ScreenRow:
+def _show_candidate(found: CandidateSession) -> ScreenRow:
     ends = found.interval(0.10)
-    estimate, _, p = _numbers(found.estimate, None, found.p_star)
-    interval = f"{' to '.join(map(_end, ends))} (90\u00a0%)"
-    cells = (estimate, interval, p, "", _size(max(map(abs, ends))), "")
-    return ScreenRow(finding.say_day(found.day), cells)
-
-
-def _sequence_row(row: SequenceRow, label: str, weight: str) -> ScreenRow:
-    if row.estimate is None:
-        return ScreenRow(f"{label}: {row.note}", UNKNOWN, weight)
-    ends = row.interval(0.10)
-    bound = _size(max(map(abs, ends))) if ends else ""
-    return ScreenRow(label, (*_numbers(row.estimate, row.interval(0.05), row.rank_p), "", bound, ""), weight)
-
-
-def _numbers(estimate: float, interval: tuple[float, float] | None, p: float | None) -> tuple[str, str, str]:
-    ends = " to ".join(_end(end) for end in interval) if interval else ""
-    return format_number(100 * estimate, digits=1), ends, format_p(p) if p is not None else ""
+    cells = (f"{' to '.join(map(_end, ends))} (90\u00a0%)", format_p(found.p_star), "", _size(max(map(abs, ends))), "")
+    return ScreenRow(finding.say_day(found.day), (_end(found.estimate), *cells))
 
 
 def _end(value: float) -> str:

@@ -1,7 +1,6 @@
 """Effects among ordinary days: one dot a day, estimates with their intervals below, what would have been seen shaded."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from event_impact.page.canvas import Canvas, Chart, Drawing, label_ticks, measure_text, say_ends
-from event_impact.page.format import format_number
+from event_impact.page.format import format_percent
+from event_impact.page.row_drawing import EffectRow
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Scale = Callable[[float], float]
@@ -19,21 +19,8 @@ LARGEST_DOT, SMALLEST_DOT, MOST_DOTS = 4.0, 1.3, 2_000
 N_BARS = 60
 
 
-@dataclass(frozen=True)
-class Effect:
-    """One estimate below the dots.
-
-    ``role`` is ``report``, ``denial`` or ``joint``; ends of the interval may be infinite, or missing with it.
-    """
-
-    label: str
-    role: str
-    estimate: float
-    interval: tuple[float, float] | None
-
-
 def draw_days(
-    ordinary: Array, effects: Sequence[Effect], *, seen_from: float | None, axis_label: str, **said: Any
+    ordinary: Array, effects: Sequence[EffectRow], *, seen_from: float | None, axis_label: str, **said: Any
 ) -> Drawing:
     """Ordinary days as dots, effects below them, and the zone that would have been seen four times in five.
 
@@ -55,11 +42,11 @@ def draw_days(
 
 
 def _draw(
-    width: float, ordinary: Array, effects: Sequence[Effect], seen_from: float | None, axis_label: str
+    width: float, ordinary: Array, effects: Sequence[EffectRow], seen_from: float | None, axis_label: str
 ) -> Canvas:  # fmt: skip
     stack = STACK_HEIGHT if width > 400 else 220
     base = TOP + stack
-    reach = [*np.abs(ordinary), *(abs(e.estimate) for e in effects), seen_from or 0.0]
+    reach = [*np.abs(ordinary), *(abs(e.estimate or 0.0) for e in effects), seen_from or 0.0]
     reach += [abs(end) for e in effects if e.interval for end in e.interval if np.isfinite(end)]
     limit = 1.06 * float(max(reach))
     height = base + 6 + ROW_HEIGHT * len(effects) + AXIS_HEIGHT
@@ -119,9 +106,9 @@ def stack_dots(
     return points
 
 
-def _draw_effect(canvas: Canvas, at: Scale, effect: Effect, y: float, *, stem_from: float) -> None:
-    x = at(effect.estimate)
-    said = f"{effect.label} {format_number(100 * effect.estimate, digits=1)}\u00a0%"
+def _draw_effect(canvas: Canvas, at: Scale, effect: EffectRow, y: float, *, stem_from: float) -> None:
+    estimate = effect.estimate or 0.0
+    x, said = at(estimate), f"{effect.label} {format_percent(estimate, digits=1)}"
     if effect.interval is not None:
         (low, high), interval = map(at, effect.interval), say_ends(effect.interval)
         canvas.line(low, y, high, y, effect.role, width=3.5, title=f"95 % interval {interval} %")

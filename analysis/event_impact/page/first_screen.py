@@ -160,10 +160,8 @@ class FirstScreen:
         heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in self.columns)
         body = ""
         for row in self.rows:
-            cells = "".join(
-                f'<td data-label="{escape(head)}">{mark_up(cell or EMPTY)}</td>'
-                for head, cell in zip(self.columns[1:], row.cells, strict=True)
-            )
+            held = zip(self.columns[1:], row.cells, strict=True)
+            cells = "".join(f'<td data-label="{escape(head)}">{mark_up(cell or EMPTY)}</td>' for head, cell in held)
             body += f'<tr class="{row.weight}"><th scope="row">{mark_up(row.label)}</th>{cells}</tr>'
         return (
             f'<div class="screen-table"><table><caption class="unseen">{escape(self.columns[0])}</caption>'

@@ -16,7 +16,8 @@ from event_impact.inference.power_study import PowerStudy
 from event_impact.inference.windows import WindowEstimate
 from event_impact.page import format as form
 from event_impact.page.canvas import Canvas, Chart, Drawing, choose_ticks, label_ticks, pad_range
-from event_impact.page.day_drawing import Effect, draw_days, stack_dots
+from event_impact.page.day_drawing import draw_days, stack_dots
+from event_impact.page.row_drawing import EffectRow
 
 SCATTER_HEIGHT, PLACEBO_HEIGHT = 360.0, 300.0
 
@@ -32,9 +33,8 @@ def draw_estimation_scatter(abnormal: AbnormalReturns) -> Drawing:
     if len(slopes) != 1 or len(fit.coefficients) != 2:
         return _draw_residuals(abnormal, model)
     slope, numbers = slopes[0], _scatter_frame(abnormal, slopes[0])
-    benchmark, excess = abnormal.design.benchmark, ""
-    if slope == "mkt_rf":
-        benchmark, excess = "the market", " over the riskless rate"
+    over = ("the market", " over the riskless rate")
+    benchmark, excess = over if slope == "mkt_rf" else (abnormal.design.benchmark, "")
     event, far = numbers.iloc[-1], numbers[numbers["is_labelled"]].iloc[0]
     error = f"standard error {form.format_plain(fit.coefficient_errors[slope])}"
     description = (
@@ -87,14 +87,13 @@ def _draw_scatter(width: float, numbers: pd.DataFrame, label: str) -> Canvas:
 
 def _draw_residuals(abnormal: AbnormalReturns, model: str) -> Drawing:
     fit, total = abnormal.fit, abnormal.sum_window(0, 0)
-    effects = [Effect("event session", "joint", total.estimate, None)] if total.estimate is not None else []
+    effects = [EffectRow("event session", total.estimate, role="joint")] if total.estimate is not None else []
     said = form.format_percent(total.estimate) if total.estimate is not None else f"n/a: {total.note}"
     span = f"{form.format_percent(fit.residuals.min())} to {form.format_percent(fit.residuals.max())}"
     told = f"Residuals of {fit.n_estimation} sessions from {span}; the event session's abnormal return is {said}."
     title, axis = f"The event session among {fit.n_estimation} residuals", "residual of one session"
-    why = "has no single slope, so its residuals stand in place of a scatter"
-    caption = f"The {model.removesuffix(' model')} model {why}."
-    text = {"title": title, "subtitle": "one dot each", "description": told, "caption": caption}
+    why = f"The {model.removesuffix(' model')} model has no single slope, so its residuals stand in place of a scatter."
+    text = {"title": title, "subtitle": "one dot each", "description": told, "caption": why}
     return draw_days(fit.residuals, effects, seen_from=None, axis_label=axis, name="estimation_scatter", **text)
 
 
@@ -168,8 +167,8 @@ def draw_equivalence(power: PowerStudy) -> Drawing:
         label = form.RETURN_LABELS[str(kind)]
         curves[label] = (curve["bound"].to_numpy(), curve["p_equivalence"].to_numpy())
         row = power.windows[(power.windows["return_kind"] == kind) & power.windows["is_primary"]].iloc[0]
-        p, (bound, least) = row["p_equivalence"], map(form.format_size, (power.bound, row["smallest_bound"]))
-        said.append(f"{label}: p {form.format_p(p)} at {bound}, below 0.05 from {least}")
+        bound, least = map(form.format_size, (power.bound, row["smallest_bound"]))
+        said.append(f"{label}: p {form.format_p(row['p_equivalence'])} at {bound}, below 0.05 from {least}")
     told = "; ".join(said) or "n/a: the model has no standard error"
     axis, levels = "bound on the absolute effect", {0.05: ".05", 0.5: ".5", 1.0: "1"}
     draw = partial(_draw_curves, curves=curves, levels=levels, label=axis, mark=power.bound)

@@ -79,9 +79,7 @@ def format_interval(bounds: tuple[float, float], *, digits: int = 2) -> str:
 
 def format_p(value: float) -> str:
     """A p-value with two significant figures: ``0.44``, ``0.031``, ``< 0.001``."""
-    if value < 0.001:
-        return "<\u00a00.001"
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    return "<\u00a00.001" if value < 0.001 else f"{value:.{3 if value < 0.1 else 2}f}"
 
 
 def p_equals(value: float) -> str:

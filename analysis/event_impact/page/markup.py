@@ -30,13 +30,10 @@ def mark_up(text: object) -> str:
     plain = RANGE.sub("\u00a0to\u00a0", str(text))
     parts, end = [], 0
     for match in PIECE.finditer(plain):
-        parts.append(escape(plain[end : match.start()]))
-        word = match["word"]
-        if word is None:
-            parts.append(f"<time>{match[0]}</time>")
-        else:
-            chunks = (word[k : k + LONGEST_WORD] for k in range(0, len(word), LONGEST_WORD))
-            parts.append("<wbr>".join(map(escape, chunks)))
+        word = match["word"] or ""
+        chunks = (word[k : k + LONGEST_WORD] for k in range(0, len(word), LONGEST_WORD))
+        piece = "<wbr>".join(map(escape, chunks)) if word else f"<time>{match[0]}</time>"
+        parts += [escape(plain[end : match.start()]), piece]
         end = match.end()
     return "".join((*parts, escape(plain[end:]))).replace("$", DOLLAR)
 
@@ -111,14 +108,12 @@ def frame_table(
         f'<th scope="col"{look}>{mark_up(h)}</th>' if h else "<td></td>"
         for h, look in zip_longest(heads, ("", *(' class="num"' * a for a in aligned)), fillvalue="")
     )
-    parts = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+    head, group, role = f"<tr>{head}</tr>", "", ""
     if is_stacked:
-        parts = (
-            f'<thead role="rowgroup">{_name_roles(f"<tr>{head}</tr>", "columnheader")}</thead>'
-            f'<tbody role="rowgroup">{_name_roles(rows, "rowheader", heads)}</tbody>'
-        )
+        group, role = ' role="rowgroup"', ' role="table"'
+        head, rows = _name_roles(head, "columnheader"), _name_roles(rows, "rowheader", heads)
+    parts = f"<thead{group}>{head}</thead><tbody{group}>{rows}</tbody>"
     identity = f' id="{escape(name)}" class="exhibit"' if name else ""
-    role = ' role="table"' if is_stacked else ""
     layout = " stack" * is_stacked + " dense" * (len(heads) >= DENSE_COLUMNS)
     return (
         f'<div class="table-frame{layout}" role="region" tabindex="0" aria-label="{escape(find_title(caption))}">'

@@ -93,9 +93,8 @@ class _Clock:
         self._draw_news()
         for row, role in self.shaded:
             text = f"{row.span.name} {_one(row.estimate or 0.0)}"
-            half = measure_text(text, 13) / 2
+            half, name = measure_text(text, 13) / 2, row.span.name
             place = min(max((self.x(row.starts_at) + self.x(row.ends_at)) / 2, LEFT + half + 2), self.right - half)
-            name = row.span.name
             level = TOP + (16 + 16 * self.risen.index(name) if name in self.risen else PANEL - 4)
             canvas.text(place, level, text, paint=f"{role}-text", size=13, anchor="middle", is_bold=True, has_halo=True)
         return canvas

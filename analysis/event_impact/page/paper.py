@@ -24,8 +24,7 @@ def find_browser() -> str:
     """
     named = os.environ.get(VARIABLE)
     for name in (named,) if named else BROWSERS:
-        path = shutil.which(name)
-        if path:
+        if path := shutil.which(name):
             return path
     looked = named or ", ".join(BROWSERS)
     hint = f"Install one (Debian: apt install chromium), name it in {VARIABLE}, or print the page from any browser."

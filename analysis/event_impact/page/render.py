@@ -94,9 +94,7 @@ class PageRenderer:
             return f"formula{len(formulas) - 1}placeholder"
 
         text = str(self._markdown(MATH.sub(keep, source)))
-        for index, formula in enumerate(formulas):
-            text = text.replace(f"formula{index}placeholder", formula)
-        return text
+        return re.sub(r"formula(\d+)placeholder", lambda found: formulas[int(found[1])], text)
 
     def output(self, output: nbformat.NotebookNode) -> str:
         """One output: our own exhibits as HTML, everything else as text."""
@@ -121,12 +119,10 @@ class PageRenderer:
         for cell in notebook.cells:
             if not is_whole and (_is_appendix(cell) or (has_screen and cell.source.startswith("# "))):
                 continue
-            if cell.cell_type == "markdown":
-                parts.append(self.markdown(cell.source))
-            elif cell.cell_type == "code":
-                parts += [self.output(output) for output in cell.outputs]
-                if not has_screen and CHANGES_TAG in cell.metadata.get("tags", []):
-                    parts.append(facts.changed_html)
+            parts += [self.markdown(cell.source)] if cell.cell_type == "markdown" else []
+            parts += [self.output(output) for output in cell.get("outputs", ())]
+            if not has_screen and CHANGES_TAG in cell.metadata.get("tags", []):
+                parts.append(facts.changed_html)
         if is_whole:
             parts += [facts.provenance_html, self.code(notebook)]
         text = "\n".join(filter(None, parts))
@@ -175,14 +171,10 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part
         parts = compose(notebook, facts)
         has_screen = FIRST_SCREEN in parts[0]
         templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES / "page"))
-        page = templates.get_template("index.html.j2").render(
-            page=facts,
-            style=style,
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            parts=parts,
-            headings=[] if has_screen else renderer.headings,
-            has_screen=has_screen,
-        )
+        held = {"page": facts, "parts": parts, "has_screen": has_screen, "style": style}
+        held["style_hash"] = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        held["headings"] = [] if has_screen else renderer.headings
+        page = templates.get_template("index.html.j2").render(held)
     except Exception as error:
         raise RenderError(f"the page could not be rendered: {error}.", "Run again with --debug.") from error
     return number_exhibits(page)

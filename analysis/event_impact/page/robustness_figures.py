@@ -102,10 +102,9 @@ def _excludes_zero(numbers: pd.DataFrame) -> pd.Series:
 
 def _draw_strip(width: float, numbers: pd.DataFrame, height: float, *, below: float = 0.0) -> Chart:
     ends = pad_range([*numbers["ci95_low"], *numbers["ci95_high"]])
-    left = (LABELS if width > 400 else 120.0) if below else 46.0
+    left, outside = (LABELS if width > 400 else 120.0) if below else 46.0, _excludes_zero(numbers)
     chart = Chart(width, height, (0.3, len(numbers) + 0.7), ends, left=left, bottom=below + 24)
     chart.draw_y(label_ticks(*ends, most=6))
-    outside = _excludes_zero(numbers)
     stroke = float(np.clip(0.7 * (width - left) / len(numbers), 0.6, 5))
     for part, paint in ((numbers[~outside], "dots"), (numbers[outside], "denial")):
         strokes = [(chart.at_x(r.place), chart.at_y(r.ci95_high), chart.at_y(r.ci95_low)) for r in rows_of(part)]
@@ -125,9 +124,8 @@ def _draw_strip(width: float, numbers: pd.DataFrame, height: float, *, below: fl
 
 def _draw_choices(chart: Chart, numbers: pd.DataFrame, options: dict[str, list[Any]]) -> None:
     """One line an option, a tick where a specification takes it; options stand under their choice."""
-    canvas, level = chart.canvas, chart.base + 34
+    canvas, level, most = chart.canvas, chart.base + 34, 32 if chart.width > 400 else 18
     head = numbers[numbers["is_headline"]].iloc[0]
-    most = 32 if chart.width > 400 else 18
     for name, held in options.items():
         canvas.text(0, level, name, size=11.5, is_bold=True)
         level += OPTION_ROW

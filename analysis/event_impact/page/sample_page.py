@@ -197,28 +197,28 @@ def compose_sample_screen(view: SampleView) -> FirstScreen:
         f"The p of {len(adjusted)} windows stand as they are; Holm's over all of them are "
         f"{', '.join(BLANK if p is None else form.format_p(p) for p in adjusted)}."
     )  # fmt: skip
-    is_drawn = result.days is not None and view.path.result.days is not None
-    unit = "usual spreads" if work.estimates.model in ESTIMATORS else "standard errors"
+    drawings: tuple[Drawing, ...] = ()
+    if result.days is not None and view.path.result.days is not None:
+        unit = "usual spreads" if work.estimates.model in ESTIMATORS else "standard errors"
+        drawings = draw_average_path(view.path.result, declared), draw_events(scar, view.labels, unit=unit)
+    events, beyond = _count(result.n, "event"), max(map(abs, result.ci90)) if result.ci90 else None
+    mde, ruled_out = (view.say(value).lstrip("+") for value in (result.mde80, beyond))
+    why = re.sub(r"\d{4,}", lambda found: form.format_count(int(found[0])), result.recommendation)
     said = MODELS.get(view.opened.request.model, "")
     said += MODELS["controls"].format(**work.left_out) if work.left_out else ""
     return FirstScreen(
         firm=f"Sample {view.name}",
-        story=f"{_count(result.n, 'event')} of {_count(shares, 'share')} on {_count(days, 'day')}",
+        story=f"{events} of {_count(shares, 'share')} on {_count(days, 'day')}",
         prices_to=None if panel is None else pd.Timestamp(panel.sessions[-1]).date(),
         outcome=view.outcomes[0],
-        finding=FINDINGS[view.outcomes[0]].format(
-            events=_count(result.n, "event"),
-            mde=view.say(result.mde80).lstrip("+"),
-            move=view.say(result.caar),
-            ruled_out=view.say(max(map(abs, result.ci90)) if result.ci90 else None).lstrip("+"),
-        ),
+        finding=FINDINGS[view.outcomes[0]].format(events=events, mde=mde, move=view.say(result.caar), ruled_out=ruled_out),
         sentences=_compose_sentences(view, scar),
-        drawings=(draw_average_path(view.path.result, declared), draw_events(scar, view.labels, unit=unit)) if is_drawn else (),
+        drawings=drawings,
         columns=(f"average abnormal {view.opened.request.measure}", "estimate", "95 % interval", "recommended p",
                  "positive", "seen 4 in 5 from", "reading"),
         rows=(*rows, _row(view, view.path, None)),
         notes=(
-            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {_group(result.recommendation)}{said}"),
+            ("Which test, and what it assumes.", f"{_name_test(result.recommended)}. {why}{said}"),
             ("Windows.", f"{windows} Events have equal weights."),
         ),
         csv="windows",
@@ -239,11 +239,6 @@ def _row(view: SampleView, work: WindowWork, k: int | None) -> ScreenRow:
     return ScreenRow(label, cells, "headline" if k == 0 else "beside" if k is None else "plain")
 
 
-def _group(text: str) -> str:
-    """The whole numbers of a sentence with thin groups."""
-    return re.sub(r"\d{4,}", lambda found: form.format_count(int(found[0])), text)
-
-
 def _name_test(name: str) -> str:
     return STATISTIC_LABELS.get(name, "No test")
 
@@ -254,8 +249,8 @@ def _compose_sentences(view: SampleView, scar: np.ndarray) -> tuple[str, ...]:
     rejected = f"{_count(lost, 'event')} could not be used; why stands below." if lost else "No event was rejected."
     if result.caar is None:
         return (rejected,)
-    over = name_window(work).split(",")[0]
-    over = "On the event day" if over == "Event day" else f"Over {over[0].lower()}{over[1:]}"
+    over = name_window(work).split(",")[0].lower()
+    over = "On the event day" if over == "event day" else f"Over {over}"
     usual = USUAL.get(request.model, USUAL["market"]).format(benchmark=request.benchmark)
     size = f"{over} {request.measure} was {view.say(result.caar)} the usual"
     if request.measure == "returns":

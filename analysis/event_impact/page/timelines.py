@@ -39,8 +39,8 @@ def draw_publication_intervals(alignment: Alignment, *, is_whole: bool = False) 
         f"{format_both(a.published_earliest, hours)} and {format_both(a.published_latest, hours)}"
         for a in tested
     )
-    names = [("report", alignment.report_sessions), ("first denial", alignment.denial_sessions)]
-    found = "; ".join(f"{role} {', '.join(str(s.date()) for s in held)}" for role, held in names if len(held))
+    names = {"report": alignment.report_sessions, "first denial": alignment.denial_sessions}
+    found = "; ".join(f"{role} {', '.join(str(s.date()) for s in held)}" for role, held in names.items() if len(held))
     told = f"Bars on a clock. {told}. Candidate sessions of {name_exchange(alignment)}: {found}."
     return clock.draw_clock(
         _arrange(alignment, span),
@@ -119,8 +119,8 @@ def draw_price_and_articles(panel: ReturnPanel, alignment: Alignment) -> Drawing
     first = min(e.article.published_earliest for e in list_tested(alignment))
     span = (min(first, frame["at"].iloc[0]) - 3 * MARGIN, frame["at"].iloc[-1] + 3 * MARGIN)
     base = frame[frame["is_base"]].iloc[0]
-    days = frame.loc[frame["dividend"] > 0, "session"]
-    dividends = f" The share went ex-dividend on {', '.join(map(format_session, days))}." if len(days) else ""
+    days = ", ".join(map(format_session, frame.loc[frame["dividend"] > 0, "session"]))
+    dividends = f" The share went ex-dividend on {days}." if days else ""
     marks = "Rings: opens; squares: closes" if panel.has_open else "Squares: closes"
     caption = say(
         "captions.price_and_articles", marks=marks, benchmark=panel.benchmark, ticker=panel.ticker, kind=base["kind"],
@@ -210,8 +210,7 @@ def compose_timing(alignment: Alignment, registry: Sequence[Alignment]) -> First
 
 def _head(alignment: Alignment) -> str:
     firm, matter = alignment.story.firm_name, name_matter(alignment.story)
-    report, denial = alignment.report_sessions, alignment.denial_sessions
-    kind = alignment.identification.kind
+    report, denial, kind = alignment.report_sessions, alignment.denial_sessions, alignment.identification.kind
     if kind == "report_only":
         return f"{firm}: the report of {matter} reached {say_sessions(report)}; no denial is recorded."
     if kind == "denial_only":
@@ -229,8 +228,7 @@ def _head(alignment: Alignment) -> str:
 
 def _show_row(event: EventSession, alignment: Alignment) -> ScreenRow:
     article, zone = event.article, alignment.hours.timezone
-    days = [f"{s:%a} {s.day} {s:%b}" for s in event.sessions]
-    sessions = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    sessions = " to ".join(dict.fromkeys(f"{s:%a} {s.day} {s:%b}" for s in (event.sessions[0], event.sessions[-1])))
     clocks = (f"{at.tz_convert(zone):%a %d %b %H:%M}" for at in (article.published_earliest, article.published_latest))
     phase = event.phase.replace("_", " ") + ", near its close" * event.is_near_close
     return ScreenRow(f"{article.role}: {article.outlet}", (sessions, *clocks, phase))
