@@ -240,14 +240,14 @@ def cut_partitions(
     parts: list[Partition] = []
     for run in np.array_split(used, n_parts) if n_parts else []:
         low, high = np.searchsorted(ticker_index[order], [run[0], run[-1] + 1])
-        positions = order[low:high]
+        positions = order[low:high].astype(np.int32)
         parts.append(
             Partition(
                 tickers=tuple(tickers[i] for i in run),
                 first_ticker=sum(len(part.tickers) for part in parts),
                 positions=positions,
-                ticker=np.searchsorted(run, ticker_index[positions]).astype(np.int32),
-                session=session_index[positions].astype(np.int32),
+                ticker=np.searchsorted(run, ticker_index[positions]).astype(np.min_scalar_type(run.size)),
+                session=session_index[positions].astype(np.min_scalar_type(n_sessions)),
                 controls=None if controls is None else controls[positions],
             )
         )
@@ -267,7 +267,8 @@ def work_on(source: Source, partition: Partition, windows: EventWindows) -> Work
     design = lay_out_model(panel, source.model)
     places = partition.ticker, partition.session
     estimates = estimate_sample(design, *places, windows=windows, controls=partition.controls)
-    return Worked(design, estimates, partition.first_ticker)
+    held = {name: getattr(estimates, name).astype(np.int32) for name in ("ticker_index", "session_index")}
+    return Worked(design, replace(estimates, **held), partition.first_ticker)
 
 
 def drop_days(worked: Worked) -> EventEstimates:
