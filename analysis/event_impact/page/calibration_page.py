@@ -102,6 +102,14 @@ def _say_rate(table: pd.DataFrame, test: str, conditions: dict[str, object]) -> 
     return f"{rate} ({' to '.join(bounds)})" if bounds else rate
 
 
+def _tabulate(
+    name: str, tests: dict[str, str], table: pd.DataFrame, rows: Any, *heads: Column, **said: Any
+) -> TableExhibit:
+    """The rates of each test under the conditions of each row."""
+    columns = (*heads, *_test_columns(tests, partial(_say_rate, table)))
+    return declare_table(name, rows, columns, numbers=table, **said)
+
+
 def _unique(table: pd.DataFrame, *names: str) -> list[dict[Hashable, Any]]:
     return table[list(names)].drop_duplicates().to_dict("records")
 
@@ -110,24 +118,18 @@ def tabulate_history(found: FirmCalibration, level: float) -> TableExhibit:
     """Size on the firm's own sessions by volatility state."""
     rates = found.sizes[found.sizes["level"] == level]
     counts = rates.groupby("group", sort=False)["n_sessions"].first()
-    columns = (
-        Column("group", "sessions of", GROUPS.__getitem__),
-        Column("", "sessions", "whole", of=lambda row: counts[row["group"]]),
-        *_test_columns(TESTS, partial(_say_rate, rates)),
-    )
-    caption = say("captions.own_history", level=_level(level))
+    head = Column("group", "sessions of", GROUPS.__getitem__)
+    size = Column("", "sessions", "whole", of=lambda row: counts[row["group"]])
+    name, caption = f"own_history_{round(1000 * level):03d}", say("captions.own_history", level=_level(level))
     rows = [{"group": group} for group in GROUPS if group in counts.index]
-    return declare_table(f"own_history_{round(1000 * level):03d}", rows, columns, caption=caption, numbers=rates)
+    return _tabulate(name, TESTS, rates, rows, head, size, caption=caption)
 
 
 def tabulate_history_power(found: FirmCalibration) -> TableExhibit:
     """Power on own sessions with an injected effect."""
     table = found.power[found.power["group"] == "all"]
-    columns = (
-        Column("effect", "injected effect", "percent.0"),
-        *_test_columns(TESTS, partial(_say_rate, table)),
-    )
-    return declare_table("own_history_power", _unique(table, "effect"), columns, numbers=table)
+    head = Column("effect", "injected effect", "percent.0")
+    return _tabulate("own_history_power", TESTS, table, _unique(table, "effect"), head)
 
 
 def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
@@ -147,10 +149,9 @@ def tabulate_rule_power(found: FirmCalibration) -> TableExhibit:
 
 def tabulate_history_windows(found: FirmCalibration) -> TableExhibit:
     """Size of the window tests on own sessions."""
-    table = found.windows
-    window = Column("", "window", of=lambda row: f"sessions {row['first']} to +{row['last']}")
-    columns = (window, *_test_columns(WINDOW_TESTS, partial(_say_rate, table)))
-    return declare_table("own_history_windows", _unique(table, "first", "last"), columns, numbers=table)
+    head = Column("", "window", of=lambda row: f"sessions {row['first']} to +{row['last']}")
+    rows = _unique(found.windows, "first", "last")
+    return _tabulate("own_history_windows", WINDOW_TESTS, found.windows, rows, head)
 
 
 def tabulate_simulated_sizes(found: FirmCalibration, level: float) -> TableExhibit:
@@ -166,10 +167,8 @@ def tabulate_simulated_sizes(found: FirmCalibration, level: float) -> TableExhib
         *_test_columns(TESTS, tell),
     )
     error = 100 * (level * (1 - level) / found.n_draws) ** 0.5
-    caption = say(
-        "captions.simulated_size", level=_level(level), gap=found.gap_sessions, n_draws=format_count(found.n_draws),
-        points=2 * error, tenths=2 * error * 10**0.5,
-    )  # fmt: skip
+    said = {"gap": found.gap_sessions, "n_draws": found.n_draws, "points": 2 * error, "tenths": 2 * error * 10**0.5}
+    caption = say("captions.simulated_size", level=_level(level), **said)
     name, rows = f"simulated_size_{round(1000 * level):03d}", _unique(plain, "process", "group")
     numbers = pd.concat([plain.assign(gap=0), gapped.assign(gap=found.gap_sessions)], ignore_index=True)
     return declare_table(name, rows, columns, caption=caption, numbers=numbers)
@@ -183,8 +182,8 @@ def tabulate_simulated_power(found: FirmCalibration) -> TableExhibit:
     def label(row: dict[str, Any]) -> str:
         return f"{PROCESS_LABELS[row['process']]}: {format_size(row['effect'] * RESIDUAL_STD, digits=0)}"
 
-    columns = (Column("", "returns and effect", of=label), *_test_columns(TESTS, partial(_say_rate, table)))
-    return declare_table("simulated_power", _unique(shown, "process", "effect"), columns, numbers=table)
+    head, rows = Column("", "returns and effect", of=label), _unique(shown, "process", "effect")
+    return _tabulate("simulated_power", TESTS, table, rows, head)
 
 
 def tabulate_simulated_windows(found: FirmCalibration) -> TableExhibit:
@@ -194,10 +193,9 @@ def tabulate_simulated_windows(found: FirmCalibration) -> TableExhibit:
     def label(row: dict[str, Any]) -> str:
         return f"{PROCESS_LABELS[row['process']]}: {row['window_length']} session{'s' * (row['window_length'] > 1)}"
 
-    columns = (Column("", "returns and window", of=label), *_test_columns(WINDOW_TESTS, partial(_say_rate, table)))
-    rows, n_draws = _unique(table, "process", "window_length"), format_count(int(table["n_draws"].iloc[0]))
-    gap = found.gap_sessions
-    return declare_table("simulated_windows", rows, columns, numbers=table, gap=gap, n_draws=n_draws)
+    head, rows = Column("", "returns and window", of=label), _unique(table, "process", "window_length")
+    said = {"gap": found.gap_sessions, "n_draws": int(table["n_draws"].iloc[0])}
+    return _tabulate("simulated_windows", WINDOW_TESTS, table, rows, head, **said)
 
 
 def _level(level: float) -> str:
