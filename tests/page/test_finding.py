@@ -45,7 +45,7 @@ def separable():
 def words(study, row):
     companion = find_primary(study.estimates, COMPANION_KIND)
     heading = compose_heading(row, study.sequence, study.story, study.config)
-    return [heading, *compose_sentences(row, companion, study.alignment, study.config)]
+    return [heading, *compose_sentences(row, companion, study.alignment)]
 
 
 def headline(study, **changed):

@@ -79,7 +79,7 @@ def ask(
     published = str(_publish(study, reports)) if has_page else None
     row, companion = (find_primary(study.estimates, kind) for kind in (HEADLINE_KIND, COMPANION_KIND))
     finding = compose_heading(row, study.sequence, story, study.config)
-    sentences = compose_sentences(row, companion, study.alignment, study.config)
+    sentences = compose_sentences(row, companion, study.alignment)
     rows = list_rows(study.estimates, study.sequence, study.alignment)
     table = {"heads": [list(COLUMNS)], "rows": [[listed.label, *listed.cells] for listed in rows]}
     located = align(listing.exchange, [bounds[0], bounds[1] - pd.Timedelta(seconds=1)])

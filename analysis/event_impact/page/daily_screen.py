@@ -57,7 +57,7 @@ def compose_daily_screen(
         reading=screen_outcome(row),
         companion_outcome=companion.outcome,
         finding=finding.compose_heading(row, sequence, story, config),
-        sentences=finding.compose_sentences(row, companion, alignment, config),
+        sentences=finding.compose_sentences(row, companion, alignment),
         drawings=(_draw_days(row, sequence, alignment, abnormal), _draw_clock(alignment, returns)),
         columns=COLUMNS,
         rows=tuple(list_rows(rows, sequence, alignment)),

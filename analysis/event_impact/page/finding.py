@@ -107,16 +107,11 @@ def compose_heading(row: WindowEstimate, sequence: StorySequence, story: Story, 
 def _head_denial(row: SequenceRow | None, config: StudyConfig) -> str:
     if row is None or row.rank_p is None or row.estimate is None:
         return ""
-    return (
-        UNSEEN
-        if row.rank_p >= config.significance
-        else f"From the denial on it returned {_say_direction(row.estimate)}."
-    )
+    is_unseen = row.rank_p >= config.significance
+    return UNSEEN if is_unseen else f"From the denial on it returned {_say_direction(row.estimate)}."
 
 
-def compose_sentences(
-    row: WindowEstimate, companion: WindowEstimate, alignment: Alignment, config: StudyConfig
-) -> tuple[str, ...]:
+def compose_sentences(row: WindowEstimate, companion: WindowEstimate, alignment: Alignment) -> tuple[str, ...]:
     """Size and how common; what is ruled out; what can be told apart."""
     if row.estimate is None:
         return (say_apart(alignment),)
