@@ -245,6 +245,11 @@ def test_two_executions_give_the_same_bytes(published, tmp_path):
     assert pages[0] == pages[1]
 
 
+def test_the_appendix_names_every_input_with_its_hash(published):
+    appendix = Page((published.folder / "appendix.html").read_text()).text
+    assert [file for file, sha in published.run.inputs.items() if file not in appendix or sha not in appendix] == []
+
+
 def test_results_of_the_day_do_not_see_later_figures(tmp_path):
     """As of the event session: the same bytes whether or not later figures are in the source."""
     store = open_source("snapshot", ROOT / "data")

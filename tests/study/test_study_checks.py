@@ -39,6 +39,13 @@ def test_a_control_is_the_same_as_the_event_it_names(focal):
     assert control.tests["conformal"].p_value == row.p_value("conformal")
 
 
+def test_controls_that_another_process_computed_are_an_input_all_the_same(focal):
+    other = compute()
+    other.ahead = {"controls": focal.controls}.get
+    assert other.controls is focal.controls
+    assert "data/controls.csv" in other.opened.tables.hash()
+
+
 def test_controls_after_as_of_and_of_other_firms_are_not_shown(focal):
     early = compute(as_of="2026-02-02")
     assert max(c.control.session for c in early.controls) == pd.Timestamp("2026-01-29")

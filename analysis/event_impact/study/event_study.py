@@ -195,18 +195,18 @@ def diagnose_headline(opened: OpenedStory, measured: Measured) -> StudyDiagnosti
     )  # fmt: skip
 
 
-def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
-    """Run t, conformal and FHS on the firm's control sessions up to as_of, and on those of its listed peers.
-
-    Always the market model on close-to-close returns with the lengths of the study. Empty when none is recorded
-    for the firm.
-    """
+def list_controls(opened: OpenedStory) -> list[Control]:
+    """The firm's control sessions up to as_of, then those of its listed peers; none when the firm has none."""
     controls = [c for c in load_controls(opened.tables) if c.session <= opened.as_of]
     own = [c for c in controls if c.ticker == opened.story.ticker]
     peers = {p.ticker for p in opened.listed if p.role == "peer"}
-    beside = [c for c in controls if c.ticker in peers] if own else []
+    return [*own, *(c for c in controls if own and c.ticker in peers)]
+
+
+def run_controls(opened: OpenedStory) -> tuple[ControlResult, ...]:
+    """Run t, conformal and FHS on the control sessions: the market model, close to close, with the study's lengths."""
     load = cache(partial(load_beside, opened))
-    return tuple(_test_control(opened, control, load) for control in (*own, *beside))
+    return tuple(_test_control(opened, control, load) for control in list_controls(opened))
 
 
 def measure_session(opened: OpenedStory, returns: pd.DataFrame, ticker: str, session: pd.Timestamp) -> AbnormalReturns:

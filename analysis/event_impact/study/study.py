@@ -213,7 +213,8 @@ class Study(OpenedStudy):
     @cached_property
     def controls(self) -> tuple[ControlResult, ...]:
         """The tests on sessions whose answer is known."""
-        return self.ahead("controls") or event_study.run_controls(self.opened)
+        listed = event_study.list_controls(self.opened)  # read here too: a record names the tables that it rests on
+        return (self.ahead("controls") or event_study.run_controls(self.opened)) if listed else ()
 
     @cached_property
     def activity(self) -> list[Surprise]:
