@@ -144,6 +144,14 @@ def test_the_tables_say_who_was_left_out_and_why(quiet):
     assert (every.numbers["p"].notna() | (every.numbers["note"] != "")).all()
 
 
+def test_means_and_coefficients_are_recorded_as_numbers(quiet):
+    groups, traits = sample_page.tabulate_event_groups(quiet.view), sample_page.tabulate_traits(quiet.view)
+    held = {name: group["caar"] for name, group in quiet.view.sample["groups"].items()}
+    assert groups.numbers["caar"].to_list() == list(held.values())
+    assert traits.numbers["coefficient"].dtype == float
+    assert "\u2013" in traits.cells.to_numpy()
+
+
 def test_leaving_one_out_equals_testing_the_rest(quiet):
     estimates, left = quiet.works[0].estimates, quiet.left_out
     scar = estimates.scar[estimates.is_used]

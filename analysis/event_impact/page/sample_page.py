@@ -17,7 +17,7 @@ from event_impact.many.sample import LeftOutEvents, PlaceboDates, SampleResult
 from event_impact.page import format as form
 from event_impact.page.canvas import WIDE_CLOCK, Canvas, Chart, Drawing, choose_ticks, measure_text
 from event_impact.page.day_drawing import stack_dots
-from event_impact.page.exhibits import TableExhibit, declare_table, show
+from event_impact.page.exhibits import Column, TableExhibit, declare_table, show
 from event_impact.page.first_screen import FirstScreen, ScreenRow, read_outcome
 from event_impact.page.panel_tables import STATISTIC_LABELS
 
@@ -304,7 +304,7 @@ def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
     if "groups" not in view.sample:
         return None
     rows = pd.DataFrame(
-        {"label": name or "no word", "n": group["n"], "caar": view.say(group["caar"]),
+        {"label": name or "no word", "n": group["n"], "caar": group["caar"],
          "p": group["tests"].get(group["recommended"], {}).get("p"), "test": _name_test(group["recommended"] or "")}
         for name, group in view.sample["groups"].items()
     )  # fmt: skip
@@ -313,7 +313,10 @@ def tabulate_event_groups(view: SampleView) -> TableExhibit | None:
     said = [f"{how} {form.p_equals(test['p'])}" for name, test in tests.items() for start, how in JOINT.items()
             if name.startswith(start) and test["p"] is not None]  # fmt: skip
     together = "; ".join(said) or difference.get("note", BLANK)
-    return declare_table("sample_groups", rows, show(*MEANS), group=view.opened.request.group, said=together)
+    shown = rows.assign(caar=[view.say(group["caar"]) for group in view.sample["groups"].values()])
+    return declare_table(
+        "sample_groups", shown, show(*MEANS), numbers=rows, group=view.opened.request.group, said=together
+    )
 
 
 def tabulate_left_out(view: SampleView) -> TableExhibit | None:
@@ -361,9 +364,9 @@ def tabulate_traits(view: SampleView) -> TableExhibit | None:
         return None
     rows = pd.DataFrame(
         {"label": trait.replace(f"{method}_", "all levels of ").replace("wild_", "all levels, wild bootstrap, of "),
-         "method": METHODS[method], "p": test["p"],
-         "coefficient": form.format_number(test["coefficient"], digits=4) if "coefficient" in test else BLANK}
+         "method": METHODS[method], "p": test["p"], "coefficient": test.get("coefficient")}
         for method, each in found.items() for trait, test in each.items()
     )  # fmt: skip
-    heads = show("label|trait", "method|errors", "coefficient|coefficient|written", "p|p|p")
-    return declare_table("sample_traits", rows, heads)
+    # of several terms at once there is no coefficient
+    coefficient = Column("coefficient", "coefficient", "number.4", missing=BLANK)
+    return declare_table("sample_traits", rows, (*show("label|trait", "method|errors"), coefficient, *show("p|p|p")))
