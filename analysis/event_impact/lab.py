@@ -21,6 +21,7 @@ from event_impact.page.return_figures import draw_cumulative
 from event_impact.page.tables import tabulate_estimates
 from event_impact.study.study import Study
 
+#: What is compared of a row; here they stand below each other.
 QUANTITIES = (
     Column("estimate", "estimate", "percent", why="note"),
     Column("ci95", "95 % interval", "interval"),
@@ -28,10 +29,9 @@ QUANTITIES = (
     Column("mde80_rule", "seen 4 in 5 from", "size"),
     Column("outcome", "outcome", OUTCOME_LABELS.__getitem__),
 )
-"""What is compared of a row; here they stand below each other."""
 KINDS = {"headline": HEADLINE_KIND, "companion": COMPANION_KIND}
+#: Of what the controls change: it scrolls beside them, so that they stay in sight.
 PANE = {"flex": "1 1 0", "min_width": "0", "max_height": "85vh", "overflow": "auto"}
-"""Of what the controls change: it scrolls beside them, so that they stay in sight."""
 
 
 def compare(*studies: Study) -> TableExhibit:

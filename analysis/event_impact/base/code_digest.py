@@ -7,8 +7,8 @@ from pathlib import Path
 from event_impact.base.root import PACKAGE
 
 VERSION = "0.2.0.dev0"
+#: Folders of bytecode, and of the study that an installed package carries: its files are hashed where they are read.
 NO_CODE = {"__pycache__", "_study"}
-"""Folders of bytecode, and of the study that an installed package carries: its files are hashed where they are read."""
 
 
 @functools.cache

@@ -23,8 +23,8 @@ from filelock import FileLock, Timeout
 from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.errors import BusyError, RenderError, StudyError
 
+#: Codes of an error of the system that more room would mend.
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-"""Codes of an error of the system that more room would mend."""
 Content = str | bytes | Callable[[BinaryIO], object]
 
 

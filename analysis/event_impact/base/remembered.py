@@ -19,10 +19,10 @@ from event_impact.base.code_digest import digest_package
 from event_impact.base.disk import make_folder, replace_files
 from event_impact.base.errors import StudyError
 
+#: Packages whose versions can change an answer.
 LIBRARIES = ("exchange_calendars", "pandas", "tzdata")
-"""Packages whose versions can change an answer."""
+#: A file that changed less than this before a question may change again within one tick of the disk's clock.
 SETTLED_NS = 1_000_000_000
-"""A file that changed less than this before a question may change again within one tick of the disk's clock."""
 
 
 def find_caches() -> Path | None:

@@ -34,6 +34,7 @@ def ask(question: Callable[..., Any], text: str, hint: str, **options: Any) -> A
         raise ConfigError(f"no answer to: {text}.", hint) from error
 
 
+#: The options that decide how a page is read.
 reading_options = join_options(
     click.argument("file"),
     click.option("--url", default="", help="Where it was published (default: what the page says)."),
@@ -45,7 +46,6 @@ reading_options = join_options(
     click.option("--saved-at", type=read_instant, metavar="INSTANT", help="When the copy was saved (default: now)."),
     click.option("--item", default="", metavar="KEY", help="The item of a feed, as impact watch names it."),
 )  # fmt: skip
-"""The options that decide how a page is read."""
 
 
 def examine(

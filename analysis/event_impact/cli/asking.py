@@ -23,10 +23,10 @@ from event_impact.study import ask as question
 from event_impact.study.study import Study
 
 NOTEBOOK = "02_event_study"
+#: True effects whose chance to be seen is told beforehand: round, and chosen before any share was.
 EFFECTS = (0.01, 0.02, 0.03, 0.05, 0.10)
-"""True effects whose chance to be seen is told beforehand: round, and chosen before any share was."""
+#: How often a provider that does not answer is asked: somebody waits.
 ATTEMPTS = 2
-"""How often a provider that does not answer is asked: somebody waits."""
 WIDTH = 61
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LAYERS = 3

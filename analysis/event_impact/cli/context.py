@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from event_impact.runs.store import StoredRun
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+#: When the command was loaded; stages are timed from here.
 STARTED = time.monotonic()
-"""When the command was loaded; stages are timed from here."""
 
 
 def open_root(*, to_write: bool = False) -> StudyRoot:

@@ -16,8 +16,8 @@ from event_impact.base.errors import EstimationError
 from event_impact.estimation.abnormal import AbnormalReturns, measure_abnormal_returns
 from event_impact.estimation.models import Design, estimation_sessions_before
 
+#: (ln H/L)^2 over this is an unbiased variance of a day without drift.
 PARKINSON = 4.0 * np.log(2.0)
-"""(ln H/L)^2 over this is an unbiased variance of a day without drift."""
 WEEKDAYS = ("tuesday", "wednesday", "thursday", "friday")
 RANGE_LAGS = (5, 22)
 

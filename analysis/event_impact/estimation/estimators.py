@@ -25,10 +25,10 @@ import numpy as np
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.rolling import PredictionErrors
 
+#: Ridge penalties tried, per session of standardised regressors.
 PENALTIES = tuple(float(p) for p in np.logspace(-3, 4, 36))
-"""Ridge penalties tried, per session of standardised regressors."""
+#: Every support of the synthetic control is tried, so their number must stay small.
 MAX_DONORS = 10
-"""Every support of the synthetic control is tried, so their number must stay small."""
 SINGULAR = 1e-12
 
 
@@ -154,17 +154,17 @@ def _check(returns: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 Array = np.ndarray
+#: (n, L) returns and (n, L, K) regressors to (n, K) coefficients, one independent fit a row.
 Solve = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(n, L) returns and (n, L, K) regressors to (n, K) coefficients, one independent fit a row."""
 
+#: Residuals beyond this many standard deviations are weighted down; 95 % efficient under normal errors (Huber 1981).
 HUBER_TUNING = 1.345
-"""Residuals beyond this many standard deviations are weighted down; 95 % efficient under normal errors (Huber 1981)."""
+#: Median absolute value of a standard normal.
 NORMAL_MAD = 0.6744897501960817
-"""Median absolute value of a standard normal."""
+#: A row rests once no fitted value moves by more than this share of its scale.
 STEP_TOLERANCE = 1e-9
-"""A row rests once no fitted value moves by more than this share of its scale."""
+#: After the second the scale is held: the rest is convex and cannot cycle.
 MAX_STEPS, FREE_SCALE_STEPS = 400, 60
-"""After the second the scale is held: the rest is convex and cannot cycle."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +230,7 @@ def _solve_each(fit: Callable[[np.ndarray, np.ndarray], PeerFit]) -> Solve:
 
 
 RANKED = "the event is ranked instead"
+#: Model id to estimator; every other model is least squares. A new one needs a line here, a label and a design.
 ESTIMATORS: dict[str, Estimator] = {
     "robust": Estimator(solve_huber, f"a weighted-down session has no standard error of its own: {RANKED}"),
     "ridge": Estimator(_solve_each(fit_ridge), f"shrunken coefficients have no unbiased forecast error: {RANKED}"),
@@ -237,11 +238,10 @@ ESTIMATORS: dict[str, Estimator] = {
         _solve_each(fit_synthetic_control), f"weights held at zero and one in sum have no normal theory: {RANKED}"
     ),
 }
-"""Model id to estimator; every other model is least squares. A new one needs a line here, a label and a design."""
 
 
+#: Windows solved together; bounds memory.
 CHUNK = 256
-"""Windows solved together; bounds memory."""
 
 
 @dataclass(frozen=True)

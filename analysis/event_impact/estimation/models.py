@@ -30,12 +30,12 @@ import pandas as pd
 from event_impact.base.errors import EstimationError
 from event_impact.estimation.estimators import ESTIMATORS
 
+#: Share of the asked estimation sessions that must be usable.
 MIN_USABLE_SHARE = 0.9
-"""Share of the asked estimation sessions that must be usable."""
+#: Returns that vary less are constant: a halted or pegged listing, not a market.
 MIN_RETURN_STD = 1e-10
-"""Returns that vary less are constant: a halted or pegged listing, not a market."""
+#: A share whose price stands still on more sessions than this was not traded.
 MAX_REPEATED_SHARE = 0.5
-"""A share whose price stands still on more sessions than this was not traded."""
 
 MODEL_LABELS = {
     "constant_mean": "constant mean",
@@ -54,10 +54,10 @@ MODEL_LABELS = {
     "lead_lag": "market model with the benchmark's session before, separate coefficients",
     "robust": "robust market model (Huber)",
 }
+#: Models whose regressors include other firms.
 PEER_MODELS = ("market_peers", "ridge", "synthetic_control")
-"""Models whose regressors include other firms."""
+#: Least-squares coefficients, forecasts with a GARCH variance.
 GARCH_MODELS = ("garch_market",)
-"""Least-squares coefficients, forecasts with a GARCH variance."""
 FACTOR_COLUMNS = {
     "capm": ("mkt_rf",),
     "ff3": ("mkt_rf", "smb", "hml"),

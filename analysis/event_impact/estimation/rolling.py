@@ -175,8 +175,8 @@ def fit_windows(
     return fit_stack(*((y[days], design[days]) for days in (estimation, window, between)))
 
 
+#: Returns (n, S) and design (n, S, K) of S sessions of n windows.
 Stack = tuple[np.ndarray, np.ndarray]
-"""Returns (n, S) and design (n, S, K) of S sessions of n windows."""
 
 
 def fit_stack(estimation: Stack, event: Stack, between: Stack | None = None) -> WindowFits:

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
 FIRST_DAY = pd.Timestamp("1998-12-01")
+#: Explicit bounds: the library's default moves with today's date.
 LAST_DAY = pd.Timestamp("2027-12-31")
-"""Explicit bounds: the library's default moves with today's date."""
 
 HOURS = ("open", "break_start", "break_end", "close")
 NEAR_CLOSE = pd.Timedelta(minutes=10)
+#: Place of an instant that the known calendar does not hold.
 OUTSIDE = -1
-"""Place of an instant that the known calendar does not hold."""
+#: Packages that decide what a calendar holds.
 MAKERS = ("exchange_calendars", "tzdata")
-"""Packages that decide what a calendar holds."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,13 @@ from event_impact.events.sessions import Alignment, align_story
 CLAIM_COLUMNS = ("claim_id", "article_id", "paraphrase", "kind", "statistic", "status", "reason")
 CLAIM_KINDS = ("price", "timing", "mechanism", "documentary", "promotional", "opinion", "outlook")
 RECORDED_STATUSES = ("supported", "contradicted", "not_established", "untestable", "documentary")
+#: What tables of version 0.1 say, and how it is read now: the zones are counted by the run.
 FORMER_STATUSES = {"timing_impossible": "computed"}
-"""What tables of version 0.1 say, and how it is read now: the zones are counted by the run."""
+#: Figures that tables of version 0.1 set beside statements on which they do not bear.
 FORMER_STATISTICS = dict.fromkeys(("prior_letter_ar", "writedown_ar", "volume_surprise", "range_surprise"), "none")
-"""Figures that tables of version 0.1 set beside statements on which they do not bear."""
 CLAIM_STATUSES = (*RECORDED_STATUSES, "computed")
 NO_STATISTIC = "none"
+#: What each statistic asks, in words.
 CLAIM_STATISTICS = {
     "raw_close_to_close": "the share closed lower than at the close before",
     "raw_close_to_open": "the share opened lower than it had closed",
@@ -37,7 +38,6 @@ CLAIM_STATISTICS = {
     "weekend_window": "report and denials appeared while the exchange was shut",
     NO_STATISTIC: "no figure of this study bears on it",
 }
-"""What each statistic asks, in words."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from event_impact.base.csv_tables import Tables, check_words, open_tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.events.articles import parse_instant
 
+#: ``own_story`` is the story that an item is a report of: for it the item is no other news.
 CONFOUNDER_COLUMNS = (
     "ticker", "session", "label", "known_from", "source", "url", "is_masked", "notes", "own_story", "label_without_it",
 )  # fmt: skip
-"""``own_story`` is the story that an item is a report of: for it the item is no other news."""
 CONTROL_COLUMNS = ("ticker", "session", "label", "expected", "source")
 EXPECTATIONS = ("must_reject", "must_not_reject")
 

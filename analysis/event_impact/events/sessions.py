@@ -29,8 +29,8 @@ OPEN_BETWEEN = (
 )
 
 ALIGNMENT_COLUMNS = ("article_id", "role", "published_earliest", "published_latest", "sessions", "phase", "reason")
+#: An interval that crosses more phases is described by its ends and the sessions between.
 MOST_PHASES = 4
-"""An interval that crosses more phases is described by its ends and the sessions between."""
 
 
 @dataclass(frozen=True)

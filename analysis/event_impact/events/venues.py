@@ -18,8 +18,8 @@ VENUE_COLUMNS = (
     "venue", "label", "calendar", "zone", "opens", "closes", "day_offset", "listing_exchanges",
     "valid_from", "valid_to", "source", "notes",
 )  # fmt: skip
+#: No closed stretch of an exchange is longer than this many sessions.
 SEARCH_SESSIONS = 12
-"""No closed stretch of an exchange is longer than this many sessions."""
 
 
 @dataclass(frozen=True)

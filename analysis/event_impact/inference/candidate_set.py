@@ -24,8 +24,8 @@ from event_impact.inference.deciding_rule import DecidingRule, find_detectable, 
 from event_impact.inference.parametric import is_inside
 from event_impact.inference.window_tests import describe_t
 
+#: Missed by little: p* below this many levels. Without the cap the word falls on 13 % of nervous days that are ordinary.
 BORDERLINE_FACTOR = 2.0
-"""Missed by little: p* below this many levels. Without the cap the word falls on 13 % of nervous days that are ordinary."""
 NERVOUS_DAY, CALM_DAY = "nervous", "calm"
 
 

@@ -21,8 +21,8 @@ from event_impact.events.sessions import Alignment
 from event_impact.inference.deciding_rule import invert_window
 from event_impact.market.returns import RETURN_KINDS, ReturnPanel
 
+#: Offsets from UTC, in hours, that a clock on the wall can have.
 EASTERNMOST, WESTERNMOST = 14, -12
-"""Offsets from UTC, in hours, that a clock on the wall can have."""
 SHUT = ("weekend", "holiday", "after_close", "pre_open")
 
 
@@ -47,8 +47,8 @@ class Finding:
     why: str
 
 
+#: Decision, measures and why: what a check returns, the statistic is the claim's.
 Found = tuple[str, tuple[tuple[str, float, str], ...], str]
-"""Decision, measures and why: what a check returns, the statistic is the claim's."""
 
 
 @dataclass(frozen=True)
@@ -257,6 +257,7 @@ def find_closed_window(claim: Claim, context: ClaimContext) -> Found:
     return decision, measures, "supported if every bound lies between one close and the next open"
 
 
+#: Statistic -> its check.
 FINDERS: dict[str, Callable[[Claim, ClaimContext], Found]] = {
     **{f"raw_{kind}": find_raw_sign for kind in RETURN_KINDS},
     **{f"ar_{kind}": find_abnormal_sign for kind in RETURN_KINDS},
@@ -266,4 +267,3 @@ FINDERS: dict[str, Callable[[Claim, ClaimContext], Found]] = {
     "denial_delay": find_delay,
     "weekend_window": find_closed_window,
 }
-"""Statistic -> its check."""

@@ -9,8 +9,8 @@ import pandas as pd
 from event_impact.inference.parametric import detectable_effect, provable_bound, significance_filter
 from event_impact.inference.windows import WindowEstimate
 
+#: True effects at which the filter of significance is shown: chosen before any estimate, round.
 TRUE_EFFECTS = (0.01, 0.02, 0.03, 0.05)
-"""True effects at which the filter of significance is shown: chosen before any estimate, round."""
 CURVE_POINTS = 121
 
 

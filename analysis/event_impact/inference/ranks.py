@@ -45,8 +45,8 @@ from event_impact.estimation.garch import GarchFit
 from event_impact.estimation.rolling import WindowFits
 
 Array = np.ndarray
+#: Where level times N is whole (L = 119, 199, 239 at 5 %), what is left beyond this is the rounding of the product.
 ROUNDING = 1e-9
-"""Where level times N is whole (L = 119, 199, 239 at 5 %), what is left beyond this is the rounding of the product."""
 
 
 def quantile_order(level: float, count: int) -> int:
@@ -167,8 +167,8 @@ def find_roots(fits: WindowFits) -> ConformalRoots:
     )
 
 
+#: Of an end, in standard deviations of the residuals.
 TOLERANCE = 1e-6
-"""Of an end, in standard deviations of the residuals."""
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,8 @@ def reversal_claim(
     )  # fmt: skip
 
 
+#: A story that spans more sessions is not one event window.
 MAX_SESSIONS = 40
-"""A story that spans more sessions is not one event window."""
 
 
 @dataclass(frozen=True)

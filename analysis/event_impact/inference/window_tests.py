@@ -95,8 +95,8 @@ def _studentised(sample: np.ndarray, basis: np.ndarray, *, window: np.ndarray, s
     return np.asarray((after.sum(axis=1) - projected @ window) / (np.sqrt(ssr / df) * spread))
 
 
+#: Draws a window; the smallest p is then 1 in 2,000.
 BOOTSTRAP_DRAWS = 1999
-"""Draws a window; the smallest p is then 1 in 2,000."""
 SINGLE_SESSION = {
     "block_bootstrap": "one session: resampled residuals are the sample-quantile test",
     "pseudo_event": "one session: the placebo rank is this test away from other news",

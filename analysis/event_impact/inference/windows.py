@@ -24,8 +24,9 @@ HEADLINE_KIND = "close_to_close"
 COMPANION_KIND = "close_to_open"
 DECLARED_KINDS = (HEADLINE_KIND, COMPANION_KIND)
 DETECTIONS = ("detectable_but_small", "effect", "fragile")
+#: How often the effects of ``mde50_rule``, ``mde80_rule`` and ``mde90_rule`` are found.
 SHARES = (0.5, 0.8, 0.9)
-"""How often the effects of ``mde50_rule``, ``mde80_rule`` and ``mde90_rule`` are found."""
+#: Of ``results/estimates.csv``, in order.
 COLUMNS = (
     "return_kind", "model", "benchmark", "mask", "estimation_sessions", "gap_sessions", "first", "last",
     "is_primary", "estimate", "standard_error", "df", "t", "p_t", "p_sample_quantile", "p_conformal", "p_holm",
@@ -33,7 +34,6 @@ COLUMNS = (
     "ci_from", "t90_low", "t90_high", "t95_low", "t95_high", "mde80", "mde50_rule", "mde80_rule", "mde90_rule",
     "smallest_bound", "breakdown_volatility", "breakdown_news", "outcome", "n_estimation", "note",
 )  # fmt: skip
-"""Of ``results/estimates.csv``, in order."""
 
 Ends = tuple[float, float]
 

@@ -46,17 +46,17 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 LOCAL = "local"
+#: Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on.
 CELLS_PER_PARTITION = 4_000_000
-"""Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on."""
+#: Of a worker's memory limit, the cells of one partition in the engine; reading them takes three times as much, beside
+#: the 60 % that Dask lets a worker hold before it spills, and at 80 % it takes no more work.
 PARTITION_SHARE = 0.03
-"""Of a worker's memory limit, the cells of one partition in the engine; reading them takes three times as much, beside
-the 60 % that Dask lets a worker hold before it spills, and at 80 % it takes no more work."""
+#: At least so many, so that a slow or lost worker leaves work to share.
 PARTITIONS_PER_WORKER = 4
-"""At least so many, so that a slow or lost worker leaves work to share."""
+#: Of sessions whose events are correlated: more would fill the workers with events that have gaps.
 BLOCKS_AT_ONCE = 2
-"""Of sessions whose events are correlated: more would fill the workers with events that have gaps."""
+#: Of the engine in one process: frame, panel, window sums and their temporaries.
 BYTES_PER_CELL = 48
-"""Of the engine in one process: frame, panel, window sums and their temporaries."""
 MEMORY_SHARE = 0.6
 CONNECT_SECONDS = 15
 

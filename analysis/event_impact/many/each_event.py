@@ -24,14 +24,14 @@ from event_impact.many import engine
 from event_impact.many.layout import BatchDesign
 
 EVENTS_AT_ONCE = 128
+#: Place of an event, its usable sessions counted from the first of the estimation window, and outcome and regressors of
+#: the estimation window, the event window and the usable sessions between them.
 EventRows = tuple[int, np.ndarray, tuple[np.ndarray, ...]]
-"""Place of an event, its usable sessions counted from the first of the estimation window, and outcome and regressors of
-the estimation window, the event window and the usable sessions between them."""
+#: Models without the forecast variance that Patell's tests rest on, and why.
 WITHOUT_PATELL = {
     "garch_market": "the GARCH forecast depends on the days before, and the CAR over it has no t distribution",
     **{name: estimator.why_no_error for name, estimator in ESTIMATORS.items()},
 }
-"""Models without the forecast variance that Patell's tests rest on, and why."""
 
 
 def estimate_sample(

@@ -10,8 +10,8 @@ from event_impact.estimation.models import FACTOR_COLUMNS, GARCH_MODELS, PEER_MO
 
 FACTORS_OF_MODEL = {name: ("rf", *columns) for name, columns in FACTOR_COLUMNS.items()} | {"capm": ("rf",)}
 THIN_TRADING_MODELS = ("lead_lag", "scholes_williams")
+#: Models without window sums: :mod:`event_impact.many.each_event` fits them event by event.
 EACH_EVENT_MODELS = (*PEER_MODELS, *GARCH_MODELS, "robust")
-"""Models without window sums: :mod:`event_impact.many.each_event` fits them event by event."""
 BATCH_MODELS = (
     *("market", "market_adjusted", "market_adjusted_demeaned", "constant_mean"),
     *(*THIN_TRADING_MODELS, *FACTORS_OF_MODEL, *EACH_EVENT_MODELS),

@@ -15,8 +15,8 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from event_impact.base.result import TestResult, not_computable
 
+#: Statistics that average CAR / SE and divide by its spread over the events.
 SCALED_BY_SPREAD = ("bmp", "kp_bmp", "grank_t", "grank_z")
-"""Statistics that average CAR / SE and divide by its spread over the events."""
 
 NULL_CAAR = "the mean cumulative abnormal return of the events is zero"
 SMALLEST_P = float(np.finfo(float).tiny)

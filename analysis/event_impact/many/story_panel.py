@@ -30,16 +30,16 @@ from event_impact.many.residual_correlation import FEWEST_SHARED_SESSIONS, MeanC
 from event_impact.many.sample import PooledTests, measure_mean, recommend_statistic, run_car_tests
 from event_impact.market.opened import OpenedStory
 
+#: Fewer stories are listed one by one: a mean of them says more about the choice than about such stories.
 FEWEST_POOLED = 10
-"""Fewer stories are listed one by one: a mean of them says more about the choice than about such stories."""
+#: Sessions after the event that every story of the path must have; later stories are left out.
 SHORTEST_PATH = 5
-"""Sessions after the event that every story of the path must have; later stories are left out."""
+#: The last two are defined for windows of one length only, which is said in their place.
 PANEL_STATISTICS = (
     "bmp", "kp_bmp", "cross_sectional_t", "skewness_adjusted_t", "patell", "adjusted_patell", "calendar_time_t",
     "two_way_clustered_t", "wild_bootstrap", "sign_flip", "wilcoxon", "sign", "generalized_sign", "grank_t",
     "crude_dependence_t", "corrado",
 )  # fmt: skip
-"""The last two are defined for windows of one length only, which is said in their place."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ DAILY = ("date", "ticker", "open", "high", "low", "close", "volume", "dividend",
 BARS = ("minute", "ticker", "open", "high", "low", "close", "volume")
 EARNINGS = ("announced_earliest", "announced_latest", "ticker", "is_reported")
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+#: The provider prints announcements to the hour.
 EARNINGS_HOUR = pd.Timedelta(hours=1)
-"""The provider prints announcements to the hour."""
 AGAIN, UNKNOWN = "Fetch again later; nothing was recorded.", "Check the ticker and the dates, or fetch again later."
 
 

@@ -17,12 +17,13 @@ from event_impact.events.calendars import SessionHours
 PRICE_COLUMNS = ("open", "high", "low", "close")
 REQUIRED_COLUMNS = ("date", "close")
 OPTIONAL_COLUMNS = ("volume", "dividend", "split", "adj_close")
+#: Bars further from each other than this, inside a session, are of different units.
 MAX_PRICE_FACTOR = 4.0
-"""Bars further from each other than this, inside a session, are of different units."""
+#: Vendors round open, high, low and close one by one; relative.
 OHLC_TOLERANCE = 1e-6
-"""Vendors round open, high, low and close one by one; relative."""
+#: More rows than this that are missing, or belong to no session, are another series or another calendar.
 MAX_BAD_SHARE = 0.05
-"""More rows than this that are missing, or belong to no session, are another series or another calendar."""
+#: Ours -> theirs, without signs and case: Yahoo!, Stooq, Nasdaq, Alpha Vantage, Tiingo and the like.
 ALIASES = {
     "date": ("date", "datetime", "timestamp", "session", "tradedate"), "ticker": ("ticker", "symbol"),
     "open": ("open",), "high": ("high",), "low": ("low",), "close": ("close", "closelast", "last", "price"),
@@ -30,7 +31,6 @@ ALIASES = {
     "dividend": ("dividend", "dividends", "dividendamount", "divcash"),
     "split": ("split", "stocksplits", "splitcoefficient", "splitfactor"),
 }  # fmt: skip
-"""Ours -> theirs, without signs and case: Yahoo!, Stooq, Nasdaq, Alpha Vantage, Tiingo and the like."""
 SOUND_FIGURES = "Give sound figures with --source PATH, or fetch them again."
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 Span = tuple[pd.Timestamp, pd.Timestamp]

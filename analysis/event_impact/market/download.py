@@ -34,10 +34,10 @@ from event_impact.market.vintages import FORMAT, Parcel, Vintage, find_file, fin
 Progress = Callable[[str], None]
 Factors = Callable[[str, Path], pd.DataFrame]
 T = TypeVar("T")
+#: Bars that are recorded; longer ones can be made from them.
 BAR_MINUTES = (1, 5)
-"""Bars that are recorded; longer ones can be made from them."""
+#: So many days before bars leave the provider's reach, it is said.
 WARNING_DAYS = 7
-"""So many days before bars leave the provider's reach, it is said."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from event_impact.events.peer_lists import Peer, load_peers
 from event_impact.events.sessions import Alignment
 from event_impact.market.snapshot import PriceStore
 
+#: They keep the same sessions.
 US_EXCHANGES = frozenset(("XNYS", "XNAS"))
-"""They keep the same sessions."""
 
 
 class Lengths(TypedDict):

@@ -12,36 +12,36 @@ import pandas as pd
 
 from event_impact.market.checks import DOUBTFUL, NOTED, Doubt
 
+#: Sessions around one that give its scale (median absolute log return times 1.4826).
 NEIGHBOURS = 61
-"""Sessions around one that give its scale (median absolute log return times 1.4826)."""
 MIN_SCALE = 0.002
+#: Larger steps between two closes are more often splits, unit errors or another company than returns.
 UNIT_STEP = np.log(1.9)
-"""Larger steps between two closes are more often splits, unit errors or another company than returns."""
 OTHER_UNIT = "another unit, a split or another company"
+#: A step of 3 for 2 may be a split, and is as often a return: it is noted.
 SPLIT_STEP, SPLIT_TOLERANCE = 1.5, 0.04
-"""A step of 3 for 2 may be a split, and is as often a return: it is noted."""
+#: A close that jumps so far and comes back next session, to within a fifth of the jump, was no price: unless so many
+#: times the usual volume was traded, as when a report is denied the day after.
 SPIKE_SCALES, MIN_SPIKE, SPIKE_TOLERANCE, SURGE = 10.0, 0.1, 0.2, 1.5
-"""A close that jumps so far and comes back next session, to within a fifth of the jump, was no price: unless so many
-times the usual volume was traded, as when a report is denied the day after."""
+#: From this yield on, in scales and by itself, a price must show that a dividend went.
 DROP_SCALES, MIN_YIELD = 5.0, 0.03
-"""From this yield on, in scales and by itself, a price must show that a dividend went."""
 HUNDREDFOLD = (50.0, 200.0)
+#: A ratio between dividends, and a yield of one of them, that is pence taken for pounds.
 MIN_SUBUNIT_YIELD = 0.0004
-"""A ratio between dividends, and a yield of one of them, that is pence taken for pounds."""
+#: Listings of these currencies are quoted in a subunit, and mix it up with the unit.
 SUBUNITS = ("GBp", "GBX", "GBP", "ZAc", "ZAR", "ILA", "ILS", "KWF")
-"""Listings of these currencies are quoted in a subunit, and mix it up with the unit."""
+#: Two dividends so close and so alike, of a firm that pays more seldom than that, are one.
 TWICE_SESSIONS, TWICE_TOLERANCE, PAYING_SESSIONS = 12, 0.15, 40
-"""Two dividends so close and so alike, of a firm that pays more seldom than that, are one."""
 OPINION_TOLERANCE = 0.1
+#: A step of the adjusted series below that share of the price is rounding.
 MIN_IMPLIED = 0.003
-"""A step of the adjusted series below that share of the price is rounding."""
 
 
 Series = pd.Series  # of figures, index session
+#: Session -> why a figure of it is doubted.
 Reasons = dict[Any, str]
-"""Session -> why a figure of it is doubted."""
+#: Field, state, and the reasons.
 Rules = list[tuple[str, str, Reasons]]
-"""Field, state, and the reasons."""
 
 
 def find_doubts(

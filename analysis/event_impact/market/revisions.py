@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 CENT_TOLERANCE = 0.0051
+#: Relative and absolute, in the currency of the listing: recorded prices are rounded to cents and stored in single
+#: precision by the provider. Both must be exceeded.
 TOLERANCES = {"close": (5e-4, CENT_TOLERANCE), "open": (5e-4, CENT_TOLERANCE), "dividend": (0.0, 0.00051)}
-"""Relative and absolute, in the currency of the listing: recorded prices are rounded to cents and stored in single
-precision by the provider. Both must be exceeded."""
 SNAPSHOT_TOLERANCE = 0.005
+#: Another vendor's closes may differ on a few sessions; more than this share is another series.
 SNAPSHOT_SHARE = 0.01
-"""Another vendor's closes may differ on a few sessions; more than this share is another series."""
 FACTOR_TOLERANCE = 0.01
 IDENTITY = {
     "currency": "the currency",

@@ -26,8 +26,8 @@ MANIFEST_COLUMNS = (
 )  # fmt: skip
 BARS_FOLDER, FACTORS = "bars/", "snapshot/factors.csv"
 FAULT_COLUMNS = ("ticker", "session", "field", "fault", "action", "source")
+#: Stands as the source of prices that were handed over and lie in no file.
 GIVEN = "given prices"
-"""Stands as the source of prices that were handed over and lie in no file."""
 
 
 @dataclass(frozen=True, eq=False)

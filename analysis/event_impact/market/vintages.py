@@ -21,8 +21,8 @@ FILE_NAME = re.compile(r"(raw/)?((intraday/(1m|5m|60m)|earnings)/)?([A-Z0-9^][A-
 SESSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 MANIFEST = "manifest.json"
 FORMAT = 1
+#: A larger answer, compressed, is not kept; the manifest says so.
 MAX_RAW_BYTES = 2_000_000
-"""A larger answer, compressed, is not kept; the manifest says so."""
 
 
 def digest(content: bytes) -> str:

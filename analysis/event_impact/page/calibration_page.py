@@ -14,8 +14,8 @@ from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.format import format_count, format_size, name_listing, read_labels, say
 from event_impact.page.render import TEMPLATES, PageFacts, check_page, render_page
 
+#: The text of the page; the tables of a section stand where it is parted.
 PROSE = TEMPLATES / "calibration.md"
-"""The text of the page; the tables of a section stand where it is parted."""
 TESTS = {"p_t": "t", "p_sample_quantile": "sample quantile", "p_conformal": "conformal", "p_fhs": "FHS"}
 TESTS |= {"p_star": "the rule, p*"}
 WINDOW_TESTS = {"p_t": "t", "p_block_conformal": "block conformal", "p_fhs": "FHS", "p_star": "the rule, p*"}

@@ -22,8 +22,9 @@ from event_impact.page.markup import mark_up
 
 Points = Sequence[tuple[float, float]]
 
+#: Widths for which drawings are laid out, CSS pixels.
 WIDE, WIDE_DAYS, WIDE_CLOCK, NARROW = 1120, 656, 416, 358
-"""Widths for which drawings are laid out, CSS pixels."""
+#: Okabe and Ito's vermilion and blue for report and denial, darker for text; black for their sum.
 PAINTS = {
     "ink": "#111111", "soft": "#555555", "rule": "#999999", "faint": "#d4d4d4", "dots": "#a6a6a6", "zone": "#e3eef7",
     "zone-text": "#00598c", "report": "#d55e00", "report-text": "#a34700", "denial": "#0072b2",
@@ -32,9 +33,8 @@ PAINTS = {
     "relay": "#767676", "relay-text": "#555555", "other": "#555555", "other-text": "#555555", "panel": "#f3f3f3",
     "band": "#d9dde0", "wide-band": "#ebedef",
 }  # fmt: skip
-"""Okabe and Ito's vermilion and blue for report and denial, darker for text; black for their sum."""
+#: Mean width of a character of the page's font, in its size.
 CHARACTER_WIDTH = 0.58
-"""Mean width of a character of the page's font, in its size."""
 
 
 def measure_text(text: str, size: float) -> float:

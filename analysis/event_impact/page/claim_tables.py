@@ -23,6 +23,7 @@ from event_impact.page.exhibits import Column, Exhibit, TableExhibit, declare_ta
 from event_impact.page.finding import list_tested
 
 STATUS_LABELS = form.read_labels("claim_tables.status_labels")
+#: ``results/claims.csv``: every statement; each measured number is in ``measured`` as name=value.
 LEDGER = (
     *record("claim_id=claim.claim_id article_id=claim.article_id kind=claim.kind statistic=claim.statistic status"),
     Column("decided_by", of=lambda c: "run" if c.claim.status == "computed" else "table"),
@@ -30,7 +31,6 @@ LEDGER = (
     Column("rule", of=lambda c: c.finding.why if c.finding else CLAIM_STATISTICS[c.claim.statistic]),
     *record("paraphrase=claim.paraphrase reason=claim.reason"),
 )
-"""``results/claims.csv``: every statement; each measured number is in ``measured`` as name=value."""
 PARAPHRASE = Column("", "the article says (our words)", of="claim.paraphrase")
 NO_CLAIMS = "No article of this story that was known at the as-of session is in the ledger."
 MEASURED = Column("", "measured", lambda found: say_finding(found), of="finding")

@@ -14,13 +14,13 @@ from event_impact.page.format import cut_label
 TOP, ROW, PRICE_ROOM, AXIS_ROOM = 10, 56, 96, 34
 MOST_WIDE_ROWS, MOST_PRICES, PRICE_WIDTH = 4, 4, 64
 Span = tuple[pd.Timestamp, pd.Timestamp]
+#: A stretch with trading, and what is written over it.
 OpenHours = tuple[pd.Timestamp, pd.Timestamp, str]
-"""A stretch with trading, and what is written over it."""
+#: Bases of an earliest bound that no clock printed.
 UNCLOCKED = ("start_of_named_day", "order", "assumed")
-"""Bases of an earliest bound that no clock printed."""
 FADE_STEPS = 6
+#: An article known to the second is drawn as a mark of this width, in pixels.
 SHORTEST_BAR = 3.0
-"""An article known to the second is drawn as a mark of this width, in pixels."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from event_impact.page.format import format_number, format_p, say, say_reach, tw
 from event_impact.page.row_drawing import EffectRow
 
 COLUMNS = tuple(say("daily_screen.heads").split("|"))
+#: Items of other news that the closing line names.
 MOST_NEWS = 3
-"""Items of other news that the closing line names."""
 
 
 def compose_daily_screen(

@@ -14,8 +14,8 @@ from event_impact.page.row_drawing import EffectRow
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Scale = Callable[[float], float]
 STACK_HEIGHT, ROW_HEIGHT, AXIS_HEIGHT, TOP = 300, 46, 46, 4
+#: Radii, and a number; where more stand or even the smallest do not fit, bars take the place of dots.
 LARGEST_DOT, SMALLEST_DOT, MOST_DOTS = 4.0, 1.3, 2_000
-"""Radii, and a number; where more stand or even the smallest do not fit, bars take the place of dots."""
 N_BARS = 60
 
 

@@ -20,17 +20,17 @@ from event_impact.page import format as written
 from event_impact.page.format import NAME, NUMERALS
 from event_impact.page.markup import align_decimals, find_title, frame_table, mark_up, mark_up_caption, mark_up_row
 
+#: An exhibit that is displayed carries its numbers under this media type: so it is recorded by being displayed.
 EXHIBIT_MIME = "application/vnd.event-impact.exhibit+json"
-"""An exhibit that is displayed carries its numbers under this media type: so it is recorded by being displayed."""
+#: Signs that LaTeX would take for commands, or that not every engine can set.
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "\u2212": "$-$", "\u2192": r"$\to$",
     "\u00a0": "~", "\u202f": r"\,", "\u2011": "-", "\u2013": "--", "\n": " ", "\r": " ",
 }  # fmt: skip
-"""Signs that LaTeX would take for commands, or that not every engine can set."""
+#: Direction marks: nothing to print, and a trap in a source file.
 UNSEEN = dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Direction marks: nothing to print, and a trap in a source file."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -153,8 +153,8 @@ def _cell(value: object) -> object:
     return value
 
 
+#: Where a row holds something: a path of attributes, keys and places, or a function of the row.
 Getter = str | Callable[[Any], Any]
-"""Where a row holds something: a path of attributes, keys and places, or a function of the row."""
 
 
 @dataclass(frozen=True)

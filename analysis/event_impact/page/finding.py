@@ -13,12 +13,12 @@ from event_impact.inference.sequence import SequenceRow, StorySequence
 from event_impact.inference.windows import HEADLINE_KIND, WindowEstimate
 from event_impact.page.format import EXCHANGE_NAMES, format_interval, format_size, read_labels, say, say_reach
 
+#: Model -> what a return is compared with, after "less than" or "more than".
 EXPLAINED = read_labels("finding.explained")
-"""Model -> what a return is compared with, after "less than" or "more than"."""
 NERVES, RANKED = read_labels("finding.nerves"), read_labels("finding.ranked")
 SETTLED = ("no_detectable_effect", "smaller_than_bound", "insufficient_data")
+#: Outcomes whose second sentence may be that of a denial.
 ANSWERED = ("no_detectable_effect", "smaller_than_bound", "effect")
-"""Outcomes whose second sentence may be that of a denial."""
 FOUND = ("effect", "fragile", "detectable_but_small")
 UNSEEN = "From the denial on no move is detectable."
 

@@ -15,10 +15,11 @@ from event_impact.page.markup import mark_up
 
 SIBLINGS = '<nav class="siblings" aria-label="Other pages of this story" data-provenance></nav>'
 CHANGES = '<span class="changes" data-provenance></span>'
+#: A cell for which there is no such number.
 EMPTY = "\u2013"
-"""A cell for which there is no such number."""
 FIRST_SCREEN = '<section class="first-screen"'
 LINKS = '<a href="results/{name}.csv">Numbers (CSV)</a>{drawn} \u00b7 <a href="appendix.html">How it was done</a>'
+#: Outcome -> glyph, word, class of its chip: colour is never alone.
 CHIPS = {
     "effect": ("\u25cf", "found", "found"),
     "found": ("\u25cf", "found", "found"),
@@ -33,7 +34,6 @@ CHIPS = {
     "no_bars": ("\u2013", "no minute prices", "none"),
     "failed": ("\u2715", "failed", "failed"),
 }
-"""Outcome -> glyph, word, class of its chip: colour is never alone."""
 
 
 def chip(outcome: str) -> str:

@@ -58,8 +58,8 @@ def find_forbidden(text: str) -> list[str]:
 
 MINUS = "\u2212"
 NOT_AVAILABLE = "n/a"
+#: Names of exhibits, and of the CSV files that hold their numbers.
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-"""Names of exhibits, and of the CSV files that hold their numbers."""
 
 
 def format_percent(value: float, *, digits: int = 2, sign: bool = True) -> str:
@@ -149,6 +149,7 @@ def say_reach(value: float) -> str:
     return f"{two_digits(100 * value)}\u00a0%"
 
 
+#: Kinds of numbers and how each is written, in a column and in a sentence.
 NUMERALS: dict[str, Callable[..., str]] = {
     "percent": format_percent,
     "size": format_size,
@@ -165,7 +166,7 @@ NUMERALS: dict[str, Callable[..., str]] = {
     "interval": format_interval,
     "written": str,
 }
-"""Kinds of numbers and how each is written, in a column and in a sentence."""
+#: Kinds of text.
 TEXTS: dict[str, Callable[..., str]] = {
     "text": str,
     "words": name_words,
@@ -173,7 +174,6 @@ TEXTS: dict[str, Callable[..., str]] = {
     "instant": "{:%a %Y-%m-%d %H:%M}".format,
     "yes": format_yes,
 }
-"""Kinds of text."""
 KINDS = NUMERALS | TEXTS
 
 

@@ -6,23 +6,23 @@ from html import escape
 from itertools import zip_longest
 
 INSTANT = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}Z)?)?"
+#: Characters after which a word may be broken: hashes, addresses and names that would push a table off the paper.
 LONGEST_WORD = 24
-"""Characters after which a word may be broken: hashes, addresses and names that would push a table off the paper."""
 PIECE = re.compile(rf"(?P<instant>{INSTANT})|(?P<word>\S{{{LONGEST_WORD + 1},}})")
 RANGE = re.compile(rf"(?<=[\d%]) to (?=[+\u2212]?\d)(?!{INSTANT})")
+#: Characters from which a cell gets room to breathe.
 LONG_CELL = 28
-"""Characters from which a cell gets room to breathe."""
+#: From so many columns, and up to so many rows, a table stacks on a phone: each row becomes a list of its cells.
 STACK_COLUMNS, STACK_ROWS = 4, 8
-"""From so many columns, and up to so many rows, a table stacks on a phone: each row becomes a list of its cells."""
+#: Columns from which a table is set smaller, so that it fits beside the contents on a common screen.
 DENSE_COLUMNS = 9
-"""Columns from which a table is set smaller, so that it fits beside the contents on a common screen."""
 ROW_TAG = re.compile(r"<(tr|th|td)(?=[ >])")
 FRACTION = re.compile(r"\.\d+(?=\D*$)")
 SENTENCE = re.compile(r".+?[.?!](?=\s|$)", re.DOTALL)
 
 
+#: A dollar sign of its own element: JupyterLab would set what stands between two of them as a formula.
 DOLLAR = "<span>$</span>"
-"""A dollar sign of its own element: JupyterLab would set what stands between two of them as a formula."""
 
 
 def mark_up(text: object) -> str:

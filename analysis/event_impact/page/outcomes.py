@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 WORST, INTERRUPTED = 4, 130
+#: From best to worst; an unknown code counts as the worst, an interruption as worse than all.
 ORDER = (0, 75, 6, 3, 2, 5, WORST, INTERRUPTED)
-"""From best to worst; an unknown code counts as the worst, an interruption as worse than all."""
 
 
 def worst_code(codes: Iterable[int]) -> int:

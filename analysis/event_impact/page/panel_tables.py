@@ -18,11 +18,11 @@ from event_impact.page.first_screen import FirstScreen
 STATISTIC_LABELS = form.read_labels("panel_tables.statistic_labels")
 RECOMMENDED_LABELS = {"bmp": "BMP", "kp_bmp": "BMP, adjusted"}
 MISSING_LABELS = form.read_labels("panel_tables.missing_labels")
+#: What a story is called, and where its share is listed.
 NAMED = (
     *show("=story.title|story"),
     Column("", "listing", of=lambda held: form.name_listing(held.story.ticker, held.story.exchange)),
 )
-"""What a story is called, and where its share is listed."""
 
 
 def _count_missing(result: PanelResult) -> str:

@@ -33,8 +33,8 @@ APPENDIX_TAG = "appendix"
 Part = Literal["whole", "report", "appendix"]
 HEADING = re.compile(r"^## .*$", re.MULTILINE)
 MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$\n]+?)\$(?!\w)", re.DOTALL)
+#: Tag of the cell that is followed by what changed since the previous run.
 CHANGES_TAG = "changes"
-"""Tag of the cell that is followed by what changed since the previous run."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from event_impact.page.row_drawing import EffectRow, draw_rows
 ROLES = {"close_to_close": "ink", "close_to_open": "denial", "open_to_close": "report"}
 EDGES = {"band90": 0.90, "band95": 0.95}
 BANDS = {"band95": "wide-band", "band90": "band"}
+#: Days of other news that a figure names; the CSV always holds all of them.
 MOST_NAMED = 3
-"""Days of other news that a figure names; the CSV always holds all of them."""
 NUMBERS = (
     *record("return_kind estimate"),
     Column("ci90", kind="interval"),

@@ -19,8 +19,8 @@ from event_impact.page.robustness_figures import draw_specification_strip
 from event_impact.page.tables import ESTIMATE
 
 DIMENSION_LABELS = form.read_labels("robustness_tables.dimension_labels")
+#: A figure has little room beside its rows.
 SHORT_MODELS = form.read_labels("robustness_tables.short_models")
-"""A figure has little room beside its rows."""
 VALUE_LABELS = {"none": "kept", "listed": "listed ones left out"}
 TEST_LABELS = {"max_t": "largest |t| (maxT)", "share": "share that rejects", "median_t": "median t", "mean_t": "mean t"}
 CURVE_OUTCOMES = {**form.OUTCOME_LABELS, "detected": "detected on its own"}
@@ -42,6 +42,7 @@ def figure_frame(curve: SpecificationCurve) -> pd.DataFrame:
 
 
 ADJUSTED = Column("p_adjusted", "p adjusted", "p")
+#: What is read of a specification.
 JUDGED = (
     ESTIMATE,
     *show("standard_error|s.e.|size", "=ci95|95 % interval|interval", "t|t|number"),
@@ -49,7 +50,6 @@ JUDGED = (
     ADJUSTED,
     Column("", "outcome", CURVE_OUTCOMES.__getitem__, of="outcome"),
 )
-"""What is read of a specification."""
 
 
 def tabulate_single_choices(curve: SpecificationCurve) -> TableExhibit:

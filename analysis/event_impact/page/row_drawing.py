@@ -9,10 +9,10 @@ from event_impact.page.format import cut_label, format_number
 
 Interval = tuple[float, float]
 HEAD, ROW, AXIS = 24.0, 25.0, 30.0
+#: Height of a row whose label stands over its bar, and the width below which it does.
 STACKED_ROW, STACKED_BELOW = 42.0, 450
-"""Height of a row whose label stands over its bar, and the width below which it does."""
+#: Most of the width that labels may take, and most characters of a cell.
 LABEL_SHARE, CELL_LENGTH = 0.42, 44
-"""Most of the width that labels may take, and most characters of a cell."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from event_impact.page.panel_tables import STATISTIC_LABELS
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 HEIGHT, FOOT = 360, 46
+#: Standardised returns beyond it are drawn at the edge, so that one event does not flatten the others.
 LARGEST_SCAR = 8.0
-"""Standardised returns beyond it are drawn at the edge, so that one event does not flatten the others."""
 BEYOND = 1.96
 
 
@@ -117,8 +117,8 @@ def draw_events(scar: Array, labels: list[str], *, unit: str = "standard errors"
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 BLANK = "\u2013"
+#: Rows of a table of events on the page; its CSV holds all of them.
 MOST_ROWS = 20
-"""Rows of a table of events on the page; its CSV holds all of them."""
 FINDINGS = form.read_labels("sample_page.findings")
 JOINT = form.read_labels("sample_page.joint")
 USUAL, MODELS = form.read_labels("sample_page.usual"), form.read_labels("sample_page.models")

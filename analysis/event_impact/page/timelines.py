@@ -19,8 +19,8 @@ from event_impact.page.finding import list_tested, name_exchange, name_firm, nam
 from event_impact.page.first_screen import FirstScreen, ScreenRow
 from event_impact.page.format import cut_label, format_number, format_session, read_labels, say, signed_whole
 
+#: More articles of a role that tests nothing share one row.
 MOST_RELAYS = 3
-"""More articles of a role that tests nothing share one row."""
 MARGIN = pd.Timedelta(hours=2)
 SESSIONS_BEFORE, SESSIONS_AFTER = 2, 3
 PRICE_PANE, ARTICLE_ROW, FOOT = 220.0, 22.0, 38.0
@@ -173,8 +173,8 @@ def _draw_prices(
 
 
 COLUMNS = ("article", "sessions", "not before", "not after", "while the exchange was")
+#: What daily prices can say, counted over stories.
 COUNTED = read_labels("timing_screen.counted")
-"""What daily prices can say, counted over stories."""
 
 
 def say_sessions(sessions: Sequence[pd.Timestamp]) -> str:

@@ -23,8 +23,8 @@ NAMES = ("metadata", "time element", "date library", "address", "visible text", 
 RANK_NAMES = dict(enumerate(NAMES, start=STRUCTURED))
 STATED, CHANGED, MENTIONED = ("published", STRUCTURED), ("not_later_than", BOUND), ("mention", MENTION)
 EMBEDDED = ("not_earlier_than", MENTION)
+#: What a date of the text is evidence of, by its place.
 PLACES = {"stamp": ("published", TEXT), "updated": CHANGED, "embedded_post": EMBEDDED, "mention": MENTIONED}
-"""What a date of the text is evidence of, by its place."""
 ARTICLE_TYPES = re.compile(r"article|posting|report|webpage", re.IGNORECASE)
 ADDRESS_DAY = re.compile(
     r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<s>[/-]|)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
@@ -35,8 +35,8 @@ MACHINE_STAMP = re.compile(
 )
 MAX_MENTIONS = 12
 MAX_ITEMS = 2000
+#: First millisecond of X's identifiers, 2010-11-04.
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
-"""First millisecond of X's identifiers, 2010-11-04."""
 BYTEDANCE_HOSTS = (".toutiao.com", ".dongchedi.com", ".douyin.com", ".ixigua.com", ".tiktok.com")
 FIRST_PLAUSIBLE = datetime(2006, 1, 1, tzinfo=UTC)
 

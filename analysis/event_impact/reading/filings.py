@@ -21,11 +21,11 @@ INDEX_CLOCK = re.compile(r"^Accepted\s+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MUL
 FILED = (re.compile(r"FILED AS OF DATE:\s*(\d{8})"), re.compile(r"^Filing Date\s+(\d{4}-\d\d-\d\d)", re.MULTILINE))
 FORM = (re.compile(r"CONFORMED SUBMISSION TYPE:\s*(\S+)"), re.compile(r"^Form\s+(\S+(?:/A)?)\s*-", re.MULTILINE))
 ITEM = re.compile(r"\bItem (\d\.\d\d)\b")
+#: How headers name an item that is looked for: by its title alone.
 ITEM_WORDS = {"Results of Operations and Financial Condition": "2.02"}
-"""How headers name an item that is looked for: by its title alone."""
 EARNINGS_ITEM = "2.02"
+#: New York's clock on the filing date of what came after hours: assumed, later than any hour named, before trading.
 SHOWN_BY = time(8)
-"""New York's clock on the filing date of what came after hours: assumed, later than any hour named, before trading."""
 HEAD = 20_000
 
 

@@ -16,14 +16,14 @@ from event_impact.base.csv_tables import Tables, check_row
 FINGERPRINT_COLUMNS = ("article_id", "text_sha256", "runs", "sketch")
 RUN = 5
 SKETCH = 128
+#: Hexadecimal digits kept of each hash: 48 bits.
 DIGITS = 12
-"""Hexadecimal digits kept of each hash: 48 bits."""
+#: Share of the shorter text's runs that also stand in the longer one, from which it is a copy.
 COPY_SHARE = 0.6
-"""Share of the shorter text's runs that also stand in the longer one, from which it is a copy."""
+#: Texts with fewer runs are compared by their hash alone.
 MIN_RUNS = 40
-"""Texts with fewer runs are compared by their hash alone."""
+#: A paraphrase may not repeat this many consecutive words of its page.
 COPIED_WORDS = 8
-"""A paraphrase may not repeat this many consecutive words of its page."""
 TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+")
 
 

@@ -33,13 +33,13 @@ from event_impact.reading.proposals import Proposal, add_relative_days, propose
 from event_impact.reading.stamps import Interval, load_zone
 from event_impact.reading.tickers import Listing, find_listings
 
+#: Within so many seconds an address has to answer in full.
 ANSWER_S = 60
-"""Within so many seconds an address has to answer in full."""
 CHUNK = 65_536
+#: The date library builds a tree of the whole page; larger pages are not given to it.
 MAX_LIBRARY_BYTES = 3_000_000
-"""The date library builds a tree of the whole page; larger pages are not given to it."""
+#: A day in the address of a picture is the picture's.
 PICTURE_ADDRESS = re.compile(r"""[^\s"'<>=(]+\.(?:jpe?g|png|gif|webp|avif|svg)\b[^\s"'<>)]*""", re.IGNORECASE)
-"""A day in the address of a picture is the picture's."""
 LIBRARY_MISSING = "the date library is not installed; it comes with the extra `ingest` (pip install htmldate)"
 MAX_PARAPHRASE_WORDS = 22
 SOURCE_KINDS = ("origin", "wire", "relay", "syndication", "statement")

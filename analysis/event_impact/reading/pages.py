@@ -19,31 +19,31 @@ from urllib.parse import urlsplit
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.reading.filings import Filing, read_filing
 
+#: Larger files are not saved articles.
 MAX_BYTES = 25_000_000
-"""Larger files are not saved articles."""
 MAX_OPEN_TAGS = 10_000
+#: Characters of visible text that are searched for dates.
 MAX_TEXT = 1_000_000
-"""Characters of visible text that are searched for dates."""
 BLOCKS = re.compile(
     "address|article|aside|blockquote|br|caption|d[dlt]|div|figcaption|figure|footer|form|h[1-6r]|header|li|main|nav|ol|"
     "p|pre|section|table|t[dhr]|ul"
 )
 OWN_PARTS = ("@graph", "mainEntity", "mainEntityOfPage")
 HIDDEN = frozenset({"script", "style", "noscript", "template", "svg", "textarea", "select"})
+#: What stands in these belongs to the site or to neighbouring pages.
 ASIDES = frozenset({"aside", "nav", "footer"})
-"""What stands in these belongs to the site or to neighbouring pages."""
+#: A day in these is part of what the article says.
 HEADLINES = frozenset({"h1", "h2", "h3"})
-"""A day in these is part of what the article says."""
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9._:-]+)""", re.IGNORECASE)
+#: Browsers read these labels as their supersets (WHATWG Encoding Standard).
 WIDENED = {
     "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
     "euc_kr": "cp949",
 }  # fmt: skip
-"""Browsers read these labels as their supersets (WHATWG Encoding Standard)."""
 GUESSES = ("cp932", "gb18030", "cp949", "big5", "cp1252")
+#: By which the second best encoding must look more like noise, as a share of the characters.
 CLEAR_MARGIN = 0.05
-"""By which the second best encoding must look more like noise, as a share of the characters."""
 ENCODING_HEAD = 4096
 SAMPLE = 200_000
 BINARY_MAGIC = {

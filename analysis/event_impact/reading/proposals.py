@@ -20,8 +20,8 @@ from event_impact.reading.vocabulary import WORDS, any_of, number_words
 
 Verdict = Literal["found", "disagree", "undecided"]
 WEEKDAYS = number_words(WORDS["weekdays"], first=0)
+#: Words that mean something else in other languages.
 NEAR_DAYS_OF_LANGUAGE: dict[str, dict[str, int]] = WORDS["near_days_of_language"]
-"""Words that mean something else in other languages."""
 WEEKEND = r"(?<!\w)(?:weekend|week-end|Wochenende|fin de semana|fine settimana)\b|周末|週末|주말"
 MAX_FOUND = 6
 DATE_REACH = 40

@@ -13,11 +13,11 @@ from event_impact.base.errors import ConfigError, DataError
 from event_impact.reading.vocabulary import WORDS
 
 EASTERNMOST = timedelta(hours=14)
+#: A day begins first at UTC+14 and ends last at UTC-12.
 WESTERNMOST = timedelta(hours=-12)
-"""A day begins first at UTC+14 and ends last at UTC-12."""
 
+#: Offsets that are no whole hours, with a zone that keeps each all year.
 ZONES_OF_OFFSETS: dict[str, str] = WORDS["zones_of_offsets"]
-"""Offsets that are no whole hours, with a zone that keeps each all year."""
 UNITS = {"second": timedelta(seconds=1), "minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 
 

@@ -61,24 +61,24 @@ CLOCK_BEFORE = re.compile(
 )
 PUBLISHED_WORDS = re.compile("|".join(WORDS["published_words"]), re.IGNORECASE)
 UPDATED_WORDS = re.compile("|".join(WORDS["updated_words"]), re.IGNORECASE)
+#: Between a label and its date stand a small word, a weekday and signs; more words make a sentence.
 LABEL_END = re.compile(
     r"(?:\s*(?:on|at|am|le|el|il|em|den|by|par|von|por|the|um)\b)?"
     r"[^A-Za-zÀ-ÿ]*(?:[A-Za-zÀ-ÿ]{2,10}\.?)?[^A-Za-zÀ-ÿ]*"
 )
-"""Between a label and its date stand a small word, a weekday and signs; more words make a sentence."""
 UPDATED_AFTER = re.compile(rf"\s*[(\[]?\s*(?:{UPDATED_WORDS.pattern})", re.IGNORECASE)
+#: A word for updating that stands before another date or clock belongs to that one.
 NEXT_STAMP = re.compile(rf"{UPDATED_AFTER.pattern}[^.;)\]\d]{{0,30}}\d", re.IGNORECASE)
-"""A word for updating that stands before another date or clock belongs to that one."""
+#: A line of market quotes is dated, and the page is not.
 QUOTED_WORDS = re.compile(r"\b(?:as of|at the close|market data|delayed by)\b", re.IGNORECASE)
-"""A line of market quotes is dated, and the page is not."""
 MINUS_OF_ZONE = re.compile(r"(?<=UTC)[\u2212\u2013](?=\d)|(?<=GMT)[\u2212\u2013](?=\d)")
+#: Zones that are printed and not read: another one must not be put in their place.
 UNREAD_ZONE = re.compile(rf"\s*\(?(?:{any_of(WORDS['unread_zones'].split())})\b")
-"""Zones that are printed and not read: another one must not be put in their place."""
 EMBEDDED_POST = re.compile(r"\(@\w{1,15}\)\s*$")
 LABEL_REACH = 40
 CLOCK_REACH = 80
+#: A page with more is no article; the first are weighed, and that is said.
 MAX_DATES = 1000
-"""A page with more is no article; the first are weighed, and that is said."""
 REST_OF_STAMP_LINE = 40
 LONG_PARAGRAPH = 200
 DATELINE_REACH = 60

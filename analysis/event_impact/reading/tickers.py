@@ -6,8 +6,8 @@ from event_impact.base.errors import ConfigError
 from event_impact.reading.vocabulary import WORDS
 
 EXCHANGE_WORDS: dict[str, str] = WORDS["exchange_words"]
+#: Endings of Yahoo! Finance tickers and the calendar that serves them; a bare ticker is American.
 SUFFIXES: dict[str, str] = WORDS["ticker_suffixes"]
-"""Endings of Yahoo! Finance tickers and the calendar that serves them; a bare ticker is American."""
 AMERICAN = ("XNYS", "XNAS")
 BARE = re.compile(r"[A-Z]{1,5}(-[A-Z])?")
 _WORDS = "|".join(EXCHANGE_WORDS)

@@ -22,11 +22,11 @@ from event_impact.events.sessions import Alignment
 from event_impact.registry.registration import default_source
 
 PLAN_COLUMNS = ("story", "frozen_at", "plan_sha256", "event_session", "plan")
+#: Parameters that decide results. ``as_of``, ``source`` and ``path`` decide what is seen of them.
 PLANNED = (
     "benchmark", "model", "estimation_sessions", "gap_sessions", "windows", "runup", "mask", "equivalence_bound",
     "significance", "seed",
 )  # fmt: skip
-"""Parameters that decide results. ``as_of``, ``source`` and ``path`` decide what is seen of them."""
 
 RESTORE = "Restore the file; it is append-only."
 NO_PLAN = (

@@ -50,11 +50,11 @@ HEADLINE_NOTEBOOK = "02_event_study"
 Perform = Callable[..., list[PartOutcome]]
 
 
+#: Notebook -> the results in which it computes the move of the headline in other ways, and what they are.
 COMPUTED_ELSEWHERE = {
     "03_robustness": ("specification_curve", "reasonable specifications"),
     "04_spillover": ("peer_adjusted", "comparisons with its peers"),
 }
-"""Notebook -> the results in which it computes the move of the headline in other ways, and what they are."""
 
 
 def find_story_notebooks(root: StudyRoot) -> dict[str, list[str]]:

@@ -35,15 +35,15 @@ LOCK_WAIT_S = 60.0
 HISTORY = "history"
 WRITTEN = Path(".index/pages.json")
 MAX_VERDICT = 240
+#: Runs in the fold of a story; the others stand in its history.
 RUNS_SHOWN = 8
-"""Runs in the fold of a story; the others stand in its history."""
 ROWS_OF_A_PAGE = 300
+#: An open story is stale when that many sessions closed since its newest good run.
 STALE_SESSIONS = 2
-"""An open story is stale when that many sessions closed since its newest good run."""
+#: The bars of a page reach as far as its widest interval, and no further than this.
 LARGEST_SCALE = 0.3
-"""The bars of a page reach as far as its widest interval, and no further than this."""
+#: Whether the page of a run lies beside the index.
 Shown = Callable[[StoredRun], bool]
-"""Whether the page of a run lies beside the index."""
 
 
 def rebuild_index(reports: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:

@@ -21,8 +21,8 @@ from event_impact.base.errors import ExecutionError, shorten
 from event_impact.runs.forked import ForkedProcess
 from event_impact.runs.kernel_launch import KernelLimits, kernel_environment
 
+#: How often a kernel that does not answer is looked after.
 LOOK_S = 0.5
-"""How often a kernel that does not answer is looked after."""
 
 
 class Kernel:

@@ -11,8 +11,8 @@ from traitlets import Type
 from traitlets.config import Config
 
 Outputs = list[dict[str, Any]]
+#: Of the cell that runs, in the form of a notebook.
 OUTPUTS: Outputs = []
-"""Of the cell that runs, in the form of a notebook."""
 
 
 class Stream(io.TextIOBase):

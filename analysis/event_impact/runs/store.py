@@ -29,11 +29,11 @@ from event_impact.base.run_record import DOSSIER, RunRecord, read_record
 
 RUN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[a-z0-9-]+_[a-z0-9-]+_[0-9a-f]{8}(-\d{1,4})?")
 FAILED_NAME = re.compile(r"\d{8}T\d{6}Z_[a-z0-9-]+_[a-z0-9-]+(-\d{1,4})?")
+#: What a page is called in a link, in the order of links.
 PAGE_NAMES = {
     "01_alignment": "times", "02_event_study": "days", "06_minutes": "minutes", "03_robustness": "robustness",
     "04_spillover": "peers", "05_report_denial_panel": "all denials", DOSSIER: "dossier",
 }  # fmt: skip
-"""What a page is called in a link, in the order of links."""
 
 
 @dataclass(frozen=True)
@@ -218,9 +218,9 @@ def is_intact(folder: Path) -> bool:
     return False
 
 
+#: What the index needs of every run, kept so that thousands are not read again each evening: a cache, of which what does
+#: not match the ``run.json`` that lies there is read anew, and which is made again where it is lost or damaged.
 FACTS = Path(".index/facts.json")
-"""What the index needs of every run, kept so that thousands are not read again each evening: a cache, of which what does
-not match the ``run.json`` that lies there is read anew, and which is made again where it is lost or damaged."""
 NUMBERS_KEPT = ("estimate", "ci95_low", "ci95_high")
 MAX_SENTENCE = 240
 

@@ -30,8 +30,8 @@ from event_impact.study.study import Study
 Instant = str | datetime
 Prices = pd.DataFrame | pd.Series | str | Path
 LACK_HINT = "Name a file that holds them with --prices, or leave --offline out."
+#: Basis of bounds that are taken as they were given.
 STATED = "stated"
-"""Basis of bounds that are taken as they were given."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from event_impact.inference.simulation import PROCESSES, RESIDUAL_STD, WINDOW_PR
 from event_impact.market.returns import load_panel
 from event_impact.market.snapshot import open_source, read_manifest
 
+#: Effects added to every own session to measure power, fractions.
 INJECTED = (-0.02, -0.03)
-"""Effects added to every own session to measure power, fractions."""
+#: Effects added to the event session of a simulation, fractions, on a residual standard deviation of 1.5 %.
 SIMULATED_EFFECTS = (0.02, 0.03, 0.05)
-"""Effects added to the event session of a simulation, fractions, on a residual standard deviation of 1.5 %."""
 WINDOWS = ((0, 1), (0, 2), (0, 4))
 WINDOW_LENGTHS = (1, 3, 5, 11)
 MIN_SESSIONS = 100

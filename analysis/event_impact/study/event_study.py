@@ -36,16 +36,16 @@ from event_impact.market.opened import OpenedStory
 from event_impact.market.returns import RETURN_KINDS, ReturnPanel
 from event_impact.study.opened_study import check_event, design_model, load_beside
 
+#: What must be said of a return that ends at the open of the event session.
 CAUTIONS = {
     "yes": "",
     "no": "that opening price was made before the article was public and holds none of the news",
     "perhaps": "whether that opening price was made before or after the article is not known",
 }
-"""What must be said of a return that ends at the open of the event session."""
+#: By kind of return and window.
 Ranks = dict[str, dict[Window, PlaceboRank]]
-"""By kind of return and window."""
+#: Sessions shown on either side of the hull of candidates.
 ACTIVITY_SESSIONS = 2
-"""Sessions shown on either side of the hull of candidates."""
 
 
 def measure(opened: OpenedStory, panel: ReturnPanel, alignment: Alignment) -> Measured:

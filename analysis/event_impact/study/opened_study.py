@@ -36,10 +36,10 @@ ACCEPT_HINT = (
 class OpenedStudy:
     """One story with its parameters, its articles on the calendar, and its prices; see :class:`Study`."""
 
+    #: What the runner of this notebook opened before it forked the kernel.
     offered: "ClassVar[OpenedStudy | None]" = None
-    """What the runner of this notebook opened before it forked the kernel."""
+    #: Gives what another process computes already, by the name of its noun; None where none does.
     ahead: Callable[[str], Any] = dict[str, Any]().get
-    """Gives what another process computes already, by the name of its noun; None where none does."""
 
     def __init__(
         self, story: str | Story = StudyConfig.story, *, root: str | Path | None = None,

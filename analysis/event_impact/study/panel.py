@@ -95,13 +95,13 @@ def separate_effects(story: panels.PanelStory) -> panels.SeparateEffects | None:
     return panels.SeparateEffects(story.name, found.price_between, *values) if len(values) == 3 else None
 
 
+#: Ways to read uncertain sessions: what decides whether a detection is confirmed.
 READINGS: tuple[tuple[str, str, Callable[[Alignment], Window]], ...] = (
     ("hull", "all candidate sessions (main)", lambda a: a.hull),
     ("first", "first candidate sessions", lambda a: _resolve(a, 0)),
     ("last", "last candidate sessions", lambda a: _resolve(a, -1)),
     ("wider", "one session more on each side", lambda a: (a.hull[0] - 1, a.hull[1] + 1)),
 )
-"""Ways to read uncertain sessions: what decides whether a detection is confirmed."""
 
 
 def _resolve(alignment: Alignment, place: int) -> Window:

@@ -31,10 +31,11 @@ from event_impact.study.study import read_cells
 
 REGISTRY, SNAPSHOT = "registry", "snapshot"
 MOST_PLACEBO_DATES, MOST_PLACEBO_FITS = 99, 20_000
+#: Largest rank p among placebo dates that confirms a detection.
 CONFIRMED = 0.10
-"""Largest rank p among placebo dates that confirms a detection."""
 
 
+#: Parameters of a sample, as the parameters cell of notebook 07 declares them.
 DEFAULTS: dict[str, str | int | float | bool] = {
     "name": REGISTRY, "returns": SNAPSHOT, "events": REGISTRY, "benchmark": "SPY", "model": "market",
     "estimation_sessions": 250, "gap_sessions": 10, "windows": "-1:1", "path": "-5:5", "usable_share": 0.9,
@@ -42,7 +43,6 @@ DEFAULTS: dict[str, str | int | float | bool] = {
     "measure": "returns", "bhar": "model", "group": "", "traits": "", "ambiguous": "reject", "allow_large": False,
     "draws": 1_999, "equivalence_bound": 0.02, "significance": 0.05, "seed": 20260202,
 }  # fmt: skip
-"""Parameters of a sample, as the parameters cell of notebook 07 declares them."""
 PASSED_ON = (
     "benchmark", "model", "estimation_sessions", "gap_sessions", "usable_share", "measure", "bhar", "ambiguous",
     "allow_large", "draws", "seed",

@@ -40,11 +40,11 @@ from event_impact.market.returns import ReturnPanel
 from event_impact.study.event_study import own_news, run_controls
 from event_impact.study.opened_study import OpenedStudy, load_beside
 
+#: The value-weighted market of the factor library: excess return plus riskless rate.
 FACTOR_MARKET = "US market factor"
-"""The value-weighted market of the factor library: excess return plus riskless rate."""
 ON_BENCHMARK = ("market", "market_adjusted_demeaned")
+#: Models without the benchmark, or whose label names it.
 NOT_ON_BENCHMARK = (*FACTOR_COLUMNS, "constant_mean", "ridge", "synthetic_control")
-"""Models without the benchmark, or whose label names it."""
 FORMS = (SIMPLE, LOG)
 NOT_COVERED = Confirmation(False, True, "the specification curve covers the declared rows of the event session only")
 T = TypeVar("T")

@@ -52,8 +52,8 @@ from event_impact.study import event_study, minutes, panel, specifications, spil
 from event_impact.study.opened_study import OpenedStudy, hash_inputs
 from event_impact.study.record import Provenance, path_frame
 
+#: How papermill begins the cell in which it hands over parameters.
 INJECTED = "# Parameters\n"
-"""How papermill begins the cell in which it hands over parameters."""
 
 
 class Study(OpenedStudy):

@@ -19,10 +19,10 @@ BASE = "https://mba.tuck.dartmouth.edu/pages/faculty/ken.french/ftp/"
 FIVE_FACTORS = "F-F_Research_Data_5_Factors_2x3_daily_CSV.zip"
 MOMENTUM = "F-F_Momentum_Factor_daily_CSV.zip"
 NAMES = {"Mkt-RF": "mkt_rf", "SMB": "smb", "HML": "hml", "RMW": "rmw", "CMA": "cma", "Mom": "mom", "RF": "rf"}
+#: The library writes -99.99 or -999 for a missing number.
 MISSING = -99.0
-"""The library writes -99.99 or -999 for a missing number."""
+#: Median absolute difference between two vintages; the library's own revisions stay below a fifth of it.
 MAX_FACTOR_CHANGE = 0.0005
-"""Median absolute difference between two vintages; the library's own revisions stay below a fifth of it."""
 MAX_BYTES = 50_000_000
 TIMEOUT_S = 30
 

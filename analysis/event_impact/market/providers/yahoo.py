@@ -22,25 +22,25 @@ from event_impact.base.errors import DataError, RateLimitError
 from event_impact.market.protocol import Answer
 
 ATTEMPTS = 5
+#: Between attempts: anything up to so much, doubled each time.
 FIRST_WAIT_S, MAX_WAIT_S = 8.0, 90.0
-"""Between attempts: anything up to so much, doubled each time."""
 TIMEOUT_S = 30.0
+#: For cookies and crumbs, without which figures are served as well.
 SIDE_TIMEOUT_S = 10.0
-"""For cookies and crumbs, without which figures are served as well."""
 METADATA = ("currency", "exchangeName", "instrumentType", "firstTradeDate", "exchangeTimezoneName", "longName")
 COLUMNS = {
     "Open": "open", "High": "high", "Low": "low", "Close": "close", "Adj Close": "adj_close", "Volume": "volume",
     "Dividends": "dividend", "Stock Splits": "split",
 }  # fmt: skip
+#: Minutes of a bar -> days that the provider reaches back (30 and 60, the present one among them).
 BAR_REACH = {1: 29, 5: 59}
-"""Minutes of a bar -> days that the provider reaches back (30 and 60, the present one among them)."""
+#: Days that one request of one-minute bars may span.
 MINUTE_SPAN = 7
-"""Days that one request of one-minute bars may span."""
+#: Announcements asked for, latest first, the expected ones included: some twelve years.
 EARNINGS_ROWS = 50
-"""Announcements asked for, latest first, the expected ones included: some twelve years."""
 FIGURES = ("/v8/finance/chart/", "/calendar/earnings")
+#: Asks a Ticker; gives a frame, or nothing.
 Question = Callable[[Any], Any]
-"""Asks a Ticker; gives a frame, or nothing."""
 
 
 class RefusedError(DataError):
@@ -55,8 +55,8 @@ KINDS: dict[str, tuple[type[DataError | RateLimitError], str, str]] = {
     "down": (DataError, "Yahoo is down or cannot be reached; that says nothing of the ticker", AGAIN),
     "bare": (DataError, "Yahoo answered without figures", AGAIN),
 }
+#: Kinds of failure that no further attempt can change.
 FINAL = ("unknown", "refused")
-"""Kinds of failure that no further attempt can change."""
 
 
 class YahooClient:
