@@ -260,8 +260,7 @@ class StudyConfig:
             For an unknown name, a value of the wrong type or out of range, or windows that
             touch the estimation window.
         """
-        unknown = sorted(set(parameters) - set(PARAMETERS))
-        if unknown:
+        if unknown := sorted(set(parameters) - set(PARAMETERS)):
             hint = f"{did_you_mean(unknown[0], PARAMETERS)} The parameters are: {', '.join(PARAMETERS)}."
             raise ConfigError(f"unknown parameter {', '.join(unknown)}.", hint.strip())
         return cls(**parameters)

@@ -69,8 +69,7 @@ def new(
     registration.check_new_story(data, wanted)
     if prices and not articles:
         raise ConfigError("--prices needs the articles, which say from when.", "Give --article, or fetch later.")
-    pages = [_read_page(item, wanted.story, zone=zone, yes=yes) for item in articles]
-    if pages:
+    if pages := [_read_page(item, wanted.story, zone=zone, yes=yes) for item in articles]:
         with registration.rehearsal(data) as copy:
             registration.register_story(copy, wanted)
             for page in pages:
@@ -105,8 +104,7 @@ def _ask_story(data: Path, given: dict[str, str | None], *, yes: bool) -> dict[s
         ("peers", "Peers, separated by commas (nothing: none)", lambda: "", str),
     )  # fmt: skip
     for option, text, default, check in questions:
-        value = given[option]
-        if value is None:
+        if (value := given[option]) is None:
             value = _answer(text, f"--{option}", default, yes=yes, check=check)
         check(value.strip())
         answers[option] = value.strip()
@@ -228,8 +226,7 @@ def load_filings(where: str) -> tuple[Filing, ...]:
     content = read_source(where, MAX_BYTES)
     if is_submissions(content):
         return tuple(read_submissions(content, name=where))
-    filing = read_page(content, name=where).filing
-    if filing is None:
+    if (filing := read_page(content, name=where).filing) is None:
         raise DataError(f"{where} is no filing of EDGAR.", "Name its index page, its header, or the submissions JSON.")
     return (filing,)
 
@@ -253,8 +250,7 @@ def confounders(add: bool, filings: str | None, **asked: Any) -> None:
     entered = add_confounders(data, found.proposed) if add else 0
     if found.proposed and not add:
         context.tell("Nothing was written; --add enters them.")
-    count = entered if add else len(found.proposed)
-    context.say(str(count), {"proposed": found.proposed, "entered": entered})
+    context.say(str(entered if add else len(found.proposed)), {"proposed": found.proposed, "entered": entered})
 
 
 @story.command()

@@ -147,8 +147,7 @@ def add(
     request = ingest.ArticleRequest(
         story, role, interval, outlet, paraphrase or "", article_id, source_kind, confidence, keep_role
     )
-    added = ingest.add_article(data, replace(examined, proposal=proposal), request)
-    report_added(added, examined, data)
+    report_added(ingest.add_article(data, replace(examined, proposal=proposal), request), examined, data)
 
 
 def settle(

@@ -126,8 +126,7 @@ def _publish(study: Study, reports: Path) -> Path:
     with question.lend_study(study) as (root, config):
         declared = read_parameters(root, NOTEBOOK)
         parameters = {name: value for name, value in config.as_parameters().items() if name in declared}
-        request = RunRequest(NOTEBOOK, parameters, root, reports)
-        done = run_notebook(request, progress=context.make_progress())
+        done = run_notebook(RunRequest(NOTEBOOK, parameters, root, reports), progress=context.make_progress())
     webbrowser.open(done.page.as_uri())
     return done.page
 

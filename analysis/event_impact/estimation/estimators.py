@@ -189,8 +189,7 @@ def solve_huber(returns: np.ndarray, design: np.ndarray) -> np.ndarray:
     EstimationError
         If the regressors are collinear or a fit does not settle.
     """
-    weights = np.ones_like(returns)
-    coefficients = _weighted(returns, design, weights)
+    coefficients = _weighted(returns, design, np.ones_like(returns))
     scale = np.empty(len(returns))
     active = np.arange(len(returns))
     for step in range(MAX_STEPS):

@@ -229,8 +229,7 @@ def _grid_starts(by_time: np.ndarray) -> np.ndarray:
     around = [padded[i : i + rows, j : j + columns] for i, j in neighbours]
     is_hill = surface <= np.minimum.reduce(around)
     height = np.where(is_hill, surface, surface + 1e6)[inside]
-    order = np.argsort(height, axis=0, kind="stable")[:N_STARTS]
-    return points[order]
+    return points[np.argsort(height, axis=0, kind="stable")[:N_STARTS]]
 
 
 def _descend(by_time: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -282,8 +282,7 @@ def find_candidates(hours: SessionHours, earliest: np.ndarray, latest: np.ndarra
         close lies strictly after it.
     """
     closes = hours.schedule["close"].to_numpy(dtype="datetime64[ns]")
-    one = np.timedelta64(1, "ns")
-    last_instant = np.where(latest > earliest, latest - one, earliest)
+    last_instant = np.where(latest > earliest, latest - np.timedelta64(1, "ns"), earliest)
     return Candidates(_place(closes, earliest), _place(closes, last_instant))
 
 

@@ -131,8 +131,7 @@ class Alignment:
     @property
     def hull(self) -> tuple[int, int]:
         """Window of rel_sessions that holds every candidate of report and first denial."""
-        sessions = self.hours.between(self.event_session, self.last_session)
-        return 0, len(sessions) - 1
+        return 0, len(self.hours.between(self.event_session, self.last_session)) - 1
 
     @property
     def open_holds_news(self) -> str:

@@ -124,8 +124,7 @@ def own_session_p(fit: BarFit, window: BarSum, first: int) -> float | None:
     m = window.scale.shape[-1]
     if m > LONGEST_OWN_RANK:
         return None
-    u = np.lib.stride_tricks.sliding_window_view(fit.event_residuals / fit.scale, m)
-    moves = u @ window.scale
+    moves = np.lib.stride_tricks.sliding_window_view(fit.event_residuals / fit.scale, m) @ window.scale
     others = np.delete(moves, np.arange(max(first - m + 1, 0), min(first + m, len(moves))))
     return float(placebo_p_values(window.estimate, others))
 

@@ -266,8 +266,7 @@ class CandidateSet:
         first = self.sessions[0].rule.filtered.garch
         pooled = []
         for candidate in self.sessions:
-            steps = candidate.rel_session - self.sessions[0].rel_session
-            ahead = first.forecast_ahead(steps)
+            ahead = first.forecast_ahead(candidate.rel_session - self.sessions[0].rel_session)
             own = candidate.rule.filtered
             stretched = own.stretch(float(np.sqrt(ahead / own.garch.forecast_variance)[0]))
             rule = DecidingRule(candidate.rule.estimate, candidate.rule.conformal, stretched)

@@ -121,9 +121,7 @@ def chance_to_show_reversal(std_error: float, *, df: float, half_width: float, b
     probability 2 F_t((bound - half_width) / se) - 1. None where the half-width reaches the bound: no data could have
     shown it, and the half-width is the least that could be proved.
     """
-    if half_width >= bound:
-        return None
-    return float(2.0 * stdtr(df, (bound - half_width) / std_error) - 1.0)
+    return None if half_width >= bound else float(2.0 * stdtr(df, (bound - half_width) / std_error) - 1.0)
 
 
 def significance_filter(effect: float, std_error: float, *, df: float, level: float = 0.05) -> dict[str, float]:

@@ -138,8 +138,7 @@ def conformal_p_values(fits: WindowFits) -> np.ndarray:
     -------
     ndarray (n,)
     """
-    sums = circular_sums(refit_residuals(fits), fits.window_length)
-    return block_p_values(sums, fits.n_estimation)
+    return block_p_values(circular_sums(refit_residuals(fits), fits.window_length), fits.n_estimation)
 
 
 def find_roots(fits: WindowFits) -> ConformalRoots:

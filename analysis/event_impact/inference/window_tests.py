@@ -82,8 +82,7 @@ def _draw_blocks(source: np.ndarray, rng: np.random.Generator, *, n_draws: int, 
     """
     n_blocks = -(-length // block) + 1
     starts = rng.integers(0, len(source) - block + 1, (n_draws, n_blocks))
-    offsets = rng.integers(0, block, n_draws)
-    sessions = np.arange(length)[None, :] + offsets[:, None]
+    sessions = np.arange(length)[None, :] + rng.integers(0, block, n_draws)[:, None]
     return source[np.take_along_axis(starts, sessions // block, axis=1) + sessions % block]
 
 

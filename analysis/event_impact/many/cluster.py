@@ -110,8 +110,7 @@ class Worked:
 
     def __sizeof__(self) -> int:
         """What a worker counts before it spills."""
-        held = (self.estimates.held or {}).values()
-        known = (self.design.outcome, *vars(self.estimates).values(), *held)
+        known = (self.design.outcome, *vars(self.estimates).values(), *(self.estimates.held or {}).values())
         return sum(x.nbytes for x in known if isinstance(x, np.ndarray))
 
 
@@ -215,8 +214,7 @@ def check_workers(client: "Client") -> None:
     held, here = client.run(read_package), digest_package()
     if not held:
         raise DataError("The scheduler has no worker.", "Start some: dask worker ADDRESS.")
-    other = [address for address, digest in held.items() if digest != here]
-    if other:
+    if other := [address for address, digest in held.items() if digest != here]:
         said = f"{len(other)} of {len(held)} workers run other code, the first is {other[0]}."
         raise DataError(said, "Install the same version on all of them.")
 

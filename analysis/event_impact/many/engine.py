@@ -309,8 +309,7 @@ def _split_into_blocks(
         used = first + np.flatnonzero(np.diff(edges[first : stop + 1]))
         for cut in range(0, used.size, per_block):
             part = used[cut : cut + per_block]
-            events = np.concatenate([order[edges[k] : edges[k + 1]] for k in part])
-            blocks.append((rows[part], events, common))
+            blocks.append((rows[part], np.concatenate([order[edges[k] : edges[k + 1]] for k in part]), common))
     return blocks
 
 

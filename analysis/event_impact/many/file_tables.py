@@ -341,15 +341,13 @@ def read_factors(path: Path, model: str) -> pd.DataFrame:
     """Daily factors as fractions, a frame of sessions x the factors that the model needs."""
     table = _read_csv_or_parquet(path)
     needed = FACTORS_OF_MODEL[model]
-    lacking = [name for name in ("date", *needed) if name not in table.columns]
-    if lacking:
+    if lacking := [name for name in ("date", *needed) if name not in table.columns]:
         raise DataError(f"Model {model} needs the columns {', '.join(lacking)} in {path}.", "Add or rename them.")
     factors = table.set_index("date")[list(needed)]
     factors.index = _read_dates(pd.Series(factors.index), path)
     factors = _read_numbers(factors, path)
     _check_sizes(factors, path, allow_large=False)
-    infinite = int(np.isinf(factors.to_numpy()).sum())
-    if infinite:
+    if infinite := int(np.isinf(factors.to_numpy()).sum()):
         raise DataError(f"{path} has {infinite} infinite factor returns.", "Leave the cell empty where there is none.")
     return factors
 
@@ -419,8 +417,7 @@ def read_events(path: Path) -> pd.DataFrame:
         table = table.rename(columns={"date": "session"})
     if EARLIEST in table.columns and not {"session", "date"} & set(table.columns):  # publication times
         table = table.assign(session="")
-    lacking = [name for name in ("ticker", "session") if name not in table.columns]
-    if lacking:
+    if lacking := [name for name in ("ticker", "session") if name not in table.columns]:
         hint = "Write event_id,ticker,session, or event_id,ticker,published_earliest,published_latest,exchange."
         raise DataError(f"Expected the columns {', '.join(lacking)} in {path}.", hint)
     if table.empty:
@@ -491,8 +488,7 @@ def _align_exchange(
         return
     labels = np.datetime_as_string(hours.sessions.to_numpy().astype("datetime64[D]")).astype(object)
     found = find_candidates(hours, earliest, latest)
-    outside = ~found.is_known
-    aligned.reason[at[outside]] = f"published outside the known calendar of {exchange}"
+    aligned.reason[at[~found.is_known]] = f"published outside the known calendar of {exchange}"
     several = np.flatnonzero(found.is_known & ~found.is_unique)
     aligned.is_ambiguous[at[several]] = True
     chosen = np.where(found.is_known, found.last if ambiguous == "last" else found.first, 0)

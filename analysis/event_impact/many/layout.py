@@ -181,8 +181,7 @@ def _benchmark_rows(panel: BatchPanel, model: str) -> np.ndarray:
 
 
 def _lay_out_factors(panel: BatchPanel, model: str) -> BatchDesign:
-    missing = [name for name in FACTORS_OF_MODEL[model] if name not in panel.factors]
-    if missing:
+    if missing := [name for name in FACTORS_OF_MODEL[model] if name not in panel.factors]:
         raise DataError(f"Model {model} needs the factors {', '.join(missing)}.", "Give a table of daily factors.")
     risk_free = panel.factors["rf"][None, :]
     if model == "capm":

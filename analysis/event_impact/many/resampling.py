@@ -325,8 +325,7 @@ def regress_on_traits(
     classical = float(residual @ residual) / (n - x.shape[1]) * inverse
     found = [_report("wls", beta, classical, n - x.shape[1], laid)]
     beta, residual, inverse = _fit(x, car)
-    robust = hc3_covariance(x, residual, inverse)
-    found.append(_report("ols_hc3", beta, robust, n - x.shape[1], laid))
+    found.append(_report("ols_hc3", beta, hc3_covariance(x, residual, inverse), n - x.shape[1], laid))
     clustered, groups, _ = cluster_covariance(x, residual, ticker, block)
     extra = []
     if FEWEST_BLOCKS <= groups[1] < FEW_BLOCKS and draws > 0:

@@ -167,8 +167,7 @@ def assess_sample(
 
 def lay_out_portfolio(design: BatchDesign, total: np.ndarray) -> np.ndarray:
     """Summed outcome of the events by session, then the regressors that all tickers share, one column each."""
-    shared = [x[0] for x in design.regressors if x.shape[0] == 1]
-    return np.column_stack([total, *shared])
+    return np.column_stack([total, *(x[0] for x in design.regressors if x.shape[0] == 1)])
 
 
 @dataclass(frozen=True)

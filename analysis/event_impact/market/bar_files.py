@@ -126,8 +126,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, str]:
 
 def _read_clock(raw: pd.DataFrame, name: str) -> Convention:
     """What the time column of a file says of itself, and the usual step between its bars."""
-    clock = next((column for column in CLOCKS if column in raw.columns), None)
-    if clock is None:
+    if (clock := next((column for column in CLOCKS if column in raw.columns), None)) is None:
         raise refuse(name, "nothing says whether its labels are the start or the end of a bar", OWN_CLOCK)
     steps = pd.to_datetime(raw[clock], utc=True, errors="coerce").diff().dt.total_seconds() / 60
     return _convention({"bar_minutes": steps[steps > 0].mode().min(), "label": CLOCKS[clock]})

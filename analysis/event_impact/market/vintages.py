@@ -157,8 +157,7 @@ def iterate_good(vintages: Path, tickers: tuple[str, ...], faults: list[str]) ->
 def choose_vintage(vintages: Path, tickers: tuple[str, ...]) -> tuple[Vintage | None, str]:
     """The freshest whole vintage that holds all tickers, None where the snapshot has to serve; what was passed over."""
     faults: list[str] = []
-    vintage = next(iterate_good(vintages, tickers, faults), None)
-    if vintage is None:
+    if (vintage := next(iterate_good(vintages, tickers, faults), None)) is None:
         faults.append(f"no whole vintage holds {' and '.join(tickers)}")
     return vintage, "; ".join(faults)
 

@@ -129,9 +129,7 @@ class Canvas:
 
 
 def _shorten(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}".rstrip("0").rstrip(".")
-    return escape(str(value))
+    return f"{value:.1f}".rstrip("0").rstrip(".") if isinstance(value, float) else escape(str(value))
 
 
 @dataclass(frozen=True)

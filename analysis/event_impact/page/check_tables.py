@@ -40,8 +40,7 @@ def _list_checks(found: StudyDiagnostics) -> list[Fact]:
         _say_value("largest leverage in the window", d.largest_leverage, largest, digits=3),
         Fact("volatility at the event", state, d.volatility_state, None, forecast),
     ]
-    beta = d.beta_stability
-    if beta is None:
+    if (beta := d.beta_stability) is None:
         return [*facts, Fact("stability of beta", "n/a", None, None, "the model has no slope on a market")]
     dropped = " and ".join(map(form.format_session, found.dropped_sessions))
     facts += [

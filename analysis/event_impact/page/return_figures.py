@@ -149,8 +149,7 @@ def draw_cumulative(abnormal: AbnormalReturns, *, hull: tuple[int, int]) -> Draw
     caption += " Each bundle starts from zero; neighbouring points share sessions and are no separate evidence."
     for row in rows_of(numbers[numbers["car"].isna()].head(1)):
         caption += f" From {form.signed_whole(row.first)} to {form.signed_whole(row.last)} the sum is n/a: {row.note}."
-    known = numbers[numbers["car"].notna()]
-    ends = [part.iloc[-1] for _, part in known.groupby("part", sort=False)]
+    ends = [part.iloc[-1] for _, part in numbers[numbers["car"].notna()].groupby("part", sort=False)]
     description = "Lines of cumulative abnormal returns with bands that widen. " + " ".join(
         f"Sessions {form.signed_whole(end['first'])} to {form.signed_whole(end['last'])}: "
         f"{form.format_percent(end['car'])}, {_say_band(end, 'band95', '95')}."

@@ -177,8 +177,7 @@ def _merge_same(items: list[Evidence]) -> list[Evidence]:
     merged: dict[tuple[object, ...], Evidence] = {}
     for item in items:
         key = (item.kind, item.rank, item.interval, item.problem, item.of_day, item.printed if item.problem else "")
-        first = merged.get(key)
-        if first is None:
+        if (first := merged.get(key)) is None:
             merged[key] = item
         elif item.source not in first.source:
             merged[key] = replace(first, source=f"{first.source}, {item.source}")
@@ -195,8 +194,7 @@ def read_machine_stamp(text: str) -> tuple[Stamp, ...]:
     if re.fullmatch(r"1\d{9}(?:\d{3})?", text):
         at = datetime.fromtimestamp(int(text[:10]), tz=UTC)
         return (Stamp(text, at.date(), at.time(), "second", "UTC", "printed"),)
-    match = MACHINE_STAMP.fullmatch(text)
-    if not match:
+    if not (match := MACHINE_STAMP.fullmatch(text)):
         return tuple(_soften(s) for found in find_dates((text,))[:1] for s in found.stamps)
     try:
         day = date(*(int(match[name]) for name in "ymd"))

@@ -345,8 +345,7 @@ def _compose(
             if role != "relay":
                 remarks.append(f"entered as a relay, not as a {role}: a copy bounds its original and is no second one")
                 role = "relay"
-    outlet = csv_tables.clean_cell(request.outlet or examined.outlet)[:60]
-    if not outlet:
+    if not (outlet := csv_tables.clean_cell(request.outlet or examined.outlet)[:60]):
         raise ConfigError("the page does not name its outlet.", "Give it with --outlet.")
     article_id = request.article_id or choose_id(request.story, role, articles)
     if article_id in set(articles["article_id"]):

@@ -162,8 +162,7 @@ class SavedPage:
     @property
     def main_text(self) -> str:
         """The visible lines without what belongs to the site; all of them where nothing else is left."""
-        own = [line for i, line in enumerate(self.lines) if i not in self.site_lines]
-        return "\n".join(own or self.lines)
+        return "\n".join([line for i, line in enumerate(self.lines) if i not in self.site_lines] or self.lines)
 
 
 def read_page(content: bytes, *, name: str, encoding: str = "") -> SavedPage:

@@ -94,8 +94,7 @@ def propose(evidence: list[Evidence]) -> Proposal:
     usable = _settle_readings(usable)
     if conflict := _find_conflict(items, usable, broken):
         return Proposal(items, "disagree", None, None, conflict)
-    read = [e for e in usable if e.rank != LIBRARY]
-    chosen = min(read or usable, key=lambda e: (e.span.width, e.rank))
+    chosen = min([e for e in usable if e.rank != LIBRARY] or usable, key=lambda e: (e.span.width, e.rank))
     interval, note, is_contradicted = _apply_bounds(items, chosen)
     if is_contradicted:
         return Proposal(items, "disagree", None, None, note)
@@ -185,8 +184,7 @@ def _apply_bounds(items: tuple[Evidence, ...], chosen: Evidence) -> tuple[Interv
         if item.kind != "not_later_than" or item.problem or bound is None:
             continue
         if bound.latest <= interval.earliest:
-            said = f"item {_name_item(items, item)} lies before item {items.index(chosen) + 1}."
-            return interval, said, True
+            return interval, f"item {_name_item(items, item)} lies before item {items.index(chosen) + 1}.", True
         if interval.earliest_basis == "start_of_named_day" and bound.latest < interval.latest:
             basis = "decoded" if bound.latest_basis == "decoded" else "printed"
             interval = Interval(interval.earliest, bound.latest, interval.earliest_basis, basis)

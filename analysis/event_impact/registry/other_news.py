@@ -142,8 +142,7 @@ def add_confounders(data: Path, rows: tuple[dict[str, str], ...]) -> int:
     with locked(data):
         table = read_table(path, CONFOUNDER_COLUMNS)
         held = set(zip(table["ticker"], table["session"], strict=True))
-        new = [row for row in rows if (row["ticker"], row["session"]) not in held]
-        if new:
+        if new := [row for row in rows if (row["ticker"], row["session"]) not in held]:
             replace_tables({path: append_rows(path.read_bytes(), new, name=path.name)})
     return len(new)
 

@@ -98,7 +98,6 @@ def _record(data: Path, found: list[ProposedItem]) -> list[ProposedItem]:
         first: dict[tuple[str, str], ProposedItem] = {}
         for proposed in found:
             first.setdefault((proposed.row["story"], proposed.row["item"]), proposed)
-        new = [proposed for key, proposed in first.items() if key not in seen]
-        if new:
+        if new := [proposed for key, proposed in first.items() if key not in seen]:
             replace_tables({path: append_rows(content, [p.row for p in new], name=WATCHED)})
     return new

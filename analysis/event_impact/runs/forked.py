@@ -129,8 +129,7 @@ def compute_meanwhile(work: Callable[[], Iterable[tuple[str, Any]]]) -> Callable
 
 def forget_runner(*, keep: int) -> None:
     """Take back what a process of its own would not have: open files and locks, signal handlers, streams, filters."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number in map(int, os.listdir("/proc/self/fd")):
         if number > 2 and number != keep:
             with contextlib.suppress(OSError):

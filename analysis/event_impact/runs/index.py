@@ -100,8 +100,7 @@ def find_state(runs: list[StoredRun], at: datetime) -> tuple[str, str]:
     ``failed`` when no run is good; ``stale`` when a later attempt failed, or when the newest good run is
     open and :data:`STALE_SESSIONS` sessions have closed since its as_of.
     """
-    good = [s for s in runs if s.run.is_good]
-    if not good:
+    if not (good := [s for s in runs if s.run.is_good]):
         return "failed", "no good run yet"
     last, newest = max(good, key=lambda s: s.order), max(runs, key=lambda s: s.order)
     behind = _sessions_behind(last, at)
@@ -168,10 +167,8 @@ def find_scale(runs: Iterable[StoredRun | None]) -> float:
 
 def draw_bar(stored: StoredRun | None, scale: float) -> str:
     """Estimate with its interval, as a drawing on the scale of the page and in words."""
-    numbers = read_numbers(stored)
-    if numbers is None:
-        row = (stored.run.headline if stored else None) or {}
-        value = row.get("estimate")
+    if (numbers := read_numbers(stored)) is None:
+        value = ((stored.run.headline if stored else None) or {}).get("estimate")
         return mark_up(format_percent(value) if isinstance(value, float) else "n/a: no estimate stated")
     estimate, low, high = numbers
     said = f"{format_percent(estimate)} ({format_interval((low, high))})"

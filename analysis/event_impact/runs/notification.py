@@ -83,8 +83,7 @@ def notify(target: str, summary: Summary, *, timeout_s: float = NOTIFY_TIMEOUT_S
 
     A command gets the summary as JSON on its standard input, its lines under ``message``; no shell runs it.
     """
-    lines = shorten_digest(compose_digest(summary))
-    if not lines:
+    if not (lines := shorten_digest(compose_digest(summary))):
         return ""
     try:
         if is_service(target):  # by a process of its own, so that one that hangs can be left

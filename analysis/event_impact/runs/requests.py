@@ -201,8 +201,7 @@ def prepare(request: RunRequest, shared: list[OpenedStudy] | None = None) -> Pre
     path = find_notebook(request.root, request.notebook)
     notebook = read_notebook(path)
     names = read_declaration(notebook, "parameters")
-    unknown = sorted(set(request.parameters) - set(names))
-    if unknown:
+    if unknown := sorted(set(request.parameters) - set(names)):
         hint = f"{did_you_mean(unknown[0], names)} Its parameters are: {', '.join(names)}."
         raise ConfigError(f"{path.stem} has no parameter {', '.join(unknown)}.", hint.strip())
     request = dataclasses.replace(request, parameters=settle_parameters(request.parameters))

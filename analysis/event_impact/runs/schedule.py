@@ -102,8 +102,7 @@ def quote_systemd(word: str) -> str:
 
 def _run(command: list[str], what: str, text: str | None = None, *, nothing: str = "") -> str:
     """What a command prints; empty where it fails because there is ``nothing`` yet, as it says."""
-    path = shutil.which(command[0])
-    if path is None:
+    if (path := shutil.which(command[0])) is None:
         raise DataError(f"{command[0]} is not installed.", "Choose the other kind (--systemd or cron).")
     try:
         done = subprocess.run([path, *command[1:]], input=text, text=True, capture_output=True, timeout=TIMEOUT_S)

@@ -50,7 +50,8 @@ def build_site(reports: Path, folder: Path, *, at: datetime, runs_kept: int = 30
     folder = folder.expanduser().absolute()
     _refuse_others(folder, reports)
     facts = read_facts(reports)
-    shown = _choose_shown(facts, runs_kept)
+    newest = [s for runs in group_pages(facts.good) for s in runs[-runs_kept:]]
+    shown = {s.folder.name: s for s in (*newest, *(runs[-1] for runs in group_pages(facts.failed)))}
     with writing(folder):
         make_folder(folder)
         (folder / SITE_MARK).touch()
@@ -82,11 +83,6 @@ def _refuse_others(folder: Path, reports: Path) -> None:
     if held:
         what = f"{folder} holds other files, for instance {held[0]}."
         raise ConfigError(what, "Name a new or empty folder, or the one of an earlier site.")
-
-
-def _choose_shown(facts: RunFacts, runs_kept: int) -> dict[str, StoredRun]:
-    newest = [s for runs in group_pages(facts.good) for s in runs[-runs_kept:]]
-    return {s.folder.name: s for s in (*newest, *(runs[-1] for runs in group_pages(facts.failed)))}
 
 
 def _copy_run(stored: StoredRun, target: Path, folder: Path) -> None:

@@ -243,8 +243,7 @@ def read_facts(reports: Path) -> RunFacts:
         key, mark = folder.relative_to(reports).as_posix(), _mark(folder)
         entry = known.get(key)
         if entry is None or entry["mark"] != mark:
-            stored = read_stored(folder)
-            if stored is None:
+            if (stored := read_stored(folder)) is None:
                 damaged += [folder.name] * (folder.parent == reports)
                 continue
             entry = {"mark": mark, "run": _shorten_run(stored.run).as_json()}

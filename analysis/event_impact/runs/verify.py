@@ -68,8 +68,7 @@ def verify_run(
         parameters = {name: value for name, value in stored.run.parameters.items() if name in known}
         request = RunRequest(stored.run.notebook, parameters, root, Path(scratch))
         prepared = prepare(request)
-        changed = compare_inputs(stored.run.inputs, prepared.inputs)
-        if changed:
+        if changed := compare_inputs(stored.run.inputs, prepared.inputs):
             progress(f"changed since the run: {', '.join(changed)}; recomputed from today's")
         progress(f"execute: {stored.run.notebook}")
         with prepared.forked() as forked:
@@ -100,8 +99,7 @@ def read_published(folder: Path) -> StoredRun:
     ConfigError
         If there is none.
     """
-    stored = read_stored(folder)
-    if stored is None:
+    if (stored := read_stored(folder)) is None:
         raise ConfigError(f"{folder} holds no published run.", "Name the folder of a run, with its run.json.")
     if not stored.run.is_good:
         raise ConfigError(f"{folder.name} is a failed attempt: nothing of it was published.", "Name a published run.")

@@ -106,8 +106,7 @@ def vary_minutes(opened: OpenedStory, result: MinuteResult) -> tuple[MinuteVaria
 
 def _vary(opened: OpenedStory, bars: Bars, name: str, change: dict[str, Any], options: dict[str, Any]) -> MinuteVariant:
     try:
-        other = dataclasses.replace(opened, config=opened.config.replace(**change))
-        result = measure_minutes(other, **options)
+        result = measure_minutes(dataclasses.replace(opened, config=opened.config.replace(**change)), **options)
     except StudyError as error:
         return MinuteVariant(name, None, error.message.rstrip("."))
     if result is None:

@@ -151,8 +151,7 @@ def list_designs(
         for model, form in product(ON_BENCHMARK, FORMS):
             label = f"{MODEL_LABELS[model]} on the {FACTOR_MARKET}"
             makers.append((label, form, partial(_on_factor_market, load_factors, panel, model, form)))
-        for model in FACTOR_COLUMNS:
-            makers.append((MODEL_LABELS[model], SIMPLE, partial(_on_factors, load_factors, panel, model)))
+        makers += [(MODEL_LABELS[m], SIMPLE, partial(_on_factors, load_factors, panel, m)) for m in FACTOR_COLUMNS]
     near = opened.near_peers  # those of a set join the market model together
     for peer_set, form in product(dict.fromkeys(p.peer_set for p in near if p.peer_set), FORMS):
         members = tuple(p.ticker for p in near if p.peer_set == peer_set)

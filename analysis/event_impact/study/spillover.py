@@ -47,8 +47,7 @@ def _measure_near(opened: OpenedStory, peer: Peer) -> peer_tests.PeerEstimate:
     try:
         session, returns = opened.timing.event_session, load_beside(opened, peer.ticker).returns[HEADLINE_KIND]
         abnormal = measure_session(opened, returns, peer.ticker, session)
-        news = opened.news_of(peer.ticker).label_of(session)
-        return peer_tests.measure_peer(abnormal, peer, own_news=news)
+        return peer_tests.measure_peer(abnormal, peer, own_news=opened.news_of(peer.ticker).label_of(session))
     except (DataError, EstimationError) as error:
         return _lack(opened, peer, error.message)
 

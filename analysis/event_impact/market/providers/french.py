@@ -67,11 +67,9 @@ def parse_library(content: bytes) -> pd.DataFrame:
         if entry.file_size > MAX_BYTES:
             raise ValueError("the file inside is too large")
         text = archive.read(entry).decode("latin-1")
-    head = re.search(r"^\s*,(.+)$", text, re.MULTILINE)
-    if head is None:
+    if (head := re.search(r"^\s*,(.+)$", text, re.MULTILINE)) is None:
         raise ValueError("there is no header")
-    rows = re.findall(r"^\s*(\d{8}\s*,.+)$", text[head.end() :], re.MULTILINE)
-    if not rows:
+    if not (rows := re.findall(r"^\s*(\d{8}\s*,.+)$", text[head.end() :], re.MULTILINE)):
         raise ValueError("there are no daily rows")
     names = ["date", *map(str.strip, head[1].split(","))]
     table = pd.read_csv(io.StringIO("\n".join(rows)), names=names, index_col="date", parse_dates=["date"]).astype(float)

@@ -220,8 +220,7 @@ def _history(interval: str, first: date, last: date, *, repair: bool = False) ->
 
 def _earnings(ticker: Any) -> pd.DataFrame | None:
     """The provider's page of announcements; its package gives None where there is none."""
-    frame = ticker.get_earnings_dates(limit=EARNINGS_ROWS)
-    if frame is None:
+    if (frame := ticker.get_earnings_dates(limit=EARNINGS_ROWS)) is None:
         return None
     reported: pd.Series = pd.to_numeric(frame["Reported EPS"], errors="coerce")
     return reported.notna().to_frame("is_reported")
