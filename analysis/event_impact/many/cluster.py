@@ -54,7 +54,7 @@ PARTITION_SHARE = 0.03
 #: At least so many, so that a slow or lost worker leaves work to share.
 PARTITIONS_PER_WORKER = 4
 #: Of sessions whose events are correlated: more would fill the workers with events that have gaps.
-BLOCKS_AT_ONCE = 2
+BLOCKS_AT_ONCE, BLOCK_SESSIONS = 1, 24
 #: Of the engine in one process: frame, panel, window sums and their temporaries.
 BYTES_PER_CELL = 48
 MEMORY_SHARE = 0.6
@@ -427,7 +427,7 @@ class ClusterEngine:
     def _correlate(self, chosen: list[np.ndarray], sample: EventEstimates, n_pairs: int) -> MeanCorrelation:
         waiting, found = deque[list[Any]](), [(0.0, 0)]
         days = np.logical_or.reduce(self._client.gather(self._client.map(see_days, self._worked, pure=False)))
-        for block in cut_sessions(sample, days) if n_pairs else ():
+        for block in cut_sessions(sample, days, BLOCK_SESSIONS) if n_pairs else ():
             part = self._client.submit(
                 merge_parts, self._submit(run_block, chosen, block, BlockEvents.sum_up), pure=False
             )

@@ -112,14 +112,11 @@ class SessionBlock:
         return np.pad(found, ((0, 0), (max(-self.first_day, 0), 0)), constant_values=fill)
 
 
-def cut_sessions(estimates: EventEstimates, exists: np.ndarray) -> list[SessionBlock]:
-    """Blocks of the sessions of used events, a few at a time."""
+def cut_sessions(estimates: EventEstimates, exists: np.ndarray, most: int = SESSIONS_AT_ONCE) -> list[SessionBlock]:
+    """Blocks of the sessions of used events, at ``most`` so many at a time."""
     sessions = np.unique(estimates.session_index[estimates.is_used])
-    firsts, stop = (
-        sessions[0] + np.unique((sessions - sessions[0]) // SESSIONS_AT_ONCE) * SESSIONS_AT_ONCE,
-        sessions[-1] + 1,
-    )
-    return [SessionBlock(low, min(low + SESSIONS_AT_ONCE, stop), estimates.windows, exists) for low in firsts.tolist()]
+    firsts, stop = sessions[0] + np.unique((sessions - sessions[0]) // most) * most, sessions[-1] + 1
+    return [SessionBlock(low, min(low + most, stop), estimates.windows, exists) for low in firsts.tolist()]
 
 
 @dataclass(frozen=True)
