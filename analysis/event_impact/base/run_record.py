@@ -126,11 +126,8 @@ def read_record(values: Any) -> RunRecord:
     if isinstance(values, dict) and values.get("schema_version", 1) == 1:
         # of the first version: what it lacks is empty, what is unknown goes
         known, blank = {f.name for f in fields(RunRecord)}, RunRecord(story="", as_of="", status="").as_json()
-        values = (
-            blank
-            | {name: value for name, value in values.items() if name in known}
-            | {"schema_version": SCHEMA_VERSION}
-        )
+        values = {name: value for name, value in values.items() if name in known}
+        values = blank | values | {"schema_version": SCHEMA_VERSION}
     check_schema(values)
     return RunRecord(**values)
 

@@ -55,9 +55,8 @@ def count_overlaps(estimates: EventEstimates) -> Overlap:
     keys = ticker * spread + session
     keys.sort()
     gaps = int((np.searchsorted(keys, keys + windows.n_event) - np.arange(1, keys.size + 1)).sum())
-    before = keys[
-        np.searchsorted(keys, keys + windows.estimation_last, "right") - 1
-    ]  # the last key where there is none
+    # the last of all keys where there is none before
+    before = keys[np.searchsorted(keys, keys + windows.estimation_last, "right") - 1]
     is_inside = (before >= keys + windows.estimation_first) & (before <= keys + windows.estimation_last)
     return Overlap(
         n_sessions=int((per_session > 0).sum()), n_tickers=int(np.count_nonzero(np.bincount(ticker))),

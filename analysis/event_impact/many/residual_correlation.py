@@ -348,9 +348,8 @@ class BlockEvents:
             lacks[:, columns] = self.exists[columns] - present
             firm = part.firm[here, None] == self.tickers + self.first_ticker
             low, high = max(at - self.own, 0), min(at + self.width, self.n_sessions)
-            near = np.flatnonzero(
-                np.bincount(self.row[whole[starts[low] : starts[high]]])
-            )  # tickers of all its partners
+            # tickers of all its partners
+            near = np.flatnonzero(np.bincount(self.row[whole[starts[low] : starts[high]]]))
             for partner, sums in self._iterate_partners(at, residuals, present, near):
                 if starts[partner] < starts[partner + 1]:
                     partners = whole[starts[partner] : starts[partner + 1]]
