@@ -138,43 +138,34 @@ def rank_days(days: np.ndarray, present: np.ndarray, further: Sequence[np.ndarra
 def _rank_rows(days: np.ndarray, present: int, further: list[np.ndarray]) -> list[RankSums]:
     """:func:`rank_days` of events with equally many days.
 
-    Days and further tables are sorted once. Twice a midrank is one more than the days below and the days up to and
-    including: both are counted for every table at once, in fields of one integer, and summed over the events by
-    column. A table of one column is compared with the days instead.
+    Days and further tables are sorted once. Twice a midrank is one more than the values below and those up to and
+    including it: both are counted for every table at once, in fields of one integer, and summed over the events by
+    column.
     """
     n, length = days.shape
-    wide = [table for table in further if table.shape[1] > 1]
-    widths = [length, *(table.shape[1] for table in wide)]
-    bits = [(2 * n * width).bit_length() for width in widths]
+    widths = [length, *(table.shape[1] for table in further)]
+    bits = [(n * width).bit_length() for width in widths]
     if sum(bits) > EXACT_BITS and n > 1:
         halves = [[table[part] for table in (days, *further)] for part in (slice(n // 2), slice(n // 2, None))]
         first, second = (_rank_rows(table, present, more) for table, *more in halves)
         return [a.merge(b) for a, b in zip(first, second, strict=True)]
     shifts = np.cumsum([0, *bits[:-1]])
     units = np.repeat(np.left_shift(1, shifts), widths)
-    values = np.concatenate([days, *wide], axis=1) if wide else days
     held = np.full(length, n) if present == length else n - np.isnan(days).sum(axis=0)
     has = np.append(held, np.full(units.size - length, n))
-    packed = _sum_places(values, present + units.size - length, units, has)
-    fields = np.split(packed >> shifts[:, None] & np.left_shift(1, bits)[:, None] - 1, np.cumsum(widths[:-1]), axis=1)
-    found, at = [], 0
-    for table in further:
-        width = table.shape[1]
-        if width > 1:
-            at += 1
-            among, own = (fields[block][0] + fields[block][at] for block in (0, at))
-        else:
-            above, reached = days > table, days >= table
-            among = fields[0][0] + above.sum(axis=0) + reached.sum(axis=0)
-            own = np.array([n * (2 * present + 1) - np.count_nonzero(above) - np.count_nonzero(reached)])
+    packed = _sum_places(np.concatenate([days, *further], axis=1), present + units.size - length, units, has)
+    places = sum(each >> shifts[:, None] & np.left_shift(1, bits)[:, None] - 1 for each in packed)
+    fields, found = np.split(places, np.cumsum(widths[:-1]), axis=1), []
+    for at, width in enumerate(widths[1:], 1):
+        among, own = (fields[block][0] + fields[block][at] for block in (0, at))
         count, ranked = np.append(held, np.full(width, n)), present + width
         total = 0.5 / (1.0 + ranked) * (np.append(among, own) + count) - 0.5 * count
         found.append(RankSums(total, count, n * (ranked - 1) / (12.0 * (ranked + 1))))
     return found
 
 
-def _sum_places(values: np.ndarray, kept: int, units: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """Sum over rows, by column, of the units of what lies below a value of its row and of what lies up to it.
+def _sum_places(values: np.ndarray, kept: int, units: np.ndarray, has: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over rows, by column, of the units of what lies below a value of its row, and of what lies up to it.
 
     Rows are sorted as integers that carry their column in the lower bits and, above them, how far the value lies
     between the row's extremes. Where two of a row are alike to that precision, the row is sorted by its values.
@@ -201,22 +192,22 @@ def _sum_places(values: np.ndarray, kept: int, units: np.ndarray, has: np.ndarra
     keys |= np.arange(width, dtype=np.uint32)
     keys.sort(axis=1)
     keys = keys[:, :kept]
-    is_close = ((keys[:, 1:] ^ keys[:, :-1]) < 2**bits).any(axis=1)
-    total = _sum_tied_places(values[is_close], kept, units)
-    has_close = is_close.any()
-    order = np.bitwise_and(keys[~is_close] if has_close else keys, 2**bits - 1).astype(np.int64)
-    up_to = (
-        np.cumsum(units.take(order), axis=1) if units[-1] > 1 else np.tile(np.arange(1, kept + 1.0), (len(order), 1))
-    )
-    alone = has - np.isfinite(values[is_close]).sum(axis=0) if has_close else has
-    sums = np.bincount(order.ravel(), weights=up_to.ravel(), minlength=width)
-    return np.asarray(total + 2 * sums.astype(np.int64) - alone * units)
+    close = np.flatnonzero(((keys[:, 1:] ^ keys[:, :-1]) < 2**bits).any(axis=1))
+    order = (np.delete(keys, close, axis=0) if close.size else keys).astype(np.int64) & 2**bits - 1
+    sums = _sum_by_column(order, np.cumsum(units.take(order), axis=1), width)
+    if not close.size:
+        return sums - has * units, sums
+    below, up_to = _sum_tied_places(values[close], kept, units)
+    return below + sums - (has - np.isfinite(values[close]).sum(axis=0)) * units, up_to + sums
 
 
-def _sum_tied_places(values: np.ndarray, kept: int, units: np.ndarray) -> np.ndarray:
+def _sum_by_column(order: np.ndarray, weights: np.ndarray, width: int) -> np.ndarray:
+    """Sums of whole numbers by the column that they belong to."""
+    return np.bincount(order.ravel(), weights=weights.ravel(), minlength=width).astype(np.int64)
+
+
+def _sum_tied_places(values: np.ndarray, kept: int, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """:func:`_sum_places` of rows in which values may be equal."""
-    if not len(values):
-        return np.zeros(units.size, dtype=np.int64)
     order = np.argsort(values, axis=1)[:, :kept]  # NaN last
     ordered = np.take_along_axis(values, order, axis=1)
     before, place = np.zeros((len(values), kept + 1), dtype=np.int64), np.arange(kept)
@@ -224,8 +215,7 @@ def _sum_tied_places(values: np.ndarray, kept: int, units: np.ndarray) -> np.nda
     differs = np.pad(ordered[:, 1:] != ordered[:, :-1], ((0, 0), (1, 1)), constant_values=True)
     first = np.maximum.accumulate(np.where(differs[:, :-1], place, 0), axis=1)
     stop = np.minimum.accumulate(np.where(differs[:, 1:], place + 1, kept)[:, ::-1], axis=1)[:, ::-1]
-    sums = np.take_along_axis(before, first, axis=1) + np.take_along_axis(before, stop, axis=1)
-    return np.bincount(order.ravel(), weights=sums.ravel(), minlength=units.size).astype(np.int64)
+    return tuple(_sum_by_column(order, np.take_along_axis(before, to, axis=1), units.size) for to in (first, stop))
 
 
 def day_rank_statistics(sums: RankSums) -> np.ndarray:

@@ -21,7 +21,7 @@ from event_impact.many import parametric_tests as parametric
 from event_impact.many import rank_tests as ranks
 from event_impact.many.each_event import WITHOUT_PATELL, estimate_sample
 from event_impact.many.engine import EventEstimates, EventWindows, solve_back
-from event_impact.many.event_days import EventDays, iterate_event_days, read_estimation_regressors
+from event_impact.many.event_days import EventDays, count_by_row, iterate_event_days, read_estimation_regressors
 from event_impact.many.layout import BatchDesign
 from event_impact.many.residual_correlation import MeanCorrelation, mean_correlation
 
@@ -391,27 +391,20 @@ def judge_events(design: BatchDesign, estimates: EventEstimates) -> EventPValues
 
 
 def _judge_single_sessions(design: BatchDesign, days: EventDays) -> tuple[np.ndarray, np.ndarray]:
-    ar = days.abnormal
-    present = np.isfinite(days.residuals)
-    size = present.sum(axis=1) + 1.0
-    low, high = (days.residuals <= ar).sum(axis=1), (days.residuals >= ar).sum(axis=1)
+    ar, residuals, size = days.abnormal, days.residuals, days.estimates.n_estimation + 1.0
+    low, high = count_by_row(residuals <= ar), count_by_row(residuals >= ar)
     quantile = np.minimum(1.0, 2.0 * (1 + np.minimum(low, high)) / size)
     if days.estimates.held is not None:
         return quantile, days.estimates.held["conformal"][:, 0]
     if design.instrument is not None:  # its slope is no least-squares fit, and a refit has no short form
         return quantile, np.full(ar.shape[0], np.nan)
-    own = days.day_factor - 1.0
-    cross = np.zeros_like(days.residuals)
-    if design.has_intercept:
-        cross += 1.0 / days.estimates.n_estimation[:, None]
+    refitted = ar / days.day_factor
+    left = residuals - refitted / days.estimates.n_estimation[:, None] if design.has_intercept else residuals
     directions = solve_back(list(days.whitened[:, :, 0]), list(days.estimates.cholesky))
     for direction, gap in zip(directions, read_estimation_regressors(design, days.estimates), strict=True):
-        gap *= direction[:, None]
-        cross += gap
-    refitted = ar / (1.0 + own)
-    cross *= -refitted
-    cross += days.residuals
-    conformal = ((np.abs(cross) >= np.abs(refitted)).sum(axis=1) + 1.0) / size
+        gap *= direction[:, None] * refitted
+        left = np.subtract(left, gap, out=gap)
+    conformal = (count_by_row(np.abs(left) >= np.abs(refitted)) + 1.0) / size
     return quantile, conformal
 
 

@@ -15,6 +15,7 @@ from event_impact.many.engine import EventEstimates
 from event_impact.many.event_days import (
     WINDOWS_AT_ONCE,
     EventDays,
+    count_by_row,
     find_event_sessions,
     iterate_event_days,
     map_event_days,
@@ -114,9 +115,9 @@ class ResidualSums(parametric.SumsOfEvents):
     def of(cls, days: EventDays) -> Self:
         """Sums of one chunk of events."""
         residuals, n = days.residuals, days.positions.size
-        above = np.count_nonzero(residuals > 0, axis=1) / days.estimates.n_estimation
+        above = count_by_row(residuals > 0) / days.estimates.n_estimation
         if (days.estimates.n_estimation == residuals.shape[1]).all():
-            return cls(n, residuals.sum(axis=0), np.full(residuals.shape[1], n), float(above.sum()))
+            return cls(n, np.ones(n) @ residuals, np.full(residuals.shape[1], n), float(above.sum()))
         present = np.isfinite(residuals)
         return cls(n, np.where(present, residuals, 0.0).sum(axis=0), present.sum(axis=0), float(above.sum()))
 
@@ -162,8 +163,11 @@ def gather_residual_sums(
         if spread is None:
             return sums
         by = np.where(spread > 0, spread, 1.0)  # further days stand in the unit of the residuals
-        further = days.abnormal, days.standardised / by[1:] * std, days.estimates.scar[:, None] / by[0] * std
+        further = [days.abnormal, days.standardised / by[1:] * std, days.estimates.scar[:, None] / by[0] * std]
+        if days.abnormal.shape[1] == 1:  # the cumulative return of one day is that day
+            further.pop()
         ranked = ranks.rank_days(days.residuals, days.estimates.n_estimation, further)
+        ranked += ranked[1:] * (3 - len(ranked))
         return RankedSums(sums.n, sums.total, sums.count, sums.positive_share, *ranked)
 
     return add_up(map_event_days(design, chosen, sum_chunk, workers=workers), on_progress)
