@@ -215,7 +215,8 @@ def _sum_tied_places(values: np.ndarray, kept: int, units: np.ndarray) -> tuple[
     differs = np.pad(ordered[:, 1:] != ordered[:, :-1], ((0, 0), (1, 1)), constant_values=True)
     first = np.maximum.accumulate(np.where(differs[:, :-1], place, 0), axis=1)
     stop = np.minimum.accumulate(np.where(differs[:, 1:], place + 1, kept)[:, ::-1], axis=1)[:, ::-1]
-    return tuple(_sum_by_column(order, np.take_along_axis(before, to, axis=1), units.size) for to in (first, stop))
+    below, up_to = (np.take_along_axis(before, to, axis=1) for to in (first, stop))
+    return _sum_by_column(order, below, units.size), _sum_by_column(order, up_to, units.size)
 
 
 def day_rank_statistics(sums: RankSums) -> np.ndarray:
