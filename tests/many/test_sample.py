@@ -1,6 +1,7 @@
 """Cross-sectional statistics against the exact panel, explicit loops and other packages."""
 
 import csv
+import dataclasses
 import doctest
 import itertools
 import json
@@ -529,20 +530,22 @@ def loop_corrado(residuals, abnormal):
     return day / math.sqrt((day**2).mean())
 
 
-def test_rank_statistics_equal_a_loop_with_gaps():
+@pytest.mark.parametrize("width", [1, 5])
+def test_rank_statistics_equal_a_loop_with_gaps(width):
     returns, market = simulate(missing=0.02, n_tickers=12)
     tickers, sessions = np.tile(np.arange(12), 2), np.arange(100, 340, 10)
-    design, estimates, result = assess(returns, market, tickers, sessions, draws=0)
+    windows = dataclasses.replace(WINDOWS, event_last=WINDOWS.event_first + width - 1)
+    design, estimates, result = assess(returns, market, tickers, sessions, windows=windows, draws=0)
     used = np.flatnonzero(estimates.is_used)
     n = used.size
     days = EventDays(design, used, estimates.select(used))
     day = loop_corrado(days.residuals, days.abnormal)
-    plain = day[-5:].sum() / math.sqrt(5)
+    plain, factor = day[-width:].sum() / math.sqrt(width), math.sqrt((60 + width - 1) / 60)
     assert result.tests["corrado_plain"].statistic == pytest.approx(plain, rel=1e-10)
-    assert result.tests["corrado"].statistic == pytest.approx(plain * math.sqrt(64 / 60), rel=1e-10)
+    assert result.tests["corrado"].statistic == pytest.approx(plain * factor, rel=1e-10)
     s = estimates.residual_std[used][:, None]
     day = loop_corrado(days.residuals / s, days.standardised / days.standardised.std(axis=0, ddof=1))
-    expected = day[-5:].sum() / math.sqrt(5) * math.sqrt(64 / 60)
+    expected = day[-width:].sum() / math.sqrt(width) * factor
     assert result.tests["corrado_zivney"].statistic == pytest.approx(expected, rel=1e-10)
     scar = estimates.scar[used]
     values = np.hstack([days.residuals / s, (scar / scar.std(ddof=1))[:, None]])
@@ -562,7 +565,7 @@ def test_rank_statistics_equal_a_loop_with_gaps():
     expected = (w - n * share) / math.sqrt(n * share * (1 - share))
     assert result.tests["generalized_sign"].statistic == pytest.approx(expected, rel=1e-10)
     aar = np.nanmean(days.residuals, axis=0)
-    crude = result.caar / (aar.std(ddof=1) * math.sqrt(5 * (1 + 5 / 60)))
+    crude = result.caar / (aar.std(ddof=1) * math.sqrt(width * (1 + width / 60)))
     assert result.tests["crude_dependence_t"].statistic == pytest.approx(crude, rel=1e-10)
 
 

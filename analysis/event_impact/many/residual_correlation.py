@@ -7,6 +7,7 @@ of the tickers add up: unit vectors are summed, the residuals of events with gap
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -46,7 +47,9 @@ class MeanCorrelation:
         return cls(2.0 * total / (n * (n - 1.0) * estimates.windows.n_event) if n_pairs else 0.0, n_pairs, n_too_short)
 
 
-def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: int) -> MeanCorrelation:
+def mean_correlation(
+    design: BatchDesign, estimates: EventEstimates, n_pairs: int, *, workers: int = 1
+) -> MeanCorrelation:
     """How correlated are the abnormal returns of events that share event days?
 
     rho_ij is the correlation of the two events' estimation residuals on the calendar days that
@@ -58,22 +61,28 @@ def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: in
     n_pairs : int
         Pairs with overlapping event windows; without one there is no correlation, an exact zero, whatever rounding
         makes of lone unit vectors.
+    workers : int
+        Threads; the number does not depend on it.
 
     Returns
     -------
     MeanCorrelation
     """
-    total, short = sum_pairs(design, estimates) if n_pairs else (0.0, 0)
+    total, short = sum_pairs(design, estimates, workers) if n_pairs else (0.0, 0)
     return MeanCorrelation.of(total, estimates, n_pairs, short)
 
 
-def sum_pairs(design: BatchDesign, estimates: EventEstimates) -> tuple[float, int]:
+def sum_pairs(design: BatchDesign, estimates: EventEstimates, workers: int = 1) -> tuple[float, int]:
     """Sum of rho_ij o_ij over pairs of used events, and how many of them share too few sessions."""
-    found = [(0.0, 0)]
-    for block in cut_sessions(estimates, find_days(design)):
+
+    def sum_block(block: SessionBlock) -> tuple[float, int]:
         events = BlockEvents(design, estimates, block)
         part = events.sum_up()
-        found += [pair_sums(part, block), events.pair_gappy(part)]
+        (total, short), (more, more_short) = pair_sums(part, block), events.pair_gappy(part)
+        return total + more, short + more_short
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        found = [(0.0, 0), *pool.map(sum_block, cut_sessions(estimates, find_days(design)))]
     total, short = (sum(each) for each in zip(*found, strict=True))
     return float(total), int(short)
 
