@@ -249,16 +249,18 @@ def _name_returns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if table["ticker"].isna().any():
         raise DataError(f"{int(table['ticker'].isna().sum())} rows of {path} have no ticker.", "Name or remove them.")
-    columns, tickers = pd.factorize(table["ticker"].astype(str), sort=True)
+    code, words = _factorize(table["ticker"])
+    place, tickers = pd.factorize(as_words(words), sort=True)
     rows, dates = pd.factorize(table["date"], sort=True, use_na_sentinel=False)
-    twice = pd.Index(rows.astype(np.int64) * len(tickers) + columns).duplicated()
-    if twice.any():
+    cells = rows.astype(np.int64) * len(tickers) + place[code]
+    if np.bincount(cells, minlength=1).max() > 1:
+        twice = pd.Index(cells).duplicated()
         row = table.loc[twice].iloc[0]
         said = f"{path} has {int(twice.sum())} repeated rows, the first for {row['ticker']} on {row['date']}."
         raise DataError(said, "Keep one return a ticker and date.")
     returns = table["ret"].to_numpy(dtype=float if pd.api.types.is_numeric_dtype(table["ret"]) else object)
     wide = np.full((len(dates), len(tickers)), np.nan, dtype=returns.dtype)
-    wide[rows, columns] = returns
+    wide.reshape(-1)[cells] = returns
     return pd.DataFrame(wide, pd.Index(dates, name="date"), pd.Index(tickers))
 
 
@@ -302,8 +304,8 @@ def _check_sizes(wide: pd.DataFrame, path: Path, *, allow_large: bool) -> None:
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise DataError(f"{path} holds no return.", "Check the columns and the missing-value marks.")
-    median = float(np.median(np.abs(finite)))
-    if median > LARGE_MEDIAN and not allow_large:
+    n_large = np.count_nonzero(np.abs(finite) > LARGE_MEDIAN)  # of fewer than half, the median need not be sought
+    if 2 * n_large >= finite.size and not allow_large and (median := float(np.median(np.abs(finite)))) > LARGE_MEDIAN:
         kind = "prices" if (finite > 0).all() else "percent"
         cure = "C_t/C_(t-1) - 1" if kind == "prices" else "the values divided by 100"
         said = f"Expected returns as fractions in {path}, found a median size of {median:.3g}: these look like {kind}."
