@@ -70,7 +70,8 @@ def read_stored(folder: Path) -> StoredRun | None:
     if folder.is_symlink() or not folder.is_dir():
         return None
     try:
-        return StoredRun(folder, read_record(json.loads((folder / "run.json").read_text(encoding="utf-8"))))
+        text = (folder / "run.json").read_text(encoding="utf-8")
+        return StoredRun(folder, read_record(json.loads(text, parse_constant=lambda _: None)))
     except (OSError, ValueError, RecursionError, DataError):
         return None
 
@@ -221,6 +222,7 @@ def is_intact(folder: Path) -> bool:
 #: What the index needs of every run, kept so that thousands are not read again each evening: a cache, of which what does
 #: not match the ``run.json`` that lies there is read anew, and which is made again where it is lost or damaged.
 FACTS = Path(".index/facts.json")
+FIELDS_KEPT = "story as_of notebook title status outcome parameters source vintage finished_at error"
 NUMBERS_KEPT = ("estimate", "ci95_low", "ci95_high")
 MAX_SENTENCE = 240
 
@@ -246,7 +248,7 @@ def read_facts(reports: Path) -> RunFacts:
             if (stored := read_stored(folder)) is None:
                 damaged += [folder.name] * (folder.parent == reports)
                 continue
-            entry = {"mark": mark, "run": _shorten_run(stored.run).as_json()}
+            entry = {"mark": mark, "run": _shorten_run(stored.run)}
         held[key] = entry
         groups[folder.parent].append(StoredRun(folder, RunRecord(**entry["run"])))
     if held != known:
@@ -283,10 +285,8 @@ def _mark(folder: Path) -> str:
     return ""
 
 
-def _shorten_run(run: RunRecord) -> RunRecord:
-    """The record without what no index says."""
+def _shorten_run(run: RunRecord) -> dict[str, Any]:
+    """The fields of a record that an index says something of."""
     headline = None if run.headline is None else {name: run.headline.get(name) for name in NUMBERS_KEPT}
-    return dataclasses.replace(
-        run, inputs={}, versions={}, files={}, candidates=[], identified={}, parts=None, plain="", panel=None, commit=None,
-        headline=headline, companion=None, verdict=run.verdict[:MAX_SENTENCE], finding=run.finding[:MAX_SENTENCE],
-    )  # fmt: skip
+    kept = {name: getattr(run, name) for name in FIELDS_KEPT.split()}
+    return kept | {"headline": headline, "verdict": run.verdict[:MAX_SENTENCE]}
