@@ -282,7 +282,7 @@ def test_help_is_light():
     import subprocess
     import sys
 
-    heavy = "('pandas', 'numpy', 'papermill')"
+    heavy = "('pandas', 'numpy', 'papermill', 'hashlib', 'json', 'ctypes', 'difflib')"
     code = f"import sys, event_impact.cli.main; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=IMPORT_ROOT, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,6 +1,7 @@
 """``impact batch`` from files to files: tables in, reasons, numbers and exit codes out."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -548,6 +549,38 @@ def test_importing_the_command_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=IMPORT_ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_batch_loads_only_what_it_computes_with(files):
+    """No calendars, no cluster, no locks, no page: a small batch is mostly the start of its process."""
+    unneeded = [
+        "filelock",
+        "exchange_calendars",
+        "importlib.metadata",
+        "dask",
+        "distributed",
+        "statsmodels",
+        "scipy.stats",
+    ]
+    unneeded += [
+        "matplotlib",
+        "jinja2",
+        "fastjsonschema",
+        "yaml",
+        "requests",
+        "event_impact.events",
+        "event_impact.page",
+    ]
+    code = (
+        "import sys; from event_impact.cli.main import main; "
+        "main(['--quiet', 'batch', '--returns', 'returns.csv', '--events', 'events.csv', '--benchmark', 'SPY', '--out', "
+        f"'out', '--draws', '99'], standalone_mode=False); print([m for m in {unneeded} if m in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(IMPORT_ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=files, env=environment, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_formula_quoting_leaves_other_text_alone():

@@ -1,7 +1,6 @@
 """Which code this is: its version, and one number over its files, which names every run and tells edited code."""
 
 import functools
-import hashlib
 from pathlib import Path
 
 from event_impact.base.root import PACKAGE
@@ -19,6 +18,8 @@ def digest_package() -> str:
 
 def read_package(package: Path = PACKAGE) -> str:
     """The same as it is now: code, templates, words and schemas, by relative path."""
+    import hashlib  # here, as every command waits for this module and few need a digest
+
     total = hashlib.sha256()
     for path in sorted(package.rglob("*")):
         place = path.relative_to(package)

@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
 from event_impact.base.clock import format_instant, read_system_clock
 from event_impact.base.errors import BusyError, RenderError, StudyError
 
@@ -41,6 +39,8 @@ def hold_lock(
     StudyError
         Of the kind ``refusal``, if the file cannot be written.
     """
+    from filelock import FileLock, Timeout  # here, as few who write files hold a lock
+
     path = folder / name
     lock = FileLock(path, timeout=wait_s, mode=0o644, poll_interval=0.02, on_acquired=_say_who_holds)
     with writing(folder, refusal=refusal):
@@ -72,6 +72,8 @@ def read_holder(path: Path) -> str:
 
 def is_locked(path: Path) -> bool:
     """Whether some process holds a lock file now."""
+    from filelock import FileLock, Timeout
+
     try:
         with FileLock(path, timeout=0) if path.is_file() else contextlib.nullcontext():
             return False

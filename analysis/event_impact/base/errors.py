@@ -13,7 +13,6 @@ Examples
 2 For example: --as-of 2026-02-13
 """
 
-import difflib
 from collections.abc import Iterable
 
 MAX_REASON = 300
@@ -95,6 +94,8 @@ class RateLimitError(StudyError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The known names that look like one that is unknown, as a question; empty where none does."""
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=3)
     return f"Did you mean {' or '.join(near)}?" if near else ""
 

@@ -5,7 +5,6 @@ One thread gives the same bytes on every machine, no cores lost to spinning, and
 
 import atexit
 import contextlib
-import ctypes
 import gc
 import os
 import sys
@@ -23,7 +22,7 @@ def pin_threads() -> None:
 
     What is loaded stays: garbage is looked for less often than Python does by itself, and not once more at the end.
     """
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
     atexit.register(gc.freeze)
     os.environ.update(ONE_THREAD)
     sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]  # what is None here cannot be imported
@@ -34,6 +33,8 @@ def keep_freed_memory() -> None:
 
     Other systems' allocators are left alone.
     """
+    import ctypes
+
     with contextlib.suppress(AttributeError, OSError, TypeError):
         for option, size in ((-1, 2**27), (-3, 2**25)):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
             ctypes.CDLL(None).mallopt(option, size)

@@ -5,7 +5,6 @@ exit code. ``verbs.toml`` says which verbs there are; their modules are imported
 """
 
 import functools
-import json
 import os
 import pkgutil
 import signal
@@ -101,6 +100,8 @@ def _refuse(ctx: click.Context, error: BaseException, code: int, message: str = 
 
         traceback.print_exception(error)
     if settings.get("as_json"):
+        import json
+
         print(json.dumps({"error": text, "exit_code": code}, ensure_ascii=False))
     click.echo(f"{click.style('impact:', fg='red')} {text}", err=True)
     sys.exit(code)
