@@ -556,7 +556,6 @@ def test_a_batch_loads_only_what_it_computes_with(files):
     unneeded = [
         "filelock",
         "exchange_calendars",
-        "importlib.metadata",
         "dask",
         "distributed",
         "statsmodels",
@@ -568,7 +567,9 @@ def test_a_batch_loads_only_what_it_computes_with(files):
         "fastjsonschema",
         "yaml",
         "requests",
+        "event_impact.estimation.garch",
         "event_impact.events",
+        "event_impact.inference.ranks",
         "event_impact.page",
     ]
     code = (

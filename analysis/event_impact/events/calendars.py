@@ -115,8 +115,8 @@ class SessionHours:
         """Every phase from one instant to another, in order, each change once."""
         near = slice(self._instants["close"].searchsorted(first), self._instants["open"].searchsorted(last, "right"))
         days = pd.date_range(first.tz_convert(self.timezone).normalize(), last.tz_convert(self.timezone), freq="D")
-        changes = days.tz_convert("UTC").append([instants[near] for instants in self._instants.values()]).dropna()
-        inside = changes[(changes > first) & (changes <= last)].unique().sort_values()
+        changes = {*days, *(instant for instants in self._instants.values() for instant in instants[near])}
+        inside = sorted(instant for instant in changes if first < instant <= last)
         found = [self.phase(instant) for instant in (first, *inside)]
         return tuple(name for name, before in zip(found, [None, *found], strict=False) if name != before)
 

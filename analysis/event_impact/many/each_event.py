@@ -14,12 +14,9 @@ import numpy as np
 import pandas as pd
 
 from event_impact.base.errors import EstimationError
-from event_impact.estimation.abnormal import forecast_covariances
 from event_impact.estimation.estimators import ESTIMATORS
-from event_impact.estimation.garch import estimate_garch
 from event_impact.estimation.models import GARCH_MODELS, Design, build_design, check_rows
 from event_impact.estimation.rolling import fit_stack
-from event_impact.inference.ranks import block_p_values, conformal_p_values
 from event_impact.many import engine
 from event_impact.many.layout import BatchDesign
 
@@ -171,6 +168,11 @@ def _fit(output: engine.EventEstimates, group: list[EventRows]) -> None:
 
 def _fit_rows(output: engine.EventEstimates, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Residuals (n, L), abnormal returns (n, W), s (n,), forecast covariance over s^2 (n, W, W), conformal p (n,)."""
+    # here, as most samples are estimated by window sums
+    from event_impact.estimation.abnormal import forecast_covariances
+    from event_impact.estimation.garch import estimate_garch
+    from event_impact.inference.ranks import block_p_values, conformal_p_values
+
     returns, design, event_returns, event_design, gap_returns, gap_design = rows
     (n, length, k), width = design.shape, event_returns.shape[1]
     has_conformal, p = width == 1 and output.held is not None, np.full(n, np.nan)

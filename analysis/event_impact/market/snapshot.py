@@ -64,7 +64,7 @@ class PriceHistory:
 def read_manifest(data: Path | Tables) -> pd.DataFrame:
     """The embedded files of daily figures, one row each; bars of minutes stand in the same table and are left out."""
     manifest = open_tables(data).read("manifest.csv", MANIFEST_COLUMNS)
-    return manifest[~manifest["file"].str.startswith(BARS_FOLDER)]
+    return manifest[[not file.startswith(BARS_FOLDER) for file in manifest["file"]]]
 
 
 def read_frame(path: Path, content: bytes) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,14 +20,12 @@ from event_impact.market.snapshot import read_manifest
 LOCATED = ("instant", "local", "phase", "close_session", "close_at", "open_session", "is_near_close")
 
 
-def embedded_opens(story: Story, data: Path | Tables, manifest: pd.DataFrame | None = None) -> pd.DatetimeIndex:
+def embedded_opens(story: Story, data: Path | Tables, recorded: list[dict[Any, str]] | None = None) -> pd.DatetimeIndex:
     """Sessions of a story's listing whose opening price is embedded, by the manifest of ``data``; empty where none is."""
-    manifest = read_manifest(data) if manifest is None else manifest
-    held = manifest[(manifest["ticker"] == story.ticker) & (manifest["open_available"] == "yes")]
-    hours, found = load_hours(story.exchange), pd.DatetimeIndex([])
-    for first, last in zip(held["first_session"], held["last_session"], strict=True):
-        found = found.union(hours.between(pd.Timestamp(first), pd.Timestamp(last)))
-    return found
+    rows, hours = read_manifest(data).to_dict("records") if recorded is None else recorded, load_hours(story.exchange)
+    held = [row for row in rows if (row["ticker"], row["open_available"]) == (story.ticker, "yes")]
+    found = [hours.between(pd.Timestamp(row["first_session"]), pd.Timestamp(row["last_session"])) for row in held]
+    return reduce(pd.DatetimeIndex.union, found) if found else pd.DatetimeIndex([])
 
 
 def load_alignments(data: Path | Tables, story: str | None = None, *, as_of: str | None = None) -> list[Alignment]:
@@ -49,8 +49,8 @@ def load_alignments(data: Path | Tables, story: str | None = None, *, as_of: str
     """
     day, data = parse_date("as_of", as_of) if as_of else None, open_tables(data)
     stories = [load_story(parse_story("story", story), data)] if story else list(load_stories(data).values())
-    manifest = read_manifest(data)
-    return [align_story(s, as_of=day, opens=embedded_opens(s, data, manifest)) for s in stories]
+    recorded = read_manifest(data).to_dict("records")
+    return [align_story(s, as_of=day, opens=embedded_opens(s, data, recorded)) for s in stories]
 
 
 def load_known_alignments(data: Path | Tables, as_of: date) -> list[Alignment]:
