@@ -1,6 +1,7 @@
 """Sessions of a listing of which something is known: other news that can have moved it, and controls of the tests."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +32,7 @@ class Confounders:
     ticker: str
     table: pd.DataFrame
 
-    @property
+    @cached_property
     def masked_sessions(self) -> pd.DatetimeIndex:
         """Sessions that ``mask = listed`` leaves out of the estimation window."""
         return pd.DatetimeIndex(self.table.index[self.table["is_masked"]].unique())

@@ -8,7 +8,7 @@ question: does a price lie strictly between them, for sure, perhaps, or not at a
 
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from html import escape
 
 import pandas as pd
@@ -128,7 +128,7 @@ class Alignment:
         """The last session that report or first denial can have reached."""
         return max(self.report_sessions + self.denial_sessions)
 
-    @property
+    @cached_property
     def hull(self) -> tuple[int, int]:
         """Window of rel_sessions that holds every candidate of report and first denial."""
         return 0, len(self.hours.between(self.event_session, self.last_session)) - 1

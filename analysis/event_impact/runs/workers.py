@@ -71,15 +71,16 @@ def run_parts(
             outcomes[number] = PartOutcome(part.request.notebook, 0, str(stored.folder))
     waiting = [number for number in range(len(parts)) if number not in outcomes]
     stating = {n: p.study for n, p in enumerate(parts) if isinstance(p, Prepared) and p.states_verdict}
-    waiting.sort(key=stating.__contains__)  # others need not wait until the verdict is computed
+    waiting.sort(key=lambda n: getattr(parts[n], "source", None) is None)  # what reads no prices is short: at the end
     is_ahead = is_cold or stating.keys().isdisjoint(waiting)
     for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", *SERVING):
         importlib.import_module(name)
     running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < max(limit, 1) and (is_ahead or waiting[0] not in stating):
-                number = waiting.pop(0)
+            ready = [n for n in waiting if is_ahead or n not in stating]  # others need not wait for the verdict
+            while ready and len(running) < max(limit, 1) - (not is_ahead):
+                waiting.remove(number := ready.pop(0))
                 is_new = is_cold or digest_package() != read_package()
                 context: Any = multiprocessing.get_context("spawn" if is_new else "fork")
                 receiver, sender = context.Pipe(duplex=False)
@@ -91,7 +92,7 @@ def run_parts(
             if not is_ahead:  # while others run, what several notebooks ask of one study, which keeps it
                 is_ahead = True
                 with contextlib.suppress(Exception):  # each part says for itself what is wrong
-                    getattr(stating[waiting[-1]], "verdict", None)
+                    getattr(next(stating[n] for n in waiting if n in stating), "verdict", None)
                 continue
             for receiver in [ready for ready in wait(list(running)) if isinstance(ready, Connection)]:
                 number, process = running[receiver]
