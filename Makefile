@@ -71,18 +71,21 @@ lock: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
-# one environment, filled from the lock that the target needs; the locked build backend serves the project itself
+# one environment, filled from the lock that the target needs; the locked build backend serves the project itself, and the
+# Python's own pip comes along from its bundle: to set it up first would take longer than all that follows
 define fill
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $$($(PYTHON) -c "import pip" 2>/dev/null && echo --without-pip) $(VENV)
 	@test -x $(BIN)/uv || sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock > $(VENV)/uv.lock
-	@test -x $(BIN)/uv || $(PIP) --require-hashes -r $(VENV)/uv.lock 2>/dev/null || true
+	@$(BIN)/python -m compileall -q analysis & \
+	  test -x $(BIN)/uv || $(PIP) --require-hashes -r $(VENV)/uv.lock 2>/dev/null || true; wait
 	@if test -x $(BIN)/uv && $(UV) --require-hashes -r $(1); then :; else $(PIP) --require-hashes -r $(1); fi
 	@if test -x $(BIN)/uv && $(UV) $(OWN); then :; else $(PIP) $(OWN); fi
-	@$(BIN)/python -m compileall -q analysis
 	@touch $@
 endef
-OWN = --no-deps --no-build-isolation --editable .
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+OWN = --no-deps --no-build-isolation --editable . $$(test -x $(BIN)/pip || $(BIN)/python -c $(BUNDLED))
+BUNDLED = "import ensurepip, pathlib; print(*pathlib.Path(ensurepip.__file__).parent.glob('_bundled/pip-*.whl'))" 2>/dev/null
+PIP = $$(test -x $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python) \
+	install --quiet --disable-pip-version-check
 UV = $(BIN)/uv pip install --quiet $(COMPILE) --python $(BIN)/python
 
 $(VENV)/.runtime: requirements.lock pyproject.toml

@@ -296,8 +296,7 @@ def choose_estimation(
     if event_session not in design.sessions:
         raise EstimationError(f"no returns on the event session {event_session.date()}.", "Use a longer history.")
     window = estimation_sessions_before(design.sessions, event_session, length=length, gap=gap)
-    first = int(design.sessions.searchsorted(window[0])) if len(window) else 0
-    complete = window[design.is_usable[first : first + len(window)]]
+    complete = window[design.is_usable[design.sessions.get_indexer(window)]]
     used = complete if masked is None else complete[~complete.isin(masked)]
     lacking = {
         "history begins {} sessions too late": length - len(window),
