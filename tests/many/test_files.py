@@ -584,6 +584,14 @@ def test_a_batch_loads_only_what_it_computes_with(files):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("cells", [["a", None, "b", "a"], [1.5, np.nan, 2.0], [3, 4, 3], [None], []])
+def test_categories_become_the_words_that_the_same_cells_become(cells):
+    column = pd.Series(cells, range(7, 7 + len(cells)), name="kind")
+    pd.testing.assert_series_equal(
+        batch_tables.as_words(column.astype("category")), column.astype("category").astype("str").fillna("")
+    )
+
+
 def test_formula_quoting_leaves_other_text_alone():
     quoted = batch_tables.quote_formulas(pd.Series(["=a", "a=", "\tb", ""]))
     assert quoted.tolist() == ["'=a", "a=", "'\tb", ""]

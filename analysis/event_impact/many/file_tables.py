@@ -466,10 +466,8 @@ def align_events(events: pd.DataFrame, *, calendar: str | None = None, ambiguous
     backwards = (reason == "") & (latest < earliest)
     reason[backwards] = f"{LATEST} lies before {EARLIEST}"
     aligned = AlignedEvents(np.full(n, "", dtype=object), reason, np.full(n, "", dtype=object), np.zeros(n, dtype=bool))
-    exchanges = np.full(n, calendar or "", dtype=object)
-    if EXCHANGE in events.columns:
-        named = as_words(events[EXCHANGE])
-        exchanges = named.where(named != "", calendar or "").to_numpy(dtype=object)
+    named = as_words(events.get(EXCHANGE, pd.Series("", events.index)))
+    exchanges = named.where(named != "", calendar or "").to_numpy(dtype=object)
     for exchange in pd.unique(exchanges):
         at = np.flatnonzero((exchanges == exchange) & (reason == ""))
         if at.size:
@@ -590,7 +588,10 @@ def _spread(words: pd.Series, code: np.ndarray) -> pd.Categorical:
 
 
 def as_words(column: pd.Series) -> pd.Series:
-    """Any column as text, empty where nothing stands."""
+    """Any column as text, empty where nothing stands; a word that stands for many is made once."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        words = as_words(column.cat.categories.to_series()).array
+        column = pd.Series(words.take(column.cat.codes.to_numpy(), allow_fill=True), column.index, name=column.name)
     return column.astype("str").fillna("")
 
 
@@ -698,8 +699,7 @@ def explain_rejections(
 
 def _explain_missing(panel: BatchPanel, estimates: EventEstimates, at: int, impossible: pd.Series | None) -> str:
     """Which return of the event window is missing, and how the ticker goes on."""
-    row, windows = int(estimates.ticker_index[at]), estimates.windows
-    session = int(estimates.session_index[at])
+    row, session, windows = int(estimates.ticker_index[at]), int(estimates.session_index[at]), estimates.windows
     has_own = np.isfinite(panel.returns[row])
     window = np.arange(session + windows.event_first, session + windows.event_last + 1)
     gone = window[~has_own[window]]
