@@ -204,10 +204,16 @@ def load_hours(exchange: str) -> SessionHours:
 
 def _find_kept(exchange: str) -> Path | None:
     """Where the calendar of an exchange is kept, by the versions that made it; None where there is no place for it."""
-    made, caches = [d.version for maker in MAKERS for d in importlib.metadata.distributions(name=maker)], find_caches()
+    caches = find_caches()
     if caches is None or not re.fullmatch(r"[A-Za-z0-9_]{1,32}", exchange):
         return None
-    return caches / "-".join([exchange, *made, f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}.npz"])
+    return caches / "-".join([exchange, *_read_versions(), f"{FIRST_DAY:%Y%m%d}-{LAST_DAY:%Y%m%d}.npz"])
+
+
+@lru_cache(maxsize=1)
+def _read_versions() -> list[str]:
+    """Of the packages that make a calendar."""
+    return [found.version for maker in MAKERS for found in importlib.metadata.distributions(name=maker)]
 
 
 def _build_arrays(exchange: str) -> dict[str, np.ndarray]:

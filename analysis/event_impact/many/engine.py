@@ -181,14 +181,12 @@ class EventEstimates:
 class _Sums:
     """Window sums of a block of tickers; rows may be one for all where tickers share them."""
 
-    count: np.ndarray
     running_count: np.ndarray
     x: list[np.ndarray]
     xx: list[np.ndarray]
     y: np.ndarray
     xy: list[np.ndarray]
     yy: np.ndarray
-    event_count: np.ndarray
     event_x: list[np.ndarray]
     event_y: np.ndarray
 
@@ -355,14 +353,9 @@ def _sum_block(
             usable = usable & np.isfinite(x)
     y_shift = find_typical_values(outcome) if design.has_intercept else np.zeros(rows.size)
     x_shifts = [find_typical_values(x) for x in regressors]
-    keep_all = bool(usable.all())
-    y = _shift(outcome, y_shift, usable=None if keep_all else usable, lead=lead)
-    xs = [
-        _shift(x, shift, usable=None if keep_all else usable, lead=lead)
-        for x, shift in zip(regressors, x_shifts, strict=True)
-    ]
-    weight = np.zeros((usable.shape[0], usable.shape[1] + lead))
-    weight[:, lead:] = usable
+    some = None if usable.all() else usable
+    y = _shift(outcome, y_shift, usable=some, lead=lead)
+    xs = [_shift(x, shift, usable=some, lead=lead) for x, shift in zip(regressors, x_shifts, strict=True)]
 
     def over(values: np.ndarray) -> np.ndarray:
         if values.shape[1] < windows.n_estimation:  # calendar shorter than the window
@@ -374,14 +367,12 @@ def _sum_block(
 
     pairs = [(a, b) for a in range(len(xs)) for b in range(a + 1)]
     sums = _Sums(
-        count=over(weight),
         running_count=np.cumsum(np.pad(usable, ((0, 0), (1, 0))), axis=1),
         x=[over(x) for x in xs],
         xx=[over(xs[a] * xs[b]) for a, b in pairs],
         y=over(y),
         xy=[over(x * y) for x in xs],
         yy=over(y * y),
-        event_count=event(weight),
         event_x=[event(x) for x in xs],
         event_y=event(y),
     )
@@ -421,8 +412,10 @@ def _solve(
     def at_event(table: np.ndarray) -> np.ndarray:
         return np.asarray(table[0].take(event_start) if table.shape[0] == 1 else table.ravel().take(in_event))
 
-    width = windows.n_event
-    count = at(sums.count)
+    width, counts, held = windows.n_event, sums.running_count, row % sums.running_count.shape[0]
+    first = event_start - windows.event_first + windows.estimation_first
+    count = counts[held, first + windows.n_estimation] - counts[held, np.maximum(first, 0)]
+    event_count = counts[held, event_start + width] - counts[held, event_start]
     safe = np.maximum(count, k + 1.0)
     sum_y, raw_yy = at(sums.y), at(sums.yy)
     mean_y = sum_y / safe if design.has_intercept else np.zeros(chunk.size)
@@ -446,7 +439,7 @@ def _solve(
         ssr -= a * a
         car -= a * b
         car_factor += b * b
-    reason = _judge(count, at_event(sums.event_count), ssr, raw_yy, is_dependent, windows=windows, k=k)
+    reason = _judge(count, event_count, ssr, raw_yy, is_dependent, windows=windows, k=k)
     std = np.sqrt(np.maximum(ssr, 0.0) / (safe - k))
     _store(output, chunk, reason, count, car=car, residual_std=std, car_factor=car_factor)
     y_shift, x_shifts = shifts

@@ -5,6 +5,7 @@ Known faults come from ``data/faults.csv`` and travel with the prices.
 """
 
 import contextlib
+import functools
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,9 +62,10 @@ class PriceHistory:
     notes: tuple[str, ...] = ()
 
 
-def read_manifest(data: Path | Tables) -> pd.DataFrame:
+@functools.lru_cache(maxsize=8)
+def read_manifest(tables: Tables) -> pd.DataFrame:
     """The embedded files of daily figures, one row each; bars of minutes stand in the same table and are left out."""
-    manifest = open_tables(data).read("manifest.csv", MANIFEST_COLUMNS)
+    manifest = tables.read("manifest.csv", MANIFEST_COLUMNS)
     return manifest[[not file.startswith(BARS_FOLDER) for file in manifest["file"]]]
 
 

@@ -22,8 +22,8 @@ LOCATED = ("instant", "local", "phase", "close_session", "close_at", "open_sessi
 
 def embedded_opens(story: Story, data: Path | Tables, recorded: list[dict[Any, str]] | None = None) -> pd.DatetimeIndex:
     """Sessions of a story's listing whose opening price is embedded, by the manifest of ``data``; empty where none is."""
-    rows, hours = read_manifest(data).to_dict("records") if recorded is None else recorded, load_hours(story.exchange)
-    held = [row for row in rows if (row["ticker"], row["open_available"]) == (story.ticker, "yes")]
+    hours, recorded = load_hours(story.exchange), recorded or read_manifest(open_tables(data)).to_dict("records")
+    held = [row for row in recorded if (row["ticker"], row["open_available"]) == (story.ticker, "yes")]
     found = [hours.between(pd.Timestamp(row["first_session"]), pd.Timestamp(row["last_session"])) for row in held]
     return reduce(pd.DatetimeIndex.union, found) if found else pd.DatetimeIndex([])
 

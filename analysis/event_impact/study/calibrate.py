@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from event_impact.base.csv_tables import Tables
 from event_impact.base.errors import ConfigError, DataError
 from event_impact.base.root import StudyRoot
 from event_impact.events.articles import load_stories
@@ -40,7 +41,7 @@ def find_subject(root: StudyRoot, ticker: str) -> calibration.Subject:
         return calibration.Subject(ticker, story.exchange, story.benchmark, story.story, session)
     if stories:
         return calibration.Subject(ticker, stories[0].exchange, stories[0].benchmark, "", None)
-    manifest = read_manifest(root.data)
+    manifest = read_manifest(Tables(root.data))
     rows = manifest[manifest["ticker"] == ticker]
     if rows.empty:
         held = ", ".join(sorted(set(manifest["ticker"]) - {""}))
