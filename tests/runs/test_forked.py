@@ -123,6 +123,13 @@ def test_what_is_computed_meanwhile_is_what_is_computed_here() -> None:
     assert [found(name) for name in ("sum", "sum", "none")] == [0.1 + 0.2, 0.1 + 0.2, None]
 
 
+def test_what_is_computed_meanwhile_is_for_this_process_alone() -> None:
+    found = compute_meanwhile(lambda: iter([("sum", 1)]))
+    other = ForkedProcess(lambda: os._exit(found("sum") is None))
+    assert other.wait() == 1
+    assert found("sum") == 1
+
+
 def test_what_fails_meanwhile_is_left_to_whoever_asks(capfd) -> None:
     assert compute_meanwhile(lambda: 1 / 0)("ratio") is None
     assert compute_meanwhile(lambda: os.kill(os.getpid(), 9))("death") is None

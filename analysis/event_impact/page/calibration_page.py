@@ -12,7 +12,7 @@ from event_impact.inference.calibration import LEVELS, FirmCalibration
 from event_impact.inference.simulation import RESIDUAL_STD
 from event_impact.page.exhibits import Column, TableExhibit, declare_table
 from event_impact.page.format import format_count, format_size, name_listing, read_labels, say
-from event_impact.page.render import TEMPLATES, PageFacts, check_page, render_page
+from event_impact.page.render import TEMPLATES, PageFacts, render_page
 
 #: The text of the page; the tables of a section stand where it is parted.
 PROSE = TEMPLATES / "calibration.md"
@@ -55,9 +55,7 @@ def render_calibration(found: FirmCalibration) -> str:
     kicker = f"Calibration \u00b7 {subject.ticker} \u00b7 market model on {subject.benchmark}"
     verb = f"impact calibrate --ticker {subject.ticker} --draws {found.n_draws} --seed {found.seed}"
     footer = f"Made by event-impact {VERSION} with {verb}."
-    page = render_page(new_notebook(cells=cells), PageFacts(title, kicker, tuple(facts.items()), footer))
-    check_page(page)
-    return page
+    return render_page(new_notebook(cells=cells), PageFacts(title, kicker, tuple(facts.items()), footer))
 
 
 def _list_sections(found: FirmCalibration) -> list[dict[str, TableExhibit]]:

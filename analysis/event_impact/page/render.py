@@ -162,7 +162,7 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part
     Raises
     ------
     RenderError
-        If the template cannot be filled.
+        If the template cannot be filled, or the page fails a gate.
     """
     style = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8").strip()
     renderer = PageRenderer()
@@ -177,7 +177,8 @@ def render_page(notebook: nbformat.NotebookNode, facts: PageFacts, *, part: Part
         page = templates.get_template("index.html.j2").render(held)
     except Exception as error:
         raise RenderError(f"the page could not be rendered: {error}.", "Run again with --debug.") from error
-    return number_exhibits(page)
+    check_page(page := number_exhibits(page), largest=MAX_REPORT_BYTES if part == "report" else MAX_PAGE_BYTES)
+    return page
 
 
 class _Gate(HTMLParser):

@@ -102,11 +102,15 @@ def _become_kernel(own: Connection, environment: dict[str, str], folder: Path, p
 
 
 def compute_meanwhile(work: Callable[[], Iterable[tuple[str, Any]]]) -> Callable[[str], Any]:
-    """Gives what some work yields, by its name, computed by a fork of this process from now on; None where that failed."""
+    """Gives what some work yields, by its name, computed by a fork of this process from now on.
+
+    None where that failed, and in any other fork of this process.
+    """
     receiver, sender = Pipe(duplex=False)
     parent, held = os.getpid(), dict[str, Any]()
 
     def run() -> None:
+        os.setsid()  # whoever interrupts its parent means the parent, which takes it along
         die_with_parent(parent)
         limit_memory(os.environ.get(MEMORY, ""))
         with contextlib.suppress(Exception):  # whoever asks for it meets the same, and says so
@@ -117,7 +121,7 @@ def compute_meanwhile(work: Callable[[], Iterable[tuple[str, Any]]]) -> Callable
     sender.close()
 
     def take(name: str) -> Any:
-        while name not in held and process.returncode is None:
+        while os.getpid() == parent and name not in held and process.returncode is None:
             try:
                 held.update([receiver.recv()])
             except (EOFError, OSError):

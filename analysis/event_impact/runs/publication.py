@@ -23,7 +23,7 @@ from event_impact.base.run_record import RunRecord, check_schema
 from event_impact.page.format import NAME
 from event_impact.page.markup import frame_table, mark_up_row
 from event_impact.page.provenance import read_commit, read_versions, reproduce_line
-from event_impact.page.render import MAX_REPORT_BYTES, PageFacts, check_page, render_page
+from event_impact.page.render import PageFacts, render_page
 from event_impact.runs.compare import frame_run
 from event_impact.runs.execute import execute_notebook, extract_record, tidy_notebook
 from event_impact.runs.forked import ForkedKernel
@@ -127,8 +127,6 @@ def render_run(prepared: Prepared, notebook: nbformat.NotebookNode, run: RunReco
     own = {"title": title, "footer": footer}
     facts = frame_run(run, prepared.study.heading, figures, prepared.folder, shelf=prepared.request.shelf, **own)
     report, appendix = render_page(notebook, facts, part="report"), render_page(notebook, facts, part="appendix")
-    check_page(report, largest=MAX_REPORT_BYTES)
-    check_page(appendix)
     return {"report.html": report, "appendix.html": appendix}
 
 
@@ -221,6 +219,4 @@ def render_failure(failure: RunRecord, title: str, notebook: nbformat.NotebookNo
     facts = (("as of", failure.as_of), ("status", "failed"), ("started", failure.started_at))
     footer = "Made by event-impact. Nothing of this attempt was published."
     frame = PageFacts(f"Failed: {title}, {failure.as_of}", "Event study", facts, footer, failure_html=section)
-    page = render_page(nbformat.v4.new_notebook(), frame)
-    check_page(page)
-    return page
+    return render_page(nbformat.v4.new_notebook(), frame)

@@ -105,16 +105,17 @@ class Prepared:
         if limits.is_cold or not can_fork():
             yield None
             return
-        with contextlib.closing(ForkedKernel(kernel_environment(root, limits), root, self._offer)) as kernel:
+        begin = partial(self.begin, "curve", "controls")
+        with contextlib.closing(ForkedKernel(kernel_environment(root, limits), root, begin)) as kernel:
             yield kernel
 
-    def _offer(self) -> None:
-        """Let the cells take the study as it is open here, and on a second core begin with what takes longest."""
+    def begin(self, *nouns: str) -> None:
+        """Let the cells take the study as it is open here, and on a second core begin with the nouns that take longest."""
         study, has_core = self.study, len(os.sched_getaffinity(0)) > 1
         if self.states_verdict and isinstance(study, OpenedStudy) and has_core and "curve" not in vars(study):
             from event_impact.study.specifications import compute_longest
 
-            study.ahead = compute_meanwhile(partial(compute_longest, study))
+            study.ahead = compute_meanwhile(partial(compute_longest, study, nouns))
         study.offer()
 
 

@@ -70,16 +70,18 @@ def run_parts(
             progress(f"{part.request.notebook}: {ALREADY}")
             outcomes[number] = PartOutcome(part.request.notebook, 0, str(stored.folder))
     waiting = [number for number in range(len(parts)) if number not in outcomes]
-    stating = {n: p.study for n, p in enumerate(parts) if isinstance(p, Prepared) and p.states_verdict}
+    stating = {n: p for n, p in enumerate(parts) if isinstance(p, Prepared) and p.states_verdict}
     waiting.sort(key=lambda n: getattr(parts[n], "source", None) is None)  # what reads no prices is short: at the end
-    is_ahead = is_cold or stating.keys().isdisjoint(waiting)
+    lead = None if is_cold else next((stating[n] for n in waiting if n in stating), None)
+    if lead:
+        lead.begin("curve")
     for name in () if is_cold or not waiting else ("papermill", "event_impact.runs.publication", *SERVING):
         importlib.import_module(name)
     running: dict[Connection, tuple[int, multiprocessing.process.BaseProcess]] = {}
     try:
         while waiting or running:
-            ready = [n for n in waiting if is_ahead or n not in stating]  # others need not wait for the verdict
-            while ready and len(running) < max(limit, 1) - (not is_ahead):
+            ready = [n for n in waiting if not lead or n not in stating]  # others need not wait for the verdict
+            while ready and len(running) < max(limit, 1) - bool(lead):
                 waiting.remove(number := ready.pop(0))
                 is_new = is_cold or digest_package() != read_package()
                 context: Any = multiprocessing.get_context("spawn" if is_new else "fork")
@@ -89,10 +91,11 @@ def run_parts(
                     process.start()
                 sender.close()
                 running[receiver] = (number, process)
-            if not is_ahead:  # while others run, what several notebooks ask of one study, which keeps it
-                is_ahead = True
+            if lead:  # while others run, what several notebooks ask of one study, which keeps it
                 with contextlib.suppress(Exception):  # each part says for itself what is wrong
-                    getattr(next(stating[n] for n in waiting if n in stating), "verdict", None)
+                    getattr(lead.study, "verdict", None)
+                vars(lead.study).pop("ahead", None)  # of this process alone
+                lead = None
                 continue
             for receiver in [ready for ready in wait(list(running)) if isinstance(ready, Connection)]:
                 number, process = running[receiver]
