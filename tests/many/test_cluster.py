@@ -115,6 +115,69 @@ def test_models_that_are_fitted_event_by_event_too(folder, cluster, model):
     assert_same(here, run_batch(ask(folder, **changes, scheduler=cluster.scheduler_address)))
 
 
+def test_a_task_carries_nothing_of_its_events(folder, cluster, monkeypatch):
+    distributed, sent = pytest.importorskip("distributed"), []
+    submit = distributed.Client.submit
+
+    def record(client, task, *given, **more):
+        sent.append((task.__name__, sum(part.nbytes for part in given if isinstance(part, np.ndarray))))
+        return submit(client, task, *given, **more)
+
+    monkeypatch.setattr(distributed.Client, "submit", record)
+    run_batch(ask(folder, scheduler=cluster.scheduler_address))
+    assert len([name for name, _ in sent if name == "sum_block"]) >= 4
+    assert {nbytes for _, nbytes in sent} == {0}
+    sent.clear()
+    run_batch(ask(folder, group="kind", scheduler=cluster.scheduler_address))
+    choices = [nbytes for name, nbytes in sent if name == "array"]  # bits, once a partition and group
+    assert 2 <= len(choices) <= 2 * len([name for name, _ in sent if name == "work_on"])
+    assert sum(nbytes for _, nbytes in sent) == sum(choices) <= 2 * (160 // 8 + len(choices))
+
+
+def test_the_events_of_a_block_are_laid_out_once(folder, cluster, monkeypatch):
+    laid, lay_out = [], residual_correlation.BlockEvents.__init__
+
+    def record(events, design, estimates, block, first_ticker=0):
+        lay_out(events, design, estimates, block, first_ticker)
+        if events.is_whole.any():
+            laid.append((block.begin, first_ticker))
+
+    monkeypatch.setattr(residual_correlation.BlockEvents, "__init__", record)
+    run_batch(ask(folder, scheduler=cluster.scheduler_address))
+    assert len({first for first, _ in laid}) > 1
+    assert len(set(laid)) == len(laid)
+
+
+def test_workers_forget_their_events_before_the_statistics_are_composed(folder, cluster, monkeypatch):
+    engines, held, compose = [], [], batch_cluster.sampling.compose_sample
+    gather = batch_cluster.ClusterEngine._gather_estimates
+    monkeypatch.setattr(
+        batch_cluster.ClusterEngine, "_gather_estimates", lambda engine: engines.append(engine) or gather(engine)
+    )
+    monkeypatch.setattr(
+        batch_cluster.sampling,
+        "compose_sample",
+        lambda *given, **more: held.append(len(engines[-1]._worked)) or compose(*given, **more),
+    )
+    run_batch(ask(folder, windows=("0:0",), scheduler=cluster.scheduler_address))
+    assert held == [0]
+    run_batch(ask(folder, group="kind", scheduler=cluster.scheduler_address))
+    assert len(held) == 4
+    assert min(held[1:]) > 0
+
+
+def test_a_worker_reads_a_partition_in_pieces_and_keeps_what_it_frees(folder, cluster, monkeypatch):
+    read, kept, as_before = [], [], batch_tables.read_returns
+    monkeypatch.setattr(
+        batch_tables, "read_returns", lambda *given, **more: read.append(more["tickers"]) or as_before(*given, **more)
+    )
+    monkeypatch.setattr(batch_cluster, "keep_freed_memory", kept.append)
+    run_batch(ask(folder, scheduler=cluster.scheduler_address))
+    assert all("SPY" in names for names in read)
+    assert max(map(len, read)) <= 4  # six tickers of a partition and the benchmark, in three pieces
+    assert set(kept) == {batch_cluster.LARGEST_KEPT}
+
+
 def test_a_refusal_on_a_worker_is_a_refusal_here(folder, cluster):
     returns = pd.read_parquet(folder / "long.parquet")
     percent = returns.assign(ret=returns["ret"] * 100)
@@ -146,7 +209,7 @@ def test_partitions_hold_every_placed_event_once():
     ticker, session = rng.integers(-1, 40, 500), rng.integers(-1, 300, 500)
     names = [f"N{i}" for i in range(40)]
     parts = cut_partitions(names, ticker, session, n_sessions=300, limits=[math.inf] * 3)
-    assert len(parts) == 12
+    assert len(parts) == 6
     positions = np.concatenate([part.positions for part in parts])
     assert sorted(positions) == np.flatnonzero((ticker >= 0) & (session >= 0)).tolist()
     for part in parts:
@@ -154,7 +217,7 @@ def test_partitions_hold_every_placed_event_once():
         np.testing.assert_array_equal(part.session, session[part.positions])
     large = cut_partitions(names, ticker, session, n_sessions=2_000_000, limits=[math.inf] * 3)
     assert max(len(part.tickers) for part in large) == 2
-    small = cut_partitions(names, ticker, session, n_sessions=300, limits=[1.6e6, math.inf])  # bytes of a worker
+    small = cut_partitions(names, ticker, session, n_sessions=300, limits=[5e5, math.inf])  # bytes of a worker
     assert max(len(part.tickers) for part in small) == 3
     assert cut_partitions(names, ticker[:0], session[:0], n_sessions=300, limits=[math.inf] * 3) == []
 

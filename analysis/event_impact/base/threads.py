@@ -28,7 +28,7 @@ def pin_threads() -> None:
     sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]  # what is None here cannot be imported
 
 
-def keep_freed_memory() -> None:
+def keep_freed_memory(largest: int = 2**25) -> None:
     """Ask glibc not to give back what arrays of up to 32 MB leave: the system would zero every page of the next anew.
 
     Other systems' allocators are left alone.
@@ -36,7 +36,7 @@ def keep_freed_memory() -> None:
     import ctypes
 
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        for option, size in ((-1, 2**27), (-3, 2**25)):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+        for option, size in ((-1, 2**27), (-3, largest)):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
             ctypes.CDLL(None).mallopt(option, size)
 
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +24,21 @@ import pandas as pd
 
 from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.errors import ConfigError, DataError
+from event_impact.base.threads import keep_freed_memory
 from event_impact.many import file_tables as tables
 from event_impact.many import sample as sampling
 from event_impact.many.dependence import count_overlaps
 from event_impact.many.each_event import estimate_sample, lay_out_sample
-from event_impact.many.engine import EventEstimates, EventWindows
+from event_impact.many.engine import UNKNOWN_TICKER, USED, EventEstimates, EventWindows
 from event_impact.many.layout import FACTORS_OF_MODEL, BatchDesign, BatchPanel, lay_out_model
 from event_impact.many.residual_correlation import (
     BlockEvents,
-    BlockPart,
+    BlockSums,
+    GappyEvents,
     MeanCorrelation,
     SessionBlock,
     cut_sessions,
     find_days,
-    merge_parts,
     pair_sums,
 )
 from event_impact.many.sample_days import add_up, buy_and_hold, gather_day_sums, gather_residual_sums, total_by_session
@@ -48,11 +50,16 @@ ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 LOCAL = "local"
 #: Ticker-sessions of one partition: 32 MB of returns, some 200 MB while it is worked on.
 CELLS_PER_PARTITION = 4_000_000
-#: Of a worker's memory limit, the cells of one partition in the engine; reading them takes three times as much, beside
-#: the 60 % that Dask lets a worker hold before it spills, and at 80 % it takes no more work.
-PARTITION_SHARE = 0.03
+#: Of a worker's memory limit, the cells of one partition in the engine, beside the 60 % that Dask lets a worker hold
+#: before it spills; at 80 % it takes no more work.
+PARTITION_SHARE = 0.09
+#: Of a partition: one reading takes for a moment some ten times what it leaves.
+READINGS = 3
 #: At least so many, so that a slow or lost worker leaves work to share.
-PARTITIONS_PER_WORKER = 4
+PARTITIONS_PER_WORKER = 2
+#: Bytes that a worker keeps once freed, to be used again: Dask asks for none, and then every page is zeroed anew. What is
+#: larger, such as the returns of a partition, is given back.
+LARGEST_KEPT = 2**21
 #: Of sessions whose events are correlated: more would fill the workers with events that have gaps.
 BLOCKS_AT_ONCE, BLOCK_SESSIONS = 1, 24
 #: Of the engine in one process: frame, panel, window sums and their temporaries.
@@ -255,10 +262,15 @@ def cut_partitions(
 def work_on(source: Source, partition: Partition, windows: EventWindows) -> Worked:
     """On a worker: read the tickers of a partition and estimate its events."""
     controls = () if partition.controls is None else {name for names in partition.controls for name in names}
+    keep_freed_memory(LARGEST_KEPT)
     wanted = list(dict.fromkeys((*partition.tickers, source.benchmark, *sorted(controls))))
-    returns = tables.read_returns(source.returns, allow_large=source.allow_large, tickers=wanted)
-    returns, _ = tables.set_aside_impossible(returns, allow_large=source.allow_large)
-    returns = returns.reindex(index=source.sessions, columns=wanted)
+    pieces = []
+    for names in np.array_split(np.array(wanted, dtype=object), READINGS):  # a reading takes more than what it leaves
+        asked = sorted({*names, source.benchmark})
+        part = tables.read_returns(source.returns, allow_large=source.allow_large, tickers=asked)
+        part, _ = tables.set_aside_impossible(part, allow_large=source.allow_large)
+        pieces.append(part.reindex(index=source.sessions, columns=names))
+    returns = pd.concat(pieces, axis=1)
     factors = tables.read_factors(source.factors, source.model) if source.factors else None
     tables.check_benchmark(returns, source.benchmark, source.returns)
     panel = tables.build_panel(returns, benchmark=source.benchmark, factors=factors)
@@ -275,15 +287,19 @@ def drop_days(worked: Worked) -> EventEstimates:
     return replace(worked.estimates, held=None, **blank)
 
 
-def pick(worked: Worked, chosen: np.ndarray, among: np.ndarray | None = None) -> EventEstimates:
-    """The estimates of the events of a partition whose bit of ``chosen`` is set, and that lie among some."""
-    is_chosen = np.unpackbits(chosen, count=worked.estimates.car.size).astype(bool)
-    return worked.estimates.select(np.flatnonzero(is_chosen if among is None else is_chosen & among))
+def pick(worked: Worked, bits: np.ndarray | None, block: SessionBlock | None = None) -> EventEstimates:
+    """The used events of a partition, all of them or those whose bit is set, and of a block of sessions."""
+    is_chosen, sessions = worked.estimates.is_used, worked.estimates.session_index
+    if bits is not None:
+        is_chosen &= np.unpackbits(bits, count=sessions.size).astype(bool)
+    if block is not None:
+        is_chosen &= (sessions >= block.begin) & (sessions < block.stop)
+    return worked.estimates.select(np.flatnonzero(is_chosen))
 
 
-def run_task(worked: Worked, chosen: np.ndarray, task: Callable[..., Any], more: dict[str, Any]) -> Any:
+def run_task(worked: Worked, bits: np.ndarray | None, task: Callable[..., Any], more: dict[str, Any]) -> Any:
     """On a worker: a task of layout and estimates, for some events."""
-    return task(worked.design, pick(worked, chosen), **more)
+    return task(worked.design, pick(worked, bits), **more)
 
 
 def see_days(worked: Worked) -> np.ndarray:
@@ -296,13 +312,16 @@ def sum_sessions(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     return sampling.lay_out_portfolio(design, total_by_session(design, chosen))
 
 
-def run_block(
-    worked: Worked, chosen: np.ndarray, block: SessionBlock, task: Callable[..., Any], *more: BlockPart
-) -> Any:
-    """On a worker: a task of the chosen events of a partition that a block of sessions pairs with others."""
-    sessions = worked.estimates.session_index
-    near = pick(worked, chosen, (sessions >= block.begin) & (sessions < block.stop))
-    return task(BlockEvents(worked.design, near, block, worked.first_ticker), *more)
+def show_gappy(worked: Worked, bits: np.ndarray | None, block: SessionBlock) -> GappyEvents:
+    """On a worker: what all partitions need of the events of one that have gaps of their own, over a block of sessions."""
+    chosen = pick(worked, bits, block)
+    gappy = chosen.select(block.find_gappy(chosen))
+    return BlockEvents(worked.design, gappy, block, worked.first_ticker).lay_gappy()
+
+
+def sum_block(worked: Worked, bits: np.ndarray | None, block: SessionBlock, gappy: GappyEvents) -> BlockSums:
+    """On a worker: sums of the chosen events of a partition over a block, and their pairs with events that have gaps."""
+    return BlockEvents(worked.design, pick(worked, bits, block), block, worked.first_ticker).sum_up(gappy)
 
 
 class ClusterEngine:
@@ -349,13 +368,14 @@ class ClusterEngine:
         """All events in the order of the table; those without a place keep their reason."""
         design, (tickers, sessions) = self._lay_out_nothing(), self._places
         whole = lay_out_sample(design, np.minimum(tickers, 0), sessions, windows=self._windows, keep_model=False)
+        whole = replace(whole, ticker_index=tickers, session_index=sessions)
         for positions, worked in zip(self._positions, self._worked, strict=True):  # all at once would not fit a worker
-            part = self._client.submit(drop_days, worked, pure=False).result()
+            part = self._client.submit(drop_days, worked, pure=False, priority=1).result()
             for name, value in vars(part).items():
                 is_whole = isinstance(value, np.ndarray) and value.shape[-1] == positions.size
                 if is_whole and name not in ("ticker_index", "session_index", "controls"):
                     getattr(whole, name)[..., positions] = value
-        return replace(whole, ticker_index=self._places[0], session_index=self._places[1])
+        return whole
 
     def _lay_out_nothing(self) -> BatchDesign:
         """An empty layout of the same calendar and model, for events that have no place."""
@@ -364,27 +384,31 @@ class ClusterEngine:
         factors = dict.fromkeys(FACTORS_OF_MODEL.get(model, ()), blank)
         return lay_out_model(BatchPanel(sessions, ("",), blank[None] * np.nan, blank, factors), model)
 
-    def _submit(self, task: Callable[..., Any], chosen: list[np.ndarray], *more: Any) -> list[Any]:
-        """One task a partition that has any of the chosen events."""
-        return [
-            self._client.submit(task, worked, np.packbits(held), *more, pure=False)
-            for worked, held in zip(self._worked, chosen, strict=True)
-            if held.any()
-        ]
+    def _choose(self, is_chosen: np.ndarray) -> list[tuple[Any, Any]]:
+        """Each partition that has any of the chosen events, and which of its own: sent once, and only where not all are."""
+        chosen = (is_chosen[positions] for positions in self._positions)
+        is_all, send = np.array_equal(is_chosen, self.estimates.is_used), partial(self._client.submit, pure=False)
+        held = [(worked, each) for worked, each in zip(self._worked, chosen, strict=True) if each.any()]
+        return [(worked, None if is_all else send(np.array, np.packbits(each))) for worked, each in held]
 
-    def judge(self) -> sampling.EventPValues:
+    def _submit(self, task: Callable[..., Any], parts: list[Any], *more: Any, priority: int = 0) -> list[Any]:
+        """One task a partition that has any of the chosen events; it carries nothing of them."""
+        return [self._client.submit(task, *part, *more, pure=False, priority=priority) for part in parts]
+
+    @cached_property
+    def p_values(self) -> sampling.EventPValues:
         """The tests of single events, in the order of the table."""
         if self._windows.n_event > 1:
             return sampling.judge_events(self._lay_out_nothing(), self.estimates)
-        everything = [np.ones(positions.size, dtype=bool) for positions in self._positions]
-        found = self._submit(run_task, everything, sampling.judge_events, {})
-        return sampling.EventPValues(*self._scatter(everything, found, 3).T)
+        is_used = self.estimates.is_used
+        found = self._submit(run_task, self._choose(is_used), sampling.judge_events, {})
+        return sampling.EventPValues(*self._scatter(is_used, found, 3).T)
 
-    def _scatter(self, chosen: list[np.ndarray], futures: list[Any], *shape: int) -> np.ndarray:
+    def _scatter(self, is_chosen: np.ndarray, futures: list[Any], *shape: int) -> np.ndarray:
         """Numbers of the chosen events of each partition, one row an event of the table; NaN for the others."""
-        held = [positions[each] for positions, each in zip(self._positions, chosen, strict=True) if each.any()]
-        whole = np.full((self._places[0].size, *shape), np.nan)
-        for where, future in zip(held, futures, strict=True):
+        held = (positions[is_chosen[positions]] for positions in self._positions)
+        whole = np.full((is_chosen.size, *shape), np.nan)
+        for where, future in zip((each for each in held if each.size), futures, strict=True):
             whole[where] = np.transpose(future.result())
         return whole
 
@@ -394,47 +418,59 @@ class ClusterEngine:
         *,
         draws: int,
         seed: int,
+        is_last: bool = False,
         on_progress: Callable[[int], object] | None = None,
     ) -> sampling.SampleResult:
         """Every statistic of the used events, or of those among some positions.
 
         The same as :func:`event_impact.many.sample.assess_sample` up to rounding.
+
+        Parameters
+        ----------
+        is_last : bool
+            No other sample will be asked for: the workers forget theirs before the statistics are composed here.
         """
         is_chosen = self.estimates.is_used
         if among is not None:
-            is_chosen = is_chosen & np.isin(np.arange(is_chosen.size), among)
-        positions = np.flatnonzero(is_chosen)
-        if positions.size == 0:
-            return sampling.assess_sample(
-                self._lay_out_nothing(), self.estimates.select(positions), draws=draws, seed=seed
-            )
-        chosen = [is_chosen[positions] for positions in self._positions]
-        sample = self.estimates.select(positions)
-        sums = add_up((part.result() for part in self._submit(run_task, chosen, gather_day_sums, {})), on_progress)
-        futures = self._submit(run_task, chosen, gather_residual_sums, {"spread": sampling.find_spread(sums, sample)})
+            is_chosen &= np.isin(np.arange(is_chosen.size), among)
+        if not is_chosen.any():
+            return sampling.assess_sample(self._lay_out_nothing(), self._select(is_chosen), draws=draws, seed=seed)
+        parts = self._sum_up(is_chosen, with_bhar=draws > 0, on_progress=on_progress)
+        if is_last:
+            _, self._worked = self.p_values, []
+        return sampling.compose_sample(self._select(is_chosen), parts, draws=draws, seed=seed)
+
+    def _select(self, is_chosen: np.ndarray) -> EventEstimates:
+        return self.estimates.select(np.flatnonzero(is_chosen))
+
+    def _sum_up(
+        self, is_chosen: np.ndarray, *, with_bhar: bool, on_progress: Callable[[int], object] | None
+    ) -> sampling.SampleParts:
+        """What the statistics of the chosen events need of the workers."""
+        parts = self._choose(is_chosen)
+        sums = add_up((part.result() for part in self._submit(run_task, parts, gather_day_sums, {})), on_progress)
+        spread = sampling.find_spread(sums, self._select(is_chosen))
+        futures = self._submit(run_task, parts, gather_residual_sums, {"spread": spread})
         more = add_up((part.result() for part in futures), on_progress)
         bhar = None
-        if draws > 0:
-            bhar = self._scatter(chosen, self._submit(run_task, chosen, buy_and_hold, {}))[positions]
-        held = self._client.gather(self._submit(run_task, chosen, sum_sessions, {}))
+        if with_bhar:
+            bhar = self._scatter(is_chosen, self._submit(run_task, parts, buy_and_hold, {}))[is_chosen]
+        held = self._client.gather(self._submit(run_task, parts, sum_sessions, {}))
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
-        overlap = count_overlaps(sample)
-        correlation = self._correlate(chosen, sample, overlap.n_pairs)
-        return sampling.compose_sample(
-            sample, sampling.SampleParts(sums, more, overlap, correlation, bhar, portfolio), draws=draws, seed=seed
-        )
+        chosen = replace(self.estimates, reason=np.where(is_chosen, USED, UNKNOWN_TICKER).astype(np.int8))
+        overlap = count_overlaps(chosen)
+        correlation = self._correlate(parts, chosen, overlap.n_pairs)
+        return sampling.SampleParts(sums, more, overlap, correlation, bhar, portfolio)
 
-    def _correlate(self, chosen: list[np.ndarray], sample: EventEstimates, n_pairs: int) -> MeanCorrelation:
-        waiting, found = deque[list[Any]](), [(0.0, 0)]
+    def _correlate(self, parts: list[tuple[Any, Any]], chosen: EventEstimates, n_pairs: int) -> MeanCorrelation:
+        waiting, found, submit = deque[Any](), [(0.0, 0)], partial(self._client.submit, pure=False)
         days = np.logical_or.reduce(self._client.gather(self._client.map(see_days, self._worked, pure=False)))
-        for block in cut_sessions(sample, days, BLOCK_SESSIONS) if n_pairs else ():
-            part = self._client.submit(
-                merge_parts, self._submit(run_block, chosen, block, BlockEvents.sum_up), pure=False
-            )
-            pairs = self._submit(run_block, chosen, block, BlockEvents.pair_gappy, part)
-            waiting.append([*pairs, self._client.submit(pair_sums, part, block, pure=False)])
+        for block in cut_sessions(chosen, days, BLOCK_SESSIONS) if n_pairs else ():
+            # laid out ahead of the sums of the block before, so that no worker waits for the others
+            gappy = submit(GappyEvents.merge, self._submit(show_gappy, parts, block, priority=1), priority=1)
+            waiting.append(submit(pair_sums, self._submit(sum_block, parts, block, gappy), gappy, block))
             if len(waiting) > BLOCKS_AT_ONCE:
-                found += self._client.gather(waiting.popleft())
-        found += self._client.gather([future for futures in waiting for future in futures])
+                found.append(waiting.popleft().result())
+        found += self._client.gather(list(waiting))
         total, short = (sum(each) for each in zip(*found, strict=True))
-        return MeanCorrelation.of(total, sample, n_pairs, short)
+        return MeanCorrelation.of(total, int(chosen.is_used.sum()), self._windows, n_pairs, short)

@@ -351,13 +351,15 @@ def _open_on_cluster(
             client, source, tickers, placed.ticker_index, placed.session_index, windows=windows, controls=named
         )
 
+        drawn: dict[str, Any] = {"draws": request.draws, "seed": request.seed}
+
         def assess(positions: np.ndarray) -> SampleResult:
-            return engine.assess(positions, draws=request.draws, seed=request.seed)
+            return engine.assess(positions, **drawn)
 
         with watch("testing", int(engine.estimates.is_used.sum()) * 2) as bar:
-            result = engine.assess(draws=request.draws, seed=request.seed, on_progress=bar.update)
+            result = engine.assess(**drawn, is_last=not request.group, on_progress=bar.update)
         reasons = tables.explain_rejections(table, engine.estimates)
-        return WindowWork(windows, engine.estimates, engine.judge(), result, reasons, assess, left_out)
+        return WindowWork(windows, engine.estimates, engine.p_values, result, reasons, assess, left_out)
 
     return OpenedBatch(request, placed, None, None, pd.Series(dtype=float), compute)
 

@@ -6,19 +6,21 @@ them is read but on the days by which two windows differ. Pairs with an event th
 of the tickers add up: unit vectors are summed, the residuals of events with gaps shown to every part.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from event_impact.many.engine import EventEstimates, EventWindows
 from event_impact.many.layout import BatchDesign
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
 SESSIONS_AT_ONCE = 48
+PARTNERS_AT_ONCE = 256  # of events with gaps, whose tables stay in a processor's own cache
 TAIL, HEAD = 0, 1  # an estimation window without its first sessions, shared with a later event; without its last
 
 
@@ -41,10 +43,9 @@ class MeanCorrelation:
     n_too_short: int
 
     @classmethod
-    def of(cls, total: float, estimates: EventEstimates, n_pairs: int, n_too_short: int) -> Self:
-        """From the sum of rho_ij o_ij over pairs of used events."""
-        n = float(estimates.is_used.sum())
-        return cls(2.0 * total / (n * (n - 1.0) * estimates.windows.n_event) if n_pairs else 0.0, n_pairs, n_too_short)
+    def of(cls, total: float, n: int, windows: EventWindows, n_pairs: int, n_too_short: int) -> Self:
+        """From the sum of rho_ij o_ij over pairs of n used events."""
+        return cls(2.0 * total / (n * (n - 1.0) * windows.n_event) if n_pairs else 0.0, n_pairs, n_too_short)
 
 
 def mean_correlation(
@@ -69,7 +70,7 @@ def mean_correlation(
     MeanCorrelation
     """
     total, short = sum_pairs(design, estimates, workers) if n_pairs else (0.0, 0)
-    return MeanCorrelation.of(total, estimates, n_pairs, short)
+    return MeanCorrelation.of(total, int(estimates.is_used.sum()), estimates.windows, n_pairs, short)
 
 
 def sum_pairs(design: BatchDesign, estimates: EventEstimates, workers: int = 1) -> tuple[float, int]:
@@ -77,9 +78,8 @@ def sum_pairs(design: BatchDesign, estimates: EventEstimates, workers: int = 1) 
 
     def sum_block(block: SessionBlock) -> tuple[float, int]:
         events = BlockEvents(design, estimates, block)
-        part = events.sum_up()
-        (total, short), (more, more_short) = pair_sums(part, block), events.pair_gappy(part)
-        return total + more, short + more_short
+        gappy = events.lay_gappy()
+        return pair_sums([events.sum_up(gappy)], gappy, block)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         found = [(0.0, 0), *pool.map(sum_block, cut_sessions(estimates, find_days(design)))]
@@ -115,6 +115,11 @@ class SessionBlock:
         ends = k + np.minimum(shift, self.length), k + self.length - np.minimum(shift, self.length)
         self.shared = days[k + self.length] - days[ends[TAIL]], days[ends[HEAD]] - days[k]
 
+    def find_gappy(self, near: EventEstimates) -> np.ndarray:
+        """Which events of the block have gaps of their own, or were fitted event by event."""
+        lacks = near.n_estimation != self.shared[TAIL][near.session_index - self.begin, 0]
+        return lacks if near.held is None else np.ones_like(lacks)
+
     def cut(self, series: np.ndarray, fill: float = np.nan) -> np.ndarray:
         """The columns of the days; ``fill`` before the calendar begins."""
         found = series[:, max(self.first_day, 0) : self.first_day + self.span]
@@ -123,14 +128,38 @@ class SessionBlock:
 
 def cut_sessions(estimates: EventEstimates, exists: np.ndarray, most: int = SESSIONS_AT_ONCE) -> list[SessionBlock]:
     """Blocks of the sessions of used events, at ``most`` so many at a time."""
-    sessions = np.unique(estimates.session_index[estimates.is_used])
+    sessions = np.flatnonzero(np.bincount(estimates.session_index[estimates.is_used]))
     firsts, stop = sessions[0] + np.unique((sessions - sessions[0]) // most) * most, sessions[-1] + 1
     return [SessionBlock(low, min(low + most, stop), estimates.windows, exists) for low in firsts.tolist()]
 
 
 @dataclass(frozen=True)
-class BlockPart:
-    """What events of one part of the tickers need of those of another, over one block.
+class GappyEvents:
+    """Events with gaps of their own, over one block, arrays (events, ...) by session.
+
+    Attributes
+    ----------
+    at, firm : int arrays (events,)
+        Their session and ticker.
+    residuals, held : arrays (events, columns)
+        Residuals on all columns, 0 where there is none, and where there is one.
+    """
+
+    at: np.ndarray
+    firm: np.ndarray
+    residuals: np.ndarray
+    held: np.ndarray
+
+    @classmethod
+    def merge(cls, parts: Sequence["GappyEvents"]) -> Self:
+        """Those of all parts of the tickers."""
+        order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
+        return cls(*(np.concatenate([vars(part)[name] for part in parts])[order] for name in vars(parts[0])))
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """Sums over the events of one part of the tickers, over one block; those of all parts add up.
 
     Attributes
     ----------
@@ -138,36 +167,22 @@ class BlockPart:
         Sums of the unit vectors of events without gaps of their own.
     count, lone : arrays (sessions,)
         Those events, and those with a unit vector.
-    same, short : float, int
-        Pairs of one firm, less what the unit vectors make of them.
-    at, firm, residuals, held : arrays (gappy events, ...)
-        Events with gaps: their session and ticker, residuals on all columns, 0 where there is none, and where there is one.
+    total, short : float, int
+        Pairs of one firm, less what the unit vectors make of them, and pairs of these with events that have gaps.
     """
 
     tails: np.ndarray
     heads: np.ndarray
     count: np.ndarray
     lone: np.ndarray
-    same: float
+    total: float
     short: int
-    at: np.ndarray
-    firm: np.ndarray
-    residuals: np.ndarray
-    held: np.ndarray
 
 
-def merge_parts(parts: Sequence[BlockPart]) -> BlockPart:
-    """All parts of a block as one."""
-    laid: dict[str, Any] = {name: [vars(part)[name] for part in parts] for name in vars(parts[0])}
-    stacked: dict[str, Any] = {name: np.concatenate(laid.pop(name)) for name in ("at", "firm", "residuals", "held")}
-    order = np.argsort(stacked["at"], kind="stable")
-    summed = {name: sum(each) for name, each in laid.items()}
-    return BlockPart(**summed, **{name: each[order] for name, each in stacked.items()})
-
-
-def pair_sums(part: BlockPart, block: SessionBlock) -> tuple[float, int]:
-    """Pairs of one firm, pairs without gaps of their own, and pairs in which both events have some."""
-    total, short, own = part.same, part.short, block.own
+def pair_sums(parts: Sequence[BlockSums], gappy: GappyEvents, block: SessionBlock) -> tuple[float, int]:
+    """All pairs of a block: those of its parts, pairs without gaps of their own, and pairs in which both events have some."""
+    part = BlockSums(*(sum(each) for each in zip(*(vars(part).values() for part in parts), strict=True)))
+    total, short, own = part.total, part.short, block.own
     for shift in range(block.width):
         later, earlier = slice(own, None), slice(own - shift, block.n_sessions - shift)
         pairs = part.count[later] * (part.count[earlier] if shift else part.count[later] - 1)
@@ -176,14 +191,14 @@ def pair_sums(part: BlockPart, block: SessionBlock) -> tuple[float, int]:
         if shift < part.heads.shape[1]:
             cross = float(np.einsum("ij,ij->", part.heads[later, shift], part.tails[earlier, shift]))
             total += (block.width - shift) * (cross if shift else (cross - float(part.lone[later].sum())) / 2.0)
-    held = part.held.astype(float)
-    for at in np.unique(part.at[part.at >= own]).tolist():
-        first, low, high = np.searchsorted(part.at, [at - own, at, at + 1])
+    held, firm = gappy.held.astype(float), gappy.firm
+    for at in np.unique(gappy.at[gappy.at >= own]).tolist():
+        first, low, high = np.searchsorted(gappy.at, [at - own, at, at + 1])
         here, earlier, columns = slice(low, high), slice(first, high), slice(at, at + block.length)
-        tables = (table[rows, columns] for rows in (here, earlier) for table in (part.residuals, held))
+        tables = (table[rows, columns] for rows in (here, earlier) for table in (gappy.residuals, held))
         found, shared = _correlate_rows(*tables)
-        counts = (part.firm[here, None] != part.firm[earlier]) & np.tri(high - low, high - first, low - first - 1, bool)
-        total += float((found * counts * (block.width - at + part.at[earlier])).sum())
+        counts = np.tri(high - low, high - first, low - first - 1, bool) & (firm[here, None] != firm[earlier])
+        total += float((found * counts * (block.width - at + gappy.at[earlier])).sum())
         short += int((shared[counts] < FEWEST_SHARED_SESSIONS).sum())
     return total, short
 
@@ -205,7 +220,7 @@ class BlockEvents:
         sessions = estimates.session_index
         chosen = np.flatnonzero(estimates.is_used & (sessions >= block.begin) & (sessions < block.stop))
         chosen = chosen[np.lexsort((estimates.ticker_index[chosen], sessions[chosen]))]
-        self.block, self.near, self.first_ticker = block, estimates.select(chosen), first_ticker
+        self.near, self.first_ticker = estimates.select(chosen), first_ticker
         near, self.width, self.length, self.own = self.near, block.width, block.length, block.own
         self.n_sessions, self.span, self.exists, self.shared = block.n_sessions, block.span, block.exists, block.shared
         self.at = near.session_index - block.begin
@@ -224,25 +239,24 @@ class BlockEvents:
         self.intercept = near.outcome_mean - y_centre[self.row]
         for slope, mean, (_, centre) in zip(near.slopes, near.regressor_means, centred, strict=True):
             self.intercept = self.intercept - slope * (mean - centre[self.row if centre.size > 1 else 0])
-        self.y_by_day = np.ascontiguousarray(self.y.T)
-        self.is_whole = (near.n_estimation == self.shared[TAIL][self.at, 0]) & (near.held is None)
+        self.is_whole = ~block.find_gappy(near)
         self.is_least_squares = design.has_intercept and design.model != "scholes_williams"
 
-    def _residuals(self, events: slice, first: int, length: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Residuals of some events on ``length`` sessions of their estimation windows, and the regressors there.
+    def _residuals(self, first: int, length: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Residuals of the events on ``length`` sessions of their estimation windows, and the regressors there.
 
         0 where there is none; of events with gaps of their own they mean nothing.
         """
-        start, row = self.at[events] + first, self.row[events]
+        start = self.at + first
 
         def cut(series: np.ndarray) -> np.ndarray:
             views = np.lib.stride_tricks.sliding_window_view(series, length, axis=1)
-            return np.asarray(views[row if len(series) != 1 else 0, start])
+            return np.asarray(views[self.row if len(series) != 1 else 0, start])
 
         xs = [cut(x) for x in self.xs]
-        found = cut(self.y) - self.intercept[events, None]
+        found = cut(self.y) - self.intercept[:, None]
         for slope, x in zip(self.slopes, xs, strict=True):
-            found -= slope[events, None] * x
+            found -= slope[:, None] * x
         if not self.exists.all():
             found *= cut(self.exists[None])
         return found, xs
@@ -253,7 +267,7 @@ class BlockEvents:
         n = self.near.car.size
         if self.is_least_squares:
             return np.zeros(n), [np.zeros(n)] * len(self.xs)
-        residuals, xs = self._residuals(slice(None), 0, self.length)
+        residuals, xs = self._residuals(0, self.length)
         return residuals.sum(axis=1), [(residuals * x).sum(axis=1) for x in xs]
 
     @cached_property
@@ -267,7 +281,7 @@ class BlockEvents:
         square, n_shifts = np.square(self.near.residual_std) * self.near.df, min(self.width - 1, self.length)
         found = []
         for side, first in ((TAIL, 0), (HEAD, self.length - n_shifts)):
-            edge, xs = self._residuals(slice(None), first, n_shifts)
+            edge, xs = self._residuals(first, n_shifts)
             if side == HEAD:
                 edge, xs = edge[:, ::-1], [x[:, ::-1] for x in xs]
             sums, squares = _take_off(total, edge), _take_off(square, np.square(edge))
@@ -310,15 +324,19 @@ class BlockEvents:
         low, high = (low + shifts[:, None], high) if side == TAIL else (low, high - shifts[:, None])
         return np.asarray(units * ((day >= low) & (day < high) & self.exists))
 
-    def sum_up(self) -> BlockPart:
-        """What the other events of the block need of these."""
+    def lay_gappy(self) -> GappyEvents:
+        """Those with gaps of their own, for the events of all parts."""
+        gappy = np.flatnonzero(~self.is_whole)
+        return GappyEvents(self.at[gappy], self.near.ticker_index[gappy] + self.first_ticker, *self._lay_out(gappy))
+
+    def sum_up(self, gappy: GappyEvents) -> BlockSums:
+        """Sums of these, and their pairs with events of all parts that have gaps."""
         heads = self._sum_units(HEAD)
         tails = heads if self.width == 1 else self._sum_units(TAIL)
         count = np.bincount(self.at[self.is_whole], minlength=self.n_sessions)
         lone = np.bincount(self.at, weights=self._ends[HEAD][3][:, 0] > 0, minlength=self.n_sessions)
-        gappy = np.flatnonzero(~self.is_whole)
-        places = self.at[gappy], self.near.ticker_index[gappy] + self.first_ticker
-        return BlockPart(tails, heads, count, lone, *self._sum_same(), *places, *self._lay_out(gappy))
+        (same, short), (cross, short_cross) = self._sum_same(), self._pair_gappy(gappy)
+        return BlockSums(tails, heads, count, lone, same + cross, short + short_cross)
 
     def _sum_same(self) -> tuple[float, int]:
         """Pairs of one firm, which count as 1, less what unit vectors make of them."""
@@ -346,25 +364,36 @@ class BlockEvents:
             total -= float(((self.width - shift) * scale[i, shift] * others[3][j, shift] * cross).sum())
         return total, short
 
-    def pair_gappy(self, part: BlockPart) -> tuple[float, int]:
+    def _pair_gappy(self, others: GappyEvents) -> tuple[float, int]:
         """Pairs of an event without gaps of its own, of these, and one with gaps, of all; those of one firm left out."""
-        total, short, whole = 0.0, 0, np.flatnonzero(self.is_whole)
-        starts, mine = (np.searchsorted(at, np.arange(self.n_sessions + 1)) for at in (self.at[whole], part.at))
-        for at in np.unique(part.at).tolist() if whole.size else ():
-            here, columns = slice(mine[at], mine[at + 1]), slice(at, at + self.length)
-            residuals, present = part.residuals[here, columns], part.held[here, columns].astype(float)
-            lacks = np.zeros((len(present), self.span))
-            lacks[:, columns] = self.exists[columns] - present
-            firm = part.firm[here, None] == self.tickers + self.first_ticker
-            low, high = max(at - self.own, 0), min(at + self.width, self.n_sessions)
-            # tickers of all its partners
-            near = np.flatnonzero(np.bincount(self.row[whole[starts[low] : starts[high]]]))
-            for partner, sums in self._iterate_partners(at, residuals, present, near):
-                if starts[partner] < starts[partner + 1]:
-                    partners = whole[starts[partner] : starts[partner + 1]]
-                    rho, n_short = self._pair_gappy(at, partners, (firm, lacks, near), sums)
-                    total, short = total + rho, short + n_short
+        total, short, whole, n_shifts = 0.0, 0, np.flatnonzero(self.is_whole), min(self.own, self.length)
+        starts, places = (np.searchsorted(at, np.arange(self.n_sessions + 1)) for at in (self.at[whole], others.at))
+        laid: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for at in np.unique(others.at).tolist() if whole.size else ():
+            here, window = slice(places[at], places[at + 1]), slice(at, at + self.length)
+            residuals, present = others.residuals[here, window], others.held[here, window].astype(float)
+            lacks = self.exists[window] - present
+            gaps = np.flatnonzero(lacks.any(axis=0))
+            gappy = others.firm[here, None], residuals, gaps, csr_array(lacks[:, gaps])
+            tables, edges = (np.square(residuals), present, residuals), (slice(None, None, -1), slice(None))
+            # less what is not shared with earlier partners, with later ones
+            sums = [[_take_off(x.sum(axis=1), x[:, edge][:, :n_shifts]) for x in tables] for edge in edges]
+            near = range(max(at - self.own, 0 if at >= self.own else self.own), min(at + self.width, self.n_sessions))
+            cuts = [(cut, starts[k + 1]) for k in near for cut in range(starts[k], starts[k + 1], PARTNERS_AT_ONCE)]
+            laid = {cut: laid.get(cut) or self._lay_partners(whole[cut:stop][:PARTNERS_AT_ONCE]) for cut, stop in cuts}
+            for partners, table in laid.values():
+                partner = int(self.at[partners[0]])
+                shift, side = abs(partner - at), HEAD if partner >= at else TAIL
+                lost, firm = min(shift, n_shifts), self.near.ticker_index[partners] + self.first_ticker
+                ends = [each[partners, lost] for each in self._ends[side][:2]]
+                own = [each[:, lost] for each in sums[side]]
+                rho, n_short = _sum_correlations(gappy, own, (firm, table[window], ends))
+                total, short = total + (self.width - shift) * rho, short + n_short
         return total, short
+
+    def _lay_partners(self, partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Events, and their residuals by day."""
+        return partners, np.ascontiguousarray(self._lay_out(partners)[0].T)
 
     def _lay_out(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals of some events on all columns, 0 where there is none, and where there is one."""
@@ -375,75 +404,43 @@ class BlockEvents:
             own, laid = self.near.held["residuals"][events], np.full(held.shape, np.nan)
             np.put_along_axis(laid, self.at[events, None] + np.arange(self.length), own, axis=1)
             return np.nan_to_num(laid), np.isfinite(laid)
-        residuals = self.y[row] - self.intercept[events, None]
+        residuals = self.y.take(row, axis=0)
+        residuals -= self.intercept[events, None]
         for slope, x in zip(self.slopes, self.xs, strict=True):
             residuals -= slope[events, None] * (x[row] if x.shape[0] > 1 else x)
-        return residuals * held, held
+        return np.multiply(residuals, held, out=residuals), held
 
-    def _iterate_partners(
-        self, at: int, residuals: np.ndarray, present: np.ndarray, near: np.ndarray
-    ) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """Sessions whose events pair with gappy ones of one session, and the latter's sums over the shared columns.
 
-        Sums of their residuals, squares and number, and of residuals times the outcome of near tickers and each regressor.
-        """
-        window = slice(at, at + self.length)
-        y = self.y[:, window] if near.size == len(self.y) else self.y[near, window]
-        series = [np.ones((1, self.length)), y, *(x[:, window] for x in self.xs)]
-        whole = [np.square(residuals).sum(axis=1), present.sum(axis=1), *(residuals @ each.T for each in series)]
-        for step in (1, -1):
-            sums = [each.copy() for each in whole]
-            last = min(self.n_sessions - 1 - at, self.width - 1) if step == 1 else min(at, self.width - 1)
-            for shift in range(last + 1):
-                if 0 < shift <= self.length:
-                    day = shift - 1 if step == 1 else self.length - shift
-                    lost = residuals[:, day]
-                    sums[0] -= lost * lost
-                    sums[1] -= present[:, day]
-                    for total, each in zip(sums[2:], series, strict=True):
-                        total -= lost[:, None] * each[:, day]
-                if max(at, at + step * shift) >= self.own and (shift or step == 1):
-                    yield at + step * shift, sums
+def _sum_correlations(gappy: tuple[Any, ...], own: list[np.ndarray], others: tuple[Any, ...]) -> tuple[float, int]:
+    """Sum of rho over pairs of gappy events of one session and others of one session, and how many share too little.
 
-    def _pair_gappy(
-        self, at: int, partners: np.ndarray, gappy: tuple[np.ndarray, ...], sums: list[np.ndarray]
-    ) -> tuple[float, int]:
-        """Pairs of the gappy events of session ``at`` with others of one session, weighted by shared event days.
-
-        Parameters
-        ----------
-        gappy : (bool array (gappy events, rows), array (gappy events, columns), int array)
-            The event's own ticker, 1 where it lacks a column that others have, and the rows of the sums' outcome.
-        sums : list of arrays
-            From :meth:`_iterate_partners`.
-        """
-        (firm, lacks, near), partner = gappy, int(self.at[partners[0]])
-        shift, side = abs(partner - at), HEAD if partner >= at else TAIL
-        square, count, total, outcome, *regressors = sums
-        is_enough, row = count >= FEWEST_SHARED_SESSIONS, self.row[partners]
-        short = 0 if is_enough.all() else int((partners.size - firm[:, row].sum(axis=1))[~is_enough].sum())
-        if not is_enough.any():
-            return 0.0, short
-        first, stop = max(at, partner), min(at, partner) + self.length
-        gaps = first + np.flatnonzero(lacks[:, first:stop].any(axis=0))
-        lacked, size = lacks[:, gaps], np.maximum(count, 1.0)[:, None]
-        lost = self.y_by_day[gaps].take(row, axis=1)
-        lost -= self.intercept[partners]
-        cross = outcome.take(np.searchsorted(near, row), axis=1)
-        cross -= total * self.intercept[partners]
-        for slope, x, product in zip(self.slopes, self.xs, regressors, strict=True):
-            own = row if len(x) > 1 else slice(None)
-            lost -= x.T[gaps][:, own] * slope[partners]
-            cross -= product[:, own] * slope[partners]
-        sums_j = self._ends[side][0][partners, shift] - lacked @ lost
-        length = self._ends[side][1][partners, shift] - lacked @ np.square(lost, out=lost)
-        cross -= total / size * sums_j
-        length -= np.square(sums_j, out=sums_j) / size
-        np.copyto(length, np.inf, where=(length <= 0) | firm[:, row])
-        left = square - np.square(total[:, 0]) / size[:, 0]
-        scale = 1.0 / np.sqrt(np.where(is_enough & (left > 0), left, np.inf))
-        cross /= np.sqrt(length, out=length)
-        return (self.width - shift) * float(scale @ cross.sum(axis=1)), short
+    Parameters
+    ----------
+    gappy : (array (events, 1), array (events, L), int array (gaps,), sparse array (events, gaps))
+        Firm, residuals, days that some of them lack and others have, and 1 where an event lacks one.
+    own : list of arrays (events,)
+        Of the days that both windows hold: sum of squares and number of days and sum of the gappy events' residuals.
+    others : (array (partners,), array (L, partners), list of arrays (partners,))
+        Firm, residuals on the days of the gappy events, and the sums of those and of their squares.
+    """
+    (firm, residuals, gaps, lacks), (square, count, total), (other_firm, table, ends) = gappy, own, others
+    is_firm, is_enough, size = firm == other_firm, count >= FEWEST_SHARED_SESSIONS, np.maximum(count, 1.0)
+    short = int(np.count_nonzero(~is_firm[~is_enough]))
+    if not is_enough.any():
+        return 0.0, short
+    lost = table[gaps]
+    sums = ends[0] - lacks @ lost
+    squares = ends[1] - lacks @ np.square(lost, out=lost)
+    cross = residuals @ table
+    cross -= (total / size)[:, None] * sums
+    np.square(sums, out=sums)
+    sums /= size[:, None]
+    squares -= sums
+    np.copyto(squares, np.inf, where=(squares <= 0) | is_firm)
+    cross /= np.sqrt(squares, out=squares)
+    length = square - np.square(total) / size
+    scale = 1.0 / np.sqrt(np.where(is_enough & (length > 0), length, np.inf))
+    return float(scale @ cross.sum(axis=1)), short
 
 
 def _centre(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
