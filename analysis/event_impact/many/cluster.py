@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from event_impact.base.code_digest import digest_package, read_package
 from event_impact.base.errors import ConfigError, DataError
@@ -270,6 +271,7 @@ def work_on(source: Source, partition: Partition, windows: EventWindows) -> Work
         part = tables.read_returns(source.returns, allow_large=source.allow_large, tickers=asked)
         part, _ = tables.set_aside_impossible(part, allow_large=source.allow_large)
         pieces.append(part.reindex(index=source.sessions, columns=names))
+    pa.default_memory_pool().release_unused()
     returns = pd.concat(pieces, axis=1)
     factors = tables.read_factors(source.factors, source.model) if source.factors else None
     tables.check_benchmark(returns, source.benchmark, source.returns)
@@ -435,7 +437,7 @@ class ClusterEngine:
             is_chosen &= np.isin(np.arange(is_chosen.size), among)
         if not is_chosen.any():
             return sampling.assess_sample(self._lay_out_nothing(), self._select(is_chosen), draws=draws, seed=seed)
-        parts = self._sum_up(is_chosen, with_bhar=draws > 0, on_progress=on_progress)
+        parts = self._sum_up(is_chosen, draws, on_progress)
         if is_last:
             _, self._worked = self.p_values, []
         return sampling.compose_sample(self._select(is_chosen), parts, draws=draws, seed=seed)
@@ -443,18 +445,16 @@ class ClusterEngine:
     def _select(self, is_chosen: np.ndarray) -> EventEstimates:
         return self.estimates.select(np.flatnonzero(is_chosen))
 
-    def _sum_up(
-        self, is_chosen: np.ndarray, *, with_bhar: bool, on_progress: Callable[[int], object] | None
-    ) -> sampling.SampleParts:
+    def _sum_up(self, is_chosen: np.ndarray, draws: int, on_progress: Any) -> sampling.SampleParts:
         """What the statistics of the chosen events need of the workers."""
         parts = self._choose(is_chosen)
         sums = add_up((part.result() for part in self._submit(run_task, parts, gather_day_sums, {})), on_progress)
         spread = sampling.find_spread(sums, self._select(is_chosen))
         futures = self._submit(run_task, parts, gather_residual_sums, {"spread": spread})
         more = add_up((part.result() for part in futures), on_progress)
-        bhar = None
-        if with_bhar:
-            bhar = self._scatter(is_chosen, self._submit(run_task, parts, buy_and_hold, {}))[is_chosen]
+        bhar = (
+            self._scatter(is_chosen, self._submit(run_task, parts, buy_and_hold, {}))[is_chosen] if draws > 0 else None
+        )
         held = self._client.gather(self._submit(run_task, parts, sum_sessions, {}))
         portfolio = np.column_stack([sum(part[:, 0] for part in held), held[0][:, 1:]])
         chosen = replace(self.estimates, reason=np.where(is_chosen, USED, UNKNOWN_TICKER).astype(np.int8))

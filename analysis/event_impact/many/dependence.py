@@ -52,16 +52,14 @@ def count_overlaps(estimates: EventEstimates) -> Overlap:
     for shift in range(1, min(windows.n_event, per_session.size)):
         pairs += int((per_session[:-shift] * per_session[shift:]).sum())
     spread = int(session.max()) - windows.estimation_first + windows.n_event + 1  # no window reaches another firm
-    n_tickers, keys = int(np.count_nonzero(np.bincount(ticker))), ticker
-    keys *= spread
-    keys += session
+    keys = ticker * spread + session
     keys.sort()
     gaps = int((np.searchsorted(keys, keys + windows.n_event) - np.arange(1, keys.size + 1)).sum())
     # the last of all keys where there is none before
     before = keys[np.searchsorted(keys, keys + windows.estimation_last, "right") - 1]
     is_inside = (before >= keys + windows.estimation_first) & (before <= keys + windows.estimation_last)
     return Overlap(
-        n_sessions=int((per_session > 0).sum()), n_tickers=n_tickers,
+        n_sessions=int((per_session > 0).sum()), n_tickers=int(np.count_nonzero(np.bincount(ticker))),
         n_sharing_session=int(per_session[per_session > 1].sum()), n_pairs=pairs, n_same_firm_pairs=gaps,
         n_in_estimation=int(is_inside.sum()),
     )  # fmt: skip

@@ -20,7 +20,8 @@ from event_impact.many.layout import BatchDesign
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
 SESSIONS_AT_ONCE = 48
-PARTNERS_AT_ONCE = 256  # of events with gaps, whose tables stay in a processor's own cache
+PARTNERS_AT_ONCE = 512  # of events with gaps, whose tables stay in a processor's own cache
+FEW_LACKS = 4_096  # cells of a table of gaps, below which it is multiplied as it is
 TAIL, HEAD = 0, 1  # an estimation window without its first sessions, shared with a later event; without its last
 
 
@@ -239,6 +240,7 @@ class BlockEvents:
         self.intercept = near.outcome_mean - y_centre[self.row]
         for slope, mean, (_, centre) in zip(near.slopes, near.regressor_means, centred, strict=True):
             self.intercept = self.intercept - slope * (mean - centre[self.row if centre.size > 1 else 0])
+        self.y_by_day = np.ascontiguousarray(self.y.T)
         self.is_whole = ~block.find_gappy(near)
         self.is_least_squares = design.has_intercept and design.model != "scholes_williams"
 
@@ -262,23 +264,17 @@ class BlockEvents:
         return found, xs
 
     @cached_property
-    def _whole_sums(self) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Sums of residuals over the estimation window, and of their products with the regressors: 0 in least squares."""
-        n = self.near.car.size
-        if self.is_least_squares:
-            return np.zeros(n), [np.zeros(n)] * len(self.xs)
-        residuals, xs = self._residuals(0, self.length)
-        return residuals.sum(axis=1), [(residuals * x).sum(axis=1) for x in xs]
-
-    @cached_property
     def _ends(self) -> list[tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]]:
         """For tail and head, arrays (events, W): sums of residuals left, of their squares, of their products with each
         regressor, and the inverse length of the deviations from their mean, 0 where too few sessions are left.
 
         Of events with gaps of their own they mean nothing.
         """
-        total, products = self._whole_sums
         square, n_shifts = np.square(self.near.residual_std) * self.near.df, min(self.width - 1, self.length)
+        total, products = np.zeros(square.size), [np.zeros(square.size)] * len(self.xs)  # those of least squares
+        if not self.is_least_squares:
+            residuals, xs = self._residuals(0, self.length)
+            total, products = residuals.sum(axis=1), [(residuals * x).sum(axis=1) for x in xs]
         found = []
         for side, first in ((TAIL, 0), (HEAD, self.length - n_shifts)):
             edge, xs = self._residuals(first, n_shifts)
@@ -372,9 +368,9 @@ class BlockEvents:
         for at in np.unique(others.at).tolist() if whole.size else ():
             here, window = slice(places[at], places[at + 1]), slice(at, at + self.length)
             residuals, present = others.residuals[here, window], others.held[here, window].astype(float)
-            lacks = self.exists[window] - present
-            gaps = np.flatnonzero(lacks.any(axis=0))
-            gappy = others.firm[here, None], residuals, gaps, csr_array(lacks[:, gaps])
+            gaps = np.flatnonzero((self.exists[window] > present).any(axis=0))
+            lacks = (self.exists[window] - present)[:, gaps]
+            gappy = others.firm[here, None], residuals, gaps, csr_array(lacks) if lacks.size > FEW_LACKS else lacks
             tables, edges = (np.square(residuals), present, residuals), (slice(None, None, -1), slice(None))
             # less what is not shared with earlier partners, with later ones
             sums = [[_take_off(x.sum(axis=1), x[:, edge][:, :n_shifts]) for x in tables] for edge in edges]
@@ -392,8 +388,16 @@ class BlockEvents:
         return total, short
 
     def _lay_partners(self, partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Events, and their residuals by day."""
-        return partners, np.ascontiguousarray(self._lay_out(partners)[0].T)
+        """Events without gaps of one session, and their residuals by day, on all columns, 0 where there is none."""
+        at, row = int(self.at[partners[0]]), self.row[partners]
+        window, table = slice(at, at + self.length), np.zeros((self.span, partners.size))
+        residuals = table[window]
+        self.y_by_day[window].take(row, axis=1, out=residuals, mode="clip")  # spares the check that none lies outside
+        residuals -= self.intercept[partners]
+        for slope, x in zip(self.slopes, self.xs, strict=True):
+            residuals -= x.T[window][:, row if len(x) > 1 else slice(None)] * slope[partners]
+        residuals[~self.exists[window]] = 0.0  # no event of the block has these days
+        return partners, table
 
     def _lay_out(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals of some events on all columns, 0 where there is none, and where there is one."""
