@@ -61,8 +61,9 @@ PARTITIONS_PER_WORKER = 2
 #: Bytes that a worker keeps once freed, to be used again: Dask asks for none, and then every page is zeroed anew. What is
 #: larger, such as the returns of a partition, is given back.
 LARGEST_KEPT = 2**21
-#: Of sessions whose events are correlated: more would fill the workers with events that have gaps.
-BLOCKS_AT_ONCE, BLOCK_SESSIONS = 1, 24
+#: Of sessions whose events are correlated: more would fill the workers with events that have gaps. Where events are few,
+#: up to four times as many sessions, with so many events.
+BLOCKS_AT_ONCE, BLOCK_SESSIONS, BLOCK_EVENTS = 1, 24, 32_768
 #: Of the engine in one process: frame, panel, window sums and their temporaries.
 BYTES_PER_CELL = 48
 MEMORY_SHARE = 0.6
@@ -304,11 +305,6 @@ def run_task(worked: Worked, bits: np.ndarray | None, task: Callable[..., Any], 
     return task(worked.design, pick(worked, bits), **more)
 
 
-def see_days(worked: Worked) -> np.ndarray:
-    """On a worker: the days that its tickers have."""
-    return find_days(worked.design)
-
-
 def sum_sessions(design: BatchDesign, chosen: EventEstimates) -> np.ndarray:
     """Summed outcome of some used events by session, beside the shared regressors."""
     return sampling.lay_out_portfolio(design, total_by_session(design, chosen))
@@ -464,8 +460,10 @@ class ClusterEngine:
 
     def _correlate(self, parts: list[tuple[Any, Any]], chosen: EventEstimates, n_pairs: int) -> MeanCorrelation:
         waiting, found, submit = deque[Any](), [(0.0, 0)], partial(self._client.submit, pure=False)
-        days = np.logical_or.reduce(self._client.gather(self._client.map(see_days, self._worked, pure=False)))
-        for block in cut_sessions(chosen, days, BLOCK_SESSIONS) if n_pairs else ():
+        seen = self._client.map(lambda worked: find_days(worked.design), self._worked, pure=False)
+        days, n = np.logical_or.reduce(self._client.gather(seen)), int(chosen.is_used.sum())
+        most = int(np.clip(BLOCK_EVENTS * days.size // n, BLOCK_SESSIONS, 4 * BLOCK_SESSIONS))
+        for block in cut_sessions(chosen, days, most) if n_pairs else ():
             # laid out ahead of the sums of the block before, so that no worker waits for the others
             gappy = submit(GappyEvents.merge, self._submit(show_gappy, parts, block, priority=1), priority=1)
             waiting.append(submit(pair_sums, self._submit(sum_block, parts, block, gappy), gappy, block))
@@ -473,4 +471,4 @@ class ClusterEngine:
                 found.append(waiting.popleft().result())
         found += self._client.gather(list(waiting))
         total, short = (sum(each) for each in zip(*found, strict=True))
-        return MeanCorrelation.of(total, int(chosen.is_used.sum()), self._windows, n_pairs, short)
+        return MeanCorrelation.of(total, n, self._windows, n_pairs, short)

@@ -183,8 +183,6 @@ def survey_returns(path: Path) -> tuple[tuple[str, ...], pd.DatetimeIndex]:
     DataError
         If it is no readable Parquet file of returns.
     """
-    from pyarrow.compute import unique
-
     with _open_parquet(path) as file:
         names = [field.name for field in file.schema_arrow]
         is_long = set(LONG_COLUMNS) <= set(names)
@@ -193,9 +191,9 @@ def survey_returns(path: Path) -> tuple[tuple[str, ...], pd.DatetimeIndex]:
         dates, tickers = pd.Index([]), pd.Index([])
         for group in range(file.num_row_groups):
             part = file.read_row_group(group, columns=["date", "ticker"] if is_long else ["date"])
-            dates = dates.union(pd.Index(unique(part["date"]).to_pandas()))
+            dates = dates.union(pd.Index(part["date"].unique().to_pandas()))
             if is_long:
-                tickers = tickers.union(pd.Index(unique(part["ticker"]).to_pandas().astype(str)))
+                tickers = tickers.union(pd.Index(part["ticker"].unique().to_pandas().astype(str)))
     held = tuple(map(str, tickers.sort_values() if is_long else names[1:]))
     return held, _read_dates(pd.Series(dates), path).sort_values()
 

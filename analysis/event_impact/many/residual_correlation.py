@@ -408,11 +408,10 @@ class BlockEvents:
             own, laid = self.near.held["residuals"][events], np.full(held.shape, np.nan)
             np.put_along_axis(laid, self.at[events, None] + np.arange(self.length), own, axis=1)
             return np.nan_to_num(laid), np.isfinite(laid)
-        residuals = self.y.take(row, axis=0)
-        residuals -= self.intercept[events, None]
+        residuals = self.y[row] - self.intercept[events, None]
         for slope, x in zip(self.slopes, self.xs, strict=True):
             residuals -= slope[events, None] * (x[row] if x.shape[0] > 1 else x)
-        return np.multiply(residuals, held, out=residuals), held
+        return residuals * held, held
 
 
 def _sum_correlations(gappy: tuple[Any, ...], own: list[np.ndarray], others: tuple[Any, ...]) -> tuple[float, int]:
