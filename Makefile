@@ -26,7 +26,10 @@ lab: $(VENV)/.dev
 example: $(VENV)/.runtime
 	$(BIN)/python examples/refresh.py
 
+# what was edited since the install is compiled first: where the environment keeps Python from writing it, each row would
+# compile it anew
 bench: $(VENV)/.dev
+	$(BIN)/python -m compileall -q analysis
 	$(BIN)/python benchmarks/bench_pages.py
 	$(BIN)/python benchmarks/bench_minutes.py
 	$(BIN)/python benchmarks/bench_files.py
