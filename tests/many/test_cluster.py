@@ -222,6 +222,15 @@ def test_partitions_hold_every_placed_event_once():
     assert cut_partitions(names, ticker[:0], session[:0], n_sessions=300, limits=[math.inf] * 3) == []
 
 
+def test_memory_that_holds_files_at_hand_can_be_given(tmp_path):
+    told = tmp_path / "meminfo"
+    assert batch_cluster.available_memory(told) is None
+    told.write_text("MemTotal:       24683720 kB\nMemFree:          713188 kB\nMemAvailable:   23417012 kB\n")
+    assert batch_cluster.available_memory(told) == 23_417_012 * 1024
+    told.write_text("MemTotal:       24683720 kB\n")
+    assert batch_cluster.available_memory(told) is None
+
+
 def test_a_file_that_does_not_fit_goes_to_a_local_cluster(folder, monkeypatch):
     assert fits_memory(1_000, None)
     assert fits_memory(1_000, 80_000)

@@ -143,11 +143,12 @@ def check_scheduler(scheduler: str | None) -> None:
         raise ConfigError("--scheduler needs Dask.", "Install it: pip install 'event-impact[cluster]'.")
 
 
-def available_memory() -> int | None:
-    """Bytes that this machine can still give, None where the system does not say."""
+def available_memory(told: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that this machine can still give, those of files that it keeps at hand included; None where it does not say."""
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
+        held = dict(line.split(":") for line in told.read_text(encoding="ascii").splitlines())
+        return 1024 * int(held["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError):
         return None
 
 
