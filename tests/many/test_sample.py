@@ -761,13 +761,14 @@ def test_recommendation_falls_back_when_the_correlation_cannot_be_used(exact):
 
 @pytest.mark.parametrize("model", ["market", "market_adjusted", "constant_mean"])
 def test_many_events_of_few_firms_pair_as_the_loop_does(model):
-    returns, market = simulate(n_tickers=3, common=0.3)
-    tickers, sessions = np.repeat(np.arange(3), 25), np.tile(np.arange(190, 215), 3)
+    returns, market = simulate(n_tickers=4, common=0.3)
+    returns[2, 160] = np.nan
+    tickers, sessions = np.append(np.repeat([1, 2, 3], 25), 0), np.append(np.tile(np.arange(190, 215), 3), 230)
     days = np.datetime64("2020-01-01") + np.arange(400)
     for gap in (None, 170):
         if gap:
             market[gap] = np.nan
-        design = lay_out_model(BatchPanel(days, ["A", "B", "C"], returns, market), model)
+        design = lay_out_model(BatchPanel(days, list("ABCD"), returns, market), model)
         estimates = estimate_events(design, tickers, sessions, windows=WINDOWS)
         found = mean_correlation(design, estimates, count_overlaps(estimates).n_pairs)
         assert found.value == pytest.approx(loop_mean_correlation(design, estimates)[0], rel=1e-10)

@@ -6,8 +6,7 @@ them is read but on the days by which two windows differ. Pairs with an event th
 of the tickers add up: unit vectors are summed, the residuals of events with gaps shown to every part.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -20,7 +19,7 @@ from event_impact.many.layout import BatchDesign
 
 FEWEST_SHARED_SESSIONS = 20  # for a correlation of two events' residuals
 SESSIONS_AT_ONCE = 48
-PARTNERS_AT_ONCE = 512  # of events with gaps, whose tables stay in a processor's own cache
+PARTNERS_AT_ONCE = 1_024  # of events with gaps, whose tables stay in a processor's own cache
 FEW_LACKS = 4_096  # cells of a table of gaps, below which it is multiplied as it is
 TAIL, HEAD = 0, 1  # an estimation window without its first sessions, shared with a later event; without its last
 
@@ -49,9 +48,7 @@ class MeanCorrelation:
         return cls(2.0 * total / (n * (n - 1.0) * windows.n_event) if n_pairs else 0.0, n_pairs, n_too_short)
 
 
-def mean_correlation(
-    design: BatchDesign, estimates: EventEstimates, n_pairs: int, *, workers: int = 1
-) -> MeanCorrelation:
+def mean_correlation(design: BatchDesign, estimates: EventEstimates, n_pairs: int) -> MeanCorrelation:
     """How correlated are the abnormal returns of events that share event days?
 
     rho_ij is the correlation of the two events' estimation residuals on the calendar days that
@@ -63,27 +60,22 @@ def mean_correlation(
     n_pairs : int
         Pairs with overlapping event windows; without one there is no correlation, an exact zero, whatever rounding
         makes of lone unit vectors.
-    workers : int
-        Threads; the number does not depend on it.
 
     Returns
     -------
     MeanCorrelation
     """
-    total, short = sum_pairs(design, estimates, workers) if n_pairs else (0.0, 0)
+    total, short = sum_pairs(design, estimates) if n_pairs else (0.0, 0)
     return MeanCorrelation.of(total, int(estimates.is_used.sum()), estimates.windows, n_pairs, short)
 
 
-def sum_pairs(design: BatchDesign, estimates: EventEstimates, workers: int = 1) -> tuple[float, int]:
+def sum_pairs(design: BatchDesign, estimates: EventEstimates) -> tuple[float, int]:
     """Sum of rho_ij o_ij over pairs of used events, and how many of them share too few sessions."""
-
-    def sum_block(block: SessionBlock) -> tuple[float, int]:
+    found = [(0.0, 0)]
+    for block in cut_sessions(estimates, find_days(design)):
         events = BlockEvents(design, estimates, block)
         gappy = events.lay_gappy()
-        return pair_sums([events.sum_up(gappy)], gappy, block)
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        found = [(0.0, 0), *pool.map(sum_block, cut_sessions(estimates, find_days(design)))]
+        found.append(pair_sums([events.sum_up(gappy)], gappy, block))
     total, short = (sum(each) for each in zip(*found, strict=True))
     return float(total), int(short)
 
@@ -370,22 +362,45 @@ class BlockEvents:
             residuals, present = others.residuals[here, window], others.held[here, window].astype(float)
             gaps = np.flatnonzero((self.exists[window] > present).any(axis=0))
             lacks = (self.exists[window] - present)[:, gaps]
-            gappy = others.firm[here, None], residuals, gaps, csr_array(lacks) if lacks.size > FEW_LACKS else lacks
+            gappy = others.firm[here, None], gaps, csr_array(lacks) if lacks.size > FEW_LACKS else lacks
             tables, edges = (np.square(residuals), present, residuals), (slice(None, None, -1), slice(None))
             # less what is not shared with earlier partners, with later ones
             sums = [[_take_off(x.sum(axis=1), x[:, edge][:, :n_shifts]) for x in tables] for edge in edges]
             near = range(max(at - self.own, 0 if at >= self.own else self.own), min(at + self.width, self.n_sessions))
             cuts = [(cut, starts[k + 1]) for k in near for cut in range(starts[k], starts[k + 1], PARTNERS_AT_ONCE)]
             laid = {cut: laid.get(cut) or self._lay_partners(whole[cut:stop][:PARTNERS_AT_ONCE]) for cut, stop in cuts}
-            for partners, table in laid.values():
+            for partners, table, cross in self._multiply(at, residuals, list(laid.values())) if laid else ():
                 partner = int(self.at[partners[0]])
                 shift, side = abs(partner - at), HEAD if partner >= at else TAIL
                 lost, firm = min(shift, n_shifts), self.near.ticker_index[partners] + self.first_ticker
                 ends = [each[partners, lost] for each in self._ends[side][:2]]
-                own = [each[:, lost] for each in sums[side]]
-                rho, n_short = _sum_correlations(gappy, own, (firm, table[window], ends))
+                own, held = [each[:, lost] for each in sums[side]], (firm, table[window], ends)
+                rho, n_short = _sum_correlations(gappy, own, held, cross)
                 total, short = total + (self.width - shift) * rho, short + n_short
         return total, short
+
+    def _multiply(self, at: int, residuals: np.ndarray, laid: list[Any]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Laid partners of gappy events of session ``at``, and products of both residuals summed over the shared days.
+
+        Where tickers have several events near, sums are formed once a ticker, and days added or taken off from session
+        to session: all events of a ticker have the same outcome.
+        """
+        window, rows = slice(at, at + self.length), np.concatenate([self.row[partners] for partners, _ in laid])
+        is_near = np.bincount(rows, minlength=len(self.y)) > 0
+        if rows.size <= 2 * (n := int(is_near.sum())) or any(len(x) > 1 for x in self.xs):
+            yield from ((*each, residuals @ each[1][window]) for each in laid)
+            return
+        series = np.vstack([s[:, window] for s in (self.y[is_near], np.ones((1, self.span)), *self.xs)])
+        place, first, stop, sums = np.cumsum(is_near) - 1, 0, 0, np.zeros((len(residuals), len(series)))
+        for partners, table in laid:
+            shift = int(self.at[partners[0]]) - at
+            begin, end = min(max(shift, 0), self.length), self.length + min(max(shift, -self.length), 0)
+            for sign, days in ((1, slice(stop, end)), (-1, slice(first, begin))):
+                if days.start < days.stop:
+                    sums += sign * residuals[:, days] @ series[:, days].T
+            first, stop, cross = begin, end, sums.take(place[self.row[partners]], axis=1)
+            cross -= sums[:, n:] @ np.vstack([self.intercept[partners], self.slopes[:, partners]])
+            yield partners, table, cross
 
     def _lay_partners(self, partners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Events without gaps of one session, and their residuals by day, on all columns, 0 where there is none."""
@@ -414,19 +429,23 @@ class BlockEvents:
         return residuals * held, held
 
 
-def _sum_correlations(gappy: tuple[Any, ...], own: list[np.ndarray], others: tuple[Any, ...]) -> tuple[float, int]:
+def _sum_correlations(
+    gappy: tuple[Any, ...], own: list[np.ndarray], others: tuple[Any, ...], cross: np.ndarray
+) -> tuple[float, int]:
     """Sum of rho over pairs of gappy events of one session and others of one session, and how many share too little.
 
     Parameters
     ----------
-    gappy : (array (events, 1), array (events, L), int array (gaps,), sparse array (events, gaps))
-        Firm, residuals, days that some of them lack and others have, and 1 where an event lacks one.
+    gappy : (array (events, 1), int array (gaps,), sparse array (events, gaps))
+        Firm, days that some of them lack and others have, and 1 where an event lacks one.
     own : list of arrays (events,)
         Of the days that both windows hold: sum of squares and number of days and sum of the gappy events' residuals.
     others : (array (partners,), array (L, partners), list of arrays (partners,))
         Firm, residuals on the days of the gappy events, and the sums of those and of their squares.
+    cross : array (events, partners)
+        Summed products of their residuals; overwritten.
     """
-    (firm, residuals, gaps, lacks), (square, count, total), (other_firm, table, ends) = gappy, own, others
+    (firm, gaps, lacks), (square, count, total), (other_firm, table, ends) = gappy, own, others
     is_firm, is_enough, size = firm == other_firm, count >= FEWEST_SHARED_SESSIONS, np.maximum(count, 1.0)
     short = int(np.count_nonzero(~is_firm[~is_enough]))
     if not is_enough.any():
@@ -434,7 +453,6 @@ def _sum_correlations(gappy: tuple[Any, ...], own: list[np.ndarray], others: tup
     lost = table[gaps]
     sums = ends[0] - lacks @ lost
     squares = ends[1] - lacks @ np.square(lost, out=lost)
-    cross = residuals @ table
     cross -= (total / size)[:, None] * sums
     np.square(sums, out=sums)
     sums /= size[:, None]

@@ -154,7 +154,7 @@ def assess_sample(
     chosen = estimates.select(used)
     sums = sample_days.gather_day_sums(design, chosen, workers=workers, on_progress=on_progress)
     overlap = dependence.count_overlaps(chosen)
-    correlation = mean_correlation(design, chosen, overlap.n_pairs, workers=workers)
+    correlation = mean_correlation(design, chosen, overlap.n_pairs)
     spread = find_spread(sums, chosen) if with_ranks else None
     more = sample_days.gather_residual_sums(design, chosen, spread, workers=workers, on_progress=on_progress)
     compared = None if held is None else held[used]
