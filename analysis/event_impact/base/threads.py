@@ -29,7 +29,7 @@ def pin_threads() -> None:
 
 
 def keep_freed_memory(largest: int = 2**25) -> None:
-    """Ask glibc not to give back what arrays of up to 32 MB leave: the system would zero every page of the next anew.
+    """Ask glibc not to give back what arrays of up to ``largest`` bytes leave: the system would zero each page anew.
 
     Other systems' allocators are left alone.
     """
